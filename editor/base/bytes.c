@@ -1,0 +1,104 @@
+#include "editor/base/bytes.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+
+struct bytes bytes_of(const void *data, size_t len)
+{
+    return (struct bytes){data, len};
+}
+
+struct bytes bytes_of_string(const char *text)
+{
+    return (struct bytes){(const unsigned char *)text, strlen(text)};
+}
+
+bool bytes_equal(struct bytes a, struct bytes b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+int bytes_compare(struct bytes a, struct bytes b)
+{
+    size_t common = a.len < b.len ? a.len : b.len;
+    int order = common ? memcmp(a.data, b.data, common) : 0;
+    if (order)
+        return order;
+    return (a.len > b.len) - (a.len < b.len);
+}
+
+struct bytes bytes_slice(struct bytes b, size_t from, size_t len)
+{
+    ensure(from <= b.len && len <= b.len - from);
+    return (struct bytes){b.data ? b.data + from : NULL, len};
+}
+
+void buf_release(struct buf *buf)
+{
+    free(buf->data);
+    *buf = (struct buf){0};
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf->len = 0;
+}
+
+unsigned char *buf_extend(struct buf *buf, size_t len)
+{
+    buf->data = xgrow(buf->data, &buf->cap, buf->len + len, 1);
+    unsigned char *start = buf->data + buf->len;
+    buf->len += len;
+    return start;
+}
+
+void buf_add(struct buf *buf, const void *data, size_t len)
+{
+    if (len)
+        memcpy(buf_extend(buf, len), data, len);
+}
+
+void buf_add_bytes(struct buf *buf, struct bytes bytes)
+{
+    buf_add(buf, bytes.data, bytes.len);
+}
+
+void buf_add_byte(struct buf *buf, unsigned char byte)
+{
+    *buf_extend(buf, 1) = byte;
+}
+
+void buf_add_string(struct buf *buf, const char *text)
+{
+    buf_add(buf, text, strlen(text));
+}
+
+void buf_addf(struct buf *buf, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    ensure(n >= 0);
+    unsigned char *start = buf_extend(buf, (size_t)n + 1);
+    va_start(args, fmt);
+    vsnprintf((char *)start, (size_t)n + 1, fmt, args);
+    va_end(args);
+    buf->len--; /* the NUL that vsnprintf wrote is not content */
+}
+
+struct bytes buf_view(const struct buf *buf)
+{
+    return (struct bytes){buf->data, buf->len};
+}
+
+const char *buf_string(struct buf *buf)
+{
+    buf_add_byte(buf, '\0');
+    buf->len--;
+    return (const char *)buf->data;
+}

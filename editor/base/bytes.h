@@ -1,0 +1,44 @@
+/*
+ * bytes - borrowed views of bytes, and a buffer that grows.
+ *
+ * `struct bytes` is a view: it owns nothing and is not NUL-terminated; who keeps it copies it. `struct buf` owns its
+ * memory; zero-initialised it is empty and ready. Nothing here fails: sizes from outside are checked by the caller.
+ */
+#ifndef WEFT_EDITOR_BASE_BYTES_H
+#define WEFT_EDITOR_BASE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "editor/base/ensure.h"
+
+struct bytes {
+    const unsigned char *data;
+    size_t len;
+};
+
+struct bytes bytes_of(const void *data, size_t len);
+struct bytes bytes_of_string(const char *text); /* without the NUL */
+bool bytes_equal(struct bytes a, struct bytes b);
+int bytes_compare(struct bytes a, struct bytes b); /* memcmp order, the shorter first on a tie */
+struct bytes bytes_slice(struct bytes b, size_t from, size_t len); /* must lie inside b */
+
+struct buf {
+    unsigned char *data; /* NULL while empty */
+    size_t len;
+    size_t cap;
+};
+
+void buf_release(struct buf *buf);                      /* frees; leaves it empty and usable */
+void buf_clear(struct buf *buf);                        /* empties, keeps the memory */
+unsigned char *buf_extend(struct buf *buf, size_t len); /* adds len uninitialised bytes, returns where they start */
+void buf_add(struct buf *buf, const void *data, size_t len);
+void buf_add_bytes(struct buf *buf, struct bytes bytes);
+void buf_add_byte(struct buf *buf, unsigned char byte);
+void buf_add_string(struct buf *buf, const char *text);
+void buf_addf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
+struct bytes buf_view(const struct buf *buf);
+/* The content as a NUL-terminated string that stays owned by buf and lives until its next change. */
+const char *buf_string(struct buf *buf);
+
+#endif

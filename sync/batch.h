@@ -1,0 +1,100 @@
+/*
+ * batch - what one journal commit adds: a keystroke, a paste, an undo; and its one canonical form in bytes.
+ *
+ * A batch is a run of consecutive events of one agent. Its first event has the batch's parents; every further event has the
+ * one before it. Event n of a delete of `len` at `pos` deletes the byte at `pos`; event n of an insert puts its byte at
+ * pos + n. A batch without effect (a merge marker) is one OP_NOP of length 1.
+ *
+ * Canonical plaintext (the bytes that are hashed into the chain, sync/chain.h, and sealed into records, sync/record.h).
+ * The agent and seq0 stand outside, in the record's header. Numbers are varints (editor/base/varint.h):
+ *
+ *   flags     1 byte   BATCH_FLAG_*; unknown bits are refused
+ *   parents            present with FLAG_FOREIGN: count (1..BATCH_PARENTS_MAX), then each: agent 16 bytes, seq; strictly
+ *                      ascending by (agent, seq), none of the own agent. FLAG_SELF: (agent, seq0 - 1) is a parent too.
+ *                      Neither flag: the root (only where nothing was written before, or in a foreign branch)
+ *   undo               with FLAG_UNDO: count (1..), then each: agent 16 bytes, seq, len; what this batch undoes
+ *   time               with FLAG_TIME: whole seconds since 1970; at the first batch of a gesture only
+ *   label              with FLAG_LABEL: sized text, at most BATCH_LABEL_BYTES_MAX ("disk")
+ *   ops                count (1..), then each: len << 2 | kind, then pos (none for OP_NOP)
+ *   text               the inserted bytes of all inserts, in order, to the end; their sum is exactly what is left
+ *
+ *   Units      positions and lengths in bytes of the text at the batch's parents (and after the ops before it).
+ *   Ownership  a batch owns its arrays; zero-initialised it is empty; release with batch_release().
+ *   Errors     batch_decode() refuses whatever is not the canonical form of some batch (ERR_FORMAT, ERR_LIMIT).
+ *              Whether a position lies inside the text is not decided here: a run out of range is a no-op for everybody.
+ *   Bounds     BATCH_*_MAX below; decoding allocates no more than a small multiple of its input.
+ */
+#ifndef WEFT_SYNC_BATCH_H
+#define WEFT_SYNC_BATCH_H
+
+#include "editor/base/bytes.h"
+#include "editor/base/error.h"
+#include "sync/id.h"
+
+enum {
+    BATCH_PARENTS_MAX = 16,
+    BATCH_OPS_MAX = 65536,
+    BATCH_UNDO_MAX = 65536,
+    BATCH_LABEL_BYTES_MAX = 64,
+    BATCH_BYTES_MAX = 1 << 20, /* of canonical plaintext; a larger edit becomes several batches */
+};
+#define BATCH_POS_MAX ((uint64_t)1 << 40)
+
+enum op_kind { OP_INSERT, OP_DELETE, OP_NOP };
+
+struct batch_op {
+    enum op_kind kind;
+    uint64_t pos;
+    uint64_t len;   /* events; > 0 */
+    size_t text_at; /* OP_INSERT: where its bytes begin in batch.text */
+};
+
+struct event_span {
+    struct agent_id agent;
+    uint64_t seq;
+    uint64_t len; /* > 0 */
+};
+
+enum {
+    BATCH_FLAG_SELF = 1,     /* the agent's previous event is a parent */
+    BATCH_FLAG_FOREIGN = 2,  /* other agents' events are parents */
+    BATCH_FLAG_GESTURE = 4,  /* first batch of what a person sees as one edit: where undo stops */
+    BATCH_FLAG_UNDO = 8,     /* takes back the spans in `undo` */
+    BATCH_FLAG_TIME = 16,
+    BATCH_FLAG_LABEL = 32,
+    BATCH_FLAG_REDO = 64,    /* with FLAG_UNDO: what is taken back is itself an undo */
+};
+
+struct batch {
+    struct agent_id agent;
+    uint64_t seq0;
+    uint64_t count; /* events: the sum of the ops' lengths */
+    unsigned flags;
+    struct event_id *parents; /* foreign ones only, sorted */
+    size_t parent_count, parent_cap;
+    struct event_span *undo;
+    size_t undo_count, undo_cap;
+    uint64_t time_s;
+    char label[BATCH_LABEL_BYTES_MAX + 1];
+    struct batch_op *ops;
+    size_t op_count, op_cap;
+    struct buf text;
+};
+
+void batch_release(struct batch *batch);
+void batch_clear(struct batch *batch); /* empty again, memory kept */
+void batch_copy(struct batch *out, const struct batch *batch);
+void batch_add_parent(struct batch *batch, struct event_id parent); /* keeps the order; own agent: sets FLAG_SELF */
+void batch_add_undo(struct batch *batch, struct event_span span);
+void batch_add_insert(struct batch *batch, uint64_t pos, struct bytes text);
+void batch_add_delete(struct batch *batch, uint64_t pos, uint64_t len);
+void batch_add_nop(struct batch *batch);
+struct bytes batch_op_text(const struct batch *batch, const struct batch_op *op);
+
+/* Appends the canonical plaintext. The batch must be well-formed (ensure). */
+void batch_encode(const struct batch *batch, struct buf *out);
+/* The whole of `plain` is one batch of `agent` that begins at seq0. *batch is overwritten; on failure it is empty. */
+MUST_USE bool batch_decode(struct bytes plain, const struct agent_id *agent, uint64_t seq0, struct batch *batch,
+                           struct error *err);
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * document - one shared text as a replica holds it: event graph, merge, undo. No I/O, no clock, no text of its own.
+ *
+ * The text lives in a rope that somebody else owns (editor/buffer.h). The document takes a local patch and gives the batch
+ * that records it; it takes batches from elsewhere and gives the patch that brings the text up to date. Whoever applies
+ * every patch it hands out, in order, to the base text, has the document's text.
+ *
+ *   local     patch -> document_local()  -> batch            (the text has changed already, or is about to, by this patch)
+ *   remote    batch -> document_add()    -> ...any number... -> document_update() -> patch
+ *
+ *   Units      bytes. Versions are sets of event ids ("heads"): the events nobody in the version has as a parent.
+ *   Ownership  opaque; document_free(). Patches and batches passed for output belong to the caller.
+ *   Errors     only data from outside fails; the document is then unchanged. Runs out of range are no-ops by rule, on every
+ *              replica and every path, and are counted (document_stats()).
+ *   Bounds     BATCH_*_MAX; DOCUMENT_EVENTS_MAX.
+ *   Threads    one thread owns a document.
+ *   Source     Gentle & Kleppmann, "Collaborative Text Editing with Eg-walker: Better, Faster, Smaller", EuroSys 2025.
+ */
+#ifndef WEFT_SYNC_DOCUMENT_H
+#define WEFT_SYNC_DOCUMENT_H
+
+#include "editor/patch.h"
+#include "editor/rope.h"
+#include "sync/batch.h"
+
+#define DOCUMENT_EVENTS_MAX ((uint64_t)1 << 40)
+
+struct document;
+
+/* `base` is the genesis text: the document keeps a snapshot of it (to bring deleted base text back on undo). */
+struct document *document_new(const struct rope *base);
+void document_free(struct document *document);
+
+struct version {
+    struct event_id *heads; /* sorted by (agent, seq); none: the base text */
+    size_t count, cap;
+};
+void version_release(struct version *version);
+void version_copy(struct version *out, const struct version *version);
+bool version_equal(const struct version *a, const struct version *b);
+void version_encode(const struct version *version, struct buf *out);
+bool version_decode(struct reader *reader, struct version *version); /* at most BATCH_PARENTS_MAX * 4 heads */
+
+/* The version of all events that were added. */
+void document_version(const struct document *document, struct version *out);
+uint64_t document_len(const struct document *document);    /* bytes of the text after the last update */
+uint64_t document_events(const struct document *document); /* how many events there are */
+/* The next seq of an agent, 0 when unknown. */
+uint64_t document_next_seq(const struct document *document, const struct agent_id *agent);
+/* Whether every head of the version is here. */
+bool document_knows(const struct document *document, const struct version *version);
+
+struct edit_mark {
+    bool gesture;      /* this patch begins a new undo group of its agent */
+    uint64_t time_s;   /* 0: not recorded */
+    const char *label; /* NULL or "disk" */
+};
+
+/*
+ * Records a local patch against the present text. There must be nothing to update (document_update() first). The batches
+ * (one, or several for more than BATCH_BYTES_MAX) are appended to `out`, an array the caller owns (struct batch_list).
+ * An empty patch gives none.
+ */
+struct batch_list {
+    struct batch *items;
+    size_t count, cap;
+};
+void batch_list_release(struct batch_list *list);
+void batch_list_clear(struct batch_list *list);
+struct batch *batch_list_add(struct batch_list *list); /* an empty batch at the end; valid until the next add */
+
+void document_local(struct document *document, const struct agent_id *agent, const struct patch *patch,
+                    struct edit_mark mark, struct batch_list *out);
+/*
+ * Records a patch against the text at an older version (a change by another program since the last save). The text is
+ * brought up to date by the next document_update(). False when the version is not known or the patch does not fit it.
+ */
+MUST_USE bool document_local_at(struct document *document, const struct agent_id *agent, const struct version *at,
+                                const struct patch *patch, struct edit_mark mark, struct batch_list *out,
+                                struct error *err);
+
+enum document_added {
+    DOCUMENT_ADDED,
+    DOCUMENT_KNOWN,   /* all of it was there already */
+    DOCUMENT_EARLY,   /* a parent or the agent's previous event is missing: offer it again */
+    DOCUMENT_REFUSED, /* *err says why */
+};
+MUST_USE enum document_added document_add(struct document *document, const struct batch *batch, struct error *err);
+/* Merges all events added since the last update: the patch from the text as it was to the text of document_version(). */
+void document_update(struct document *document, struct patch *out);
+
+/*
+ * The patch from the text at a known older version to the present text (there must be nothing to update): for other
+ * people's cursors, for "what changed since". False when the version is not known.
+ */
+bool document_patch_since(struct document *document, const struct version *since, struct patch *out);
+/* The patch from the base text to the text at a version: the text of any moment. */
+bool document_patch_to(struct document *document, const struct version *version, struct patch *out);
+
+/*
+ * Undo and redo, per person. A person's edits are those of `agents` (the own agent, and those of earlier runs it took
+ * over); an edit is a gesture: the batches from one marked `gesture` to before the next. Undo takes back the newest edit
+ * not yet taken back; redo takes back the newest undo, as long as nothing was typed since. Taking back removes what the
+ * edit inserted and is still there, and restores what it deleted unless somebody else deleted it as well. Recorded as
+ * ordinary events of `writer` with undo spans, so it converges and survives restarts (batches carry what is needed).
+ *
+ * *out is the patch for the text. An edit of which nothing is left gives an empty patch and still counts as taken back
+ * (a NOP batch records it). DOCUMENT_UNDO_NOTHING: there was no edit to take back.
+ */
+enum document_undone { DOCUMENT_UNDONE, DOCUMENT_UNDO_NOTHING };
+enum undo_direction { UNDO_BACK, UNDO_AGAIN };
+enum document_undone document_undo(struct document *document, const struct agent_id *agents, size_t agent_count,
+                                   const struct agent_id *writer, enum undo_direction direction, uint64_t time_s,
+                                   struct patch *out, struct batch_list *batches);
+/* How many edits (gestures, undo not counted) these agents have made after `since` (not known there). NULL: all. */
+uint64_t document_edits_since(const struct document *document, const struct version *since, const struct agent_id *agents,
+                              size_t agent_count);
+
+/* All of it in one compact message: columns, run-length coded; what is needed to merge, undo and time-travel. */
+void document_encode(const struct document *document, struct buf *out);
+/* The same from bytes that are not trusted. `base` as for document_new(). NULL and *err on failure. */
+MUST_USE struct document *document_decode(struct bytes encoded, const struct rope *base, struct error *err);
+
+struct document_stats {
+    uint64_t events, runs, agents, invalid_runs, walked_events;
+};
+struct document_stats document_stats(const struct document *document);
+/* Walks every invariant of the graph and the logs; stops the program when one is broken. For tests. */
+void document_check(const struct document *document);
+
+#endif

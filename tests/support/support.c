@@ -1,0 +1,58 @@
+#include "tests/support/support.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "editor/base/xalloc.h"
+
+char *support_data_dir(void)
+{
+    const char *named = getenv("WEFT_TEST_DATA");
+    if (named && *named)
+        return xstrdup(named);
+    char *beside = xformat("%s/../shared/data", WEFT_SOURCE_DIR);
+    if (access(beside, R_OK) == 0)
+        return beside;
+    free(beside);
+    return NULL;
+}
+
+void support_read_gz(const char *path, struct buf *out)
+{
+    gzFile file = gzopen(path, "rb");
+    if (!file) {
+        fprintf(stderr, "cannot open %s: %s\n", path, strerror(errno));
+        abort();
+    }
+    for (;;) {
+        enum { PIECE = 1 << 16 };
+        unsigned char *into = buf_extend(out, PIECE);
+        int got = gzread(file, into, PIECE);
+        if (got < 0) {
+            fprintf(stderr, "cannot read %s\n", path);
+            abort();
+        }
+        out->len -= PIECE - (size_t)got;
+        if (got == 0)
+            break;
+    }
+    gzclose(file);
+}
+
+uint64_t support_seed(const char *test, uint64_t fallback)
+{
+    const char *named = getenv("WEFT_SEED");
+    uint64_t seed = named && *named ? strtoull(named, NULL, 0) : fallback;
+    fprintf(stderr, "%s: seed %llu (WEFT_SEED repeats it)\n", test, (unsigned long long)seed);
+    return seed;
+}
+
+uint64_t support_rounds(uint64_t rounds)
+{
+    const char *factor = getenv("WEFT_ROUNDS");
+    return factor && *factor ? rounds * strtoull(factor, NULL, 0) : rounds;
+}

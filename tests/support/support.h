@@ -1,0 +1,34 @@
+/*
+ * support - what several tests need: cmocka in the right order, the data directory, gzipped lines, seeds.
+ */
+#ifndef WEFT_TESTS_SUPPORT_H
+#define WEFT_TESTS_SUPPORT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "editor/base/bytes.h"
+
+/* cmocka's count of failures must not become the exit status: 256 failures would read as success. */
+#define RUN_TESTS(name, tests) (cmocka_run_group_tests_name(name, tests, NULL, NULL) ? 1 : 0)
+
+/*
+ * The directory with traces/ and vectors/: $WEFT_TEST_DATA, else ../shared/data beside the source tree. NULL when there is
+ * none; tests that need it then skip with a message. Heap string.
+ */
+char *support_data_dir(void);
+/* All of a gzipped (or plain) file; aborts the test when it cannot be read. */
+void support_read_gz(const char *path, struct buf *out);
+
+/*
+ * The seed of a property test: $WEFT_SEED when set, else `fallback`. And how many rounds: `rounds` times $WEFT_ROUNDS
+ * (a factor, 1 when unset). Both are printed, so that a failure can be repeated.
+ */
+uint64_t support_seed(const char *test, uint64_t fallback);
+uint64_t support_rounds(uint64_t rounds);
+
+#endif
