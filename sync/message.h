@@ -1,0 +1,192 @@
+/*
+ * message - what client and relay say to each other: subprotocol `weft.1`, one message a binary WebSocket frame.
+ *
+ *     client                                  relay
+ *        |  <-- CHALLENGE lo hi key nonce        |   first thing on every connection
+ *        |  HELLO doc device proofs [genesis] -> |   proves the right to read; genesis + token create the document
+ *        |  RESUME log place hash vector -->     |   sent right behind HELLO
+ *        |  <-- WELCOME log head vector peers    |   or REFUSE and the end
+ *        |  <-- RECORDS ... CAUGHT_UP            |   what the resume lacks, in places' order
+ *        |  RECORDS ------------------------->   |   MEMBER first, then what the relay's vector lacks
+ *        |  <-- ACK ordinal                      |   durable up to there
+ *        |  <-> PRESENCE, PING, PONG             |
+ *
+ * Every message is one kind byte and its fields; numbers are varints, keys and ids are raw. Bytes left over are an error.
+ * A record in a frame is its stored form (sync/record.h) with each agent id replaced: number 0, then the 16 bytes, the first
+ * time on this connection and direction (it gets the next number, from 1); afterwards that number alone.
+ *
+ *   Ownership  struct message is a view into the frame, except that records are restored into `records` (owned; release
+ *              with message_release()).
+ *   Errors     ERR_FORMAT, ERR_LIMIT: the peer is told and the connection ends.
+ *   Bounds     MESSAGE_*_MAX, checked before anything is allocated.
+ */
+#ifndef WEFT_SYNC_MESSAGE_H
+#define WEFT_SYNC_MESSAGE_H
+
+#include "sync/record.h"
+
+#define MESSAGE_SUBPROTOCOL "weft.1"
+
+enum {
+    MESSAGE_PROTOCOL_LOW = 1,
+    MESSAGE_PROTOCOL_HIGH = 1,
+    MESSAGE_BYTES_MAX = RECORD_BYTES_MAX + 4096,
+    MESSAGE_HELLO_BYTES_MAX = 4096, /* before the proofs are checked nothing larger is taken */
+    MESSAGE_RECORDS_MAX = 4096,     /* in one frame */
+    MESSAGE_AGENTS_MAX = 65536,     /* numbered on one connection and direction */
+    MESSAGE_VECTOR_MAX = 65536,
+    MESSAGE_TEXT_BYTES_MAX = 256,
+    MESSAGE_TOKEN_BYTES_MAX = 256,
+    PRESENCE_BYTES_MAX = 512,       /* a sealed presence in its frame: 256 of content, id, counter, tag, signature */
+};
+
+enum message_kind {
+    MESSAGE_CHALLENGE = 1,
+    MESSAGE_HELLO,
+    MESSAGE_RESUME,
+    MESSAGE_WELCOME,
+    MESSAGE_REFUSE,
+    MESSAGE_RECORDS,   /* client to relay: records; relay to client: places and records */
+    MESSAGE_CAUGHT_UP,
+    MESSAGE_ACK,
+    MESSAGE_REJECT,    /* one uploaded record was not taken, and why; the connection goes on */
+    MESSAGE_REOFFER,   /* another agent's record and its last digest: heals a relay that lost its tail */
+    MESSAGE_PRESENCE,
+    MESSAGE_PEERS,     /* how many connections the document has now */
+    MESSAGE_PING,
+    MESSAGE_PONG,
+    MESSAGE_MOVED,
+    MESSAGE_DELETE,    /* admin-signed: close the document and forget its log */
+};
+
+enum refuse_code {
+    REFUSE_PROTOCOL = 1, /* no common version: text names theirs */
+    REFUSE_AUTH,         /* proofs do not fit the document's keys */
+    REFUSE_NO_DOCUMENT,  /* nothing here under this id */
+    REFUSE_TOKEN,        /* creating documents needs the relay's token */
+    REFUSE_LIMIT,        /* a rate or size limit; retry_ms says when to come back */
+    REFUSE_FULL,         /* the store or the document is full */
+    REFUSE_MALFORMED,    /* what was sent cannot be read */
+    REFUSE_FORBIDDEN,    /* not without a write grant */
+    REFUSE_ORDER,        /* an agent's records must follow one another */
+    REFUSE_RESUME,       /* too slow a reader: reconnect and resume from the place you have */
+    REFUSE_CLOSED,       /* the document was closed by its owner */
+    REFUSE_STOPPING,     /* the relay shuts down */
+    REFUSE_FORKED,       /* this agent's seq is taken by another record */
+};
+
+struct vector_entry {
+    struct agent_id agent;
+    uint64_t next_seq;
+};
+
+struct place_record {
+    uint64_t place;      /* relay to client; 0 from clients */
+    struct bytes stored; /* the record in its stored form */
+};
+
+struct message {
+    enum message_kind kind;
+    union {
+        struct { unsigned low, high; struct sign_public relay_key; unsigned char nonce[32]; } challenge;
+        struct {
+            unsigned low, high;
+            struct doc_id doc;
+            struct sign_public device_key; /* the device's key in this document */
+            struct signature device_proof; /* over hello_digest() */
+            struct signature read_proof;   /* by the document's read key, over hello_digest() */
+            struct bytes genesis;          /* empty, or the stored GENESIS record: create the document if it is not there */
+            struct bytes token;            /* empty, or what the relay's operator asks for creating */
+        } hello;
+        struct {
+            struct digest log;   /* zeros: never been here. The first 16 bytes count */
+            uint64_t place;      /* highest place received without a hole; 0: none */
+            struct digest hash;  /* record_hash() of the record there */
+            const struct vector_entry *vector;
+            size_t vector_count;
+        } resume;
+        struct {
+            unsigned protocol;
+            struct digest log;
+            uint64_t head;       /* the newest place */
+            unsigned peers;      /* connections of this document, this one included */
+            const struct vector_entry *vector;
+            size_t vector_count;
+        } welcome;
+        struct { unsigned code; uint64_t retry_ms; struct bytes text; } refuse;
+        struct { const struct place_record *items; size_t count; } records;
+        struct { uint64_t head; } caught_up;
+        struct { uint64_t ordinal; } ack; /* records uploaded on this connection, counted from 1; REOFFERs count too */
+        struct { uint64_t ordinal; unsigned code; struct bytes text; } reject;
+        struct { struct bytes stored; struct digest last; } reoffer;
+        struct { struct bytes sealed; } presence;
+        struct { unsigned count; } peers;
+        struct { uint64_t nonce; } ping; /* and PONG */
+        struct { struct bytes link; } moved;
+        struct { struct signature proof; } delete_request; /* by the admin key, over delete_digest() */
+    };
+    /* Owned by the message. */
+    struct buf restored;
+    struct vector_entry *vector_items;
+    struct place_record *record_items;
+};
+
+/* The agents numbered so far on one connection in one direction. Zero-initialised it is empty. */
+struct agent_numbers {
+    struct agent_id *ids;
+    size_t count, cap;
+};
+void agent_numbers_release(struct agent_numbers *numbers);
+void agent_numbers_clear(struct agent_numbers *numbers);
+
+void message_release(struct message *message);
+enum message_sender { MESSAGE_BY_CLIENT, MESSAGE_BY_RELAY };
+/*
+ * Reads one frame. `sender` is who made it: kinds and layouts of the other side are refused. `numbers` is the table of that
+ * direction; it grows only when the whole frame is well-formed. *message is overwritten (initialise it with {0}).
+ */
+MUST_USE bool message_decode(struct bytes frame, enum message_sender sender, struct agent_numbers *numbers,
+                             struct message *message, struct error *err);
+/* Appends one frame. `message` is well-formed (ensure). */
+void message_encode(const struct message *message, enum message_sender sender, struct agent_numbers *numbers,
+                    struct buf *out);
+
+/* What both proofs of HELLO sign: ("weft-auth-1", relay key, nonce, doc, device key, whether it creates). */
+void hello_digest(const struct sign_public *relay_key, const unsigned char nonce[32], const struct doc_id *doc,
+                  const struct sign_public *device_key, bool creates, struct digest *out);
+/* What a DELETE signs: ("weft-delete-1", relay key, nonce of this connection's challenge, doc). */
+void delete_digest(const struct sign_public *relay_key, const unsigned char nonce[32], const struct doc_id *doc,
+                   struct digest *out);
+
+/* --- presence: sealed and signed too, never stored --- */
+
+enum { PRESENCE_HEADS_MAX = 6, PRESENCE_SELECTIONS_MAX = 4 };
+enum presence_flags { PRESENCE_AWAY = 1, PRESENCE_LEAVING = 2, PRESENCE_VIEWER = 4, PRESENCE_DISK = 8 };
+
+struct presence {
+    struct agent_id agent;
+    uint64_t counter;          /* rises; an older one is dropped */
+    unsigned flags;
+    struct sign_public doc_key;    /* who signs: the device in this document */
+    bool has_card;                 /* first of a connection, and when PEERS changed: introduces a reader */
+    struct sign_public device_key; /* card: who it is to people, certified */
+    struct signature certificate;
+    char name[NAME_BYTES_MAX + 1]; /* card */
+    struct event_id heads[PRESENCE_HEADS_MAX]; /* the version its positions speak of; more heads than fit: no cursor */
+    size_t head_count;
+    bool has_cursor;
+    uint64_t cursor, anchor;   /* bytes at that version; anchor == cursor: no selection */
+    uint64_t events_seen;      /* how many events the sender has merged: a hint for "behind" */
+};
+/* The key that says whom a certificate is for: device key signs ("weft-device-1", doc, doc key). */
+void device_certify(const struct device *device, const struct doc_id *doc, const struct sign_public *doc_key,
+                    struct signature *out);
+MUST_USE bool device_certified(const struct sign_public *device_key, const struct doc_id *doc,
+                               const struct sign_public *doc_key, const struct signature *certificate);
+void presence_seal(const struct presence *presence, const struct doc_keys *keys, const struct sign_key *doc_key,
+                   struct buf *out);
+/* The content is authentic (content key, signature by doc_key, certificate when there is a card). */
+MUST_USE bool presence_open(struct bytes sealed, const struct doc_keys *keys, struct presence *presence,
+                            struct error *err);
+
+#endif
