@@ -1,0 +1,70 @@
+/*
+ * link - one WebSocket connection from this editor to a relay. The only door to libwebsockets on the client's side.
+ *
+ * A link is an event loop for one thread: link_run() sleeps in it and calls the port back; connection after connection can
+ * be opened on it, one at a time. It knows nothing of what the frames mean.
+ *
+ *   Units      times in ms of link_now_ms(), a monotonic clock.
+ *   Threads    everything belongs to the thread that calls link_run(), except link_wake().
+ *   Errors     a failed or ended connection is one port.closed() with one sentence. Name resolution and the TLS handshake
+ *              block the thread for as long as they take; that is why it is a thread of its own.
+ *   Bounds     frames from the relay up to MESSAGE_BYTES_MAX; queued outgoing bytes LINK_QUEUE_BYTES_MAX; a handshake takes
+ *              at most LINK_CONNECT_MS.
+ */
+#ifndef WEFT_SYNC_LINK_H
+#define WEFT_SYNC_LINK_H
+
+#include "editor/base/bytes.h"
+#include "editor/base/error.h"
+
+#include <stdint.h>
+
+enum { LINK_QUEUE_BYTES_MAX = 2 << 20, LINK_CONNECT_MS = 10000, LINK_HOST_BYTES_MAX = 255, LINK_PIN_BYTES = 32 };
+
+enum link_scheme { LINK_TLS, LINK_PLAIN, LINK_UNIX };
+
+struct link_address {
+    enum link_scheme scheme;
+    char host[LINK_HOST_BYTES_MAX + 1]; /* LINK_UNIX: the socket's path */
+    unsigned port;
+    bool has_pin;                       /* LINK_TLS: the certificate's public key must hash to `pin`, whoever signed it */
+    unsigned char pin[LINK_PIN_BYTES];  /* SHA-256 of the SubjectPublicKeyInfo */
+    bool insecure;                      /* LINK_TLS: take any certificate (the person asked for it) */
+};
+
+/* "weft://host:443", for messages; out has room for LINK_HOST_BYTES_MAX + 32. */
+enum { LINK_NAME_BYTES = LINK_HOST_BYTES_MAX + 32 };
+void link_address_name(const struct link_address *address, char out[LINK_NAME_BYTES]);
+
+struct link_port {
+    void *self;
+    void (*opened)(void *self);
+    void (*frame)(void *self, struct bytes frame);
+    void (*writable)(void *self);                     /* after link_send() said no: there is room again */
+    void (*closed)(void *self, const struct error *why); /* also when opening failed; once a connection */
+    void (*woken)(void *self);                        /* link_wake() was called, or the time of link_timer() has come */
+};
+
+struct link;
+
+MUST_USE struct link *link_new(const struct link_port *port, struct error *err);
+void link_free(struct link *link);
+
+/* Begins a connection; there must be none. Ends in port.opened() or port.closed(), never in both, never before this returns. */
+void link_open(struct link *link, const struct link_address *address);
+/* Ends the connection soon, after what is queued has left when `flush`; port.closed() is not called for it any more. */
+void link_close(struct link *link, bool flush);
+bool link_is_open(const struct link *link);
+size_t link_queued(const struct link *link); /* bytes not yet given to the system */
+bool link_send(struct link *link, struct bytes frame); /* false: the queue is full, nothing was taken */
+void link_hold(struct link *link, bool on);  /* stop or go on reading */
+
+/* Calls port.woken() at `at_ms` at the latest; UINT64_MAX: no timer. The newest call holds. */
+void link_timer(struct link *link, uint64_t at_ms);
+/* Runs until link_stop() was called from within a port function. */
+void link_run(struct link *link);
+void link_stop(struct link *link);
+void link_wake(struct link *link); /* any thread */
+uint64_t link_now_ms(void);
+
+#endif

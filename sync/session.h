@@ -1,0 +1,236 @@
+/*
+ * session - the client's half of weft.1: one document over one connection at a time. No I/O, no clock, no threads.
+ *
+ * Bytes and the time are handed in, frames and verified batches are handed out through struct session_port. The session
+ * outlives connections: what is typed while there is none is packed when one comes back. It checks everything that arrives
+ * (keys, grants, signatures, hash chain) before it hands it on; what a relay says is never believed, only used.
+ *
+ *     document -> journal -> session_local() -> pack, seal -> port.persist() -> session_persisted() -> port.send()
+ *                                                  (journal's outbox)                                    -> port.acked()
+ *     session_receive() -> decode, open, chain, signature -> port.received(), in causal order -> journal, document
+ *
+ *   Order      a record leaves only after session_persisted() named its ticket, so a crash resends identical bytes and a
+ *              nonce is never used twice. Uploads: GENESIS (in HELLO), BASE, MEMBER, EVENTS.
+ *   Units      times in ms of one monotonic clock that the caller reads; places count from 1.
+ *   Ownership  the session copies what it is given except the chain and the base rope, which outlive it. What the port is
+ *              handed lives for the call only, unless it says otherwise.
+ *   Threads    one thread owns a session (sync/net.h). The chain has its own lock. Port functions are called from within
+ *              session functions and must not call back into the session; answers (persisted, fetched) come later.
+ *   Errors     a relay that breaks the protocol loses the connection (port.drop); a record that does not verify ends what
+ *              is taken of its agent until the next connection (port.alarm); others go on.
+ *   Bounds     SESSION_*_MAX. Unacknowledged records of a person are kept in memory without bound: they are his own.
+ *   Source     records.md 1, 3, 4 and trust.md 3 of the design notes; flush times behaviour.md 1.
+ */
+#ifndef WEFT_SYNC_SESSION_H
+#define WEFT_SYNC_SESSION_H
+
+#include "sync/chain.h"
+#include "sync/message.h"
+
+struct session;
+
+enum {
+    SESSION_WINDOW_BYTES = 1 << 20,        /* sent and not acknowledged */
+    SESSION_FRAME_BYTES = 64 * 1024,       /* records are bundled into frames up to about this size */
+    SESSION_EARLY_BYTES_MAX = 4 << 20,     /* records kept until what they build on arrives */
+    SESSION_EARLY_RECORDS_MAX = 65536,
+    SESSION_PEERS_MAX = 256,               /* people whose presence is followed */
+    SESSION_FLUSH_MS = 20,                 /* batches typed within this time travel together */
+    SESSION_FLUSH_SLOW_MS = 50,            /* the same when a round trip takes longer than SESSION_SLOW_RTT_MS */
+    SESSION_FLUSH_ALONE_MS = 250,          /* the same while nobody else is in the document */
+    SESSION_SLOW_RTT_MS = 150,
+    SESSION_PING_MS = 2000,                /* while somebody else is here or a key was pressed within SESSION_ACTIVE_MS */
+    SESSION_PING_IDLE_MS = 25000,
+    SESSION_ACTIVE_MS = 60000,
+    SESSION_SILENT_MS = 3000,              /* without a byte while it matters: offline */
+    SESSION_DEAD_MS = 10000,               /* the same: the connection is dropped, so that a new one is tried */
+    SESSION_PEER_QUIET_MS = 5000,          /* not heard for this long: drawn dim */
+    SESSION_PEER_GONE_MS = 60000,
+    SESSION_PRESENCE_GAP_MS = 50,          /* at most 20 a second */
+    SESSION_PRESENCE_BEAT_MS = 2000,
+    SESSION_GAP_MS = 5000,                 /* something is missing for this long: ask the relay for all that we lack */
+    SESSION_GAP_ALARM_MS = 30000,          /* still missing: say so */
+};
+
+/* Where to go on reading in one relay's log. All zero: from the beginning. */
+struct resume_point {
+    struct digest log;  /* which log: a relay that lost everything has another one */
+    uint64_t place;
+    struct digest hash; /* record_hash() of the record at `place` */
+};
+
+/* Verified EVENTS: one record and the batches in it, none of which was known. */
+struct received {
+    uint64_t place;            /* in the relay's log */
+    struct digest hash;
+    struct resume_point resume; /* to be kept with (after) this record: nothing before it is still waited for */
+    struct agent_id agent;
+    uint64_t seq0, count;      /* of the record; its first batches may have been known already */
+    struct buf stored;         /* the record as received, for the journal */
+    struct batch_list batches; /* the new ones, in order */
+    struct buf plain;
+    struct bytes *plains;      /* canonical form of batches.items[i]: views into `plain` */
+    struct digest *digests;    /* of batches.items[i] */
+};
+void received_release(struct received *received);
+void received_move(struct received *out, struct received *from); /* `from` becomes empty */
+
+/* A record of ours that is to be in the journal's outbox before it is sent. */
+struct outbox_record {
+    uint64_t ticket;      /* for session_persisted() */
+    unsigned kind;        /* RECORD_MEMBER or RECORD_EVENTS */
+    struct agent_id agent;
+    uint64_t seq0, count; /* 0 and 0 for MEMBER */
+    struct bytes stored;
+};
+
+enum peer_state { PEER_HERE, PEER_QUIET, PEER_GONE };
+
+struct session_peer {
+    struct presence presence; /* the newest; name and device_key are those of the last card (or MEMBER) also when has_card is false */
+    enum peer_state state;
+    bool introduced;          /* a card or MEMBER was seen: name and device_key mean something */
+    bool writer;              /* a MEMBER with a grant was seen */
+    uint64_t heard_ms;        /* when it was last heard */
+};
+
+enum session_alarm {
+    ALARM_RECORD_REFUSED, /* a record of `agent` does not open, verify or decode: nothing more of it is taken for now */
+    ALARM_FORKED,         /* `agent` has two contents under one id */
+    ALARM_WITHHELD,       /* the relay says there is more of `agent` and does not give it */
+    ALARM_OWN_FORKED,     /* the relay holds something else under one of our ids: this agent must not write on */
+    ALARM_REJECTED,       /* the relay did not take a record of ours */
+};
+
+struct session_port {
+    void *self;
+    bool (*send)(void *self, struct bytes frame); /* false: no room, nothing taken; session_writable() when there is */
+    void (*drop)(void *self, const struct error *why); /* close the connection; no more is sent or received on it */
+    /* Put it into the journal's outbox, then session_persisted(ticket). */
+    void (*persist)(void *self, const struct outbox_record *record);
+    /* Everything of `agent` (ours or a claimed one) below next_seq is durable at the relay. */
+    void (*acked)(void *self, const struct agent_id *agent, uint64_t next_seq);
+    /* Causal order: parents first. The callee may received_move() it. */
+    void (*received)(void *self, struct received *received);
+    /* A member's first record, verified; before any received() of its agent. */
+    void (*member)(void *self, const struct member *member, struct bytes stored, const struct resume_point *resume);
+    /* To a joiner: the document's genesis, verified, and how it is stored. */
+    void (*genesis)(void *self, const struct genesis *genesis, struct bytes stored);
+    /* To a joiner: the base text. done < total: progress, `text` is empty. Equal: all of it, checked against GENESIS. */
+    void (*base)(void *self, uint64_t done, uint64_t total, struct bytes text);
+    /*
+     * The relay lacks records of `agent` (ours, or another's: a relay that lost its tail) from from_seq on. Answer with
+     * session_fetched(): EVENTS records as stored in journal or outbox that end beyond from_seq, in order.
+     */
+    void (*fetch)(void *self, const struct agent_id *agent, uint64_t from_seq);
+    void (*peer)(void *self, const struct session_peer *peer); /* presence or state of somebody else changed */
+    void (*alarm)(void *self, enum session_alarm alarm, const struct agent_id *agent, const struct error *why);
+    void (*moved)(void *self, struct bytes link); /* the relay names another place for this document (untrusted text) */
+};
+
+struct session_config {
+    const struct doc_keys *keys;
+    const struct device *device;
+    struct agent_id self;         /* writes, seals; a viewer needs one too, for its presence */
+    const char *name;             /* as the person gave it */
+    struct chain *chain;          /* holds every batch this replica has; shared with the document's owner */
+    struct bytes genesis;         /* stored GENESIS; empty for a first join */
+    bool create;                  /* offer GENESIS in HELLO: the relay creates the document when it has none */
+    const struct rope *base;      /* with create: uploaded as far as the relay lacks it. NULL: cannot */
+    struct bytes token;           /* for creating, else empty */
+    bool pinned;                  /* refuse any relay whose identity key does not hash to relay_pin */
+    unsigned char relay_pin[CRYPTO_SHORT_HASH_BYTES]; /* crypto_blake2b_128() of the key */
+    struct resume_point resume;   /* as last kept in the journal */
+    const struct bytes *members;  /* stored MEMBER records the journal has, own ones included */
+    size_t member_count;
+    const struct bytes *outbox;   /* stored EVENTS records in the journal's outbox that are not acknowledged, in order */
+    size_t outbox_count;
+    uint64_t seed;                /* for jitter */
+};
+
+/*
+ * NULL and *err when the stored parts do not fit the keys. Batches of the own (or a claimed) agent that are in the journal
+ * but in no outbox record are handed in by session_local() afterwards, in order.
+ */
+MUST_USE struct session *session_new(const struct session_config *config, const struct session_port *port,
+                                     uint64_t now_ms, struct error *err);
+void session_free(struct session *session);
+
+/* --- the connection --- */
+
+void session_connected(struct session *session, uint64_t now_ms);
+void session_receive(struct session *session, struct bytes frame, uint64_t now_ms);
+void session_writable(struct session *session, uint64_t now_ms);
+void session_disconnected(struct session *session, uint64_t now_ms);
+/* Call when session_next_ms() has come; more often does no harm. */
+void session_tick(struct session *session, uint64_t now_ms);
+/* When session_tick() is wanted next; UINT64_MAX: not before something else happens. */
+uint64_t session_next_ms(const struct session *session);
+
+/* --- what this replica writes --- */
+
+struct local_batch {
+    struct agent_id agent; /* the own one or one this process took over */
+    uint64_t seq0, count;
+    struct bytes plain;    /* canonical form (sync/batch.h) */
+    struct digest digest;  /* as the chain has it */
+    bool gesture;          /* begins an edit: what people count */
+};
+/* A batch that the journal has committed. Batches of one agent come in order, without holes. */
+void session_local(struct session *session, const struct local_batch *batch, uint64_t now_ms);
+void session_persisted(struct session *session, uint64_t ticket, uint64_t now_ms);
+/*
+ * Answers port.fetch(): stored records of that agent in order. `more`: further ones will follow. An empty answer means there
+ * is nothing. Records that nobody asked for are ignored.
+ */
+void session_fetched(struct session *session, const struct agent_id *agent, const struct bytes *stored, size_t count,
+                     bool more, uint64_t now_ms);
+
+/* With ACCESS_ADMIN: asks the relay to close the document for all and forget its log, now or once it is online. */
+void session_delete_document(struct session *session, uint64_t now_ms);
+
+/* --- presence --- */
+
+struct session_view {
+    struct event_id heads[PRESENCE_HEADS_MAX]; /* the version that cursor and anchor speak of */
+    size_t head_count;
+    bool has_cursor;
+    uint64_t cursor, anchor; /* bytes at that version */
+    uint64_t events_seen;
+    unsigned flags;          /* PRESENCE_AWAY, PRESENCE_DISK; the rest is the session's business */
+};
+/* Where this person is now. Counts as a key pressed. Sent when it differs from what was sent, not too often. */
+void session_present(struct session *session, const struct session_view *view, uint64_t now_ms);
+/* Says goodbye, flushes what waits for its time. The connection stays until the caller closes it. */
+void session_leave(struct session *session, uint64_t now_ms);
+/* People in the document as far as known, `cap` at most; returns how many were written. */
+size_t session_peers(const struct session *session, struct session_peer *out, size_t cap);
+
+/* --- for the status line --- */
+
+enum session_state {
+    SESSION_OFFLINE,    /* no connection, or one that is silent while it matters */
+    SESSION_CONNECTING, /* connected, not welcomed yet */
+    SESSION_ONLINE,
+    SESSION_REFUSED,    /* the relay said no; `code` and `why` say what; trying again is the caller's decision */
+};
+
+struct session_status {
+    enum session_state state;
+    bool idle;                 /* online, but proof is only sought every 25 s: the word is `idle`, not `sent` */
+    bool caught_up;            /* everything the relay had at the welcome is here */
+    uint64_t unacked_edits;    /* gestures */
+    uint64_t unacked_batches;
+    uint64_t oldest_unacked_ms; /* when the oldest of them was made; 0: none */
+    uint64_t base_done, base_total; /* upload or download of the base text, bytes; equal: nothing to do */
+    uint64_t last_heard_ms;
+    uint64_t offline_since_ms; /* with SESSION_OFFLINE */
+    unsigned rtt_ms;           /* 0: not measured yet */
+    unsigned peers;            /* connections in the document, this one included; 0 when unknown */
+    unsigned refuse_code;      /* enum refuse_code, or 0 */
+    uint64_t retry_ms;         /* with SESSION_REFUSED: not before this much time has passed; 0: no word */
+    struct error why;          /* why it is not online, one sentence; empty when it is */
+};
+void session_status(const struct session *session, uint64_t now_ms, struct session_status *out);
+
+#endif
