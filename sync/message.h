@@ -178,11 +178,6 @@ struct presence {
     uint64_t cursor, anchor;   /* bytes at that version; anchor == cursor: no selection */
     uint64_t events_seen;      /* how many events the sender has merged: a hint for "behind" */
 };
-/* The key that says whom a certificate is for: device key signs ("weft-device-1", doc, doc key). */
-void device_certify(const struct device *device, const struct doc_id *doc, const struct sign_public *doc_key,
-                    struct signature *out);
-MUST_USE bool device_certified(const struct sign_public *device_key, const struct doc_id *doc,
-                               const struct sign_public *doc_key, const struct signature *certificate);
 void presence_seal(const struct presence *presence, const struct doc_keys *keys, const struct sign_key *doc_key,
                    struct buf *out);
 /* The content is authentic (content key, signature by doc_key, certificate when there is a card). */

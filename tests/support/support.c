@@ -56,3 +56,24 @@ uint64_t support_rounds(uint64_t rounds)
     const char *factor = getenv("WEFT_ROUNDS");
     return factor && *factor ? rounds * strtoull(factor, NULL, 0) : rounds;
 }
+
+static int hex_digit(char c)
+{
+    return c <= '9' ? c - '0' : c - 'a' + 10;
+}
+
+void support_from_hex(const char *hex, void *out, size_t len)
+{
+    unsigned char *bytes = out;
+    assert_int_equal(strlen(hex), 2 * len);
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (unsigned char)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));
+}
+
+void support_expect_hex(const void *data, size_t len, const char *hex)
+{
+    unsigned char *want = xmalloc(len);
+    support_from_hex(hex, want, len);
+    assert_memory_equal(data, want, len);
+    free(want);
+}

@@ -31,4 +31,8 @@ void support_read_gz(const char *path, struct buf *out);
 uint64_t support_seed(const char *test, uint64_t fallback);
 uint64_t support_rounds(uint64_t rounds);
 
+/* Exactly `len` bytes from 2 * len lower-case hex digits; and the same as an expectation, for published vectors. */
+void support_from_hex(const char *hex, void *out, size_t len);
+void support_expect_hex(const void *data, size_t len, const char *hex);
+
 #endif

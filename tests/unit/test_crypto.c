@@ -5,38 +5,17 @@
 
 #include "sync/crypto.h"
 
-static int hex_digit(char c)
-{
-    return c <= '9' ? c - '0' : c - 'a' + 10;
-}
-
-/* Fills out[0..len) from exactly 2 * len hex digits. */
-static void from_hex(const char *hex, unsigned char *out, size_t len)
-{
-    assert_int_equal(strlen(hex), 2 * len);
-    for (size_t i = 0; i < len; i++)
-        out[i] = (unsigned char)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));
-}
-
-static void expect_hex(const void *data, size_t len, const char *hex)
-{
-    unsigned char want[256];
-    assert_true(len <= sizeof want);
-    from_hex(hex, want, len);
-    assert_memory_equal(data, want, len);
-}
-
 static void blake2b_gives_the_published_hashes(void **state)
 {
     (void)state;
     struct digest digest;
     crypto_blake2b(bytes_of("", 0), &digest);
-    expect_hex(digest.bytes, 32, "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8");
+    support_expect_hex(digest.bytes, 32, "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8");
     crypto_blake2b(bytes_of_string("abc"), &digest);
-    expect_hex(digest.bytes, 32, "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319");
+    support_expect_hex(digest.bytes, 32, "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319");
     unsigned char name[CRYPTO_SHORT_HASH_BYTES];
     crypto_blake2b_128(bytes_of_string("abc"), name);
-    expect_hex(name, sizeof name, "cf4ab791c62b8d2b2109c90275287816");
+    support_expect_hex(name, sizeof name, "cf4ab791c62b8d2b2109c90275287816");
 }
 
 static void a_hash_does_not_depend_on_how_it_is_fed(void **state)
@@ -52,7 +31,7 @@ static void a_hash_does_not_depend_on_how_it_is_fed(void **state)
         for (size_t at = 0; at < sizeof data; at += piece)
             blake2b_add(&hash, data + at, sizeof data - at < piece ? sizeof data - at : piece);
         blake2b_digest(&hash, &digest);
-        expect_hex(digest.bytes, 32, "b372d0608f720c8c3dd41e9c8eecb10143b41abe520b616607e754bf79c08331");
+        support_expect_hex(digest.bytes, 32, "b372d0608f720c8c3dd41e9c8eecb10143b41abe520b616607e754bf79c08331");
     }
 }
 
@@ -66,7 +45,7 @@ static void a_hasher_puts_label_and_parts_in_the_documented_bytes(void **state)
     hasher_add_u64(&hasher, 0x0102030405060708);
     hasher_add_sized(&hasher, bytes_of_string("cde"));
     hasher_digest(&hasher, &digest);
-    expect_hex(digest.bytes, 32, "1609e5a5fe537a39722d0e794b2d198341a805b0eb9fd3a5294e020d5b49ef9f");
+    support_expect_hex(digest.bytes, 32, "1609e5a5fe537a39722d0e794b2d198341a805b0eb9fd3a5294e020d5b49ef9f");
 }
 
 static void derived_keys_depend_on_secret_label_context_and_length(void **state)
@@ -77,9 +56,9 @@ static void derived_keys_depend_on_secret_label_context_and_length(void **state)
         secret[i] = (unsigned char)i;
     unsigned char out[32];
     crypto_derive(out, 32, secret, sizeof secret, "weft-test-1", bytes_of_string("context"));
-    expect_hex(out, 32, "ebea74f6ffb460e0cc9c22329e1d4963dac8d643798f98584ea369f5cc3cbfa6");
+    support_expect_hex(out, 32, "ebea74f6ffb460e0cc9c22329e1d4963dac8d643798f98584ea369f5cc3cbfa6");
     crypto_derive(out, 16, secret, sizeof secret, "weft-test-1", (struct bytes){0});
-    expect_hex(out, 16, "e481913b81df1544e59dc07dc22195c5");
+    support_expect_hex(out, 16, "e481913b81df1544e59dc07dc22195c5");
 
     unsigned char other[32];
     crypto_derive(out, 32, secret, sizeof secret, "weft-test-1", (struct bytes){0});
@@ -108,9 +87,9 @@ struct sealing {
 static struct sealing xchacha_vector(void)
 {
     struct sealing vector;
-    from_hex("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f", vector.key.bytes, 32);
-    from_hex("404142434445464748494a4b4c4d4e4f5051525354555657", vector.nonce, sizeof vector.nonce);
-    from_hex("50515253c0c1c2c3c4c5c6c7", vector.aad, sizeof vector.aad);
+    support_from_hex("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f", vector.key.bytes, 32);
+    support_from_hex("404142434445464748494a4b4c4d4e4f5051525354555657", vector.nonce, sizeof vector.nonce);
+    support_from_hex("50515253c0c1c2c3c4c5c6c7", vector.aad, sizeof vector.aad);
     return vector;
 }
 
@@ -125,7 +104,7 @@ static void sealing_gives_the_published_ciphertext(void **state)
     struct sealing vector = xchacha_vector();
     struct buf sealed = {0};
     crypto_seal(&vector.key, vector.nonce, aad_of(&vector), bytes_of_string(xchacha_plain), &sealed);
-    expect_hex(sealed.data, sealed.len, xchacha_sealed);
+    support_expect_hex(sealed.data, sealed.len, xchacha_sealed);
 
     struct buf opened = {0};
     buf_add_string(&opened, "kept:");
@@ -196,16 +175,16 @@ static void signing_keys_are_those_of_rfc_8032(void **state)
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         unsigned char seed[CRYPTO_SEED_BYTES];
         struct sign_key key;
-        from_hex(vectors[i][0], seed, sizeof seed);
+        support_from_hex(vectors[i][0], seed, sizeof seed);
         sign_key_from_seed(&key, seed);
-        expect_hex(key.public_key.bytes, sizeof key.public_key.bytes, vectors[i][1]);
+        support_expect_hex(key.public_key.bytes, sizeof key.public_key.bytes, vectors[i][1]);
     }
 }
 
 static void rfc_test_key_1(struct sign_key *key)
 {
     unsigned char seed[CRYPTO_SEED_BYTES];
-    from_hex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", seed, sizeof seed);
+    support_from_hex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", seed, sizeof seed);
     sign_key_from_seed(key, seed);
 }
 
@@ -218,9 +197,9 @@ static void a_signature_is_the_one_openssl_makes(void **state)
     rfc_test_key_1(&key);
     crypto_blake2b(bytes_of_string("abc"), &digest);
     crypto_sign_digest(&key, &digest, &signature);
-    expect_hex(signature.bytes, sizeof signature.bytes,
-               "ffb9744722e625f6bf6628a1fd9838b3cb3631d1ff1ffc2f989edf0778938bdd"
-               "e267e4846a2a9624b1794df8d8785386cb82e6ee577dabe956d61c8aa1dc7c0d");
+    support_expect_hex(signature.bytes, sizeof signature.bytes,
+                       "ffb9744722e625f6bf6628a1fd9838b3cb3631d1ff1ffc2f989edf0778938bdd"
+                       "e267e4846a2a9624b1794df8d8785386cb82e6ee577dabe956d61c8aa1dc7c0d");
     assert_true(crypto_verify_digest(&key.public_key, &digest, &signature));
 }
 
@@ -267,7 +246,7 @@ static void second_forms_of_signatures_and_weak_keys_are_refused(void **state)
     thing.key = key.public_key;
     crypto_blake2b(bytes_of_string("abc"), &thing.digest);
     crypto_sign_digest(&key, &thing.digest, &thing.signature);
-    from_hex(order, l, sizeof l);
+    support_from_hex(order, l, sizeof l);
     unsigned carry = 0;
     for (size_t i = 0; i < sizeof l; i++) {
         carry += thing.signature.bytes[32 + i] + l[i];
