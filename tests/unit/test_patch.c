@@ -1,0 +1,287 @@
+/* Patches by example. A patch is written "=2 +abc -3": retain 2, insert abc, delete 3. */
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/patch.h"
+
+static void build(struct patch *patch, const char *parts)
+{
+    patch_clear(patch);
+    while (*parts) {
+        size_t len = strcspn(parts, " ");
+        if (*parts == '+')
+            patch_insert(patch, bytes_of(parts + 1, len - 1));
+        else if (*parts == '-')
+            patch_delete(patch, strtoull(parts + 1, NULL, 10));
+        else
+            patch_retain(patch, strtoull(parts + 1, NULL, 10));
+        parts += len + (parts[len] == ' ');
+    }
+}
+
+static void expect_parts(const struct patch *patch, const char *parts)
+{
+    struct buf printed = {0};
+    patch_check(patch);
+    for (size_t i = 0; i < patch->count; i++) {
+        const struct part *part = &patch->parts[i];
+        static const char signs[] = {[PART_RETAIN] = '=', [PART_INSERT] = '+', [PART_DELETE] = '-'};
+        buf_addf(&printed, "%s%c", i ? " " : "", signs[part->kind]);
+        if (part->kind == PART_INSERT)
+            buf_add_bytes(&printed, patch_part_text(patch, part));
+        else
+            buf_addf(&printed, "%llu", (unsigned long long)part->len);
+    }
+    assert_string_equal(buf_string(&printed), parts);
+    buf_release(&printed);
+}
+
+static void expect_applied(const struct patch *patch, const char *old, const char *new)
+{
+    struct buf out = {0};
+    patch_apply(patch, bytes_of_string(old), &out);
+    assert_string_equal(buf_string(&out), new);
+    buf_release(&out);
+}
+
+static void builders_keep_the_normal_form(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *given, *kept;
+    } cases[] = {
+        {"", ""},
+        {"=5", ""},
+        {"=0 + -0", ""},
+        {"=2 =3 -1 -1", "=5 -2"},
+        {"+ab +cd", "+abcd"},
+        {"-3 +ab", "+ab -3"},
+        {"+ab -3 +cd -1 +ef", "+abcdef -4"},
+        {"=1 -2 +x =0 -1", "=1 +x -3"},
+        {"-1 =2 -1 +x =9", "-1 =2 +x -1"},
+    };
+    struct patch patch = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        build(&patch, cases[i].given);
+        expect_parts(&patch, cases[i].kept);
+        assert_int_equal(patch_is_empty(&patch), cases[i].kept[0] == '\0');
+    }
+    patch_release(&patch);
+}
+
+static void a_patch_tells_its_lengths(void **state)
+{
+    (void)state;
+    struct patch patch = {0};
+    build(&patch, "=3 +abcd -2 =5 -1 =7");
+    assert_int_equal(patch_old_len(&patch), 11);
+    assert_int_equal(patch_inserted(&patch), 4);
+    assert_int_equal(patch_deleted(&patch), 3);
+    patch_release(&patch);
+}
+
+static void a_retain_at_the_end_returns_when_more_follows(void **state)
+{
+    (void)state;
+    struct patch patch = {0}, copy = {0};
+    build(&patch, "+a =2");
+    patch_copy(&copy, &patch);
+    assert_true(patch_equal(&patch, &copy));
+    patch_insert(&copy, bytes_of_string("b"));
+    expect_parts(&patch, "+a");
+    expect_parts(&copy, "+a =2 +b");
+    patch_release(&patch);
+    patch_release(&copy);
+}
+
+static void moving_a_patch_leaves_an_empty_one(void **state)
+{
+    (void)state;
+    struct patch from = {0}, to = {0};
+    build(&from, "=1 +x -1");
+    build(&to, "+old");
+    patch_move(&to, &from);
+    expect_parts(&to, "=1 +x -1");
+    assert_true(patch_is_empty(&from));
+    build(&from, "-1");
+    assert_false(patch_equal(&from, &to));
+    patch_release(&from);
+    patch_release(&to);
+}
+
+static void equal_shapes_with_different_texts_are_not_equal(void **state)
+{
+    (void)state;
+    struct patch a = {0}, b = {0};
+    build(&a, "=1 +x");
+    build(&b, "=1 +y");
+    assert_false(patch_equal(&a, &b));
+    build(&b, "=2 +x");
+    assert_false(patch_equal(&a, &b));
+    build(&b, "=1 +x =4");
+    assert_true(patch_equal(&a, &b));
+    patch_release(&a);
+    patch_release(&b);
+}
+
+static void applying_gives_the_new_text(void **state)
+{
+    (void)state;
+    struct patch patch = {0};
+    expect_applied(&patch, "", "");
+    expect_applied(&patch, "same", "same");
+    build(&patch, "=6 +there -5 +!");
+    expect_applied(&patch, "hello world", "hello there!");
+    patch_replace(&patch, 0, 5, bytes_of_string("goodbye"));
+    expect_applied(&patch, "hello world", "goodbye world");
+    patch_replace(&patch, 11, 0, bytes_of_string("."));
+    expect_applied(&patch, "hello world", "hello world.");
+    patch_release(&patch);
+}
+
+static void applying_appends_to_what_is_there(void **state)
+{
+    (void)state;
+    struct patch patch = {0};
+    struct buf out = {0};
+    buf_add_string(&out, "> ");
+    build(&patch, "-1 =1");
+    patch_apply(&patch, bytes_of_string("abc"), &out);
+    assert_string_equal(buf_string(&out), "> bc");
+    buf_release(&out);
+    patch_release(&patch);
+}
+
+static void composing_joins_two_changes_into_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b, *both;
+    } cases[] = {
+        {"", "", ""},
+        {"", "=1 +x -2", "=1 +x -2"},
+        {"=1 +x -2", "", "=1 +x -2"},
+        {"+abc", "=1 -1", "+ac"},
+        {"+abc", "-3", ""},
+        {"=2 +abc", "=3 +X", "=2 +aXbc"},
+        {"-2", "-2", "-4"},
+        {"=1 -2", "=1 +x", "=1 +x -2"},
+        {"+x -2 =3 +y", "=1 -3 =1 +z", "+xyz -5"},
+        {"=4 +b", "=1 +a", "=1 +a =3 +b"},
+    };
+    struct patch a = {0}, b = {0}, both = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        build(&a, cases[i].a);
+        build(&b, cases[i].b);
+        patch_compose(&both, &a, &b);
+        expect_parts(&both, cases[i].both);
+    }
+    patch_release(&a);
+    patch_release(&b);
+    patch_release(&both);
+}
+
+static void inverting_brings_the_old_text_back(void **state)
+{
+    (void)state;
+    struct patch patch = {0}, inverse = {0};
+    build(&patch, "+Oh, =6 -5 +you");
+    patch_invert(&inverse, &patch, bytes_of_string("hello world!"));
+    expect_applied(&inverse, "Oh,hello you!", "hello world!");
+    expect_parts(&inverse, "-3 =6 +world -3");
+    patch_release(&patch);
+    patch_release(&inverse);
+}
+
+static void transforming_makes_room_for_the_other_change(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        enum patch_side side;
+        const char *after_b;
+    } cases[] = {
+        {"=2 +x", "+abc", PATCH_LEFT, "=5 +x"},
+        {"=2 +x", "-1", PATCH_LEFT, "=1 +x"},
+        {"=2 +x", "=3 +abc", PATCH_RIGHT, "=2 +x"},
+        {"=1 +x", "=1 +abc", PATCH_LEFT, "=1 +x"},
+        {"=1 +x", "=1 +abc", PATCH_RIGHT, "=4 +x"},
+        {"=2 +x", "-5", PATCH_LEFT, "+x"},
+        {"-5", "=2 +abc", PATCH_LEFT, "-2 =3 -3"},
+        {"=1 -3", "=2 -3", PATCH_LEFT, "=1 -1"},
+        {"-3", "-3", PATCH_RIGHT, ""},
+        {"+x -3", "+abc -3", PATCH_LEFT, "+x"},
+        {"+x -3", "+abc -3", PATCH_RIGHT, "=3 +x"},
+        {"=9 +x", "", PATCH_RIGHT, "=9 +x"},
+    };
+    struct patch a = {0}, b = {0}, after = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        build(&a, cases[i].a);
+        build(&b, cases[i].b);
+        patch_transform(&after, &a, &b, cases[i].side);
+        expect_parts(&after, cases[i].after_b);
+    }
+    patch_release(&a);
+    patch_release(&b);
+    patch_release(&after);
+}
+
+static void two_people_typing_at_one_place_keep_their_words_whole(void **state)
+{
+    (void)state;
+    struct patch ana = {0}, ben = {0}, ben_after = {0}, both = {0};
+    build(&ana, "=1 +abc");
+    build(&ben, "=1 +xyz");
+    patch_transform(&ben_after, &ben, &ana, PATCH_RIGHT);
+    patch_compose(&both, &ana, &ben_after);
+    expect_applied(&both, "--", "-abcxyz-");
+    patch_transform(&ben_after, &ben, &ana, PATCH_LEFT);
+    patch_compose(&both, &ana, &ben_after);
+    expect_applied(&both, "--", "-xyzabc-");
+    patch_release(&ana);
+    patch_release(&ben);
+    patch_release(&ben_after);
+    patch_release(&both);
+}
+
+static void places_move_with_the_text_around_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *patch;
+        uint64_t at, left, right;
+    } cases[] = {
+        {"", 7, 7, 7},           {"=2 +abc", 1, 1, 1},    {"=2 +abc", 2, 2, 5},    {"=2 +abc", 3, 6, 6},
+        {"=2 -3", 2, 2, 2},      {"=2 -3", 4, 2, 2},      {"=2 -3", 5, 2, 2},      {"=2 -3", 6, 3, 3},
+        {"=2 +abc -3", 2, 2, 5}, {"=2 +abc -3", 3, 5, 5}, {"=2 +abc -3", 5, 5, 5}, {"-2 =1 +x", 3, 1, 2},
+        {"+x", 0, 0, 1},
+    };
+    struct patch patch = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        build(&patch, cases[i].patch);
+        assert_int_equal(patch_map(&patch, cases[i].at, GRAVITY_LEFT), cases[i].left);
+        assert_int_equal(patch_map(&patch, cases[i].at, GRAVITY_RIGHT), cases[i].right);
+    }
+    patch_release(&patch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(builders_keep_the_normal_form),
+        cmocka_unit_test(a_patch_tells_its_lengths),
+        cmocka_unit_test(a_retain_at_the_end_returns_when_more_follows),
+        cmocka_unit_test(moving_a_patch_leaves_an_empty_one),
+        cmocka_unit_test(equal_shapes_with_different_texts_are_not_equal),
+        cmocka_unit_test(applying_gives_the_new_text),
+        cmocka_unit_test(applying_appends_to_what_is_there),
+        cmocka_unit_test(composing_joins_two_changes_into_one),
+        cmocka_unit_test(inverting_brings_the_old_text_back),
+        cmocka_unit_test(transforming_makes_room_for_the_other_change),
+        cmocka_unit_test(two_people_typing_at_one_place_keep_their_words_whole),
+        cmocka_unit_test(places_move_with_the_text_around_them),
+    };
+    return RUN_TESTS("patch", tests);
+}
