@@ -39,6 +39,7 @@ enum {
     BATCH_BYTES_MAX = 1 << 20, /* of canonical plaintext; a larger edit becomes several batches */
 };
 #define BATCH_POS_MAX ((uint64_t)1 << 40)
+#define BATCH_SEQ_MAX ((uint64_t)1 << 56) /* of any event: above it numbers are refused, so that sums cannot overflow */
 
 enum op_kind { OP_INSERT, OP_DELETE, OP_NOP };
 
@@ -96,5 +97,14 @@ void batch_encode(const struct batch *batch, struct buf *out);
 /* The whole of `plain` is one batch of `agent` that begins at seq0. *batch is overwritten; on failure it is empty. */
 MUST_USE bool batch_decode(struct bytes plain, const struct agent_id *agent, uint64_t seq0, struct batch *batch,
                            struct error *err);
+
+/* Batches in the order they were made. Zero-initialised it is empty. */
+struct batch_list {
+    struct batch *items;
+    size_t count, cap;
+};
+void batch_list_release(struct batch_list *list);
+void batch_list_clear(struct batch_list *list);
+struct batch *batch_list_add(struct batch_list *list); /* an empty batch at the end; valid until the next add */
 
 #endif

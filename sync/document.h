@@ -19,6 +19,7 @@
 #ifndef WEFT_SYNC_DOCUMENT_H
 #define WEFT_SYNC_DOCUMENT_H
 
+#include "editor/base/varint.h"
 #include "editor/patch.h"
 #include "editor/rope.h"
 #include "editor/base/varint.h"
@@ -59,17 +60,9 @@ struct edit_mark {
 
 /*
  * Records a local patch against the present text. There must be nothing to update (document_update() first). The batches
- * (one, or several for more than BATCH_BYTES_MAX) are appended to `out`, an array the caller owns (struct batch_list).
+ * (one, or several for more than BATCH_BYTES_MAX) are appended to `out`, a list the caller owns (sync/batch.h).
  * An empty patch gives none.
  */
-struct batch_list {
-    struct batch *items;
-    size_t count, cap;
-};
-void batch_list_release(struct batch_list *list);
-void batch_list_clear(struct batch_list *list);
-struct batch *batch_list_add(struct batch_list *list); /* an empty batch at the end; valid until the next add */
-
 void document_local(struct document *document, const struct agent_id *agent, const struct patch *patch,
                     struct edit_mark mark, struct batch_list *out);
 /*

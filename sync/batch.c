@@ -1,0 +1,339 @@
+#include "sync/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/varint.h"
+#include "editor/base/xalloc.h"
+
+enum { FLAGS_KNOWN = 0x7f, KIND_BITS = 2, KIND_MASK = 3 };
+
+/* --- building --- */
+
+void batch_release(struct batch *batch)
+{
+    free(batch->parents);
+    free(batch->undo);
+    free(batch->ops);
+    buf_release(&batch->text);
+    *batch = (struct batch){0};
+}
+
+void batch_clear(struct batch *batch)
+{
+    struct batch kept = {
+        .parents = batch->parents,
+        .parent_cap = batch->parent_cap,
+        .undo = batch->undo,
+        .undo_cap = batch->undo_cap,
+        .ops = batch->ops,
+        .op_cap = batch->op_cap,
+        .text = batch->text,
+    };
+    buf_clear(&kept.text);
+    *batch = kept;
+}
+
+static void batch_add_op(struct batch *batch, struct batch_op op)
+{
+    batch->ops = xgrow(batch->ops, &batch->op_cap, batch->op_count + 1, sizeof *batch->ops);
+    batch->ops[batch->op_count++] = op;
+    batch->count += op.len;
+}
+
+void batch_copy(struct batch *out, const struct batch *batch)
+{
+    batch_clear(out);
+    out->agent = batch->agent;
+    out->seq0 = batch->seq0;
+    out->flags = batch->flags;
+    out->time_s = batch->time_s;
+    memcpy(out->label, batch->label, sizeof out->label);
+    for (size_t i = 0; i < batch->parent_count; i++)
+        batch_add_parent(out, batch->parents[i]);
+    for (size_t i = 0; i < batch->undo_count; i++)
+        batch_add_undo(out, batch->undo[i]);
+    for (size_t i = 0; i < batch->op_count; i++)
+        batch_add_op(out, batch->ops[i]);
+    buf_add_bytes(&out->text, buf_view(&batch->text));
+}
+
+static int event_id_compare(const struct event_id *a, const struct event_id *b)
+{
+    int order = agent_id_compare(&a->agent, &b->agent);
+    if (order != 0)
+        return order;
+    return (a->seq > b->seq) - (a->seq < b->seq);
+}
+
+void batch_add_parent(struct batch *batch, struct event_id parent)
+{
+    if (agent_id_equal(&parent.agent, &batch->agent)) {
+        ensure(parent.seq + 1 == batch->seq0);
+        batch->flags |= BATCH_FLAG_SELF;
+        return;
+    }
+    batch->flags |= BATCH_FLAG_FOREIGN;
+    batch->parents = xgrow(batch->parents, &batch->parent_cap, batch->parent_count + 1, sizeof *batch->parents);
+    size_t at = batch->parent_count++;
+    for (; at > 0 && event_id_compare(&batch->parents[at - 1], &parent) > 0; at--)
+        batch->parents[at] = batch->parents[at - 1];
+    batch->parents[at] = parent;
+}
+
+void batch_add_undo(struct batch *batch, struct event_span span)
+{
+    batch->flags |= BATCH_FLAG_UNDO;
+    batch->undo = xgrow(batch->undo, &batch->undo_cap, batch->undo_count + 1, sizeof *batch->undo);
+    batch->undo[batch->undo_count++] = span;
+}
+
+void batch_add_insert(struct batch *batch, uint64_t pos, struct bytes text)
+{
+    batch_add_op(batch, (struct batch_op){OP_INSERT, pos, text.len, batch->text.len});
+    buf_add_bytes(&batch->text, text);
+}
+
+void batch_add_delete(struct batch *batch, uint64_t pos, uint64_t len)
+{
+    batch_add_op(batch, (struct batch_op){OP_DELETE, pos, len, 0});
+}
+
+void batch_add_nop(struct batch *batch)
+{
+    batch_add_op(batch, (struct batch_op){OP_NOP, 0, 1, 0});
+}
+
+struct bytes batch_op_text(const struct batch *batch, const struct batch_op *op)
+{
+    ensure(op->kind == OP_INSERT);
+    return bytes_slice(buf_view(&batch->text), op->text_at, (size_t)op->len);
+}
+
+/* --- encoding --- */
+
+/* What decoding would refuse must not be encoded: it would be hashed, sealed and then accepted by nobody. */
+static void batch_ensure_ops(const struct batch *batch)
+{
+    ensure(batch->op_count > 0 && batch->op_count <= BATCH_OPS_MAX);
+    size_t text_at = 0;
+    for (size_t i = 0; i < batch->op_count; i++) {
+        const struct batch_op *op = &batch->ops[i];
+        ensure(op->len > 0 && op->len <= BATCH_POS_MAX && op->pos <= BATCH_POS_MAX);
+        ensure(op->kind != OP_NOP || (batch->op_count == 1 && op->len == 1));
+        if (op->kind == OP_INSERT) {
+            ensure(op->text_at == text_at);
+            text_at += (size_t)op->len;
+        }
+    }
+    ensure(text_at == batch->text.len);
+}
+
+static void batch_ensure_head(const struct batch *batch)
+{
+    ensure((batch->flags & ~(unsigned)FLAGS_KNOWN) == 0 && batch->seq0 <= BATCH_SEQ_MAX);
+    ensure(!(batch->flags & BATCH_FLAG_SELF) || batch->seq0 > 0);
+    ensure(!(batch->flags & BATCH_FLAG_REDO) || batch->flags & BATCH_FLAG_UNDO);
+    ensure(((batch->flags & BATCH_FLAG_FOREIGN) != 0) == (batch->parent_count > 0));
+    ensure(((batch->flags & BATCH_FLAG_UNDO) != 0) == (batch->undo_count > 0));
+    ensure(batch->parent_count <= BATCH_PARENTS_MAX && batch->undo_count <= BATCH_UNDO_MAX);
+    ensure(((batch->flags & BATCH_FLAG_LABEL) != 0) == (batch->label[0] != '\0'));
+    for (size_t i = 1; i < batch->parent_count; i++)
+        ensure(event_id_compare(&batch->parents[i - 1], &batch->parents[i]) < 0);
+}
+
+static void encode_head(const struct batch *batch, struct buf *out)
+{
+    buf_add_byte(out, (unsigned char)batch->flags);
+    if (batch->flags & BATCH_FLAG_FOREIGN)
+        buf_add_varint(out, batch->parent_count);
+    for (size_t i = 0; i < batch->parent_count; i++) {
+        buf_add(out, batch->parents[i].agent.bytes, AGENT_ID_BYTES);
+        buf_add_varint(out, batch->parents[i].seq);
+    }
+    if (batch->flags & BATCH_FLAG_UNDO)
+        buf_add_varint(out, batch->undo_count);
+    for (size_t i = 0; i < batch->undo_count; i++) {
+        buf_add(out, batch->undo[i].agent.bytes, AGENT_ID_BYTES);
+        buf_add_varint(out, batch->undo[i].seq);
+        buf_add_varint(out, batch->undo[i].len);
+    }
+    if (batch->flags & BATCH_FLAG_TIME)
+        buf_add_varint(out, batch->time_s);
+    if (batch->flags & BATCH_FLAG_LABEL)
+        buf_add_sized(out, bytes_of_string(batch->label));
+}
+
+void batch_encode(const struct batch *batch, struct buf *out)
+{
+    size_t start = out->len;
+    batch_ensure_head(batch);
+    batch_ensure_ops(batch);
+    encode_head(batch, out);
+    buf_add_varint(out, batch->op_count);
+    for (size_t i = 0; i < batch->op_count; i++) {
+        const struct batch_op *op = &batch->ops[i];
+        buf_add_varint(out, op->len << KIND_BITS | (unsigned)op->kind);
+        if (op->kind != OP_NOP)
+            buf_add_varint(out, op->pos);
+    }
+    buf_add_bytes(out, buf_view(&batch->text));
+    ensure(out->len - start <= BATCH_BYTES_MAX);
+}
+
+/* --- decoding --- */
+
+static bool refuse(struct error *err, const char *what)
+{
+    return error_set(err, ERR_FORMAT, 0, "a batch is not well-formed: %s", what);
+}
+
+static bool decode_flags(struct reader *reader, struct batch *batch, struct error *err)
+{
+    batch->flags = read_byte(reader);
+    if (batch->flags & ~(unsigned)FLAGS_KNOWN)
+        return error_set(err, ERR_NEWER, 0, "a batch has parts that this weft does not know; a newer one made it");
+    if (batch->flags & BATCH_FLAG_SELF && batch->seq0 == 0)
+        return refuse(err, "its first event names an earlier one of its own");
+    if (batch->flags & BATCH_FLAG_REDO && !(batch->flags & BATCH_FLAG_UNDO))
+        return refuse(err, "a redo takes nothing back");
+    return true;
+}
+
+static bool decode_parents(struct reader *reader, struct batch *batch, struct error *err)
+{
+    if (!(batch->flags & BATCH_FLAG_FOREIGN))
+        return true;
+    uint64_t count = read_varint_max(reader, BATCH_PARENTS_MAX);
+    if (count == 0)
+        return refuse(err, "the number of its parents");
+    for (uint64_t i = 0; i < count; i++) {
+        struct event_id parent;
+        read_into(reader, parent.agent.bytes, AGENT_ID_BYTES);
+        parent.seq = read_varint_max(reader, BATCH_SEQ_MAX);
+        if (reader->failed || agent_id_equal(&parent.agent, &batch->agent))
+            return refuse(err, "its parents");
+        if (i > 0 && event_id_compare(&batch->parents[i - 1], &parent) >= 0)
+            return refuse(err, "the order of its parents");
+        batch_add_parent(batch, parent);
+    }
+    return true;
+}
+
+static bool decode_undo(struct reader *reader, struct batch *batch, struct error *err)
+{
+    if (!(batch->flags & BATCH_FLAG_UNDO))
+        return true;
+    uint64_t count = read_varint_max(reader, BATCH_UNDO_MAX);
+    if (count == 0)
+        return refuse(err, "the number of spans it takes back");
+    for (uint64_t i = 0; i < count; i++) {
+        struct event_span span;
+        read_into(reader, span.agent.bytes, AGENT_ID_BYTES);
+        span.seq = read_varint_max(reader, BATCH_SEQ_MAX);
+        span.len = read_varint_max(reader, BATCH_SEQ_MAX);
+        if (reader->failed || span.len == 0)
+            return refuse(err, "the spans it takes back");
+        batch_add_undo(batch, span);
+    }
+    return true;
+}
+
+static bool decode_marks(struct reader *reader, struct batch *batch, struct error *err)
+{
+    if (batch->flags & BATCH_FLAG_TIME)
+        batch->time_s = read_varint(reader);
+    if (!(batch->flags & BATCH_FLAG_LABEL))
+        return true;
+    struct bytes label = read_sized(reader, BATCH_LABEL_BYTES_MAX);
+    if (label.len == 0 || memchr(label.data, '\0', label.len))
+        return refuse(err, "its label");
+    memcpy(batch->label, label.data, label.len);
+    return true;
+}
+
+/* *text_len counts the bytes that inserts up to here have asked for. */
+static bool decode_op(struct reader *reader, struct batch *batch, uint64_t *text_len, struct error *err)
+{
+    uint64_t coded = read_varint(reader);
+    struct batch_op op = {.len = coded >> KIND_BITS};
+    if (reader->failed || (coded & KIND_MASK) > OP_NOP || op.len == 0 || op.len > BATCH_POS_MAX)
+        return refuse(err, "an operation");
+    op.kind = (enum op_kind)(coded & KIND_MASK);
+    if (op.kind != OP_NOP)
+        op.pos = read_varint_max(reader, BATCH_POS_MAX);
+    if (op.kind == OP_INSERT) {
+        op.text_at = (size_t)*text_len;
+        *text_len += op.len;
+    }
+    if (reader->failed || *text_len > reader_left(reader))
+        return refuse(err, "an operation's place or text");
+    batch_add_op(batch, op);
+    return true;
+}
+
+static bool decode_ops(struct reader *reader, struct batch *batch, struct error *err)
+{
+    uint64_t count = read_varint_max(reader, BATCH_OPS_MAX);
+    uint64_t text_len = 0;
+    if (count == 0)
+        return refuse(err, "the number of its operations");
+    for (uint64_t i = 0; i < count; i++)
+        if (!decode_op(reader, batch, &text_len, err))
+            return false;
+    for (size_t i = 0; i < batch->op_count; i++)
+        if (batch->ops[i].kind == OP_NOP && (batch->op_count > 1 || batch->ops[i].len > 1))
+            return refuse(err, "a merge marker that is not alone");
+    if (batch->count > BATCH_SEQ_MAX - batch->seq0)
+        return refuse(err, "the number of its last event");
+    if (text_len != reader_left(reader))
+        return refuse(err, "the length of its text");
+    buf_add_bytes(&batch->text, read_bytes(reader, (size_t)text_len));
+    return true;
+}
+
+static bool decode_all(struct reader *reader, struct batch *batch, struct error *err)
+{
+    return decode_flags(reader, batch, err) && decode_parents(reader, batch, err) && decode_undo(reader, batch, err) &&
+           decode_marks(reader, batch, err) && decode_ops(reader, batch, err);
+}
+
+bool batch_decode(struct bytes plain, const struct agent_id *agent, uint64_t seq0, struct batch *batch,
+                  struct error *err)
+{
+    batch_clear(batch);
+    if (plain.len > BATCH_BYTES_MAX)
+        return error_set(err, ERR_LIMIT, 0, "a batch has %zu bytes, more than %d", plain.len, BATCH_BYTES_MAX);
+    if (seq0 > BATCH_SEQ_MAX)
+        return error_set(err, ERR_LIMIT, 0, "a batch begins at an event number beyond any that can be reached");
+    struct reader reader = reader_of(plain);
+    batch->agent = *agent;
+    batch->seq0 = seq0;
+    if (decode_all(&reader, batch, err))
+        return true;
+    batch_clear(batch);
+    return false;
+}
+
+/* --- lists --- */
+
+void batch_list_release(struct batch_list *list)
+{
+    batch_list_clear(list);
+    free(list->items);
+    *list = (struct batch_list){0};
+}
+
+void batch_list_clear(struct batch_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        batch_release(&list->items[i]);
+    list->count = 0;
+}
+
+struct batch *batch_list_add(struct batch_list *list)
+{
+    list->items = xgrow(list->items, &list->cap, list->count + 1, sizeof *list->items);
+    list->items[list->count] = (struct batch){0};
+    return &list->items[list->count++];
+}

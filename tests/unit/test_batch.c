@@ -1,0 +1,209 @@
+/* The batch and its one canonical form. */
+#include "tests/support/support.h"
+
+#include <string.h>
+
+#include "editor/base/random.h"
+#include "editor/base/varint.h"
+#include "sync/batch.h"
+
+static struct agent_id agent_named(unsigned char name)
+{
+    return (struct agent_id){{name, 1, 2, 3}};
+}
+
+static struct bytes text_of(const char *text)
+{
+    return bytes_of_string(text);
+}
+
+static void fill_everything(struct batch *batch)
+{
+    batch->agent = agent_named('m');
+    batch->seq0 = 40;
+    batch_add_parent(batch, (struct event_id){agent_named('z'), 3});
+    batch_add_parent(batch, (struct event_id){agent_named('m'), 39});
+    batch_add_parent(batch, (struct event_id){agent_named('a'), 300});
+    batch_add_undo(batch, (struct event_span){agent_named('m'), 7, 2});
+    batch->flags |= BATCH_FLAG_GESTURE | BATCH_FLAG_TIME | BATCH_FLAG_LABEL | BATCH_FLAG_REDO;
+    batch->time_s = 1700000000;
+    strcpy(batch->label, "disk");
+    batch_add_insert(batch, 0, text_of("hello"));
+    batch_add_delete(batch, 1000, 3);
+    batch_add_insert(batch, 5, text_of(" world"));
+}
+
+static void expect_same(const struct batch *a, const struct batch *b)
+{
+    struct buf left = {0}, right = {0};
+    batch_encode(a, &left);
+    batch_encode(b, &right);
+    assert_true(bytes_equal(buf_view(&left), buf_view(&right)));
+    assert_int_equal(a->count, b->count);
+    assert_int_equal(a->seq0, b->seq0);
+    buf_release(&left);
+    buf_release(&right);
+}
+
+static void a_batch_survives_the_trip_through_bytes(void **state)
+{
+    (void)state;
+    struct batch batch = {0}, back = {0};
+    struct buf plain = {0};
+    struct error err = {0};
+    fill_everything(&batch);
+    batch_encode(&batch, &plain);
+    assert_true(batch_decode(buf_view(&plain), &batch.agent, batch.seq0, &back, &err));
+    expect_same(&batch, &back);
+    assert_int_equal(back.count, 5 + 3 + 6);
+    assert_int_equal(back.parent_count, 2);
+    assert_true(back.parents[0].agent.bytes[0] == 'a' && back.parents[1].agent.bytes[0] == 'z');
+    assert_true(back.flags & BATCH_FLAG_SELF);
+    assert_string_equal(back.label, "disk");
+    assert_true(bytes_equal(batch_op_text(&back, &back.ops[2]), text_of(" world")));
+    batch_copy(&back, &batch);
+    expect_same(&batch, &back);
+    buf_release(&plain);
+    batch_release(&batch);
+    batch_release(&back);
+}
+
+static void a_merge_marker_is_one_event_without_text(void **state)
+{
+    (void)state;
+    struct batch batch = {.agent = agent_named('m')}, back = {0};
+    struct buf plain = {0};
+    struct error err = {0};
+    batch_add_nop(&batch);
+    batch_encode(&batch, &plain);
+    assert_int_equal(plain.len, 3);
+    assert_true(batch_decode(buf_view(&plain), &batch.agent, 0, &back, &err));
+    assert_int_equal(back.count, 1);
+    assert_true(back.ops[0].kind == OP_NOP);
+    buf_release(&plain);
+    batch_release(&batch);
+    batch_release(&back);
+}
+
+static void expect_refused(const void *data, size_t len, uint64_t seq0, enum err code)
+{
+    struct batch batch = {0};
+    struct error err = {0};
+    struct agent_id agent = agent_named('m');
+    assert_false(batch_decode(bytes_of(data, len), &agent, seq0, &batch, &err));
+    assert_int_equal(err.code, code);
+    assert_int_equal(batch.op_count, 0);
+    batch_release(&batch);
+}
+
+static void what_is_not_canonical_is_refused(void **state)
+{
+    (void)state;
+    expect_refused("", 0, 0, ERR_FORMAT);
+    expect_refused("\x80\x01\x06", 3, 0, ERR_NEWER);                /* an unknown flag */
+    expect_refused("\x01\x01\x06", 3, 0, ERR_FORMAT);               /* a previous event before the first */
+    expect_refused("\x40\x01\x06", 3, 1, ERR_FORMAT);               /* redo without undo */
+    expect_refused("\x02\x00\x01\x06", 4, 0, ERR_FORMAT);           /* foreign parents, but none */
+    expect_refused("\x08\x00\x01\x06", 4, 0, ERR_FORMAT);           /* takes back nothing */
+    expect_refused("\x20\x00\x01\x06", 4, 0, ERR_FORMAT);           /* an empty label */
+    expect_refused("\x20\x01\x00\x01\x06", 5, 0, ERR_FORMAT);       /* NUL in a label */
+    expect_refused("\x00\x00", 2, 0, ERR_FORMAT);                   /* no operation */
+    expect_refused("\x00\x01\x02", 3, 0, ERR_FORMAT);               /* an operation of length 0 */
+    expect_refused("\x00\x01\x07", 3, 0, ERR_FORMAT);               /* an unknown kind */
+    expect_refused("\x00\x01\x0a", 3, 0, ERR_FORMAT);               /* a marker of length 2 */
+    expect_refused("\x00\x02\x06\x06", 4, 0, ERR_FORMAT);           /* two markers */
+    expect_refused("\x00\x01\x04\x00", 4, 0, ERR_FORMAT);           /* an insert without its text */
+    expect_refused("\x00\x01\x04\x00yz", 6, 0, ERR_FORMAT);         /* text left over */
+    expect_refused("\x00\x01\x84\x00\x00y", 6, 0, ERR_FORMAT);      /* a number in a longer form */
+    expect_refused("\x00\x01\x06", 3, BATCH_SEQ_MAX, ERR_FORMAT);   /* numbers beyond the last */
+    expect_refused("\x00\x01\x06", 3, UINT64_MAX, ERR_LIMIT);
+}
+
+static void parents_out_of_order_are_refused(void **state)
+{
+    (void)state;
+    struct batch batch = {.agent = agent_named('m'), .seq0 = 1};
+    struct buf plain = {0};
+    batch_add_parent(&batch, (struct event_id){agent_named('a'), 1});
+    batch_add_parent(&batch, (struct event_id){agent_named('b'), 1});
+    batch_add_nop(&batch);
+    batch_encode(&batch, &plain);
+    enum { FIRST_AGENT = 2, SECOND_AGENT = 2 + AGENT_ID_BYTES + 1 };
+    plain.data[FIRST_AGENT] = 'b';
+    expect_refused(plain.data, plain.len, 1, ERR_FORMAT); /* the same one twice */
+    plain.data[FIRST_AGENT] = 'c';
+    expect_refused(plain.data, plain.len, 1, ERR_FORMAT);
+    plain.data[FIRST_AGENT] = 'a';
+    plain.data[SECOND_AGENT] = 'm';
+    expect_refused(plain.data, plain.len, 1, ERR_FORMAT); /* its own agent */
+    buf_release(&plain);
+    batch_release(&batch);
+}
+
+static void a_batch_of_a_megabyte_and_more_is_refused(void **state)
+{
+    (void)state;
+    struct buf plain = {0};
+    memset(buf_extend(&plain, BATCH_BYTES_MAX + 1), 0, BATCH_BYTES_MAX + 1);
+    expect_refused(plain.data, plain.len, 0, ERR_LIMIT);
+    buf_release(&plain);
+}
+
+static void fill_random(struct random *random, struct batch *batch)
+{
+    char letters[] = "abcdefghijklmnop";
+    batch->agent = agent_named('m');
+    batch->seq0 = random_below(random, 1000);
+    for (unsigned char name = 'a'; name < 'd'; name++)
+        if (random_chance(random, 2))
+            batch_add_parent(batch, (struct event_id){agent_named(name), random_below(random, 1 << 20)});
+    if (random_chance(random, 3))
+        batch_add_undo(batch, (struct event_span){agent_named('q'), random_below(random, 99), 1});
+    for (uint64_t i = random_below(random, 6) + 1; i > 0; i--) {
+        uint64_t pos = random_below(random, (uint64_t)1 << random_below(random, 40));
+        if (random_chance(random, 2))
+            batch_add_delete(batch, pos, 1 + random_below(random, 500));
+        else
+            batch_add_insert(batch, pos, bytes_of(letters, 1 + (size_t)random_below(random, 15)));
+    }
+}
+
+static void random_batches_survive_and_mutations_are_refused_or_canonical(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("batch", 11));
+    struct batch batch = {0}, back = {0};
+    struct buf plain = {0}, again = {0};
+    for (uint64_t round = support_rounds(2000); round > 0; round--) {
+        struct error err = {0};
+        batch_clear(&batch);
+        buf_clear(&plain);
+        fill_random(&random, &batch);
+        batch_encode(&batch, &plain);
+        assert_true(batch_decode(buf_view(&plain), &batch.agent, batch.seq0, &back, &err));
+        expect_same(&batch, &back);
+        plain.data[random_below(&random, plain.len)] ^= (unsigned char)(1 + random_below(&random, 255));
+        if (batch_decode(buf_view(&plain), &batch.agent, batch.seq0, &back, &err)) {
+            buf_clear(&again);
+            batch_encode(&back, &again);
+            assert_true(bytes_equal(buf_view(&plain), buf_view(&again)));
+        }
+    }
+    buf_release(&plain);
+    buf_release(&again);
+    batch_release(&batch);
+    batch_release(&back);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_batch_survives_the_trip_through_bytes),
+        cmocka_unit_test(a_merge_marker_is_one_event_without_text),
+        cmocka_unit_test(what_is_not_canonical_is_refused),
+        cmocka_unit_test(parents_out_of_order_are_refused),
+        cmocka_unit_test(a_batch_of_a_megabyte_and_more_is_refused),
+        cmocka_unit_test(random_batches_survive_and_mutations_are_refused_or_canonical),
+    };
+    return RUN_TESTS("batch", tests);
+}
