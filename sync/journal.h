@@ -1,0 +1,317 @@
+/*
+ * journal - the log of one document on this device's disk.
+ *
+ * One SQLite file a document holds everything that was typed or received, in order of arrival. It is what makes kill -9
+ * harmless, what several weft processes on one file meet in, and what is sent when the network comes back.
+ *
+ *   rows        batches made on this device (LOCAL) and records from elsewhere (RECEIVED); place = order of arrival
+ *   base        the text the document began with, in chunks
+ *   outbox      records sealed and signed here, before they are first sent; kept after the relay's ack, to heal it
+ *   relay       how far this replica has read the relay's log
+ *   agents      who wrote here on this device, and who has taken over whose dead agent
+ *   saved       every state of the file that was written by a save; imports: every change of it made by others
+ *   view        where the cursor was
+ *   checkpoint  the whole document ready to load, so that opening costs no replay of everything
+ *
+ * All content is sealed with the device's journal key (device_journal_key()): XChaCha20-Poly1305, random 24-byte nonce
+ * in front, and as AAD the document, the table and the row's own key, so that rows cannot change places. In the clear
+ * are agent ids, seq ranges, kinds, sizes. RECEIVED records and the outbox are sealed with the document's keys already
+ * and stay as they are.
+ *
+ *   Units      places count from 1 and are never reused. Times are seconds since 1970, given by the caller.
+ *   Ownership  structs passed in are copied; what a visitor is shown lives until it returns.
+ *   Writing    every call is a transaction of its own unless journal_begin() came before.
+ *   Errors     ERR_FULL, ERR_BUSY: nothing changed, try again. ERR_NEWER: a later weft's journal, untouched. ERR_AUTH:
+ *              sealed with another key, or changed on disk. ERR_FORMAT: damaged.
+ *   Bounds     JOURNAL_*_MAX, BATCH_BYTES_MAX, RECORD_BYTES_MAX, BASE_BYTES_MAX.
+ *   Threads    one thread at a time; journal_writer.h is the thread that usually has it.
+ */
+#ifndef WEFT_SYNC_JOURNAL_H
+#define WEFT_SYNC_JOURNAL_H
+
+#include "sync/crypto.h"
+#include "sync/record.h"
+
+struct journal;
+struct rope;
+
+enum {
+    JOURNAL_CHUNK_BYTES = 256 * 1024, /* base and checkpoint parts */
+    JOURNAL_PATH_BYTES_MAX = 4096,
+    JOURNAL_VERSION_BYTES_MAX = 4096,
+    JOURNAL_NOTE_BYTES_MAX = 1 << 20,
+    JOURNAL_BUSY_MS = 2000,
+};
+
+enum journal_mode {
+    JOURNAL_READ,   /* must exist; never changed: for `weft cat` */
+    JOURNAL_WRITE,  /* must exist */
+    JOURNAL_CREATE, /* made when it is missing */
+};
+
+struct journal_spec {
+    const char *path; /* NULL: in memory only (--private) */
+    enum journal_mode mode;
+    struct doc_id doc;
+    const struct seal_key *key; /* device_journal_key() */
+    uint64_t now_s;             /* recorded when the journal is made */
+};
+
+/* ERR_MISSING when it must exist and does not. */
+MUST_USE struct journal *journal_open(const struct journal_spec *spec, struct error *err);
+void journal_close(struct journal *journal); /* NULL is fine */
+/* "DIR/HEX.journal": heap string. */
+char *journal_path(const char *dir, const struct doc_id *doc);
+/* Bytes on disk. */
+uint64_t journal_file_bytes(const char *path);
+/* Removes the files for good. ERR_BUSY while another process (or this one) has it open. */
+MUST_USE bool journal_forget(const char *path, struct error *err);
+
+struct journal_stats {
+    uint64_t created_s;
+    uint64_t newest_place; /* 0: no rows */
+    uint64_t rows, unacked;
+};
+MUST_USE bool journal_stats(struct journal *journal, struct journal_stats *stats, struct error *err);
+
+/* Grouping: between begin and commit all calls are one transaction. After a failed call inside: journal_rollback(). */
+MUST_USE bool journal_begin(struct journal *journal, struct error *err);
+MUST_USE bool journal_begin_read(struct journal *journal, struct error *err); /* one snapshot for several reads */
+MUST_USE bool journal_commit(struct journal *journal, struct error *err);
+void journal_rollback(struct journal *journal);
+
+/* Whether another connection has committed since the last call (cheap: no disk access). True the first time. */
+bool journal_changed(struct journal *journal);
+/* Makes what is committed survive a power cut. The one call for another thread. */
+MUST_USE bool journal_sync(struct journal *journal, struct error *err);
+/* Pages waiting in the WAL, and copying them into the database (sync/db.h). */
+unsigned journal_wal_pages(const struct journal *journal);
+MUST_USE bool journal_checkpoint_wal(struct journal *journal, struct error *err);
+
+/* --- rows --- */
+
+/* Where a person is in a text: bytes from its start. Rides along with every LOCAL row, so kill -9 keeps the cursor. */
+struct journal_view {
+    uint64_t cursor, anchor; /* equal: no selection */
+    uint64_t top;            /* of the first line shown */
+    uint64_t left_cells;
+};
+
+enum journal_form { JOURNAL_LOCAL, JOURNAL_RECEIVED };
+
+enum journal_added {
+    JOURNAL_ADDED,
+    JOURNAL_KNOWN,  /* it was there already: nothing changed */
+    JOURNAL_FAILED, /* *err says why */
+};
+
+struct journal_local {
+    struct agent_id agent;
+    uint64_t seq0, count;
+    struct bytes plain;   /* one batch's canonical form */
+    struct digest digest; /* the batch's, from the chain */
+    const char *path;     /* whose view that is; NULL: no view */
+    struct journal_view view;
+};
+/* Known with other content is ERR_FORMAT: an agent must never write one seq twice. *place (may be NULL) of the row. */
+MUST_USE enum journal_added journal_add_local(struct journal *journal, const struct journal_local *local,
+                                              uint64_t *place, struct error *err);
+
+struct journal_received {
+    unsigned kind; /* enum record_kind */
+    struct agent_id agent;
+    uint64_t seq0, count;
+    uint64_t relay_place; /* 0: not from a relay */
+    struct digest hash;   /* record_hash() of `stored` */
+    struct bytes stored;
+};
+MUST_USE enum journal_added journal_add_received(struct journal *journal, const struct journal_received *received,
+                                                 uint64_t *place, struct error *err);
+
+struct journal_row {
+    uint64_t place;
+    enum journal_form form;
+    unsigned kind; /* RECORD_EVENTS for LOCAL */
+    struct agent_id agent;
+    uint64_t seq0, count;
+    struct bytes body;    /* LOCAL: canonical plaintext; RECEIVED: the stored record */
+    struct digest digest; /* LOCAL: the batch's */
+    struct digest hash;   /* RECEIVED: the record's */
+    uint64_t relay_place;
+};
+
+/* Reading rows, outbox or agents. Return false to stop. The journal must not be changed meanwhile. */
+struct journal_visitor {
+    void *self;
+    bool (*row)(void *self, const struct journal_row *row);
+};
+struct journal_read {
+    uint64_t last_place; /* of the last row visited; unchanged when there was none */
+    uint64_t damaged;    /* rows that do not open: skipped, never guessed at */
+};
+/* Rows with a place above read->last_place, in order of arrival; at most `rows_max` (0: all). */
+MUST_USE bool journal_rows(struct journal *journal, uint64_t rows_max, struct journal_visitor visitor,
+                           struct journal_read *read, struct error *err);
+/* Rows of one agent that hold events from `seq` on, in order of seq. */
+MUST_USE bool journal_rows_of(struct journal *journal, const struct agent_id *agent, uint64_t seq,
+                              struct journal_visitor visitor, struct journal_read *read, struct error *err);
+/* The body of a LOCAL row as it is sealed, and back: for tests and the fuzzer. */
+void journal_local_encode(const struct journal_local *local, const unsigned char path_tag[16], struct buf *out);
+MUST_USE bool journal_local_decode(struct bytes encoded, struct journal_row *row, unsigned char path_tag[16],
+                                   struct journal_view *view, struct error *err);
+
+/* --- base and notes --- */
+
+/*
+ * The text the document began with, at most BASE_BYTES_MAX. journal_base_begin() says how long it is; chunk n holds
+ * bytes [n, n + 1) * JOURNAL_CHUNK_BYTES; the same chunk again changes nothing. It is complete when every chunk is
+ * there.
+ */
+MUST_USE bool journal_base_begin(struct journal *journal, uint64_t len, struct error *err);
+MUST_USE bool journal_base_put(struct journal *journal, uint64_t chunk, struct bytes bytes, struct error *err);
+struct journal_base {
+    bool known; /* journal_base_begin() has been called */
+    bool complete;
+    uint64_t len;
+    uint64_t chunks; /* that are there */
+};
+MUST_USE bool journal_base_state(struct journal *journal, struct journal_base *base, struct error *err);
+/* Appends all of it; ERR_MISSING while it is not complete. */
+MUST_USE bool journal_base_load(struct journal *journal, struct buf *out, struct error *err);
+
+/*
+ * Small sealed things under a name of our own choosing: "genesis" (the stored record), "base-file" (a base too large to
+ * copy), ... At most JOURNAL_NOTE_BYTES_MAX. Getting a missing one appends nothing and is *found == false.
+ */
+MUST_USE bool journal_note_put(struct journal *journal, const char *name, struct bytes value, struct error *err);
+MUST_USE bool journal_note_get(struct journal *journal, const char *name, struct buf *out, bool *found,
+                               struct error *err);
+
+/* --- outbox and relay --- */
+
+struct journal_sent {
+    uint64_t id;   /* 0 when putting */
+    bool acked;    /* false when putting */
+    unsigned kind; /* enum record_kind */
+    struct agent_id agent;
+    uint64_t seq0, count;
+    struct bytes stored;
+};
+struct journal_sent_visitor {
+    void *self;
+    bool (*sent)(void *self, const struct journal_sent *sent);
+};
+/* *id (may be NULL) names it from here on. The same bytes again are JOURNAL_KNOWN. */
+MUST_USE enum journal_added journal_outbox_put(struct journal *journal, const struct journal_sent *sent, uint64_t *id,
+                                               struct error *err);
+MUST_USE bool journal_outbox_ack(struct journal *journal, uint64_t id, struct error *err);
+/* All of one agent are acked whose events lie below next_seq; with `members`, its MEMBER too. */
+MUST_USE bool journal_outbox_ack_below(struct journal *journal, const struct agent_id *agent, uint64_t next_seq,
+                                       bool members, struct error *err);
+/* Not yet acked, in the order they were put. */
+MUST_USE bool journal_outbox_unacked(struct journal *journal, struct journal_sent_visitor visitor, struct error *err);
+/*
+ * Of one agent, acked or not, that hold events from `seq` on (0: MEMBER too): what a relay that lost its tail is
+ * sent.
+ */
+MUST_USE bool journal_outbox_of(struct journal *journal, const struct agent_id *agent, uint64_t seq,
+                                struct journal_sent_visitor visitor, struct error *err);
+/* Where sealing goes on: the first seq of the agent that no EVENTS record in the outbox covers. */
+MUST_USE bool journal_outbox_next_seq(struct journal *journal, const struct agent_id *agent, uint64_t *next_seq,
+                                      struct error *err);
+
+struct journal_relay {
+    struct digest log; /* zeros: never been there */
+    uint64_t place;    /* everything up to here is in the rows */
+    struct digest hash;
+};
+/* Within one log the place only grows: another process of this device may be ahead. */
+MUST_USE bool journal_relay_put(struct journal *journal, const struct journal_relay *relay, struct error *err);
+MUST_USE bool journal_relay_get(struct journal *journal, struct journal_relay *relay, struct error *err);
+
+/* --- agents --- */
+
+struct journal_agent {
+    struct agent_id agent;
+    struct agent_id owner; /* who writes and seals for it: itself, or who took it over last */
+    uint64_t started_s;
+};
+/* Once a process, before its first row, with its lock held (sync/agent_lock.h). Again is fine. */
+MUST_USE bool journal_agent_add(struct journal *journal, const struct agent_id *agent, uint64_t now_s,
+                                struct error *err);
+/* Heap array of *count, oldest first. */
+MUST_USE bool journal_agents(struct journal *journal, struct journal_agent **agents, size_t *count, struct error *err);
+
+enum journal_claim {
+    JOURNAL_CLAIMED, /* it is yours, and nobody else's */
+    JOURNAL_TAKEN,   /* somebody else was first */
+    JOURNAL_CLAIM_FAILED,
+};
+/*
+ * Takes over an agent whose owner is dead: it changes hands only if `owner` still has it, so of several processes that
+ * saw the same death exactly one gets it. An owner that dies later loses what it had claimed in the same way.
+ */
+MUST_USE enum journal_claim journal_agent_claim(struct journal *journal, const struct agent_id *agent,
+                                                const struct agent_id *owner, const struct agent_id *by,
+                                                struct error *err);
+
+/* --- the file --- */
+
+struct journal_saved {
+    const char *path; /* as it is known to the index */
+    uint64_t dev, ino, size;
+    int64_t mtime_ns;
+    uint64_t time_s;
+    struct digest hash;   /* of the file's bytes */
+    struct bytes version; /* of the document in it: version_encode() */
+};
+MUST_USE bool journal_saved_put(struct journal *journal, const struct journal_saved *saved, struct error *err);
+/* The newest of that path. saved->path is the caller's own; `memory` is overwritten and holds saved->version. */
+MUST_USE bool journal_saved_get(struct journal *journal, const char *path, struct journal_saved *saved,
+                                struct buf *memory, bool *found, struct error *err);
+
+/*
+ * A change of the file by another program is imported once, by whoever claims it: `version` is that of the saved state
+ * it was found against, `hash` that of the file's new bytes. A claim whose owner died before journal_import_done() may
+ * be taken over (`dead`: that owner, else NULL). *owner (may be NULL) is who has it now; *done whether it is finished.
+ */
+struct journal_import {
+    struct bytes version;
+    struct digest hash;
+};
+MUST_USE enum journal_claim journal_import_claim(struct journal *journal, const struct journal_import *import,
+                                                 const struct agent_id *by, const struct agent_id *dead,
+                                                 struct agent_id *owner, bool *done, struct error *err);
+/* In the transaction that adds the import's rows. */
+MUST_USE bool journal_import_done(struct journal *journal, const struct journal_import *import, struct error *err);
+
+/* The newest of the view put here and those that rode with rows. *place: the rows it has seen. */
+MUST_USE bool journal_view_put(struct journal *journal, const char *path, const struct journal_view *view,
+                               struct error *err);
+MUST_USE bool journal_view_get(struct journal *journal, const char *path, struct journal_view *view, uint64_t *place,
+                               bool *found, struct error *err);
+
+/* --- checkpoints --- */
+
+/*
+ * `encoded` (document_encode()) and the text (NULL: it can be had elsewhere) are the document with all rows up to
+ * `place`. Two are kept: one that turns out damaged costs a longer replay, nothing else.
+ */
+MUST_USE bool journal_checkpoint_put(struct journal *journal, uint64_t place, struct bytes encoded,
+                                     const struct rope *text, struct error *err);
+/* The newest that opens. Appends to both; *has_text as it was put. *found == false: replay from the base. */
+struct journal_checkpoint {
+    bool found, has_text;
+    uint64_t place;
+    struct buf encoded, text; /* owned: journal_checkpoint_release() */
+};
+MUST_USE bool journal_checkpoint_get(struct journal *journal, struct journal_checkpoint *checkpoint, struct error *err);
+void journal_checkpoint_release(struct journal_checkpoint *checkpoint);
+
+/*
+ * Drops rows that every kept checkpoint covers and frees their space. Only for a document that was never shared: a
+ * shared one needs its rows to heal logs.
+ */
+MUST_USE bool journal_trim(struct journal *journal, struct error *err);
+
+#endif
