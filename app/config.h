@@ -1,0 +1,43 @@
+/*
+ * config - the configuration file: JSON, comments allowed, read once at the start.
+ *
+ *   { "name": "Ada L.",                 // how others see you
+ *     "relay": "wss://relay.example",   // where `weft share` goes
+ *     "relay_token_file": "~/.config/weft/token",
+ *     "tab_width": 4, "indent_spaces": 0,
+ *     "line_numbers": false,
+ *     "keys": "weft" }                  // "vim": Esc then :w :q is not commented on
+ *
+ * A file that cannot be read or has a mistake is no reason not to edit: the defaults hold, and the reason is shown. A file
+ * that others can write is refused: it could name their relay.
+ */
+#ifndef WEFT_APP_CONFIG_H
+#define WEFT_APP_CONFIG_H
+
+#include "editor/base/bytes.h"
+#include "editor/base/error.h"
+
+enum { CONFIG_BYTES_MAX = 1 << 16 };
+
+struct config {
+    char *name;             /* NULL: git's user.name, else the login */
+    char *relay;            /* NULL: none */
+    char *relay_token_file; /* NULL: none */
+    int tab_width;          /* 1 .. 16 */
+    int indent_spaces;      /* 0 .. 16; 0: tabs */
+    bool line_numbers;
+    bool vim_keys;
+};
+
+void config_defaults(struct config *config);
+/* The defaults with what `text` says. False and untouched defaults when it is not right; *err names the place. */
+MUST_USE bool config_parse(struct config *config, struct bytes text, struct error *err);
+/* Reads the file; a missing one gives the defaults. *config is usable either way. */
+MUST_USE bool config_load(struct config *config, const char *path, struct error *err);
+void config_release(struct config *config);
+/* Writes one setting into the file, keeping the others (comments are lost; the sentence shown says so). */
+MUST_USE bool config_set_name(const char *path, const char *name, struct error *err);
+/* How others see this person: configuration, git, login. Heap string. */
+char *config_person(const struct config *config);
+
+#endif

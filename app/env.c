@@ -1,0 +1,41 @@
+#include "app/env.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "editor/base/xalloc.h"
+
+bool env_init(struct env *env, const char *program, struct error *err)
+{
+    *env = (struct env){.program = program};
+    if (!paths_init(&env->paths, err) || !crypto_start(err))
+        return false;
+    if (!config_load(&env->config, env->paths.config, &env->config_error))
+        ensure(env->config_error.code != ERR_NONE);
+    return true;
+}
+
+void env_release(struct env *env)
+{
+    config_release(&env->config);
+    paths_release(&env->paths);
+    device_wipe(&env->device);
+}
+
+bool env_device(struct env *env, struct error *err)
+{
+    if (env->has_device)
+        return true;
+    char *path = paths_state_file(&env->paths, "device.key");
+    env->has_device = paths_make_state(&env->paths, err) && device_load(path, &env->device, err);
+    free(path);
+    return env->has_device;
+}
+
+char *env_program_path(const struct env *env)
+{
+    char path[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
+    return len > 0 ? xstrndup(path, (size_t)len) : xstrdup(env->program);
+}

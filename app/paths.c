@@ -1,0 +1,91 @@
+#include "app/paths.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "editor/base/xalloc.h"
+#include "editor/file.h"
+
+static char *below(const char *variable, const char *home, const char *fallback)
+{
+    const char *named = getenv(variable);
+    /* The XDG specification: a relative path there is to be ignored. */
+    if (named && named[0] == '/')
+        return xformat("%s/weft", named);
+    return home ? xformat("%s/%s/weft", home, fallback) : NULL;
+}
+
+/* Where shared memory for the database's WAL index cannot be relied on. */
+static bool is_network_file_system(const char *path)
+{
+    enum { NFS = 0x6969, V9FS = 0x01021997, FUSE = 0x65735546, SMB2 = 0xfe534d42, CIFS = 0xff534d42 };
+    char *probe = xstrdup(path);
+    struct statfs fs;
+    int rc;
+    while ((rc = statfs(probe, &fs)) != 0) {
+        char *slash = strrchr(probe, '/');
+        if (!slash || slash == probe)
+            break;
+        *slash = '\0';
+    }
+    free(probe);
+    if (rc != 0)
+        return false;
+    unsigned type = (unsigned)fs.f_type;
+    return type == NFS || type == V9FS || type == FUSE || type == SMB2 || type == CIFS;
+}
+
+bool paths_init(struct paths *paths, struct error *err)
+{
+    const char *home = getenv("HOME");
+    if (!home || home[0] != '/')
+        home = NULL;
+    *paths = (struct paths){0};
+    paths->state = below("XDG_STATE_HOME", home, ".local/state");
+    char *config_dir = below("XDG_CONFIG_HOME", home, ".config");
+    if (!paths->state || !config_dir) {
+        free(config_dir);
+        paths_release(paths);
+        return error_set(err, ERR_USAGE, 0, "cannot tell where to keep anything: HOME is not set; set HOME or "
+                                            "XDG_STATE_HOME and XDG_CONFIG_HOME");
+    }
+    paths->config = xformat("%s/config.json", config_dir);
+    free(config_dir);
+    if (is_network_file_system(paths->state)) {
+        free(paths->state);
+        paths->state = xformat("/var/tmp/weft-%u", (unsigned)geteuid());
+        paths->state_moved = true;
+    }
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    paths->runtime = runtime && runtime[0] == '/' ? xformat("%s/weft", runtime) : xformat("%s/run", paths->state);
+    return true;
+}
+
+void paths_release(struct paths *paths)
+{
+    free(paths->state);
+    free(paths->config);
+    free(paths->runtime);
+    *paths = (struct paths){0};
+}
+
+char *paths_state_file(const struct paths *paths, const char *name)
+{
+    return xformat("%s/%s", paths->state, name);
+}
+
+bool paths_make_state(const struct paths *paths, struct error *err)
+{
+    if (!file_make_dirs(paths->state, err))
+        return false;
+    struct stat st;
+    if (stat(paths->state, &st) != 0)
+        return error_errno(err, "cannot look at %s", paths->state);
+    if (st.st_uid != geteuid())
+        return error_set(err, ERR_IO, 0, "%s belongs to another user; set XDG_STATE_HOME to a directory of your own",
+                         paths->state);
+    return true;
+}

@@ -1,0 +1,247 @@
+/*
+ * Everything that is printed from the table of verbs: help, the man page, completions.
+ */
+#include <string.h>
+
+#include "app/verb_list.h"
+#include "app/verbs.h"
+
+static const char *const main_help =
+    "weft FILE...          edit\n"
+    "weft share FILE       edit it and let others in\n"
+    "weft join [LINK]      open a shared document (asks, so links stay out of shell history)\n"
+    "weft links FILE       show its links again        weft unshare FILE   stop sharing\n"
+    "weft relay            the server others meet at   weft demo           one minute, alone\n"
+    "more: weft help scripts | relay | keys | trust\n"
+    "In the editor: ^S save  ^Q quit  ^Z undo mine  ^F find  ^G or F1 help\n"
+    "What you type is kept on this machine: weft docs lists it, weft forget removes it.\n";
+
+struct topic {
+    const char *name, *text;
+};
+
+static const struct topic topics[] = {
+    {"scripts",
+     "Without a terminal:\n"
+     "  weft cat LINK|FILE      print the newest text\n"
+     "  weft apply LINK|FILE    edits as JSON lines on standard input:\n"
+     "      {\"at\": 120, \"delete\": 3, \"insert\": \"new\"}   bytes of the text as it is at that moment\n"
+     "      {\"at\": \"end\", \"insert\": \"one more line\\n\"}\n"
+     "  weft verify LINK|FILE   check every chain and signature, print the text's hash\n"
+     "  weft share --no-edit FILE --relay URL   print `edit LINK` and `view LINK`\n"
+     "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by ^C. Errors are one sentence on standard error.\n"},
+    {"relay",
+     "A relay stores and forwards what it cannot read.\n"
+     "  weft relay --listen 127.0.0.1:7717 --store sqlite:/var/lib/weft/relay.db\n"
+     "It answers WebSocket, /healthz and /metrics on one port. For the world, give it a certificate (--tls-cert,\n"
+     "--tls-key) or put it behind a proxy (--behind-proxy ADDR). --token-file makes creating documents, not joining,\n"
+     "need a token. weft relay ls | rm DOC | stat | backup FILE look after the store.\n"
+     "Without a relay, `weft share` starts one of your own on this machine: weft relay status | stop.\n"},
+    {"keys",
+     "^S save          ^Q quit           ^Z undo mine      ^Y redo\n"
+     "^X cut           ^C copy           ^V or ^U paste    ^K cut the line\n"
+     "^F or ^W find    F3, Alt+N again   Alt+G go to line  ^A select all\n"
+     "^G or F1 help    F2, Alt+P people  F3, Alt+L links   F12, Alt+M messages\n"
+     "^O open          Alt+Z suspend     Alt+Up/Down move the line\n"},
+    {"trust",
+     "Text, names and cursors are sealed on your machine (XChaCha20-Poly1305) and signed by it (Ed25519). The relay sees\n"
+     "document ids, sizes, times and addresses; never text, names or file names. A link is a key: anyone who has it gets\n"
+     "in. A view link holds no key to write with. There is no forward secrecy: deleted text stays in the history, and a\n"
+     "link reads all that was written since sharing. The cryptography has not been audited. Keys and journals lie in\n"
+     "$XDG_STATE_HOME/weft (~/.local/state/weft), readable by you alone: use disk encryption.\n"},
+};
+enum { TOPICS = sizeof topics / sizeof *topics };
+
+static const char *const topic_verbs[] = {"share", "join",   "links",  "unshare", "sync",   "relay", "demo", "cat",
+                                          "apply", "verify", "docs",   "forget",  "doctor", "config", "key",  "help"};
+enum { TOPIC_VERBS = sizeof topic_verbs / sizeof *topic_verbs };
+
+static void print_verb(const struct verb *verb, FILE *out)
+{
+    fprintf(out, "weft %s %s\n  %s.\n", verb->name, verb->synopsis, verb->summary);
+    if (verb->text[0])
+        fprintf(out, "\n%s\n", verb->text);
+    if (verb->options->name)
+        fputs("\n", out);
+    for (const struct option_spec *option = verb->options; option->name; option++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s %s", option->name, option->value ? option->value : "");
+        fprintf(out, "  %-22s %s\n", left, option->help);
+    }
+}
+
+void verbs_print_help(FILE *out)
+{
+    fputs(main_help, out);
+}
+
+bool verbs_print_topic(const char *topic, FILE *out)
+{
+    for (size_t i = 0; i < TOPICS; i++) {
+        if (strcmp(topics[i].name, topic) == 0) {
+            fputs(topics[i].text, out);
+            if (!verb_find(topic))
+                return true;
+            fputs("\n", out);
+        }
+    }
+    const struct verb *verb = verb_find(topic);
+    if (verb)
+        print_verb(verb, out);
+    return verb != NULL;
+}
+
+int verb_help_run(struct env *env, const struct args *args)
+{
+    (void)env;
+    if (args->positional_count == 0) {
+        verbs_print_help(stdout);
+        return EXIT_OK;
+    }
+    if (verbs_print_topic(args->positional[0], stdout))
+        return EXIT_OK;
+    fprintf(stderr, "weft help: nothing about \"%s\"; there are: scripts, relay, keys, trust, and the verbs\n",
+            args->positional[0]);
+    return EXIT_USAGE;
+}
+
+/* --- the man page --- */
+
+/* roff takes a line that begins with a dot or quote for a request, and a backslash for an escape. */
+static void roff_text(const char *text, FILE *out)
+{
+    bool line_start = true;
+    for (; *text; text++) {
+        if (line_start && (*text == '.' || *text == '\''))
+            fputs("\\&", out);
+        if (*text == '\\')
+            fputs("\\e", out);
+        else if (*text == '-')
+            fputs("\\-", out);
+        else
+            fputc(*text, out);
+        line_start = *text == '\n';
+    }
+}
+
+static void roff_verb(const struct verb *verb, FILE *out)
+{
+    fputs(".SS ", out);
+    roff_text("weft ", out);
+    roff_text(verb->name, out);
+    fputc(' ', out);
+    roff_text(verb->synopsis, out);
+    fputs("\n", out);
+    roff_text(verb->text[0] ? verb->text : verb->summary, out);
+    fputs("\n", out);
+    for (const struct option_spec *option = verb->options; option->name; option++) {
+        fputs(".TP\n.B ", out);
+        roff_text(option->name, out);
+        if (option->value)
+            fprintf(out, " \\fI%s\\fR", option->value);
+        fputs("\n", out);
+        roff_text(option->help, out);
+        fputs("\n", out);
+    }
+}
+
+void verbs_print_man(FILE *out)
+{
+    fputs(".TH WEFT 1 \"\" \"weft " WEFT_VERSION "\" \"User Commands\"\n"
+          ".SH NAME\nweft \\- a terminal text editor for one person or several\n"
+          ".SH SYNOPSIS\n.B weft\n[\\fIFILE\\fR[:\\fILINE\\fR[:\\fICOL\\fR]]]...\n.br\n.B weft\n\\fIVERB\\fR ...\n"
+          ".SH DESCRIPTION\nweft opens files for editing and lets others in by a link. The relay between them cannot read the "
+          "text. Everything typed is kept on this machine first, and merged when the connection is back.\n"
+          ".SH VERBS\n",
+          out);
+    roff_verb(verb_edit(), out);
+    for (size_t i = 0; i < TOPIC_VERBS; i++)
+        roff_verb(verb_find(topic_verbs[i]), out);
+    fputs(".SH KEYS\n.nf\n", out);
+    for (size_t i = 0; i < TOPICS; i++)
+        if (strcmp(topics[i].name, "keys") == 0)
+            roff_text(topics[i].text, out);
+    fputs(".fi\n.SH FILES\n.TP\n.I ~/.config/weft/config.json\nThe configuration: JSON, comments allowed.\n"
+          ".TP\n.I ~/.local/state/weft\nJournals, keys and links, readable by their owner alone.\n"
+          ".SH EXIT STATUS\n0 done, 1 failed, 2 wrong usage, 130 a verb without a screen was stopped by ^C.\n",
+          out);
+}
+
+int verb_man_run(struct env *env, const struct args *args)
+{
+    (void)env;
+    (void)args;
+    verbs_print_man(stdout);
+    return EXIT_OK;
+}
+
+/* --- completions --- */
+
+static void words_of_verbs(FILE *out)
+{
+    for (size_t i = 0; i < TOPIC_VERBS; i++)
+        fprintf(out, "%s%s", i ? " " : "", topic_verbs[i]);
+}
+
+static void print_bash(FILE *out)
+{
+    fputs("_weft() {\n    local word=${COMP_WORDS[COMP_CWORD]}\n    if [ \"$COMP_CWORD\" = 1 ]; then\n"
+          "        COMPREPLY=($(compgen -W '",
+          out);
+    words_of_verbs(out);
+    fputs("' -- \"$word\") $(compgen -f -- \"$word\"))\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n", out);
+    for (size_t i = 0; i < TOPIC_VERBS; i++) {
+        const struct verb *verb = verb_find(topic_verbs[i]);
+        fprintf(out, "    %s) COMPREPLY=($(compgen -W '", verb->name);
+        for (const struct option_spec *option = verb->options; option->name; option++)
+            fprintf(out, "%s ", option->name);
+        fputs("' -- \"$word\") $(compgen -f -- \"$word\")) ;;\n", out);
+    }
+    fputs("    *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n    esac\n}\ncomplete -o filenames -F _weft weft\n", out);
+}
+
+static void print_zsh(FILE *out)
+{
+    fputs("#compdef weft\n_weft() {\n    local -a verbs\n    verbs=(\n", out);
+    for (size_t i = 0; i < TOPIC_VERBS; i++) {
+        const struct verb *verb = verb_find(topic_verbs[i]);
+        fprintf(out, "        '%s:", verb->name);
+        for (const char *at = verb->summary; *at; at++)
+            fputs(*at == '\'' ? "'\\''" : (char[]){*at, '\0'}, out);
+        fputs("'\n", out);
+    }
+    fputs("    )\n    if (( CURRENT == 2 )); then\n        _describe verb verbs\n    fi\n    _files\n}\n_weft \"$@\"\n", out);
+}
+
+static void print_fish(FILE *out)
+{
+    for (size_t i = 0; i < TOPIC_VERBS; i++) {
+        const struct verb *verb = verb_find(topic_verbs[i]);
+        fprintf(out, "complete -c weft -n __fish_use_subcommand -a %s -d \"%s\"\n", verb->name, verb->summary);
+        for (const struct option_spec *option = verb->options; option->name; option++)
+            fprintf(out, "complete -c weft -n '__fish_seen_subcommand_from %s' %s %s -d \"%s\"\n", verb->name,
+                    option->value ? "-r -l" : "-l", option->name + 2, option->help);
+    }
+}
+
+bool verbs_print_completions(const char *shell, FILE *out)
+{
+    if (strcmp(shell, "bash") == 0)
+        print_bash(out);
+    else if (strcmp(shell, "zsh") == 0)
+        print_zsh(out);
+    else if (strcmp(shell, "fish") == 0)
+        print_fish(out);
+    else
+        return false;
+    return true;
+}
+
+int verb_completions_run(struct env *env, const struct args *args)
+{
+    (void)env;
+    if (args->positional_count == 1 && verbs_print_completions(args->positional[0], stdout))
+        return EXIT_OK;
+    fputs("weft completions: name your shell: bash, zsh or fish\n", stderr);
+    return EXIT_USAGE;
+}

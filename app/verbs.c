@@ -1,0 +1,197 @@
+#include "app/verbs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/verb_list.h"
+
+static const struct option_spec no_options[] = {{NULL, NULL, NULL}};
+
+static const struct option_spec edit_options[] = {
+    {"--private", NULL, "keep nothing on disk but the file itself"},
+    {"--name", "NAME", "how others see you"},
+    {NULL, NULL, NULL},
+};
+
+static const struct option_spec share_options[] = {
+    {"--relay", "URL", "where to meet: wss://HOST, or ws://HOST:PORT for this machine and private networks"},
+    {"--no-edit", NULL, "print the links, exit once the relay has everything"},
+    {"--name", "NAME", "how others see you"},
+    {"--token-file", "FILE", "what the relay's operator gave you for creating documents"},
+    {"--insecure", NULL, "allow a plain connection to a public address"},
+    {NULL, NULL, NULL},
+};
+
+static const struct option_spec join_options[] = {
+    {"--save-as", "FILE", "where your own copy is written"},
+    {"--name", "NAME", "how others see you"},
+    {"--insecure", NULL, "allow a plain connection to a public address"},
+    {NULL, NULL, NULL},
+};
+
+static const struct option_spec unshare_options[] = {
+    {"--close", NULL, "end it for everybody and delete it at the relay"},
+    {NULL, NULL, NULL},
+};
+
+static const struct option_spec relay_options[] = {
+    {"--listen", "ADDR:PORT", "where to listen; 127.0.0.1:7717 unless told otherwise, port 0 picks a free one"},
+    {"--store", "URL", "sqlite:PATH; a file in the state directory unless told otherwise"},
+    {"--unix", "PATH", "listen on this Unix socket as well"},
+    {"--tls-cert", "FILE", "certificate chain, PEM; read again on SIGHUP"},
+    {"--tls-key", "FILE", "its key"},
+    {"--behind-proxy", "ADDR", "believe X-Forwarded-For from this address"},
+    {"--token-file", "FILE", "creating documents needs the token in this file"},
+    {"--max-total", "SIZE", "how much all documents may take, e.g. 10G"},
+    {"--key", "FILE", "the relay's identity key; beside the store unless told otherwise"},
+    {"--idle-exit", "HOURS", "end when no document has had a client for so long"},
+    {"--force", NULL, "with rm: do not ask"},
+    {NULL, NULL, NULL},
+};
+
+static const struct option_spec demo_options[] = {
+    {"--play", NULL, "plays itself in 60 seconds"},
+    {"--fast", NULL, "plays itself in under 5 seconds, prints how it ended"},
+    {NULL, NULL, NULL},
+};
+
+static const struct option_spec cat_options[] = {
+    {"--disk", NULL, "the file's bytes, also where the journal has newer text"},
+    {"--insecure", NULL, "allow a plain connection to a public address"},
+    {NULL, NULL, NULL},
+};
+
+static const struct option_spec apply_options[] = {
+    {"--rate", "N", "at most N edits a second"},
+    {"--no-save", NULL, "leave the file alone, keep the edits in the journal"},
+    {"--name", "NAME", "how others see you"},
+    {"--insecure", NULL, "allow a plain connection to a public address"},
+    {NULL, NULL, NULL},
+};
+
+static const struct option_spec verify_options[] = {
+    {"--insecure", NULL, "allow a plain connection to a public address"},
+    {NULL, NULL, NULL},
+};
+
+static const struct option_spec forget_options[] = {
+    {"--all", NULL, "every document that is not shared"},
+    {"--force", NULL, "shared documents too, and do not ask"},
+    {NULL, NULL, NULL},
+};
+
+static const struct verb edit_verb = {
+    "", "[FILE[:LINE[:COL]]]...", "edit",
+    "Opens the file for editing. `-` reads standard input. +LINE[:COL] in front of a file works too. A file that was shared is "
+    "back in its room.",
+    edit_options, verb_edit_run};
+
+static const struct verb verbs[] = {
+    {"share", "FILE", "edit it and let others in",
+     "Starts a document whose first text is the file as it is now, puts it on a relay and shows the link. What was written "
+     "before stays private. Anyone with a link can also see how the text changed since you shared it, deleted text included. "
+     "Sharing again gives the same document and links.",
+     share_options, verb_share_run},
+    {"join", "[LINK]", "open a shared document",
+     "Without LINK it asks (or reads standard input), so that the link stays out of the shell's history; an empty answer "
+     "lists what you joined before.",
+     join_options, verb_join_run},
+    {"links", "FILE", "show its links again", "Prints `edit LINK` and `view LINK`.", no_options, verb_links_run},
+    {"unshare", "FILE", "stop sharing",
+     "Stops syncing and forgets the room; the text stays. With --close the owner ends it for everybody.", unshare_options,
+     verb_unshare_run},
+    {"sync", "FILE...", "keep room and file equal, without a screen",
+     "For a host who is away: merges what comes in and writes the file, until it is stopped.", no_options, verb_sync_run},
+    {"relay", "[ls|rm DOC|stat|backup FILE|status|stop]", "the server others meet at",
+     "Stores and forwards what it cannot read. One port: WebSocket, /healthz, /metrics. Serves until SIGTERM or ^C. status and "
+     "stop speak of the relay that `weft share` started by itself.",
+     relay_options, verb_relay_run},
+    {"demo", "", "one minute, alone",
+     "Two people in one terminal: a real relay, a real second replica, a cut cable, a real kill -9.", demo_options,
+     verb_demo_run},
+    {"cat", "LINK|FILE", "print the newest text", "From the relay, or the journal's state; never writes.", cat_options,
+     verb_cat_run},
+    {"apply", "LINK|FILE", "edits as JSON lines on standard input",
+     "Each line {\"at\": BYTE | \"end\", \"delete\": N, \"insert\": \"...\"} is applied to the text as it is at that moment. "
+     "Exits 0 when all of it is acknowledged: by the relay for a link, by the journal for a file.",
+     apply_options, verb_apply_run},
+    {"verify", "LINK|FILE", "check every chain and signature",
+     "Prints the text's BLAKE2b-256 and the version.", verify_options, verb_verify_run},
+    {"docs", "", "list what is kept on this machine", "One document a line: state, size, when it was last open, path.",
+     no_options, verb_docs_run},
+    {"forget", "FILE|--all", "remove what is kept of it",
+     "Removes the journal of a document from this machine. The file itself is not touched.", forget_options,
+     verb_forget_run},
+    {"doctor", "", "what works here", "Looks at the terminal, colours, the journal and a relay round trip.", no_options,
+     verb_doctor_run},
+    {"config", "[name NAME]", "show or change the configuration", "Without a word: where it is and what holds.", no_options,
+     verb_config_run},
+    {"key", "show|export FILE", "this device's fingerprint; a shared file's admin link",
+     "The admin link is the backup of a lost laptop: whoever has it owns the document.", no_options, verb_key_run},
+    {"help", "[VERB|scripts|relay|keys|trust]", "more about one thing", "", no_options, verb_help_run},
+    {"man", "", "the manual page, roff on standard output", "", no_options, verb_man_run},
+    {"completions", "bash|zsh|fish", "for your shell, on standard output", "", no_options, verb_completions_run},
+};
+enum { VERBS = sizeof verbs / sizeof *verbs };
+
+/* --- look-ups --- */
+
+const struct verb *verb_edit(void)
+{
+    return &edit_verb;
+}
+
+const struct verb *verb_find(const char *name)
+{
+    for (size_t i = 0; i < VERBS; i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+/* Edits (insert, delete, replace, swap of neighbours) between two short words; more than 2 is 3. */
+static int word_distance(const char *a, const char *b)
+{
+    enum { WORD_MAX = 16, FAR = 3 };
+    size_t a_len = strlen(a), b_len = strlen(b);
+    if (a_len > WORD_MAX || b_len > WORD_MAX)
+        return FAR;
+    int rows[WORD_MAX + 1][WORD_MAX + 1];
+    for (size_t i = 0; i <= a_len; i++) {
+        for (size_t j = 0; j <= b_len; j++) {
+            if (i == 0 || j == 0) {
+                rows[i][j] = (int)(i + j);
+                continue;
+            }
+            int best = rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            best = rows[i - 1][j] + 1 < best ? rows[i - 1][j] + 1 : best;
+            best = rows[i][j - 1] + 1 < best ? rows[i][j - 1] + 1 : best;
+            bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if (swapped && rows[i - 2][j - 2] + 1 < best)
+                best = rows[i - 2][j - 2] + 1;
+            rows[i][j] = best;
+        }
+    }
+    return rows[a_len][b_len] < FAR ? rows[a_len][b_len] : FAR;
+}
+
+const struct verb *verb_near(const char *word)
+{
+    const struct verb *best = NULL;
+    int best_distance = 3;
+    for (size_t i = 0; i < VERBS; i++) {
+        int distance = word_distance(word, verbs[i].name);
+        /* Two letters of a three-letter word are nearly all of it: `a` is a file, not a mistyped `cat`. */
+        if (distance < best_distance && (size_t)distance * 2 < strlen(word)) {
+            best = &verbs[i];
+            best_distance = distance;
+        }
+    }
+    return best;
+}
+
+int verb_fail(const char *name, const struct error *err)
+{
+    fprintf(stderr, name[0] ? "weft %s: %s\n" : "weft%s: %s\n", name, err->text);
+    return err->code == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
+}
