@@ -12,7 +12,8 @@
  *    file bytes   typed bytes                 sources: immutable, shared by all snapshots
  *
  *   Units      `at`, `len`: bytes. Lines count from 0; line n begins after the n-th newline byte (0x0a). A text always has
- *              at least one line; a final newline begins one more, empty line.
+ *              at least one line; a final newline begins one more, empty line. Code points are counted at their first byte:
+ *              every byte but 10xxxxxx counts one, also where the text is not UTF-8 (stray continuation bytes count none).
  *   Ownership  rope_new() and rope_snapshot() give a rope to be freed with rope_free(). Inserted bytes are copied, once.
  *              Views from rope_chunk() live until that rope is next changed or freed.
  *   Threads    a rope belongs to one thread; snapshots may be read and freed by others (reference counts are atomic,
@@ -36,12 +37,12 @@ struct rope;
 struct rope *rope_new(void);                       /* the empty text */
 struct rope *rope_from_bytes(struct bytes text);   /* copies */
 /*
- * Takes ownership of memory that stays in place and unchanged: release(context, data, len) is called when no rope uses it
+ * Takes ownership of memory that stays in place and unchanged: release(context, text) is called when no rope uses it
  * any more, possibly on another thread. Used for files (heap or mapped).
  */
 struct rope *rope_from_memory(struct bytes text, void (*release)(void *context, struct bytes text), void *context);
 void rope_free(struct rope *rope); /* NULL is fine */
-struct rope *rope_snapshot(const struct rope *rope);
+struct rope *rope_snapshot(const struct rope *rope); /* may itself be edited; neither sees the other's edits */
 
 uint64_t rope_len(const struct rope *rope);
 uint64_t rope_lines(const struct rope *rope);       /* newlines + 1 */
@@ -53,9 +54,9 @@ void rope_apply(struct rope *rope, const struct patch *patch); /* patch_old_len(
 /* The patch that undoes `patch` on the text as it is before `patch` is applied. */
 void rope_invert(const struct rope *rope, const struct patch *patch, struct patch *out);
 
-/* The longest contiguous run of bytes that begins at `at`; empty only at the end. */
+/* The rest of the piece that `at` is in, as it lies in memory; empty only at the end. Walking a text: at += chunk.len. */
 struct bytes rope_chunk(const struct rope *rope, uint64_t at);
-/* The longest contiguous run that ends at `at`; empty only at the start. */
+/* The part of a piece that ends at `at`; empty only at the start. */
 struct bytes rope_chunk_before(const struct rope *rope, uint64_t at);
 void rope_read(const struct rope *rope, uint64_t at, size_t len, void *out);
 void rope_append_to(const struct rope *rope, uint64_t at, uint64_t len, struct buf *out);

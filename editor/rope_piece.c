@@ -1,0 +1,249 @@
+#include "editor/rope_piece.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/unicode.h"
+#include "editor/base/xalloc.h"
+
+/* A small document pays for a small block, a long session for few of them. */
+enum { INK_BYTES_FIRST = 1024, INK_BYTES_MAX = 256 * 1024 };
+
+struct rope_source {
+    atomic_uint refs;
+    struct bytes text;
+    void (*release)(void *context, struct bytes text);
+    void *context;
+};
+
+/* --- counting --- */
+
+/*
+ * Eight-bit counters side by side, emptied before they can overflow: inner loops of constant length without branches,
+ * which compilers turn into vector instructions.
+ */
+enum { LANES = 32, ROWS_MAX = 255 };
+
+static uint64_t lanes_sum(const unsigned char lanes[LANES])
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < LANES; i++)
+        sum += lanes[i];
+    return sum;
+}
+
+static struct rope_sums count_rows(const unsigned char *data, size_t rows)
+{
+    unsigned char newlines[LANES] = {0};
+    unsigned char heads[LANES] = {0};
+    for (size_t row = 0; row < rows; row++, data += LANES) {
+        for (size_t i = 0; i < LANES; i++)
+            newlines[i] = (unsigned char)(newlines[i] + (data[i] == '\n'));
+        for (size_t i = 0; i < LANES; i++)
+            heads[i] = (unsigned char)(heads[i] + ((signed char)data[i] >= -64)); /* not 10xxxxxx */
+    }
+    return (struct rope_sums){{rows * LANES, lanes_sum(newlines), lanes_sum(heads)}};
+}
+
+struct rope_sums rope_sums_of(struct bytes text)
+{
+    struct rope_sums sums = {{0}};
+    const unsigned char *at = text.data;
+    size_t left = text.len;
+
+    while (left >= LANES) {
+        size_t rows = left / LANES < ROWS_MAX ? left / LANES : ROWS_MAX;
+        sums = rope_sums_add(sums, count_rows(at, rows));
+        at += rows * LANES;
+        left -= rows * LANES;
+    }
+    sums.of[ROPE_BYTES] += left;
+    for (; left; left--, at++) {
+        sums.of[ROPE_NEWLINES] += *at == '\n';
+        sums.of[ROPE_CODEPOINTS] += (signed char)*at >= -64;
+    }
+    return sums;
+}
+
+struct rope_sums rope_sums_add(struct rope_sums a, struct rope_sums b)
+{
+    for (size_t i = 0; i < ROPE_MEASURES; i++)
+        a.of[i] += b.of[i];
+    return a;
+}
+
+struct rope_sums rope_sums_subtract(struct rope_sums a, struct rope_sums b)
+{
+    for (size_t i = 0; i < ROPE_MEASURES; i++)
+        a.of[i] -= b.of[i];
+    return a;
+}
+
+/* --- sources --- */
+
+struct rope_source *rope_source_of(struct bytes text, void (*release)(void *context, struct bytes text), void *context)
+{
+    struct rope_source *source = xmalloc(sizeof *source);
+    *source = (struct rope_source){.text = text, .release = release, .context = context};
+    atomic_init(&source->refs, 1);
+    return source;
+}
+
+void rope_source_drop(struct rope_source *source)
+{
+    if (!source || atomic_fetch_sub_explicit(&source->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (source->release)
+        source->release(source->context, source->text);
+    free(source);
+}
+
+/* --- pieces --- */
+
+static void piece_set_sums(struct rope_piece *piece, struct rope_sums sums)
+{
+    for (size_t i = 0; i < ROPE_MEASURES; i++)
+        piece->of[i] = (uint32_t)sums.of[i];
+}
+
+struct rope_piece rope_piece_of(struct rope_source *source, struct bytes text)
+{
+    ensure(text.len > 0 && text.len <= ROPE_PIECE_BYTES_MAX);
+    struct rope_piece piece = {.data = text.data, .source = source};
+    piece_set_sums(&piece, rope_sums_of(text));
+    return rope_piece_keep(piece);
+}
+
+struct rope_piece rope_piece_keep(struct rope_piece piece)
+{
+    atomic_fetch_add_explicit(&piece.source->refs, 1, memory_order_relaxed);
+    return piece;
+}
+
+void rope_piece_drop(struct rope_piece piece)
+{
+    rope_source_drop(piece.source);
+}
+
+struct bytes rope_piece_text(const struct rope_piece *piece)
+{
+    return bytes_of(piece->data, piece->of[ROPE_BYTES]);
+}
+
+struct rope_sums rope_piece_sums(const struct rope_piece *piece)
+{
+    return (struct rope_sums){{piece->of[ROPE_BYTES], piece->of[ROPE_NEWLINES], piece->of[ROPE_CODEPOINTS]}};
+}
+
+struct rope_sums rope_piece_sums_before(const struct rope_piece *piece, size_t len)
+{
+    struct bytes text = rope_piece_text(piece);
+    ensure(len <= text.len);
+    if (len <= text.len / 2)
+        return rope_sums_of(bytes_of(text.data, len));
+    struct rope_sums after = rope_sums_of(bytes_of(text.data + len, text.len - len));
+    return rope_sums_subtract(rope_piece_sums(piece), after);
+}
+
+static bool byte_counts(unsigned char byte, enum rope_measure measure)
+{
+    switch (measure) {
+    case ROPE_BYTES:
+        return true;
+    case ROPE_NEWLINES:
+        return byte == '\n';
+    case ROPE_CODEPOINTS:
+        return !utf8_is_continuation(byte);
+    }
+    return false;
+}
+
+/* Long strides first: counting is fast, looking at single bytes is not. */
+enum { FIND_STRIDE = 4096, FIND_NARROWER = 8 };
+
+size_t rope_piece_find(const struct rope_piece *piece, enum rope_measure measure, uint32_t unit)
+{
+    size_t at = 0;
+
+    ensure(unit < piece->of[measure]);
+    if (piece->of[measure] == piece->of[ROPE_BYTES])
+        return unit; /* every byte counts: plain ASCII, or bytes asked for */
+    for (size_t stride = FIND_STRIDE; stride > LANES; stride /= FIND_NARROWER) {
+        while (at + stride <= piece->of[ROPE_BYTES]) {
+            struct rope_sums skipped = rope_sums_of(bytes_of(piece->data + at, stride));
+            if (unit < skipped.of[measure])
+                break;
+            unit -= (uint32_t)skipped.of[measure];
+            at += stride;
+        }
+    }
+    while (!byte_counts(piece->data[at], measure) || unit-- > 0)
+        at++;
+    return at;
+}
+
+struct rope_piece rope_piece_split(struct rope_piece *piece, size_t len)
+{
+    ensure(len > 0 && len < piece->of[ROPE_BYTES]);
+    struct rope_sums before = rope_piece_sums_before(piece, len);
+    struct rope_piece rest = rope_piece_keep(*piece);
+    rest.data += len;
+    piece_set_sums(&rest, rope_sums_subtract(rope_piece_sums(piece), before));
+    piece_set_sums(piece, before);
+    return rest;
+}
+
+bool rope_piece_join(struct rope_piece *piece, const struct rope_piece *next)
+{
+    if (piece->source != next->source || piece->data + piece->of[ROPE_BYTES] != next->data)
+        return false;
+    if (piece->of[ROPE_BYTES] + next->of[ROPE_BYTES] > ROPE_PIECE_BYTES_MAX)
+        return false;
+    piece_set_sums(piece, rope_sums_add(rope_piece_sums(piece), rope_piece_sums(next)));
+    rope_piece_drop(*next);
+    return true;
+}
+
+/* --- ink --- */
+
+static void ink_block_release(void *block, struct bytes text)
+{
+    (void)text;
+    free(block);
+}
+
+static void ink_start_block(struct rope_ink *ink, size_t needed)
+{
+    size_t size = ink->block_bytes ? ink->block_bytes * 2 : INK_BYTES_FIRST;
+    if (size > INK_BYTES_MAX)
+        size = INK_BYTES_MAX;
+    if (size < needed)
+        size = needed;
+    rope_source_drop(ink->block);
+    unsigned char *memory = xmalloc(size);
+    *ink = (struct rope_ink){
+        .block = rope_source_of(bytes_of(memory, size), ink_block_release, memory),
+        .free = memory,
+        .left = size,
+        .block_bytes = size,
+    };
+}
+
+void rope_ink_release(struct rope_ink *ink)
+{
+    rope_source_drop(ink->block);
+    *ink = (struct rope_ink){0};
+}
+
+struct rope_piece rope_ink_write(struct rope_ink *ink, struct bytes text)
+{
+    ensure(text.len > 0 && text.len <= ROPE_PIECE_BYTES_MAX);
+    if (text.len > ink->left)
+        ink_start_block(ink, text.len);
+    memcpy(ink->free, text.data, text.len);
+    struct rope_piece piece = rope_piece_of(ink->block, bytes_of(ink->free, text.len));
+    ink->free += text.len;
+    ink->left -= text.len;
+    return piece;
+}

@@ -1,0 +1,512 @@
+#include "editor/rope_tree.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+
+/* An edit adds two entries to a node at most (it cuts a piece and puts one between); the node is split afterwards. */
+enum { ENTRIES_ROOM = ROPE_FANOUT + 2 };
+
+struct kid {
+    struct rope_node *node;
+    struct rope_sums sums;
+};
+
+/* What a node lists: pieces when it is a leaf, nodes otherwise. Moving entries about is the same for both. */
+union entry {
+    struct rope_piece piece;
+    struct kid kid;
+};
+
+static_assert(sizeof(union entry) == 32, "two entries a cache line");
+
+struct rope_node {
+    atomic_uint refs;
+    uint16_t height; /* 0: a leaf */
+    uint16_t count;
+    union entry entries[ENTRIES_ROOM];
+};
+
+/* --- nodes and references --- */
+
+static struct rope_node *node_new(uint16_t height)
+{
+    struct rope_node *node = xmalloc(sizeof *node);
+    atomic_init(&node->refs, 1);
+    node->height = height;
+    node->count = 0;
+    return node;
+}
+
+static void node_keep(struct rope_node *node)
+{
+    atomic_fetch_add_explicit(&node->refs, 1, memory_order_relaxed);
+}
+
+static void node_drop(struct rope_node *node);
+
+static void entry_keep(const struct rope_node *node, size_t i)
+{
+    if (node->height == 0)
+        rope_piece_keep(node->entries[i].piece);
+    else
+        node_keep(node->entries[i].kid.node);
+}
+
+static void entry_drop(const struct rope_node *node, size_t i)
+{
+    if (node->height == 0)
+        rope_piece_drop(node->entries[i].piece);
+    else
+        node_drop(node->entries[i].kid.node);
+}
+
+/* Recursion is as deep as the tree is high. */
+static void node_drop(struct rope_node *node)
+{
+    if (atomic_fetch_sub_explicit(&node->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < node->count; i++)
+        entry_drop(node, i);
+    free(node);
+}
+
+/* Acquire: whoever dropped the other reference is done reading before we write. */
+static bool node_is_ours(struct rope_node *node)
+{
+    return atomic_load_explicit(&node->refs, memory_order_acquire) == 1;
+}
+
+/* Makes the node at *place ours alone, to be changed in place. The path above is ours already. */
+static struct rope_node *node_own(struct rope_node **place)
+{
+    struct rope_node *shared = *place;
+    if (node_is_ours(shared))
+        return shared;
+    struct rope_node *copy = node_new(shared->height);
+    copy->count = shared->count;
+    memcpy(copy->entries, shared->entries, shared->count * sizeof *shared->entries);
+    for (size_t i = 0; i < copy->count; i++)
+        entry_keep(copy, i);
+    node_drop(shared);
+    return *place = copy;
+}
+
+/* --- entries of one node --- */
+
+static struct rope_sums entry_sums(const struct rope_node *node, size_t i)
+{
+    return node->height ? node->entries[i].kid.sums : rope_piece_sums(&node->entries[i].piece);
+}
+
+static uint64_t entry_bytes(const struct rope_node *node, size_t i)
+{
+    return node->height ? node->entries[i].kid.sums.of[ROPE_BYTES] : node->entries[i].piece.of[ROPE_BYTES];
+}
+
+static struct rope_sums node_sums(const struct rope_node *node)
+{
+    struct rope_sums sums = {{0}};
+    for (size_t i = 0; i < node->count; i++)
+        sums = rope_sums_add(sums, entry_sums(node, i));
+    return sums;
+}
+
+static union entry entry_of_node(struct rope_node *node)
+{
+    return (union entry){.kid = {.node = node, .sums = node_sums(node)}};
+}
+
+static void entries_insert(struct rope_node *node, size_t i, union entry entry)
+{
+    ensure(node->count < ENTRIES_ROOM);
+    memmove(node->entries + i + 1, node->entries + i, (node->count - i) * sizeof entry);
+    node->entries[i] = entry;
+    node->count++;
+}
+
+/* Their references are the caller's to drop or keep. */
+static void entries_remove(struct rope_node *node, size_t i, size_t count)
+{
+    memmove(node->entries + i, node->entries + i + count, (node->count - i - count) * sizeof *node->entries);
+    node->count = (uint16_t)(node->count - count);
+}
+
+static void entries_drop(struct rope_node *node, size_t i, size_t count)
+{
+    for (size_t k = i; k < i + count; k++)
+        entry_drop(node, k);
+    entries_remove(node, i, count);
+}
+
+/* The new right half of a node that has too many entries, else NULL. */
+static struct rope_node *node_split(struct rope_node *node)
+{
+    if (node->count <= ROPE_FANOUT)
+        return NULL;
+    struct rope_node *right = node_new(node->height);
+    size_t left_count = (node->count + 1) / 2;
+    right->count = (uint16_t)(node->count - left_count);
+    memcpy(right->entries, node->entries + left_count, right->count * sizeof *node->entries);
+    node->count = (uint16_t)left_count;
+    return right;
+}
+
+/* Appends the entries of `right`, whose reference is used up. */
+static void node_absorb(struct rope_node *node, struct rope_node *right)
+{
+    right = node_own(&right);
+    memcpy(node->entries + node->count, right->entries, right->count * sizeof *node->entries);
+    node->count = (uint16_t)(node->count + right->count);
+    right->count = 0;
+    node_drop(right);
+}
+
+/* --- keeping invariant 3 --- */
+
+/* Merges child i with the one to its right if they are small, then the two below that became neighbours by it. */
+static void node_merge(struct rope_node *node, size_t i)
+{
+    struct kid *left = &node->entries[i].kid;
+    struct kid *right = &node->entries[i + 1].kid;
+    if (left->node->count + right->node->count > ROPE_MERGE_MAX)
+        return;
+    struct rope_node *merged = node_own(&left->node);
+    size_t seam = merged->count - 1U;
+    left->sums = rope_sums_add(left->sums, right->sums);
+    node_absorb(merged, right->node);
+    entries_remove(node, i + 1, 1);
+    if (merged->height > 0)
+        node_merge(merged, seam);
+}
+
+/* Children first .. last changed their size: they and their neighbours may now fit together. */
+static void node_tidy(struct rope_node *node, size_t first, size_t last)
+{
+    size_t from = first > 0 ? first - 1 : 0;
+    size_t to = last + 1 < node->count ? last + 1 : node->count - 1U;
+    for (size_t i = to; i > from; i--)
+        node_merge(node, i - 1);
+}
+
+/* Child i was changed below and perhaps split in two. */
+static void node_settle(struct rope_node *node, size_t i, struct rope_node *split)
+{
+    node->entries[i].kid.sums = node_sums(node->entries[i].kid.node);
+    if (split)
+        entries_insert(node, i + 1, entry_of_node(split));
+}
+
+/* --- insert --- */
+
+/* The entry that `*at` lies in or at the end of, so that text typed on joins what was typed before; *at becomes
+ * relative. */
+static size_t entry_before(const struct rope_node *node, uint64_t *at)
+{
+    size_t i = 0;
+    for (; i + 1U < node->count && *at > entry_bytes(node, i); i++)
+        *at -= entry_bytes(node, i);
+    return i;
+}
+
+static void leaf_insert(struct rope_node *leaf, uint64_t at, struct rope_piece piece)
+{
+    size_t i = entry_before(leaf, &at);
+    if (at == 0) {
+        entries_insert(leaf, i, (union entry){.piece = piece}); /* at the start of the text */
+        return;
+    }
+    struct rope_piece *before = &leaf->entries[i].piece;
+    if (at < before->of[ROPE_BYTES])
+        entries_insert(leaf, i + 1, (union entry){.piece = rope_piece_split(before, at)});
+    else if (rope_piece_join(before, &piece))
+        return;
+    entries_insert(leaf, i + 1, (union entry){.piece = piece});
+}
+
+/* `node` is ours. Returns its new right neighbour when it had to be split. */
+static struct rope_node *node_insert(struct rope_node *node, uint64_t at, struct rope_piece piece,
+                                     struct rope_sums sums)
+{
+    if (node->height == 0) {
+        leaf_insert(node, at, piece);
+        return node_split(node);
+    }
+    size_t i = entry_before(node, &at);
+    struct kid *kid = &node->entries[i].kid;
+    size_t count_before = kid->node->count;
+    struct rope_node *split = node_insert(node_own(&kid->node), at, piece, sums);
+    if (!split && kid->node->count >= count_before) {
+        kid->sums = rope_sums_add(kid->sums, sums); /* nearly always: nothing moved */
+        return NULL;
+    }
+    node_settle(node, i, split);
+    node_tidy(node, i, i + 1);
+    return node_split(node);
+}
+
+/* --- delete --- */
+
+/* Entries whose bytes are partly or wholly in [from, to): what inner nodes and leaves have in common. */
+struct range {
+    size_t i;          /* the first entry touched */
+    uint64_t from, to; /* relative to its start */
+};
+
+static struct range range_in(const struct rope_node *node, uint64_t from, uint64_t to)
+{
+    size_t i = 0;
+    for (uint64_t len; from >= (len = entry_bytes(node, i)); i++) {
+        from -= len;
+        to -= len;
+    }
+    return (struct range){i, from, to};
+}
+
+/* Drops the entries from i on that lie in the first `*len` bytes as a whole; *len becomes what is left. */
+static void entries_drop_covered(struct rope_node *node, size_t i, uint64_t *len)
+{
+    size_t end = i;
+    for (; end < node->count && *len >= entry_bytes(node, end); end++)
+        *len -= entry_bytes(node, end);
+    entries_drop(node, i, end - i);
+}
+
+static void piece_drop_head(struct rope_piece *piece, size_t len)
+{
+    struct rope_piece rest = rope_piece_split(piece, len);
+    rope_piece_drop(*piece);
+    *piece = rest;
+}
+
+/* Forgets all but the first `len` bytes of entry i; returns how many that were. */
+static uint64_t piece_drop_tail(struct rope_piece *piece, size_t len)
+{
+    struct rope_piece rest = rope_piece_split(piece, len);
+    rope_piece_drop(rest);
+    return rest.of[ROPE_BYTES];
+}
+
+static void leaf_delete(struct rope_node *leaf, uint64_t from, uint64_t to)
+{
+    struct range range = range_in(leaf, from, to);
+    size_t i = range.i;
+    uint64_t len = range.to - range.from;
+    struct rope_piece *first = &leaf->entries[i].piece;
+
+    if (range.from > 0 && range.to < first->of[ROPE_BYTES])
+        entries_insert(leaf, i + 1, (union entry){.piece = rope_piece_split(first, range.to)});
+    if (range.from > 0) {
+        len -= piece_drop_tail(first, range.from);
+        i++;
+    }
+    entries_drop_covered(leaf, i, &len);
+    if (len > 0)
+        piece_drop_head(&leaf->entries[i].piece, len);
+    if (i > 0 && i < leaf->count && rope_piece_join(&leaf->entries[i - 1].piece, &leaf->entries[i].piece))
+        entries_remove(leaf, i, 1);
+}
+
+static struct rope_node *node_delete(struct rope_node *node, uint64_t from, uint64_t to);
+
+/* Deletes a part, not the whole, of child i. */
+static void kid_delete(struct rope_node *node, size_t i, uint64_t from, uint64_t to)
+{
+    struct rope_node *split = node_delete(node_own(&node->entries[i].kid.node), from, to);
+    node_settle(node, i, split);
+}
+
+/* `node` is ours and keeps some bytes. Cutting inside one piece adds an entry: then it may return a new right
+ * neighbour. */
+static struct rope_node *node_delete(struct rope_node *node, uint64_t from, uint64_t to)
+{
+    if (node->height == 0) {
+        leaf_delete(node, from, to);
+        return node_split(node);
+    }
+    struct range range = range_in(node, from, to);
+    size_t i = range.i;
+    uint64_t kid_bytes = entry_bytes(node, i);
+    uint64_t len = range.to - range.from;
+
+    if (range.from > 0) {
+        uint64_t end = range.to < kid_bytes ? range.to : kid_bytes;
+        kid_delete(node, i, range.from, end);
+        len -= end - range.from;
+        i++;
+    }
+    if (len > 0) {
+        entries_drop_covered(node, i, &len);
+        if (len > 0)
+            kid_delete(node, i, 0, len);
+    }
+    node_tidy(node, range.i, i);
+    return node_split(node);
+}
+
+/* --- trees --- */
+
+/* Replaces `count` nodes of one level by their parents; returns how many those are. */
+static size_t level_raise(struct rope_node **nodes, size_t count)
+{
+    size_t parents = 0;
+    for (size_t i = 0; i < count;) {
+        struct rope_node *parent = node_new((uint16_t)(nodes[i]->height + 1));
+        while (i < count && parent->count < ROPE_FANOUT)
+            parent->entries[parent->count++] = entry_of_node(nodes[i++]);
+        nodes[parents++] = parent;
+    }
+    return parents;
+}
+
+static struct rope_node *leaf_of(const struct rope_piece *pieces, size_t count)
+{
+    struct rope_node *leaf = node_new(0);
+    for (size_t i = 0; i < count; i++)
+        leaf->entries[leaf->count++].piece = pieces[i];
+    return leaf;
+}
+
+static struct rope_tree tree_of(struct rope_node *root)
+{
+    return (struct rope_tree){.root = root, .sums = node_sums(root)};
+}
+
+struct rope_tree rope_tree_build(const struct rope_piece *pieces, size_t count)
+{
+    if (count == 0)
+        return tree_of(node_new(0));
+    size_t level = 0;
+    struct rope_node **nodes = xcalloc(count / ROPE_FANOUT + 1, sizeof(struct rope_node *));
+    for (size_t at = 0; at < count; at += ROPE_FANOUT)
+        nodes[level++] = leaf_of(pieces + at, count - at < ROPE_FANOUT ? count - at : ROPE_FANOUT);
+    while (level > 1)
+        level = level_raise(nodes, level);
+    struct rope_node *root = nodes[0];
+    free(nodes);
+    return tree_of(root);
+}
+
+struct rope_tree rope_tree_share(const struct rope_tree *tree)
+{
+    node_keep(tree->root);
+    return *tree;
+}
+
+void rope_tree_release(struct rope_tree *tree)
+{
+    node_drop(tree->root);
+    *tree = (struct rope_tree){0};
+}
+
+/* The root grows a level when it was split. */
+static void tree_settle(struct rope_tree *tree, struct rope_node *split)
+{
+    if (!split)
+        return;
+    struct rope_node *root = node_new((uint16_t)(tree->root->height + 1));
+    entries_insert(root, 0, entry_of_node(tree->root));
+    entries_insert(root, 1, entry_of_node(split));
+    tree->root = root;
+}
+
+static void tree_shrink(struct rope_tree *tree)
+{
+    while (tree->root->height > 0 && tree->root->count == 1) {
+        struct rope_node *root = tree->root;
+        tree->root = root->entries[0].kid.node;
+        node_keep(tree->root);
+        node_drop(root);
+    }
+}
+
+void rope_tree_insert(struct rope_tree *tree, uint64_t at, struct rope_piece piece)
+{
+    ensure(at <= tree->sums.of[ROPE_BYTES]);
+    struct rope_sums sums = rope_piece_sums(&piece);
+    tree_settle(tree, node_insert(node_own(&tree->root), at, piece, sums));
+    tree_shrink(tree);
+    tree->sums = rope_sums_add(tree->sums, sums);
+}
+
+void rope_tree_delete(struct rope_tree *tree, uint64_t at, uint64_t len)
+{
+    uint64_t total = tree->sums.of[ROPE_BYTES];
+    ensure(at <= total && len <= total - at);
+    if (len == 0)
+        return;
+    if (len == total) {
+        rope_tree_release(tree);
+        *tree = rope_tree_build(NULL, 0);
+        return;
+    }
+    tree_settle(tree, node_delete(node_own(&tree->root), at, at + len));
+    tree_shrink(tree);
+    tree->sums = node_sums(tree->root);
+}
+
+struct rope_place rope_tree_seek(const struct rope_tree *tree, enum rope_measure measure, uint64_t unit)
+{
+    ensure(unit < tree->sums.of[measure]);
+    const struct rope_node *node = tree->root;
+    struct rope_place place = {0};
+    for (;;) {
+        size_t i = 0;
+        for (;; i++) {
+            struct rope_sums after = rope_sums_add(place.before, entry_sums(node, i));
+            if (unit < after.of[measure])
+                break;
+            place.before = after;
+        }
+        if (node->height == 0) {
+            place.piece = &node->entries[i].piece;
+            return place;
+        }
+        node = node->entries[i].kid.node;
+    }
+}
+
+/* --- checking --- */
+
+static void sums_check(struct rope_sums known, struct rope_sums real)
+{
+    for (size_t i = 0; i < ROPE_MEASURES; i++)
+        ensure(known.of[i] == real.of[i]);
+}
+
+static void piece_check(const struct rope_piece *piece)
+{
+    ensure(piece->of[ROPE_BYTES] > 0 && piece->of[ROPE_BYTES] <= ROPE_PIECE_BYTES_MAX);
+    sums_check(rope_piece_sums(piece), rope_sums_of(rope_piece_text(piece)));
+}
+
+static void node_check(struct rope_node *node)
+{
+    ensure(atomic_load(&node->refs) > 0);
+    ensure(node->count > 0 && node->count <= ROPE_FANOUT);
+    for (size_t i = 0; i < node->count; i++) {
+        const struct kid *kid = &node->entries[i].kid;
+        if (node->height == 0) {
+            piece_check(&node->entries[i].piece);
+            continue;
+        }
+        ensure(kid->node->height + 1 == node->height);
+        ensure(i == 0 || kid[0].node->count + kid[-1].node->count > ROPE_MERGE_MAX);
+        sums_check(kid->sums, node_sums(kid->node));
+        node_check(kid->node);
+    }
+}
+
+void rope_tree_check(const struct rope_tree *tree)
+{
+    sums_check(tree->sums, node_sums(tree->root));
+    if (tree->sums.of[ROPE_BYTES] == 0) {
+        ensure(tree->root->height == 0 && tree->root->count == 0);
+        return;
+    }
+    ensure(tree->root->height == 0 || tree->root->count > 1);
+    node_check(tree->root);
+}
