@@ -1,16 +1,20 @@
 /*
  * chain - the hash chain over every agent's batches: what makes an id mean one content.
  *
- *   digest(batch) = BLAKE2b-256("weft-batch-1", doc, agent, seq0, digest of this agent's previous batch (zeros at first),
- *                               digests of the batches that hold its foreign parents, in order, canonical plaintext)
+ *   digest(batch) = BLAKE2b-256("weft-batch-1", doc, agent, seq0, digest of this agent's previous batch (zeros at
+ *                               first), digests of the batches that hold its foreign parents, in order, canonical
+ *                               plaintext)
  *
- * Two replicas that agree on an agent's newest digest agree on everything that agent ever wrote and on what it had seen.
- * The same (agent, seq) with another digest is a fork of that agent: detected here, never silently merged.
+ * In bytes: the label's length as u64 and the label, doc 16, agent 16, seq0 u64, previous digest 32, number of foreign
+ * parents u64, their digests 32 each, the plaintext's length as u64 and the plaintext; u64 little endian.
+ *
+ * Two replicas that agree on an agent's newest digest agree on everything that agent ever wrote and on what it had
+ * seen. The same (agent, seq) with another digest is a fork of that agent: detected here, never silently merged.
  *
  *   Ownership  opaque; chain_new() / chain_free(). Plaintexts are not kept.
  *   Threads    every call takes the chain's own lock: the user interface adds what is typed while the network thread
  *              checks what arrives.
- *   Bounds     about 48 bytes a batch.
+ *   Bounds     40 bytes a batch. A batch is found in logarithmic time; a new agent costs a move of those behind it.
  */
 #ifndef WEFT_SYNC_CHAIN_H
 #define WEFT_SYNC_CHAIN_H
@@ -29,18 +33,18 @@ enum chain_link {
     CHAIN_FORKED, /* the id is taken by other content: the agent equivocates */
 };
 
-/* Where a batch would stand, without adding it. *digest is set for NEXT and KNOWN. `plain` is the batch's canonical form. */
+/* Where a batch would stand, without adding it. *digest counts for NEXT and KNOWN. `plain` is its canonical form. */
 enum chain_link chain_check(struct chain *chain, const struct batch *batch, struct bytes plain, struct digest *digest);
 /* The same, and adds it when it is CHAIN_NEXT. */
 enum chain_link chain_add(struct chain *chain, const struct batch *batch, struct bytes plain, struct digest *digest);
 
 /*
- * Several consecutive batches of one record, of which none or all are to be added: chain_check_run() computes the digests
- * of batches[0..count) in a row (digests[i] for each). CHAIN_NEXT when the first unknown one follows what is there and all
- * parents are known (earlier batches of the run included); CHAIN_KNOWN when all are there already.
+ * Several consecutive batches of one agent, of which none or all are to be added: chain_check_run() computes the
+ * digests of batches[0..count) in a row, digests[i] for each, and adds nothing. CHAIN_NEXT when the first unknown one
+ * follows what is there and all parents are known; CHAIN_KNOWN when all are there already. count > 0.
  */
-enum chain_link chain_check_run(struct chain *chain, const struct batch *batches, const struct bytes *plains, size_t count,
-                                struct digest *digests);
+enum chain_link chain_check_run(struct chain *chain, const struct batch *batches, const struct bytes *plains,
+                                size_t count, struct digest *digests);
 
 /* The next seq of an agent: 0 when it is unknown. */
 uint64_t chain_next_seq(struct chain *chain, const struct agent_id *agent);

@@ -1,0 +1,356 @@
+/* The hash chain: what follows, what is known, what is early, what is a fork. */
+#include "tests/support/support.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/random.h"
+#include "editor/base/xalloc.h"
+#include "sync/chain.h"
+#include "sync/crypto.h"
+
+static const struct doc_id doc = {{0xd0}};
+static const struct agent_id ana = {{1}}, ben = {{2}}, eve = {{0xee}};
+
+/* A batch with its canonical bytes. */
+struct written {
+    struct batch batch;
+    struct buf plain;
+};
+
+static struct bytes plain_of(const struct written *written)
+{
+    return buf_view(&written->plain);
+}
+
+static void write_insert(struct written *written, const struct agent_id *agent, uint64_t seq0,
+                         const struct event_id *parent, const char *text)
+{
+    *written = (struct written){.batch = {.agent = *agent, .seq0 = seq0}};
+    if (seq0 > 0)
+        written->batch.flags |= BATCH_FLAG_SELF;
+    if (parent)
+        batch_add_parent(&written->batch, *parent);
+    batch_add_insert(&written->batch, 0, bytes_of_string(text));
+    batch_encode(&written->batch, &written->plain);
+}
+
+static void written_release(struct written *written)
+{
+    batch_release(&written->batch);
+    buf_release(&written->plain);
+}
+
+static enum chain_link add(struct chain *chain, const struct written *written)
+{
+    struct digest digest;
+    return chain_add(chain, &written->batch, plain_of(written), &digest);
+}
+
+static enum chain_link add_insert(struct chain *chain, const struct agent_id *agent, uint64_t seq0,
+                                  const struct event_id *parent, const char *text)
+{
+    struct written written;
+    write_insert(&written, agent, seq0, parent, text);
+    enum chain_link link = add(chain, &written);
+    written_release(&written);
+    return link;
+}
+
+/* Computed by a model in Python's hashlib from the layout in chain.h. */
+static void digests_are_those_of_the_documented_bytes(void **state)
+{
+    (void)state;
+    struct chain *chain = chain_new(&doc);
+    struct digest digest;
+    add_insert(chain, &ana, 0, NULL, "hi");
+    add_insert(chain, &ana, 2, NULL, "!");
+    add_insert(chain, &ben, 0, &(struct event_id){ana, 1}, "yo");
+    assert_true(chain_find(chain, &(struct event_id){ana, 0}, &digest));
+    support_expect_hex(digest.bytes, 32, "c195da25a53836c10361eea0123e23e22eff99ace501bb1d1a13ceaa6a59e79f");
+    assert_true(chain_newest(chain, &ana, &digest));
+    support_expect_hex(digest.bytes, 32, "129b45c695519b8ba38015de9e9bcf1ef20420eb471bca2f296c169f489f23f5");
+    assert_true(chain_newest(chain, &ben, &digest));
+    support_expect_hex(digest.bytes, 32, "fb60fee81ea7caa212a26893797a90b6139b0c1d444fe3f9ca26d4772a017027");
+    chain_free(chain);
+}
+
+static void a_batch_follows_is_known_afterwards_and_early_before_its_turn(void **state)
+{
+    (void)state;
+    struct chain *chain = chain_new(&doc);
+    assert_int_equal(add_insert(chain, &ana, 3, NULL, "later"), CHAIN_EARLY);
+    assert_int_equal(add_insert(chain, &ana, 0, NULL, "abc"), CHAIN_NEXT);
+    assert_int_equal(add_insert(chain, &ana, 0, NULL, "abc"), CHAIN_KNOWN);
+    assert_int_equal(add_insert(chain, &ana, 3, NULL, "later"), CHAIN_NEXT);
+    assert_int_equal(chain_next_seq(chain, &ana), 8);
+    assert_int_equal(add_insert(chain, &ana, 0, NULL, "abc"), CHAIN_KNOWN);
+    assert_int_equal(add_insert(chain, &ana, 3, NULL, "later"), CHAIN_KNOWN);
+    chain_free(chain);
+}
+
+static void a_batch_waits_for_its_parents(void **state)
+{
+    (void)state;
+    struct chain *chain = chain_new(&doc);
+    const struct event_id parent = {ana, 2};
+    assert_int_equal(add_insert(chain, &ben, 0, &parent, "x"), CHAIN_EARLY);
+    add_insert(chain, &ana, 0, NULL, "ab");
+    assert_int_equal(add_insert(chain, &ben, 0, &parent, "x"), CHAIN_EARLY);
+    add_insert(chain, &ana, 2, NULL, "c");
+    assert_int_equal(add_insert(chain, &ben, 0, &parent, "x"), CHAIN_NEXT);
+    assert_int_equal(add_insert(chain, &ben, 0, &parent, "x"), CHAIN_KNOWN);
+    chain_free(chain);
+}
+
+static void other_content_under_a_taken_id_is_a_fork(void **state)
+{
+    (void)state;
+    struct chain *chain = chain_new(&doc);
+    add_insert(chain, &ana, 0, NULL, "abc");
+    add_insert(chain, &ana, 3, NULL, "def");
+    assert_int_equal(add_insert(chain, &ana, 3, NULL, "dex"), CHAIN_FORKED);
+    assert_int_equal(add_insert(chain, &ana, 0, NULL, "ab"), CHAIN_FORKED);
+    assert_int_equal(add_insert(chain, &ana, 0, NULL, "abcdef"), CHAIN_FORKED);
+    assert_int_equal(add_insert(chain, &ana, 1, NULL, "bc"), CHAIN_FORKED); /* other boundaries are other content */
+    assert_int_equal(add_insert(chain, &ana, 5, NULL, "fg"), CHAIN_FORKED);
+    assert_int_equal(add_insert(chain, &ana, 3, &(struct event_id){eve, 0}, "def"), CHAIN_FORKED);
+    assert_int_equal(chain_next_seq(chain, &ana), 6);
+    assert_int_equal(add_insert(chain, &ana, 3, NULL, "def"), CHAIN_KNOWN);
+    chain_free(chain);
+}
+
+static void checking_adds_nothing(void **state)
+{
+    (void)state;
+    struct chain *chain = chain_new(&doc);
+    struct written written;
+    struct digest checked, added;
+    write_insert(&written, &ana, 0, NULL, "abc");
+    assert_int_equal(chain_check(chain, &written.batch, plain_of(&written), &checked), CHAIN_NEXT);
+    assert_int_equal(chain_next_seq(chain, &ana), 0);
+    assert_false(chain_newest(chain, &ana, &added));
+    assert_int_equal(chain_add(chain, &written.batch, plain_of(&written), &added), CHAIN_NEXT);
+    assert_true(digest_equal(&checked, &added));
+    written_release(&written);
+    chain_free(chain);
+}
+
+static void the_same_batch_has_another_digest_in_another_document_or_past(void **state)
+{
+    (void)state;
+    const struct doc_id elsewhere = {{0xd1}};
+    struct chain *chains[] = {chain_new(&doc), chain_new(&elsewhere), chain_new(&doc)};
+    struct digest digests[3];
+    add_insert(chains[0], &ana, 0, NULL, "a");
+    add_insert(chains[1], &ana, 0, NULL, "a");
+    add_insert(chains[2], &ana, 0, NULL, "b");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(add_insert(chains[i], &ana, 1, NULL, "same"), CHAIN_NEXT);
+        chain_newest(chains[i], &ana, &digests[i]);
+    }
+    assert_false(digest_equal(&digests[0], &digests[1]));
+    assert_false(digest_equal(&digests[0], &digests[2]));
+    for (int i = 0; i < 3; i++)
+        chain_free(chains[i]);
+}
+
+static void the_digest_names_the_branch_of_a_parent_that_was_meant(void **state)
+{
+    (void)state;
+    struct chain *here = chain_new(&doc), *there = chain_new(&doc);
+    struct digest seen_here, seen_there;
+    add_insert(here, &eve, 0, NULL, "one story");
+    add_insert(there, &eve, 0, NULL, "the other");
+    add_insert(here, &ana, 0, &(struct event_id){eve, 8}, "reply");
+    add_insert(there, &ana, 0, &(struct event_id){eve, 8}, "reply");
+    chain_newest(here, &ana, &seen_here);
+    chain_newest(there, &ana, &seen_there);
+    assert_false(digest_equal(&seen_here, &seen_there));
+    chain_free(here);
+    chain_free(there);
+}
+
+static void every_event_of_a_batch_finds_its_digest(void **state)
+{
+    (void)state;
+    struct chain *chain = chain_new(&doc);
+    struct digest first, found;
+    add_insert(chain, &ana, 0, NULL, "abc");
+    chain_newest(chain, &ana, &first);
+    add_insert(chain, &ana, 3, NULL, "d");
+    for (uint64_t seq = 0; seq < 4; seq++) {
+        assert_true(chain_find(chain, &(struct event_id){ana, seq}, &found));
+        assert_int_equal(digest_equal(&found, &first), seq < 3);
+    }
+    assert_false(chain_find(chain, &(struct event_id){ana, 4}, &found));
+    assert_false(chain_find(chain, &(struct event_id){ana, UINT64_MAX}, &found));
+    assert_false(chain_find(chain, &(struct event_id){ben, 0}, &found));
+    chain_free(chain);
+}
+
+/* --- runs --- */
+
+enum { RUN = 4 };
+
+struct run {
+    struct batch batches[RUN];
+    struct bytes plains[RUN];
+    struct written written[RUN];
+};
+
+static void write_run(struct run *run)
+{
+    static const char *const texts[RUN] = {"a", "bc", "d", "efg"};
+    uint64_t seq = 0;
+    for (size_t i = 0; i < RUN; i++) {
+        write_insert(&run->written[i], &ana, seq, NULL, texts[i]);
+        run->batches[i] = run->written[i].batch;
+        run->plains[i] = plain_of(&run->written[i]);
+        seq += run->batches[i].count;
+    }
+}
+
+static void run_release(struct run *run)
+{
+    for (size_t i = 0; i < RUN; i++)
+        written_release(&run->written[i]);
+}
+
+static void a_run_has_the_digests_of_its_batches_one_by_one(void **state)
+{
+    (void)state;
+    struct run run;
+    write_run(&run);
+    for (size_t known = 0; known <= RUN; known++) {
+        struct chain *chain = chain_new(&doc);
+        struct digest one_by_one[RUN], digests[RUN];
+        for (size_t i = 0; i < known; i++)
+            assert_int_equal(chain_add(chain, &run.batches[i], run.plains[i], &one_by_one[i]), CHAIN_NEXT);
+        enum chain_link link = chain_check_run(chain, run.batches, run.plains, RUN, digests);
+        assert_int_equal(link, known == RUN ? CHAIN_KNOWN : CHAIN_NEXT);
+        for (size_t i = known; i < RUN; i++)
+            assert_int_equal(chain_add(chain, &run.batches[i], run.plains[i], &one_by_one[i]), CHAIN_NEXT);
+        assert_memory_equal(digests, one_by_one, sizeof digests);
+        chain_free(chain);
+    }
+    run_release(&run);
+}
+
+static void a_run_behind_a_gap_is_early_and_one_over_other_content_a_fork(void **state)
+{
+    (void)state;
+    struct run run;
+    struct digest digests[RUN];
+    write_run(&run);
+    struct chain *chain = chain_new(&doc);
+    assert_int_equal(chain_check_run(chain, run.batches + 1, run.plains + 1, RUN - 1, digests), CHAIN_EARLY);
+    add_insert(chain, &ana, 0, NULL, "a");
+    add_insert(chain, &ana, 1, NULL, "xy");
+    assert_int_equal(chain_check_run(chain, run.batches, run.plains, RUN, digests), CHAIN_FORKED);
+    chain_free(chain);
+    run_release(&run);
+}
+
+/* --- many agents --- */
+
+static void heads_of_many_agents_come_sorted(void **state)
+{
+    (void)state;
+    enum { AGENTS = 200 };
+    struct random random = random_of(support_seed("heads_of_many_agents_come_sorted", 7));
+    struct chain *chain = chain_new(&doc);
+    for (int i = 0; i < AGENTS; i++) {
+        struct agent_id agent = {{0}};
+        for (size_t byte = 0; byte < 4; byte++)
+            agent.bytes[byte] = (unsigned char)random_next(&random);
+        agent.bytes[4] = (unsigned char)i;
+        assert_int_equal(add_insert(chain, &agent, 0, NULL, "x"), CHAIN_NEXT);
+        assert_int_equal(add_insert(chain, &agent, 1, NULL, "yz"), CHAIN_NEXT);
+    }
+    size_t count;
+    struct chain_head *heads = chain_heads(chain, &count);
+    assert_int_equal(count, AGENTS);
+    for (size_t i = 0; i < count; i++) {
+        struct digest newest;
+        assert_true(i == 0 || agent_id_compare(&heads[i - 1].agent, &heads[i].agent) < 0);
+        assert_int_equal(heads[i].next_seq, 3);
+        assert_true(chain_newest(chain, &heads[i].agent, &newest) && digest_equal(&newest, &heads[i].newest));
+    }
+    free(heads);
+    chain_free(chain);
+}
+
+static void an_empty_chain_has_no_heads(void **state)
+{
+    (void)state;
+    struct chain *chain = chain_new(&doc);
+    size_t count = 1;
+    struct chain_head *heads = chain_heads(chain, &count);
+    assert_int_equal(count, 0);
+    free(heads);
+    chain_free(chain);
+    chain_free(NULL);
+}
+
+/* --- threads --- */
+
+enum { THREAD_BATCHES = 300 };
+
+struct typist {
+    struct chain *chain;
+    struct agent_id agent;
+    bool failed;
+};
+
+static void *type_and_look(void *self)
+{
+    struct typist *typist = self;
+    for (uint64_t seq = 0; seq < THREAD_BATCHES; seq++) {
+        size_t count;
+        if (add_insert(typist->chain, &typist->agent, seq, NULL, "x") != CHAIN_NEXT)
+            typist->failed = true;
+        free(chain_heads(typist->chain, &count));
+    }
+    return NULL;
+}
+
+static void threads_may_add_side_by_side(void **state)
+{
+    (void)state;
+    struct chain *chain = chain_new(&doc);
+    struct typist typists[] = {{chain, ana, false}, {chain, ben, false}};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, type_and_look, &typists[i]), 0);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        assert_false(typists[i].failed);
+        assert_int_equal(chain_next_seq(chain, &typists[i].agent), THREAD_BATCHES);
+    }
+    chain_free(chain);
+}
+
+int main(void)
+{
+    struct error err = {0};
+    if (!crypto_start(&err))
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(digests_are_those_of_the_documented_bytes),
+        cmocka_unit_test(a_batch_follows_is_known_afterwards_and_early_before_its_turn),
+        cmocka_unit_test(a_batch_waits_for_its_parents),
+        cmocka_unit_test(other_content_under_a_taken_id_is_a_fork),
+        cmocka_unit_test(checking_adds_nothing),
+        cmocka_unit_test(the_same_batch_has_another_digest_in_another_document_or_past),
+        cmocka_unit_test(the_digest_names_the_branch_of_a_parent_that_was_meant),
+        cmocka_unit_test(every_event_of_a_batch_finds_its_digest),
+        cmocka_unit_test(a_run_has_the_digests_of_its_batches_one_by_one),
+        cmocka_unit_test(a_run_behind_a_gap_is_early_and_one_over_other_content_a_fork),
+        cmocka_unit_test(heads_of_many_agents_come_sorted),
+        cmocka_unit_test(an_empty_chain_has_no_heads),
+        cmocka_unit_test(threads_may_add_side_by_side),
+    };
+    return RUN_TESTS("chain", tests);
+}
