@@ -1,0 +1,142 @@
+/*
+ * relay - stores what it cannot read and hands it on: the relay's half of weft.1 (sync/message.h).
+ *
+ * No I/O, no clock, no threads: frames, time and the store's answers are handed in, frames are handed out. A server puts
+ * sockets around it (relay_server.h), a simulation puts queues around it.
+ *
+ *     accept -> CHALLENGE;  HELLO -> proofs -> load or create;  RESUME -> WELCOME, RECORDS..., CAUGHT_UP;  then live
+ *
+ *   Uploads     checked (identity, grant, sequence), appended, acknowledged when durable, then handed on. What a connection
+ *               uploaded does not come back to it.
+ *   Readers     every connection has a cursor (a place) in its document's log and pulls from it whenever its link has room:
+ *               from the short tail kept in memory, else from the store. There is no queue of records per reader, so a
+ *               slow one costs nothing and is never skipped; one that stands still or falls too far behind is sent away
+ *               with REFUSE_RESUME. All records waiting for a link leave in one frame. Records come in rising order of
+ *               places; the holes between are what the connection sent itself or said it has.
+ *   Frames      PRESENCE is encoded once and shared. RECORDS are encoded for each link: agents are numbered
+ *               per connection, which costs a copy (0.1 us a record beside 5 us for a send) and saves 15 of about 150
+ *               bytes on every wire.
+ *   Pace        a connection that sends faster than its limits, or faster than the disk takes it, is not read for a
+ *               while (relay_reads()). Presence beyond its rate is dropped.
+ *   Trust       an uploaded record's signature covers a digest that is not sent, so it cannot be checked here, not even
+ *               by samples; identity is the connection's proven device key, and readers check every signature. A REOFFER
+ *               brings the digest and is checked.
+ *
+ *   Ownership  opaque; relay_free() after the links are gone (it does not touch the port). The store must outlive it.
+ *   Errors     a peer's mistakes end its connection (REFUSE) or its record (REJECT) with a sentence; nothing else happens.
+ *   Bounds     struct relay_limits.
+ */
+#ifndef WEFT_SYNC_RELAY_RELAY_H
+#define WEFT_SYNC_RELAY_RELAY_H
+
+#include "sync/message.h"
+#include "sync/relay/frame.h"
+#include "sync/relay/store.h"
+
+struct relay;
+struct relay_connection;
+
+enum {
+    RELAY_TICK_MS = 250,               /* relay_tick() at least this often while there are connections */
+    RELAY_ADDRESS_BYTES_MAX = 64,
+    RELAY_PIECE_BYTES = 256 * 1024,    /* about as much goes into one RECORDS frame */
+};
+
+/* What the relay needs of the world. `link` is what the port gave to relay_accept(). */
+struct relay_port {
+    void *self;
+    /* Takes over one reference to the frame. There is always room: how much may wait is the relay's business. */
+    void (*send)(void *self, void *link, struct frame *frame);
+    /* Bytes sent on this link that have not left. */
+    size_t (*queued)(void *self, void *link);
+    /* Call relay_writable() once, soon, when the link has room; asking again before that changes nothing. */
+    void (*want_write)(void *self, void *link);
+    /* relay_reads() is true again. */
+    void (*resumed)(void *self, void *link);
+    /* End the link after what was sent, or after a few seconds. relay_gone() follows, but never from inside this call. */
+    void (*close)(void *self, void *link, unsigned code, const char *reason);
+    /* Unpredictable bytes, for challenges and log ids. */
+    void (*random)(void *self, void *out, size_t len);
+};
+
+/* A token bucket: `rate` a second, at most `burst` saved up. rate 0: no limit. */
+struct relay_rate {
+    uint64_t rate, burst;
+};
+
+struct relay_limits {
+    struct relay_rate frames;           /* of a connection, RECORDS aside: 60/s, 240 */
+    struct relay_rate presence;         /* of a connection; more are dropped: 20/s, 40 */
+    struct relay_rate document_bytes;   /* of records uploaded to a document: 2 MiB/s, 72 MiB (a whole base text) */
+    struct relay_rate document_records; /* 1,000/s, 20,000 */
+    size_t upload_window_bytes;         /* of a connection, not durable yet: 1 MiB */
+    size_t store_window_bytes;          /* of all connections, not durable yet: 32 MiB */
+    size_t reader_lag_bytes;            /* a live reader further behind is sent away: 1 MiB */
+    uint64_t reader_stall_ms;           /* so is one whose link takes nothing for so long: 10 s */
+    uint64_t hello_ms;                  /* from accept to HELLO, and from HELLO to RESUME: 5 s */
+    uint64_t silence_ms;                /* nothing heard: the connection is dead: 60 s */
+    size_t connections;                 /* in all: 20,000 */
+    size_t document_connections;        /* 1,024 */
+    size_t document_agents;             /* 16,384 */
+    uint64_t document_log_bytes;        /* 256 MiB; from 80 % on only edits are taken */
+    uint64_t total_bytes;               /* of all documents, 0: no limit; from 80 % on no new documents: 10 GiB */
+    uint64_t documents;                 /* 0: no limit */
+    size_t address_connections;         /* from one address: 32; the address "" (a Unix socket) is exempt */
+    struct relay_rate address_accepts;  /* 5/s, 20 */
+    struct relay_rate address_refusals; /* failed proofs: 10 a minute in bursts of 10 */
+    uint64_t address_documents;         /* created a day: 100 */
+};
+struct relay_limits relay_limits_default(void);
+/* No rate or count limits except those that bound memory: for benchmarks and simulations. */
+struct relay_limits relay_limits_none(void);
+
+struct relay_options {
+    struct relay_limits limits;
+    const struct sign_key *key; /* the relay's identity; copied */
+    const char *token;          /* NULL, or what creating a document needs; copied */
+};
+
+struct relay *relay_new(const struct relay_options *options, struct store *store, const struct relay_port *port);
+/* Store calls still under way end without an answer. */
+void relay_free(struct relay *relay);
+
+/*
+ * A new link, with its peer's address as text ("" is exempt from limits by address). Sends the CHALLENGE, or REFUSE and
+ * closes: it never gives NULL, and relay_gone() is due for every one.
+ */
+struct relay_connection *relay_accept(struct relay *relay, void *link, const char *address, uint64_t now_ms);
+/* Whether the relay takes a frame from this connection now. When not: hold frames back until port.resumed(). */
+bool relay_reads(const struct relay_connection *connection);
+/* The largest frame it may send now: MESSAGE_HELLO_BYTES_MAX until its proofs are checked. */
+size_t relay_frame_bytes_max(const struct relay_connection *connection);
+/* One frame. relay_reads() is true (ensure). */
+void relay_receive(struct relay_connection *connection, struct bytes frame, uint64_t now_ms);
+/* The link has room, as asked by port.want_write(). */
+void relay_writable(struct relay_connection *connection, uint64_t now_ms);
+/* The link is gone; the connection may not be used any more. */
+void relay_gone(struct relay_connection *connection, uint64_t now_ms);
+/* Deadlines and paces. wall_s: seconds since 1970, for grants and bookkeeping only. */
+void relay_tick(struct relay *relay, uint64_t now_ms, uint64_t wall_s);
+/* Lets the store deliver (store_poll()): acknowledgements go out, readers wake. */
+void relay_poll(struct relay *relay, uint64_t now_ms);
+/* Sends REFUSE_STOPPING to everybody and takes nothing any more. Appends under way are still acknowledged. */
+void relay_stop(struct relay *relay, uint64_t now_ms);
+
+/* WebSocket close codes: 4000 + what HTTP would say. */
+unsigned relay_close_code(enum refuse_code code);
+
+struct relay_counts {
+    uint64_t connections, documents; /* now */
+    uint64_t accepted, refused, created;
+    uint64_t frames_in, frames_out, bytes_in, bytes_out;
+    uint64_t records_in, records_out, duplicates, rejected;
+    uint64_t presence_in, presence_dropped;
+    uint64_t slow_readers;
+};
+struct relay_counts relay_counts(const struct relay *relay);
+/* Prometheus' text format, appended. */
+void relay_metrics(struct relay *relay, struct buf *out);
+/* One line for a load balancer, appended; false when the relay should get no new connections. */
+bool relay_health(struct relay *relay, struct buf *out);
+
+#endif

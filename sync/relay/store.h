@@ -1,0 +1,160 @@
+/*
+ * store - where a relay keeps its documents' logs: opaque records at dense places, and who may add to them.
+ *
+ * The store is asked and answers later: every call copies what it needs and returns at once; the answer comes through
+ * `done` from inside store_poll(), on the thread that calls it. Answers of one document come in the order of the calls, so
+ * whoever appends and then looks up sees what was appended. Whatever is queued while a commit runs becomes the next
+ * commit: many writers share one fsync, and a lone one never waits for company.
+ *
+ * Two ways to run it:
+ *   - on a thread of its own: `wake` (from that thread) says that store_poll() has something to deliver;
+ *   - by hand (`by_hand`): nothing happens until store_commit(), which does all that is queued; a simulation decides when
+ *     the disk is done and what a crash loses (store_crash()).
+ *
+ * The operations are those of a shared, sharded log too (a fencing epoch, places given by the document's owner, paged
+ * reads), so that another engine can stand behind the same calls.
+ *
+ *   Units      places count from 1 without holes; sizes in bytes of stored records; times in seconds since 1970.
+ *   Ownership  opaque; store_free(). What a reply points to lives until `done` returns.
+ *   Errors     enum store_result; reply->err says it in words. After a failed append every append of that document asked
+ *              before the failure was delivered fails as well: the caller loads the document again.
+ *   Durability STORE_OK of create, append and remove means: on the disk, fsynced.
+ */
+#ifndef WEFT_SYNC_RELAY_STORE_H
+#define WEFT_SYNC_RELAY_STORE_H
+
+#include "sync/crypto.h"
+#include "sync/id.h"
+
+struct store;
+
+enum { LOG_ID_BYTES = 16 };
+
+struct log_id {
+    unsigned char bytes[LOG_ID_BYTES];
+};
+
+enum store_result {
+    STORE_OK,
+    STORE_MISSING, /* no such document */
+    STORE_EXISTS,  /* create: it is there already. lookup: these very bytes are there */
+    STORE_OTHER,   /* lookup: this range is there with other bytes */
+    STORE_CLOSED,  /* the document was removed and stays so */
+    STORE_FENCED,  /* somebody else gives this document's places now: load it again */
+    STORE_FULL,    /* no room; what is there stays readable */
+    STORE_FAILED,  /* the engine failed; whether an append is there is unknown: load again */
+};
+
+/* A writing agent, as far as routing needs it. */
+struct store_agent {
+    uint64_t number; /* 1..n in the order of their MEMBER records */
+    struct agent_id id;
+    uint64_t next_seq;
+    struct sign_public device_key; /* signs its records */
+    uint64_t grant_expiry_s;       /* 0: never */
+    struct digest member_hash;     /* of its newest MEMBER record */
+};
+
+struct store_row {
+    uint64_t place;
+    unsigned kind;
+    uint64_t agent_number; /* 0: none (GENESIS, BASE) */
+    uint64_t seq0, count;
+    struct bytes stored;
+};
+
+/* A document as it stands when it is loaded. */
+struct store_document {
+    uint64_t key;   /* the store's own name for it, for the calls below */
+    uint64_t epoch; /* names the owner who may append */
+    struct log_id log;
+    uint64_t head;  /* newest place */
+    uint64_t bytes; /* of stored records */
+    const struct store_agent *agents;
+    size_t agent_count;
+};
+
+struct store_reply {
+    enum store_result result;
+    struct error err; /* when it is neither OK nor an expected outcome */
+    struct bytes genesis;              /* store_find */
+    struct store_document document;    /* store_load */
+    const struct store_row *rows;      /* store_read */
+    size_t row_count;
+};
+
+/* How an answer finds its way back. `tag` is the caller's. */
+struct store_done {
+    void (*call)(void *self, uint64_t tag, const struct store_reply *reply);
+    void *self;
+    uint64_t tag;
+};
+
+struct store_options {
+    const char *path;          /* a file, or ":memory:" (only by hand) */
+    bool by_hand;
+    void (*wake)(void *self);  /* from the store's thread; may be called too often, never too rarely */
+    void *wake_self;
+};
+
+/* The newest schema wins: a file of a later weft is refused with ERR_NEWER and left as it is. */
+MUST_USE struct store *store_open(const struct store_options *options, struct error *err);
+/* Ends what is queued (on its own thread) or drops it (by hand), makes no more calls, and closes. */
+void store_free(struct store *store);
+
+/* Whether the document is there: its GENESIS record, nothing large. STORE_OK, _MISSING, _CLOSED. */
+void store_find(struct store *store, const struct doc_id *doc, struct store_done done);
+/* Its GENESIS becomes place 1. STORE_OK, _EXISTS, _CLOSED, _FULL. */
+void store_create(struct store *store, const struct doc_id *doc, const struct log_id *log, struct bytes genesis,
+                  uint64_t now_s, struct store_done done);
+/* Takes the document over: everything needed to go on with it. */
+void store_load(struct store *store, const struct doc_id *doc, struct store_done done);
+
+struct store_append {
+    uint64_t key, epoch;
+    struct store_row row;             /* row.place: the head at load plus one, and so on */
+    const struct store_agent *member; /* with a MEMBER record: the agent it introduces or renews; else NULL */
+};
+void store_append(struct store *store, const struct store_append *append, struct store_done done);
+/*
+ * What is there of an agent's range: STORE_EXISTS (the same bytes by record_hash()), STORE_OTHER (the same seq0 and count
+ * with other bytes, count > 0), STORE_MISSING (neither). Answered after everything appended before is durable.
+ */
+void store_lookup(struct store *store, uint64_t key, const struct store_row *row, const struct digest *hash,
+                  struct store_done done);
+/* Rows after a place, in order: as many as fit into bytes_max, but at least one when there is one. */
+void store_read(struct store *store, uint64_t key, uint64_t after, size_t bytes_max, struct store_done done);
+/* Forgets the log and remembers that it was closed. */
+void store_remove(struct store *store, const struct doc_id *doc, struct store_done done);
+
+/* Delivers answers; returns how many. */
+size_t store_poll(struct store *store);
+/* By hand: does all that is queued, in one transaction. On a thread: waits until all that is queued is done. */
+void store_commit(struct store *store);
+/* By hand: what a crash loses. Queued work and undelivered answers are forgotten. */
+void store_crash(struct store *store);
+/* The caller of everything so far goes away: work goes on, answers are dropped. */
+void store_silence(struct store *store);
+/* Bytes of appends that are not durable yet. */
+size_t store_pending_bytes(struct store *store);
+
+struct store_totals {
+    uint64_t documents, bytes;
+};
+/* As of the newest commit. */
+struct store_totals store_totals(struct store *store);
+
+/* --- for the operator; these answer at once and may run beside a relay on the same file --- */
+
+struct store_entry {
+    struct doc_id doc;
+    uint64_t head, bytes, agents;
+    uint64_t created_s, used_s; /* used: the newest append, to the hour */
+};
+/* Every document that is open, largest first. `each` returns false to stop. */
+MUST_USE bool store_list(struct store *store, bool (*each)(void *self, const struct store_entry *entry), void *self,
+                         struct error *err);
+/* A consistent copy of the whole store while it runs. `path` must not exist. */
+MUST_USE bool store_backup(struct store *store, const char *path, struct error *err);
+
+#endif
