@@ -24,17 +24,15 @@
 #ifndef WEFT_SYNC_SESSION_H
 #define WEFT_SYNC_SESSION_H
 
-#include "sync/chain.h"
+#include "sync/inbox.h"
 #include "sync/message.h"
+#include "sync/peers.h"
 
 struct session;
 
 enum {
     SESSION_WINDOW_BYTES = 1 << 20,        /* sent and not acknowledged */
     SESSION_FRAME_BYTES = 64 * 1024,       /* records are bundled into frames up to about this size */
-    SESSION_EARLY_BYTES_MAX = 4 << 20,     /* records kept until what they build on arrives */
-    SESSION_EARLY_RECORDS_MAX = 65536,
-    SESSION_PEERS_MAX = 256,               /* people whose presence is followed */
     SESSION_FLUSH_MS = 20,                 /* batches typed within this time travel together */
     SESSION_FLUSH_SLOW_MS = 50,            /* the same when a round trip takes longer than SESSION_SLOW_RTT_MS */
     SESSION_FLUSH_ALONE_MS = 250,          /* the same while nobody else is in the document */
@@ -44,36 +42,11 @@ enum {
     SESSION_ACTIVE_MS = 60000,
     SESSION_SILENT_MS = 3000,              /* without a byte while it matters: offline */
     SESSION_DEAD_MS = 10000,               /* the same: the connection is dropped, so that a new one is tried */
-    SESSION_PEER_QUIET_MS = 5000,          /* not heard for this long: drawn dim */
-    SESSION_PEER_GONE_MS = 60000,
     SESSION_PRESENCE_GAP_MS = 50,          /* at most 20 a second */
     SESSION_PRESENCE_BEAT_MS = 2000,
     SESSION_GAP_MS = 5000,                 /* something is missing for this long: ask the relay for all that we lack */
     SESSION_GAP_ALARM_MS = 30000,          /* still missing: say so */
 };
-
-/* Where to go on reading in one relay's log. All zero: from the beginning. */
-struct resume_point {
-    struct digest log;  /* which log: a relay that lost everything has another one */
-    uint64_t place;
-    struct digest hash; /* record_hash() of the record at `place` */
-};
-
-/* Verified EVENTS: one record and the batches in it, none of which was known. */
-struct received {
-    uint64_t place;            /* in the relay's log */
-    struct digest hash;
-    struct resume_point resume; /* to be kept with (after) this record: nothing before it is still waited for */
-    struct agent_id agent;
-    uint64_t seq0, count;      /* of the record; its first batches may have been known already */
-    struct buf stored;         /* the record as received, for the journal */
-    struct batch_list batches; /* the new ones, in order */
-    struct buf plain;
-    struct bytes *plains;      /* canonical form of batches.items[i]: views into `plain` */
-    struct digest *digests;    /* of batches.items[i] */
-};
-void received_release(struct received *received);
-void received_move(struct received *out, struct received *from); /* `from` becomes empty */
 
 /* A record of ours that is to be in the journal's outbox before it is sent. */
 struct outbox_record {
@@ -82,16 +55,6 @@ struct outbox_record {
     struct agent_id agent;
     uint64_t seq0, count; /* 0 and 0 for MEMBER */
     struct bytes stored;
-};
-
-enum peer_state { PEER_HERE, PEER_QUIET, PEER_GONE };
-
-struct session_peer {
-    struct presence presence; /* the newest; name and device_key are those of the last card (or MEMBER) also when has_card is false */
-    enum peer_state state;
-    bool introduced;          /* a card or MEMBER was seen: name and device_key mean something */
-    bool writer;              /* a MEMBER with a grant was seen */
-    uint64_t heard_ms;        /* when it was last heard */
 };
 
 enum session_alarm {
@@ -140,7 +103,9 @@ struct session_config {
     struct bytes token;           /* for creating, else empty */
     bool pinned;                  /* refuse any relay whose identity key does not hash to relay_pin */
     unsigned char relay_pin[CRYPTO_SHORT_HASH_BYTES]; /* crypto_blake2b_128() of the key */
+    bool has_base;                /* the base text is here; without it a joiner gets it from the relay */
     struct resume_point resume;   /* as last kept in the journal */
+    uint64_t first_counter;       /* above every counter `self` has sealed with in this document; 0: it is a fresh agent */
     const struct bytes *members;  /* stored MEMBER records the journal has, own ones included */
     size_t member_count;
     const struct bytes *outbox;   /* stored EVENTS records in the journal's outbox that are not acknowledged, in order */
@@ -205,6 +170,9 @@ void session_present(struct session *session, const struct session_view *view, u
 void session_leave(struct session *session, uint64_t now_ms);
 /* People in the document as far as known, `cap` at most; returns how many were written. */
 size_t session_peers(const struct session *session, struct session_peer *out, size_t cap);
+
+/* The counter a later session of the same agent begins with. */
+uint64_t session_counter(const struct session *session);
 
 /* --- for the status line --- */
 

@@ -1,0 +1,297 @@
+#include "sync/inbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+
+/* A record that waits: closed, as it came. */
+struct waiting {
+    uint64_t place, since_ms;
+    struct agent_id agent;
+    uint64_t seq0;
+    bool needs_event;      /* what it waits for is `needs`; else its own agent's earlier events, or its MEMBER */
+    struct event_id needs;
+    struct buf stored;
+};
+
+struct inbox {
+    const struct doc_keys *keys;
+    struct chain *chain;
+    const struct roster *roster;
+    struct inbox_port port;
+    struct waiting *waiting; /* in the order they came */
+    size_t waiting_count, waiting_cap, waiting_bytes;
+    struct agent_id *refused;
+    size_t refused_count, refused_cap;
+};
+
+/* One record, opened, on its way through the checks. */
+struct opened {
+    struct received received;
+    struct digest last;
+};
+
+void received_release(struct received *received)
+{
+    buf_release(&received->stored);
+    batch_list_release(&received->batches);
+    buf_release(&received->plain);
+    free(received->plains);
+    free(received->digests);
+    *received = (struct received){0};
+}
+
+void received_move(struct received *out, struct received *from)
+{
+    *out = *from;
+    *from = (struct received){0};
+}
+
+struct inbox *inbox_new(const struct doc_keys *keys, struct chain *chain, const struct roster *roster,
+                        const struct inbox_port *port)
+{
+    struct inbox *inbox = xcalloc(1, sizeof *inbox);
+    inbox->keys = keys;
+    inbox->chain = chain;
+    inbox->roster = roster;
+    inbox->port = *port;
+    return inbox;
+}
+
+static void drop_waiting(struct inbox *inbox)
+{
+    for (size_t i = 0; i < inbox->waiting_count; i++)
+        buf_release(&inbox->waiting[i].stored);
+    inbox->waiting_count = 0;
+    inbox->waiting_bytes = 0;
+}
+
+void inbox_free(struct inbox *inbox)
+{
+    if (!inbox)
+        return;
+    drop_waiting(inbox);
+    free(inbox->waiting);
+    free(inbox->refused);
+    free(inbox);
+}
+
+void inbox_forgive(struct inbox *inbox)
+{
+    drop_waiting(inbox);
+    inbox->refused_count = 0;
+}
+
+bool inbox_is_refused(const struct inbox *inbox, const struct agent_id *agent)
+{
+    for (size_t i = 0; i < inbox->refused_count; i++)
+        if (agent_id_equal(&inbox->refused[i], agent))
+            return true;
+    return false;
+}
+
+bool inbox_has_hole(const struct inbox *inbox)
+{
+    return inbox->waiting_count > 0 || inbox->refused_count > 0;
+}
+
+uint64_t inbox_waiting_since(const struct inbox *inbox)
+{
+    uint64_t oldest = UINT64_MAX;
+    for (size_t i = 0; i < inbox->waiting_count; i++)
+        if (inbox->waiting[i].since_ms < oldest)
+            oldest = inbox->waiting[i].since_ms;
+    return oldest;
+}
+
+static enum inbox_took refuse(struct inbox *inbox, const struct agent_id *agent, bool forked, const struct error *why)
+{
+    inbox->refused = xgrow(inbox->refused, &inbox->refused_cap, inbox->refused_count + 1, sizeof *inbox->refused);
+    inbox->refused[inbox->refused_count++] = *agent;
+    inbox->port.refused(inbox->port.self, agent, forked, why);
+    return INBOX_REFUSED;
+}
+
+static enum inbox_took keep_waiting(struct inbox *inbox, uint64_t place, const struct record *record,
+                                    const struct event_id *needs, uint64_t now_ms)
+{
+    size_t bytes = record->whole.len + sizeof(struct waiting);
+    if (inbox->waiting_count == INBOX_EARLY_RECORDS_MAX || inbox->waiting_bytes + bytes > INBOX_EARLY_BYTES_MAX)
+        return INBOX_FULL;
+    inbox->waiting = xgrow(inbox->waiting, &inbox->waiting_cap, inbox->waiting_count + 1, sizeof *inbox->waiting);
+    struct waiting *waiting = &inbox->waiting[inbox->waiting_count++];
+    *waiting = (struct waiting){.place = place, .since_ms = now_ms, .agent = record->agent, .seq0 = record->seq0};
+    waiting->needs_event = needs != NULL;
+    if (needs)
+        waiting->needs = *needs;
+    buf_add_bytes(&waiting->stored, record->whole);
+    inbox->waiting_bytes += bytes;
+    return INBOX_EARLY;
+}
+
+static bool inside(const struct batch *batches, size_t count, const struct event_id *event)
+{
+    return count > 0 && agent_id_equal(&batches[0].agent, &event->agent) && event->seq >= batches[0].seq0;
+}
+
+/* The first parent that is nowhere: neither in the chain nor earlier in the record. */
+static bool find_missing_parent(struct inbox *inbox, const struct batch_list *batches, struct event_id *missing)
+{
+    struct digest digest;
+    for (size_t i = 0; i < batches->count; i++) {
+        const struct batch *batch = &batches->items[i];
+        for (size_t p = 0; p < batch->parent_count; p++) {
+            *missing = batch->parents[p];
+            if (!chain_find(inbox->chain, missing, &digest) && !inside(batches->items, i, missing))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool open_record(struct inbox *inbox, const struct record *record, struct received *out, struct error *err)
+{
+    if (!record_open_events(record, inbox->keys, &out->plain, &out->batches, &out->plains, err))
+        return false;
+    out->digests = xmalloc((out->batches.count + 1) * sizeof *out->digests);
+    out->agent = record->agent;
+    out->seq0 = record->seq0;
+    out->count = record->count;
+    return true;
+}
+
+/* Adds what is new to the chain; `received` is left with that only. */
+static bool add_to_chain(struct inbox *inbox, struct received *received, struct error *err)
+{
+    size_t kept = 0;
+    struct batch *items = received->batches.items;
+    for (size_t i = 0; i < received->batches.count; i++) {
+        enum chain_link link = chain_add(inbox->chain, &items[i], received->plains[i], &received->digests[i]);
+        if (link != CHAIN_NEXT && link != CHAIN_KNOWN)
+            return error_set(err, ERR_FORMAT, 0, "a batch does not follow the one before it");
+        if (link == CHAIN_KNOWN)
+            continue;
+        struct batch known = items[kept];
+        items[kept] = items[i];
+        items[i] = known;
+        received->plains[kept] = received->plains[i];
+        received->digests[kept] = received->digests[i];
+        kept++;
+    }
+    for (size_t i = kept; i < received->batches.count; i++)
+        batch_release(&items[i]);
+    received->batches.count = kept;
+    return true;
+}
+
+static enum inbox_took hand_out(struct inbox *inbox, uint64_t place, const struct record *record,
+                                struct received *received)
+{
+    struct error err = {0};
+    if (!add_to_chain(inbox, received, &err))
+        return refuse(inbox, &record->agent, false, &err);
+    if (received->batches.count == 0)
+        return INBOX_KNOWN;
+    received->place = place;
+    buf_add_bytes(&received->stored, record->whole);
+    record_hash(record->whole, &received->hash);
+    inbox->port.received(inbox->port.self, received);
+    return INBOX_TAKEN;
+}
+
+static bool check_author(struct inbox *inbox, const struct record *record, const struct member *member,
+                         const struct digest *last, struct error *err)
+{
+    if (!member->has_grant)
+        return error_set(err, ERR_AUTH, 0, "a reader has no right to write");
+    if (!record_verify(record, &inbox->keys->doc, &member->doc_key, last))
+        return error_set(err, ERR_AUTH, 0, "the signature under a record does not fit its author and content");
+    return true;
+}
+
+static enum inbox_took take_opened(struct inbox *inbox, uint64_t place, const struct record *record,
+                                   const struct member *member, struct received *received, uint64_t now_ms)
+{
+    struct error err = {0};
+    size_t count = received->batches.count;
+    struct event_id missing;
+
+    switch (chain_check_run(inbox->chain, received->batches.items, received->plains, count, received->digests)) {
+    case CHAIN_KNOWN:
+        return INBOX_KNOWN;
+    case CHAIN_EARLY:
+        return keep_waiting(inbox, place, record,
+                            find_missing_parent(inbox, &received->batches, &missing) ? &missing : NULL, now_ms);
+    case CHAIN_FORKED:
+        error_set(&err, ERR_FORMAT, 0, "two contents exist under one of its ids");
+        return refuse(inbox, &record->agent, true, &err);
+    case CHAIN_NEXT:
+        break;
+    }
+    if (!check_author(inbox, record, member, &received->digests[count - 1], &err))
+        return refuse(inbox, &record->agent, false, &err);
+    return hand_out(inbox, place, record, received);
+}
+
+static enum inbox_took open_and_take(struct inbox *inbox, uint64_t place, const struct record *record,
+                                     const struct member *member, uint64_t now_ms)
+{
+    struct error err = {0};
+    struct received received = {0};
+    enum inbox_took took;
+
+    if (open_record(inbox, record, &received, &err))
+        took = take_opened(inbox, place, record, member, &received, now_ms);
+    else
+        took = refuse(inbox, &record->agent, false, &err);
+    received_release(&received);
+    return took;
+}
+
+enum inbox_took inbox_take(struct inbox *inbox, uint64_t place, const struct record *record, uint64_t now_ms)
+{
+    if (inbox_is_refused(inbox, &record->agent))
+        return INBOX_REFUSED;
+    const struct roster_entry *entry = roster_find(inbox->roster, &record->agent);
+    if (!entry || record->seq0 > chain_next_seq(inbox->chain, &record->agent))
+        return keep_waiting(inbox, place, record, NULL, now_ms);
+    return open_and_take(inbox, place, record, &entry->member, now_ms);
+}
+
+static bool is_due(struct inbox *inbox, const struct waiting *waiting)
+{
+    struct digest digest;
+    if (waiting->needs_event)
+        return chain_find(inbox->chain, &waiting->needs, &digest);
+    return roster_find(inbox->roster, &waiting->agent) && waiting->seq0 <= chain_next_seq(inbox->chain, &waiting->agent);
+}
+
+/* Takes a due record out of the line and offers it again; it may come to wait for something else. */
+static bool settle_one(struct inbox *inbox, size_t i)
+{
+    struct waiting waiting = inbox->waiting[i];
+    struct record record;
+    struct error err = {0};
+
+    memmove(inbox->waiting + i, inbox->waiting + i + 1, (inbox->waiting_count - i - 1) * sizeof waiting);
+    inbox->waiting_count--;
+    inbox->waiting_bytes -= waiting.stored.len + sizeof waiting;
+    ensure(record_decode(buf_view(&waiting.stored), &record, &err)); /* it was decoded when it came */
+    enum inbox_took took = inbox_take(inbox, waiting.place, &record, waiting.since_ms);
+    buf_release(&waiting.stored);
+    return took != INBOX_EARLY;
+}
+
+void inbox_settle(struct inbox *inbox)
+{
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (size_t i = 0; i < inbox->waiting_count;) {
+            if (!is_due(inbox, &inbox->waiting[i]))
+                i++;
+            else
+                moved |= settle_one(inbox, i);
+        }
+    }
+}

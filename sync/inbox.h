@@ -1,0 +1,74 @@
+/*
+ * inbox - what arrives is checked here before anybody sees it.
+ *
+ * A record of EVENTS is opened, decoded, put against the hash chain and its author's signature. What builds on something
+ * that is not here yet waits, within bounds, and comes out in causal order. Nothing is taken on the relay's word.
+ *
+ *   Ownership  opaque; inbox_free(). Chain, keys and roster outlive it.
+ *   Errors     a record that does not verify: INBOX_REFUSED, and nothing more of its agent until inbox_forgive().
+ *   Bounds     INBOX_EARLY_*_MAX; a record whose author is far ahead of what is here is kept closed, and costs no key
+ *              operation until its turn has come.
+ */
+#ifndef WEFT_SYNC_INBOX_H
+#define WEFT_SYNC_INBOX_H
+
+#include "sync/chain.h"
+#include "sync/roster.h"
+
+enum { INBOX_EARLY_BYTES_MAX = 4 << 20, INBOX_EARLY_RECORDS_MAX = 65536 };
+
+/* Where to go on reading in one relay's log. All zero: from the beginning. */
+struct resume_point {
+    struct digest log;  /* which log: a relay that lost everything has another one */
+    uint64_t place;
+    struct digest hash; /* record_hash() of the record at `place` */
+};
+
+/* Verified EVENTS: one record and the batches in it, none of which was known. */
+struct received {
+    uint64_t place;            /* in the relay's log */
+    struct digest hash;
+    struct resume_point resume; /* to be kept with (after) this record: nothing before it is still waited for */
+    struct agent_id agent;
+    uint64_t seq0, count;      /* of the record; its first batches may have been known already */
+    struct buf stored;         /* the record as received, for the journal */
+    struct batch_list batches; /* the new ones, in order */
+    struct buf plain;
+    struct bytes *plains;      /* canonical form of batches.items[i]: views into `plain` */
+    struct digest *digests;    /* of batches.items[i] */
+};
+void received_release(struct received *received);
+void received_move(struct received *out, struct received *from); /* `from` becomes empty */
+
+struct inbox_port {
+    void *self;
+    void (*received)(void *self, struct received *received); /* may received_move() it; .resume is the callee's to fill */
+    void (*refused)(void *self, const struct agent_id *agent, bool forked, const struct error *why);
+};
+
+struct inbox;
+
+struct inbox *inbox_new(const struct doc_keys *keys, struct chain *chain, const struct roster *roster,
+                        const struct inbox_port *port);
+void inbox_free(struct inbox *inbox);
+
+enum inbox_took {
+    INBOX_TAKEN,   /* handed out */
+    INBOX_KNOWN,   /* a duplicate: nothing to do */
+    INBOX_EARLY,   /* waits for something */
+    INBOX_REFUSED, /* port.refused() was told, once */
+    INBOX_FULL,    /* early, and there is no room left to wait */
+};
+/* One EVENTS record, decoded by record_decode(). */
+enum inbox_took inbox_take(struct inbox *inbox, uint64_t place, const struct record *record, uint64_t now_ms);
+/* Hands out what waited and need wait no longer; call after records or members were taken. */
+void inbox_settle(struct inbox *inbox);
+/* A new connection: whoever was refused gets another chance, what waits is dropped (it comes again). */
+void inbox_forgive(struct inbox *inbox);
+bool inbox_is_refused(const struct inbox *inbox, const struct agent_id *agent);
+/* Whether some record waits or was refused: a resume point must not pass it. */
+bool inbox_has_hole(const struct inbox *inbox);
+/* Since when the oldest record waits; UINT64_MAX: none does. */
+uint64_t inbox_waiting_since(const struct inbox *inbox);
+
+#endif
