@@ -58,7 +58,10 @@ bool db_in_memory(const struct db *db);
 
 /* --- statements --- */
 
-/* The kept statement for `sql` (one statement), reset and without bindings. Never NULL. */
+/*
+ * The kept statement for `sql` (one statement), reset and without bindings. Never NULL. While it is being stepped the same
+ * text is not to be used a second time.
+ */
 struct db_stmt *db_use(struct db *db, const char *sql);
 /* Parameters count from 1. Bytes and text are borrowed until the statement ends. */
 void db_bind_int(struct db_stmt *stmt, int at, int64_t value);
@@ -125,10 +128,10 @@ MUST_USE bool db_backup(struct db *db, const char *path, struct error *err);
 /* Gives freed pages back to the file system and leaves no trace of deleted rows. */
 MUST_USE bool db_vacuum(struct db *db, struct error *err);
 /*
- * Removes PATH, -wal and -shm. ERR_BUSY while any connection of any process is open, ERR_NEWER and ERR_FORMAT for what
- * is not ours to remove; a missing file is fine.
+ * Removes PATH, -wal and -shm, whatever their content. ERR_BUSY while any connection of any process is open; a missing
+ * file is fine.
  */
-MUST_USE bool db_remove(const char *path, const struct db_options *options, struct error *err);
+MUST_USE bool db_remove(const char *path, struct error *err);
 /* Tests only: no file may grow beyond this many pages; writes then fail with ERR_FULL. 0: no limit again. */
 void db_limit_pages(struct db *db, unsigned pages);
 
