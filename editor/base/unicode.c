@@ -98,8 +98,10 @@ size_t utf8_decode(struct bytes text, uint32_t *code)
     return 1;
 }
 
-/* The last code point of a text that is not empty. Valid sequences never overlap, so this is how a walk from the front
-   would have seen it. */
+/*
+ * The last code point of a text that is not empty. Valid sequences never overlap, so this is how a walk from the front
+ * would have seen it.
+ */
 static size_t decode_last(struct bytes text, uint32_t *code)
 {
     for (size_t len = 1; len <= UTF8_BYTES_MAX && len <= text.len; len++) {
@@ -491,7 +493,10 @@ struct piece {
     int cells;
 };
 
-/* The bytes of a safe cluster that a label shows: not more than a few marks, not letter after letter in one cluster. */
+/*
+ * The bytes of a safe cluster that a label shows: not more than a few marks, not letter after letter in one cluster. A cut
+ * may take away what a joiner was there for, and then the joiner goes too.
+ */
 static size_t label_len(struct bytes cluster)
 {
     enum { MARKS_MAX = 4, CELLS_MAX = 2 };
@@ -507,7 +512,7 @@ static size_t label_len(struct bytes cluster)
             break;
         at += step;
     }
-    return at;
+    return at < cluster.len ? cluster_safe_len(bytes_slice(cluster, 0, at)) : at;
 }
 
 static void piece_add(struct piece *piece, struct bytes bytes)
