@@ -494,8 +494,8 @@ struct piece {
 };
 
 /*
- * The bytes of a safe cluster that a label shows: not more than a few marks, not letter after letter in one cluster. A cut
- * may take away what a joiner was there for, and then the joiner goes too.
+ * The bytes of a safe cluster that a label shows: not more than a few marks, not letter after letter in one cluster.
+ * A cut may take away what a joiner was there for, and then the joiner goes too.
  */
 static size_t label_len(struct bytes cluster)
 {
