@@ -1,8 +1,8 @@
 /*
  * record - what a log stores: sealed, signed, and readable only with the document's keys.
  *
- * A record carries 1..n whole consecutive batches of one agent (EVENTS), or one of the other things a document's log holds.
- * Its header is in the clear, for the relay must know whose seq range it stores; everything else is ciphertext.
+ * A record carries 1..n whole consecutive batches of one agent (EVENTS), or one of the other things a document's log
+ * holds. Its header is in the clear, for the relay must know whose seq range it stores; everything else is ciphertext.
  *
  * Stored form (numbers are varints):
  *
@@ -21,20 +21,25 @@
  *
  *   nonce     sealer id (16), counter (8, little endian)
  *   AAD       doc id, then every byte of the stored form in front of `sealed`
- *   signed    BLAKE2b-256("weft-record-1", doc id, all bytes in front of the signature, digest of the last batch inside);
- *             zeros for the digest in kinds other than EVENTS. The digest is not sent: who checks it has the chain.
+ *   signed    BLAKE2b-256("weft-record-1", doc id, all bytes in front of the signature (sized), digest of the last
+ *             batch inside); zeros for the digest in kinds other than EVENTS and PACK. The digest is not sent: who
+ *             checks it has the chain.
  *
  *   Plaintext by kind
  *   EVENTS      n times: sized canonical batch (sync/batch.h)                         signed by the agent's device key
- *   MEMBER      struct member; clear part: device key 32, grant or none               signed by that device key
- *   GENESIS     struct genesis; clear part: admin, write, read public keys,
- *               commitment, created (relay seconds)                                   signed by the admin key
+ *   MEMBER      device key 32, its certificate 64, sized name; more is ignored; clear
+ *               part: device's document key 32, 1 and grant (epoch, expiry, signature
+ *               64) or 0                                                              signed by that document key
+ *   GENESIS     base length, base root 32; clear part: admin, write, read public keys, commitment, 32 each
+ *                                                                                     signed by the admin key
  *   BASE        chunk number, then the chunk's bytes                                  signed by the admin key
- *   CHECKPOINT, EPOCH, CHAT, META, PACK: reserved (records.md; PACK repeats EVENTS' layout)
+ *   CHECKPOINT, EPOCH, CHAT, META, PACK: reserved (PACK repeats EVENTS' layout)
+ *
+ *   GENESIS and BASE have the zero agent and, for a sealer, 16 bytes derived from content key and plaintext.
  *
  *   Ownership  struct record is a view into the bytes it was decoded from.
- *   Errors     ERR_FORMAT for bytes that are no record, ERR_NEWER for a mandatory kind or format of a later weft, ERR_AUTH
- *              for a tag or signature that does not match, ERR_LIMIT beyond a bound.
+ *   Errors     ERR_FORMAT for bytes that are no record, ERR_NEWER for a mandatory kind or format of a later weft,
+ *              ERR_AUTH for a tag or signature that does not match, ERR_LIMIT beyond a bound.
  *   Bounds     RECORD_BYTES_MAX; decoding allocates nothing, opening at most the record's size.
  */
 #ifndef WEFT_SYNC_RECORD_H
@@ -87,7 +92,8 @@ void record_hash(struct bytes stored, struct digest *out);
 MUST_USE bool record_verify(const struct record *record, const struct doc_id *doc, const struct sign_public *key,
                             const struct digest *last);
 /* Appends the plaintext. */
-MUST_USE bool record_open(const struct record *record, const struct doc_keys *keys, struct buf *plain, struct error *err);
+MUST_USE bool record_open(const struct record *record, const struct doc_keys *keys, struct buf *plain,
+                          struct error *err);
 
 struct record_spec {
     unsigned kind;
@@ -106,8 +112,9 @@ void record_seal(const struct record_spec *spec, struct buf *out);
 /* Appends one batch's canonical form to a record's plaintext. */
 void record_plain_add(struct buf *plain, struct bytes batch_plain);
 /*
- * Opens and decodes an EVENTS record: batches are appended to `batches`; plains[i] (heap array for the caller, views into
- * `plain`) are their canonical bytes. Seq ranges must follow one another and fill the header's range exactly.
+ * Opens and decodes an EVENTS record: batches are appended to `batches`; plains[i] (heap array for the caller, views
+ * into `plain`, valid until it changes) are their canonical bytes. Seq ranges must follow one another and fill the
+ * header's range exactly. On failure nothing was appended and *plains is NULL.
  */
 MUST_USE bool record_open_events(const struct record *record, const struct doc_keys *keys, struct buf *plain,
                                  struct batch_list *batches, struct bytes **plains, struct error *err);
@@ -123,13 +130,15 @@ struct genesis {
 void genesis_make(const struct doc_keys *keys, const struct rope *base, struct genesis *out);
 void genesis_seal(const struct genesis *genesis, const struct doc_keys *keys, struct buf *out);
 /* What a relay can read and check: the clear part, the admin key's hash against `doc`, the signature. */
-MUST_USE bool genesis_check(const struct record *record, const struct doc_id *doc, struct genesis *out, struct error *err);
+MUST_USE bool genesis_check(const struct record *record, const struct doc_id *doc, struct genesis *out,
+                            struct error *err);
 /* All of it; also that the link's keys are the ones the genesis names and commits to. */
 MUST_USE bool genesis_open(const struct record *record, const struct doc_keys *keys, struct genesis *out,
                            struct error *err);
 /* base_root: a hash tree of chunk hashes, chunk n = bytes [n, n + 1) * BASE_CHUNK_BYTES. */
 void genesis_base_root(const struct rope *base, struct digest *out);
 void base_seal(const struct doc_keys *keys, const struct rope *base, uint64_t chunk, struct buf *out);
+/* Appends the chunk. The signature is the caller's to check: record_verify() by genesis.admin. */
 MUST_USE bool base_open(const struct record *record, const struct doc_keys *keys, uint64_t *chunk, struct buf *bytes,
                         struct error *err);
 
@@ -143,11 +152,15 @@ struct member {
     struct sign_public device_key; /* sealed: who it is to people; certifies doc_key */
     char name[NAME_BYTES_MAX + 1]; /* sealed: UTF-8 as the person gave it; unsafe to show as it is */
 };
-void member_seal(const struct member *member, const struct doc_keys *keys, const struct device *device, uint64_t counter,
-                 struct buf *out);
-/* What a relay can check: the grant by the write key, the signature by the device key inside. */
-MUST_USE bool member_check(const struct record *record, const struct doc_id *doc, const struct sign_public *write_public,
-                           struct member *out, struct error *err);
+/* Seals agent, grant and name with this device's keys; doc_key and device_key are taken from it, not from *member. */
+void member_seal(const struct member *member, const struct doc_keys *keys, const struct device *device,
+                 uint64_t counter, struct buf *out);
+/*
+ * What a relay can check: the grant by the write key, the signature by the document key inside. Whether the grant has
+ * expired by now is asked of grant_verify(): what was written before stays written.
+ */
+MUST_USE bool member_check(const struct record *record, const struct doc_id *doc,
+                           const struct sign_public *write_public, struct member *out, struct error *err);
 /* All of it: also the device's certificate and the name. */
 MUST_USE bool member_open(const struct record *record, const struct doc_keys *keys,
                           const struct sign_public *write_public, struct member *out, struct error *err);
