@@ -27,12 +27,11 @@
 #include "sync/inbox.h"
 #include "sync/message.h"
 #include "sync/peers.h"
+#include "sync/upload.h"
 
 struct session;
 
 enum {
-    SESSION_WINDOW_BYTES = 1 << 20,        /* sent and not acknowledged */
-    SESSION_FRAME_BYTES = 64 * 1024,       /* records are bundled into frames up to about this size */
     SESSION_FLUSH_MS = 20,                 /* batches typed within this time travel together */
     SESSION_FLUSH_SLOW_MS = 50,            /* the same when a round trip takes longer than SESSION_SLOW_RTT_MS */
     SESSION_FLUSH_ALONE_MS = 250,          /* the same while nobody else is in the document */
@@ -46,15 +45,6 @@ enum {
     SESSION_PRESENCE_BEAT_MS = 2000,
     SESSION_GAP_MS = 5000,                 /* something is missing for this long: ask the relay for all that we lack */
     SESSION_GAP_ALARM_MS = 30000,          /* still missing: say so */
-};
-
-/* A record of ours that is to be in the journal's outbox before it is sent. */
-struct outbox_record {
-    uint64_t ticket;      /* for session_persisted() */
-    unsigned kind;        /* RECORD_MEMBER or RECORD_EVENTS */
-    struct agent_id agent;
-    uint64_t seq0, count; /* 0 and 0 for MEMBER */
-    struct bytes stored;
 };
 
 enum session_alarm {
@@ -134,13 +124,6 @@ uint64_t session_next_ms(const struct session *session);
 
 /* --- what this replica writes --- */
 
-struct local_batch {
-    struct agent_id agent; /* the own one or one this process took over */
-    uint64_t seq0, count;
-    struct bytes plain;    /* canonical form (sync/batch.h) */
-    struct digest digest;  /* as the chain has it */
-    bool gesture;          /* begins an edit: what people count */
-};
 /* A batch that the journal has committed. Batches of one agent come in order, without holes. */
 void session_local(struct session *session, const struct local_batch *batch, uint64_t now_ms);
 void session_persisted(struct session *session, uint64_t ticket, uint64_t now_ms);

@@ -1,0 +1,111 @@
+/*
+ * upload - what this replica owes the relay: packed, sealed, sent in order, and kept until it is acknowledged.
+ *
+ * Every writing agent of ours is a stream: batches that wait to be packed, then records. A record is sealed only while
+ * there is a relay to take it (so that what was typed offline travels in few records), is sent only when the journal has it, and
+ * is dropped only when the relay has it. After a welcome the relay's vector decides where each stream goes on; what the relay
+ * has lost although it was acknowledged is fetched from the journal and sent again, also for other people's agents.
+ *
+ *     pending --pack--> sealed --persisted--> ready --window--> sent --ack--> gone
+ *
+ *   Ownership  opaque; upload_free(). Keys, chain, roster and base outlive it.
+ *   Bounds     UPLOAD_WINDOW_BYTES sent and not acknowledged, and as much again sealed ahead.
+ */
+#ifndef WEFT_SYNC_UPLOAD_H
+#define WEFT_SYNC_UPLOAD_H
+
+#include "sync/chain.h"
+#include "sync/message.h"
+#include "sync/roster.h"
+
+enum {
+    UPLOAD_WINDOW_BYTES = 1 << 20,
+    UPLOAD_FRAME_BYTES = 64 * 1024, /* records are bundled into frames of about this size */
+    UPLOAD_PAUSE_MS = 5000,         /* after the relay said "not now" */
+    UPLOAD_REOFFER_MS = 3000,       /* other people's records are offered after a random part of this: they may do it themselves */
+};
+
+struct local_batch {
+    struct agent_id agent; /* the own one or one this process took over */
+    uint64_t seq0, count;
+    struct bytes plain;    /* canonical form (sync/batch.h) */
+    struct digest digest;  /* as the chain has it */
+    bool gesture;          /* begins an edit: what people count */
+};
+
+/* A record of ours that is to be in the journal's outbox before it is sent. */
+struct outbox_record {
+    uint64_t ticket;      /* for session_persisted() */
+    unsigned kind;        /* RECORD_MEMBER or RECORD_EVENTS */
+    struct agent_id agent;
+    uint64_t seq0, count; /* 0 and 0 for MEMBER */
+    struct bytes stored;
+};
+
+struct upload_port {
+    void *self;
+    bool (*has_room)(void *self);
+    void (*send)(void *self, const struct message *message); /* always takes it; asked after has_room() */
+    void (*persist)(void *self, const struct outbox_record *record);
+    void (*acked)(void *self, const struct agent_id *agent, uint64_t next_seq);
+    void (*fetch)(void *self, const struct agent_id *agent, uint64_t from_seq);
+    /* The relay did not take a record of ours, and will not. */
+    void (*rejected)(void *self, const struct agent_id *agent, unsigned code, struct bytes text);
+};
+
+struct upload_config {
+    const struct doc_keys *keys;
+    const struct device *device;
+    const struct sign_key *doc_key;
+    struct agent_id self;
+    const char *name;         /* lives as long as the upload */
+    struct chain *chain;
+    struct roster *roster;    /* own MEMBER records are added */
+    const struct rope *base;  /* NULL: none to upload */
+    uint64_t first_counter;
+    uint64_t seed;
+};
+
+struct upload;
+
+struct upload *upload_new(const struct upload_config *config, const struct upload_port *port);
+void upload_free(struct upload *upload);
+/* A record of the journal's outbox that is not acknowledged; in order. */
+MUST_USE bool upload_restore(struct upload *upload, struct bytes stored, uint64_t now_ms, struct error *err);
+
+void upload_local(struct upload *upload, const struct local_batch *batch, uint64_t now_ms);
+void upload_persisted(struct upload *upload, uint64_t ticket);
+void upload_fetched(struct upload *upload, const struct agent_id *agent, const struct bytes *stored, size_t count,
+                    bool more);
+
+/* --- the connection --- */
+
+void upload_welcome(struct upload *upload, const struct vector_entry *vector, size_t count, uint64_t head, uint64_t now_ms);
+void upload_lost(struct upload *upload);
+/* The relay has, and gave us, events of this agent up to next_seq (0: its MEMBER). */
+void upload_relay_has(struct upload *upload, const struct agent_id *agent, uint64_t next_seq);
+void upload_ack(struct upload *upload, uint64_t ordinal);
+void upload_reject(struct upload *upload, uint64_t ordinal, unsigned code, struct bytes text, uint64_t now_ms);
+/* Packs what has waited for `pace_ms` and sends what may be sent. */
+void upload_run(struct upload *upload, uint64_t pace_ms, uint64_t now_ms);
+/* The next upload_run() packs at once. */
+void upload_hurry(struct upload *upload);
+uint64_t upload_next_ms(const struct upload *upload, uint64_t pace_ms);
+
+/* --- what there is --- */
+
+struct upload_counts {
+    uint64_t edits, batches; /* not acknowledged */
+    uint64_t oldest_ms;      /* when the oldest of them was handed in; 0: none */
+    size_t in_flight_bytes;  /* sent and not acknowledged */
+    uint64_t base_done, base_total; /* bytes acknowledged of the base text */
+};
+struct upload_counts upload_counts(const struct upload *upload);
+uint64_t upload_counter(const struct upload *upload);
+/* The newest that the relay is known to have of an agent; 0: nothing. */
+uint64_t upload_relay_next(const struct upload *upload, const struct agent_id *agent);
+/* An agent of which the relay has more than the chain, passing over `skip(self, agent)`; false: there is none. */
+bool upload_relay_ahead(const struct upload *upload, bool (*skip)(void *self, const struct agent_id *agent), void *self,
+                        struct agent_id *agent);
+
+#endif
