@@ -30,7 +30,7 @@
 #define WEFT_SYNC_RELAY_RELAY_H
 
 #include "sync/message.h"
-#include "sync/relay/frame.h"
+#include "sync/relay/relay_frame.h"
 #include "sync/relay/store.h"
 
 struct relay;
@@ -46,7 +46,7 @@ enum {
 struct relay_port {
     void *self;
     /* Takes over one reference to the frame. There is always room: how much may wait is the relay's business. */
-    void (*send)(void *self, void *link, struct frame *frame);
+    void (*send)(void *self, void *link, struct relay_frame *frame);
     /* Bytes sent on this link that have not left. */
     size_t (*queued)(void *self, void *link);
     /* Call relay_writable() once, soon, when the link has room; asking again before that changes nothing. */

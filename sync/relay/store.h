@@ -112,7 +112,8 @@ void store_load(struct store *store, const struct doc_id *doc, struct store_done
 
 struct store_append {
     uint64_t key, epoch;
-    struct store_row row;             /* row.place: the head at load plus one, and so on */
+    uint64_t now_s;
+    struct store_row row;             /* row.place: the head at load plus one, and so on; numbers below 2^63 */
     const struct store_agent *member; /* with a MEMBER record: the agent it introduces or renews; else NULL */
 };
 void store_append(struct store *store, const struct store_append *append, struct store_done done);
@@ -144,12 +145,12 @@ struct store_totals {
 /* As of the newest commit. */
 struct store_totals store_totals(struct store *store);
 
-/* --- for the operator; these answer at once and may run beside a relay on the same file --- */
+/* --- for the operator: by hand only, answered at once; a relay may be running on the same file --- */
 
 struct store_entry {
     struct doc_id doc;
     uint64_t head, bytes, agents;
-    uint64_t created_s, used_s; /* used: the newest append, to the hour */
+    uint64_t created_s, used_s; /* used: the newest append */
 };
 /* Every document that is open, largest first. `each` returns false to stop. */
 MUST_USE bool store_list(struct store *store, bool (*each)(void *self, const struct store_entry *entry), void *self,

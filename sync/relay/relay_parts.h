@@ -1,0 +1,185 @@
+/*
+ * relay_parts - what the parts of the relay core share. Not for use outside sync/relay/relay*.c.
+ *
+ *     relay.c             the whole: accept, tick, poll, stop, counts
+ *     relay_connection.c  one connection: proofs, resume, dispatch, saying no
+ *     relay_document.c    one document: loading, the tail, leaving
+ *     relay_upload.c      a record on its way in: checks, append, acknowledgement
+ *     relay_feed.c        records on their way out: cursors, pieces, frames
+ *
+ * Lifetimes: store calls carry a pointer to the connection, document or upload that asked. A connection lives until its
+ * link is gone and its last answer came; a document until it has neither connections nor questions.
+ */
+#ifndef WEFT_SYNC_RELAY_RELAY_PARTS_H
+#define WEFT_SYNC_RELAY_RELAY_PARTS_H
+
+#include "sync/relay/agents.h"
+#include "sync/relay/limits.h"
+#include "sync/relay/relay.h"
+
+enum {
+    ROOM_BYTES = 64 * 1024, /* a link with more than this queued gets no presence and no further piece */
+    RETRY_MS = 1000,
+};
+
+enum connection_state {
+    CONNECTION_GREETED, /* CHALLENGE sent, waits for HELLO */
+    CONNECTION_PROVING, /* the store is asked for the document's keys */
+    CONNECTION_LOADING, /* proved; the document is being loaded */
+    CONNECTION_JOINED,  /* waits for RESUME */
+    CONNECTION_LIVE,    /* welcomed */
+    CONNECTION_ENDED,   /* refused; waits for relay_gone() */
+};
+
+struct relay_connection {
+    struct relay *relay;
+    void *link;
+    uint64_t id;
+    struct relay_connection *next, **self_in_relay; /* all connections */
+    struct address *address;                        /* NULL: exempt */
+    enum connection_state state;
+    bool gone;      /* the link is; only answers are waited for */
+    size_t asked;   /* store calls whose answer carries this connection */
+    bool held;      /* not read until its pace allows */
+    uint64_t since_ms, heard_ms;
+
+    unsigned char nonce[32];
+    struct {
+        struct doc_id doc;
+        struct digest digest; /* what the proofs sign */
+        struct signature read_proof;
+        bool creates, token_fits;
+    } hello;
+    struct buf genesis; /* offered in HELLO, until it is used */
+    struct sign_public device_key;
+    bool writer; /* this device has a granted agent here */
+
+    struct relay_document *document;
+    struct relay_connection *next_here, **self_here; /* connections of the document */
+    struct agent_numbers numbers_in, numbers_out;
+    struct bucket frames, presence;
+
+    /* uploads */
+    uint64_t ordinal, acked, ack_told;
+    bool ack_due;
+    struct relay_connection *next_due;
+    size_t pending_bytes;
+
+    /* reading */
+    uint64_t cursor;    /* everything up to this place was sent, or need not be */
+    uint64_t stream_at; /* document->stream_bytes at the cursor, as far as it counts for the lag */
+    bool by_vector;     /* the place of the resume was unknown here: all that exceeds the vector is sent */
+    bool checking;      /* the hash at the resume's place is being looked up */
+    bool reading;       /* a piece is being read from the store */
+    bool caught_up;
+    bool wants_write;
+    unsigned peers_told;
+    uint64_t *have; /* by agent number - 1: what the reader has of it; until caught up */
+    size_t have_count;
+    struct digest resume_hash;
+
+    /* is its link moving? */
+    uint64_t sent_bytes, left_bytes, left_ms;
+};
+
+struct tail_row {
+    uint64_t place;
+    uint64_t origin; /* id of the connection that uploaded it */
+    unsigned char *stored;
+    size_t len;
+};
+
+/* The newest durable records, for readers that are almost there. Places follow one another. */
+struct tail {
+    struct tail_row *rows;
+    size_t first, count, cap; /* rows[first .. first + count) */
+    size_t bytes;
+};
+
+enum document_state { DOCUMENT_LOADING, DOCUMENT_READY, DOCUMENT_BROKEN };
+
+struct relay_document {
+    struct relay *relay;
+    struct relay_document *next, **self_in_relay; /* of its slot */
+    struct doc_id id;
+    struct genesis genesis;
+    enum document_state state;
+    size_t asked;
+    uint64_t key, epoch;
+    struct log_id log;
+    uint64_t head, durable; /* newest place given, newest place on disk */
+    uint64_t bytes;
+    struct agents agents;
+    struct relay_connection *connections;
+    size_t connection_count;
+    unsigned live; /* welcomed ones */
+    struct tail tail;
+    uint64_t stream_bytes; /* of all that became durable while it was open */
+    struct bucket upload_bytes, upload_records;
+    bool due;
+    struct relay_document *next_due;
+};
+
+enum { DOCUMENT_SLOTS = 4096 };
+
+struct relay {
+    struct relay_limits limits;
+    struct sign_key key;
+    char *token;
+    struct store *store;
+    struct relay_port port;
+    struct relay_connection *connections;
+    struct relay_document *slots[DOCUMENT_SLOTS];
+    struct addresses addresses;
+    struct relay_connection *acks_due;
+    struct relay_document *documents_due;
+    uint64_t next_id, now_ms, wall_s, purged_ms;
+    size_t held;
+    bool stopping;
+    struct relay_counts counts;
+};
+
+/* --- relay_connection.c --- */
+/* Sends a message to one connection. */
+void relay_connection_send(struct relay_connection *connection, const struct message *message);
+void relay_connection_send_frame(struct relay_connection *connection, struct relay_frame *frame);
+size_t relay_connection_queued(const struct relay_connection *connection);
+void relay_connection_want_write(struct relay_connection *connection);
+/* Says why, and ends the connection. */
+void relay_connection_refuse(struct relay_connection *connection, enum refuse_code code, uint64_t retry_ms, const char *text);
+/* Whether it is still to be served after an answer came; frees it when it was waited for only. */
+bool relay_connection_answered(struct relay_connection *connection);
+/* The document is ready or will not be. */
+void relay_connection_loaded(struct relay_connection *connection);
+/* Computes `held` anew. */
+void relay_connection_pace(struct relay_connection *connection);
+void relay_connection_free(struct relay_connection *connection);
+
+/* --- relay_document.c --- */
+struct relay_document *relay_document_find(struct relay *relay, const struct doc_id *id);
+struct relay_document *relay_document_open(struct relay *relay, const struct doc_id *id, const struct genesis *genesis);
+void relay_document_join(struct relay_document *document, struct relay_connection *connection);
+void relay_document_leave(struct relay_connection *connection);
+void relay_document_free(struct relay_document *document);
+/* An answer for the document came: frees it when nothing needs it any more. */
+void relay_document_answered(struct relay_document *document);
+/* Everybody is sent away; whoever comes back loads it anew. */
+void relay_document_break(struct relay_document *document, enum refuse_code code, const char *text);
+/* A record became durable: to the tail (`stored` is taken over; NULL: nobody else is here) and to whoever is due. */
+void relay_document_durable(struct relay_document *document, uint64_t place, uint64_t origin, unsigned char *stored, size_t len);
+/* Everybody looks whether there is something for him. */
+void relay_document_wake(struct relay_document *document);
+void relay_document_trim(struct relay_document *document);
+const struct tail_row *relay_tail_find(const struct tail *tail, uint64_t place);
+
+/* --- relay_upload.c --- */
+void relay_upload_records(struct relay_connection *connection, const struct message *message);
+void relay_upload_reoffer(struct relay_connection *connection, const struct message *message);
+
+/* --- relay_feed.c --- */
+void relay_feed_resume(struct relay_connection *connection, const struct message *message);
+void relay_feed_run(struct relay_connection *connection);
+/* Own uploads need not come back from the store. */
+void relay_feed_note_own(struct relay_connection *connection, uint64_t agent_number, uint64_t next_seq);
+
+#endif
