@@ -16,6 +16,19 @@ bool error_set(struct error *err, enum err code, int sys, const char *fmt, ...)
     return false;
 }
 
+/* "context: inner", cut at the end of the field: a text too long loses its end, never its beginning. */
+static void set_joined(struct error *err, const char *context, const char *inner)
+{
+    const char *pieces[] = {context, ": ", inner};
+    char *at = err->text, *end = err->text + sizeof err->text - 1;
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        size_t len = strnlen(pieces[i], (size_t)(end - at));
+        memcpy(at, pieces[i], len);
+        at += len;
+    }
+    *at = '\0';
+}
+
 bool error_wrap(struct error *err, const char *fmt, ...)
 {
     char context[sizeof err->text];
@@ -25,10 +38,7 @@ bool error_wrap(struct error *err, const char *fmt, ...)
     vsnprintf(context, sizeof context, fmt, args);
     va_end(args);
     memcpy(inner, err->text, sizeof inner);
-    /* A text too long for the field loses its end, never its beginning. */
-    int n = snprintf(err->text, sizeof err->text, "%s: ", context);
-    if (n > 0 && (size_t)n < sizeof err->text)
-        snprintf(err->text + n, sizeof err->text - (size_t)n, "%s", inner);
+    set_joined(err, context, inner);
     return false;
 }
 
