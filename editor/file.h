@@ -45,7 +45,7 @@ MUST_USE bool file_resolve(const char *path, char **resolved, struct error *err)
 enum file_saved {
     FILE_SAVED,
     FILE_CHANGED_MEANWHILE, /* the file on disk is no longer `expected`: nothing was written */
-    FILE_SAVE_FAILED,       /* *err says why; the old file is as it was */
+    FILE_SAVE_FAILED,       /* *err says why, and where the old text is kept should the file not hold it any more */
 };
 
 struct file_save {
@@ -60,7 +60,11 @@ struct file_save {
  * attributes), fsync, the target's stamp compared again, rename, fsync of the directory. Where that would lose something
  * (hard links, a directory that cannot be written, an owner or attribute that cannot be restored) the file is rewritten in
  * place after a synced copy of the old bytes was made and the growth was reserved, and restored if that fails.
- * A new file gets 0666 & ~umask. *stamp is the state after the save.
+ * A new file gets 0666 & ~umask. A file that may not be written is not replaced either.
+ *
+ * *stamp is what is there after the call, also when it failed: putting old bytes back in place gives the file a new
+ * time. (Only when the file cannot even be opened it stays as it was.) Should the last step fail, the sync of the
+ * directory, the file has the new text whole, but FILE_SAVE_FAILED tells that a power cut may still take it back.
  */
 MUST_USE enum file_saved file_save(const struct file_save *save, struct file_stamp *stamp, struct error *err);
 

@@ -1,0 +1,271 @@
+/*
+ * Saving: file_save() of file.h. Two ways, the second only where the first would lose something.
+ *
+ *   replace    a temporary file beside the old one gets the new bytes and the old metadata and takes its place at once
+ *   in place   the old bytes are copied away and synced, the growth is reserved, then the file is written over;
+ * whatever fails on the way, the old bytes are put back
+ */
+#include "editor/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "editor/base/xalloc.h"
+#include "editor/file_io.h"
+#include "editor/file_meta.h"
+
+struct saving {
+    const struct file_save *order;
+    char *dir;                /* the file is in */
+    int old_fd;               /* -1: there is no file yet */
+    struct stat old;          /* of old_fd */
+    struct file_stamp *stamp; /* what is there now; kept up to date, whatever happens */
+    struct error *err;
+};
+
+/* How far one way of saving came. */
+enum attempt {
+    ATTEMPT_SAVED,
+    ATTEMPT_CHANGED,
+    ATTEMPT_FAILED,
+    ATTEMPT_IMPOSSIBLE /* nothing happened: use the other way */
+};
+
+static enum attempt saving_failed(const struct saving *saving)
+{
+    error_errno(saving->err, "cannot save %s", saving->order->path);
+    return ATTEMPT_FAILED;
+}
+
+/* ATTEMPT_SAVED, so far, when nobody wrote the file since the caller looked at it, or the caller does not mind. */
+static enum attempt saving_look_again(struct saving *saving)
+{
+    struct file_stamp now;
+    if (!saving->order->expected)
+        return ATTEMPT_SAVED;
+    if (!file_stat(saving->order->path, &now, saving->err))
+        return ATTEMPT_FAILED;
+    if (file_stamp_equal(now, *saving->order->expected))
+        return ATTEMPT_SAVED;
+    *saving->stamp = now;
+    return ATTEMPT_CHANGED;
+}
+
+/* --- replace --- */
+
+/* These say that another file cannot take this one's place here: a directory not ours to write, a file that is a mount.
+ */
+static bool is_refusal(int sys)
+{
+    return sys == EACCES || sys == EPERM || sys == EROFS || sys == EBUSY || sys == EXDEV;
+}
+
+/* Puts the finished temporary file in its place. A file that is expected not to exist is never replaced. */
+static bool take_place(const struct saving *saving, const char *temp)
+{
+    const char *path = saving->order->path;
+    if (saving->order->expected && !saving->order->expected->exists) {
+        if (renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+            return true;
+        if (errno != EINVAL && errno != ENOSYS)
+            return false;
+    }
+    return rename(temp, path) == 0;
+}
+
+static enum attempt temp_into_place(struct saving *saving, struct file_temp *temp)
+{
+    struct stat st;
+    if (!file_io_sync(temp->fd) || fstat(temp->fd, &st) < 0 || !file_temp_close(temp))
+        return saving_failed(saving);
+    enum attempt attempt = saving_look_again(saving);
+    if (attempt != ATTEMPT_SAVED)
+        return attempt;
+    if (!take_place(saving, temp->path))
+        return saving->old_fd >= 0 && is_refusal(errno) ? ATTEMPT_IMPOSSIBLE : saving_failed(saving);
+    *saving->stamp = file_io_stamp(&st);
+    return ATTEMPT_SAVED;
+}
+
+static enum attempt save_by_replacing(struct saving *saving)
+{
+    struct file_temp temp;
+    bool is_new = saving->old_fd < 0;
+    /* A new file gets what the kernel gives new files: the umask, a default access control list. */
+    if (!file_temp_create(&temp, saving->dir, saving->order->path, is_new ? 0666 : 0600))
+        return !is_new && is_refusal(errno) ? ATTEMPT_IMPOSSIBLE : saving_failed(saving);
+
+    enum attempt attempt;
+    if (!file_io_write_rope(temp.fd, saving->order->text))
+        attempt = saving_failed(saving);
+    else if (!is_new && !file_meta_copy(saving->old_fd, &saving->old, temp.fd))
+        attempt = ATTEMPT_IMPOSSIBLE;
+    else
+        attempt = temp_into_place(saving, &temp);
+
+    if (attempt != ATTEMPT_SAVED) {
+        file_temp_discard(&temp);
+        return attempt;
+    }
+    file_temp_forget(&temp);
+    if (file_io_sync_dir(saving->dir))
+        return ATTEMPT_SAVED;
+    error_errno(saving->err, "%s has the new text, but the disk did not confirm it", saving->order->path);
+    return ATTEMPT_FAILED;
+}
+
+/* --- in place --- */
+
+/* Finds out that the disk is full before the first byte is lost. Where that cannot be asked, putting back must do. */
+static bool reserve(int fd, uint64_t old_len, uint64_t new_len)
+{
+    int sys = EINTR;
+    if (new_len <= old_len)
+        return true;
+    while (sys == EINTR)
+        sys = posix_fallocate(fd, (off_t)old_len, (off_t)(new_len - old_len));
+    errno = sys;
+    return sys == 0 || sys == EINVAL || sys == EOPNOTSUPP || sys == ENOSYS;
+}
+
+static bool write_over(int fd, const struct rope *text)
+{
+    return file_io_write_rope(fd, text) && file_io_truncate(fd, rope_len(text)) && file_io_sync(fd);
+}
+
+static bool put_back(int fd, int backup_fd, uint64_t len)
+{
+    return file_io_copy(backup_fd, fd, len) && file_io_truncate(fd, len) && file_io_sync(fd);
+}
+
+/* The file has a new state that is ours, and writing took the bits of set-user-ID programs away. */
+static bool settle_in_place(struct saving *saving, int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return false;
+    *saving->stamp = file_io_stamp(&st);
+    return st.st_mode == saving->old.st_mode || fchmod(fd, saving->old.st_mode & 07777) == 0;
+}
+
+/* Forgets `backup`, so that it stays, when it holds the only whole text. */
+static enum attempt write_over_or_put_back(struct saving *saving, int fd, struct file_temp *backup)
+{
+    uint64_t old_len = (uint64_t)saving->old.st_size;
+    bool reserved = reserve(fd, old_len, rope_len(saving->order->text));
+    if (reserved && write_over(fd, saving->order->text))
+        return ATTEMPT_SAVED;
+    saving_failed(saving);
+    bool is_back = reserved ? put_back(fd, backup->fd, old_len) : file_io_truncate(fd, old_len);
+    if (!is_back) {
+        error_wrap(saving->err, "the old text is kept in %s", backup->path);
+        file_temp_forget(backup);
+    }
+    return ATTEMPT_FAILED;
+}
+
+static bool make_backup(struct saving *saving, const char *dir, struct file_temp *backup)
+{
+    if (!file_temp_create(backup, dir, saving->order->path, 0600))
+        return false;
+    if (file_io_copy(saving->old_fd, backup->fd, (uint64_t)saving->old.st_size) && file_io_sync(backup->fd) &&
+        file_io_sync_dir(dir))
+        return true;
+    file_temp_discard(backup);
+    return false;
+}
+
+/* Whether the file that was opened again is the one that was copied, as it was copied. */
+static enum attempt look_again_at(struct saving *saving, int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return saving_failed(saving);
+    if (file_stamp_equal(file_io_stamp(&st), file_io_stamp(&saving->old)))
+        return ATTEMPT_SAVED;
+    *saving->stamp = file_io_stamp(&st);
+    return ATTEMPT_CHANGED;
+}
+
+static enum attempt write_with_backup(struct saving *saving, struct file_temp *backup)
+{
+    int fd = file_io_open(saving->order->path, O_WRONLY | O_NOFOLLOW, 0);
+    if (fd < 0)
+        return saving_failed(saving);
+    enum attempt attempt = look_again_at(saving, fd);
+    if (attempt == ATTEMPT_SAVED) {
+        attempt = write_over_or_put_back(saving, fd, backup);
+        if (!settle_in_place(saving, fd) && attempt == ATTEMPT_SAVED)
+            attempt = saving_failed(saving);
+    }
+    if (close(fd) < 0 && errno != EINTR && attempt == ATTEMPT_SAVED)
+        attempt = saving_failed(saving);
+    return attempt;
+}
+
+static enum attempt save_in_place(struct saving *saving)
+{
+    struct file_temp backup;
+    const char *dir = saving->order->backup_dir ? saving->order->backup_dir : saving->dir;
+    if (!make_backup(saving, dir, &backup)) {
+        error_errno(saving->err, "cannot keep a copy of the old text in %s", dir);
+        error_wrap(saving->err, "cannot save %s", saving->order->path);
+        return ATTEMPT_FAILED;
+    }
+    enum attempt attempt = write_with_backup(saving, &backup);
+    file_temp_discard(&backup);
+    return attempt;
+}
+
+/* --- both --- */
+
+/* Looks at what is there and whether it may be written. */
+static enum attempt saving_begin(struct saving *saving)
+{
+    const char *path = saving->order->path;
+    if (!file_io_open_regular(path, &saving->old_fd, &saving->old, saving->err)) {
+        error_wrap(saving->err, "cannot save");
+        return ATTEMPT_FAILED;
+    }
+    *saving->stamp = saving->old_fd < 0 ? (struct file_stamp){0} : file_io_stamp(&saving->old);
+    if (saving->order->expected && !file_stamp_equal(*saving->stamp, *saving->order->expected))
+        return ATTEMPT_CHANGED;
+    /* A new file could take the place of a write-protected one; but that is what the protection is meant to stop. */
+    if (saving->old_fd >= 0 && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0)
+        return saving_failed(saving);
+    return ATTEMPT_SAVED;
+}
+
+static enum attempt saving_run(struct saving *saving)
+{
+    enum attempt attempt = saving_begin(saving);
+    if (attempt != ATTEMPT_SAVED)
+        return attempt;
+    if (saving->old_fd >= 0 && saving->old.st_nlink > 1)
+        return save_in_place(saving);
+    attempt = save_by_replacing(saving);
+    return attempt == ATTEMPT_IMPOSSIBLE ? save_in_place(saving) : attempt;
+}
+
+enum file_saved file_save(const struct file_save *save, struct file_stamp *stamp, struct error *err)
+{
+    struct saving saving = {.order = save, .old_fd = -1, .stamp = stamp, .err = err, .dir = file_io_dir_of(save->path)};
+    enum attempt attempt = saving_run(&saving);
+
+    if (saving.old_fd >= 0)
+        close(saving.old_fd);
+    free(saving.dir);
+    switch (attempt) {
+    case ATTEMPT_SAVED:
+        return FILE_SAVED;
+    case ATTEMPT_CHANGED:
+        return FILE_CHANGED_MEANWHILE;
+    case ATTEMPT_FAILED:
+    case ATTEMPT_IMPOSSIBLE:
+        break;
+    }
+    return FILE_SAVE_FAILED;
+}
