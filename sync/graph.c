@@ -1,0 +1,557 @@
+#include "sync/graph.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/ensure.h"
+#include "editor/base/xalloc.h"
+
+/* --- lists --- */
+
+void lv_list_release(struct lv_list *list)
+{
+    free(list->items);
+    *list = (struct lv_list){0};
+}
+
+void lv_list_add(struct lv_list *list, uint64_t lv)
+{
+    list->items = xgrow(list->items, &list->cap, list->count + 1, sizeof *list->items);
+    list->items[list->count++] = lv;
+}
+
+void lv_list_set(struct lv_list *list, const uint64_t *items, size_t count)
+{
+    list->items = xgrow(list->items, &list->cap, count, sizeof *list->items);
+    list->count = count;
+    if (count)
+        memmove(list->items, items, count * sizeof *items);
+}
+
+bool lv_list_is(const struct lv_list *list, const uint64_t *items, size_t count)
+{
+    return list->count == count && (count == 0 || memcmp(list->items, items, count * sizeof *items) == 0);
+}
+
+static int lv_compare(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+void lv_list_sort(struct lv_list *list)
+{
+    size_t kept = 0;
+    if (list->count > 1)
+        qsort(list->items, list->count, sizeof *list->items, lv_compare);
+    for (size_t i = 0; i < list->count; i++)
+        if (kept == 0 || list->items[kept - 1] != list->items[i])
+            list->items[kept++] = list->items[i];
+    list->count = kept;
+}
+
+void lv_ranges_release(struct lv_ranges *ranges)
+{
+    free(ranges->items);
+    *ranges = (struct lv_ranges){0};
+}
+
+void lv_ranges_add(struct lv_ranges *ranges, uint64_t first, uint64_t end)
+{
+    if (first == end)
+        return;
+    ranges->items = xgrow(ranges->items, &ranges->cap, ranges->count + 1, sizeof *ranges->items);
+    ranges->items[ranges->count++] = (struct lv_range){first, end};
+}
+
+void lv_ranges_sort(struct lv_ranges *ranges)
+{
+    size_t kept = 0;
+    if (ranges->count > 1) /* a range begins with its first LV, so its order is theirs */
+        qsort(ranges->items, ranges->count, sizeof *ranges->items, lv_compare);
+    for (size_t i = 0; i < ranges->count; i++) {
+        if (kept > 0 && ranges->items[kept - 1].end == ranges->items[i].first)
+            ranges->items[kept - 1].end = ranges->items[i].end;
+        else
+            ranges->items[kept++] = ranges->items[i];
+    }
+    ranges->count = kept;
+}
+
+/* --- columns --- */
+
+struct run {
+    uint64_t first;
+    uint64_t shadow; /* every event from here to `first` is an ancestor of the run */
+    size_t parents_at;
+    size_t parent_count;
+};
+
+struct author_run { /* by LV */
+    uint64_t first;
+    uint64_t seq;
+    size_t agent;
+};
+
+struct seq_run { /* of one agent, by seq */
+    uint64_t seq, len, lv;
+};
+
+struct agent {
+    struct agent_id id;
+    struct seq_run *runs;
+    size_t count, cap;
+};
+
+/* What a walk down the graph still has to visit, newest on top. */
+struct visit {
+    uint64_t lv;
+    unsigned side;
+};
+
+struct heap {
+    struct visit *items;
+    size_t count, cap;
+};
+
+struct graph {
+    uint64_t len;
+    struct run *runs;
+    size_t run_count, run_cap;
+    struct lv_list parents; /* of all runs, one after another */
+    struct author_run *authors;
+    size_t author_count, author_cap;
+    struct agent *agents;
+    size_t agent_count, agent_cap;
+    size_t *by_id; /* agents by id */
+    size_t by_id_cap;
+    struct lv_list frontier;
+    struct heap heap; /* scratch of contains and diff */
+};
+
+struct graph *graph_new(void)
+{
+    return xcalloc(1, sizeof(struct graph));
+}
+
+void graph_free(struct graph *graph)
+{
+    if (!graph)
+        return;
+    for (size_t i = 0; i < graph->agent_count; i++)
+        free(graph->agents[i].runs);
+    free(graph->agents);
+    free(graph->by_id);
+    free(graph->authors);
+    free(graph->runs);
+    lv_list_release(&graph->parents);
+    lv_list_release(&graph->frontier);
+    free(graph->heap.items);
+    free(graph);
+}
+
+uint64_t graph_len(const struct graph *graph)
+{
+    return graph->len;
+}
+
+size_t graph_runs(const struct graph *graph)
+{
+    return graph->run_count;
+}
+
+const struct lv_list *graph_frontier(const struct graph *graph)
+{
+    return &graph->frontier;
+}
+
+/* --- agents --- */
+
+size_t graph_agents(const struct graph *graph)
+{
+    return graph->agent_count;
+}
+
+/* Where in by_id the agent is or would be. */
+static size_t agent_place(const struct graph *graph, const struct agent_id *id, bool *found)
+{
+    size_t low = 0, high = graph->agent_count;
+    *found = false;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = agent_id_compare(&graph->agents[graph->by_id[middle]].id, id);
+        if (order == 0)
+            *found = true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool graph_find_agent(const struct graph *graph, const struct agent_id *id, size_t *agent)
+{
+    bool found;
+    size_t place = agent_place(graph, id, &found);
+    if (found)
+        *agent = graph->by_id[place];
+    return found;
+}
+
+size_t graph_agent(struct graph *graph, const struct agent_id *id)
+{
+    bool found;
+    size_t place = agent_place(graph, id, &found);
+    if (found)
+        return graph->by_id[place];
+
+    size_t agent = graph->agent_count++;
+    graph->agents = xgrow(graph->agents, &graph->agent_cap, graph->agent_count, sizeof *graph->agents);
+    graph->agents[agent] = (struct agent){.id = *id};
+    graph->by_id = xgrow(graph->by_id, &graph->by_id_cap, graph->agent_count, sizeof *graph->by_id);
+    memmove(graph->by_id + place + 1, graph->by_id + place, (agent - place) * sizeof *graph->by_id);
+    graph->by_id[place] = agent;
+    return agent;
+}
+
+const struct agent_id *graph_agent_id(const struct graph *graph, size_t agent)
+{
+    ensure(agent < graph->agent_count);
+    return &graph->agents[agent].id;
+}
+
+uint64_t graph_next_seq(const struct graph *graph, size_t agent)
+{
+    ensure(agent < graph->agent_count);
+    const struct agent *who = &graph->agents[agent];
+    return who->count ? who->runs[who->count - 1].seq + who->runs[who->count - 1].len : 0;
+}
+
+/* How many of an agent's runs begin at or before seq. */
+static size_t seq_runs_upto(const struct agent *who, uint64_t seq)
+{
+    size_t low = 0, high = who->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (who->runs[middle].seq <= seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* In the order of seqs, which is the order of arrival unless an agent forks. */
+static void agent_add_seqs(struct agent *who, struct seq_run run)
+{
+    size_t at = seq_runs_upto(who, run.seq);
+    struct seq_run *before = at > 0 ? &who->runs[at - 1] : NULL;
+    ensure(!before || before->seq + before->len <= run.seq);
+    ensure(at == who->count || run.seq + run.len <= who->runs[at].seq);
+    if (before && before->seq + before->len == run.seq && before->lv + before->len == run.lv) {
+        before->len += run.len;
+        return;
+    }
+    who->runs = xgrow(who->runs, &who->cap, who->count + 1, sizeof *who->runs);
+    memmove(who->runs + at + 1, who->runs + at, (who->count - at) * sizeof *who->runs);
+    who->runs[at] = run;
+    who->count++;
+}
+
+bool graph_find(const struct graph *graph, size_t agent, uint64_t seq, uint64_t *lv, uint64_t *len)
+{
+    ensure(agent < graph->agent_count);
+    const struct agent *who = &graph->agents[agent];
+    size_t upto = seq_runs_upto(who, seq);
+    if (upto == 0)
+        return false;
+    const struct seq_run *run = &who->runs[upto - 1];
+    uint64_t offset = seq - run->seq;
+    if (offset >= run->len)
+        return false;
+    *lv = run->lv + offset;
+    if (len)
+        *len = run->len - offset;
+    return true;
+}
+
+struct graph_author graph_author_of(const struct graph *graph, uint64_t lv)
+{
+    ensure(lv < graph->len);
+    size_t low = 0, high = graph->author_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (graph->authors[middle].first <= lv)
+            low = middle;
+        else
+            high = middle;
+    }
+    const struct author_run *run = &graph->authors[low];
+    uint64_t end = low + 1 < graph->author_count ? run[1].first : graph->len;
+    return (struct graph_author){run->agent, run->seq + (lv - run->first), end - lv};
+}
+
+int graph_compare(const struct graph *graph, uint64_t a, uint64_t b)
+{
+    struct graph_author left = graph_author_of(graph, a), right = graph_author_of(graph, b);
+    if (left.agent != right.agent)
+        return agent_id_compare(&graph->agents[left.agent].id, &graph->agents[right.agent].id);
+    return (left.seq > right.seq) - (left.seq < right.seq);
+}
+
+/* --- runs --- */
+
+static size_t run_index(const struct graph *graph, uint64_t lv)
+{
+    ensure(lv < graph->len);
+    size_t low = 0, high = graph->run_count;
+    if (lv >= graph->runs[high - 1].first) /* most questions are about what is newest */
+        return high - 1;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (graph->runs[middle].first <= lv)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct graph_run run_view(const struct graph *graph, size_t index)
+{
+    const struct run *run = &graph->runs[index];
+    uint64_t end = index + 1 < graph->run_count ? run[1].first : graph->len;
+    return (struct graph_run){run->first, end, graph->parents.items + run->parents_at, run->parent_count};
+}
+
+struct graph_run graph_run_of(const struct graph *graph, uint64_t lv)
+{
+    return run_view(graph, run_index(graph, lv));
+}
+
+static bool has_item(const uint64_t *items, size_t count, uint64_t lv)
+{
+    for (size_t i = 0; i < count; i++)
+        if (items[i] == lv)
+            return true;
+    return false;
+}
+
+/* The shadow grows over a whole earlier run when the event just below it is a parent. */
+static uint64_t shadow_of(const struct graph *graph, uint64_t first, const uint64_t *parents, size_t parent_count)
+{
+    uint64_t shadow = first;
+    while (shadow > 0 && has_item(parents, parent_count, shadow - 1))
+        shadow = graph->runs[run_index(graph, shadow - 1)].shadow;
+    return shadow;
+}
+
+static void add_run(struct graph *graph, uint64_t first, const uint64_t *parents, size_t parent_count)
+{
+    bool goes_on = first > 0 && parent_count == 1 && parents[0] == first - 1;
+    if (goes_on)
+        return;
+    struct run run = {first, first, graph->parents.count, parent_count};
+    if (first > 0)
+        run.shadow = shadow_of(graph, first, parents, parent_count);
+    for (size_t i = 0; i < parent_count; i++) {
+        ensure(parents[i] < first && (i == 0 || parents[i - 1] < parents[i]));
+        lv_list_add(&graph->parents, parents[i]);
+    }
+    graph->runs = xgrow(graph->runs, &graph->run_cap, graph->run_count + 1, sizeof *graph->runs);
+    graph->runs[graph->run_count++] = run;
+}
+
+static void add_author(struct graph *graph, size_t agent, uint64_t seq, uint64_t first, uint64_t len)
+{
+    agent_add_seqs(&graph->agents[agent], (struct seq_run){seq, len, first});
+    if (graph->author_count > 0) {
+        const struct author_run *last = &graph->authors[graph->author_count - 1];
+        if (last->agent == agent && last->seq + (first - last->first) == seq)
+            return;
+    }
+    graph->authors = xgrow(graph->authors, &graph->author_cap, graph->author_count + 1, sizeof *graph->authors);
+    graph->authors[graph->author_count++] = (struct author_run){first, seq, agent};
+}
+
+static void advance_frontier(struct lv_list *frontier, const uint64_t *parents, size_t parent_count, uint64_t last)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < frontier->count; i++)
+        if (!has_item(parents, parent_count, frontier->items[i]))
+            frontier->items[kept++] = frontier->items[i];
+    frontier->count = kept;
+    lv_list_add(frontier, last);
+}
+
+uint64_t graph_add(struct graph *graph, size_t agent, uint64_t seq, uint64_t len, const uint64_t *parents,
+                   size_t parent_count)
+{
+    uint64_t first = graph->len;
+    ensure(len > 0 && agent < graph->agent_count);
+    add_run(graph, first, parents, parent_count);
+    add_author(graph, agent, seq, first, len);
+    advance_frontier(&graph->frontier, parents, parent_count, first + len - 1);
+    graph->len += len;
+    return first;
+}
+
+/* --- walking down --- */
+
+static void heap_push(struct heap *heap, uint64_t lv, unsigned side)
+{
+    heap->items = xgrow(heap->items, &heap->cap, heap->count + 1, sizeof *heap->items);
+    size_t at = heap->count++;
+    for (; at > 0 && heap->items[(at - 1) / 2].lv < lv; at = (at - 1) / 2)
+        heap->items[at] = heap->items[(at - 1) / 2];
+    heap->items[at] = (struct visit){lv, side};
+}
+
+static struct visit heap_pop(struct heap *heap)
+{
+    struct visit top = heap->items[0], last = heap->items[--heap->count];
+    size_t at = 0;
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= heap->count)
+            break;
+        if (child + 1 < heap->count && heap->items[child + 1].lv > heap->items[child].lv)
+            child++;
+        if (heap->items[child].lv <= last.lv)
+            break;
+        heap->items[at] = heap->items[child];
+        at = child;
+    }
+    if (heap->count)
+        heap->items[at] = last;
+    return top;
+}
+
+bool graph_contains(struct graph *graph, const uint64_t *version, size_t count, uint64_t lv)
+{
+    struct heap *heap = &graph->heap;
+    heap->count = 0;
+    for (size_t i = 0; i < count; i++)
+        if (version[i] >= lv)
+            heap_push(heap, version[i], 0);
+    while (heap->count > 0) {
+        uint64_t top = heap_pop(heap).lv;
+        const struct run *run = &graph->runs[run_index(graph, top)];
+        if (run->shadow <= lv)
+            return true;
+        while (heap->count > 0 && heap->items[0].lv >= run->first)
+            heap_pop(heap);
+        for (size_t i = 0; i < run->parent_count; i++)
+            if (graph->parents.items[run->parents_at + i] >= lv)
+                heap_push(heap, graph->parents.items[run->parents_at + i], 0);
+    }
+    return false;
+}
+
+bool graph_is_reduced(struct graph *graph, const uint64_t *version, size_t count)
+{
+    for (size_t i = 0; i + 1 < count; i++) /* ancestors are below */
+        if (graph_contains(graph, version + i + 1, count - i - 1, version[i]))
+            return false;
+    return true;
+}
+
+enum { SIDE_A = 1, SIDE_B = 2, SIDE_BOTH = 3 };
+
+/* The state of graph_diff(): `shared` counts the entries of both sides, of which nothing more can come. */
+struct diff {
+    struct graph *graph;
+    struct lv_ranges *only_a, *only_b;
+    size_t shared;
+};
+
+static void diff_push(struct diff *diff, uint64_t lv, unsigned side)
+{
+    diff->shared += side == SIDE_BOTH;
+    heap_push(&diff->graph->heap, lv, side);
+}
+
+static struct visit diff_pop(struct diff *diff)
+{
+    struct visit visit = heap_pop(&diff->graph->heap);
+    diff->shared -= visit.side == SIDE_BOTH;
+    return visit;
+}
+
+static void diff_emit(struct diff *diff, uint64_t first, uint64_t end, unsigned side)
+{
+    if (side == SIDE_A)
+        lv_ranges_add(diff->only_a, first, end);
+    if (side == SIDE_B)
+        lv_ranges_add(diff->only_b, first, end);
+}
+
+/* Takes the newest entry and everything in its run, cutting the run where the other side meets it. */
+static void diff_visit_run(struct diff *diff)
+{
+    struct heap *heap = &diff->graph->heap;
+    struct visit top = diff_pop(diff);
+    const struct run *run = &diff->graph->runs[run_index(diff->graph, top.lv)];
+    while (heap->count > 0 && heap->items[0].lv >= run->first) {
+        struct visit next = diff_pop(diff);
+        if (next.side == top.side)
+            continue;
+        diff_emit(diff, next.lv + 1, top.lv + 1, top.side);
+        top = (struct visit){next.lv, top.side | next.side};
+    }
+    diff_emit(diff, run->first, top.lv + 1, top.side);
+    for (size_t i = 0; i < run->parent_count; i++)
+        diff_push(diff, diff->graph->parents.items[run->parents_at + i], top.side);
+}
+
+void graph_diff(struct graph *graph, const struct lv_list *a, const struct lv_list *b, struct lv_ranges *only_a,
+                struct lv_ranges *only_b)
+{
+    struct diff diff = {graph, only_a, only_b, 0};
+    only_a->count = only_b->count = 0;
+    graph->heap.count = 0;
+    for (size_t i = 0; i < a->count; i++)
+        diff_push(&diff, a->items[i], SIDE_A);
+    for (size_t i = 0; i < b->count; i++)
+        diff_push(&diff, b->items[i], SIDE_B);
+    while (graph->heap.count > diff.shared)
+        diff_visit_run(&diff);
+}
+
+/* --- invariants --- */
+
+static void check_runs(struct graph *graph)
+{
+    for (size_t i = 0; i < graph->run_count; i++) {
+        struct graph_run run = run_view(graph, i);
+        ensure(run.first < run.end);
+        ensure(graph->runs[i].shadow <= run.first);
+        for (size_t p = 0; p < run.parent_count; p++)
+            ensure(run.parents[p] < run.first);
+        if (graph->runs[i].shadow < run.first)
+            ensure(graph_contains(graph, run.parents, run.parent_count, graph->runs[i].shadow));
+    }
+}
+
+static void check_authors(const struct graph *graph)
+{
+    for (uint64_t lv = 0; lv < graph->len;) {
+        struct graph_author author = graph_author_of(graph, lv);
+        uint64_t back, len;
+        ensure(author.len > 0 && graph_find(graph, author.agent, author.seq, &back, &len) && back == lv);
+        ensure(len >= author.len);
+        lv += author.len;
+    }
+}
+
+void graph_check(struct graph *graph)
+{
+    check_runs(graph);
+    check_authors(graph);
+    ensure((graph->len == 0) == (graph->frontier.count == 0));
+    ensure(graph_is_reduced(graph, graph->frontier.items, graph->frontier.count));
+    for (size_t i = 1; i < graph->agent_count; i++)
+        ensure(agent_id_compare(&graph->agents[graph->by_id[i - 1]].id, &graph->agents[graph->by_id[i]].id) < 0);
+}
+

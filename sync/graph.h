@@ -1,0 +1,103 @@
+/*
+ * graph - the append-only graph of events: who wrote which, and what its author had seen.
+ *
+ * An event has an id (agent, seq) everywhere and a local version (LV) here: the place at which it arrived. Parents arrive
+ * first, so LVs are a topological order. LVs never leave this machine.
+ *
+ *      LV   0 1 2 3 4   5 6 7   8 9        runs: events in a row, each the only parent of the next
+ *           ---------   -----   ---        parents are kept per run: [] [1] [4 7]
+ *                 \_____________/ |
+ *                         \_______/
+ *
+ * A version is a set of LVs, ascending, none an ancestor of another: its events are those and all their ancestors. The
+ * empty set is the root: the base text. The graph knows nothing of text or operations (sync/oplog.h).
+ *
+ *   Units      LVs and seqs count events, from 0.
+ *   Ownership  opaque; graph_new(), graph_free(). Views of parents and of the frontier live until the next graph_add().
+ *   Errors     none: whoever takes events from outside checks them first (sync/document.h). An agent may fork here.
+ *   Bounds     columns are run-length coded; look-ups O(log runs); contains and diff visit only the runs between the
+ *              versions they compare (and may visit all runs newer than the older one).
+ *   Threads    one at a time, also for reading: look-ups move a hint, walks share one scratch heap.
+ *   Source     Gentle & Kleppmann, "Collaborative Text Editing with Eg-walker", EuroSys 2025, section 2.2.
+ */
+#ifndef WEFT_SYNC_GRAPH_H
+#define WEFT_SYNC_GRAPH_H
+
+#include <stddef.h>
+
+#include "sync/id.h"
+
+#define LV_NONE UINT64_MAX
+
+/* Zero-initialised it is empty. As a version it is sorted and reduced. */
+struct lv_list {
+    uint64_t *items;
+    size_t count, cap;
+};
+void lv_list_release(struct lv_list *list);
+void lv_list_add(struct lv_list *list, uint64_t lv); /* at the end */
+void lv_list_set(struct lv_list *list, const uint64_t *items, size_t count);
+bool lv_list_is(const struct lv_list *list, const uint64_t *items, size_t count);
+void lv_list_sort(struct lv_list *list); /* ascending, each once */
+
+struct lv_range {
+    uint64_t first, end;
+};
+struct lv_ranges {
+    struct lv_range *items;
+    size_t count, cap;
+};
+void lv_ranges_release(struct lv_ranges *ranges);
+void lv_ranges_add(struct lv_ranges *ranges, uint64_t first, uint64_t end); /* at the end; nothing when empty */
+void lv_ranges_sort(struct lv_ranges *ranges);                              /* ascending; neighbours become one */
+
+struct graph;
+
+struct graph *graph_new(void);
+void graph_free(struct graph *graph);
+
+uint64_t graph_len(const struct graph *graph);  /* how many events; the next LV */
+size_t graph_runs(const struct graph *graph);
+const struct lv_list *graph_frontier(const struct graph *graph); /* the version of all events */
+
+/* Agents have small numbers here, in the order they were first named. */
+size_t graph_agents(const struct graph *graph);
+size_t graph_agent(struct graph *graph, const struct agent_id *id); /* its number; a new one when it is unknown */
+bool graph_find_agent(const struct graph *graph, const struct agent_id *id, size_t *agent);
+const struct agent_id *graph_agent_id(const struct graph *graph, size_t agent);
+uint64_t graph_next_seq(const struct graph *graph, size_t agent); /* above all that are here */
+
+/* Appends `len` events of an agent in a row. Parents: ascending LVs below graph_len(). Gives the LV of the first. */
+uint64_t graph_add(struct graph *graph, size_t agent, uint64_t seq, uint64_t len, const uint64_t *parents,
+                   size_t parent_count);
+
+/* Events in a row: [first, end). The first has these parents, each other one the event before it. */
+struct graph_run {
+    uint64_t first, end;
+    const uint64_t *parents;
+    size_t parent_count;
+};
+struct graph_run graph_run_of(const struct graph *graph, uint64_t lv);
+
+/* Whose event it is, and how many events from here on are that agent's with consecutive seqs. */
+struct graph_author {
+    size_t agent;
+    uint64_t seq, len;
+};
+struct graph_author graph_author_of(const struct graph *graph, uint64_t lv);
+/* The LV of an agent's event, and how many LVs from there on are its next seqs. False when it is not here. */
+bool graph_find(const struct graph *graph, size_t agent, uint64_t seq, uint64_t *lv, uint64_t *len);
+/* The order of two different events between concurrent inserts: by agent id, then seq. < 0: a first. */
+int graph_compare(const struct graph *graph, uint64_t a, uint64_t b);
+
+/* Whether an event is in a version. */
+bool graph_contains(struct graph *graph, const uint64_t *version, size_t count, uint64_t lv);
+/* Whether no item of a sorted set is an ancestor of another (or there twice). */
+bool graph_is_reduced(struct graph *graph, const uint64_t *version, size_t count);
+/* What is only in version a and only in version b: disjoint ranges, newest first. The outputs are emptied first. */
+void graph_diff(struct graph *graph, const struct lv_list *a, const struct lv_list *b, struct lv_ranges *only_a,
+                struct lv_ranges *only_b);
+
+void graph_check(struct graph *graph); /* walks every invariant; stops the program when one is broken */
+
+#endif

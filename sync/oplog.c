@@ -1,0 +1,261 @@
+#include "sync/oplog.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+
+void oplog_release(struct oplog *log)
+{
+    free(log->runs);
+    buf_release(&log->text);
+    lv_ranges_release(&log->invalid);
+    *log = (struct oplog){0};
+}
+
+/* --- adding --- */
+
+static int64_t net_of(enum op_shape shape, uint64_t len)
+{
+    switch (shape) {
+    case SHAPE_INSERT:
+        return (int64_t)len;
+    case SHAPE_DELETE:
+    case SHAPE_DELETE_EACH:
+    case SHAPE_BACKSPACE:
+        return -(int64_t)len;
+    case SHAPE_NOP:
+        return 0;
+    }
+    ensure(false);
+    return 0;
+}
+
+static void add_run(struct oplog *log, enum op_shape shape, uint64_t pos)
+{
+    int64_t net_before = 0;
+    if (log->count > 0) {
+        const struct op_run *last = &log->runs[log->count - 1];
+        net_before = last->net_before + net_of(last->shape, log->len - last->first);
+    }
+    log->runs = xgrow(log->runs, &log->cap, log->count + 1, sizeof *log->runs);
+    log->runs[log->count++] = (struct op_run){log->len, pos, log->text.len, net_before, shape};
+}
+
+static struct op_run *last_run(struct oplog *log, uint64_t *len)
+{
+    if (log->count == 0)
+        return NULL;
+    struct op_run *last = &log->runs[log->count - 1];
+    *len = log->len - last->first;
+    return last;
+}
+
+void oplog_add_insert(struct oplog *log, uint64_t pos, struct bytes text)
+{
+    uint64_t len;
+    const struct op_run *last = last_run(log, &len);
+    if (!last || last->shape != SHAPE_INSERT || last->pos + len != pos)
+        add_run(log, SHAPE_INSERT, pos);
+    buf_add_bytes(&log->text, text);
+    log->len += text.len;
+}
+
+/* Whether a delete of one byte goes on with the run; a run of one byte has no direction until then. */
+static bool joins_deletes(struct op_run *run, uint64_t len, uint64_t pos)
+{
+    switch (run->shape) {
+    case SHAPE_DELETE:
+        if (len != 1)
+            return false;
+        if (pos == run->pos)
+            run->shape = SHAPE_DELETE_EACH;
+        else if (pos + 1 == run->pos)
+            run->shape = SHAPE_BACKSPACE;
+        return run->shape != SHAPE_DELETE;
+    case SHAPE_DELETE_EACH:
+        return pos == run->pos;
+    case SHAPE_BACKSPACE:
+        return pos + len == run->pos;
+    case SHAPE_INSERT:
+    case SHAPE_NOP:
+        return false;
+    }
+    ensure(false);
+    return false;
+}
+
+void oplog_add_delete(struct oplog *log, uint64_t pos, uint64_t len)
+{
+    uint64_t run_len;
+    struct op_run *last = last_run(log, &run_len);
+    if (!last || len != 1 || !joins_deletes(last, run_len, pos))
+        add_run(log, SHAPE_DELETE, pos);
+    log->len += len;
+}
+
+void oplog_add_nop(struct oplog *log)
+{
+    uint64_t len;
+    const struct op_run *last = last_run(log, &len);
+    if (!last || last->shape != SHAPE_NOP)
+        add_run(log, SHAPE_NOP, 0);
+    log->len++;
+}
+
+/* --- reading --- */
+
+static size_t run_index(const struct oplog *log, uint64_t lv)
+{
+    size_t low = 0, high = log->count;
+    if (lv >= log->runs[high - 1].first)
+        return high - 1;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (log->runs[middle].first <= lv)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct op_piece oplog_piece(const struct oplog *log, uint64_t lv, uint64_t end)
+{
+    ensure(lv < end && end <= log->len);
+    size_t index = run_index(log, lv);
+    const struct op_run *run = &log->runs[index];
+    uint64_t run_end = index + 1 < log->count ? run[1].first : log->len;
+    uint64_t offset = lv - run->first;
+    struct op_piece piece = {.shape = run->shape, .lv = lv, .pos = run->pos, .text_at = run->text_at};
+    piece.len = (end < run_end ? end : run_end) - lv;
+    piece.op_first = run->first;
+    piece.op_len = run_end - run->first;
+    if (run->shape == SHAPE_INSERT) {
+        piece.pos += offset;
+        piece.text_at += (size_t)offset;
+    } else if (run->shape == SHAPE_BACKSPACE) {
+        piece.pos -= offset;
+    }
+    return piece;
+}
+
+struct bytes oplog_text(const struct oplog *log, size_t text_at, uint64_t len)
+{
+    return bytes_slice(buf_view(&log->text), text_at, (size_t)len);
+}
+
+/* How many invalid ranges begin at or before lv. */
+static size_t invalid_upto(const struct oplog *log, uint64_t lv)
+{
+    size_t low = 0, high = log->invalid.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (log->invalid.items[middle].first <= lv)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_invalid(const struct oplog *log, uint64_t lv)
+{
+    size_t upto = invalid_upto(log, lv);
+    return upto > 0 && lv < log->invalid.items[upto - 1].end;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t oplog_judge(const struct oplog *log, const struct op_piece *piece, uint64_t len, bool *valid)
+{
+    switch (piece->shape) {
+    case SHAPE_NOP:
+        *valid = true;
+        return piece->len;
+    case SHAPE_INSERT: /* each further byte goes where the one before made the text longer: all or none */
+        *valid = piece->pos <= len;
+        return piece->len;
+    case SHAPE_DELETE: /* in its middle, the verdict was given at its start */
+        if (piece->lv != piece->op_first)
+            *valid = !is_invalid(log, piece->op_first);
+        else
+            *valid = piece->op_len <= len && piece->pos <= len - piece->op_len;
+        return piece->len;
+    case SHAPE_DELETE_EACH: /* valid until the text ends */
+        *valid = piece->pos < len;
+        return *valid ? least(piece->len, len - piece->pos) : piece->len;
+    case SHAPE_BACKSPACE: /* void until it has come down to the end of the text */
+        *valid = piece->pos < len;
+        return *valid ? piece->len : least(piece->len, piece->pos + 1 - len);
+    }
+    ensure(false);
+    return 0;
+}
+
+/* What is noted twice, or side by side, becomes one range: so a later replay with other cuts finds its range covered. */
+void oplog_note_invalid(struct oplog *log, uint64_t first, uint64_t end)
+{
+    struct lv_ranges *ranges = &log->invalid;
+    size_t low = invalid_upto(log, first), high = low;
+    if (low > 0 && end <= ranges->items[low - 1].end)
+        return;
+    log->invalid_runs++;
+    if (low > 0 && ranges->items[low - 1].end >= first)
+        first = ranges->items[--low].first;
+    for (; high < ranges->count && ranges->items[high].first <= end; high++)
+        end = end > ranges->items[high].end ? end : ranges->items[high].end;
+    if (low == high)
+        lv_ranges_add(ranges, first, end);
+    else
+        ranges->count -= high - low - 1;
+    size_t moved = ranges->count - low - 1;
+    if (low == high)
+        memmove(ranges->items + low + 1, ranges->items + low, moved * sizeof *ranges->items);
+    else
+        memmove(ranges->items + low + 1, ranges->items + high, moved * sizeof *ranges->items);
+    ranges->items[low] = (struct lv_range){first, end};
+}
+
+static int64_t nominal_before(const struct oplog *log, uint64_t lv)
+{
+    if (log->count == 0)
+        return 0;
+    const struct op_run *run = &log->runs[run_index(log, lv)];
+    return run->net_before + net_of(run->shape, lv - run->first);
+}
+
+int64_t oplog_net(const struct oplog *log, uint64_t first, uint64_t end)
+{
+    int64_t net = nominal_before(log, end) - nominal_before(log, first);
+    size_t at = invalid_upto(log, first);
+    for (at -= at > 0; at < log->invalid.count && log->invalid.items[at].first < end; at++) {
+        struct lv_range range = log->invalid.items[at];
+        uint64_t from = range.first > first ? range.first : first, upto = least(range.end, end);
+        if (from < upto)
+            net -= nominal_before(log, upto) - nominal_before(log, from);
+    }
+    return net;
+}
+
+void oplog_check(const struct oplog *log)
+{
+    int64_t net = 0;
+    size_t text_at = 0;
+    for (size_t i = 0; i < log->count; i++) {
+        const struct op_run *run = &log->runs[i];
+        uint64_t end = i + 1 < log->count ? run[1].first : log->len;
+        ensure(run->first < end && run->net_before == net);
+        ensure(run->shape != SHAPE_INSERT || run->text_at == text_at);
+        ensure(run->shape != SHAPE_BACKSPACE || end - run->first <= run->pos + 1);
+        net += net_of(run->shape, end - run->first);
+        if (run->shape == SHAPE_INSERT)
+            text_at += (size_t)(end - run->first);
+    }
+    ensure(text_at == log->text.len);
+    for (size_t i = 1; i < log->invalid.count; i++)
+        ensure(log->invalid.items[i - 1].end <= log->invalid.items[i].first);
+}

@@ -1,0 +1,109 @@
+/*
+ * spans - a sequence of spans in a B+-tree that knows three sums of everything below each node.
+ *
+ * The merge keeps its text in it (sync/tracker.h), and so does the sum of many edits (sync/delta.h). A span is a row of
+ * units with consecutive ids; its state says in which of the two versions of a walk the units are there:
+ *
+ *   prepared   units there in the prepare version (state SPAN_THERE): where the next event counts its positions
+ *   shown      units there in the effect version (not gone): what the text is
+ *   known      spans that the prepare version knows at all (state not SPAN_NOT_YET), deleted or not
+ *
+ *                [12 10 3 | 7 7 1]                 sums of each child
+ *               /              \
+ *      <a 4><b 8><c 3>      <d 7>                  leaves: spans in text order; leaves are chained
+ *
+ *   Units      as the ids: bytes.
+ *   Ownership  zero-initialised it is empty; spans_release(). spans_reset() empties it in O(1) and keeps the memory.
+ *              Nodes have numbers, not addresses: a place stays right until the next change of the tree.
+ *   Errors     none; a place or position that is not in the tree is a bug (ensure).
+ *   Bounds     O(log spans) each. Fan-out is 4 with WEFT_SMALL_NODES.
+ */
+#ifndef WEFT_SYNC_SPANS_H
+#define WEFT_SYNC_SPANS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "editor/base/ensure.h"
+
+#ifdef WEFT_SMALL_NODES
+enum { SPANS_LEAF_MAX = 4, SPANS_NODE_MAX = 4 };
+#else
+enum { SPANS_LEAF_MAX = 32, SPANS_NODE_MAX = 16 };
+#endif
+
+enum { SPAN_NOT_YET = 0, SPAN_THERE = 1 /* 1 + n: deleted n times */ };
+
+struct span {
+    uint64_t id;
+    uint64_t len;
+    uint64_t left;  /* origin-left of the first unit; of every other one, the unit before it */
+    uint64_t right; /* origin-right of all units */
+    uint32_t state;
+    bool gone;
+};
+
+enum span_sum { SUM_PREPARED, SUM_SHOWN, SUM_KNOWN, SUM_COUNT };
+
+struct span_sums {
+    uint64_t of[SUM_COUNT];
+};
+
+struct span_leaf;
+struct span_node;
+
+struct spans {
+    struct span_leaf *leaves;
+    struct span_node *nodes;
+    size_t leaf_cap, node_cap;
+    uint32_t leaf_count, node_count;
+    uint32_t root;   /* a leaf while depth is 0 */
+    uint32_t depth;
+    struct span_sums total;
+    /* Called for every span that moves to another leaf because one was split; may be NULL. */
+    void (*moved)(void *self, const struct span *span, uint32_t leaf);
+    void *self;
+};
+
+void spans_release(struct spans *spans);
+void spans_reset(struct spans *spans); /* also what makes a zero-initialised one ready */
+
+/* Between two units: before unit `offset` of span `at`; offset may be the span's length, at the leaf's count. */
+struct span_place {
+    uint32_t leaf, at;
+    uint64_t offset;
+};
+
+struct span_place spans_start(const struct spans *spans);
+/* The place before unit number `pos` of those that `sum` counts (SUM_PREPARED or SUM_SHOWN); pos < the total. */
+struct span_place spans_find(const struct spans *spans, enum span_sum sum, uint64_t pos);
+/* The place before a unit of which the leaf is known. */
+struct span_place spans_find_id(const struct spans *spans, uint32_t leaf, uint64_t id);
+/* How many units are shown before a place. */
+uint64_t spans_shown_before(const struct spans *spans, struct span_place place);
+/* < 0: a stands before b. Both must be in normal form: on a unit. */
+int spans_compare(const struct spans *spans, struct span_place a, struct span_place b);
+
+/* The span at a place; a place at the end of a span or leaf moves on to the next one first. NULL: the end. */
+const struct span *spans_peek(const struct spans *spans, struct span_place *place);
+/* Moves past the span (call after spans_peek()). */
+void spans_next(struct span_place *place);
+/* The first known span at or after the place, with its place; NULL: there is none. */
+const struct span *spans_next_known(const struct spans *spans, struct span_place *place);
+
+/* Puts a span at a place (cutting the one that is there); gives where it went. */
+struct span_place spans_insert(struct spans *spans, struct span_place place, const struct span *span);
+/*
+ * Makes the span that ends at a place longer by `len` units, when it ends with unit `id - 1`, is in the same state and has
+ * the same right origin: a run typed on.
+ */
+bool spans_append(struct spans *spans, struct span_place place, const struct span *span);
+/* Makes units [place, place + len) of one span a span of their own; gives its place. */
+struct span_place spans_isolate(struct spans *spans, struct span_place place, uint64_t len);
+void spans_set(struct spans *spans, struct span_place place, uint32_t state, bool gone); /* of the whole span */
+void spans_remove(struct spans *spans, struct span_place place);                         /* the whole span */
+
+void spans_check(const struct spans *spans);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * walker - replays history: the patch that takes the text of one version to that of a later one.
+ *
+ * A walk begins at the last critical version below everything it needs, and goes over the events since: first silently over
+ * those that the old text has already, then over the new ones, summing up what they do to the text. Where history passes
+ * through one event (a critical version), nothing before matters and the tracker is dropped; events in a row of critical
+ * versions are applied as they are, without a tracker.
+ *
+ *      base --+-- old events (silently) --+-- new events ---- critical ---- critical -+- ...
+ *             tracker: prepare and effect version                as they are          tracker, begun anew
+ *
+ * Between critical versions a branch is followed to its end before the next one is begun, the lighter one first, because
+ * going from one branch to another costs as much as they are long. Any order gives the same text.
+ *
+ * A run of a batch that is out of range at its author's version does nothing (sync/oplog.h). The exact length of the text at
+ * the beginning makes that the same verdict on every path.
+ *
+ *   Units      local versions (LV), bytes.
+ *   Ownership  graph, log and critical versions belong to the caller and outlive the walker. It keeps its memory from one
+ *              walk to the next. It notes invalid runs in the log and text lengths in the critical versions.
+ *   Bounds     two branches of k and m operations: O((k + m) log (k + m)); any graph at worst quadratic.
+ *   Source     Gentle & Kleppmann (sync/document.h), sections 3.2 to 3.6.
+ */
+#ifndef WEFT_SYNC_WALKER_H
+#define WEFT_SYNC_WALKER_H
+
+#include "editor/patch.h"
+#include "sync/critical.h"
+#include "sync/oplog.h"
+#include "sync/tracker.h"
+
+struct walker;
+
+/* base_len: of the text at the root. */
+struct walker *walker_new(struct graph *graph, struct oplog *log, struct critical *critical, uint64_t base_len);
+void walker_free(struct walker *walker);
+/* Off: everything goes through the tracker. The result is the same; for tests. */
+void walker_set_fast_path(struct walker *walker, bool on);
+
+/* From the text of the events below LV `merged` (all of which were walked before) to that of all events. */
+void walker_update(struct walker *walker, uint64_t merged, struct patch *out);
+/* The same from any version. Everything was walked before. */
+void walker_since(struct walker *walker, const struct lv_list *version, struct patch *out);
+/* From the base text to that of a version. */
+void walker_to(struct walker *walker, const struct lv_list *version, struct patch *out);
+
+/*
+ * The tracker with everything from before event `from` on, both its versions being that of all events. *base is the critical
+ * version at which it begins, LV_NONE for the root. Lives until the next call.
+ */
+const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_t *base);
+uint64_t walker_steps(const struct walker *walker); /* events that went through a tracker so far */
+
+#endif
