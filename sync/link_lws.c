@@ -1,0 +1,525 @@
+#include "sync/link.h"
+
+#include <libwebsockets.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "editor/base/xalloc.h"
+#include "sync/message.h"
+
+/* One outgoing frame, with the room libwebsockets wants in front of it. */
+struct frame {
+    struct frame *next;
+    size_t len;
+    unsigned char room[LWS_PRE]; /* the payload lies behind it */
+};
+
+/*
+ * One connection. Callbacks find it through the wsi's opaque pointer; a connection the link has closed lives on, without
+ * being heard, until libwebsockets is done with it.
+ */
+struct connection {
+    struct connection *next;
+    struct link *link;
+    struct link_address address;
+    struct lws *wsi;
+    bool open, ended;
+    bool abandoned;       /* link_close(): nothing of it is reported any more */
+    bool wants_writable;  /* link_send() said no */
+    struct buf rx;        /* a message as far as it has come */
+    struct frame *first, **last;
+    size_t queued_bytes;
+    struct error why;
+};
+
+struct link {
+    struct link_port port;
+    struct lws_context *context;
+    struct connection *current; /* NULL: none, or abandoned */
+    struct connection *all;
+    struct link_address wanted;
+    bool has_wanted, woken, stopped, overdue;
+    uint64_t timer_ms;
+    lws_sorted_usec_list_t timer, farewell;
+};
+
+enum { FAREWELL_MS = 300 }; /* how long queued frames may take to leave after link_stop() */
+
+uint64_t link_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void link_address_name(const struct link_address *address, char out[LINK_NAME_BYTES])
+{
+    switch (address->scheme) {
+    case LINK_UNIX:
+        snprintf(out, LINK_NAME_BYTES, "%s", address->host);
+        return;
+    case LINK_TLS:
+        snprintf(out, LINK_NAME_BYTES, address->port == 443 ? "%s" : "%s:%u", address->host, address->port);
+        return;
+    case LINK_PLAIN:
+        snprintf(out, LINK_NAME_BYTES, "%s:%u", address->host, address->port);
+        return;
+    }
+}
+
+/* --- connections --- */
+
+static struct connection *connection_new(struct link *link, const struct link_address *address)
+{
+    struct connection *connection = xcalloc(1, sizeof *connection);
+    connection->link = link;
+    connection->address = *address;
+    connection->last = &connection->first;
+    connection->next = link->all;
+    link->all = connection;
+    return connection;
+}
+
+static void drop_frames(struct connection *connection)
+{
+    while (connection->first) {
+        struct frame *frame = connection->first;
+        connection->first = frame->next;
+        free(frame);
+    }
+    connection->last = &connection->first;
+    connection->queued_bytes = 0;
+}
+
+static void connection_free(struct connection *connection)
+{
+    drop_frames(connection);
+    buf_release(&connection->rx);
+    free(connection);
+}
+
+static void free_ended(struct link *link)
+{
+    struct connection **at = &link->all;
+    while (*at) {
+        struct connection *connection = *at;
+        if (connection->ended && connection != link->current) {
+            *at = connection->next;
+            connection_free(connection);
+        } else {
+            at = &connection->next;
+        }
+    }
+}
+
+/* --- what libwebsockets says, in our words --- */
+
+/* Its messages are for its developers: these are the ones that people meet. */
+static const char *reason_of(const char *said)
+{
+    static const struct {
+        const char *part, *reason;
+    } table[] = {
+        {"111", "connection refused"},
+        {"113", "no route to it"},
+        {"110", "it does not answer"},
+        {"101", "no network"},
+        {"No such file", "there is no such socket"},
+        {"getaddrinfo", "the name is not known"},
+        {"unable to lookup", "the name is not known"},
+        {"dns", "the name is not known"},
+        {"imeout", "it does not answer"},
+        {"imed out", "it does not answer"},
+        {"connect SSL err", "the secure connection failed (its certificate is not the expected one, or not trusted)"},
+        {"ssl", "the secure connection failed"},
+        {"HS:", "it is no weft relay"},
+        {"conn fail", "connection refused"},
+    };
+    for (size_t i = 0; said && i < sizeof table / sizeof *table; i++)
+        if (strstr(said, table[i].part))
+            return table[i].reason;
+    return said && *said ? said : "connection failed";
+}
+
+static void end_connection(struct connection *connection, const char *what, const char *reason)
+{
+    char name[LINK_NAME_BYTES];
+    if (connection->ended)
+        return;
+    link_address_name(&connection->address, name);
+    if (connection->why.code == ERR_NONE)
+        error_set(&connection->why, ERR_OFFLINE, 0, "%s %s: %s", what, name, reason);
+    connection->open = false;
+    connection->ended = true;
+    drop_frames(connection);
+    if (connection->wsi)
+        lws_set_opaque_user_data(connection->wsi, NULL);
+    connection->wsi = NULL;
+}
+
+/* --- TLS --- */
+
+static bool is_pinned_key(X509 *certificate, const unsigned char pin[LINK_PIN_BYTES])
+{
+    unsigned char *spki = NULL;
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    unsigned hash_len = 0;
+    int len = certificate ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &spki) : -1;
+    bool equal = len > 0 && EVP_Digest(spki, (size_t)len, hash, &hash_len, EVP_sha256(), NULL) == 1 &&
+                 hash_len == LINK_PIN_BYTES && memcmp(hash, pin, LINK_PIN_BYTES) == 0;
+    OPENSSL_free(spki);
+    return equal;
+}
+
+/*
+ * With a pin only the server's own key counts; who signed it, for which name and until when does not. Decided here, inside the
+ * TLS handshake: later the request, with what it tells, would be out already.
+ */
+static int verify_certificate(const struct connection *connection, X509_STORE_CTX *store)
+{
+    if (!connection || !connection->address.has_pin)
+        return 0; /* as OpenSSL decided */
+    if (X509_STORE_CTX_get_error_depth(store) == 0 &&
+        !is_pinned_key(X509_STORE_CTX_get_current_cert(store), connection->address.pin))
+        return 1;
+    X509_STORE_CTX_set_error(store, X509_V_OK);
+    return 0;
+}
+
+/* --- frames --- */
+
+static int receive(struct connection *connection, struct bytes piece)
+{
+    struct lws *wsi = connection->wsi;
+    if (connection->abandoned)
+        return 0;
+    if (lws_is_first_fragment(wsi))
+        buf_clear(&connection->rx);
+    if (!lws_frame_is_binary(wsi) || connection->rx.len + piece.len > MESSAGE_BYTES_MAX) {
+        end_connection(connection, "closed the connection to", "it sent what no weft relay sends");
+        return -1;
+    }
+    buf_add_bytes(&connection->rx, piece);
+    if (lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0)
+        connection->link->port.frame(connection->link->port.self, buf_view(&connection->rx));
+    return connection->abandoned && !connection->first ? -1 : 0;
+}
+
+static void pop_frame(struct connection *connection)
+{
+    struct frame *frame = connection->first;
+    connection->first = frame->next;
+    if (!connection->first)
+        connection->last = &connection->first;
+    connection->queued_bytes -= frame->len;
+    free(frame);
+}
+
+static int write_one(struct connection *connection)
+{
+    struct frame *frame = connection->first;
+    if (frame) {
+        int written = lws_write(connection->wsi, frame->room + LWS_PRE, frame->len, LWS_WRITE_BINARY);
+        if (written < (int)frame->len)
+            return -1;
+        pop_frame(connection);
+    }
+    if (connection->first)
+        lws_callback_on_writable(connection->wsi);
+    else if (connection->abandoned)
+        return -1;
+    return 0;
+}
+
+static int writable(struct connection *connection)
+{
+    struct link *link = connection->link;
+    if (write_one(connection) < 0)
+        return -1;
+    if (connection->wants_writable && !connection->abandoned && connection->queued_bytes < LINK_QUEUE_BYTES_MAX / 2) {
+        connection->wants_writable = false;
+        link->port.writable(link->port.self);
+    }
+    return 0;
+}
+
+static int established(struct connection *connection)
+{
+    connection->open = true;
+    if (connection->abandoned)
+        return -1;
+    connection->link->port.opened(connection->link->port.self);
+    return 0;
+}
+
+static int on_connection(struct connection *connection, enum lws_callback_reasons reason, void *in, size_t len)
+{
+    switch ((int)reason) {
+    case LWS_CALLBACK_CLIENT_ESTABLISHED:
+        return established(connection);
+    case LWS_CALLBACK_CLIENT_RECEIVE:
+        return receive(connection, bytes_of(in, len));
+    case LWS_CALLBACK_CLIENT_WRITEABLE:
+        return writable(connection);
+    case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+        end_connection(connection, "cannot reach", reason_of(in));
+        return 0;
+    case LWS_CALLBACK_CLIENT_CLOSED:
+        end_connection(connection, "lost the connection to", "it was closed");
+        return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        end_connection(connection, "cannot reach", "connection failed");
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+    struct link *link = lws_context_user(lws_get_context(wsi));
+    if (reason == LWS_CALLBACK_EVENT_WAIT_CANCELLED) {
+        link->woken = true;
+        return 0;
+    }
+    struct connection *connection = wsi ? lws_get_opaque_user_data(wsi) : NULL;
+    if (reason == LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION)
+        return verify_certificate(connection, user);
+    if (!connection)
+        return 0;
+    connection->wsi = wsi; /* while connecting, lws_client_connect_via_info() has not returned it yet */
+    return on_connection(connection, reason, in, len);
+}
+
+static const struct lws_protocols protocols[] = {
+    {.name = MESSAGE_SUBPROTOCOL, .callback = callback, .rx_buffer_size = 64 * 1024},
+    {0},
+};
+
+/* --- life --- */
+
+struct link *link_new(const struct link_port *port, struct error *err)
+{
+    struct link *link = xcalloc(1, sizeof *link);
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN,
+        .protocols = protocols,
+        .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+        .user = link,
+        .fd_limit_per_thread = 16, /* else a table for as many as ulimit allows */
+        .timeout_secs = LINK_CONNECT_MS / 1000,
+        .connect_timeout_secs = LINK_CONNECT_MS / 1000,
+        .ka_time = 60,
+        .ka_probes = 3,
+        .ka_interval = 10,
+    };
+    link->port = *port;
+    lws_set_log_level(0, NULL);
+    link->context = lws_create_context(&info);
+    if (link->context)
+        return link;
+    error_set(err, ERR_IO, 0, "cannot prepare network connections: libwebsockets does not start");
+    free(link);
+    return NULL;
+}
+
+void link_free(struct link *link)
+{
+    if (!link)
+        return;
+    if (link->current)
+        link_close(link, false);
+    lws_sul_schedule(link->context, 0, &link->timer, NULL, LWS_SET_TIMER_USEC_CANCEL);
+    lws_sul_schedule(link->context, 0, &link->farewell, NULL, LWS_SET_TIMER_USEC_CANCEL);
+    lws_context_destroy(link->context);
+    while (link->all) {
+        struct connection *connection = link->all;
+        link->all = connection->next;
+        connection_free(connection);
+    }
+    free(link);
+}
+
+/* --- opening and closing --- */
+
+static int tls_flags(const struct link_address *address)
+{
+    if (address->scheme != LINK_TLS)
+        return 0;
+    int flags = LCCSCF_USE_SSL;
+    if (address->has_pin)
+        flags |= LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK; /* ALLOW_SELFSIGNED would accept before asking us */
+    else if (address->insecure)
+        flags |= LCCSCF_ALLOW_SELFSIGNED | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK | LCCSCF_ALLOW_EXPIRED |
+                 LCCSCF_ALLOW_INSECURE;
+    return flags;
+}
+
+static void connect_now(struct link *link)
+{
+    /* The relay and the session prove to each other that they live; libwebsockets need not. */
+    static const lws_retry_bo_t no_pings = {.secs_since_valid_ping = 65000, .secs_since_valid_hangup = 65500};
+    struct connection *connection = connection_new(link, &link->wanted);
+    struct link_address *to = &connection->address;
+    char unix_path[LINK_HOST_BYTES_MAX + 2];
+    bool is_unix = to->scheme == LINK_UNIX;
+
+    link->has_wanted = false;
+    link->current = connection;
+    snprintf(unix_path, sizeof unix_path, "+%s", to->host);
+    struct lws_client_connect_info info = {
+        .context = link->context,
+        .address = is_unix ? unix_path : to->host,
+        .port = is_unix ? 0 : (int)to->port,
+        .ssl_connection = tls_flags(to),
+        .path = "/",
+        .host = is_unix ? "localhost" : to->host,
+        .protocol = MESSAGE_SUBPROTOCOL,
+        .local_protocol_name = MESSAGE_SUBPROTOCOL,
+        .opaque_user_data = connection,
+        .retry_and_idle_policy = &no_pings,
+    };
+    struct lws *wsi = lws_client_connect_via_info(&info);
+    if (!wsi)
+        end_connection(connection, "cannot reach", "connection failed");
+    else if (!connection->ended)
+        connection->wsi = wsi;
+}
+
+void link_open(struct link *link, const struct link_address *address)
+{
+    ensure(!link->current && !link->has_wanted);
+    link->wanted = *address;
+    link->has_wanted = true;
+}
+
+void link_close(struct link *link, bool flush)
+{
+    struct connection *connection = link->current;
+    link->has_wanted = false;
+    if (!connection)
+        return;
+    link->current = NULL;
+    connection->abandoned = true;
+    if (connection->ended || !connection->wsi)
+        return;
+    if (!flush)
+        drop_frames(connection);
+    if (connection->open)
+        lws_callback_on_writable(connection->wsi); /* where it ends, once nothing is queued */
+    else
+        lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+}
+
+bool link_is_open(const struct link *link)
+{
+    return link->current && link->current->open;
+}
+
+size_t link_queued(const struct link *link)
+{
+    return link->current ? link->current->queued_bytes : 0;
+}
+
+bool link_send(struct link *link, struct bytes bytes)
+{
+    struct connection *connection = link->current;
+    if (!connection || !connection->open)
+        return false;
+    if (connection->queued_bytes > 0 && connection->queued_bytes + bytes.len > LINK_QUEUE_BYTES_MAX) {
+        connection->wants_writable = true;
+        return false;
+    }
+    struct frame *frame = xmalloc(sizeof *frame + bytes.len);
+    frame->next = NULL;
+    frame->len = bytes.len;
+    memcpy(frame->room + LWS_PRE, bytes.data, bytes.len);
+    *connection->last = frame;
+    connection->last = &frame->next;
+    connection->queued_bytes += bytes.len;
+    lws_callback_on_writable(connection->wsi);
+    return true;
+}
+
+void link_hold(struct link *link, bool on)
+{
+    if (link_is_open(link))
+        lws_rx_flow_control(link->current->wsi, on ? 0 : 1);
+}
+
+/* --- the loop --- */
+
+static void timer_came(lws_sorted_usec_list_t *timer)
+{
+    struct link *link = lws_container_of(timer, struct link, timer);
+    link->timer_ms = UINT64_MAX;
+    link->woken = true;
+}
+
+void link_timer(struct link *link, uint64_t at_ms)
+{
+    link->timer_ms = at_ms;
+    if (at_ms == UINT64_MAX) {
+        lws_sul_schedule(link->context, 0, &link->timer, NULL, LWS_SET_TIMER_USEC_CANCEL);
+        return;
+    }
+    uint64_t now_ms = link_now_ms();
+    uint64_t wait_ms = at_ms > now_ms ? at_ms - now_ms : 0;
+    lws_sul_schedule(link->context, 0, &link->timer, timer_came, (lws_usec_t)wait_ms * 1000 + 999);
+}
+
+static void farewell_came(lws_sorted_usec_list_t *timer)
+{
+    lws_container_of(timer, struct link, farewell)->overdue = true;
+}
+
+static void report_end(struct link *link)
+{
+    struct connection *connection = link->current;
+    if (!connection || !connection->ended)
+        return;
+    struct error why = connection->why;
+    link->current = NULL;
+    link->port.closed(link->port.self, &why);
+}
+
+static bool has_farewells(const struct link *link)
+{
+    for (const struct connection *connection = link->all; connection; connection = connection->next)
+        if (!connection->ended && connection->first)
+            return true;
+    return false;
+}
+
+void link_run(struct link *link)
+{
+    while (!link->stopped) {
+        if (link->has_wanted)
+            connect_now(link);
+        report_end(link);
+        free_ended(link);
+        if (link->woken) {
+            link->woken = false;
+            link->port.woken(link->port.self);
+            continue; /* it may have asked for something that is done above */
+        }
+        if (!link->stopped && !link->has_wanted && lws_service(link->context, 0) < 0)
+            break;
+    }
+    lws_sul_schedule(link->context, 0, &link->farewell, farewell_came, (lws_usec_t)FAREWELL_MS * 1000);
+    while (has_farewells(link) && !link->overdue && lws_service(link->context, 0) >= 0)
+        ;
+}
+
+void link_stop(struct link *link)
+{
+    link->stopped = true;
+}
+
+void link_wake(struct link *link)
+{
+    lws_cancel_service(link->context);
+}

@@ -1,0 +1,680 @@
+#include "sync/net.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "editor/base/xalloc.h"
+#include "sync/backoff.h"
+
+enum job_kind { JOB_LOCAL, JOB_PERSISTED, JOB_PRESENT, JOB_FETCHED, JOB_RETRY, JOB_PAUSE, JOB_DELETE };
+
+/* Something another thread wants done. */
+struct job {
+    struct job *next;
+    enum job_kind kind;
+    union {
+        struct local_batch local; /* plain: `bytes` */
+        uint64_t ticket;
+        struct session_view view;
+        struct { struct agent_id agent; size_t count; bool more; } fetched; /* stored: `bytes`, cut by `ends` */
+        bool on;
+    };
+    struct buf bytes;
+    size_t *ends;
+};
+
+struct net {
+    pthread_t thread;
+    int event_fd;
+
+    /* shared with other threads, under the lock */
+    pthread_mutex_t lock;
+    struct job *jobs, **jobs_last;
+    struct net_event *events, **events_last;
+    struct net_event *status_event; /* the one in the queue, or NULL */
+    size_t event_bytes;
+    bool held;       /* reading is paused until events are taken */
+    bool stopping;
+    uint64_t stop_ms; /* when to give up flushing */
+    bool all_sent;
+    struct session_status status;
+
+    /* the network thread's own */
+    struct link *link;
+    struct session *session;
+    struct backoff backoff;
+    struct link_address *addresses;
+    size_t address_count, address;
+    uint64_t try_ms; /* when to connect; UINT64_MAX: not by itself */
+    bool connecting, paused, left;
+    struct error why; /* why there is no connection */
+};
+
+uint64_t net_now_ms(void)
+{
+    return link_now_ms();
+}
+
+/* --- events to the other threads --- */
+
+static size_t event_cost(const struct net_event *event)
+{
+    size_t bytes = event->bytes.len;
+    if (event->kind == NET_RECEIVED)
+        bytes += event->received.stored.len + event->received.plain.len;
+    return bytes + sizeof *event;
+}
+
+static void signal_fd(int fd)
+{
+    uint64_t one = 1;
+    while (write(fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+static void drain_fd(int fd)
+{
+    uint64_t count;
+    while (read(fd, &count, sizeof count) < 0 && errno == EINTR)
+        ;
+}
+
+static void push_locked(struct net *net, struct net_event *event)
+{
+    if (!net->events)
+        signal_fd(net->event_fd);
+    *net->events_last = event;
+    net->events_last = &event->next;
+    net->event_bytes += event_cost(event);
+}
+
+static void push(struct net *net, struct net_event *event)
+{
+    pthread_mutex_lock(&net->lock);
+    push_locked(net, event);
+    pthread_mutex_unlock(&net->lock);
+}
+
+static struct net_event *event_new(enum net_event_kind kind, struct bytes bytes)
+{
+    struct net_event *event = xcalloc(1, sizeof *event);
+    event->kind = kind;
+    buf_add_bytes(&event->bytes, bytes);
+    return event;
+}
+
+void net_event_free(struct net_event *event)
+{
+    if (!event)
+        return;
+    if (event->kind == NET_RECEIVED)
+        received_release(&event->received);
+    buf_release(&event->bytes);
+    free(event);
+}
+
+int net_fd(const struct net *net)
+{
+    return net->event_fd;
+}
+
+struct net_event *net_next(struct net *net)
+{
+    pthread_mutex_lock(&net->lock);
+    struct net_event *event = net->events;
+    bool release = false;
+    if (event) {
+        net->events = event->next;
+        event->next = NULL;
+        net->event_bytes -= event_cost(event);
+        release = net->held && net->event_bytes < NET_EVENTS_BYTES_MAX / 2;
+    }
+    if (event == net->status_event)
+        net->status_event = NULL;
+    if (event && !net->events) {
+        net->events_last = &net->events;
+        drain_fd(net->event_fd);
+    }
+    pthread_mutex_unlock(&net->lock);
+    if (release)
+        link_wake(net->link);
+    return event;
+}
+
+/* --- the session's port: everything becomes an event --- */
+
+static bool on_send(void *self, struct bytes frame)
+{
+    struct net *net = self;
+    return link_send(net->link, frame);
+}
+
+static void on_persist(void *self, const struct outbox_record *record)
+{
+    struct net_event *event = event_new(NET_PERSIST, record->stored);
+    event->persist.record = *record;
+    event->persist.record.stored = buf_view(&event->bytes);
+    push(self, event);
+}
+
+static void on_acked(void *self, const struct agent_id *agent, uint64_t next_seq)
+{
+    struct net_event *event = event_new(NET_ACKED, (struct bytes){0});
+    event->acked.agent = *agent;
+    event->acked.next_seq = next_seq;
+    push(self, event);
+}
+
+static void on_received(void *self, struct received *received)
+{
+    struct net_event *event = event_new(NET_RECEIVED, (struct bytes){0});
+    received_move(&event->received, received);
+    push(self, event);
+}
+
+static void on_member(void *self, const struct member *member, struct bytes stored, const struct resume_point *resume)
+{
+    struct net_event *event = event_new(NET_MEMBER, stored);
+    event->member.member = *member;
+    event->member.resume = *resume;
+    push(self, event);
+}
+
+static void on_genesis(void *self, const struct genesis *genesis, struct bytes stored)
+{
+    struct net_event *event = event_new(NET_GENESIS, stored);
+    event->genesis.genesis = *genesis;
+    push(self, event);
+}
+
+static void on_base(void *self, uint64_t done, uint64_t total, struct bytes text)
+{
+    struct net_event *event = event_new(NET_BASE, text);
+    event->base.done = done;
+    event->base.total = total;
+    push(self, event);
+}
+
+static void on_fetch(void *self, const struct agent_id *agent, uint64_t from_seq)
+{
+    struct net_event *event = event_new(NET_FETCH, (struct bytes){0});
+    event->fetch.agent = *agent;
+    event->fetch.from_seq = from_seq;
+    push(self, event);
+}
+
+static void on_peer(void *self, const struct session_peer *peer)
+{
+    struct net_event *event = event_new(NET_PEER, (struct bytes){0});
+    event->peer = *peer;
+    push(self, event);
+}
+
+static void on_alarm(void *self, enum session_alarm alarm, const struct agent_id *agent, const struct error *why)
+{
+    struct net_event *event = event_new(NET_ALARM, (struct bytes){0});
+    event->alarm.alarm = alarm;
+    event->alarm.agent = *agent;
+    event->alarm.why = *why;
+    push(self, event);
+}
+
+static void on_moved(void *self, struct bytes link)
+{
+    push(self, event_new(NET_MOVED, link));
+}
+
+/* --- connecting --- */
+
+/* The next address at once, and a pause when all have been tried. */
+static void try_again(struct net *net, uint64_t now_ms, uint64_t floor_ms)
+{
+    net->connecting = false;
+    net->address = (net->address + 1) % net->address_count;
+    uint64_t wait_ms = net->address == 0 ? backoff_next_ms(&net->backoff, floor_ms) : floor_ms;
+    net->try_ms = now_ms + wait_ms;
+}
+
+/* What only a person can cure is not tried again by itself. */
+static bool is_final(unsigned code)
+{
+    return code != 0 && code != REFUSE_NO_DOCUMENT && code != REFUSE_FULL;
+}
+
+static void connection_ended(struct net *net, const struct error *why)
+{
+    uint64_t now_ms = link_now_ms();
+    struct session_status status;
+    session_status(net->session, now_ms, &status);
+    net->why = *why;
+    try_again(net, now_ms, status.retry_ms);
+    if (status.state == SESSION_REFUSED && is_final(status.refuse_code))
+        net->try_ms = UINT64_MAX;
+}
+
+static void on_drop(void *self, const struct error *why)
+{
+    struct net *net = self;
+    link_close(net->link, true); /* what was said before goes out */
+    connection_ended(net, why);
+}
+
+static void connect_if_due(struct net *net, uint64_t now_ms)
+{
+    if (net->connecting || net->paused || net->left || now_ms < net->try_ms)
+        return;
+    net->connecting = true;
+    net->try_ms = UINT64_MAX;
+    link_open(net->link, &net->addresses[net->address]);
+}
+
+static void disconnect(struct net *net, uint64_t now_ms)
+{
+    link_close(net->link, true);
+    session_disconnected(net->session, now_ms);
+    net->connecting = false;
+    net->try_ms = UINT64_MAX;
+}
+
+/* --- jobs --- */
+
+static void do_fetched(struct net *net, const struct job *job, uint64_t now_ms)
+{
+    struct bytes *stored = xcalloc(job->fetched.count + 1, sizeof *stored);
+    size_t start = 0;
+    for (size_t i = 0; i < job->fetched.count; i++) {
+        stored[i] = bytes_of(job->bytes.data + start, job->ends[i] - start);
+        start = job->ends[i];
+    }
+    session_fetched(net->session, &job->fetched.agent, stored, job->fetched.count, job->fetched.more, now_ms);
+    free(stored);
+}
+
+static void do_retry(struct net *net, uint64_t now_ms)
+{
+    if (net->connecting || net->paused)
+        return;
+    backoff_reset(&net->backoff);
+    net->try_ms = now_ms;
+}
+
+static void do_pause(struct net *net, bool on, uint64_t now_ms)
+{
+    if (on == net->paused)
+        return;
+    net->paused = on;
+    if (on) {
+        session_leave(net->session, now_ms);
+        disconnect(net, now_ms);
+        error_set(&net->why, ERR_OFFLINE, 0, "working alone");
+    } else {
+        do_retry(net, now_ms);
+    }
+}
+
+static void do_job(struct net *net, struct job *job, uint64_t now_ms)
+{
+    switch (job->kind) {
+    case JOB_LOCAL:
+        job->local.plain = buf_view(&job->bytes);
+        session_local(net->session, &job->local, now_ms);
+        break;
+    case JOB_PERSISTED:
+        session_persisted(net->session, job->ticket, now_ms);
+        break;
+    case JOB_PRESENT:
+        session_present(net->session, &job->view, now_ms);
+        break;
+    case JOB_FETCHED:
+        do_fetched(net, job, now_ms);
+        break;
+    case JOB_RETRY:
+        do_retry(net, now_ms);
+        break;
+    case JOB_PAUSE:
+        do_pause(net, job->on, now_ms);
+        break;
+    case JOB_DELETE:
+        session_delete_document(net->session, now_ms);
+        break;
+    }
+}
+
+static void job_free(struct job *job)
+{
+    buf_release(&job->bytes);
+    free(job->ends);
+    free(job);
+}
+
+static void do_jobs(struct net *net)
+{
+    pthread_mutex_lock(&net->lock);
+    struct job *job = net->jobs;
+    net->jobs = NULL;
+    net->jobs_last = &net->jobs;
+    pthread_mutex_unlock(&net->lock);
+    while (job) {
+        struct job *next = job->next;
+        do_job(net, job, link_now_ms());
+        job_free(job);
+        job = next;
+    }
+}
+
+/* --- the thread --- */
+
+static bool looks_different(const struct session_status *a, const struct session_status *b)
+{
+    return a->state != b->state || a->idle != b->idle || a->caught_up != b->caught_up ||
+           a->unacked_edits != b->unacked_edits || a->unacked_batches != b->unacked_batches ||
+           a->base_done != b->base_done || a->base_total != b->base_total || a->rtt_ms != b->rtt_ms ||
+           a->peers != b->peers || a->refuse_code != b->refuse_code || strcmp(a->why.text, b->why.text) != 0;
+}
+
+static void read_status(struct net *net, struct session_status *out)
+{
+    session_status(net->session, link_now_ms(), out);
+    if (out->state == SESSION_ONLINE)
+        backoff_reset(&net->backoff);
+    bool silent = link_is_open(net->link);
+    if (out->state == SESSION_OFFLINE && !silent)
+        out->why = net->why;
+}
+
+static void post_status(struct net *net)
+{
+    struct session_status status;
+    read_status(net, &status);
+    pthread_mutex_lock(&net->lock);
+    bool different = looks_different(&status, &net->status);
+    net->status = status;
+    if (net->status_event) {
+        net->status_event->status = status;
+    } else if (different) {
+        net->status_event = event_new(NET_STATUS, (struct bytes){0});
+        net->status_event->status = status;
+        push_locked(net, net->status_event);
+    }
+    pthread_mutex_unlock(&net->lock);
+}
+
+static void hold_or_go_on(struct net *net)
+{
+    pthread_mutex_lock(&net->lock);
+    bool hold = net->event_bytes > (net->held ? NET_EVENTS_BYTES_MAX / 2 : NET_EVENTS_BYTES_MAX);
+    bool changed = hold != net->held;
+    net->held = hold;
+    pthread_mutex_unlock(&net->lock);
+    if (changed)
+        link_hold(net->link, hold);
+}
+
+/* Says goodbye once, then waits for acknowledgements as long as there is time and hope. */
+static bool leave(struct net *net, uint64_t stop_ms, uint64_t now_ms)
+{
+    struct session_status status;
+    if (!net->left)
+        session_leave(net->session, now_ms);
+    net->left = true;
+    session_status(net->session, now_ms, &status);
+    bool online = status.state == SESSION_ONLINE;
+    if (online && status.unacked_batches > 0 && now_ms < stop_ms)
+        return false;
+    pthread_mutex_lock(&net->lock);
+    net->all_sent = status.unacked_batches == 0;
+    pthread_mutex_unlock(&net->lock);
+    link_close(net->link, true);
+    link_stop(net->link);
+    return true;
+}
+
+static void set_timer(struct net *net, uint64_t stop_ms)
+{
+    uint64_t next = session_next_ms(net->session);
+    if (!net->connecting && !net->paused && net->try_ms < next)
+        next = net->try_ms;
+    link_timer(net->link, net->left && stop_ms < next ? stop_ms : next);
+}
+
+static void work(struct net *net)
+{
+    pthread_mutex_lock(&net->lock);
+    bool stopping = net->stopping;
+    uint64_t stop_ms = net->stop_ms;
+    pthread_mutex_unlock(&net->lock);
+
+    do_jobs(net);
+    uint64_t now_ms = link_now_ms();
+    session_tick(net->session, now_ms);
+    hold_or_go_on(net);
+    bool gone = stopping && leave(net, stop_ms, now_ms);
+    if (!gone)
+        connect_if_due(net, now_ms);
+    post_status(net);
+    if (!gone)
+        set_timer(net, stop_ms);
+}
+
+static void on_opened(void *self)
+{
+    struct net *net = self;
+    session_connected(net->session, link_now_ms());
+    link_hold(net->link, net->held); /* only this thread changes it */
+    work(net);
+}
+
+static void on_frame(void *self, struct bytes frame)
+{
+    struct net *net = self;
+    session_receive(net->session, frame, link_now_ms());
+    work(net);
+}
+
+static void on_writable(void *self)
+{
+    struct net *net = self;
+    session_writable(net->session, link_now_ms());
+    work(net);
+}
+
+static void on_closed(void *self, const struct error *why)
+{
+    struct net *net = self;
+    session_disconnected(net->session, link_now_ms());
+    connection_ended(net, why);
+    work(net);
+}
+
+static void on_woken(void *self)
+{
+    work(self);
+}
+
+static void *run(void *self)
+{
+    struct net *net = self;
+    link_run(net->link);
+    return NULL;
+}
+
+/* --- life --- */
+
+static bool make_session(struct net *net, const struct net_config *config, struct error *err)
+{
+    struct session_config session = config->session;
+    struct session_port port = {
+        net, on_send, on_drop, on_persist, on_acked, on_received, on_member, on_genesis, on_base, on_fetch, on_peer,
+        on_alarm, on_moved,
+    };
+    if (session.seed == 0)
+        crypto_random(&session.seed, sizeof session.seed);
+    backoff_init(&net->backoff, session.seed);
+    net->session = session_new(&session, &port, link_now_ms(), err);
+    return net->session != NULL;
+}
+
+static bool make_link(struct net *net, struct error *err)
+{
+    struct link_port port = {net, on_opened, on_frame, on_writable, on_closed, on_woken};
+    net->link = link_new(&port, err);
+    return net->link != NULL;
+}
+
+/* Signals are for the thread that has the terminal. */
+static bool start_thread(struct net *net, struct error *err)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&net->thread, NULL, run, net);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = failed;
+    return !failed || error_errno(err, "cannot start the network thread");
+}
+
+static void net_free(struct net *net)
+{
+    session_free(net->session);
+    link_free(net->link);
+    while (net->jobs) {
+        struct job *job = net->jobs;
+        net->jobs = job->next;
+        job_free(job);
+    }
+    while (net->events) {
+        struct net_event *event = net->events;
+        net->events = event->next;
+        net_event_free(event);
+    }
+    if (net->event_fd >= 0)
+        close(net->event_fd);
+    pthread_mutex_destroy(&net->lock);
+    free(net->addresses);
+    free(net);
+}
+
+struct net *net_start(const struct net_config *config, struct error *err)
+{
+    struct net *net = xcalloc(1, sizeof *net);
+    pthread_mutex_init(&net->lock, NULL);
+    net->jobs_last = &net->jobs;
+    net->events_last = &net->events;
+    net->addresses = xmemdup(config->addresses, config->address_count * sizeof *config->addresses);
+    net->address_count = config->address_count;
+    net->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (net->event_fd < 0) {
+        error_errno(err, "cannot start the network thread");
+        goto fail;
+    }
+    if (config->address_count == 0) {
+        error_set(err, ERR_USAGE, 0, "the link names no relay");
+        goto fail;
+    }
+    if (!make_session(net, config, err) || !make_link(net, err))
+        goto fail;
+    link_wake(net->link);
+    if (start_thread(net, err))
+        return net;
+fail:
+    net_free(net);
+    return NULL;
+}
+
+bool net_stop(struct net *net, unsigned deadline_ms)
+{
+    if (!net)
+        return true;
+    pthread_mutex_lock(&net->lock);
+    net->stopping = true;
+    net->stop_ms = link_now_ms() + deadline_ms;
+    pthread_mutex_unlock(&net->lock);
+    link_wake(net->link);
+    pthread_join(net->thread, NULL);
+    bool all_sent = net->all_sent;
+    net_free(net);
+    return all_sent;
+}
+
+/* --- from other threads --- */
+
+static void post(struct net *net, struct job *job)
+{
+    pthread_mutex_lock(&net->lock);
+    *net->jobs_last = job;
+    net->jobs_last = &job->next;
+    pthread_mutex_unlock(&net->lock);
+    link_wake(net->link);
+}
+
+static struct job *job_new(enum job_kind kind)
+{
+    struct job *job = xcalloc(1, sizeof *job);
+    job->kind = kind;
+    return job;
+}
+
+void net_local(struct net *net, const struct local_batch *batch)
+{
+    struct job *job = job_new(JOB_LOCAL);
+    job->local = *batch;
+    buf_add_bytes(&job->bytes, batch->plain);
+    post(net, job);
+}
+
+void net_persisted(struct net *net, uint64_t ticket)
+{
+    struct job *job = job_new(JOB_PERSISTED);
+    job->ticket = ticket;
+    post(net, job);
+}
+
+void net_present(struct net *net, const struct session_view *view)
+{
+    struct job *job = job_new(JOB_PRESENT);
+    job->view = *view;
+    post(net, job);
+}
+
+void net_fetched(struct net *net, const struct agent_id *agent, const struct bytes *stored, size_t count, bool more)
+{
+    struct job *job = job_new(JOB_FETCHED);
+    job->fetched.agent = *agent;
+    job->fetched.count = count;
+    job->fetched.more = more;
+    job->ends = xcalloc(count + 1, sizeof *job->ends);
+    for (size_t i = 0; i < count; i++) {
+        buf_add_bytes(&job->bytes, stored[i]);
+        job->ends[i] = job->bytes.len;
+    }
+    post(net, job);
+}
+
+void net_retry(struct net *net)
+{
+    post(net, job_new(JOB_RETRY));
+}
+
+void net_pause(struct net *net, bool on)
+{
+    struct job *job = job_new(JOB_PAUSE);
+    job->on = on;
+    post(net, job);
+}
+
+void net_delete_document(struct net *net)
+{
+    post(net, job_new(JOB_DELETE));
+}
+
+void net_status(struct net *net, struct session_status *out)
+{
+    pthread_mutex_lock(&net->lock);
+    *out = net->status;
+    pthread_mutex_unlock(&net->lock);
+}
