@@ -11,9 +11,10 @@
  *        |  <-- ACK ordinal                      |   durable up to there
  *        |  <-> PRESENCE, PING, PONG             |
  *
- * Every message is one kind byte and its fields; numbers are varints, keys and ids are raw. Bytes left over are an error.
- * A record in a frame is its stored form (sync/record.h) with each agent id replaced: number 0, then the 16 bytes, the first
- * time on this connection and direction (it gets the next number, from 1); afterwards that number alone.
+ * Every message is one kind byte and its fields in the order of struct message below; numbers are varints, keys and ids
+ * are raw, texts and records are sized, a log is named by the first 16 bytes of its digest. Bytes left over are an error.
+ * A record in a frame is its stored form (sync/record.h) with each agent id replaced: number 0, then the 16 bytes, the
+ * first time on this connection and direction (it gets the next number, from 1); afterwards that number alone.
  *
  *   Ownership  struct message is a view into the frame, except that records are restored into `records` (owned; release
  *              with message_release()).
@@ -23,6 +24,7 @@
 #ifndef WEFT_SYNC_MESSAGE_H
 #define WEFT_SYNC_MESSAGE_H
 
+#include "sync/presence.h"
 #include "sync/record.h"
 
 #define MESSAGE_SUBPROTOCOL "weft.1"
@@ -37,7 +39,6 @@ enum {
     MESSAGE_VECTOR_MAX = 65536,
     MESSAGE_TEXT_BYTES_MAX = 256,
     MESSAGE_TOKEN_BYTES_MAX = 256,
-    PRESENCE_BYTES_MAX = 512,       /* a sealed presence in its frame: 256 of content, id, counter, tag, signature */
 };
 
 enum message_kind {
@@ -95,7 +96,7 @@ struct message {
             struct sign_public device_key; /* the device's key in this document */
             struct signature device_proof; /* over hello_digest() */
             struct signature read_proof;   /* by the document's read key, over hello_digest() */
-            struct bytes genesis;          /* empty, or the stored GENESIS record: create the document if it is not there */
+            struct bytes genesis;          /* empty, or the stored GENESIS record: create the document if it is missing */
             struct bytes token;            /* empty, or what the relay's operator asks for creating */
         } hello;
         struct {
@@ -131,10 +132,15 @@ struct message {
     struct place_record *record_items;
 };
 
-/* The agents numbered so far on one connection in one direction. Zero-initialised it is empty. */
+/*
+ * The agents numbered so far on one connection in one direction; one table encodes or decodes, never both.
+ * Zero-initialised it is empty. After MESSAGE_AGENTS_MAX of them further agents are spelled out every time.
+ */
 struct agent_numbers {
-    struct agent_id *ids;
+    struct agent_id *ids; /* number n is ids[n - 1] */
     size_t count, cap;
+    uint32_t *slots;      /* for encoding: a hash table of numbers, 0 is empty */
+    size_t slot_count;
 };
 void agent_numbers_release(struct agent_numbers *numbers);
 void agent_numbers_clear(struct agent_numbers *numbers);
@@ -142,8 +148,9 @@ void agent_numbers_clear(struct agent_numbers *numbers);
 void message_release(struct message *message);
 enum message_sender { MESSAGE_BY_CLIENT, MESSAGE_BY_RELAY };
 /*
- * Reads one frame. `sender` is who made it: kinds and layouts of the other side are refused. `numbers` is the table of that
- * direction; it grows only when the whole frame is well-formed. *message is overwritten (initialise it with {0}).
+ * Reads one frame. `sender` is who made it: kinds and layouts of the other side are refused. `numbers` is the table of
+ * that direction; it grows only when the whole frame is well-formed. *message is overwritten (initialise it with {0}).
+ * Records are put back into their stored form and not looked into: record_decode() is the caller's next step.
  */
 MUST_USE bool message_decode(struct bytes frame, enum message_sender sender, struct agent_numbers *numbers,
                              struct message *message, struct error *err);
@@ -157,31 +164,5 @@ void hello_digest(const struct sign_public *relay_key, const unsigned char nonce
 /* What a DELETE signs: ("weft-delete-1", relay key, nonce of this connection's challenge, doc). */
 void delete_digest(const struct sign_public *relay_key, const unsigned char nonce[32], const struct doc_id *doc,
                    struct digest *out);
-
-/* --- presence: sealed and signed too, never stored --- */
-
-enum { PRESENCE_HEADS_MAX = 6, PRESENCE_SELECTIONS_MAX = 4 };
-enum presence_flags { PRESENCE_AWAY = 1, PRESENCE_LEAVING = 2, PRESENCE_VIEWER = 4, PRESENCE_DISK = 8 };
-
-struct presence {
-    struct agent_id agent;
-    uint64_t counter;          /* rises; an older one is dropped */
-    unsigned flags;
-    struct sign_public doc_key;    /* who signs: the device in this document */
-    bool has_card;                 /* first of a connection, and when PEERS changed: introduces a reader */
-    struct sign_public device_key; /* card: who it is to people, certified */
-    struct signature certificate;
-    char name[NAME_BYTES_MAX + 1]; /* card */
-    struct event_id heads[PRESENCE_HEADS_MAX]; /* the version its positions speak of; more heads than fit: no cursor */
-    size_t head_count;
-    bool has_cursor;
-    uint64_t cursor, anchor;   /* bytes at that version; anchor == cursor: no selection */
-    uint64_t events_seen;      /* how many events the sender has merged: a hint for "behind" */
-};
-void presence_seal(const struct presence *presence, const struct doc_keys *keys, const struct sign_key *doc_key,
-                   struct buf *out);
-/* The content is authentic (content key, signature by doc_key, certificate when there is a card). */
-MUST_USE bool presence_open(struct bytes sealed, const struct doc_keys *keys, struct presence *presence,
-                            struct error *err);
 
 #endif
