@@ -59,8 +59,8 @@ bool db_in_memory(const struct db *db);
 /* --- statements --- */
 
 /*
- * The kept statement for `sql` (one statement), reset and without bindings. Never NULL. While it is being stepped the same
- * text is not to be used a second time.
+ * The kept statement for `sql` (one statement), reset and without bindings. Never NULL. While it is being stepped the
+ * same text is not to be used a second time.
  */
 struct db_stmt *db_use(struct db *db, const char *sql);
 /* Parameters count from 1. Bytes and text are borrowed until the statement ends. */
@@ -76,6 +76,9 @@ MUST_USE enum db_stepped db_step(struct db_stmt *stmt, struct error *err);
 void db_end(struct db_stmt *stmt);
 /* Steps to the end; rows are ignored. */
 MUST_USE bool db_run(struct db_stmt *stmt, struct error *err);
+
+/* For questions with one answer: true at its row (then db_end()). No row is ERR_MISSING. */
+MUST_USE bool db_one(struct db_stmt *stmt, struct error *err);
 
 /* Columns count from 0; views live until the next step. */
 int64_t db_column_int(struct db_stmt *stmt, int at);

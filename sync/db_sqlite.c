@@ -222,6 +222,19 @@ bool db_run(struct db_stmt *stmt, struct error *err)
     }
 }
 
+bool db_one(struct db_stmt *stmt, struct error *err)
+{
+    switch (db_step(stmt, err)) {
+    case DB_ROW:
+        return true;
+    case DB_DONE:
+        return error_set(err, ERR_MISSING, 0, "%s has no such entry", stmt->db->what);
+    case DB_FAILED:
+        break;
+    }
+    return false;
+}
+
 int64_t db_column_int(struct db_stmt *stmt, int at)
 {
     return sqlite3_column_int64(stmt->handle, at);
@@ -313,17 +326,11 @@ bool db_in_transaction(const struct db *db)
 static bool pragma_int(struct db *db, const char *sql, int64_t *value, struct error *err)
 {
     struct db_stmt *stmt = db_use(db, sql);
-    switch (db_step(stmt, err)) {
-    case DB_ROW:
-        *value = db_column_int(stmt, 0);
-        db_end(stmt);
-        return true;
-    case DB_DONE:
-        return error_set(err, ERR_FORMAT, 0, "%s has no answer to %s", db->what, sql);
-    case DB_FAILED:
-        break;
-    }
-    return false;
+    if (!db_one(stmt, err))
+        return false;
+    *value = db_column_int(stmt, 0);
+    db_end(stmt);
+    return true;
 }
 
 /* Runs with busy waiting of our own: switching to WAL does not ask SQLite's busy handler. */
@@ -683,7 +690,7 @@ bool db_backup(struct db *db, const char *path, struct error *err)
 static bool lock_alone(struct db *db, struct error *err)
 {
     struct db_stmt *stmt = db_use(db, "PRAGMA journal_mode = DELETE");
-    if (db_step(stmt, err) != DB_ROW)
+    if (!db_one(stmt, err))
         return false;
     const char *mode = db_column_text(stmt, 0);
     bool alone = mode && strcmp(mode, "delete") == 0;

@@ -84,9 +84,15 @@ void journal_rollback(struct journal *journal);
 bool journal_changed(struct journal *journal);
 /* Makes what is committed survive a power cut. The one call for another thread. */
 MUST_USE bool journal_sync(struct journal *journal, struct error *err);
-/* Pages waiting in the WAL, and copying them into the database (sync/db.h). */
+/* NULL in memory. */
+const char *journal_file(const struct journal *journal);
+/* Pages waiting in the WAL. */
 unsigned journal_wal_pages(const struct journal *journal);
-MUST_USE bool journal_checkpoint_wal(struct journal *journal, struct error *err);
+/*
+ * Copies them into the database over a connection of its own, so that nobody who writes has to wait. From any
+ * thread.
+ */
+MUST_USE bool journal_checkpoint_wal(const char *path, struct error *err);
 
 /* --- rows --- */
 
@@ -152,14 +158,9 @@ struct journal_read {
 /* Rows with a place above read->last_place, in order of arrival; at most `rows_max` (0: all). */
 MUST_USE bool journal_rows(struct journal *journal, uint64_t rows_max, struct journal_visitor visitor,
                            struct journal_read *read, struct error *err);
-/* Rows of one agent that hold events from `seq` on, in order of seq. */
+/* Rows of one agent that hold events from `seq` on (0: records without events too), in order of seq. */
 MUST_USE bool journal_rows_of(struct journal *journal, const struct agent_id *agent, uint64_t seq,
                               struct journal_visitor visitor, struct journal_read *read, struct error *err);
-/* The body of a LOCAL row as it is sealed, and back: for tests and the fuzzer. */
-void journal_local_encode(const struct journal_local *local, const unsigned char path_tag[16], struct buf *out);
-MUST_USE bool journal_local_decode(struct bytes encoded, struct journal_row *row, unsigned char path_tag[16],
-                                   struct journal_view *view, struct error *err);
-
 /* --- base and notes --- */
 
 /*
@@ -224,8 +225,9 @@ struct journal_relay {
     struct digest log; /* zeros: never been there */
     uint64_t place;    /* everything up to here is in the rows */
     struct digest hash;
+    bool rewound; /* putting: the log has lost its tail, so the place goes back */
 };
-/* Within one log the place only grows: another process of this device may be ahead. */
+/* Within one log the place only grows, unless rewound: another process of this device may be ahead. */
 MUST_USE bool journal_relay_put(struct journal *journal, const struct journal_relay *relay, struct error *err);
 MUST_USE bool journal_relay_get(struct journal *journal, struct journal_relay *relay, struct error *err);
 
