@@ -38,7 +38,6 @@ static bool is_linked(int fd)
 
 static bool make_file(struct agent_lock *lock, const char *dir, struct error *err)
 {
-    crypto_random(lock->agent.bytes, sizeof lock->agent.bytes);
     lock->path = lock_path(dir, &lock->agent);
     lock->fd = open(lock->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (lock->fd >= 0)
@@ -49,10 +48,11 @@ static bool make_file(struct agent_lock *lock, const char *dir, struct error *er
     return false;
 }
 
-bool agent_lock_take(struct agent_lock *lock, const char *dir, struct error *err)
+bool agent_lock_hold(struct agent_lock *lock, const char *dir, const struct agent_id *agent, struct error *err)
 {
     *lock = (struct agent_lock){.fd = -1};
     for (;;) {
+        lock->agent = *agent;
         if (!make_file(lock, dir, err))
             return false;
         /* Waits at most for a tester's or sweeper's glance at it. */
@@ -66,6 +66,13 @@ bool agent_lock_take(struct agent_lock *lock, const char *dir, struct error *err
             return true;
         agent_lock_release(lock);
     }
+}
+
+bool agent_lock_take(struct agent_lock *lock, const char *dir, struct error *err)
+{
+    struct agent_id agent;
+    crypto_random(agent.bytes, sizeof agent.bytes);
+    return agent_lock_hold(lock, dir, &agent, err);
 }
 
 void agent_lock_release(struct agent_lock *lock)

@@ -392,6 +392,7 @@ void genesis_seal(const struct genesis *genesis, const struct doc_keys *keys, st
     buf_add(&clear, genesis->commitment.bytes, sizeof genesis->commitment.bytes);
     buf_add_varint(&plain, genesis->base_len);
     buf_add(&plain, genesis->base_root.bytes, sizeof genesis->base_root.bytes);
+    buf_add_sized(&plain, bytes_of_string(genesis->name));
     record_seal(&(struct record_spec){.kind = RECORD_GENESIS,
                                       .sealer = sealer_from_content(keys, "weft-genesis-nonce-1", buf_view(&plain)),
                                       .clear = buf_view(&clear),
@@ -444,8 +445,11 @@ static bool genesis_decode_plain(struct bytes plain, struct genesis *out, struct
     struct reader reader = reader_of(plain);
     out->base_len = read_varint(&reader);
     read_into(&reader, out->base_root.bytes, sizeof out->base_root.bytes);
-    if (!reader_done(&reader))
+    struct bytes name = read_sized(&reader, NAME_BYTES_MAX);
+    if (!reader_done(&reader) || memchr(name.data ? (const void *)name.data : "", '\0', name.len))
         return refuse(err, "the text a genesis names");
+    memcpy(out->name, name.data ? (const void *)name.data : "", name.len);
+    out->name[name.len] = '\0';
     if (out->base_len > BASE_BYTES_MAX)
         return error_set(err, ERR_LIMIT, 0, "the shared text had %llu bytes at its start, more than %d",
                          (unsigned long long)out->base_len, BASE_BYTES_MAX);

@@ -126,6 +126,7 @@ struct genesis {
     struct digest commitment;              /* clear: to the content key */
     uint64_t base_len;                     /* sealed, as what follows */
     struct digest base_root;
+    char name[NAME_BYTES_MAX + 1];         /* what its owner calls it (the file's name); unsafe to show as it is */
 };
 void genesis_make(const struct doc_keys *keys, const struct rope *base, struct genesis *out);
 void genesis_seal(const struct genesis *genesis, const struct doc_keys *keys, struct buf *out);
