@@ -20,7 +20,7 @@ struct relay_limits relay_limits_default(void)
         .document_records = {1000, 20000},
         .upload_window_bytes = 1 << 20,
         .store_window_bytes = 32 << 20,
-        .reader_lag_bytes = 1 << 20,
+        .reader_lag_bytes = 4 << 20,
         .reader_stall_ms = 10000,
         .hello_ms = 5000,
         .silence_ms = 60000,

@@ -71,7 +71,7 @@ struct relay_limits {
     struct relay_rate document_records; /* 1,000/s, 20,000 */
     size_t upload_window_bytes;         /* of a connection, not durable yet: 1 MiB */
     size_t store_window_bytes;          /* of all connections, not durable yet: 32 MiB */
-    size_t reader_lag_bytes;            /* a live reader further behind is sent away: 1 MiB */
+    size_t reader_lag_bytes;            /* a reader who was live, is further behind and whose link is full is sent away: 4 MiB */
     uint64_t reader_stall_ms;           /* so is one whose link takes nothing for so long: 10 s */
     uint64_t hello_ms;                  /* from accept to HELLO, and from HELLO to RESUME: 5 s */
     uint64_t silence_ms;                /* nothing heard: the connection is dead: 60 s */
@@ -83,7 +83,7 @@ struct relay_limits {
     uint64_t documents;                 /* 0: no limit */
     size_t address_connections;         /* from one address: 32; the address "" (a Unix socket) is exempt */
     struct relay_rate address_accepts;  /* 5/s, 20 */
-    struct relay_rate address_refusals; /* failed proofs: 10 a minute in bursts of 10 */
+    struct relay_rate address_refusals; /* failed proofs: 1/s, 10 */
     uint64_t address_documents;         /* created a day: 100 */
 };
 struct relay_limits relay_limits_default(void);
@@ -119,7 +119,10 @@ void relay_gone(struct relay_connection *connection, uint64_t now_ms);
 void relay_tick(struct relay *relay, uint64_t now_ms, uint64_t wall_s);
 /* Lets the store deliver (store_poll()): acknowledgements go out, readers wake. */
 void relay_poll(struct relay *relay, uint64_t now_ms);
-/* Sends REFUSE_STOPPING to everybody and takes nothing any more. Appends under way are still acknowledged. */
+/*
+ * Sends REFUSE_STOPPING to everybody and takes nothing any more. For an orderly end: store_commit() and relay_poll() first,
+ * so that what came is acknowledged.
+ */
 void relay_stop(struct relay *relay, uint64_t now_ms);
 
 /* WebSocket close codes: 4000 + what HTTP would say. */

@@ -35,7 +35,7 @@ struct relay_connection {
     struct relay *relay;
     void *link;
     uint64_t id;
-    struct relay_connection *next, **self_in_relay; /* all connections */
+    struct relay_connection *next, **self_in_relay; /* of relay->connections, later of relay->departed */
     struct address *address;                        /* NULL: exempt */
     enum connection_state state;
     bool gone;      /* the link is; only answers are waited for */
@@ -122,6 +122,22 @@ struct relay_document {
 
 enum { DOCUMENT_SLOTS = 4096 };
 
+/* One record that was handed to the store. */
+struct relay_arrival {
+    struct relay_arrival *next, **self_in_relay;
+    struct relay_connection *connection;
+    struct relay_document *document;
+    uint64_t origin; /* the connection's id */
+    uint64_t ordinal;
+    uint64_t place;        /* 0: only looked up */
+    uint64_t agent_number;
+    uint64_t next_seq;     /* of the agent after it; 0: it moves nothing */
+    bool member;
+    bool exact;            /* a look-up that must find these very bytes */
+    unsigned char *stored; /* for the tail; NULL when nobody else was there */
+    size_t len;
+};
+
 struct relay {
     struct relay_limits limits;
     struct sign_key key;
@@ -129,6 +145,8 @@ struct relay {
     struct store *store;
     struct relay_port port;
     struct relay_connection *connections;
+    struct relay_connection *departed; /* gone, but waited for */
+    struct relay_arrival *arrivals;
     struct relay_document *slots[DOCUMENT_SLOTS];
     struct addresses addresses;
     struct relay_connection *acks_due;
@@ -164,7 +182,7 @@ void relay_document_free(struct relay_document *document);
 /* An answer for the document came: frees it when nothing needs it any more. */
 void relay_document_answered(struct relay_document *document);
 /* Everybody is sent away; whoever comes back loads it anew. */
-void relay_document_break(struct relay_document *document, enum refuse_code code, const char *text);
+void relay_document_break(struct relay_document *document, enum refuse_code code, uint64_t retry_ms, const char *text);
 /* A record became durable: to the tail (`stored` is taken over; NULL: nobody else is here) and to whoever is due. */
 void relay_document_durable(struct relay_document *document, uint64_t place, uint64_t origin, unsigned char *stored, size_t len);
 /* Everybody looks whether there is something for him. */
@@ -173,6 +191,7 @@ void relay_document_trim(struct relay_document *document);
 const struct tail_row *relay_tail_find(const struct tail *tail, uint64_t place);
 
 /* --- relay_upload.c --- */
+void relay_arrival_free(struct relay_arrival *arrival);
 void relay_upload_records(struct relay_connection *connection, const struct message *message);
 void relay_upload_reoffer(struct relay_connection *connection, const struct message *message);
 

@@ -1,0 +1,294 @@
+#include "sync/relay/relay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+#include "sync/relay/relay_parts.h"
+
+enum { PURGE_MS = 60 * 1000 };
+
+struct relay *relay_new(const struct relay_options *options, struct store *store, const struct relay_port *port)
+{
+    struct relay *relay = xcalloc(1, sizeof *relay);
+    relay->limits = options->limits;
+    relay->key = *options->key;
+    relay->token = options->token ? xstrdup(options->token) : NULL;
+    relay->store = store;
+    relay->port = *port;
+    return relay;
+}
+
+void relay_free(struct relay *relay)
+{
+    if (!relay)
+        return;
+    store_silence(relay->store);
+    while (relay->arrivals)
+        relay_arrival_free(relay->arrivals);
+    while (relay->connections)
+        relay_connection_free(relay->connections);
+    while (relay->departed)
+        relay_connection_free(relay->departed);
+    for (size_t i = 0; i < DOCUMENT_SLOTS; i++)
+        while (relay->slots[i])
+            relay_document_free(relay->slots[i]);
+    addresses_release(&relay->addresses);
+    crypto_wipe(&relay->key, sizeof relay->key);
+    free(relay->token);
+    free(relay);
+}
+
+/* --- connections --- */
+
+static struct relay_connection *connection_new(struct relay *relay, void *link)
+{
+    struct relay_connection *connection = xcalloc(1, sizeof *connection);
+    connection->relay = relay;
+    connection->link = link;
+    connection->id = ++relay->next_id;
+    connection->since_ms = connection->heard_ms = connection->left_ms = relay->now_ms;
+    bucket_fill(&connection->frames, relay->limits.frames, relay->now_ms);
+    bucket_fill(&connection->presence, relay->limits.presence, relay->now_ms);
+    connection->next = relay->connections;
+    connection->self_in_relay = &relay->connections;
+    if (relay->connections)
+        relay->connections->self_in_relay = &connection->next;
+    relay->connections = connection;
+    relay->counts.connections++;
+    relay->counts.accepted++;
+    return connection;
+}
+
+/* Why this link is not wanted; NULL: it is. */
+static const char *accept_fault(struct relay *relay, struct address *address)
+{
+    const struct relay_limits *limits = &relay->limits;
+    if (relay->stopping)
+        return "the relay is shutting down";
+    if (relay->counts.connections > limits->connections)
+        return "the relay has as many connections as it may have";
+    if (!address)
+        return NULL;
+    if (address->connections > limits->address_connections)
+        return "too many connections from your address";
+    if (!bucket_open(&address->refusals, limits->address_refusals, relay->now_ms))
+        return "too many refused attempts from your address";
+    if (!bucket_take(&address->accepts, limits->address_accepts, 1, relay->now_ms))
+        return "too many new connections from your address";
+    return NULL;
+}
+
+static void send_challenge(struct relay_connection *connection)
+{
+    struct relay *relay = connection->relay;
+    struct message challenge = {.kind = MESSAGE_CHALLENGE,
+                                .challenge = {.low = MESSAGE_PROTOCOL_LOW,
+                                              .high = MESSAGE_PROTOCOL_HIGH,
+                                              .relay_key = relay->key.public_key}};
+    relay->port.random(relay->port.self, connection->nonce, sizeof connection->nonce);
+    memcpy(challenge.challenge.nonce, connection->nonce, sizeof connection->nonce);
+    relay_connection_send(connection, &challenge);
+}
+
+struct relay_connection *relay_accept(struct relay *relay, void *link, const char *address, uint64_t now_ms)
+{
+    relay->now_ms = now_ms;
+    struct relay_connection *connection = connection_new(relay, link);
+    if (*address) {
+        connection->address = addresses_get(&relay->addresses, address, &relay->limits, now_ms);
+        connection->address->connections++;
+    }
+    const char *fault = accept_fault(relay, connection->address);
+    if (fault)
+        relay_connection_refuse(connection, relay->stopping ? REFUSE_STOPPING : REFUSE_LIMIT, 5 * RETRY_MS, fault);
+    else
+        send_challenge(connection);
+    return connection;
+}
+
+/* --- time --- */
+
+static bool waits_for_word(const struct relay_connection *connection)
+{
+    return connection->state == CONNECTION_GREETED || connection->state == CONNECTION_JOINED;
+}
+
+/* Whether its link has taken nothing for too long although something waits. */
+static bool stands_still(struct relay_connection *connection)
+{
+    const struct relay *relay = connection->relay;
+    size_t queued = relay_connection_queued(connection);
+    uint64_t left = connection->sent_bytes > queued ? connection->sent_bytes - queued : 0;
+    if (queued == 0 || left != connection->left_bytes) {
+        connection->left_bytes = left;
+        connection->left_ms = relay->now_ms;
+    }
+    return relay->now_ms - connection->left_ms > relay->limits.reader_stall_ms;
+}
+
+static bool lags(const struct relay_connection *connection)
+{
+    size_t queued = relay_connection_queued(connection);
+    if (!connection->caught_up || queued == 0)
+        return false;
+    return connection->document->stream_bytes - connection->stream_at + queued >
+           connection->relay->limits.reader_lag_bytes;
+}
+
+static void send_away_slow(struct relay_connection *connection)
+{
+    connection->relay->counts.slow_readers++;
+    relay_connection_refuse(connection, REFUSE_RESUME, RETRY_MS, "too slow a reader: resume from the place you have");
+}
+
+static void connection_tick(struct relay_connection *connection)
+{
+    const struct relay *relay = connection->relay;
+    if (connection->state == CONNECTION_ENDED)
+        return;
+    if (waits_for_word(connection) && relay->now_ms - connection->since_ms > relay->limits.hello_ms)
+        relay_connection_refuse(connection, REFUSE_AUTH, 0, "no word came in time");
+    else if (!connection->held && relay->now_ms - connection->heard_ms > relay->limits.silence_ms)
+        relay_connection_refuse(connection, REFUSE_RESUME, 0, "nothing was heard for too long");
+    else if (stands_still(connection))
+        send_away_slow(connection);
+    else
+        relay_connection_pace(connection);
+}
+
+void relay_tick(struct relay *relay, uint64_t now_ms, uint64_t wall_s)
+{
+    relay->now_ms = now_ms;
+    relay->wall_s = wall_s;
+    for (struct relay_connection *connection = relay->connections; connection; connection = connection->next)
+        connection_tick(connection);
+    for (size_t i = 0; i < DOCUMENT_SLOTS; i++)
+        for (struct relay_document *document = relay->slots[i]; document; document = document->next)
+            relay_document_trim(document);
+    if (now_ms >= relay->purged_ms + PURGE_MS) {
+        relay->purged_ms = now_ms;
+        addresses_purge(&relay->addresses, now_ms);
+    }
+}
+
+/* --- the store's answers --- */
+
+static void send_acks(struct relay *relay)
+{
+    while (relay->acks_due) {
+        struct relay_connection *connection = relay->acks_due;
+        relay->acks_due = connection->next_due;
+        connection->ack_due = false;
+        if (connection->state == CONNECTION_LIVE)
+            relay_connection_send(connection, &(struct message){.kind = MESSAGE_ACK, .ack = {connection->acked}});
+    }
+}
+
+static void cut_slow_readers(struct relay_document *document)
+{
+    document->asked++; /* the last reader must not take the document along */
+    for (struct relay_connection *reader = document->connections, *next; reader; reader = next) {
+        next = reader->next_here;
+        if (reader->state == CONNECTION_LIVE && lags(reader))
+            send_away_slow(reader);
+    }
+    relay_document_answered(document);
+}
+
+static void wake_documents(struct relay *relay)
+{
+    while (relay->documents_due) {
+        struct relay_document *document = relay->documents_due;
+        relay->documents_due = document->next_due;
+        document->due = false;
+        relay_document_wake(document);
+        cut_slow_readers(document);
+    }
+}
+
+static void pace_held(struct relay *relay)
+{
+    if (relay->held == 0)
+        return;
+    for (struct relay_connection *connection = relay->connections; connection; connection = connection->next)
+        if (connection->held && connection->state == CONNECTION_LIVE)
+            relay_connection_pace(connection);
+}
+
+void relay_poll(struct relay *relay, uint64_t now_ms)
+{
+    relay->now_ms = now_ms;
+    if (store_poll(relay->store) == 0)
+        return;
+    send_acks(relay);
+    wake_documents(relay);
+    pace_held(relay);
+}
+
+void relay_stop(struct relay *relay, uint64_t now_ms)
+{
+    relay->now_ms = now_ms;
+    relay->stopping = true;
+    for (struct relay_connection *connection = relay->connections; connection; connection = connection->next)
+        relay_connection_refuse(connection, REFUSE_STOPPING, RETRY_MS, "the relay is shutting down");
+}
+
+/* --- figures --- */
+
+struct relay_counts relay_counts(const struct relay *relay)
+{
+    return relay->counts;
+}
+
+static void metric(struct buf *out, const char *name, const char *type, const char *help, uint64_t value)
+{
+    buf_addf(out, "# HELP weft_relay_%s %s\n# TYPE weft_relay_%s %s\nweft_relay_%s %llu\n", name, help, name, type, name,
+             (unsigned long long)value);
+}
+
+static void document_metrics(const struct relay *relay, struct buf *out)
+{
+    buf_add_string(out, "# HELP weft_relay_document_bytes Size of the log of a document that is open now.\n"
+                        "# TYPE weft_relay_document_bytes gauge\n");
+    for (size_t i = 0; i < DOCUMENT_SLOTS; i++)
+        for (const struct relay_document *document = relay->slots[i]; document; document = document->next) {
+            char hex[2 * DOC_ID_BYTES + 1];
+            id_hex(document->id.bytes, DOC_ID_BYTES, hex);
+            buf_addf(out, "weft_relay_document_bytes{document=\"%s\"} %llu\n", hex, (unsigned long long)document->bytes);
+        }
+}
+
+void relay_metrics(struct relay *relay, struct buf *out)
+{
+    const struct relay_counts *counts = &relay->counts;
+    struct store_totals totals = store_totals(relay->store);
+    metric(out, "connections", "gauge", "Connections now.", counts->connections);
+    metric(out, "documents_open", "gauge", "Documents somebody is in now.", counts->documents);
+    metric(out, "documents", "gauge", "Documents in the store.", totals.documents);
+    metric(out, "store_bytes", "gauge", "Bytes of records in the store.", totals.bytes);
+    metric(out, "store_pending_bytes", "gauge", "Bytes of records not durable yet.", store_pending_bytes(relay->store));
+    metric(out, "accepted_total", "counter", "Connections accepted.", counts->accepted);
+    metric(out, "refused_total", "counter", "Connections sent away.", counts->refused);
+    metric(out, "created_total", "counter", "Documents created.", counts->created);
+    metric(out, "frames_in_total", "counter", "Messages received.", counts->frames_in);
+    metric(out, "frames_out_total", "counter", "Messages sent.", counts->frames_out);
+    metric(out, "bytes_in_total", "counter", "Bytes of messages received.", counts->bytes_in);
+    metric(out, "bytes_out_total", "counter", "Bytes of messages sent.", counts->bytes_out);
+    metric(out, "records_in_total", "counter", "Records appended.", counts->records_in);
+    metric(out, "records_out_total", "counter", "Records handed on.", counts->records_out);
+    metric(out, "duplicates_total", "counter", "Records that were here already.", counts->duplicates);
+    metric(out, "rejected_total", "counter", "Records not taken.", counts->rejected);
+    metric(out, "presence_in_total", "counter", "Presence messages received.", counts->presence_in);
+    metric(out, "presence_dropped_total", "counter", "Presence messages not handed on.", counts->presence_dropped);
+    metric(out, "slow_readers_total", "counter", "Readers told to resume.", counts->slow_readers);
+    document_metrics(relay, out);
+}
+
+bool relay_health(struct relay *relay, struct buf *out)
+{
+    struct store_totals totals = store_totals(relay->store);
+    bool full = relay->limits.total_bytes && totals.bytes >= relay->limits.total_bytes;
+    buf_add_string(out, relay->stopping ? "stopping\n" : full ? "full\n" : "ok\n");
+    return !relay->stopping && !full;
+}

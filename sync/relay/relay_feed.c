@@ -1,0 +1,243 @@
+/* Records on their way out: every reader pulls from its place, a piece at a time, whenever its link has room. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+#include "sync/relay/relay_parts.h"
+
+/* --- what the reader has --- */
+
+static void note_have(struct relay_connection *connection, uint64_t agent_number, uint64_t next_seq)
+{
+    if (agent_number > connection->have_count) {
+        connection->have = xrealloc_array(connection->have, agent_number, sizeof *connection->have);
+        for (size_t i = connection->have_count; i < agent_number; i++)
+            connection->have[i] = 0;
+        connection->have_count = agent_number;
+    }
+    if (next_seq > connection->have[agent_number - 1])
+        connection->have[agent_number - 1] = next_seq;
+}
+
+void relay_feed_note_own(struct relay_connection *connection, uint64_t agent_number, uint64_t next_seq)
+{
+    if (!connection->caught_up)
+        note_have(connection, agent_number, next_seq);
+}
+
+/*
+ * With a place that was right, the vector speaks only for the reader's own records: of others the same range could be
+ * here with other content, and he must get to see that.
+ */
+static bool has_already(const struct relay_connection *connection, const struct store_row *row)
+{
+    if (row->count == 0 || row->agent_number > connection->have_count)
+        return false;
+    const struct relay_agent *agent = agents_at(&connection->document->agents, row->agent_number);
+    if (!agent || row->seq0 + row->count > connection->have[row->agent_number - 1])
+        return false;
+    return connection->by_vector ||
+           crypto_equal(&agent->is.device_key, &connection->device_key, sizeof connection->device_key);
+}
+
+/* --- sending --- */
+
+struct piece {
+    struct place_record items[256];
+    size_t count;
+};
+
+static void piece_send(struct piece *piece, struct relay_connection *connection)
+{
+    if (piece->count == 0)
+        return;
+    connection->relay->counts.records_out += piece->count;
+    relay_connection_send(connection,
+                          &(struct message){.kind = MESSAGE_RECORDS, .records = {piece->items, piece->count}});
+    piece->count = 0;
+}
+
+static void piece_add(struct piece *piece, struct relay_connection *connection, uint64_t place, struct bytes stored)
+{
+    if (piece->count == sizeof piece->items / sizeof *piece->items)
+        piece_send(piece, connection);
+    piece->items[piece->count++] = (struct place_record){place, stored};
+}
+
+/* There is something to send behind the cursor and it is in memory. */
+static void send_tail(struct relay_connection *connection)
+{
+    const struct relay_document *document = connection->document;
+    struct piece piece = {.count = 0};
+    size_t bytes = 0;
+    const struct tail_row *row;
+    while ((row = relay_tail_find(&document->tail, connection->cursor + 1))) {
+        if (bytes > 0 && bytes + row->len > RELAY_PIECE_BYTES)
+            break;
+        connection->cursor = row->place;
+        connection->stream_at += row->len;
+        if (row->origin == connection->id)
+            continue;
+        piece_add(&piece, connection, row->place, bytes_of(row->stored, row->len));
+        bytes += row->len;
+    }
+    piece_send(&piece, connection);
+}
+
+static void on_read(void *self, uint64_t tag, const struct store_reply *reply)
+{
+    struct relay_connection *connection = self;
+    struct piece piece = {.count = 0};
+    (void)tag;
+    connection->reading = false;
+    if (!relay_connection_answered(connection))
+        return;
+    if (reply->result != STORE_OK || reply->row_count == 0) {
+        relay_connection_refuse(connection, REFUSE_LIMIT, RETRY_MS, "the relay's store does not answer; try again");
+        return;
+    }
+    for (size_t i = 0; i < reply->row_count; i++) {
+        const struct store_row *row = &reply->rows[i];
+        connection->cursor = row->place;
+        if (!has_already(connection, row))
+            piece_add(&piece, connection, row->place, row->stored);
+    }
+    piece_send(&piece, connection);
+    relay_connection_want_write(connection);
+}
+
+static void read_store(struct relay_connection *connection)
+{
+    connection->reading = true;
+    connection->asked++;
+    store_read(connection->relay->store, connection->document->key, connection->cursor, RELAY_PIECE_BYTES,
+               (struct store_done){.call = on_read, .self = connection});
+}
+
+static void catch_up(struct relay_connection *connection)
+{
+    connection->stream_at = connection->document->stream_bytes;
+    if (connection->caught_up)
+        return;
+    connection->caught_up = true;
+    free(connection->have);
+    connection->have = NULL;
+    connection->have_count = 0;
+    relay_connection_send(connection, &(struct message){.kind = MESSAGE_CAUGHT_UP,
+                                                        .caught_up = {connection->document->durable}});
+}
+
+static void feed_records(struct relay_connection *connection)
+{
+    const struct relay_document *document = connection->document;
+    if (connection->checking || connection->reading)
+        return;
+    if (connection->cursor < document->durable) {
+        if (!relay_tail_find(&document->tail, connection->cursor + 1)) {
+            read_store(connection);
+            return;
+        }
+        send_tail(connection);
+    }
+    if (connection->cursor >= document->durable)
+        catch_up(connection);
+    else
+        relay_connection_want_write(connection);
+}
+
+void relay_feed_run(struct relay_connection *connection)
+{
+    if (connection->state != CONNECTION_LIVE)
+        return;
+    if (relay_connection_queued(connection) > ROOM_BYTES) {
+        relay_connection_want_write(connection);
+        return;
+    }
+    if (connection->peers_told != connection->document->live) {
+        connection->peers_told = connection->document->live;
+        relay_connection_send(connection, &(struct message){.kind = MESSAGE_PEERS, .peers = {connection->peers_told}});
+    }
+    feed_records(connection);
+}
+
+/* --- RESUME --- */
+
+static void place_known(struct relay_connection *connection, uint64_t place, struct bytes stored)
+{
+    struct digest hash;
+    record_hash(stored, &hash);
+    if (!digest_equal(&hash, &connection->resume_hash))
+        return;
+    connection->by_vector = false;
+    connection->cursor = place;
+}
+
+static void on_place_read(void *self, uint64_t tag, const struct store_reply *reply)
+{
+    struct relay_connection *connection = self;
+    connection->checking = false;
+    if (!relay_connection_answered(connection))
+        return;
+    if (reply->result == STORE_OK && reply->row_count > 0 && reply->rows[0].place == tag)
+        place_known(connection, tag, reply->rows[0].stored);
+    relay_connection_want_write(connection);
+}
+
+static void check_place(struct relay_connection *connection, const struct message *message)
+{
+    const struct relay_document *document = connection->document;
+    uint64_t place = message->resume.place;
+    connection->by_vector = true;
+    connection->resume_hash = message->resume.hash;
+    bool here = memcmp(message->resume.log.bytes, document->log.bytes, LOG_ID_BYTES) == 0 && place > 0 &&
+                place <= document->durable;
+    if (!here)
+        return;
+    connection->checking = true;
+    connection->asked++;
+    store_read(connection->relay->store, document->key, place - 1, 1,
+               (struct store_done){.call = on_place_read, .self = connection, .tag = place});
+}
+
+static void take_vector(struct relay_connection *connection, const struct message *message)
+{
+    for (size_t i = 0; i < message->resume.vector_count; i++) {
+        const struct vector_entry *entry = &message->resume.vector[i];
+        const struct relay_agent *agent = agents_find(&connection->document->agents, &entry->agent);
+        if (agent)
+            note_have(connection, agent->is.number, entry->next_seq);
+    }
+}
+
+/* Only what is durable: a client may forget what the relay says it has. */
+static void send_welcome(struct relay_connection *connection)
+{
+    const struct relay_document *document = connection->document;
+    struct vector_entry *vector = xcalloc(document->agents.count + 1, sizeof *vector);
+    size_t count = 0;
+    for (size_t i = 0; i < document->agents.count; i++) {
+        const struct relay_agent *agent = &document->agents.items[i];
+        if (agent->durable)
+            vector[count++] = (struct vector_entry){agent->is.id, agent->durable_seq};
+    }
+    struct message welcome = {.kind = MESSAGE_WELCOME,
+                              .welcome = {.protocol = MESSAGE_PROTOCOL_HIGH,
+                                          .head = document->durable,
+                                          .peers = document->live,
+                                          .vector = vector,
+                                          .vector_count = count}};
+    memcpy(welcome.welcome.log.bytes, document->log.bytes, LOG_ID_BYTES);
+    relay_connection_send(connection, &welcome);
+    free(vector);
+}
+
+void relay_feed_resume(struct relay_connection *connection, const struct message *message)
+{
+    struct relay_document *document = connection->document;
+    connection->state = CONNECTION_LIVE;
+    connection->peers_told = ++document->live;
+    take_vector(connection, message);
+    check_place(connection, message);
+    send_welcome(connection);
+    relay_document_wake(document);
+}

@@ -1,0 +1,421 @@
+/* A record on its way in: who may send it, where it belongs, and the word back when it is durable. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+#include "sync/relay/relay_parts.h"
+
+/* What is being uploaded right now. */
+struct upload_item {
+    struct relay_connection *connection;
+    uint64_t ordinal;
+    struct record record;
+    const struct digest *reoffered; /* the digest that came with a REOFFER; NULL: the sender's own record */
+};
+
+static void reject(const struct upload_item *item, enum refuse_code code, const char *text)
+{
+    item->connection->relay->counts.rejected++;
+    struct bytes sentence = bytes_of(text, strnlen(text, MESSAGE_TEXT_BYTES_MAX));
+    relay_connection_send(item->connection, &(struct message){.kind = MESSAGE_REJECT,
+                                                              .reject = {item->ordinal, code, sentence}});
+}
+
+/* --- answers --- */
+
+static void acknowledge(struct relay_connection *connection, uint64_t ordinal)
+{
+    struct relay *relay = connection->relay;
+    connection->acked = ordinal;
+    if (connection->ack_due)
+        return;
+    connection->ack_due = true;
+    connection->next_due = relay->acks_due;
+    relay->acks_due = connection;
+}
+
+static void note_durable(const struct relay_arrival *arrival)
+{
+    struct relay_agent *agent = agents_at(&arrival->document->agents, arrival->agent_number);
+    if (agent && arrival->member)
+        agent->durable = true;
+    if (agent && arrival->next_seq > agent->durable_seq)
+        agent->durable_seq = arrival->next_seq;
+}
+
+static void break_document(struct relay_document *document, const struct store_reply *reply)
+{
+    if (reply->result == STORE_FULL)
+        relay_document_break(document, REFUSE_FULL, 10 * RETRY_MS,
+                             "the relay's disk is full; what it did not acknowledge stays with you");
+    else
+        relay_document_break(document, REFUSE_LIMIT, RETRY_MS, "the relay's store did not take a record; try again");
+}
+
+void relay_arrival_free(struct relay_arrival *arrival)
+{
+    *arrival->self_in_relay = arrival->next;
+    if (arrival->next)
+        arrival->next->self_in_relay = arrival->self_in_relay;
+    free(arrival->stored);
+    free(arrival);
+}
+
+static void arrival_end(struct relay_arrival *arrival)
+{
+    struct relay_document *document = arrival->document;
+    arrival->connection->pending_bytes -= arrival->len;
+    relay_connection_answered(arrival->connection);
+    relay_document_answered(document);
+    relay_arrival_free(arrival);
+}
+
+static void on_appended(void *self, uint64_t tag, const struct store_reply *reply)
+{
+    struct relay_arrival *arrival = self;
+    (void)tag;
+    if (reply->result == STORE_OK) {
+        note_durable(arrival);
+        relay_document_durable(arrival->document, arrival->place, arrival->origin, arrival->stored, arrival->len);
+        arrival->stored = NULL;
+        if (arrival->connection->state == CONNECTION_LIVE)
+            acknowledge(arrival->connection, arrival->ordinal);
+    } else if (arrival->document->state != DOCUMENT_BROKEN) {
+        break_document(arrival->document, reply);
+    }
+    arrival_end(arrival);
+}
+
+static void tell_looked_up(const struct relay_arrival *arrival, enum store_result result)
+{
+    struct relay_connection *connection = arrival->connection;
+    struct upload_item item = {.connection = connection, .ordinal = arrival->ordinal};
+    if (result == STORE_OTHER || (result == STORE_MISSING && arrival->exact)) {
+        reject(&item, REFUSE_FORKED, "something else is here under the same numbers");
+        return;
+    }
+    connection->relay->counts.duplicates++;
+    acknowledge(connection, arrival->ordinal);
+}
+
+static void on_looked_up(void *self, uint64_t tag, const struct store_reply *reply)
+{
+    struct relay_arrival *arrival = self;
+    bool answered = reply->result == STORE_EXISTS || reply->result == STORE_OTHER || reply->result == STORE_MISSING;
+    (void)tag;
+    if (!answered && arrival->document->state != DOCUMENT_BROKEN)
+        break_document(arrival->document, reply);
+    else if (arrival->connection->state == CONNECTION_LIVE)
+        tell_looked_up(arrival, reply->result);
+    arrival_end(arrival);
+}
+
+/* --- to the store --- */
+
+static void arrival_list_add(struct relay_arrival **list, struct relay_arrival *arrival)
+{
+    arrival->next = *list;
+    arrival->self_in_relay = list;
+    if (*list)
+        (*list)->self_in_relay = &arrival->next;
+    *list = arrival;
+}
+
+static struct relay_arrival *arrival_new(const struct upload_item *item)
+{
+    struct relay_arrival *arrival = xcalloc(1, sizeof *arrival);
+    arrival->connection = item->connection;
+    arrival->document = item->connection->document;
+    arrival->origin = item->connection->id;
+    arrival->ordinal = item->ordinal;
+    arrival->exact = item->record.kind == RECORD_BASE;
+    arrival->connection->asked++;
+    arrival->document->asked++;
+    arrival_list_add(&item->connection->relay->arrivals, arrival);
+    return arrival;
+}
+
+static struct store_row row_of(const struct upload_item *item, uint64_t agent_number)
+{
+    const struct record *record = &item->record;
+    return (struct store_row){.kind = record->kind,
+                              .agent_number = agent_number,
+                              .seq0 = record->seq0,
+                              .count = record->count,
+                              .stored = record->whole};
+}
+
+static void append(const struct upload_item *item, struct relay_agent *agent, bool member)
+{
+    struct relay_connection *connection = item->connection;
+    struct relay *relay = connection->relay;
+    struct relay_document *document = connection->document;
+    struct relay_arrival *arrival = arrival_new(item);
+    arrival->len = item->record.whole.len;
+    arrival->place = ++document->head;
+    arrival->agent_number = agent ? agent->is.number : 0;
+    arrival->next_seq = item->record.seq0 + item->record.count;
+    arrival->member = member;
+    if (document->connection_count > 1)
+        arrival->stored = xmemdup(item->record.whole.data, arrival->len);
+
+    struct store_append question = {.key = document->key,
+                                    .epoch = document->epoch,
+                                    .now_s = relay->wall_s,
+                                    .row = row_of(item, arrival->agent_number),
+                                    .member = member ? &agent->is : NULL};
+    question.row.place = arrival->place;
+    document->bytes += arrival->len;
+    connection->pending_bytes += arrival->len;
+    relay->counts.records_in++;
+    store_append(relay->store, &question, (struct store_done){.call = on_appended, .self = arrival});
+}
+
+/* It is here already, or should be: the store compares, and answers after what it may still be writing. */
+static void look_up(const struct upload_item *item, uint64_t agent_number)
+{
+    struct digest hash;
+    struct store_row row = row_of(item, agent_number);
+    struct relay *relay = item->connection->relay;
+    struct relay_document *document = item->connection->document;
+    record_hash(item->record.whole, &hash);
+    store_lookup(relay->store, document->key, &row, &hash,
+                 (struct store_done){.call = on_looked_up, .self = arrival_new(item)});
+}
+
+/* --- checks --- */
+
+/* From 80 % on a document takes only what people write. */
+static bool has_room(const struct upload_item *item)
+{
+    const struct relay *relay = item->connection->relay;
+    const struct relay_document *document = item->connection->document;
+    uint64_t most = relay->limits.document_log_bytes;
+    bool needed = item->record.kind == RECORD_EVENTS || item->record.kind == RECORD_MEMBER;
+    if (!needed)
+        most = most / 5 * 4;
+    if (document->bytes > most || item->record.whole.len > most - document->bytes) {
+        reject(item, REFUSE_FULL, needed ? "this document has reached the size the relay allows"
+                                         : "this document has reached 80 % of the size the relay allows: only edits now");
+        return false;
+    }
+    struct store_totals totals = store_totals(relay->store);
+    if (relay->limits.total_bytes && totals.bytes + item->record.whole.len > relay->limits.total_bytes) {
+        reject(item, REFUSE_FULL, "the relay is full");
+        return false;
+    }
+    return true;
+}
+
+static bool is_this_device(const struct upload_item *item, const struct sign_public *key)
+{
+    return crypto_equal(key, &item->connection->device_key, sizeof *key);
+}
+
+/*
+ * A record of a known agent: its own device sends it under a grant that holds, or a writer offers it again with the
+ * digest its signature covers.
+ */
+static bool agent_may(const struct upload_item *item, const struct relay_agent *agent)
+{
+    const struct relay_connection *connection = item->connection;
+    if (!agent) {
+        reject(item, REFUSE_ORDER, "an agent's MEMBER record comes first");
+        return false;
+    }
+    if (item->reoffered) {
+        const struct digest *last = item->record.count > 0 ? item->reoffered : NULL;
+        if (record_verify(&item->record, &connection->document->id, &agent->is.device_key, last))
+            return true;
+        reject(item, REFUSE_FORBIDDEN, "the signature of a record offered again does not fit its author");
+        return false;
+    }
+    const struct relay_agent *sealer = agents_find(&connection->document->agents, &item->record.sealer);
+    if (!is_this_device(item, &agent->is.device_key) || (sealer && !is_this_device(item, &sealer->is.device_key))) {
+        reject(item, REFUSE_FORBIDDEN, "another device writes as this agent");
+        return false;
+    }
+    if (agent->is.grant_expiry_s && agent->is.grant_expiry_s < connection->relay->wall_s) {
+        reject(item, REFUSE_FORBIDDEN, "this device's right to write has expired");
+        return false;
+    }
+    return true;
+}
+
+static void take_events(const struct upload_item *item)
+{
+    const struct record *record = &item->record;
+    struct relay_connection *connection = item->connection;
+    struct relay_agent *agent = agents_find(&connection->document->agents, &record->agent);
+    if (!agent_may(item, agent))
+        return;
+    uint64_t end = record->seq0 + record->count;
+    if (end <= agent->is.next_seq) {
+        look_up(item, agent->is.number);
+        return;
+    }
+    if (record->seq0 > agent->is.next_seq) {
+        reject(item, REFUSE_ORDER, "an agent's records follow one another");
+        return;
+    }
+    if (!has_room(item))
+        return;
+    agent->is.next_seq = end;
+    relay_feed_note_own(connection, agent->is.number, end);
+    append(item, agent, false);
+}
+
+static bool member_may(const struct upload_item *item, struct member *member)
+{
+    const struct relay_document *document = item->connection->document;
+    struct error err = {0};
+    if (!member_check(&item->record, &document->id, &document->genesis.write, member, &err)) {
+        reject(item, REFUSE_FORBIDDEN, err.text);
+        return false;
+    }
+    if (!member->has_grant) {
+        reject(item, REFUSE_FORBIDDEN, "this link may read, not write");
+        return false;
+    }
+    if (!item->reoffered && !is_this_device(item, &member->doc_key)) {
+        reject(item, REFUSE_FORBIDDEN, "a MEMBER record introduces the device that sends it");
+        return false;
+    }
+    return true;
+}
+
+static struct relay_agent *introduce(struct relay_document *document, const struct member *member)
+{
+    struct store_agent agent = {.number = document->agents.count + 1, .id = member->agent, .device_key = member->doc_key};
+    return agents_add(&document->agents, &agent);
+}
+
+static void take_member(const struct upload_item *item)
+{
+    struct relay_connection *connection = item->connection;
+    struct relay_document *document = connection->document;
+    struct member member;
+    struct digest hash;
+    if (!member_may(item, &member))
+        return;
+    record_hash(item->record.whole, &hash);
+    struct relay_agent *agent = agents_find(&document->agents, &member.agent);
+    if (agent && digest_equal(&agent->is.member_hash, &hash)) {
+        look_up(item, agent->is.number);
+        return;
+    }
+    if (agent && !crypto_equal(&agent->is.device_key, &member.doc_key, sizeof member.doc_key)) {
+        reject(item, REFUSE_FORKED, "this agent belongs to another device");
+        return;
+    }
+    if (agent && item->reoffered) { /* an older one: nothing to renew */
+        look_up(item, agent->is.number);
+        return;
+    }
+    if (!agent && document->agents.count >= connection->relay->limits.document_agents) {
+        reject(item, REFUSE_FULL, "this document has as many writers as the relay allows");
+        return;
+    }
+    if (!has_room(item))
+        return;
+    if (!agent)
+        agent = introduce(document, &member);
+    agent->is.member_hash = hash;
+    agent->is.grant_expiry_s = member.grant.expiry_s <= INT64_MAX ? member.grant.expiry_s : 0;
+    if (is_this_device(item, &member.doc_key))
+        connection->writer = true;
+    append(item, agent, true);
+}
+
+/*
+ * The base text's chunks fill the places behind GENESIS before anybody writes, in order, so chunk n is at place n + 2 and
+ * its number (the record's counter) says whether it is here.
+ */
+static void take_base(const struct upload_item *item)
+{
+    const struct relay_document *document = item->connection->document;
+    uint64_t chunk = item->record.counter;
+    if (!record_verify(&item->record, &document->id, &document->genesis.admin, NULL)) {
+        reject(item, REFUSE_FORBIDDEN, "only the owner of a document gives its first text");
+        return;
+    }
+    if (chunk + 1 < document->head) {
+        look_up(item, 0);
+        return;
+    }
+    if (document->agents.count > 0 || chunk + 1 != document->head) {
+        reject(item, REFUSE_ORDER, "the first text comes in order, before anybody writes");
+        return;
+    }
+    if (has_room(item))
+        append(item, NULL, false);
+}
+
+static void take_optional(const struct upload_item *item)
+{
+    struct relay_agent *agent = agents_find(&item->connection->document->agents, &item->record.agent);
+    if (agent_may(item, agent) && has_room(item))
+        append(item, agent, false);
+}
+
+static void take(struct upload_item *item, struct bytes stored)
+{
+    struct error err = {0};
+    if (!record_decode(stored, &item->record, &err)) {
+        reject(item, REFUSE_MALFORMED, err.text);
+        return;
+    }
+    if (item->record.kind & RECORD_OPTIONAL) {
+        take_optional(item);
+        return;
+    }
+    switch ((enum record_kind)item->record.kind) {
+    case RECORD_EVENTS:
+        take_events(item);
+        return;
+    case RECORD_MEMBER:
+        take_member(item);
+        return;
+    case RECORD_BASE:
+        take_base(item);
+        return;
+    case RECORD_GENESIS:
+        reject(item, REFUSE_ORDER, "a document begins once");
+        return;
+    case RECORD_PACK:
+    case RECORD_EPOCH:
+    case RECORD_CHECKPOINT:
+    case RECORD_CHAT:
+    case RECORD_META:
+        break;
+    }
+    reject(item, REFUSE_FORBIDDEN, "this relay does not take records of this kind yet");
+}
+
+static void pay(struct relay_connection *connection, size_t bytes)
+{
+    struct relay *relay = connection->relay;
+    struct relay_document *document = connection->document;
+    bucket_pay(&document->upload_bytes, relay->limits.document_bytes, bytes, relay->now_ms);
+    bucket_pay(&document->upload_records, relay->limits.document_records, 1, relay->now_ms);
+}
+
+void relay_upload_records(struct relay_connection *connection, const struct message *message)
+{
+    for (size_t i = 0; i < message->records.count; i++) {
+        struct upload_item item = {.connection = connection, .ordinal = ++connection->ordinal};
+        pay(connection, message->records.items[i].stored.len);
+        take(&item, message->records.items[i].stored);
+    }
+}
+
+void relay_upload_reoffer(struct relay_connection *connection, const struct message *message)
+{
+    struct upload_item item = {
+        .connection = connection, .ordinal = ++connection->ordinal, .reoffered = &message->reoffer.last};
+    pay(connection, message->reoffer.stored.len);
+    if (connection->writer)
+        take(&item, message->reoffer.stored);
+    else
+        reject(&item, REFUSE_FORBIDDEN, "this link may read, not write");
+}
