@@ -1,0 +1,1221 @@
+/* The client's half of weft.1 against a relay played by the test, frame by frame. */
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+#include "sync/session.h"
+
+enum { OUT_MAX = 256, EVENTS_MAX = 4096 };
+
+/* Somebody else who writes: his own chain, keys and counter. */
+struct author {
+    struct agent_id agent;
+    struct device device;
+    struct sign_key doc_key;
+    struct chain *chain;
+    uint64_t seq, counter;
+    bool reader;
+};
+
+struct room {
+    struct doc_keys keys;
+    struct device device;
+    struct rope *base;
+    struct buf genesis;
+    struct sign_key relay_key;
+    struct agent_id self;
+    struct chain *chain;
+    struct session *session;
+    struct session_config config;
+    uint64_t now_ms, seq;
+
+    /* what the session sent, and the relay's side of the wire */
+    struct buf out[OUT_MAX];
+    size_t out_count, out_read;
+    struct agent_numbers numbers_in, numbers_out;
+    struct message heard;
+    bool refuse_sends;
+
+    /* what it handed out */
+    uint64_t tickets[EVENTS_MAX];
+    struct buf persisted[EVENTS_MAX];
+    size_t ticket_count, ticket_read;
+    bool auto_persist;
+    struct buf text; /* inserted text of received batches, in order */
+    struct resume_point resume;
+    struct buf base_text;
+    unsigned received, members, genesis_count, dropped, fetches, alarms, peers;
+    enum session_alarm alarm;
+    struct agent_id alarm_agent, fetch_agent;
+    uint64_t fetch_from, acked;
+    struct session_peer peer;
+    struct error why;
+};
+
+/* --- the session's port --- */
+
+static bool on_send(void *self, struct bytes frame)
+{
+    struct room *room = self;
+    if (room->refuse_sends)
+        return false;
+    ensure(room->out_count < OUT_MAX);
+    buf_add_bytes(&room->out[room->out_count++], frame);
+    return true;
+}
+
+static void on_drop(void *self, const struct error *why)
+{
+    struct room *room = self;
+    room->dropped++;
+    room->why = *why;
+}
+
+static void on_persist(void *self, const struct outbox_record *record)
+{
+    struct room *room = self;
+    ensure(room->ticket_count < EVENTS_MAX);
+    buf_add_bytes(&room->persisted[room->ticket_count], record->stored);
+    room->tickets[room->ticket_count++] = record->ticket;
+}
+
+static void on_acked(void *self, const struct agent_id *agent, uint64_t next_seq)
+{
+    (void)agent;
+    ((struct room *)self)->acked = next_seq;
+}
+
+static void on_received(void *self, struct received *received)
+{
+    struct room *room = self;
+    room->received++;
+    room->resume = received->resume;
+    for (size_t i = 0; i < received->batches.count; i++)
+        buf_add_bytes(&room->text, buf_view(&received->batches.items[i].text));
+}
+
+static void on_member(void *self, const struct member *member, struct bytes stored, const struct resume_point *resume)
+{
+    (void)member, (void)stored, (void)resume;
+    ((struct room *)self)->members++;
+}
+
+static void on_genesis(void *self, const struct genesis *genesis, struct bytes stored)
+{
+    (void)genesis, (void)stored;
+    ((struct room *)self)->genesis_count++;
+}
+
+static void on_base(void *self, uint64_t done, uint64_t total, struct bytes text)
+{
+    if (done == total)
+        buf_add_bytes(&((struct room *)self)->base_text, text);
+}
+
+static void on_fetch(void *self, const struct agent_id *agent, uint64_t from_seq)
+{
+    struct room *room = self;
+    room->fetches++;
+    room->fetch_agent = *agent;
+    room->fetch_from = from_seq;
+}
+
+static void on_peer(void *self, const struct session_peer *peer)
+{
+    struct room *room = self;
+    room->peers++;
+    room->peer = *peer;
+}
+
+static void on_alarm(void *self, enum session_alarm alarm, const struct agent_id *agent, const struct error *why)
+{
+    struct room *room = self;
+    room->alarms++;
+    room->alarm = alarm;
+    room->alarm_agent = *agent;
+    room->why = *why;
+}
+
+static void on_moved(void *self, struct bytes link)
+{
+    (void)self, (void)link;
+}
+
+static struct session_port port_of(struct room *room)
+{
+    return (struct session_port){room,       on_send,  on_drop, on_persist, on_acked, on_received, on_member,
+                                 on_genesis, on_base, on_fetch, on_peer,    on_alarm, on_moved};
+}
+
+/* --- the room --- */
+
+static void make_genesis(struct room *room, const char *base)
+{
+    struct genesis genesis;
+    room->base = rope_from_bytes(bytes_of_string(base));
+    genesis_make(&room->keys, room->base, &genesis);
+    genesis_seal(&genesis, &room->keys, &room->genesis);
+}
+
+static struct session *start_session(struct room *room)
+{
+    struct error err = {0};
+    struct session_port port = port_of(room);
+    struct session *session = session_new(&room->config, &port, room->now_ms, &err);
+    if (!session)
+        fail_msg("%s", err.text);
+    return session;
+}
+
+static int set_up(void **state)
+{
+    struct room *room = xcalloc(1, sizeof *room);
+    struct error err = {0};
+    unsigned char seed[CRYPTO_SEED_BYTES] = {9}, relay_seed[CRYPTO_SEED_BYTES] = {3};
+    unsigned char admin_seed[KEY_SEED_BYTES] = {1};
+
+    if (!crypto_start(&err))
+        return -1;
+    doc_keys_from_admin(&room->keys, admin_seed);
+    device_from_seed(&room->device, seed);
+    sign_key_from_seed(&room->relay_key, relay_seed);
+    make_genesis(room, "base");
+    room->self = (struct agent_id){{0x5e}};
+    room->chain = chain_new(&room->keys.doc);
+    room->now_ms = 1000000;
+    room->auto_persist = true;
+    room->config = (struct session_config){
+        .keys = &room->keys,
+        .device = &room->device,
+        .self = room->self,
+        .name = "ana",
+        .chain = room->chain,
+        .genesis = buf_view(&room->genesis),
+        .has_base = true,
+        .seed = 1,
+    };
+    room->session = start_session(room);
+    *state = room;
+    return 0;
+}
+
+static void forget_out(struct room *room)
+{
+    for (size_t i = 0; i < room->out_count; i++)
+        buf_release(&room->out[i]);
+    room->out_count = room->out_read = 0;
+}
+
+static int tear_down(void **state)
+{
+    struct room *room = *state;
+    session_free(room->session);
+    chain_free(room->chain);
+    rope_free(room->base);
+    buf_release(&room->genesis);
+    buf_release(&room->text);
+    buf_release(&room->base_text);
+    forget_out(room);
+    for (size_t i = 0; i < room->ticket_count; i++)
+        buf_release(&room->persisted[i]);
+    agent_numbers_release(&room->numbers_in);
+    agent_numbers_release(&room->numbers_out);
+    message_release(&room->heard);
+    free(room);
+    return 0;
+}
+
+/* A new session in place of the old, with the room's config as it is now. */
+static void restart(struct room *room)
+{
+    session_free(room->session);
+    room->session = start_session(room);
+}
+
+/* --- the relay's side --- */
+
+static void relay_says(struct room *room, const struct message *message)
+{
+    struct buf frame = {0};
+    message_encode(message, MESSAGE_BY_RELAY, &room->numbers_out, &frame);
+    session_receive(room->session, buf_view(&frame), room->now_ms);
+    buf_release(&frame);
+}
+
+/* The next frame of the session, decoded; NULL: there is none. */
+static const struct message *relay_hears(struct room *room)
+{
+    struct error err = {0};
+    if (room->out_read == room->out_count)
+        return NULL;
+    message_release(&room->heard);
+    room->heard = (struct message){0};
+    if (!message_decode(buf_view(&room->out[room->out_read++]), MESSAGE_BY_CLIENT, &room->numbers_in, &room->heard, &err))
+        fail_msg("%s", err.text);
+    return &room->heard;
+}
+
+static const struct message *expect_kind(struct room *room, enum message_kind kind)
+{
+    const struct message *message;
+    while ((message = relay_hears(room)))
+        if (message->kind == kind)
+            return message;
+    fail_msg("the session did not send message %d", kind);
+    return NULL;
+}
+
+static bool hears_none_of(struct room *room, enum message_kind kind)
+{
+    const struct message *message;
+    while ((message = relay_hears(room)))
+        if (message->kind == kind)
+            return false;
+    return true;
+}
+
+static void say_challenge(struct room *room)
+{
+    struct message message = {.kind = MESSAGE_CHALLENGE};
+    message.challenge.low = message.challenge.high = 1;
+    message.challenge.relay_key = room->relay_key.public_key;
+    memset(message.challenge.nonce, 7, sizeof message.challenge.nonce);
+    relay_says(room, &message);
+}
+
+struct welcome {
+    uint64_t head;
+    unsigned peers;
+    struct vector_entry vector[4];
+    size_t count;
+};
+
+static void say_welcome(struct room *room, struct welcome welcome)
+{
+    struct message message = {.kind = MESSAGE_WELCOME};
+    message.welcome.protocol = 1;
+    message.welcome.log.bytes[0] = 0x10;
+    message.welcome.head = welcome.head;
+    message.welcome.peers = welcome.peers ? welcome.peers : 1;
+    message.welcome.vector = welcome.vector;
+    message.welcome.vector_count = welcome.count;
+    relay_says(room, &message);
+}
+
+static void say_caught_up(struct room *room)
+{
+    relay_says(room, &(struct message){.kind = MESSAGE_CAUGHT_UP, .caught_up = {1}});
+}
+
+static void connect_to(struct room *room, struct welcome welcome)
+{
+    forget_out(room);
+    agent_numbers_clear(&room->numbers_in);
+    agent_numbers_clear(&room->numbers_out);
+    session_connected(room->session, room->now_ms);
+    say_challenge(room);
+    say_welcome(room, welcome);
+}
+
+static void cut(struct room *room)
+{
+    session_disconnected(room->session, room->now_ms);
+}
+
+static void say_record(struct room *room, uint64_t place, struct bytes stored)
+{
+    struct place_record item = {place, stored};
+    relay_says(room, &(struct message){.kind = MESSAGE_RECORDS, .records = {&item, 1}});
+}
+
+static void say_ack(struct room *room, uint64_t ordinal)
+{
+    relay_says(room, &(struct message){.kind = MESSAGE_ACK, .ack = {ordinal}});
+}
+
+static void say_peers(struct room *room, unsigned count)
+{
+    relay_says(room, &(struct message){.kind = MESSAGE_PEERS, .peers = {count}});
+}
+
+/* --- the person in front of the session --- */
+
+static void persist_all(struct room *room)
+{
+    while (room->ticket_read < room->ticket_count)
+        session_persisted(room->session, room->tickets[room->ticket_read++], room->now_ms);
+}
+
+static void type(struct room *room, const char *text)
+{
+    struct batch batch = {.agent = room->self, .seq0 = room->seq, .flags = BATCH_FLAG_GESTURE};
+    struct buf plain = {0};
+    struct local_batch local = {.agent = room->self, .seq0 = room->seq, .gesture = true};
+
+    if (room->seq > 0)
+        batch.flags |= BATCH_FLAG_SELF;
+    batch_add_insert(&batch, 0, bytes_of_string(text));
+    batch_encode(&batch, &plain);
+    ensure(chain_add(room->chain, &batch, buf_view(&plain), &local.digest) == CHAIN_NEXT);
+    local.count = batch.count;
+    local.plain = buf_view(&plain);
+    room->seq += batch.count;
+    session_local(room->session, &local, room->now_ms);
+    if (room->auto_persist)
+        persist_all(room);
+    batch_release(&batch);
+    buf_release(&plain);
+}
+
+static void pass_time(struct room *room, uint64_t ms)
+{
+    room->now_ms += ms;
+    session_tick(room->session, room->now_ms);
+    if (room->auto_persist)
+        persist_all(room);
+}
+
+static struct session_status status_of(struct room *room)
+{
+    struct session_status status;
+    session_status(room->session, room->now_ms, &status);
+    return status;
+}
+
+/* --- the other author --- */
+
+static void author_init(struct author *author, const struct room *room, unsigned char name)
+{
+    unsigned char seed[CRYPTO_SEED_BYTES] = {name};
+    *author = (struct author){.agent = {{name}}, .chain = chain_new(&room->keys.doc)};
+    device_from_seed(&author->device, seed);
+    device_doc_key(&author->device, &room->keys.doc, &author->doc_key);
+}
+
+static void author_release(struct author *author)
+{
+    chain_free(author->chain);
+}
+
+static void author_member(struct author *author, const struct room *room, struct buf *stored)
+{
+    struct member member = {.agent = author->agent, .has_grant = !author->reader, .name = "ben"};
+    if (member.has_grant)
+        grant_make(&room->keys, &author->doc_key.public_key, 0, 0, &member.grant);
+    member_seal(&member, &room->keys, &author->device, 0, stored);
+}
+
+/* One record of one batch; `after` (may be NULL) is a foreign parent the author's chain knows. */
+static void author_record(struct author *author, const struct room *room, const struct event_id *after,
+                          const char *text, struct buf *stored)
+{
+    struct batch batch = {.agent = author->agent, .seq0 = author->seq};
+    struct buf plain = {0}, canonical = {0};
+    struct digest digest;
+
+    if (author->seq > 0)
+        batch.flags |= BATCH_FLAG_SELF;
+    if (after)
+        batch_add_parent(&batch, *after);
+    batch_add_insert(&batch, 0, bytes_of_string(text));
+    batch_encode(&batch, &canonical);
+    ensure(chain_add(author->chain, &batch, buf_view(&canonical), &digest) == CHAIN_NEXT);
+    record_plain_add(&plain, buf_view(&canonical));
+    struct record_spec spec = {
+        .kind = RECORD_EVENTS,
+        .agent = author->agent,
+        .sealer = author->agent,
+        .counter = ++author->counter,
+        .seq0 = author->seq,
+        .count = batch.count,
+        .plain = buf_view(&plain),
+        .last = &digest,
+        .keys = &room->keys,
+        .signer = &author->doc_key,
+    };
+    record_seal(&spec, stored);
+    author->seq += batch.count;
+    batch_release(&batch);
+    buf_release(&plain);
+    buf_release(&canonical);
+}
+
+/* The author learns what another author wrote. */
+static void author_reads(struct author *author, const struct room *room, const struct buf *stored)
+{
+    struct record record;
+    struct error err = {0};
+    struct buf plain = {0};
+    struct batch_list batches = {0};
+    struct bytes *plains = NULL;
+    struct digest digest;
+
+    ensure(record_decode(buf_view(stored), &record, &err));
+    ensure(record_open_events(&record, &room->keys, &plain, &batches, &plains, &err));
+    for (size_t i = 0; i < batches.count; i++)
+        ensure(chain_add(author->chain, &batches.items[i], plains[i], &digest) == CHAIN_NEXT);
+    batch_list_release(&batches);
+    buf_release(&plain);
+    free(plains);
+}
+
+static void expect_text(struct room *room, const char *text)
+{
+    assert_string_equal(buf_string(&room->text), text);
+}
+
+/* --- handshake --- */
+
+static void a_challenge_is_answered_by_hello_and_resume(void **state)
+{
+    struct room *room = *state;
+    struct digest digest;
+    session_connected(room->session, room->now_ms);
+    say_challenge(room);
+    const struct message *hello = expect_kind(room, MESSAGE_HELLO);
+    unsigned char nonce[32];
+    memset(nonce, 7, sizeof nonce);
+    hello_digest(&room->relay_key.public_key, nonce, &room->keys.doc, &hello->hello.device_key, false, &digest);
+    assert_true(crypto_verify_digest(&hello->hello.device_key, &digest, &hello->hello.device_proof));
+    assert_true(crypto_verify_digest(&room->keys.read_key.public_key, &digest, &hello->hello.read_proof));
+    expect_kind(room, MESSAGE_RESUME);
+    assert_int_equal(status_of(room).state, SESSION_CONNECTING);
+}
+
+static void a_relay_of_another_protocol_is_refused_in_words(void **state)
+{
+    struct room *room = *state;
+    struct message message = {.kind = MESSAGE_CHALLENGE};
+    message.challenge.low = message.challenge.high = 2;
+    session_connected(room->session, room->now_ms);
+    relay_says(room, &message);
+    assert_int_equal(room->dropped, 1);
+    assert_int_equal(status_of(room).state, SESSION_REFUSED);
+    assert_int_equal(status_of(room).refuse_code, REFUSE_PROTOCOL);
+    assert_non_null(strstr(room->why.text, "speaks weft.2, this is weft.1: update weft"));
+}
+
+static void a_relay_with_another_key_than_the_pinned_one_hears_nothing(void **state)
+{
+    struct room *room = *state;
+    room->config.pinned = true;
+    restart(room);
+    session_connected(room->session, room->now_ms);
+    say_challenge(room);
+    assert_int_equal(room->dropped, 1);
+    assert_int_equal(room->out_count, 0);
+    assert_int_equal(status_of(room).state, SESSION_REFUSED);
+}
+
+static void a_refusal_is_told_with_its_code(void **state)
+{
+    struct room *room = *state;
+    session_connected(room->session, room->now_ms);
+    say_challenge(room);
+    struct message refuse = {.kind = MESSAGE_REFUSE};
+    refuse.refuse.code = REFUSE_NO_DOCUMENT;
+    refuse.refuse.text = bytes_of_string("no such document");
+    relay_says(room, &refuse);
+    assert_int_equal(status_of(room).state, SESSION_REFUSED);
+    assert_int_equal(status_of(room).refuse_code, REFUSE_NO_DOCUMENT);
+}
+
+static void noise_from_the_relay_ends_the_connection_only(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    session_receive(room->session, bytes_of_string("\xff noise"), room->now_ms);
+    assert_int_equal(room->dropped, 1);
+    assert_int_equal(status_of(room).state, SESSION_OFFLINE);
+    connect_to(room, (struct welcome){.peers = 1});
+    assert_int_equal(status_of(room).state, SESSION_ONLINE);
+}
+
+/* --- sending --- */
+
+static void a_record_leaves_only_after_the_journal_has_it(void **state)
+{
+    struct room *room = *state;
+    room->auto_persist = false;
+    connect_to(room, (struct welcome){.peers = 1});
+    type(room, "a");
+    assert_true(hears_none_of(room, MESSAGE_RECORDS));
+    assert_int_equal(room->ticket_count, 2); /* EVENTS and MEMBER */
+    persist_all(room);
+    const struct message *message = expect_kind(room, MESSAGE_RECORDS);
+    assert_int_equal(message->records.count, 2);
+}
+
+static void an_agents_first_record_is_its_member(void **state)
+{
+    struct room *room = *state;
+    struct record record;
+    struct error err = {0};
+    connect_to(room, (struct welcome){.peers = 1});
+    type(room, "a");
+    const struct message *message = expect_kind(room, MESSAGE_RECORDS);
+    assert_true(record_decode(message->records.items[0].stored, &record, &err));
+    assert_int_equal(record.kind, RECORD_MEMBER);
+    assert_true(record_decode(message->records.items[1].stored, &record, &err));
+    assert_int_equal(record.kind, RECORD_EVENTS);
+}
+
+static void an_acknowledged_record_is_reported_and_no_longer_counted(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    type(room, "abc");
+    assert_int_equal(status_of(room).unacked_edits, 1);
+    assert_int_equal(status_of(room).oldest_unacked_ms, room->now_ms);
+    say_ack(room, 2);
+    assert_int_equal(room->acked, 3);
+    assert_int_equal(status_of(room).unacked_edits, 0);
+    assert_int_equal(status_of(room).oldest_unacked_ms, 0);
+}
+
+static void a_key_after_a_pause_leaves_at_once_and_the_next_ones_together(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 2});
+    pass_time(room, 1000);
+    type(room, "a");
+    expect_kind(room, MESSAGE_RECORDS);
+    type(room, "b");
+    type(room, "c");
+    assert_true(hears_none_of(room, MESSAGE_RECORDS));
+    assert_int_equal(session_next_ms(room->session), room->now_ms + SESSION_FLUSH_MS);
+    pass_time(room, SESSION_FLUSH_MS);
+    assert_int_equal(expect_kind(room, MESSAGE_RECORDS)->records.count, 1);
+}
+
+static void alone_in_the_document_batches_wait_longer_until_somebody_joins(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    pass_time(room, 1000);
+    type(room, "a");
+    expect_kind(room, MESSAGE_RECORDS);
+    type(room, "b");
+    pass_time(room, SESSION_FLUSH_MS * 2);
+    assert_true(hears_none_of(room, MESSAGE_RECORDS));
+    say_peers(room, 2);
+    persist_all(room);
+    expect_kind(room, MESSAGE_RECORDS);
+}
+
+static void what_was_typed_offline_travels_in_one_record(void **state)
+{
+    struct room *room = *state;
+    for (int i = 0; i < 100; i++)
+        type(room, "x");
+    assert_int_equal(room->ticket_count, 0);
+    assert_int_equal(status_of(room).unacked_edits, 100);
+    connect_to(room, (struct welcome){.peers = 1});
+    persist_all(room);
+    const struct message *message = expect_kind(room, MESSAGE_RECORDS);
+    assert_int_equal(message->records.count, 2);
+    say_ack(room, 2);
+    assert_int_equal(room->acked, 100);
+    assert_int_equal(status_of(room).unacked_edits, 0);
+}
+
+static void after_a_cut_the_same_bytes_are_sent_again(void **state)
+{
+    struct room *room = *state;
+    struct buf first = {0};
+    connect_to(room, (struct welcome){.peers = 1});
+    type(room, "a");
+    buf_add_bytes(&first, expect_kind(room, MESSAGE_RECORDS)->records.items[1].stored);
+    cut(room);
+    assert_int_equal(status_of(room).state, SESSION_OFFLINE);
+    connect_to(room, (struct welcome){.peers = 1});
+    const struct message *message = expect_kind(room, MESSAGE_RECORDS);
+    assert_true(bytes_equal(message->records.items[1].stored, buf_view(&first)));
+    buf_release(&first);
+}
+
+static void an_ack_that_was_lost_with_the_connection_is_read_from_the_vector(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    type(room, "a");
+    cut(room);
+    connect_to(room, (struct welcome){.peers = 1, .vector = {{room->self, 1}}, .count = 1});
+    assert_int_equal(room->acked, 1);
+    assert_int_equal(status_of(room).unacked_batches, 0);
+    assert_true(hears_none_of(room, MESSAGE_RECORDS));
+}
+
+static void a_restart_sends_what_the_outbox_holds_byte_for_byte(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    type(room, "a");
+    struct bytes outbox[] = {buf_view(&room->persisted[0])}, members[] = {buf_view(&room->persisted[1])};
+    room->config.outbox = outbox;
+    room->config.outbox_count = 1;
+    room->config.members = members;
+    room->config.member_count = 1;
+    room->config.first_counter = session_counter(room->session);
+    restart(room);
+    assert_int_equal(status_of(room).unacked_edits, 1);
+    connect_to(room, (struct welcome){.peers = 1});
+    const struct message *message = expect_kind(room, MESSAGE_RECORDS);
+    assert_int_equal(message->records.count, 2);
+    assert_true(bytes_equal(message->records.items[0].stored, members[0]));
+    assert_true(bytes_equal(message->records.items[1].stored, outbox[0]));
+}
+
+static void a_relay_that_lost_its_tail_gets_acknowledged_records_again(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    type(room, "a");
+    say_ack(room, 2);
+    type(room, "b");
+    cut(room);
+    connect_to(room, (struct welcome){.peers = 1});
+    assert_int_equal(room->fetches, 1);
+    assert_int_equal(room->fetch_from, 0);
+    persist_all(room);
+    assert_true(hears_none_of(room, MESSAGE_RECORDS)); /* nothing overtakes what is being fetched */
+    struct bytes answer[] = {buf_view(&room->persisted[0])};
+    session_fetched(room->session, &room->self, answer, 1, false, room->now_ms);
+    const struct message *message = expect_kind(room, MESSAGE_RECORDS);
+    assert_int_equal(message->records.count, 3); /* MEMBER, the lost one, the new one */
+    say_ack(room, 3);
+    assert_int_equal(room->acked, 2);
+}
+
+static void other_peoples_lost_records_are_offered_again_after_a_while(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf member = {0}, record = {0};
+    author_init(&ben, room, 0xbe);
+    author_member(&ben, room, &member);
+    author_record(&ben, room, NULL, "x", &record);
+    connect_to(room, (struct welcome){.peers = 2});
+    say_record(room, 2, buf_view(&member));
+    say_record(room, 3, buf_view(&record));
+    cut(room);
+    connect_to(room, (struct welcome){.peers = 2});
+    pass_time(room, UPLOAD_REOFFER_MS + 1);
+    assert_int_equal(room->fetches, 1);
+    assert_true(agent_id_equal(&room->fetch_agent, &ben.agent));
+    struct bytes answer[] = {buf_view(&record)};
+    session_fetched(room->session, &ben.agent, answer, 1, false, room->now_ms);
+    assert_true(bytes_equal(expect_kind(room, MESSAGE_REOFFER)->reoffer.stored, buf_view(&member)));
+    assert_true(bytes_equal(expect_kind(room, MESSAGE_REOFFER)->reoffer.stored, buf_view(&record)));
+    author_release(&ben);
+    buf_release(&member);
+    buf_release(&record);
+}
+
+static void unacknowledged_bytes_stay_within_the_window(void **state)
+{
+    struct room *room = *state;
+    char *large = xmalloc(60001);
+    size_t bytes = 0;
+    const struct message *message;
+    memset(large, 'x', 60000);
+    large[60000] = '\0';
+    connect_to(room, (struct welcome){.peers = 2});
+    for (int i = 0; i < 40; i++) {
+        type(room, large);
+        pass_time(room, 100);
+    }
+    uint64_t ordinal = 0;
+    while ((message = relay_hears(room)))
+        for (size_t i = 0; message->kind == MESSAGE_RECORDS && i < message->records.count; i++, ordinal++)
+            bytes += message->records.items[i].stored.len;
+    assert_in_range(bytes, UPLOAD_WINDOW_BYTES / 2, UPLOAD_WINDOW_BYTES + 70000);
+    say_ack(room, ordinal);
+    persist_all(room);
+    assert_non_null(expect_kind(room, MESSAGE_RECORDS));
+    free(large);
+}
+
+static void a_full_link_is_asked_again_when_it_has_room(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    forget_out(room);
+    room->refuse_sends = true;
+    type(room, "a");
+    assert_int_equal(room->out_count, 0);
+    room->refuse_sends = false;
+    session_writable(room->session, room->now_ms);
+    expect_kind(room, MESSAGE_RECORDS);
+}
+
+static void not_now_means_the_same_record_after_a_pause(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    type(room, "a");
+    expect_kind(room, MESSAGE_RECORDS);
+    say_ack(room, 1);
+    struct message reject = {.kind = MESSAGE_REJECT, .reject = {2, REFUSE_LIMIT, bytes_of_string("later")}};
+    relay_says(room, &reject);
+    assert_true(hears_none_of(room, MESSAGE_RECORDS));
+    pass_time(room, UPLOAD_PAUSE_MS);
+    expect_kind(room, MESSAGE_RECORDS);
+    assert_int_equal(room->alarms, 0);
+}
+
+static void an_id_that_the_relay_has_with_other_content_is_an_alarm(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    type(room, "a");
+    struct message reject = {.kind = MESSAGE_REJECT, .reject = {2, REFUSE_FORKED, bytes_of_string("other content")}};
+    relay_says(room, &reject);
+    assert_int_equal(room->alarm, ALARM_OWN_FORKED);
+    assert_true(agent_id_equal(&room->alarm_agent, &room->self));
+}
+
+static void the_owner_uploads_the_base_before_anything_else(void **state)
+{
+    struct room *room = *state;
+    struct record record;
+    struct error err = {0};
+    room->config.create = true;
+    room->config.base = room->base;
+    restart(room);
+    type(room, "a");
+    session_connected(room->session, room->now_ms);
+    say_challenge(room);
+    assert_true(bytes_equal(expect_kind(room, MESSAGE_HELLO)->hello.genesis, buf_view(&room->genesis)));
+    say_welcome(room, (struct welcome){.head = 1, .peers = 1});
+    persist_all(room);
+    const struct message *message = expect_kind(room, MESSAGE_RECORDS);
+    assert_true(record_decode(message->records.items[0].stored, &record, &err));
+    assert_int_equal(record.kind, RECORD_BASE);
+    assert_int_equal(status_of(room).base_done, 0);
+    say_ack(room, 1);
+    assert_int_equal(status_of(room).base_done, 4);
+    assert_int_equal(status_of(room).base_total, 4);
+}
+
+static void a_view_only_session_uploads_nothing(void **state)
+{
+    struct room *room = *state;
+    struct doc_keys reader;
+    doc_keys_from_link(&reader, &room->keys.doc, ACCESS_READ, doc_keys_seed(&room->keys, ACCESS_READ));
+    room->config.keys = &reader;
+    restart(room);
+    connect_to(room, (struct welcome){.peers = 2});
+    pass_time(room, 10000);
+    assert_true(hears_none_of(room, MESSAGE_RECORDS));
+    assert_int_equal(room->ticket_count, 0);
+}
+
+/* --- receiving --- */
+
+/* An author who has joined, in the room's session. */
+static void join(struct room *room, struct author *author, unsigned char name)
+{
+    struct buf member = {0};
+    author_init(author, room, name);
+    author_member(author, room, &member);
+    say_record(room, 2, buf_view(&member));
+    buf_release(&member);
+}
+
+static void a_record_that_verifies_is_handed_out_once(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf record = {0};
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    author_record(&ben, room, NULL, "hello", &record);
+    say_record(room, 3, buf_view(&record));
+    say_record(room, 4, buf_view(&record));
+    expect_text(room, "hello");
+    assert_int_equal(room->received, 1);
+    assert_int_equal(room->resume.place, 3);
+    assert_int_equal(room->alarms, 0);
+    author_release(&ben);
+    buf_release(&record);
+}
+
+static void early_records_come_out_in_causal_order_and_the_resume_point_waits(void **state)
+{
+    struct room *room = *state;
+    struct author ben, cleo;
+    struct buf first = {0}, second = {0}, answer = {0};
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    join(room, &cleo, 0xc1);
+    author_record(&ben, room, NULL, "1", &first);
+    author_record(&ben, room, NULL, "2", &second);
+    author_reads(&cleo, room, &first);
+    author_reads(&cleo, room, &second);
+    author_record(&cleo, room, &(struct event_id){ben.agent, 1}, "3", &answer);
+
+    say_record(room, 5, buf_view(&answer));
+    say_record(room, 6, buf_view(&second));
+    assert_int_equal(room->received, 0);
+    say_record(room, 7, buf_view(&first));
+    expect_text(room, "123");
+    assert_int_equal(room->resume.place, 7);
+    author_release(&ben);
+    author_release(&cleo);
+    buf_release(&first);
+    buf_release(&second);
+    buf_release(&answer);
+}
+
+static void every_flipped_bit_is_refused_and_others_go_on(void **state)
+{
+    struct room *room = *state;
+    struct author ben, cleo;
+    struct buf record = {0}, other = {0};
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    join(room, &cleo, 0xc1);
+    author_record(&ben, room, NULL, "good", &record);
+    author_record(&cleo, room, NULL, "other", &other);
+    record.data[record.len - 1] ^= 1; /* in the signature */
+    say_record(room, 4, buf_view(&record));
+    assert_int_equal(room->received, 0);
+    assert_int_equal(room->alarm, ALARM_RECORD_REFUSED);
+    assert_true(agent_id_equal(&room->alarm_agent, &ben.agent));
+    say_record(room, 5, buf_view(&other));
+    expect_text(room, "other");
+    assert_true(room->resume.place < 4);
+    record.data[record.len - 1] ^= 1;
+    cut(room);
+    connect_to(room, (struct welcome){.peers = 2});
+    say_record(room, 4, buf_view(&record)); /* a new connection, a new chance */
+    expect_text(room, "othergood");
+    author_release(&ben);
+    author_release(&cleo);
+    buf_release(&record);
+    buf_release(&other);
+}
+
+static void no_altered_record_is_ever_accepted(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf member = {0}, record = {0};
+    author_init(&ben, room, 0xbe);
+    author_member(&ben, room, &member);
+    author_record(&ben, room, NULL, "good", &record);
+    for (size_t bit = 0; bit < record.len * 8; bit += 3) {
+        record.data[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        connect_to(room, (struct welcome){.peers = 2});
+        say_record(room, 2, buf_view(&member));
+        say_record(room, 3, buf_view(&record));
+        cut(room);
+        record.data[bit / 8] ^= (unsigned char)(1 << bit % 8);
+    }
+    assert_int_equal(room->received, 0);
+    author_release(&ben);
+    buf_release(&member);
+    buf_release(&record);
+}
+
+static void a_readers_record_is_refused(void **state)
+{
+    struct room *room = *state;
+    struct author eve;
+    struct buf member = {0}, record = {0};
+    author_init(&eve, room, 0xee);
+    eve.reader = true;
+    author_member(&eve, room, &member);
+    author_record(&eve, room, NULL, "no", &record);
+    connect_to(room, (struct welcome){.peers = 2});
+    say_record(room, 2, buf_view(&member));
+    say_record(room, 3, buf_view(&record));
+    assert_int_equal(room->received, 0);
+    assert_int_equal(room->alarm, ALARM_RECORD_REFUSED);
+    author_release(&eve);
+    buf_release(&member);
+    buf_release(&record);
+}
+
+static void a_writer_who_gives_one_id_two_contents_is_noticed(void **state)
+{
+    struct room *room = *state;
+    struct author ben, twin;
+    struct buf record = {0}, other = {0};
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    author_init(&twin, room, 0xbe);
+    author_record(&ben, room, NULL, "one", &record);
+    author_record(&twin, room, NULL, "two", &other);
+    say_record(room, 3, buf_view(&record));
+    say_record(room, 4, buf_view(&other));
+    expect_text(room, "one");
+    assert_int_equal(room->alarm, ALARM_FORKED);
+    author_release(&ben);
+    author_release(&twin);
+    buf_release(&record);
+    buf_release(&other);
+}
+
+static void a_joiner_gets_genesis_and_base(void **state)
+{
+    struct room *room = *state;
+    struct buf base = {0};
+    room->config.genesis = (struct bytes){0};
+    room->config.has_base = false;
+    restart(room);
+    base_seal(&room->keys, room->base, 0, &base);
+    connect_to(room, (struct welcome){.head = 2, .peers = 1});
+    say_record(room, 1, buf_view(&room->genesis));
+    say_record(room, 2, buf_view(&base));
+    assert_int_equal(room->genesis_count, 1);
+    assert_string_equal(buf_string(&room->base_text), "base");
+    buf_release(&base);
+}
+
+static void a_base_its_owner_did_not_sign_is_refused(void **state)
+{
+    struct room *room = *state;
+    struct buf base = {0};
+    struct rope *other = rope_from_bytes(bytes_of_string("fake"));
+    room->config.genesis = (struct bytes){0};
+    room->config.has_base = false;
+    restart(room);
+    base_seal(&room->keys, other, 0, &base);
+    connect_to(room, (struct welcome){.head = 2, .peers = 1});
+    say_record(room, 1, buf_view(&room->genesis));
+    say_record(room, 2, buf_view(&base)); /* signed by the admin's key, but not the text GENESIS names */
+    assert_int_equal(room->base_text.len, 0);
+    assert_int_equal(room->dropped, 1);
+    rope_free(other);
+    buf_release(&base);
+}
+
+static void what_is_missing_is_asked_for_again_and_then_told(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf lost = {0}, record = {0};
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    author_record(&ben, room, NULL, "1", &lost);
+    author_record(&ben, room, NULL, "2", &record);
+    say_record(room, 4, buf_view(&record));
+    pass_time(room, SESSION_GAP_MS + 1);
+    assert_int_equal(room->dropped, 1); /* to resume by the vector alone */
+    connect_to(room, (struct welcome){.peers = 2});
+    assert_int_equal(expect_kind(room, MESSAGE_RESUME)->resume.place, 0);
+    say_record(room, 4, buf_view(&record));
+    say_caught_up(room);
+    for (int i = 0; i < 20 && room->alarms == 0; i++) {
+        pass_time(room, 2000);
+        relay_says(room, &(struct message){.kind = MESSAGE_PEERS, .peers = {2}});
+    }
+    assert_int_equal(room->alarm, ALARM_WITHHELD);
+    author_release(&ben);
+    buf_release(&lost);
+    buf_release(&record);
+}
+
+/* --- proof of life --- */
+
+static void an_idle_session_wants_no_tick_for_25_seconds(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    say_caught_up(room);
+    pass_time(room, SESSION_GAP_MS);
+    uint64_t wait_ms = session_next_ms(room->session) - room->now_ms;
+    assert_in_range(wait_ms, SESSION_PING_IDLE_MS - SESSION_GAP_MS - 1, SESSION_PING_IDLE_MS);
+    assert_true(status_of(room).idle);
+}
+
+static void silence_is_offline_after_3_seconds_while_it_matters(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 2});
+    pass_time(room, SESSION_PING_MS);
+    expect_kind(room, MESSAGE_PING);
+    assert_int_equal(status_of(room).state, SESSION_ONLINE);
+    pass_time(room, SESSION_SILENT_MS);
+    assert_int_equal(status_of(room).state, SESSION_OFFLINE);
+    assert_int_equal(room->dropped, 0);
+    relay_says(room, &(struct message){.kind = MESSAGE_PONG, .ping = {1}});
+    assert_int_equal(status_of(room).state, SESSION_ONLINE);
+    assert_int_equal(status_of(room).rtt_ms, SESSION_SILENT_MS);
+}
+
+static void a_dead_connection_is_dropped(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 2});
+    while (room->dropped == 0 && room->now_ms < 1100000)
+        pass_time(room, session_next_ms(room->session) - room->now_ms);
+    assert_in_range(room->now_ms - 1000000, SESSION_DEAD_MS, SESSION_DEAD_MS + SESSION_PING_MS + 1);
+}
+
+static void ticks_never_stand_still(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 3});
+    type(room, "a");
+    for (int i = 0; i < 200; i++) {
+        uint64_t next_ms = session_next_ms(room->session);
+        assert_true(next_ms > room->now_ms);
+        if (next_ms == UINT64_MAX)
+            break;
+        pass_time(room, next_ms - room->now_ms);
+    }
+}
+
+/* --- presence --- */
+
+static struct session_view cursor_at(uint64_t cursor)
+{
+    return (struct session_view){.has_cursor = true, .cursor = cursor, .anchor = cursor};
+}
+
+static void show_cursor(struct room *room, uint64_t cursor)
+{
+    struct session_view view = cursor_at(cursor);
+    session_present(room->session, &view, room->now_ms);
+}
+
+static void presence_waits_for_others_and_keeps_its_pace(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    show_cursor(room, 1);
+    assert_true(hears_none_of(room, MESSAGE_PRESENCE));
+    say_peers(room, 2);
+    expect_kind(room, MESSAGE_PRESENCE);
+    show_cursor(room, 2);
+    show_cursor(room, 3);
+    assert_true(hears_none_of(room, MESSAGE_PRESENCE));
+    pass_time(room, SESSION_PRESENCE_GAP_MS);
+    expect_kind(room, MESSAGE_PRESENCE);
+    pass_time(room, SESSION_PRESENCE_BEAT_MS);
+    expect_kind(room, MESSAGE_PRESENCE);
+}
+
+static void a_newcomer_is_sent_a_card(void **state)
+{
+    struct room *room = *state;
+    struct presence presence = {0};
+    struct error err = {0};
+    connect_to(room, (struct welcome){.peers = 2});
+    expect_kind(room, MESSAGE_PRESENCE);
+    pass_time(room, SESSION_PRESENCE_BEAT_MS);
+    assert_true(presence_open(expect_kind(room, MESSAGE_PRESENCE)->presence.sealed, &room->keys, &presence, &err));
+    assert_false(presence.has_card);
+    pass_time(room, SESSION_PRESENCE_GAP_MS);
+    say_peers(room, 3);
+    assert_true(presence_open(expect_kind(room, MESSAGE_PRESENCE)->presence.sealed, &room->keys, &presence, &err));
+    assert_true(presence.has_card);
+    assert_string_equal(presence.name, "ana");
+}
+
+static void say_presence(struct room *room, const struct author *author, const struct sign_key *key, uint64_t counter)
+{
+    struct buf sealed = {0};
+    struct presence presence = {.agent = author->agent, .counter = counter, .doc_key = key->public_key};
+    presence_seal(&presence, &room->keys, key, &sealed);
+    relay_says(room, &(struct message){.kind = MESSAGE_PRESENCE, .presence = {buf_view(&sealed)}});
+    buf_release(&sealed);
+}
+
+static void a_members_presence_is_believed_under_its_own_key_only(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    say_presence(room, &ben, &room->relay_key, 1);
+    assert_int_equal(room->peers, 0);
+    say_presence(room, &ben, &ben.doc_key, 2);
+    assert_int_equal(room->peers, 1);
+    assert_true(room->peer.writer);
+    assert_string_equal(room->peer.presence.name, "ben");
+    say_presence(room, &ben, &ben.doc_key, 1);
+    assert_int_equal(room->peers, 1); /* an old one changes nothing */
+    author_release(&ben);
+}
+
+static void somebody_not_heard_for_5_seconds_is_quiet_and_alone_means_gone(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    say_presence(room, &ben, &ben.doc_key, 1);
+    assert_int_equal(room->peer.state, PEER_HERE);
+    pass_time(room, PEERS_QUIET_MS);
+    assert_int_equal(room->peer.state, PEER_QUIET);
+    say_peers(room, 1);
+    assert_int_equal(room->peer.state, PEER_GONE);
+    author_release(&ben);
+}
+
+static void leaving_says_goodbye(void **state)
+{
+    struct room *room = *state;
+    struct presence presence = {0};
+    struct error err = {0};
+    connect_to(room, (struct welcome){.peers = 2});
+    expect_kind(room, MESSAGE_PRESENCE);
+    session_leave(room->session, room->now_ms);
+    assert_true(presence_open(expect_kind(room, MESSAGE_PRESENCE)->presence.sealed, &room->keys, &presence, &err));
+    assert_true(presence.flags & PRESENCE_LEAVING);
+}
+
+#define ROOM_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROOM_TEST(a_challenge_is_answered_by_hello_and_resume),
+        ROOM_TEST(a_relay_of_another_protocol_is_refused_in_words),
+        ROOM_TEST(a_relay_with_another_key_than_the_pinned_one_hears_nothing),
+        ROOM_TEST(a_refusal_is_told_with_its_code),
+        ROOM_TEST(noise_from_the_relay_ends_the_connection_only),
+        ROOM_TEST(a_record_leaves_only_after_the_journal_has_it),
+        ROOM_TEST(an_agents_first_record_is_its_member),
+        ROOM_TEST(an_acknowledged_record_is_reported_and_no_longer_counted),
+        ROOM_TEST(a_key_after_a_pause_leaves_at_once_and_the_next_ones_together),
+        ROOM_TEST(alone_in_the_document_batches_wait_longer_until_somebody_joins),
+        ROOM_TEST(what_was_typed_offline_travels_in_one_record),
+        ROOM_TEST(after_a_cut_the_same_bytes_are_sent_again),
+        ROOM_TEST(an_ack_that_was_lost_with_the_connection_is_read_from_the_vector),
+        ROOM_TEST(a_restart_sends_what_the_outbox_holds_byte_for_byte),
+        ROOM_TEST(a_relay_that_lost_its_tail_gets_acknowledged_records_again),
+        ROOM_TEST(other_peoples_lost_records_are_offered_again_after_a_while),
+        ROOM_TEST(unacknowledged_bytes_stay_within_the_window),
+        ROOM_TEST(a_full_link_is_asked_again_when_it_has_room),
+        ROOM_TEST(not_now_means_the_same_record_after_a_pause),
+        ROOM_TEST(an_id_that_the_relay_has_with_other_content_is_an_alarm),
+        ROOM_TEST(the_owner_uploads_the_base_before_anything_else),
+        ROOM_TEST(a_view_only_session_uploads_nothing),
+        ROOM_TEST(a_record_that_verifies_is_handed_out_once),
+        ROOM_TEST(early_records_come_out_in_causal_order_and_the_resume_point_waits),
+        ROOM_TEST(every_flipped_bit_is_refused_and_others_go_on),
+        ROOM_TEST(no_altered_record_is_ever_accepted),
+        ROOM_TEST(a_readers_record_is_refused),
+        ROOM_TEST(a_writer_who_gives_one_id_two_contents_is_noticed),
+        ROOM_TEST(a_joiner_gets_genesis_and_base),
+        ROOM_TEST(a_base_its_owner_did_not_sign_is_refused),
+        ROOM_TEST(what_is_missing_is_asked_for_again_and_then_told),
+        ROOM_TEST(an_idle_session_wants_no_tick_for_25_seconds),
+        ROOM_TEST(silence_is_offline_after_3_seconds_while_it_matters),
+        ROOM_TEST(a_dead_connection_is_dropped),
+        ROOM_TEST(ticks_never_stand_still),
+        ROOM_TEST(presence_waits_for_others_and_keeps_its_pace),
+        ROOM_TEST(a_newcomer_is_sent_a_card),
+        ROOM_TEST(a_members_presence_is_believed_under_its_own_key_only),
+        ROOM_TEST(somebody_not_heard_for_5_seconds_is_quiet_and_alone_means_gone),
+        ROOM_TEST(leaving_says_goodbye),
+    };
+    return RUN_TESTS("session", tests);
+}
