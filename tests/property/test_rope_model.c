@@ -19,6 +19,8 @@ static void model_replace(struct buf *model, size_t at, size_t deleted, struct b
 {
     struct buf next = {0};
     struct bytes old = buf_view(model);
+    buf_extend(&next, 1); /* memory even for an empty text: no null pointers to step around below */
+    buf_clear(&next);
     buf_add_bytes(&next, bytes_slice(old, 0, at));
     buf_add_bytes(&next, text);
     buf_add_bytes(&next, bytes_slice(old, at + deleted, old.len - at - deleted));
