@@ -219,7 +219,7 @@ bool journal_forget(const char *path, struct error *err)
     return db_remove(path, err) || error_wrap(err, "cannot forget");
 }
 
-const char *journal_file(const struct journal *journal)
+const char *journal_file_path(const struct journal *journal)
 {
     return journal->path;
 }

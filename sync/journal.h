@@ -85,7 +85,7 @@ bool journal_changed(struct journal *journal);
 /* Makes what is committed survive a power cut. The one call for another thread. */
 MUST_USE bool journal_sync(struct journal *journal, struct error *err);
 /* NULL in memory. */
-const char *journal_file(const struct journal *journal);
+const char *journal_file_path(const struct journal *journal);
 /* Pages waiting in the WAL. */
 unsigned journal_wal_pages(const struct journal *journal);
 /*

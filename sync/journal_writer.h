@@ -9,7 +9,10 @@
  * transaction (at most JOURNAL_GROUP_MAX jobs). When the disk is full, busy or fails, the jobs stay queued in order and
  * are tried again; the state says how many edits are in memory only, and why.
  *
- *   Ownership  jobs copy what they are given. The writer owns the journal it opens or is handed.
+ * A row that can never be kept (beyond a bound, an own seq written twice) ends alone, with an error for its `done`.
+ *
+ *   Ownership  jobs copy what they are given; every `done` is called once, also for what is given up at the end. The
+ *              writer owns the journal it opens or is handed.
  *   Threads    every call from any thread, callbacks come on the writer's threads and must not call
  *              journal_writer_wait() or _stop().
  *   Lazily     nothing is opened, hence nothing made on disk, before the first job.
@@ -87,8 +90,8 @@ uint64_t journal_writer_saved(struct journal_writer *writer, const struct journa
                               struct journal_done done);
 /*
  * Anything else, in its place in the order: claims, checkpoints, reading what other processes wrote. `run` is inside a
- * transaction and may be called again after a failure that retrying can cure (FULL, BUSY, IO), with that transaction
- * rolled back; other failures end the job alone. It must not begin or commit.
+ * transaction, must not begin or commit, and may be called again: that transaction was rolled back, because the disk
+ * would not take it (FULL, BUSY, IO) or another job of the group failed. Its other failures end this job alone.
  */
 typedef bool journal_run_fn(void *self, struct journal *journal, struct error *err);
 uint64_t journal_writer_run(struct journal_writer *writer, journal_run_fn *run, void *self, struct journal_done done);
