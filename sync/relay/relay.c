@@ -216,14 +216,16 @@ static void pace_held(struct relay *relay)
             relay_connection_pace(connection);
 }
 
-void relay_poll(struct relay *relay, uint64_t now_ms)
+size_t relay_poll(struct relay *relay, uint64_t now_ms)
 {
     relay->now_ms = now_ms;
-    if (store_poll(relay->store) == 0)
-        return;
+    size_t answers = store_poll(relay->store);
+    if (answers == 0)
+        return 0;
     send_acks(relay);
     wake_documents(relay);
     pace_held(relay);
+    return answers;
 }
 
 void relay_stop(struct relay *relay, uint64_t now_ms)

@@ -117,8 +117,8 @@ void relay_writable(struct relay_connection *connection, uint64_t now_ms);
 void relay_gone(struct relay_connection *connection, uint64_t now_ms);
 /* Deadlines and paces. wall_s: seconds since 1970, for grants and bookkeeping only. */
 void relay_tick(struct relay *relay, uint64_t now_ms, uint64_t wall_s);
-/* Lets the store deliver (store_poll()): acknowledgements go out, readers wake. */
-void relay_poll(struct relay *relay, uint64_t now_ms);
+/* Lets the store deliver (store_poll()): acknowledgements go out, readers wake. Returns how many answers there were. */
+size_t relay_poll(struct relay *relay, uint64_t now_ms);
 /*
  * Sends REFUSE_STOPPING to everybody and takes nothing any more. For an orderly end: store_commit() and relay_poll() first,
  * so that what came is acknowledged.

@@ -1,0 +1,1051 @@
+/* The relay core between virtual links: who gets in, what is taken, what comes out, and what a restart keeps. */
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+#include "sync/relay/relay.h"
+#include "tests/support/relay_peer.h"
+
+enum { LINKS_MAX = 8, INBOX_MAX = 4096 };
+
+struct world;
+
+/* One connection seen from outside: what the relay sent on it, message by message. */
+struct link {
+    struct world *world;
+    struct relay_connection *connection;
+    struct buf frames[INBOX_MAX];
+    size_t count, read;
+    size_t stuck; /* bytes that never leave: a reader who does not read */
+    size_t queued;
+    bool wants_write;
+    unsigned closed; /* close code; 0: open */
+    struct relay_peer *peer;
+    struct message message; /* the one read last */
+};
+
+struct world {
+    struct store *store;
+    struct relay *relay;
+    struct sign_key key;
+    struct relay_limits limits;
+    const char *token;
+    uint64_t now;
+    unsigned char nonce;
+    struct doc_keys keys; /* of the one document */
+    struct link links[LINKS_MAX];
+    size_t link_count;
+};
+
+/* --- the port --- */
+
+static void port_send(void *self, void *link_, struct relay_frame *frame)
+{
+    struct link *link = link_;
+    (void)self;
+    assert_true(link->count < INBOX_MAX);
+    if (link->stuck)
+        link->queued += relay_frame_payload(frame).len;
+    buf_add_bytes(&link->frames[link->count++], relay_frame_payload(frame));
+    relay_frame_drop(frame);
+}
+
+static size_t port_queued(void *self, void *link)
+{
+    (void)self;
+    return ((struct link *)link)->queued;
+}
+
+static void port_want_write(void *self, void *link)
+{
+    (void)self;
+    ((struct link *)link)->wants_write = true;
+}
+
+static void port_resumed(void *self, void *link)
+{
+    (void)self;
+    assert_true(relay_reads(((struct link *)link)->connection));
+}
+
+static void port_close(void *self, void *link, unsigned code, const char *reason)
+{
+    (void)self;
+    (void)reason;
+    ((struct link *)link)->closed = code;
+}
+
+static void port_random(void *self, void *out, size_t len)
+{
+    memset(out, ++((struct world *)self)->nonce, len);
+}
+
+/* --- the world --- */
+
+static void world_start(struct world *world)
+{
+    struct relay_port port = {.self = world,
+                              .send = port_send,
+                              .queued = port_queued,
+                              .want_write = port_want_write,
+                              .resumed = port_resumed,
+                              .close = port_close,
+                              .random = port_random};
+    struct relay_options options = {.limits = world->limits, .key = &world->key, .token = world->token};
+    world->relay = relay_new(&options, world->store, &port);
+    relay_tick(world->relay, world->now, 1000);
+}
+
+static int world_setup(void **state)
+{
+    static const unsigned char seed[CRYPTO_SEED_BYTES] = {42};
+    struct world *world = xcalloc(1, sizeof *world);
+    struct error err = {0};
+    assert_true(crypto_start(&err));
+    world->store = store_open(&(struct store_options){.path = ":memory:", .by_hand = true}, &err);
+    assert_non_null(world->store);
+    world->limits = relay_limits_default();
+    world->now = 1000;
+    sign_key_from_seed(&world->key, seed);
+    doc_keys_new(&world->keys);
+    world_start(world);
+    *state = world;
+    return 0;
+}
+
+static void link_release(struct link *link)
+{
+    for (size_t i = 0; i < link->count; i++)
+        buf_release(&link->frames[i]);
+    message_release(&link->message);
+    *link = (struct link){0};
+}
+
+static int world_teardown(void **state)
+{
+    struct world *world = *state;
+    relay_free(world->relay);
+    store_free(world->store);
+    for (size_t i = 0; i < world->link_count; i++)
+        link_release(&world->links[i]);
+    doc_keys_wipe(&world->keys);
+    free(world);
+    return 0;
+}
+
+static void world_restart(struct world *world, bool crash)
+{
+    if (crash)
+        store_crash(world->store);
+    relay_free(world->relay);
+    for (size_t i = 0; i < world->link_count; i++)
+        link_release(&world->links[i]);
+    world->link_count = 0;
+    world_start(world);
+}
+
+/* The disk does its work and every link that asked writes, until nothing moves. */
+static void world_settle(struct world *world)
+{
+    for (bool moved = true; moved;) {
+        store_commit(world->store);
+        moved = relay_poll(world->relay, world->now) > 0;
+        for (size_t i = 0; i < world->link_count; i++) {
+            struct link *link = &world->links[i];
+            if (!link->wants_write || !link->connection || link->queued > 0)
+                continue;
+            link->wants_write = false;
+            relay_writable(link->connection, world->now);
+            moved = true;
+        }
+    }
+}
+
+static struct link *connect_from(struct world *world, struct relay_peer *peer, const char *address)
+{
+    assert_true(world->link_count < LINKS_MAX);
+    struct link *link = &world->links[world->link_count++];
+    *link = (struct link){.world = world, .peer = peer};
+    relay_peer_reconnect(peer);
+    link->connection = relay_accept(world->relay, link, address, world->now);
+    return link;
+}
+
+static void offer(struct link *link, struct bytes frame)
+{
+    assert_true(relay_reads(link->connection));
+    relay_receive(link->connection, frame, link->world->now);
+}
+
+static void offer_buf(struct link *link, struct buf *frame)
+{
+    offer(link, buf_view(frame));
+    buf_release(frame);
+}
+
+static void hello(struct link *link, bool creates, const char *token)
+{
+    struct buf genesis = {0}, frame = {0};
+    if (creates)
+        relay_peer_genesis(link->peer, &genesis);
+    relay_peer_hello(link->peer, buf_view(&link->frames[0]), buf_view(&genesis), token, &frame);
+    link->read = 1;
+    offer_buf(link, &frame);
+    world_settle(link->world);
+    buf_release(&genesis);
+}
+
+static void resume(struct link *link, const struct message *message)
+{
+    struct buf frame = {0};
+    relay_peer_resume(link->peer, message, &frame);
+    offer_buf(link, &frame);
+    world_settle(link->world);
+}
+
+static struct link *join_as(struct world *world, struct relay_peer *peer, bool creates)
+{
+    struct link *link = connect_from(world, peer, "");
+    hello(link, creates, "");
+    resume(link, NULL);
+    return link;
+}
+
+/* The next message the relay sent, or NULL. */
+static const struct message *next(struct link *link)
+{
+    struct error err = {0};
+    if (link->read == link->count)
+        return NULL;
+    struct bytes frame = buf_view(&link->frames[link->read++]);
+    if (!message_decode(frame, MESSAGE_BY_RELAY, &link->peer->numbers_in, &link->message, &err))
+        fail_msg("%s", err.text);
+    return &link->message;
+}
+
+/* Skips to the next message of that kind. */
+static const struct message *expect(struct link *link, enum message_kind kind)
+{
+    const struct message *message;
+    while ((message = next(link)))
+        if (message->kind == kind)
+            return message;
+    fail_msg("no message of kind %d", kind);
+    return NULL;
+}
+
+static void expect_refused(struct link *link, enum refuse_code code)
+{
+    assert_int_equal(expect(link, MESSAGE_REFUSE)->refuse.code, code);
+    assert_int_equal(link->closed, relay_close_code(code));
+}
+
+static void expect_rejected(struct link *link, uint64_t ordinal, enum refuse_code code)
+{
+    const struct message *message = expect(link, MESSAGE_REJECT);
+    assert_int_equal(message->reject.ordinal, ordinal);
+    assert_int_equal(message->reject.code, code);
+}
+
+static void expect_acked(struct link *link, uint64_t ordinal)
+{
+    const struct message *message = expect(link, MESSAGE_ACK);
+    while (message->ack.ordinal < ordinal)
+        message = expect(link, MESSAGE_ACK);
+    assert_int_equal(message->ack.ordinal, ordinal);
+}
+
+/* Counts records of each kind in all messages that are left; the places rise. */
+struct tally {
+    size_t genesis, base, members, events, frames;
+    uint64_t last_place;
+};
+
+static void tally_record(struct tally *tally, const struct place_record *item)
+{
+    struct record record;
+    struct error err = {0};
+    assert_true(item->place > tally->last_place);
+    tally->last_place = item->place;
+    assert_true(record_decode(item->stored, &record, &err));
+    tally->genesis += record.kind == RECORD_GENESIS;
+    tally->base += record.kind == RECORD_BASE;
+    tally->members += record.kind == RECORD_MEMBER;
+    tally->events += record.kind == RECORD_EVENTS;
+}
+
+static struct tally tally_rest(struct link *link)
+{
+    struct tally tally = {0};
+    for (const struct message *message; (message = next(link));) {
+        if (message->kind != MESSAGE_RECORDS)
+            continue;
+        tally.frames++;
+        for (size_t i = 0; i < message->records.count; i++)
+            tally_record(&tally, &message->records.items[i]);
+    }
+    return tally;
+}
+
+static void upload(struct link *link, const struct buf *record)
+{
+    struct buf frame = {0};
+    struct bytes stored = buf_view(record);
+    relay_peer_records(link->peer, &stored, 1, &frame);
+    offer_buf(link, &frame);
+}
+
+static void upload_member(struct link *link)
+{
+    struct buf record = {0};
+    relay_peer_member(link->peer, &record);
+    upload(link, &record);
+    buf_release(&record);
+}
+
+static void upload_events(struct link *link, const char *text)
+{
+    struct buf record = {0};
+    relay_peer_events(link->peer, text, &record);
+    upload(link, &record);
+    buf_release(&record);
+}
+
+static void link_cut(struct link *link)
+{
+    relay_gone(link->connection, link->world->now);
+    link->connection = NULL;
+}
+
+/* --- coming in --- */
+
+static void the_owner_creates_the_document_and_a_reader_gets_what_was_written(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, guest;
+    struct doc_keys view;
+    relay_peer_init(&owner, &world->keys, 1);
+    relay_peer_link(&world->keys, ACCESS_READ, &view);
+    relay_peer_init(&guest, &view, 2);
+
+    struct link *a = join_as(world, &owner, true);
+    assert_int_equal(expect(a, MESSAGE_WELCOME)->welcome.head, 1);
+    upload_member(a);
+    upload_events(a, "hello");
+    world_settle(world);
+    expect_acked(a, 2);
+
+    struct link *b = join_as(world, &guest, false);
+    const struct message *welcome = expect(b, MESSAGE_WELCOME);
+    assert_int_equal(welcome->welcome.head, 3);
+    assert_int_equal(welcome->welcome.peers, 2);
+    assert_int_equal(welcome->welcome.vector_count, 1);
+    assert_int_equal(welcome->welcome.vector[0].next_seq, 5);
+    size_t start = b->read;
+    assert_int_equal(expect(b, MESSAGE_CAUGHT_UP)->caught_up.head, 3);
+    b->read = start;
+    agent_numbers_clear(&guest.numbers_in);
+    struct tally tally = tally_rest(b);
+    assert_int_equal(tally.genesis, 1);
+    assert_int_equal(tally.members, 1);
+    assert_int_equal(tally.events, 1);
+    relay_peer_release(&owner);
+    relay_peer_release(&guest);
+}
+
+static void a_wrong_read_key_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, stranger;
+    relay_peer_init(&owner, &world->keys, 1);
+    join_as(world, &owner, true);
+    relay_peer_init(&stranger, &world->keys, 2);
+    unsigned char seed[CRYPTO_SEED_BYTES] = {5};
+    sign_key_from_seed(&stranger.keys.read_key, seed);
+    struct link *link = connect_from(world, &stranger, "");
+    hello(link, false, "");
+    expect_refused(link, REFUSE_AUTH);
+    relay_peer_release(&owner);
+    relay_peer_release(&stranger);
+}
+
+static void a_wrong_device_proof_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner;
+    relay_peer_init(&owner, &world->keys, 1);
+    struct link *link = connect_from(world, &owner, "");
+    owner.doc_key.secret[0] ^= 1;
+    hello(link, true, "");
+    expect_refused(link, REFUSE_AUTH);
+    relay_peer_release(&owner);
+}
+
+static void an_unknown_document_is_refused_unless_it_is_created(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner;
+    relay_peer_init(&owner, &world->keys, 1);
+    struct link *link = connect_from(world, &owner, "");
+    hello(link, false, "");
+    expect_refused(link, REFUSE_NO_DOCUMENT);
+    relay_peer_release(&owner);
+}
+
+static void creating_needs_the_token_and_joining_does_not(void **state)
+{
+    struct world *world = *state;
+    world->token = "open sesame";
+    world_restart(world, false);
+    struct relay_peer owner;
+    relay_peer_init(&owner, &world->keys, 1);
+    struct link *link = connect_from(world, &owner, "");
+    hello(link, true, "open");
+    expect_refused(link, REFUSE_TOKEN);
+    link = connect_from(world, &owner, "");
+    hello(link, true, "open sesame");
+    resume(link, NULL);
+    expect(link, MESSAGE_WELCOME);
+    link = join_as(world, &owner, false);
+    expect(link, MESSAGE_WELCOME);
+    relay_peer_release(&owner);
+}
+
+static void nothing_large_is_taken_before_the_proofs(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner;
+    relay_peer_init(&owner, &world->keys, 1);
+    struct link *link = connect_from(world, &owner, "");
+    assert_int_equal(relay_frame_bytes_max(link->connection), MESSAGE_HELLO_BYTES_MAX);
+    unsigned char large[MESSAGE_HELLO_BYTES_MAX + 1] = {MESSAGE_HELLO};
+    offer(link, bytes_of(large, sizeof large));
+    expect_refused(link, REFUSE_MALFORMED);
+    relay_peer_release(&owner);
+}
+
+static void whoever_says_nothing_is_sent_away(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer silent, half;
+    relay_peer_init(&silent, &world->keys, 1);
+    relay_peer_init(&half, &world->keys, 2);
+    struct link *a = connect_from(world, &silent, "");
+    struct link *b = connect_from(world, &half, "");
+    hello(b, true, "");
+    world->now += world->limits.hello_ms + 1;
+    relay_tick(world->relay, world->now, 1000);
+    assert_int_not_equal(a->closed, 0);
+    assert_int_not_equal(b->closed, 0);
+    relay_peer_release(&silent);
+    relay_peer_release(&half);
+}
+
+static void two_who_create_at_once_meet_in_one_document(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer one, two;
+    struct buf genesis = {0}, frame = {0};
+    relay_peer_init(&one, &world->keys, 1);
+    relay_peer_init(&two, &world->keys, 2);
+    struct link *links[2] = {connect_from(world, &one, ""), connect_from(world, &two, "")};
+    relay_peer_genesis(&one, &genesis);
+    for (int i = 0; i < 2; i++) {
+        relay_peer_hello(links[i]->peer, buf_view(&links[i]->frames[0]), buf_view(&genesis), "", &frame);
+        links[i]->read = 1;
+        offer_buf(links[i], &frame);
+    }
+    world_settle(world);
+    resume(links[0], NULL);
+    resume(links[1], NULL);
+    assert_int_equal(expect(links[1], MESSAGE_WELCOME)->welcome.peers, 2);
+    assert_int_equal(relay_counts(world->relay).created, 1);
+    buf_release(&genesis);
+    relay_peer_release(&one);
+    relay_peer_release(&two);
+}
+
+/* --- writing --- */
+
+static void what_one_writes_reaches_the_other_and_does_not_come_back(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer ana, ben;
+    relay_peer_init(&ana, &world->keys, 1);
+    relay_peer_init(&ben, &world->keys, 2);
+    struct link *a = join_as(world, &ana, true);
+    struct link *b = join_as(world, &ben, false);
+    tally_rest(a);
+    tally_rest(b);
+    upload_member(a);
+    for (int i = 0; i < 10; i++)
+        upload_events(a, "x");
+    assert_null(next(b)); /* nothing before it is durable */
+    world_settle(world);
+    struct tally theirs = tally_rest(b), own = tally_rest(a);
+    assert_int_equal(theirs.members, 1);
+    assert_int_equal(theirs.events, 10);
+    assert_int_equal(theirs.frames, 1); /* all that waited leaves in one frame */
+    assert_int_equal(own.members + own.events, 0);
+    relay_peer_release(&ana);
+    relay_peer_release(&ben);
+}
+
+static void a_viewer_who_writes_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, viewer;
+    struct doc_keys view;
+    relay_peer_init(&owner, &world->keys, 1);
+    relay_peer_link(&world->keys, ACCESS_READ, &view);
+    relay_peer_init(&viewer, &view, 2);
+    join_as(world, &owner, true);
+    struct link *link = join_as(world, &viewer, false);
+    upload_member(link);
+    expect_rejected(link, 1, REFUSE_FORBIDDEN);
+    upload_events(link, "vandal");
+    expect_rejected(link, 2, REFUSE_ORDER); /* he never became a member */
+    relay_peer_release(&owner);
+    relay_peer_release(&viewer);
+}
+
+static void nobody_writes_as_an_agent_of_another_device(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer ana, ben;
+    struct buf record = {0};
+    relay_peer_init(&ana, &world->keys, 1);
+    relay_peer_init(&ben, &world->keys, 2);
+    struct link *a = join_as(world, &ana, true);
+    struct link *b = join_as(world, &ben, false);
+    upload_member(a);
+    world_settle(world);
+    relay_peer_events(&ana, "forged", &record);
+    upload(b, &record);
+    expect_rejected(b, 1, REFUSE_FORBIDDEN);
+    buf_clear(&record);
+    relay_peer_member(&ana, &record);
+    upload(b, &record);
+    expect_rejected(b, 2, REFUSE_FORBIDDEN);
+    buf_release(&record);
+    relay_peer_release(&ana);
+    relay_peer_release(&ben);
+}
+
+static void a_duplicate_is_acknowledged_and_stored_once(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer ana;
+    struct buf member = {0}, events = {0};
+    relay_peer_init(&ana, &world->keys, 1);
+    struct link *link = join_as(world, &ana, true);
+    relay_peer_member(&ana, &member);
+    relay_peer_events(&ana, "once", &events);
+    for (int i = 0; i < 3; i++) { /* the second pair meets the first on its way to the disk */
+        upload(link, &member);
+        upload(link, &events);
+        if (i == 1)
+            world_settle(world);
+    }
+    world_settle(world);
+    expect_acked(link, 6);
+    assert_int_equal(relay_counts(world->relay).records_in, 2);
+    assert_int_equal(relay_counts(world->relay).duplicates, 4);
+    buf_release(&member);
+    buf_release(&events);
+    relay_peer_release(&ana);
+}
+
+static void a_gap_is_rejected_and_the_connection_goes_on(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer ana;
+    struct buf first = {0}, second = {0};
+    relay_peer_init(&ana, &world->keys, 1);
+    struct link *link = join_as(world, &ana, true);
+    upload_member(link);
+    relay_peer_events(&ana, "first", &first);
+    relay_peer_events(&ana, "second", &second);
+    upload(link, &second);
+    expect_rejected(link, 2, REFUSE_ORDER);
+    upload(link, &first);
+    upload(link, &second);
+    world_settle(world);
+    expect_acked(link, 4);
+    assert_int_equal(link->closed, 0);
+    buf_release(&first);
+    buf_release(&second);
+    relay_peer_release(&ana);
+}
+
+static void other_content_under_the_same_numbers_is_a_fork(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer ana, twin;
+    relay_peer_init(&ana, &world->keys, 1);
+    relay_peer_init(&twin, &world->keys, 1);
+    struct link *link = join_as(world, &ana, true);
+    upload_member(link);
+    upload_events(link, "truth");
+    world_settle(world);
+    struct buf forged = {0};
+    relay_peer_events(&twin, "other", &forged);
+    upload(link, &forged);
+    world_settle(world);
+    expect_rejected(link, 3, REFUSE_FORKED);
+    buf_release(&forged);
+    relay_peer_release(&ana);
+    relay_peer_release(&twin);
+}
+
+static void a_writer_heals_the_relay_with_anothers_record(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer ana, ben, viewer;
+    struct doc_keys view;
+    struct buf member = {0}, events = {0}, frame = {0};
+    relay_peer_init(&ana, &world->keys, 1);
+    relay_peer_init(&ben, &world->keys, 2);
+    relay_peer_link(&world->keys, ACCESS_READ, &view);
+    relay_peer_init(&viewer, &view, 3);
+    relay_peer_member(&ana, &member);
+    relay_peer_events(&ana, "lost", &events);
+    struct link *b = join_as(world, &ben, true);
+    struct link *v = join_as(world, &viewer, false);
+    upload_member(b);
+    world_settle(world);
+
+    struct message reoffer = {.kind = MESSAGE_REOFFER, .reoffer = {.stored = buf_view(&member)}};
+    relay_peer_frame(&ben, &reoffer, &frame);
+    offer_buf(b, &frame);
+    reoffer.reoffer.stored = buf_view(&events);
+    relay_peer_frame(&ben, &reoffer, &frame); /* without the digest its signature covers */
+    offer_buf(b, &frame);
+    reoffer.reoffer.last = ana.last;
+    relay_peer_frame(&viewer, &reoffer, &frame);
+    offer_buf(v, &frame);
+    expect_rejected(v, 1, REFUSE_FORBIDDEN);
+    relay_peer_frame(&ben, &reoffer, &frame);
+    offer_buf(b, &frame);
+    world_settle(world);
+    expect_rejected(b, 3, REFUSE_FORBIDDEN);
+    expect_acked(b, 4);
+    struct tally tally = tally_rest(v);
+    assert_int_equal(tally.events, 1);
+    buf_release(&member);
+    buf_release(&events);
+    relay_peer_release(&ana);
+    relay_peer_release(&ben);
+    relay_peer_release(&viewer);
+}
+
+/* --- resuming --- */
+
+/* A document with a member and `count` records; the owner's connection stays open. */
+static struct link *written(struct world *world, struct relay_peer *owner, int count)
+{
+    relay_peer_init(owner, &world->keys, 1);
+    struct link *link = join_as(world, owner, true);
+    upload_member(link);
+    for (int i = 0; i < count; i++)
+        upload_events(link, "0123456789");
+    world_settle(world);
+    return link;
+}
+
+static struct message resume_at(struct world *world, struct relay_peer *reader, uint64_t place)
+{
+    struct link *link = join_as(world, reader, false);
+    struct message message = {.kind = MESSAGE_RESUME, .resume = {.place = place}};
+    message.resume.log = expect(link, MESSAGE_WELCOME)->welcome.log;
+    for (const struct message *got; (got = next(link));)
+        for (size_t i = 0; got->kind == MESSAGE_RECORDS && i < got->records.count; i++)
+            if (got->records.items[i].place == place)
+                record_hash(got->records.items[i].stored, &message.resume.hash);
+    link_cut(link);
+    return message;
+}
+
+static struct link *resume_as(struct world *world, struct relay_peer *peer, const struct message *message)
+{
+    struct link *link = connect_from(world, peer, "");
+    hello(link, false, "");
+    resume(link, message);
+    expect(link, MESSAGE_WELCOME);
+    return link;
+}
+
+static void a_resume_at_a_known_place_brings_only_what_follows(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, reader;
+    written(world, &owner, 10);
+    relay_peer_init(&reader, &world->keys, 2);
+    struct message message = resume_at(world, &reader, 7);
+    struct tally tally = tally_rest(resume_as(world, &reader, &message));
+    assert_int_equal(tally.genesis + tally.members, 0);
+    assert_int_equal(tally.events, 5);
+    relay_peer_release(&owner);
+    relay_peer_release(&reader);
+}
+
+static void a_resume_whose_hash_does_not_fit_goes_by_the_vector(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, reader;
+    written(world, &owner, 10);
+    relay_peer_init(&reader, &world->keys, 2);
+    struct message message = resume_at(world, &reader, 7);
+    struct vector_entry has = {.agent = owner.agent, .next_seq = 80};
+    message.resume.hash.bytes[0] ^= 1;
+    message.resume.vector = &has;
+    message.resume.vector_count = 1;
+    struct tally tally = tally_rest(resume_as(world, &reader, &message));
+    assert_int_equal(tally.genesis, 1);
+    assert_int_equal(tally.members, 1);
+    assert_int_equal(tally.events, 2);
+    relay_peer_release(&owner);
+    relay_peer_release(&reader);
+}
+
+static void a_place_beyond_the_head_is_ignored(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, reader;
+    written(world, &owner, 3);
+    relay_peer_init(&reader, &world->keys, 2);
+    struct message message = resume_at(world, &reader, 5);
+    message.resume.place = 500;
+    assert_int_equal(tally_rest(resume_as(world, &reader, &message)).events, 3);
+    relay_peer_release(&owner);
+    relay_peer_release(&reader);
+}
+
+static void after_a_restart_everything_acknowledged_is_there(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, reader;
+    struct link *link = written(world, &owner, 5);
+    expect_acked(link, 6);
+    upload_events(link, "never durable");
+    world_restart(world, true);
+    struct link *again = connect_from(world, &owner, "");
+    hello(again, false, "");
+    resume(again, NULL);
+    const struct message *welcome = expect(again, MESSAGE_WELCOME);
+    assert_int_equal(welcome->welcome.head, 7);
+    assert_int_equal(welcome->welcome.vector[0].next_seq, 50);
+    relay_peer_init(&reader, &world->keys, 2);
+    assert_int_equal(tally_rest(join_as(world, &reader, false)).events, 5);
+    relay_peer_release(&owner);
+    relay_peer_release(&reader);
+}
+
+static void a_welcome_names_only_what_is_durable(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, reader;
+    struct link *link = written(world, &owner, 1);
+    relay_peer_init(&reader, &world->keys, 2);
+    struct link *other = connect_from(world, &reader, "");
+    hello(other, false, "");
+    upload_events(link, "on its way");
+    struct buf frame = {0};
+    relay_peer_resume(&reader, NULL, &frame);
+    offer_buf(other, &frame);
+    const struct message *welcome = expect(other, MESSAGE_WELCOME);
+    assert_int_equal(welcome->welcome.head, 3);
+    assert_int_equal(welcome->welcome.vector[0].next_seq, 10);
+    world_settle(world);
+    assert_int_equal(tally_rest(other).events, 2); /* and then it comes */
+    relay_peer_release(&owner);
+    relay_peer_release(&reader);
+}
+
+/* --- pace and limits --- */
+
+static void a_reader_who_does_not_read_is_told_to_resume(void **state)
+{
+    struct world *world = *state;
+    world->limits.reader_lag_bytes = 2000;
+    world_restart(world, false);
+    struct relay_peer owner, slow;
+    struct link *a = written(world, &owner, 1);
+    relay_peer_init(&slow, &world->keys, 2);
+    struct link *b = join_as(world, &slow, false);
+    tally_rest(b);
+    b->stuck = 1;
+    b->queued = 1;
+    for (int i = 0; i < 20 && !b->closed; i++) {
+        upload_events(a, "0123456789012345678901234567890123456789");
+        world_settle(world);
+    }
+    expect_refused(b, REFUSE_RESUME);
+    assert_int_equal(a->closed, 0);
+    assert_int_equal(relay_counts(world->relay).slow_readers, 1);
+    relay_peer_release(&owner);
+    relay_peer_release(&slow);
+}
+
+static void a_link_that_stands_still_is_given_up(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner;
+    struct link *link = written(world, &owner, 1);
+    link->queued = 10;
+    relay_tick(world->relay, world->now, 1000);
+    world->now += world->limits.reader_stall_ms + 1;
+    relay_tick(world->relay, world->now, 1000);
+    expect_refused(link, REFUSE_RESUME);
+    relay_peer_release(&owner);
+}
+
+static void who_uploads_faster_than_the_disk_is_not_read_for_a_while(void **state)
+{
+    struct world *world = *state;
+    world->limits.upload_window_bytes = 300;
+    world_restart(world, false);
+    struct relay_peer owner;
+    struct link *link = written(world, &owner, 0);
+    int sent = 0;
+    while (relay_reads(link->connection) && sent < 100) {
+        upload_events(link, "0123456789");
+        sent++;
+    }
+    assert_true(sent >= 2 && sent < 10);
+    world_settle(world);
+    assert_true(relay_reads(link->connection));
+    relay_peer_release(&owner);
+}
+
+static void who_talks_too_much_is_not_read_until_it_is_paid(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner;
+    struct link *link = written(world, &owner, 0);
+    struct buf ping = {0};
+    relay_peer_frame(&owner, &(struct message){.kind = MESSAGE_PING, .ping = {7}}, &ping);
+    uint64_t sent = 0;
+    for (; relay_reads(link->connection) && sent < 1000; sent++)
+        offer(link, buf_view(&ping));
+    assert_int_equal(sent, world->limits.frames.burst);
+    assert_int_equal(expect(link, MESSAGE_PONG)->ping.nonce, 7);
+    world->now += 1000;
+    relay_tick(world->relay, world->now, 1000);
+    assert_true(relay_reads(link->connection));
+    buf_release(&ping);
+    relay_peer_release(&owner);
+}
+
+static void presence_reaches_the_others_and_its_surplus_is_dropped(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer ana, ben;
+    relay_peer_init(&ana, &world->keys, 1);
+    relay_peer_init(&ben, &world->keys, 2);
+    struct link *a = join_as(world, &ana, true);
+    struct link *b = join_as(world, &ben, false);
+    tally_rest(a);
+    tally_rest(b);
+    struct buf presence = {0};
+    relay_peer_frame(&ana, &(struct message){.kind = MESSAGE_PRESENCE, .presence = {bytes_of_string("here I am")}},
+                     &presence);
+    for (int i = 0; i < 100; i++)
+        offer(a, buf_view(&presence));
+    size_t heard = 0;
+    for (const struct message *message; (message = next(b));)
+        heard += message->kind == MESSAGE_PRESENCE &&
+                 bytes_equal(message->presence.sealed, bytes_of_string("here I am"));
+    assert_int_equal(heard, world->limits.presence.burst);
+    assert_null(next(a));
+    buf_release(&presence);
+    relay_peer_release(&ana);
+    relay_peer_release(&ben);
+}
+
+static void everybody_hears_how_many_are_here(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer ana, ben;
+    relay_peer_init(&ana, &world->keys, 1);
+    relay_peer_init(&ben, &world->keys, 2);
+    struct link *a = join_as(world, &ana, true);
+    struct link *b = join_as(world, &ben, false);
+    assert_int_equal(expect(a, MESSAGE_PEERS)->peers.count, 2);
+    link_cut(b);
+    world_settle(world);
+    assert_int_equal(expect(a, MESSAGE_PEERS)->peers.count, 1);
+    relay_peer_release(&ana);
+    relay_peer_release(&ben);
+}
+
+static void one_address_has_its_share_of_connections(void **state)
+{
+    struct world *world = *state;
+    world->limits.address_connections = 2;
+    world_restart(world, false);
+    struct relay_peer peer;
+    relay_peer_init(&peer, &world->keys, 1);
+    connect_from(world, &peer, "10.0.0.1");
+    struct link *second = connect_from(world, &peer, "10.0.0.1");
+    struct link *third = connect_from(world, &peer, "10.0.0.1");
+    struct link *other = connect_from(world, &peer, "10.0.0.2");
+    assert_int_equal(second->closed, 0);
+    expect_refused(third, REFUSE_LIMIT);
+    assert_int_equal(other->closed, 0);
+    link_cut(second);
+    link_cut(third);
+    assert_int_equal(connect_from(world, &peer, "10.0.0.1")->closed, 0);
+    relay_peer_release(&peer);
+}
+
+static void a_full_document_takes_no_more(void **state)
+{
+    struct world *world = *state;
+    world->limits.document_log_bytes = 2000;
+    world_restart(world, false);
+    struct relay_peer owner;
+    struct link *link = written(world, &owner, 0);
+    for (int i = 0; i < 20; i++)
+        upload_events(link, "0123456789");
+    world_settle(world);
+    assert_int_equal(expect(link, MESSAGE_REJECT)->reject.code, REFUSE_FULL);
+    assert_true(store_totals(world->store).bytes <= 2000);
+    relay_peer_release(&owner);
+}
+
+static void a_relay_that_is_four_fifths_full_takes_no_new_documents(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, stranger;
+    written(world, &owner, 10);
+    world->limits.total_bytes = store_totals(world->store).bytes * 5 / 4;
+    world_restart(world, false);
+    struct doc_keys other;
+    doc_keys_new(&other);
+    relay_peer_init(&stranger, &other, 2);
+    struct link *link = connect_from(world, &stranger, "");
+    hello(link, true, "");
+    expect_refused(link, REFUSE_FULL);
+    link = join_as(world, &owner, false);
+    assert_int_equal(link->closed, 0);
+    relay_peer_release(&owner);
+    relay_peer_release(&stranger);
+}
+
+/* --- the end of a document --- */
+
+static void delete_with(struct link *link, const struct sign_key *key)
+{
+    struct message message = {.kind = MESSAGE_DELETE};
+    struct digest digest;
+    struct buf frame = {0};
+    unsigned char nonce[32];
+    struct message challenge = {0};
+    struct error err = {0};
+    struct agent_numbers none = {0};
+    assert_true(message_decode(buf_view(&link->frames[0]), MESSAGE_BY_RELAY, &none, &challenge, &err));
+    memcpy(nonce, challenge.challenge.nonce, sizeof nonce);
+    delete_digest(&link->world->key.public_key, nonce, &link->peer->keys.doc, &digest);
+    crypto_sign_digest(key, &digest, &message.delete_request.proof);
+    relay_peer_frame(link->peer, &message, &frame);
+    offer_buf(link, &frame);
+    world_settle(link->world);
+    message_release(&challenge);
+}
+
+static void only_the_owner_closes_a_document_and_then_it_stays_closed(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, guest;
+    relay_peer_init(&guest, &world->keys, 2);
+    struct link *a = written(world, &owner, 3);
+    struct link *b = join_as(world, &guest, false);
+    delete_with(b, &guest.doc_key);
+    expect_refused(b, REFUSE_FORBIDDEN);
+    delete_with(a, &world->keys.admin_key);
+    expect_refused(a, REFUSE_CLOSED);
+    struct link *again = connect_from(world, &owner, "");
+    hello(again, true, "");
+    expect_refused(again, REFUSE_CLOSED);
+    assert_int_equal(relay_counts(world->relay).documents, 0);
+    relay_peer_release(&owner);
+    relay_peer_release(&guest);
+}
+
+static void a_stopping_relay_says_goodbye(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner;
+    struct buf text = {0};
+    struct link *link = written(world, &owner, 1);
+    assert_true(relay_health(world->relay, &text));
+    relay_stop(world->relay, world->now);
+    expect_refused(link, REFUSE_STOPPING);
+    assert_false(relay_health(world->relay, &text));
+    relay_metrics(world->relay, &text);
+    assert_non_null(strstr(buf_string(&text), "weft_relay_records_in_total 2\n"));
+    buf_release(&text);
+    relay_peer_release(&owner);
+}
+
+static void links_may_go_while_the_disk_works(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner;
+    struct link *link = written(world, &owner, 1);
+    upload_events(link, "last words");
+    link_cut(link);
+    struct link *again = connect_from(world, &owner, "");
+    struct buf frame = {0};
+    relay_peer_hello(&owner, buf_view(&again->frames[0]), (struct bytes){0}, "", &frame);
+    offer_buf(again, &frame);
+    link_cut(again);
+    world_settle(world);
+    assert_int_equal(relay_counts(world->relay).connections, 0);
+    assert_int_equal(relay_counts(world->relay).documents, 0);
+    relay_peer_release(&owner);
+}
+
+#define RELAY_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RELAY_TEST(the_owner_creates_the_document_and_a_reader_gets_what_was_written),
+        RELAY_TEST(a_wrong_read_key_is_refused),
+        RELAY_TEST(a_wrong_device_proof_is_refused),
+        RELAY_TEST(an_unknown_document_is_refused_unless_it_is_created),
+        RELAY_TEST(creating_needs_the_token_and_joining_does_not),
+        RELAY_TEST(nothing_large_is_taken_before_the_proofs),
+        RELAY_TEST(whoever_says_nothing_is_sent_away),
+        RELAY_TEST(two_who_create_at_once_meet_in_one_document),
+        RELAY_TEST(what_one_writes_reaches_the_other_and_does_not_come_back),
+        RELAY_TEST(a_viewer_who_writes_is_refused),
+        RELAY_TEST(nobody_writes_as_an_agent_of_another_device),
+        RELAY_TEST(a_duplicate_is_acknowledged_and_stored_once),
+        RELAY_TEST(a_gap_is_rejected_and_the_connection_goes_on),
+        RELAY_TEST(other_content_under_the_same_numbers_is_a_fork),
+        RELAY_TEST(a_writer_heals_the_relay_with_anothers_record),
+        RELAY_TEST(a_resume_at_a_known_place_brings_only_what_follows),
+        RELAY_TEST(a_resume_whose_hash_does_not_fit_goes_by_the_vector),
+        RELAY_TEST(a_place_beyond_the_head_is_ignored),
+        RELAY_TEST(after_a_restart_everything_acknowledged_is_there),
+        RELAY_TEST(a_welcome_names_only_what_is_durable),
+        RELAY_TEST(a_reader_who_does_not_read_is_told_to_resume),
+        RELAY_TEST(a_link_that_stands_still_is_given_up),
+        RELAY_TEST(who_uploads_faster_than_the_disk_is_not_read_for_a_while),
+        RELAY_TEST(who_talks_too_much_is_not_read_until_it_is_paid),
+        RELAY_TEST(presence_reaches_the_others_and_its_surplus_is_dropped),
+        RELAY_TEST(everybody_hears_how_many_are_here),
+        RELAY_TEST(one_address_has_its_share_of_connections),
+        RELAY_TEST(a_full_document_takes_no_more),
+        RELAY_TEST(a_relay_that_is_four_fifths_full_takes_no_new_documents),
+        RELAY_TEST(only_the_owner_closes_a_document_and_then_it_stays_closed),
+        RELAY_TEST(a_stopping_relay_says_goodbye),
+        RELAY_TEST(links_may_go_while_the_disk_works),
+    };
+    return RUN_TESTS("relay", tests);
+}

@@ -1,0 +1,348 @@
+/* The relay's store: places without holes, answers in order, nothing acknowledged that a crash could take back. */
+#include "tests/support/support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/record.h"
+#include "sync/relay/store.h"
+#include "tests/support/scratch.h"
+
+/* The newest answer, kept. */
+struct heard {
+    size_t count;
+    enum store_result result;
+    uint64_t tag;
+    struct store_document document;
+    struct store_agent agents[4];
+    uint64_t places[64];
+    size_t row_count;
+    char last_row[64];
+    size_t genesis_len;
+};
+
+static void hear(void *self, uint64_t tag, const struct store_reply *reply)
+{
+    struct heard *heard = self;
+    heard->count++;
+    heard->result = reply->result;
+    heard->tag = tag;
+    heard->document = reply->document;
+    heard->document.agents = NULL;
+    for (size_t i = 0; i < reply->document.agent_count && i < 4; i++)
+        heard->agents[i] = reply->document.agents[i];
+    heard->row_count = reply->row_count;
+    for (size_t i = 0; i < reply->row_count && i < 64; i++) {
+        heard->places[i] = reply->rows[i].place;
+        snprintf(heard->last_row, sizeof heard->last_row, "%.*s", (int)reply->rows[i].stored.len,
+                 (const char *)reply->rows[i].stored.data);
+    }
+    heard->genesis_len = reply->genesis.len;
+}
+
+static const struct doc_id doc = {{1, 2, 3}};
+static const struct log_id log_id = {{9}};
+
+static struct store_done to(struct heard *heard)
+{
+    return (struct store_done){.call = hear, .self = heard};
+}
+
+static enum store_result settle(struct store *store, struct heard *heard)
+{
+    store_commit(store);
+    store_poll(store);
+    return heard->result;
+}
+
+static struct store *open_store(const char *path)
+{
+    struct error err = {0};
+    struct store *store = store_open(&(struct store_options){.path = path, .by_hand = true}, &err);
+    if (!store)
+        fail_msg("%s", err.text);
+    return store;
+}
+
+static void create(struct store *store, struct heard *heard)
+{
+    store_create(store, &doc, &log_id, bytes_of_string("genesis"), 100, to(heard));
+    assert_int_equal(settle(store, heard), STORE_OK);
+    store_load(store, &doc, to(heard));
+    assert_int_equal(settle(store, heard), STORE_OK);
+}
+
+static void append(struct store *store, const struct heard *loaded, uint64_t place, uint64_t seq, const char *body,
+                   struct heard *heard)
+{
+    struct store_append append = {.key = loaded->document.key,
+                                  .epoch = loaded->document.epoch,
+                                  .now_s = 200,
+                                  .row = {.place = place,
+                                          .kind = RECORD_EVENTS,
+                                          .agent_number = 1,
+                                          .seq0 = seq,
+                                          .count = 1,
+                                          .stored = bytes_of_string(body)}};
+    store_append(store, &append, to(heard));
+}
+
+static void introduce(struct store *store, const struct heard *loaded, struct heard *heard)
+{
+    struct store_agent member = {.number = 1, .id = {{7}}, .device_key = {{8}}, .member_hash = {{9}}};
+    struct store_append append = {
+        .key = loaded->document.key,
+        .epoch = loaded->document.epoch,
+        .row = {.place = 2, .kind = RECORD_MEMBER, .agent_number = 1, .stored = bytes_of_string("member")},
+        .member = &member};
+    store_append(store, &append, to(heard));
+    assert_int_equal(settle(store, heard), STORE_OK);
+}
+
+static void a_document_is_created_once_and_found_again(void **state)
+{
+    (void)state;
+    struct store *store = open_store(":memory:");
+    struct heard heard = {0};
+    store_find(store, &doc, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_MISSING);
+    create(store, &heard);
+    assert_int_equal(heard.document.head, 1);
+    assert_memory_equal(heard.document.log.bytes, log_id.bytes, LOG_ID_BYTES);
+    store_create(store, &doc, &log_id, bytes_of_string("other"), 100, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_EXISTS);
+    store_find(store, &doc, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_OK);
+    assert_int_equal(heard.genesis_len, strlen("genesis"));
+    assert_int_equal(store_totals(store).documents, 1);
+    store_free(store);
+}
+
+static void nothing_is_answered_before_the_commit(void **state)
+{
+    (void)state;
+    struct store *store = open_store(":memory:");
+    struct heard heard = {0};
+    store_create(store, &doc, &log_id, bytes_of_string("genesis"), 100, to(&heard));
+    assert_int_equal(store_poll(store), 0);
+    store_commit(store);
+    assert_int_equal(heard.count, 0);
+    assert_int_equal(store_poll(store), 1);
+    assert_int_equal(heard.count, 1);
+    store_free(store);
+}
+
+static void places_have_no_holes(void **state)
+{
+    (void)state;
+    struct store *store = open_store(":memory:");
+    struct heard loaded = {0}, heard = {0};
+    create(store, &loaded);
+    introduce(store, &loaded, &heard);
+    append(store, &loaded, 4, 0, "too far", &heard);
+    assert_int_equal(settle(store, &heard), STORE_FENCED);
+    append(store, &loaded, 2, 0, "taken", &heard);
+    assert_int_equal(settle(store, &heard), STORE_FENCED);
+    append(store, &loaded, 3, 0, "next", &heard);
+    assert_int_equal(settle(store, &heard), STORE_OK);
+    store_free(store);
+}
+
+static void after_a_refused_append_those_behind_it_are_refused_too(void **state)
+{
+    (void)state;
+    struct store *store = open_store(":memory:");
+    struct heard loaded = {0}, first = {0}, second = {0};
+    create(store, &loaded);
+    introduce(store, &loaded, &first);
+    append(store, &loaded, 5, 0, "far", &first);
+    append(store, &loaded, 6, 1, "farther", &second);
+    settle(store, &second);
+    assert_int_equal(first.result, STORE_FENCED);
+    assert_int_equal(second.result, STORE_FENCED);
+    store_free(store);
+}
+
+static void a_loaded_document_knows_its_agents_and_how_far_they_are(void **state)
+{
+    (void)state;
+    struct store *store = open_store(":memory:");
+    struct heard loaded = {0}, heard = {0};
+    create(store, &loaded);
+    introduce(store, &loaded, &heard);
+    append(store, &loaded, 3, 0, "one", &heard);
+    append(store, &loaded, 4, 1, "two", &heard);
+    settle(store, &heard);
+    store_load(store, &doc, to(&loaded));
+    settle(store, &loaded);
+    assert_int_equal(loaded.document.head, 4);
+    assert_int_equal(loaded.document.bytes, strlen("genesismemberonetwo"));
+    assert_int_equal(loaded.document.agent_count, 1);
+    assert_int_equal(loaded.agents[0].next_seq, 2);
+    assert_int_equal(loaded.agents[0].device_key.bytes[0], 8);
+    store_free(store);
+}
+
+static void reading_goes_on_where_it_stopped_in_pieces(void **state)
+{
+    (void)state;
+    struct store *store = open_store(":memory:");
+    struct heard loaded = {0}, heard = {0};
+    create(store, &loaded);
+    introduce(store, &loaded, &heard);
+    for (uint64_t i = 0; i < 10; i++)
+        append(store, &loaded, 3 + i, i, "0123456789", &heard);
+    settle(store, &heard);
+    uint64_t after = 0;
+    size_t pieces = 0;
+    while (after < 12) {
+        store_read(store, loaded.document.key, after, 30, to(&heard));
+        assert_int_equal(settle(store, &heard), STORE_OK);
+        assert_true(heard.row_count >= 1 && heard.row_count <= 3);
+        for (size_t i = 0; i < heard.row_count; i++)
+            assert_int_equal(heard.places[i], after + 1 + i);
+        after += heard.row_count;
+        pieces++;
+    }
+    assert_int_equal(pieces, 4);
+    store_read(store, loaded.document.key, after, 30, to(&heard));
+    settle(store, &heard);
+    assert_int_equal(heard.row_count, 0);
+    store_free(store);
+}
+
+static void a_look_up_tells_the_same_bytes_from_others_under_one_number(void **state)
+{
+    (void)state;
+    struct store *store = open_store(":memory:");
+    struct heard loaded = {0}, heard = {0};
+    create(store, &loaded);
+    introduce(store, &loaded, &heard);
+    append(store, &loaded, 3, 0, "mine", &heard);
+    struct store_row row = {.agent_number = 1, .seq0 = 0, .count = 1};
+    struct digest same, other;
+    record_hash(bytes_of_string("mine"), &same);
+    record_hash(bytes_of_string("forged"), &other);
+    store_lookup(store, loaded.document.key, &row, &same, to(&heard)); /* right behind the append */
+    assert_int_equal(settle(store, &heard), STORE_EXISTS);
+    store_lookup(store, loaded.document.key, &row, &other, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_OTHER);
+    row.count = 2;
+    store_lookup(store, loaded.document.key, &row, &other, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_MISSING);
+    store_free(store);
+}
+
+static void a_removed_document_stays_closed(void **state)
+{
+    (void)state;
+    struct store *store = open_store(":memory:");
+    struct heard loaded = {0}, heard = {0};
+    create(store, &loaded);
+    store_remove(store, &doc, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_OK);
+    store_find(store, &doc, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_CLOSED);
+    store_create(store, &doc, &log_id, bytes_of_string("genesis"), 100, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_CLOSED);
+    append(store, &loaded, 2, 0, "late", &heard);
+    assert_int_equal(settle(store, &heard), STORE_FENCED);
+    assert_int_equal(store_totals(store).documents, 0);
+    assert_int_equal(store_totals(store).bytes, 0);
+    store_free(store);
+}
+
+static void a_crash_takes_only_what_was_not_committed(void **state)
+{
+    (void)state;
+    struct store *store = open_store(":memory:");
+    struct heard loaded = {0}, heard = {0};
+    create(store, &loaded);
+    introduce(store, &loaded, &heard);
+    append(store, &loaded, 3, 0, "committed", &heard);
+    settle(store, &heard);
+    size_t answers = heard.count;
+    append(store, &loaded, 4, 1, "queued", &heard);
+    store_crash(store);
+    settle(store, &heard);
+    assert_int_equal(heard.count, answers);
+    store_load(store, &doc, to(&loaded));
+    settle(store, &loaded);
+    assert_int_equal(loaded.document.head, 3);
+    store_free(store);
+}
+
+static void who_went_away_gets_no_answers(void **state)
+{
+    (void)state;
+    struct store *store = open_store(":memory:");
+    struct heard heard = {0}, next = {0};
+    store_create(store, &doc, &log_id, bytes_of_string("genesis"), 100, to(&heard));
+    store_silence(store);
+    store_find(store, &doc, to(&next));
+    settle(store, &next);
+    assert_int_equal(heard.count, 0);
+    assert_int_equal(next.result, STORE_OK);
+    store_free(store);
+}
+
+static void wake(void *self)
+{
+    __atomic_add_fetch((int *)self, 1, __ATOMIC_SEQ_CST);
+}
+
+static void on_its_own_thread_answers_come_in_order_and_survive_reopening(void **state)
+{
+    char *path = scratch_file(*state, "relay.db");
+    struct error err = {0};
+    int woken = 0;
+    struct heard loaded = {0}, heard[100] = {{0}};
+    struct store *store = store_open(&(struct store_options){.path = path, .wake = wake, .wake_self = &woken}, &err);
+    assert_non_null(store);
+    create(store, &loaded);
+    introduce(store, &loaded, &heard[0]);
+    for (uint64_t i = 0; i < 100; i++)
+        append(store, &loaded, 3 + i, i, "body", &heard[i]);
+    store_commit(store);
+    store_poll(store);
+    assert_true(__atomic_load_n(&woken, __ATOMIC_SEQ_CST) > 0);
+    for (size_t i = 0; i < 100; i++)
+        assert_int_equal(heard[i].result, STORE_OK);
+    store_free(store);
+
+    store = open_store(path);
+    store_load(store, &doc, to(&loaded));
+    settle(store, &loaded);
+    assert_int_equal(loaded.document.head, 102);
+    assert_int_equal(loaded.agents[0].next_seq, 100);
+    assert_int_equal(store_totals(store).documents, 1);
+
+    char *copy = scratch_file(*state, "copy.db");
+    assert_true(store_backup(store, copy, &err));
+    struct store *restored = open_store(copy);
+    assert_int_equal(store_totals(restored).bytes, store_totals(store).bytes);
+    store_free(restored);
+    store_free(store);
+    free(copy);
+    free(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_document_is_created_once_and_found_again),
+        cmocka_unit_test(nothing_is_answered_before_the_commit),
+        cmocka_unit_test(places_have_no_holes),
+        cmocka_unit_test(after_a_refused_append_those_behind_it_are_refused_too),
+        cmocka_unit_test(a_loaded_document_knows_its_agents_and_how_far_they_are),
+        cmocka_unit_test(reading_goes_on_where_it_stopped_in_pieces),
+        cmocka_unit_test(a_look_up_tells_the_same_bytes_from_others_under_one_number),
+        cmocka_unit_test(a_removed_document_stays_closed),
+        cmocka_unit_test(a_crash_takes_only_what_was_not_committed),
+        cmocka_unit_test(who_went_away_gets_no_answers),
+        cmocka_unit_test_setup_teardown(on_its_own_thread_answers_come_in_order_and_survive_reopening, scratch_setup,
+                                        scratch_teardown),
+    };
+    return RUN_TESTS("store", tests);
+}
