@@ -319,7 +319,21 @@ static void pack(struct upload *upload, struct stream *stream)
     upload->port.persist(upload->port.self, &out);
 }
 
-/* An agent that never had a MEMBER gets one. Its nonce is (agent, 0), used for nothing else. */
+/*
+ * The nonce of a MEMBER is (agent, counter). Our own agent's 0 is used for nothing else; of an agent that another process
+ * began we cannot know what it sealed, so a counter is drawn that it cannot have reached.
+ */
+static uint64_t member_counter(const struct upload *upload, const struct stream *stream)
+{
+    uint64_t counter = 0;
+    if (!agent_id_equal(&stream->agent, &upload->config.self)) {
+        crypto_random(&counter, sizeof counter);
+        counter |= (uint64_t)1 << 63;
+    }
+    return counter;
+}
+
+/* An agent that never had a MEMBER gets one. */
 static void introduce(struct upload *upload, struct stream *stream)
 {
     const struct upload_config *config = &upload->config;
@@ -331,7 +345,7 @@ static void introduce(struct upload *upload, struct stream *stream)
         return;
     grant_make(config->keys, &member.doc_key, 0, 0, &member.grant);
     memcpy(member.name, config->name, strnlen(config->name, NAME_BYTES_MAX));
-    member_seal(&member, config->keys, config->device, 0, &stored);
+    member_seal(&member, config->keys, config->device, member_counter(upload, stream), &stored);
     if (roster_add(config->roster, &member, buf_view(&stored))) {
         stream->member_ticket = upload->next_ticket++;
         struct outbox_record out = {stream->member_ticket, RECORD_MEMBER, stream->agent, 0, 0, buf_view(&stored)};
@@ -469,10 +483,24 @@ static void send_reoffer(struct upload *upload, struct bytes stored, const struc
     upload->port.send(upload->port.self, &message);
 }
 
+/* A relay takes an offer from writers only, and may have lost that we are one. */
+static bool is_known_writer(struct upload *upload)
+{
+    struct stream *own = get_stream(upload, &upload->config.self);
+    struct bundle bundle = {.count = 0};
+    introduce(upload, own);
+    if (!own->member_ticket)
+        send_own_member(upload, own, &bundle);
+    send_bundle(upload, &bundle);
+    return own->relay_knows;
+}
+
 static void reoffer_stream(struct upload *upload, struct stream *stream)
 {
     const struct roster_entry *entry = roster_find(upload->config.roster, &stream->agent);
-    for (size_t i = 0; entry && i < stream->record_count && window_open(upload); i++) {
+    if (!entry || !is_known_writer(upload))
+        return;
+    for (size_t i = 0; i < stream->record_count && window_open(upload); i++) {
         struct upload_record *record = stream->records[i];
         struct event_id newest = {stream->agent, record_end(record) - 1};
         struct digest last = {{0}};

@@ -707,6 +707,7 @@ static void other_peoples_lost_records_are_offered_again_after_a_while(void **st
     assert_true(agent_id_equal(&room->fetch_agent, &ben.agent));
     struct bytes answer[] = {buf_view(&record)};
     session_fetched(room->session, &ben.agent, answer, 1, false, room->now_ms);
+    persist_all(room);
     assert_true(bytes_equal(expect_kind(room, MESSAGE_REOFFER)->reoffer.stored, buf_view(&member)));
     assert_true(bytes_equal(expect_kind(room, MESSAGE_REOFFER)->reoffer.stored, buf_view(&record)));
     author_release(&ben);
