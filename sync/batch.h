@@ -12,7 +12,10 @@
  *   parents            present with FLAG_FOREIGN: count (1..BATCH_PARENTS_MAX), then each: agent 16 bytes, seq; strictly
  *                      ascending by (agent, seq), none of the own agent. FLAG_SELF: (agent, seq0 - 1) is a parent too.
  *                      Neither flag: the root (only where nothing was written before, or in a foreign branch)
- *   undo               with FLAG_UNDO: count (1..), then each: agent 16 bytes, seq, len; what this batch undoes
+ *   undo               with FLAG_UNDO: count (1..), then each: agent 16 bytes, seq, len. The first is the edit that this
+ *                      batch takes back. The others say of the inserted bytes, in order, which deletes they take back (so
+ *                      that a later undo knows them as the bytes they were): the deletes' targets forward, but backward
+ *                      where the second event deletes one place before the first
  *   time               with FLAG_TIME: whole seconds since 1970; at the first batch of a gesture only
  *   label              with FLAG_LABEL: sized text, at most BATCH_LABEL_BYTES_MAX ("disk")
  *   ops                count (1..), then each: len << 2 | kind, then pos (none for OP_NOP)

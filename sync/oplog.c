@@ -42,6 +42,14 @@ static void add_run(struct oplog *log, enum op_shape shape, uint64_t pos)
     log->runs[log->count++] = (struct op_run){log->len, pos, log->text.len, net_before, shape};
 }
 
+void oplog_add_run(struct oplog *log, enum op_shape shape, uint64_t pos, uint64_t len, size_t text_at)
+{
+    ensure(len > 0 && (shape != SHAPE_BACKSPACE || len <= pos + 1));
+    add_run(log, shape, pos);
+    log->runs[log->count - 1].text_at = text_at;
+    log->len += len;
+}
+
 static struct op_run *last_run(struct oplog *log, uint64_t *len)
 {
     if (log->count == 0)
@@ -118,6 +126,17 @@ static size_t run_index(const struct oplog *log, uint64_t lv)
             high = middle;
     }
     return low;
+}
+
+size_t oplog_runs(const struct oplog *log)
+{
+    return log->count;
+}
+
+struct op_piece oplog_run(const struct oplog *log, size_t index)
+{
+    ensure(index < log->count);
+    return oplog_piece(log, log->runs[index].first, log->len);
 }
 
 struct op_piece oplog_piece(const struct oplog *log, uint64_t lv, uint64_t end)

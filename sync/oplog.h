@@ -51,6 +51,10 @@ void oplog_release(struct oplog *log);
 void oplog_add_insert(struct oplog *log, uint64_t pos, struct bytes text);
 void oplog_add_delete(struct oplog *log, uint64_t pos, uint64_t len);
 void oplog_add_nop(struct oplog *log);
+/* A whole run as it was coded elsewhere; a backspace has len <= pos + 1. The text of inserts is added by the caller, later. */
+void oplog_add_run(struct oplog *log, enum op_shape shape, uint64_t pos, uint64_t len, size_t text_at);
+size_t oplog_runs(const struct oplog *log);
+struct op_piece oplog_run(const struct oplog *log, size_t index); /* a whole run */
 
 /* Events [lv, lv + len) of one run, as they look from `lv` on. */
 struct op_piece {

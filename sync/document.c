@@ -1,0 +1,254 @@
+#include "sync/document_parts.h"
+
+#include <stdlib.h>
+
+#include "editor/base/xalloc.h"
+
+struct document *document_new(const struct rope *base)
+{
+    struct document *document = xcalloc(1, sizeof *document);
+    document->base = rope_snapshot(base);
+    document->len = rope_len(base);
+    document->graph = graph_new();
+    document->walker = walker_new(document->graph, &document->log, &document->critical, document->len);
+    return document;
+}
+
+void document_free(struct document *document)
+{
+    if (!document)
+        return;
+    walker_free(document->walker);
+    critical_release(&document->critical);
+    marks_release(&document->marks);
+    oplog_release(&document->log);
+    graph_free(document->graph);
+    rope_free(document->base);
+    lv_list_release(&document->scratch);
+    free(document);
+}
+
+/* --- versions --- */
+
+static int event_id_compare(const void *a, const void *b)
+{
+    const struct event_id *left = a, *right = b;
+    int order = agent_id_compare(&left->agent, &right->agent);
+    return order != 0 ? order : (left->seq > right->seq) - (left->seq < right->seq);
+}
+
+void document_version(const struct document *document, struct version *out)
+{
+    const struct lv_list *heads = graph_frontier(document->graph);
+    out->heads = xgrow(out->heads, &out->cap, heads->count, sizeof *out->heads);
+    out->count = heads->count;
+    for (size_t i = 0; i < heads->count; i++) {
+        struct graph_author author = graph_author_of(document->graph, heads->items[i]);
+        out->heads[i] = (struct event_id){*graph_agent_id(document->graph, author.agent), author.seq};
+    }
+    if (out->count > 1)
+        qsort(out->heads, out->count, sizeof *out->heads, event_id_compare);
+}
+
+static bool find_event(const struct document *document, const struct event_id *id, uint64_t *lv)
+{
+    size_t agent;
+    return graph_find_agent(document->graph, &id->agent, &agent) && graph_find(document->graph, agent, id->seq, lv, NULL);
+}
+
+bool document_lvs(const struct document *document, const struct version *version, struct lv_list *out)
+{
+    out->count = 0;
+    for (size_t i = 0; i < version->count; i++) {
+        uint64_t lv;
+        if (!find_event(document, &version->heads[i], &lv))
+            return false;
+        lv_list_add(out, lv);
+    }
+    lv_list_sort(out);
+    return true;
+}
+
+bool document_knows(const struct document *document, const struct version *version)
+{
+    uint64_t lv;
+    for (size_t i = 0; i < version->count; i++)
+        if (!find_event(document, &version->heads[i], &lv))
+            return false;
+    return true;
+}
+
+uint64_t document_len(const struct document *document)
+{
+    return document->len;
+}
+
+uint64_t document_events(const struct document *document)
+{
+    return graph_len(document->graph);
+}
+
+uint64_t document_next_seq(const struct document *document, const struct agent_id *agent)
+{
+    size_t number;
+    return graph_find_agent(document->graph, agent, &number) ? graph_next_seq(document->graph, number) : 0;
+}
+
+/* --- adding --- */
+
+static bool holds_own_past(struct document *document, size_t agent, const uint64_t *parents, size_t parent_count)
+{
+    uint64_t next = graph_next_seq(document->graph, agent), previous;
+    if (next == 0)
+        return true;
+    ensure(graph_find(document->graph, agent, next - 1, &previous, NULL));
+    return graph_contains(document->graph, parents, parent_count, previous);
+}
+
+bool document_admits(struct document *document, size_t agent, const uint64_t *parents, size_t parent_count,
+                     struct error *err)
+{
+    if (!graph_is_reduced(document->graph, parents, parent_count))
+        return error_set(err, ERR_FORMAT, 0, "a batch names an event and one of its ancestors as its parents");
+    if (!holds_own_past(document, agent, parents, parent_count))
+        return error_set(err, ERR_FORMAT, 0, "a batch does not follow what its agent wrote before");
+    return true;
+}
+
+void document_append(struct document *document, size_t agent, uint64_t count, const uint64_t *parents,
+                     size_t parent_count)
+{
+    struct graph *graph = document->graph;
+    uint64_t first = graph_add(graph, agent, graph_next_seq(graph, agent), count, parents, parent_count);
+    critical_add(&document->critical, first, first + count - 1, parents, parent_count, graph_frontier(graph));
+}
+
+static void append_op(struct oplog *log, const struct batch *batch, const struct batch_op *op)
+{
+    switch (op->kind) {
+    case OP_INSERT:
+        oplog_add_insert(log, op->pos, batch_op_text(batch, op));
+        break;
+    case OP_DELETE:
+        oplog_add_delete(log, op->pos, op->len);
+        break;
+    case OP_NOP:
+        oplog_add_nop(log);
+        break;
+    }
+}
+
+static void append_marks(struct document *document, const struct batch *batch)
+{
+    if (!(batch->flags & MARK_FLAGS))
+        return;
+    struct mark *mark = marks_add(&document->marks, graph_len(document->graph), batch->flags);
+    mark->time_s = batch->time_s;
+    if (batch->flags & BATCH_FLAG_LABEL)
+        marks_set_label(&document->marks, bytes_of_string(batch->label));
+    for (size_t i = 0; i < batch->undo_count; i++) {
+        size_t agent = graph_agent(document->graph, &batch->undo[i].agent);
+        marks_add_undo(&document->marks, (struct agent_span){agent, batch->undo[i].seq, batch->undo[i].len});
+    }
+}
+
+void document_append_batch(struct document *document, const struct batch *batch, const uint64_t *parents,
+                           size_t parent_count)
+{
+    size_t agent = graph_agent(document->graph, &batch->agent);
+    append_marks(document, batch);
+    for (size_t i = 0; i < batch->op_count; i++)
+        append_op(&document->log, batch, &batch->ops[i]);
+    document_append(document, agent, batch->count, parents, parent_count);
+    ensure(document->log.len == graph_len(document->graph));
+}
+
+/* The LVs of a batch's parents; false when one is missing. */
+static bool find_parents(const struct document *document, const struct batch *batch, struct lv_list *out)
+{
+    uint64_t lv;
+    out->count = 0;
+    if (batch->flags & BATCH_FLAG_SELF) {
+        struct event_id previous = {batch->agent, batch->seq0 - 1};
+        if (!find_event(document, &previous, &lv))
+            return false;
+        lv_list_add(out, lv);
+    }
+    for (size_t i = 0; i < batch->parent_count; i++) {
+        if (!find_event(document, &batch->parents[i], &lv))
+            return false;
+        lv_list_add(out, lv);
+    }
+    lv_list_sort(out);
+    return true;
+}
+
+enum document_added document_add(struct document *document, const struct batch *batch, struct error *err)
+{
+    uint64_t next = document_next_seq(document, &batch->agent);
+    ensure(batch->count > 0);
+    if (batch->seq0 + batch->count <= next)
+        return DOCUMENT_KNOWN;
+    if (batch->seq0 > next || !find_parents(document, batch, &document->scratch))
+        return DOCUMENT_EARLY;
+    if (batch->seq0 < next) {
+        error_set(err, ERR_FORMAT, 0, "a batch repeats some of its agent's events and adds others");
+        return DOCUMENT_REFUSED;
+    }
+    if (batch->count > DOCUMENT_EVENTS_MAX - graph_len(document->graph)) {
+        error_set(err, ERR_LIMIT, 0, "the document would have more events than it can hold");
+        return DOCUMENT_REFUSED;
+    }
+    size_t agent = graph_agent(document->graph, &batch->agent);
+    if (!document_admits(document, agent, document->scratch.items, document->scratch.count, err))
+        return DOCUMENT_REFUSED;
+    document_append_batch(document, batch, document->scratch.items, document->scratch.count);
+    return DOCUMENT_ADDED;
+}
+
+/* --- texts --- */
+
+void document_update(struct document *document, struct patch *out)
+{
+    walker_update(document->walker, document->merged, out);
+    document->merged = graph_len(document->graph);
+    document->len = document->len + patch_inserted(out) - patch_deleted(out);
+}
+
+bool document_patch_since(struct document *document, const struct version *since, struct patch *out)
+{
+    ensure(document->merged == graph_len(document->graph));
+    if (!document_lvs(document, since, &document->scratch))
+        return false;
+    walker_since(document->walker, &document->scratch, out);
+    return true;
+}
+
+bool document_patch_to(struct document *document, const struct version *version, struct patch *out)
+{
+    if (!document_lvs(document, version, &document->scratch))
+        return false;
+    walker_to(document->walker, &document->scratch, out);
+    return true;
+}
+
+struct document_stats document_stats(const struct document *document)
+{
+    return (struct document_stats){
+        .events = graph_len(document->graph),
+        .runs = graph_runs(document->graph),
+        .agents = graph_agents(document->graph),
+        .invalid_runs = document->log.invalid_runs,
+        .walked_events = walker_steps(document->walker),
+    };
+}
+
+void document_check(const struct document *document)
+{
+    graph_check(document->graph);
+    oplog_check(&document->log);
+    ensure(document->log.len == graph_len(document->graph));
+    ensure(document->merged <= document->log.len);
+    for (size_t i = 1; i < document->marks.count; i++)
+        ensure(document->marks.items[i - 1].lv < document->marks.items[i].lv);
+}

@@ -1,0 +1,70 @@
+/*
+ * document_parts - the inside of struct document, for the files that implement sync/document.h; nobody else includes it.
+ *
+ *   document.c        life, versions, adding batches, updating
+ *   document_write.c  from patches to batches
+ *   document_undo.c   edits, undo, redo
+ *   document_code.c   the whole in bytes
+ */
+#ifndef WEFT_SYNC_DOCUMENT_PARTS_H
+#define WEFT_SYNC_DOCUMENT_PARTS_H
+
+#include "sync/document.h"
+#include "sync/marks.h"
+#include "sync/walker.h"
+
+struct document {
+    struct graph *graph;
+    struct oplog log;
+    struct marks marks;
+    struct critical critical;
+    struct walker *walker;
+    struct rope *base;
+    uint64_t merged; /* events whose effect is in the text: those below this LV */
+    uint64_t len;    /* of that text */
+    /* The newest undo here: what its writer types right after it is an edit of its own, not more of the undo. */
+    size_t undo_agent;
+    uint64_t undo_end;
+    struct lv_list scratch;
+};
+
+/* False when a head is not here. Ascending. */
+bool document_lvs(const struct document *document, const struct version *version, struct lv_list *out);
+
+/* May these be the parents of an agent's next batch? Ascending LVs. */
+bool document_admits(struct document *document, size_t agent, const uint64_t *parents, size_t parent_count,
+                     struct error *err);
+/* Events of an agent in a row were added to the log: puts them into the graph. */
+void document_append(struct document *document, size_t agent, uint64_t count, const uint64_t *parents,
+                     size_t parent_count);
+/* An admitted batch: its operations, marks and events. */
+void document_append_batch(struct document *document, const struct batch *batch, const uint64_t *parents,
+                           size_t parent_count);
+
+/*
+ * Writes one edit of an agent as batches: as many as its size asks for, with merge markers before when there are more heads
+ * than a batch may have parents. Every finished batch is appended to the document and to `out`.
+ */
+struct writer {
+    struct document *document;
+    struct agent_id agent;
+    struct batch_list *out;
+    struct edit_mark mark;         /* of the first batch */
+    const struct event_span *undo; /* NULL, or what the edit takes back; the first undo span of each batch */
+    bool redo;
+    struct batch batch;     /* the one being written */
+    size_t size;            /* about what it comes to in bytes, never less */
+    struct lv_list parents; /* of it */
+};
+
+void writer_begin(struct writer *writer, const uint64_t *parents, size_t parent_count);
+void writer_begin_at_head(struct writer *writer); /* after all events; there is nothing to update */
+void writer_delete(struct writer *writer, uint64_t pos, uint64_t len);
+void writer_insert(struct writer *writer, uint64_t pos, struct bytes text);
+/* Brings back the bytes that these events deleted; `back`: the last event deleted the first byte. */
+void writer_restore(struct writer *writer, uint64_t pos, struct bytes text, struct event_span deletes, bool back);
+void writer_end(struct writer *writer, bool even_if_empty);
+/* What was written at the head is in the text by this patch. */
+void document_wrote(struct document *document, const struct patch *patch);
+
+#endif

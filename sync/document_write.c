@@ -1,0 +1,263 @@
+#include "sync/document_parts.h"
+
+#include <string.h>
+
+/* What a batch takes at most besides its text: head with parents, label and time; an operation; an undo span. */
+enum { HEAD_BYTES_MAX = 1024, OP_BYTES_MAX = 18, SPAN_BYTES_MAX = AGENT_ID_BYTES + 18, TEXT_BYTES_MIN = 64 };
+
+static void set_parents(struct writer *writer)
+{
+    const struct graph *graph = writer->document->graph;
+    for (size_t i = 0; i < writer->parents.count; i++) {
+        struct graph_author author = graph_author_of(graph, writer->parents.items[i]);
+        batch_add_parent(&writer->batch, (struct event_id){*graph_agent_id(graph, author.agent), author.seq});
+    }
+}
+
+static void set_mark(struct writer *writer)
+{
+    struct batch *batch = &writer->batch;
+    if (writer->mark.gesture)
+        batch->flags |= BATCH_FLAG_GESTURE;
+    if (writer->mark.time_s)
+        batch->flags |= BATCH_FLAG_TIME;
+    batch->time_s = writer->mark.time_s;
+    if (writer->mark.label && *writer->mark.label) {
+        batch->flags |= BATCH_FLAG_LABEL;
+        strncpy(batch->label, writer->mark.label, BATCH_LABEL_BYTES_MAX);
+    }
+    writer->mark = (struct edit_mark){0};
+}
+
+static void set_undo(struct writer *writer)
+{
+    if (!writer->undo)
+        return;
+    batch_add_undo(&writer->batch, *writer->undo);
+    if (writer->redo)
+        writer->batch.flags |= BATCH_FLAG_REDO;
+}
+
+static void begin_batch(struct writer *writer)
+{
+    struct document *document = writer->document;
+    batch_clear(&writer->batch);
+    writer->batch.agent = writer->agent;
+    writer->batch.seq0 = graph_next_seq(document->graph, graph_agent(document->graph, &writer->agent));
+    writer->size = HEAD_BYTES_MAX;
+    set_parents(writer);
+    set_mark(writer);
+    set_undo(writer);
+}
+
+/* The batch is complete: it goes to the document and to the caller, and what follows comes after it. */
+static void finish_batch(struct writer *writer)
+{
+    struct document *document = writer->document;
+    document_append_batch(document, &writer->batch, writer->parents.items, writer->parents.count);
+    batch_copy(batch_list_add(writer->out), &writer->batch);
+    uint64_t last = graph_len(document->graph) - 1;
+    lv_list_set(&writer->parents, &last, 1);
+}
+
+/* The head that holds everything the agent wrote has to be among a batch's parents, so it goes first. */
+static void own_head_first(struct writer *writer, struct lv_list *heads)
+{
+    struct graph *graph = writer->document->graph;
+    size_t agent = graph_agent(graph, &writer->agent);
+    uint64_t next = graph_next_seq(graph, agent), previous;
+    if (next == 0 || !graph_find(graph, agent, next - 1, &previous, NULL))
+        return;
+    for (size_t i = 0; i < heads->count; i++) {
+        if (!graph_contains(graph, &heads->items[i], 1, previous))
+            continue;
+        uint64_t head = heads->items[i];
+        memmove(heads->items + 1, heads->items, i * sizeof *heads->items);
+        heads->items[0] = head;
+        return;
+    }
+}
+
+/* Merge markers join heads, a batch's worth at a time, until few enough are left to be the parents of one batch. */
+static void join_heads(struct writer *writer)
+{
+    struct lv_list heads = {0};
+    lv_list_set(&heads, writer->parents.items, writer->parents.count);
+    while (heads.count > BATCH_PARENTS_MAX) {
+        own_head_first(writer, &heads);
+        lv_list_set(&writer->parents, heads.items, BATCH_PARENTS_MAX);
+        lv_list_sort(&writer->parents);
+        begin_batch(writer);
+        batch_add_nop(&writer->batch);
+        finish_batch(writer);
+        heads.count -= BATCH_PARENTS_MAX;
+        memmove(heads.items, heads.items + BATCH_PARENTS_MAX, heads.count * sizeof *heads.items);
+        lv_list_add(&heads, writer->parents.items[0]);
+        lv_list_set(&writer->parents, heads.items, heads.count);
+    }
+    lv_list_release(&heads);
+}
+
+void writer_begin(struct writer *writer, const uint64_t *parents, size_t parent_count)
+{
+    lv_list_set(&writer->parents, parents, parent_count);
+    join_heads(writer);
+    begin_batch(writer);
+}
+
+void writer_begin_at_head(struct writer *writer)
+{
+    const struct lv_list *heads = graph_frontier(writer->document->graph);
+    ensure(writer->document->merged == graph_len(writer->document->graph));
+    writer_begin(writer, heads->items, heads->count);
+}
+
+/* Makes sure that an operation of `bytes` fits, if need be in a new batch. */
+static void make_room(struct writer *writer, size_t bytes)
+{
+    struct batch *batch = &writer->batch;
+    bool fits = writer->size + bytes <= BATCH_BYTES_MAX && batch->op_count < BATCH_OPS_MAX &&
+                batch->undo_count < BATCH_UNDO_MAX;
+    if (!fits) {
+        finish_batch(writer);
+        begin_batch(writer);
+    }
+}
+
+void writer_delete(struct writer *writer, uint64_t pos, uint64_t len)
+{
+    make_room(writer, OP_BYTES_MAX);
+    batch_add_delete(&writer->batch, pos, len);
+    writer->size += OP_BYTES_MAX;
+}
+
+/* As much of the text as goes into the present batch. */
+static size_t insert_some(struct writer *writer, uint64_t pos, struct bytes text, size_t overhead)
+{
+    size_t least = text.len < TEXT_BYTES_MIN ? text.len : TEXT_BYTES_MIN;
+    make_room(writer, overhead + least);
+    size_t room = BATCH_BYTES_MAX - writer->size - overhead;
+    size_t len = text.len < room ? text.len : room;
+    batch_add_insert(&writer->batch, pos, bytes_slice(text, 0, len));
+    writer->size += overhead + len;
+    return len;
+}
+
+void writer_insert(struct writer *writer, uint64_t pos, struct bytes text)
+{
+    while (text.len > 0) {
+        size_t len = insert_some(writer, pos, text, OP_BYTES_MAX);
+        text = bytes_slice(text, len, text.len - len);
+        pos += len;
+    }
+}
+
+void writer_restore(struct writer *writer, uint64_t pos, struct bytes text, struct event_span deletes, bool back)
+{
+    while (text.len > 0) {
+        size_t len = insert_some(writer, pos, text, OP_BYTES_MAX + SPAN_BYTES_MAX);
+        struct event_span span = {deletes.agent, deletes.seq, len};
+        deletes.len -= len;
+        if (back)
+            span.seq += deletes.len;
+        else
+            deletes.seq += len;
+        batch_add_undo(&writer->batch, span);
+        text = bytes_slice(text, len, text.len - len);
+        pos += len;
+    }
+}
+
+void writer_end(struct writer *writer, bool even_if_empty)
+{
+    if (writer->batch.op_count == 0 && even_if_empty)
+        batch_add_nop(&writer->batch);
+    if (writer->batch.op_count > 0)
+        finish_batch(writer);
+    batch_release(&writer->batch);
+    lv_list_release(&writer->parents);
+}
+
+void document_wrote(struct document *document, const struct patch *patch)
+{
+    uint64_t first = document->merged;
+    document->merged = graph_len(document->graph);
+    const struct critical_range *range = critical_find(&document->critical, document->merged - 1);
+    if (range && range->first >= first) /* markers may stand before it; they leave the text as it is */
+        critical_note(&document->critical, range->first, document->len);
+    document->len = document->len + patch_inserted(patch) - patch_deleted(patch);
+}
+
+/* --- local patches --- */
+
+static void write_patch(struct writer *writer, const struct patch *patch)
+{
+    uint64_t pos = 0;
+    for (size_t i = 0; i < patch->count; i++) {
+        const struct part *part = &patch->parts[i];
+        switch (part->kind) {
+        case PART_RETAIN:
+            pos += part->len;
+            break;
+        case PART_INSERT:
+            writer_insert(writer, pos, patch_part_text(patch, part));
+            pos += part->len;
+            break;
+        case PART_DELETE:
+            writer_delete(writer, pos, part->len);
+            break;
+        }
+    }
+}
+
+static bool follows_undo(const struct document *document, const struct agent_id *agent)
+{
+    size_t number;
+    return document->undo_end > 0 && graph_find_agent(document->graph, agent, &number) &&
+           number == document->undo_agent && graph_next_seq(document->graph, number) == document->undo_end;
+}
+
+void document_local(struct document *document, const struct agent_id *agent, const struct patch *patch,
+                    struct edit_mark mark, struct batch_list *out)
+{
+    ensure(document->merged == graph_len(document->graph));
+    ensure(patch_old_len(patch) <= document->len);
+    if (patch_is_empty(patch))
+        return;
+    mark.gesture = mark.gesture || follows_undo(document, agent);
+    struct writer writer = {.document = document, .agent = *agent, .out = out, .mark = mark};
+    writer_begin_at_head(&writer);
+    write_patch(&writer, patch);
+    writer_end(&writer, false);
+    document_wrote(document, patch);
+}
+
+/* The length of the text at a version. */
+static uint64_t len_at(struct document *document, const struct lv_list *version)
+{
+    struct patch patch = {0};
+    walker_to(document->walker, version, &patch);
+    uint64_t len = rope_len(document->base) + patch_inserted(&patch) - patch_deleted(&patch);
+    patch_release(&patch);
+    return len;
+}
+
+bool document_local_at(struct document *document, const struct agent_id *agent, const struct version *at,
+                       const struct patch *patch, struct edit_mark mark, struct batch_list *out, struct error *err)
+{
+    struct lv_list *parents = &document->scratch;
+    if (!document_lvs(document, at, parents))
+        return error_set(err, ERR_MISSING, 0, "the version that a change belongs to is not here");
+    size_t number = graph_agent(document->graph, agent);
+    if (!document_admits(document, number, parents->items, parents->count, err))
+        return false;
+    if (patch_old_len(patch) > len_at(document, parents))
+        return error_set(err, ERR_USAGE, 0, "a change reaches beyond the text that it belongs to");
+    if (patch_is_empty(patch))
+        return true;
+    struct writer writer = {.document = document, .agent = *agent, .out = out, .mark = mark};
+    writer_begin(&writer, parents->items, parents->count);
+    write_patch(&writer, patch);
+    writer_end(&writer, false);
+    return true;
+}

@@ -1,0 +1,452 @@
+/* A document: local and remote edits, admission, versions, undo, its saved form. */
+#include "tests/support/support.h"
+
+#include <string.h>
+
+#include "tests/support/replica.h"
+
+enum { ANA = 'a', BEN = 'b', CLEO = 'c' };
+
+struct pair {
+    struct replica ana, ben;
+};
+
+static void begin(struct pair *pair, const char *base)
+{
+    replica_init(&pair->ana, base, ANA);
+    replica_init(&pair->ben, base, BEN);
+}
+
+static void sync(struct pair *pair)
+{
+    replica_send(&pair->ana, &pair->ben, 0);
+    replica_send(&pair->ben, &pair->ana, 0);
+    replica_expect_same(&pair->ana, &pair->ben);
+}
+
+static void end(struct pair *pair)
+{
+    replica_release(&pair->ana);
+    replica_release(&pair->ben);
+}
+
+static void what_one_types_the_other_reads(void **state)
+{
+    (void)state;
+    struct pair pair;
+    begin(&pair, "base");
+    replica_type(&pair.ana, 4, " camp");
+    sync(&pair);
+    replica_edit(&pair.ben, 0, 4, bytes_of_string("boot"), true);
+    sync(&pair);
+    replica_expect(&pair.ana, "boot camp");
+    end(&pair);
+}
+
+static void concurrent_words_at_one_place_stay_whole(void **state)
+{
+    (void)state;
+    struct pair pair;
+    begin(&pair, "--");
+    for (size_t i = 0; i < 3; i++) {
+        replica_edit(&pair.ana, 1 + i, 0, bytes_of_string(&"a\0b\0c"[2 * i]), true);
+        replica_edit(&pair.ben, 1 + i, 0, bytes_of_string(&"x\0y\0z"[2 * i]), true);
+    }
+    sync(&pair);
+    replica_expect(&pair.ana, "-abcxyz-"); /* the lower agent first */
+    end(&pair);
+}
+
+static void a_byte_deleted_twice_is_deleted_once(void **state)
+{
+    (void)state;
+    struct pair pair;
+    begin(&pair, "abc");
+    replica_delete(&pair.ana, 1, 1);
+    replica_delete(&pair.ben, 0, 2);
+    sync(&pair);
+    replica_expect(&pair.ana, "c");
+    end(&pair);
+}
+
+static void what_is_known_is_not_added_again(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct error err = {0};
+    begin(&pair, "");
+    replica_type(&pair.ana, 0, "once");
+    sync(&pair);
+    assert_int_equal(document_add(pair.ben.document, &pair.ana.log.items[0], &err), DOCUMENT_KNOWN);
+    end(&pair);
+}
+
+static void a_batch_waits_for_what_it_builds_on(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct replica cleo;
+    struct error err = {0};
+    begin(&pair, "");
+    replica_init(&cleo, "", CLEO);
+    replica_type(&pair.ana, 0, "one");
+    replica_type(&pair.ana, 3, "two");
+    assert_int_equal(document_add(cleo.document, &pair.ana.log.items[1], &err), DOCUMENT_EARLY);
+    sync(&pair);
+    replica_type(&pair.ben, 0, "three");
+    assert_int_equal(document_add(cleo.document, &pair.ben.log.items[2], &err), DOCUMENT_EARLY);
+    replica_send(&pair.ben, &cleo, 1);
+    replica_expect(&cleo, "threeonetwo");
+    replica_release(&cleo);
+    end(&pair);
+}
+
+/* A batch of one merge marker with these parents. */
+static enum document_added add_marker(struct document *document, unsigned char agent, uint64_t seq,
+                                      const struct event_id *parents, size_t count)
+{
+    struct batch batch = {.agent = {{agent}}, .seq0 = seq};
+    struct error err = {0};
+    for (size_t i = 0; i < count; i++)
+        batch_add_parent(&batch, parents[i]);
+    batch_add_nop(&batch);
+    enum document_added added = document_add(document, &batch, &err);
+    assert_int_equal(added == DOCUMENT_REFUSED, err.code == ERR_FORMAT);
+    batch_release(&batch);
+    return added;
+}
+
+static void an_agent_that_forgets_its_past_is_refused(void **state)
+{
+    (void)state;
+    struct pair pair;
+    begin(&pair, "");
+    replica_type(&pair.ana, 0, "a");
+    replica_type(&pair.ben, 0, "b");
+    sync(&pair);
+    struct event_id a = {{{ANA}}, 0}, b = {{{BEN}}, 0};
+    uint64_t events = document_events(pair.ana.document);
+    assert_int_equal(add_marker(pair.ana.document, ANA, 1, NULL, 0), DOCUMENT_REFUSED);
+    assert_int_equal(add_marker(pair.ana.document, ANA, 1, &b, 1), DOCUMENT_REFUSED);
+    assert_int_equal(document_events(pair.ana.document), events);
+    assert_int_equal(add_marker(pair.ana.document, ANA, 1, &a, 1), DOCUMENT_ADDED);
+    end(&pair);
+}
+
+static void parents_that_are_not_reduced_are_refused(void **state)
+{
+    (void)state;
+    struct pair pair;
+    begin(&pair, "");
+    replica_type(&pair.ana, 0, "a");
+    sync(&pair);
+    replica_type(&pair.ben, 0, "b");
+    sync(&pair);
+    struct event_id both[] = {{{{ANA}}, 0}, {{{BEN}}, 0}};
+    assert_int_equal(add_marker(pair.ana.document, CLEO, 0, both, 2), DOCUMENT_REFUSED);
+    assert_int_equal(add_marker(pair.ana.document, CLEO, 0, both + 1, 1), DOCUMENT_ADDED);
+    end(&pair);
+}
+
+/* Two replicas are told of an operation out of range; one in the middle of a merge, the other on the fast path. */
+static void an_operation_out_of_range_does_nothing_everywhere(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct batch wrong = {.agent = {{CLEO}}};
+    struct error err = {0};
+    struct patch patch = {0};
+    begin(&pair, "12345");
+    batch_add_delete(&wrong, 3, 3);
+    batch_add_insert(&wrong, 6, bytes_of_string("no"));
+    batch_add_insert(&wrong, 5, bytes_of_string("yes"));
+    batch_add_delete(&wrong, 8, 1);
+    replica_type(&pair.ana, 0, "ana ");
+    assert_int_equal(document_add(pair.ana.document, &wrong, &err), DOCUMENT_ADDED);
+    assert_int_equal(document_add(pair.ben.document, &wrong, &err), DOCUMENT_ADDED);
+    document_update(pair.ana.document, &patch);
+    rope_apply(pair.ana.text, &patch);
+    document_update(pair.ben.document, &patch);
+    rope_apply(pair.ben.text, &patch);
+    replica_expect(&pair.ana, "ana 12345yes");
+    replica_expect(&pair.ben, "12345yes");
+    assert_int_equal(document_stats(pair.ana.document).invalid_runs, 3);
+    assert_int_equal(document_stats(pair.ben.document).invalid_runs, 3);
+    replica_send(&pair.ana, &pair.ben, 0);
+    replica_expect(&pair.ben, "ana 12345yes");
+    replica_delete(&pair.ben, 0, 4); /* after this, lengths come from what was noted */
+    replica_send(&pair.ben, &pair.ana, 0);
+    replica_expect_same(&pair.ana, &pair.ben);
+    patch_release(&patch);
+    batch_release(&wrong);
+    end(&pair);
+}
+
+static void many_heads_are_joined_before_one_types(void **state)
+{
+    (void)state;
+    struct replica all, late;
+    enum { PEOPLE = 40 };
+    replica_init(&all, "", 200);
+    replica_init(&late, "", 201);
+    for (unsigned char name = 1; name <= PEOPLE; name++) {
+        struct replica one;
+        replica_init(&one, "", name);
+        replica_type(&one, 0, "x");
+        replica_send(&one, &all, 0);
+        replica_release(&one);
+    }
+    replica_type(&all, PEOPLE, "!");
+    struct version version = {0};
+    document_version(all.document, &version);
+    assert_int_equal(version.count, 1);
+    version_release(&version);
+    replica_send(&all, &late, 0);
+    replica_expect_same(&all, &late);
+    replica_type(&late, 0, "?");
+    replica_send(&late, &all, 0);
+    replica_expect_same(&all, &late);
+    assert_true(replica_undo(&all));
+    replica_release(&all);
+    replica_release(&late);
+}
+
+static void an_edit_of_megabytes_becomes_several_batches(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct buf text = {0};
+    enum { BYTES = 5 * BATCH_BYTES_MAX / 2 };
+    memset(buf_extend(&text, BYTES), 'm', BYTES);
+    begin(&pair, "[]");
+    replica_edit(&pair.ana, 1, 0, buf_view(&text), true);
+    assert_int_equal(pair.ana.log.count, 3);
+    for (size_t i = 0; i < pair.ana.log.count; i++) {
+        buf_clear(&text);
+        batch_encode(&pair.ana.log.items[i], &text);
+        assert_true(text.len <= BATCH_BYTES_MAX);
+    }
+    sync(&pair);
+    assert_true(replica_undo(&pair.ana));
+    assert_true(replica_redo(&pair.ana));
+    sync(&pair);
+    assert_int_equal(rope_len(pair.ben.text), BYTES + 2);
+    assert_true(replica_undo(&pair.ana));
+    sync(&pair);
+    replica_expect(&pair.ben, "[]");
+    buf_release(&text);
+    end(&pair);
+}
+
+static void the_text_of_any_version_can_be_had(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct version then = {0};
+    struct patch patch = {0};
+    struct buf text = {0};
+    begin(&pair, "base");
+    replica_type(&pair.ana, 4, " one");
+    replica_type(&pair.ben, 0, "two ");
+    sync(&pair);
+    document_version(pair.ana.document, &then);
+    assert_int_equal(then.count, 2);
+    replica_delete(&pair.ana, 0, 3);
+    replica_type(&pair.ben, 3, "!");
+    sync(&pair);
+    assert_true(document_patch_to(pair.ben.document, &then, &patch));
+    patch_apply(&patch, bytes_of_string("base"), &text);
+    assert_string_equal(buf_string(&text), "two base one");
+    assert_true(document_patch_since(pair.ben.document, &then, &patch));
+    buf_clear(&text);
+    patch_apply(&patch, bytes_of_string("two base one"), &text);
+    replica_expect(&pair.ana, buf_string(&text));
+    then.heads[0].seq = 99;
+    assert_false(document_knows(pair.ben.document, &then));
+    assert_false(document_patch_since(pair.ben.document, &then, &patch));
+    buf_release(&text);
+    patch_release(&patch);
+    version_release(&then);
+    end(&pair);
+}
+
+static void a_change_on_disk_merges_with_what_was_typed_since(void **state)
+{
+    (void)state;
+    struct replica ana;
+    struct version saved = {0};
+    struct patch patch = {0};
+    struct error err = {0};
+    struct agent_id disk = {{99}};
+    replica_init(&ana, "one two three", ANA);
+    replica_type(&ana, 3, "!");
+    document_version(ana.document, &saved);
+    replica_type(&ana, 14, "?");
+    patch_replace(&patch, 5, 3, bytes_of_string("2"));
+    struct edit_mark mark = {.gesture = true, .label = "disk"};
+    assert_true(document_local_at(ana.document, &disk, &saved, &patch, mark, &ana.log, &err));
+    document_update(ana.document, &patch);
+    rope_apply(ana.text, &patch);
+    replica_expect(&ana, "one! 2 three?");
+    assert_string_equal(ana.log.items[2].label, "disk");
+    patch_replace(&patch, 99, 0, bytes_of_string("beyond"));
+    struct agent_id other = {{98}};
+    assert_false(document_local_at(ana.document, &other, &saved, &patch, mark, &ana.log, &err));
+    patch_release(&patch);
+    version_release(&saved);
+    replica_release(&ana);
+}
+
+static void undo_takes_back_gesture_by_gesture(void **state)
+{
+    (void)state;
+    struct replica ana;
+    replica_init(&ana, "base", ANA);
+    replica_type(&ana, 4, " one");
+    replica_edit(&ana, 8, 0, bytes_of_string(" more"), false);
+    replica_delete(&ana, 0, 4);
+    replica_expect(&ana, " one more");
+    assert_true(replica_undo(&ana));
+    replica_expect(&ana, "base one more");
+    assert_true(replica_undo(&ana));
+    replica_expect(&ana, "base");
+    assert_false(replica_undo(&ana));
+    assert_true(replica_redo(&ana));
+    replica_expect(&ana, "base one more");
+    assert_true(replica_redo(&ana));
+    replica_expect(&ana, " one more");
+    assert_false(replica_redo(&ana));
+    assert_true(replica_undo(&ana));
+    replica_edit(&ana, 4, 0, bytes_of_string("!"), false);
+    assert_false(replica_redo(&ana)); /* something was typed since */
+    assert_true(replica_undo(&ana));
+    replica_expect(&ana, "base one more");
+    assert_true(replica_undo(&ana));
+    replica_expect(&ana, "base");
+    assert_int_equal(document_edits_since(ana.document, NULL, ana.agents, ana.agent_count), 3);
+    replica_release(&ana);
+}
+
+static void undo_leaves_what_others_did(void **state)
+{
+    (void)state;
+    struct pair pair;
+    begin(&pair, "0123456789");
+    replica_type(&pair.ana, 5, "abc");
+    sync(&pair);
+    replica_edit(&pair.ben, 6, 1, bytes_of_string("BEN"), true); /* inside Ana's word */
+    sync(&pair);
+    assert_true(replica_undo(&pair.ana));
+    sync(&pair);
+    replica_expect(&pair.ben, "01234BEN56789");
+    assert_true(replica_redo(&pair.ana)); /* Ben deleted the b: it stays away */
+    sync(&pair);
+    replica_expect(&pair.ben, "01234aBENc56789");
+    end(&pair);
+}
+
+static void what_two_people_deleted_stays_deleted(void **state)
+{
+    (void)state;
+    struct pair pair;
+    begin(&pair, "0123456789");
+    replica_delete(&pair.ana, 2, 4);
+    replica_delete(&pair.ben, 4, 4);
+    sync(&pair);
+    replica_expect(&pair.ana, "0189");
+    assert_true(replica_undo(&pair.ana));
+    sync(&pair);
+    replica_expect(&pair.ben, "012389");
+    end(&pair);
+}
+
+static void undo_survives_a_restart(void **state)
+{
+    (void)state;
+    struct replica ana;
+    replica_init(&ana, "base", ANA);
+    replica_type(&ana, 4, " one");
+    replica_delete(&ana, 0, 2);
+    assert_true(replica_undo(&ana));
+    replica_restart(&ana, 'A');
+    replica_expect(&ana, "base one");
+    assert_true(replica_redo(&ana));
+    replica_expect(&ana, "se one");
+    assert_true(replica_undo(&ana));
+    assert_true(replica_undo(&ana));
+    replica_expect(&ana, "base");
+    replica_restart(&ana, 'B');
+    assert_true(replica_redo(&ana));
+    replica_expect(&ana, "base one");
+    replica_release(&ana);
+}
+
+static void a_saved_document_goes_on_where_it_was(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct buf first = {0}, second = {0};
+    begin(&pair, "base");
+    replica_type(&pair.ana, 0, "ana ");
+    replica_type(&pair.ben, 4, " ben");
+    sync(&pair);
+    replica_delete(&pair.ben, 1, 3);
+    assert_true(replica_undo(&pair.ben));
+    sync(&pair);
+    document_encode(pair.ana.document, &first);
+    replica_restart(&pair.ana, 'A');
+    document_encode(pair.ana.document, &second);
+    assert_true(bytes_equal(buf_view(&first), buf_view(&second)));
+    replica_expect_same(&pair.ana, &pair.ben);
+    replica_type(&pair.ana, 0, "again ");
+    sync(&pair);
+    buf_release(&first);
+    buf_release(&second);
+    end(&pair);
+}
+
+static void a_damaged_document_is_refused(void **state)
+{
+    (void)state;
+    struct replica ana;
+    struct buf bytes = {0};
+    struct error err = {0};
+    replica_init(&ana, "base", ANA);
+    replica_type(&ana, 0, "text");
+    document_encode(ana.document, &bytes);
+    assert_null(document_decode(bytes_slice(buf_view(&bytes), 0, bytes.len - 1), ana.base, &err));
+    assert_int_equal(err.code, ERR_FORMAT);
+    struct rope *other = rope_from_bytes(bytes_of_string("another"));
+    assert_null(document_decode(buf_view(&bytes), other, &err));
+    bytes.data[7]++;
+    assert_null(document_decode(buf_view(&bytes), ana.base, &err));
+    assert_int_equal(err.code, ERR_NEWER);
+    rope_free(other);
+    buf_release(&bytes);
+    replica_release(&ana);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_one_types_the_other_reads),
+        cmocka_unit_test(concurrent_words_at_one_place_stay_whole),
+        cmocka_unit_test(a_byte_deleted_twice_is_deleted_once),
+        cmocka_unit_test(what_is_known_is_not_added_again),
+        cmocka_unit_test(a_batch_waits_for_what_it_builds_on),
+        cmocka_unit_test(an_agent_that_forgets_its_past_is_refused),
+        cmocka_unit_test(parents_that_are_not_reduced_are_refused),
+        cmocka_unit_test(an_operation_out_of_range_does_nothing_everywhere),
+        cmocka_unit_test(many_heads_are_joined_before_one_types),
+        cmocka_unit_test(an_edit_of_megabytes_becomes_several_batches),
+        cmocka_unit_test(the_text_of_any_version_can_be_had),
+        cmocka_unit_test(a_change_on_disk_merges_with_what_was_typed_since),
+        cmocka_unit_test(undo_takes_back_gesture_by_gesture),
+        cmocka_unit_test(undo_leaves_what_others_did),
+        cmocka_unit_test(what_two_people_deleted_stays_deleted),
+        cmocka_unit_test(undo_survives_a_restart),
+        cmocka_unit_test(a_saved_document_goes_on_where_it_was),
+        cmocka_unit_test(a_damaged_document_is_refused),
+    };
+    return RUN_TESTS("document", tests);
+}
