@@ -136,14 +136,12 @@ bool crypto_open(const struct seal_key *key, const unsigned char nonce[CRYPTO_NO
 {
     if (sealed.len < CRYPTO_TAG_BYTES)
         return false;
-    size_t plain_len = sealed.len - CRYPTO_TAG_BYTES;
     size_t len_before = out->len;
-    unsigned char *plain = buf_extend(out, plain_len);
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, sealed.data, sealed.len, aad.data, aad.len, nonce,
-                                                   key->bytes) == 0)
-        return true;
-    out->len = len_before;
-    return false;
+    unsigned char *plain = buf_extend(out, sealed.len); /* the tag's room too: never nothing */
+    bool good = crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, sealed.data, sealed.len, aad.data,
+                                                           aad.len, nonce, key->bytes) == 0;
+    out->len = good ? len_before + sealed.len - CRYPTO_TAG_BYTES : len_before;
+    return good;
 }
 
 /* --- signing --- */
