@@ -302,7 +302,7 @@ static void every_changed_dropped_or_swapped_character_is_noticed(void **state)
 {
     (void)state;
     struct random random = random_of(support_seed("every_changed_dropped_or_swapped_character_is_noticed", 5));
-    uint64_t rounds = support_rounds(60);
+    uint64_t rounds = support_rounds(20);
     for (uint64_t round = 0; round < rounds; round++) {
         struct share_link link = random_link(&random);
         struct buf text = {0};
