@@ -1,0 +1,280 @@
+/* Random event graphs: the engine against the naive model, over orders, cuts, paths, versions, and with invalid runs. */
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/random.h"
+#include "tests/support/history.h"
+#include "tests/support/naive.h"
+
+enum { AGENTS = 5, OPS_MAX = 80 };
+
+/* One operation of the scenario: what both models are told. */
+struct act {
+    unsigned char agent;
+    uint64_t seq;
+    size_t parents[4]; /* acts */
+    size_t parent_count;
+    struct history_op op;
+    char text[8];
+    size_t first; /* of its events in the naive model */
+};
+
+struct scene {
+    struct random *random;
+    struct naive *naive;
+    struct act acts[OPS_MAX];
+    size_t count;
+    size_t heads[AGENTS]; /* each agent's newest act + 1; 0: none */
+    uint64_t seqs[AGENTS];
+    char base[16];
+};
+
+static size_t last_event(const struct act *act)
+{
+    return act->first + (size_t)history_op_len(&act->op) - 1;
+}
+
+static bool act_holds(const struct scene *scene, size_t a, size_t b)
+{
+    return naive_holds(scene->naive, last_event(&scene->acts[a]), last_event(&scene->acts[b]));
+}
+
+/* The agent's own newest act and sometimes that of others, reduced. */
+static void choose_parents(struct scene *scene, struct act *act, uint64_t merge_one_in)
+{
+    size_t wanted[AGENTS], count = 0;
+    for (size_t agent = 0; agent < AGENTS && count < 4; agent++)
+        if (scene->heads[agent] > 0 && (agent == act->agent || random_chance(scene->random, merge_one_in)))
+            wanted[count++] = scene->heads[agent] - 1;
+    for (size_t i = 0; i < count; i++) {
+        bool redundant = false;
+        for (size_t j = 0; j < count; j++)
+            redundant |= j != i && act_holds(scene, wanted[j], wanted[i]) && (wanted[i] != wanted[j] || j < i);
+        if (!redundant)
+            act->parents[act->parent_count++] = wanted[i];
+    }
+}
+
+static size_t length_at(const struct scene *scene, const size_t *events, size_t count)
+{
+    unsigned char text[NAIVE_EVENTS_MAX + 64];
+    return naive_text(scene->naive, events, count, text);
+}
+
+/* Mostly inside the text of `len` bytes; once in a while beyond it. */
+static void choose_op(struct scene *scene, struct act *act, size_t len)
+{
+    struct random *random = scene->random;
+    uint64_t beyond = random_chance(random, 12) ? 4 : 0;
+    uint64_t size = 1 + random_below(random, random_chance(random, 3) ? 5 : 1);
+    if (random_chance(random, 20)) {
+        act->op = (struct history_op){.kind = OP_NOP};
+    } else if (len > 0 && random_chance(random, len > 20 ? 2 : 4)) {
+        uint64_t pos = random_below(random, len + beyond);
+        if (!beyond && pos + size > len)
+            size = len - pos;
+        act->op = (struct history_op){.kind = OP_DELETE, .pos = pos, .len = size};
+    } else {
+        for (uint64_t i = 0; i < size; i++)
+            act->text[i] = (char)('a' + random_below(random, 26));
+        act->op = (struct history_op){.kind = OP_INSERT, .pos = random_below(random, len + 1 + beyond)};
+        act->op.text = bytes_of(act->text, (size_t)size);
+    }
+}
+
+/* Goes on where the agent's last act was, the way people type and delete. */
+static void go_on(const struct scene *scene, struct act *act, size_t len)
+{
+    const struct act *last = scene->heads[act->agent] ? &scene->acts[scene->heads[act->agent] - 1] : NULL;
+    if (!last || last->op.kind != act->op.kind || !random_chance(scene->random, 2))
+        return;
+    if (act->op.kind == OP_INSERT && last->op.pos + last->op.text.len <= len)
+        act->op.pos = last->op.pos + last->op.text.len;
+    if (act->op.kind != OP_DELETE)
+        return;
+    act->op.len = 1;
+    act->op.pos = last->op.pos - (last->op.pos > 0 && random_chance(scene->random, 2));
+}
+
+static void add_act(struct scene *scene, uint64_t merge_one_in)
+{
+    static const enum naive_kind kinds[] = {[OP_INSERT] = NAIVE_INSERT, [OP_DELETE] = NAIVE_DELETE, [OP_NOP] = NAIVE_NOTHING};
+    struct act *act = &scene->acts[scene->count];
+    size_t events[4];
+    *act = (struct act){.agent = (unsigned char)random_below(scene->random, AGENTS)};
+    act->seq = scene->seqs[act->agent];
+    choose_parents(scene, act, merge_one_in);
+    for (size_t p = 0; p < act->parent_count; p++)
+        events[p] = last_event(&scene->acts[act->parents[p]]);
+    size_t len = length_at(scene, events, act->parent_count);
+    choose_op(scene, act, len);
+    go_on(scene, act, len);
+    act->first = scene->naive->count;
+    naive_add(scene->naive, act->agent, act->seq, events, act->parent_count, kinds[act->op.kind], act->op.pos, act->text,
+              (size_t)history_op_len(&act->op));
+    scene->seqs[act->agent] += history_op_len(&act->op);
+    scene->heads[act->agent] = ++scene->count;
+}
+
+static void make_scene(struct scene *scene, struct random *random)
+{
+    *scene = (struct scene){.random = random};
+    for (uint64_t i = random_below(random, 9); i > 0; i--)
+        scene->base[i - 1] = (char)('0' + i);
+    scene->naive = naive_new(scene->base);
+    uint64_t merge_one_in = 1 + random_below(random, 6);
+    for (uint64_t count = 5 + random_below(random, OPS_MAX - 5); scene->count < count;)
+        add_act(scene, merge_one_in);
+}
+
+static bool is_ready(const struct act *act, const bool *done)
+{
+    for (size_t p = 0; p < act->parent_count; p++)
+        if (!done[act->parents[p]])
+            return false;
+    return true;
+}
+
+static void random_extension(const struct scene *scene, size_t *order)
+{
+    bool done[OPS_MAX] = {false};
+    for (size_t i = 0; i < scene->count; i++) {
+        size_t pick = (size_t)random_below(scene->random, scene->count);
+        while (done[pick] || !is_ready(&scene->acts[pick], done))
+            pick = (pick + 1) % scene->count;
+        done[pick] = true;
+        order[i] = pick;
+    }
+}
+
+static int compare_lvs(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* last_lv: of each act, where its last event went. */
+static void tell(struct history *history, const struct scene *scene, size_t index, uint64_t *last_lv)
+{
+    const struct act *act = &scene->acts[index];
+    struct agent_id agent = {{act->agent}};
+    uint64_t parents[4];
+    for (size_t p = 0; p < act->parent_count; p++)
+        parents[p] = last_lv[act->parents[p]];
+    qsort(parents, act->parent_count, sizeof *parents, compare_lvs);
+    last_lv[index] = history_add(history, &agent, act->seq, parents, act->parent_count, &act->op, 1) - 1;
+}
+
+static void expect_naive(const struct scene *scene, const size_t *acts, size_t count, struct bytes text)
+{
+    unsigned char expected[NAIVE_EVENTS_MAX + 64];
+    size_t events[OPS_MAX];
+    for (size_t i = 0; i < count; i++)
+        events[i] = last_event(&scene->acts[acts[i]]);
+    size_t len = naive_text(scene->naive, events, count, expected);
+    if (!bytes_equal(text, bytes_of(expected, len)))
+        fail_msg("got \"%.*s\", not \"%.*s\"", (int)text.len, (const char *)text.data, (int)len, (char *)expected);
+}
+
+/* Random moments: the text at two acts' common version, from the root; and the patch from there to the end. */
+static void check_versions(struct scene *scene, struct history *history, const uint64_t *last_lv)
+{
+    struct buf then = {0}, now = {0};
+    struct patch patch = {0};
+    struct lv_list version = {0};
+    for (int i = 0; i < 3; i++) {
+        size_t acts[2] = {(size_t)random_below(scene->random, scene->count), (size_t)random_below(scene->random, scene->count)};
+        buf_clear(&then);
+        buf_clear(&now);
+        version.count = 0;
+        lv_list_add(&version, last_lv[acts[0]]);
+        lv_list_add(&version, last_lv[acts[1]]);
+        lv_list_sort(&version);
+        history_text_at(history, &version, bytes_of_string(scene->base), &then);
+        expect_naive(scene, acts, 2, buf_view(&then));
+        walker_since(history->walker, &version, &patch);
+        patch_apply(&patch, buf_view(&then), &now);
+        assert_true(bytes_equal(buf_view(&now), buf_view(&history->text)));
+    }
+    lv_list_release(&version);
+    patch_release(&patch);
+    buf_release(&then);
+    buf_release(&now);
+}
+
+static void check_replay(struct scene *scene, bool fast_path, uint64_t update_one_in)
+{
+    struct history history;
+    size_t order[OPS_MAX], all[OPS_MAX];
+    uint64_t last_lv[OPS_MAX], base;
+    random_extension(scene, order);
+    history_init(&history, bytes_of_string(scene->base));
+    walker_set_fast_path(history.walker, fast_path);
+    for (size_t i = 0; i < scene->count; i++) {
+        all[i] = i;
+        tell(&history, scene, order[i], last_lv);
+        if (random_chance(scene->random, update_one_in))
+            history_update(&history);
+    }
+    history_update(&history);
+    expect_naive(scene, all, scene->count, buf_view(&history.text));
+    check_versions(scene, &history, last_lv);
+    tracker_check(walker_track(history.walker, random_below(scene->random, graph_len(history.graph)), &base));
+    graph_check(history.graph);
+    oplog_check(&history.log);
+    history_release(&history);
+}
+
+static void every_replay_gives_the_text_of_the_model(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("walker_model", 21));
+    static struct scene scene;
+    for (uint64_t round = support_rounds(60); round > 0; round--) {
+        make_scene(&scene, &random);
+        check_replay(&scene, true, 1 + scene.count);
+        check_replay(&scene, true, 1);
+        check_replay(&scene, true, 7);
+        check_replay(&scene, false, 7);
+        naive_free(scene.naive);
+    }
+}
+
+/* Two people type words at one place at once, forward or by always going back to its start: the words stay whole. */
+static void runs_typed_at_one_place_do_not_mix(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("non-interleaving", 3));
+    for (uint64_t round = support_rounds(60); round > 0; round--) {
+        struct history history;
+        uint64_t last[2] = {LV_NONE, LV_NONE}, typed[2] = {0, 0}, at = random_below(&random, 3);
+        bool back = random_chance(&random, 2);
+        history_init(&history, bytes_of_string("--"));
+        for (int i = 0; i < 24; i++) {
+            size_t who = (size_t)random_below(&random, 2);
+            struct agent_id agent = {{(unsigned char)who}};
+            struct history_op op = {OP_INSERT, back ? at : at + typed[who], 0, bytes_of_string(who ? "b" : "a")};
+            last[who] = history_add(&history, &agent, typed[who]++, &last[who], last[who] != LV_NONE, &op, 1) - 1;
+            if (random_chance(&random, 4))
+                history_update(&history);
+        }
+        history_update(&history);
+        int changes = 0;
+        for (size_t i = 1; i < history.text.len; i++)
+            changes += history.text.data[i] != history.text.data[i - 1] && history.text.data[i] != '-' &&
+                       history.text.data[i - 1] != '-';
+        assert_true(changes <= 1);
+        history_release(&history);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_replay_gives_the_text_of_the_model),
+        cmocka_unit_test(runs_typed_at_one_place_do_not_mix),
+    };
+    return RUN_TESTS("walker_model", tests);
+}
