@@ -1,0 +1,40 @@
+/*
+ * sim - several people, a relay and everything that can go wrong between them, in one thread and from one seed.
+ *
+ * Replicas are the real document, chain, journal and session; the relay is the real core on the real store. Network, disks
+ * and time are played: frames take their time, connections are cut, disks do their work later, processes die between any
+ * two steps and come back with what their journal holds, the relay loses what it had not committed or is put back to an old
+ * backup, and an evil one changes, drops, repeats and swaps what it passes on.
+ *
+ * Everybody types tokens, `<3.17>`, and sometimes deletes whole ones. In the end all faults stop, everybody reconnects, and
+ *
+ *   - all texts are equal;
+ *   - every token whose batch a journal had committed, and that nobody deleted, is there exactly once;
+ *   - no token is there twice, and nothing is there that nobody typed;
+ *   - every document passes document_check() and everything is acknowledged.
+ */
+#ifndef WEFT_TESTS_SIM_H
+#define WEFT_TESTS_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "editor/base/bytes.h"
+
+struct sim_options {
+    const char *name;
+    unsigned replicas;   /* 2..8 */
+    unsigned edits;      /* of each */
+    unsigned base_bytes; /* of the text the document begins with */
+    bool cuts;           /* connections end at any time, some people stay away for a while */
+    bool client_crashes;
+    bool relay_crashes;
+    bool restores;       /* the relay is put back to an old backup */
+    bool evil;           /* the relay changes, drops, repeats and swaps frames */
+    bool undo;
+};
+
+/* What happened, for the reader of a failing test; appended to `report` when it went wrong. */
+bool sim_run(uint64_t seed, const struct sim_options *options, struct buf *report);
+
+#endif

@@ -1,0 +1,98 @@
+/* Everything that can go wrong between people, from printed seeds (tests/sim/sim.h). */
+#include "tests/support/support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/sim.h"
+
+static const struct sim_options mixes[] = {
+    {.name = "calm", .replicas = 3, .edits = 12, .base_bytes = 10},
+    {.name = "cuts", .replicas = 4, .edits = 10, .base_bytes = 10, .cuts = true},
+    {.name = "undo", .replicas = 3, .edits = 14, .base_bytes = 0, .cuts = true, .undo = true},
+    {.name = "crashes", .replicas = 3, .edits = 12, .base_bytes = 10, .cuts = true, .client_crashes = true},
+    {.name = "relay", .replicas = 3, .edits = 12, .base_bytes = 10, .cuts = true, .relay_crashes = true},
+    {.name = "restores", .replicas = 3, .edits = 12, .base_bytes = 10, .relay_crashes = true, .restores = true},
+    {.name = "evil", .replicas = 3, .edits = 12, .base_bytes = 10, .evil = true},
+    {.name = "all", .replicas = 5, .edits = 8, .base_bytes = 300000, .cuts = true, .client_crashes = true,
+     .relay_crashes = true, .restores = true, .undo = true},
+    {.name = "crowd", .replicas = 8, .edits = 5, .base_bytes = 10, .cuts = true, .client_crashes = true},
+};
+enum { MIXES = sizeof mixes / sizeof *mixes };
+
+static const struct sim_options *find_mix(const char *name)
+{
+    for (int i = 0; i < MIXES; i++)
+        if (strcmp(mixes[i].name, name) == 0)
+            return &mixes[i];
+    return NULL;
+}
+
+static void run_one(uint64_t seed, const struct sim_options *mix)
+{
+    struct buf report = {0};
+    bool good = sim_run(seed, mix, &report);
+    if (!good)
+        print_error("%s %llu\n%s", mix->name, (unsigned long long)seed, buf_string(&report));
+    buf_release(&report);
+    assert_true(good);
+}
+
+static void run_seeds(const char *name, uint64_t rounds)
+{
+    const struct sim_options *mix = find_mix(name);
+    uint64_t seed = support_seed(name, 1);
+    rounds = getenv("WEFT_SEED") ? 1 : support_rounds(rounds);
+    for (uint64_t i = 0; i < rounds; i++)
+        run_one(seed + i, mix);
+}
+
+/* One test a mix: `rounds` seeds each, and those that failed once. */
+#define SIM_TEST(function, name, rounds)                                                                               \
+    static void function(void **state)                                                                                 \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        run_seeds(name, rounds);                                                                                       \
+    }
+
+SIM_TEST(people_on_a_good_network_end_with_one_text, "calm", 100)
+SIM_TEST(cut_connections_lose_and_double_nothing, "cuts", 150)
+SIM_TEST(undo_converges_through_cuts, "undo", 100)
+SIM_TEST(processes_that_die_come_back_with_all_they_had_committed, "crashes", 150)
+SIM_TEST(a_relay_that_crashes_loses_nothing_it_acknowledged, "relay", 150)
+SIM_TEST(a_relay_put_back_to_an_old_backup_is_healed_by_its_clients, "restores", 100)
+SIM_TEST(an_evil_relay_delays_and_changes_nothing, "evil", 150)
+SIM_TEST(all_of_it_at_once_converges, "all", 50)
+SIM_TEST(eight_people_converge, "crowd", 50)
+
+static void seeds_that_failed_once_stay_good(void **state)
+{
+    char name[32];
+    unsigned long long seed;
+    FILE *file = fopen(WEFT_SOURCE_DIR "/tests/data/sim/seeds.txt", "r");
+    (void)state;
+    assert_non_null(file);
+    while (fscanf(file, "%31s %llu", name, &seed) == 2) {
+        assert_non_null(find_mix(name));
+        run_one(seed, find_mix(name));
+    }
+    (void)fclose(file);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(seeds_that_failed_once_stay_good),
+        cmocka_unit_test(people_on_a_good_network_end_with_one_text),
+        cmocka_unit_test(cut_connections_lose_and_double_nothing),
+        cmocka_unit_test(undo_converges_through_cuts),
+        cmocka_unit_test(processes_that_die_come_back_with_all_they_had_committed),
+        cmocka_unit_test(a_relay_that_crashes_loses_nothing_it_acknowledged),
+        cmocka_unit_test(a_relay_put_back_to_an_old_backup_is_healed_by_its_clients),
+        cmocka_unit_test(an_evil_relay_delays_and_changes_nothing),
+        cmocka_unit_test(all_of_it_at_once_converges),
+        cmocka_unit_test(eight_people_converge),
+    };
+    return RUN_TESTS("simulation", tests);
+}
