@@ -1,6 +1,5 @@
 #include "app/config.h"
 
-#include <cjson/cJSON.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/json.h"
 #include "editor/base/xalloc.h"
 #include "editor/file.h"
 
@@ -54,32 +54,32 @@ static const struct setting *setting_find(const char *name)
     return NULL;
 }
 
-static bool setting_apply(struct config *config, const struct setting *setting, const cJSON *value, struct error *err)
+static bool setting_apply(struct config *config, const struct setting *setting, const struct json *value,
+                          struct error *err)
 {
     void *field = (char *)config + setting->offset;
+    const char *text;
+    int64_t number;
     switch (setting->kind) {
     case SETTING_TEXT:
-        if (!cJSON_IsString(value))
+        if (!json_text(value, &text))
             return error_set(err, ERR_USAGE, 0, "\"%s\" must be a text in quotes", setting->name);
         free(*(char **)field);
-        *(char **)field = xstrdup(value->valuestring);
+        *(char **)field = xstrdup(text);
         return true;
     case SETTING_NUMBER:
-        if (!cJSON_IsNumber(value) || value->valuedouble != value->valueint || value->valueint < setting->min ||
-            value->valueint > setting->max)
+        if (!json_whole(value, &number) || number < setting->min || number > setting->max)
             return error_set(err, ERR_USAGE, 0, "\"%s\" must be a whole number from %d to %d", setting->name,
                              setting->min, setting->max);
-        *(int *)field = value->valueint;
+        *(int *)field = (int)number;
         return true;
     case SETTING_FLAG:
-        if (!cJSON_IsBool(value))
-            return error_set(err, ERR_USAGE, 0, "\"%s\" must be true or false", setting->name);
-        *(bool *)field = cJSON_IsTrue(value);
-        return true;
+        return json_flag(value, field) ||
+               error_set(err, ERR_USAGE, 0, "\"%s\" must be true or false", setting->name);
     case SETTING_KEYS:
-        if (!cJSON_IsString(value) || (strcmp(value->valuestring, "weft") != 0 && strcmp(value->valuestring, "vim") != 0))
+        if (!json_text(value, &text) || (strcmp(text, "weft") != 0 && strcmp(text, "vim") != 0))
             return error_set(err, ERR_USAGE, 0, "\"keys\" must be \"weft\" or \"vim\"");
-        *(bool *)field = strcmp(value->valuestring, "vim") == 0;
+        *(bool *)field = strcmp(text, "vim") == 0;
         return true;
     }
     return true;
@@ -95,74 +95,28 @@ static bool unknown_setting(const char *name, struct error *err)
     return false;
 }
 
-static int line_of(const char *text, const char *at)
+static struct json *parse_object(struct bytes text, struct error *err)
 {
-    int line = 1;
-    for (; text < at; text++)
-        line += *text == '\n';
-    return line;
-}
-
-/* Comments become blanks, so that places in the text stay what they were. */
-static void blank_comments(char *text)
-{
-    bool in_string = false;
-    for (char *at = text; *at; at++) {
-        if (in_string) {
-            if (*at == '\\' && at[1])
-                at++;
-            else if (*at == '"')
-                in_string = false;
-        } else if (*at == '"') {
-            in_string = true;
-        } else if (at[0] == '/' && at[1] == '/') {
-            while (*at && *at != '\n')
-                *at++ = ' ';
-            if (!*at)
-                break;
-        } else if (at[0] == '/' && at[1] == '*') {
-            char *end = strstr(at + 2, "*/");
-            char *stop = end ? end + 2 : at + strlen(at);
-            for (; at < stop; at++)
-                if (*at != '\n')
-                    *at = ' ';
-            at--;
-        }
-    }
-}
-
-static cJSON *parse_json(struct bytes text, struct error *err)
-{
-    char *copy = xstrndup((const char *)text.data, text.len);
-    blank_comments(copy);
-    const char *end = NULL;
-    cJSON *json = copy[strspn(copy, " \t\r\n")] ? cJSON_ParseWithOpts(copy, &end, true) : cJSON_CreateObject();
-    if (!json)
-        error_set(err, ERR_USAGE, 0, "line %d is not right JSON", line_of(copy, end ? end : copy));
-    else if (!cJSON_IsObject(json)) {
-        error_set(err, ERR_USAGE, 0, "it must be one JSON object: { \"name\": \"Ada\" }");
-        cJSON_Delete(json);
-        json = NULL;
-    }
-    free(copy);
-    return json;
+    struct json *json = json_parse(text, true, err);
+    if (!json || json_is_object(json))
+        return json;
+    error_set(err, ERR_USAGE, 0, "it must be one JSON object: { \"name\": \"Ada\" }");
+    json_free(json);
+    return NULL;
 }
 
 bool config_parse(struct config *config, struct bytes text, struct error *err)
 {
     config_defaults(config);
-    cJSON *json = parse_json(text, err);
+    struct json *json = parse_object(text, err);
     if (!json)
         return false;
     bool good = true;
-    const cJSON *item;
-    cJSON_ArrayForEach(item, json) {
-        const struct setting *setting = setting_find(item->string);
-        good = setting ? setting_apply(config, setting, item, err) : unknown_setting(item->string, err);
-        if (!good)
-            break;
+    for (const struct json *item = NULL; good && (item = json_next_member(json, item));) {
+        const struct setting *setting = setting_find(json_key(item));
+        good = setting ? setting_apply(config, setting, item, err) : unknown_setting(json_key(item), err);
     }
-    cJSON_Delete(json);
+    json_free(json);
     if (!good)
         config_release(config);
     return good;
@@ -201,20 +155,20 @@ bool config_set_name(const char *path, const char *name, struct error *err)
     struct buf text = {0};
     if (!file_read_small(path, CONFIG_BYTES_MAX, &text, err) && err->code != ERR_MISSING)
         return false;
-    cJSON *json = parse_json(buf_view(&text), err);
+    struct json *json = parse_object(buf_view(&text), err);
+    buf_clear(&text);
+    bool good = json != NULL;
+    if (good) {
+        json_set_text(json, "name", name);
+        json_print(json, &text);
+        json_free(json);
+        char *dir = xstrdup(path);
+        *strrchr(dir, '/') = '\0';
+        good = file_make_dirs(dir, err) && file_write_private(path, buf_view(&text), err);
+        free(dir);
+    }
     buf_release(&text);
-    if (!json)
-        return error_wrap(err, "cannot change %s", path);
-    cJSON_DeleteItemFromObjectCaseSensitive(json, "name");
-    cJSON_AddStringToObject(json, "name", name);
-    char *printed = cJSON_Print(json);
-    cJSON_Delete(json);
-    char *dir = xstrdup(path);
-    *strrchr(dir, '/') = '\0';
-    bool good = file_make_dirs(dir, err) && file_write_private(path, bytes_of_string(printed), err);
-    free(dir);
-    cJSON_free(printed);
-    return good;
+    return good || error_wrap(err, "cannot change %s", path);
 }
 
 /* --- who this is --- */

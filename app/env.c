@@ -33,6 +33,21 @@ bool env_device(struct env *env, struct error *err)
     return env->has_device;
 }
 
+bool env_device_passing(struct env *env, struct error *err)
+{
+    char *path = paths_state_file(&env->paths, "device.key");
+    bool kept = env->has_device || access(path, F_OK) == 0;
+    free(path);
+    if (kept)
+        return env_device(env, err);
+    unsigned char seed[CRYPTO_SEED_BYTES];
+    crypto_random(seed, sizeof seed);
+    device_from_seed(&env->device, seed);
+    crypto_wipe(seed, sizeof seed);
+    env->has_device = true;
+    return true;
+}
+
 char *env_program_path(const struct env *env)
 {
     char path[PATH_MAX];

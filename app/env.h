@@ -21,6 +21,8 @@ MUST_USE bool env_init(struct env *env, const char *program, struct error *err);
 void env_release(struct env *env);
 /* Loads or makes the device key; the state directory is made with it. Again is free. */
 MUST_USE bool env_device(struct env *env, struct error *err);
+/* The same, but where there is no key yet a passing one is made in memory: nothing is written. */
+MUST_USE bool env_device_passing(struct env *env, struct error *err);
 /* The path of this very program, for starting another of itself. Heap string. */
 char *env_program_path(const struct env *env);
 

@@ -44,8 +44,6 @@ static const struct option_spec relay_options[] = {
     {"--token-file", "FILE", "creating documents needs the token in this file"},
     {"--max-total", "SIZE", "how much all documents may take, e.g. 10G"},
     {"--key", "FILE", "the relay's identity key; beside the store unless told otherwise"},
-    {"--idle-exit", "HOURS", "end when no document has had a client for so long"},
-    {"--force", NULL, "with rm: do not ask"},
     {NULL, NULL, NULL},
 };
 

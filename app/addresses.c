@@ -1,0 +1,187 @@
+#include "app/addresses.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+
+#define PIN_FLAG "pin="
+
+/* A relay's place in the form all others are made of: a share link without its document. */
+static bool parse_scheme(const char **text, bool *tls)
+{
+    static const struct {
+        const char *prefix;
+        bool tls;
+    } schemes[] = {{"wss://", true},  {"https://", true},     {"weft://", true},
+                   {"ws://", false},  {"http://", false},     {"weft+ws://", false}};
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t len = strlen(schemes[i].prefix);
+        if (strncmp(*text, schemes[i].prefix, len) == 0) {
+            *tls = schemes[i].tls;
+            *text += len;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_place(const char *text, struct share_link *place, struct error *err)
+{
+    const char *at = text;
+    *place = (struct share_link){0};
+    if (!parse_scheme(&at, &place->tls))
+        return error_set(err, ERR_USAGE, 0, "%s is no relay's address; write wss://HOST, or ws://HOST:PORT for this machine "
+                                            "or a private network", text);
+    size_t len = strcspn(at, "/#?");
+    for (const char *end = at + len; at < end;) {
+        size_t host_len = strcspn(at, ",/#?");
+        if (place->host_count == SHARE_LINK_HOSTS_MAX)
+            return error_set(err, ERR_LIMIT, 0, "%s names more than %d hosts", text, SHARE_LINK_HOSTS_MAX);
+        if (!share_host_parse(bytes_of(at, host_len), place->tls ? SHARE_LINK_PORT_TLS : SHARE_LINK_PORT_PLAIN,
+                              &place->hosts[place->host_count++], err))
+            return error_wrap(err, "%s", text);
+        at += host_len;
+        at += *at == ',';
+    }
+    if (place->host_count == 0)
+        return error_set(err, ERR_USAGE, 0, "%s names no host", text);
+    return true;
+}
+
+static void write_host(const struct share_host *host, bool tls, struct buf *out)
+{
+    bool is_ipv6 = strchr(host->name, ':') != NULL;
+    unsigned usual = tls ? SHARE_LINK_PORT_TLS : SHARE_LINK_PORT_PLAIN;
+    buf_addf(out, is_ipv6 ? "[%s]" : "%s", host->name);
+    if (host->port != usual)
+        buf_addf(out, ":%u", host->port);
+}
+
+static char *write_place(const struct share_link *place)
+{
+    struct buf out = {0};
+    buf_add_string(&out, place->tls ? "wss://" : "ws://");
+    for (size_t i = 0; i < place->host_count; i++) {
+        if (i)
+            buf_add_byte(&out, ',');
+        write_host(&place->hosts[i], place->tls, &out);
+    }
+    char *text = xstrdup(buf_string(&out));
+    buf_release(&out);
+    return text;
+}
+
+static void fill_addresses(const struct share_link *place, bool insecure, struct addresses *out)
+{
+    *out = (struct addresses){.count = place->host_count, .pinned = place->pinned};
+    memcpy(out->relay_pin, place->pin.bytes, sizeof out->relay_pin);
+    for (size_t i = 0; i < place->host_count; i++) {
+        struct link_address *address = &out->items[i];
+        address->scheme = place->tls ? LINK_TLS : LINK_PLAIN;
+        snprintf(address->host, sizeof address->host, "%s", place->hosts[i].name);
+        address->port = place->hosts[i].port;
+        address->insecure = insecure;
+    }
+}
+
+static bool check_plain(const struct share_link *place, bool insecure, const char *text, struct error *err)
+{
+    if (insecure || !share_link_needs_insecure(place))
+        return true;
+    return error_set(err, ERR_USAGE, 0, "%s is not encrypted on the way and not in a private network: others could see who "
+                                        "writes and when, though not what; use wss://, or --insecure", text);
+}
+
+bool addresses_parse(const char *text, bool insecure, struct addresses *out, char **written, struct error *err)
+{
+    struct share_link place;
+    if (!parse_place(text, &place, err) || !check_plain(&place, insecure, text, err))
+        return false;
+    fill_addresses(&place, insecure, out);
+    if (written)
+        *written = write_place(&place);
+    return true;
+}
+
+static bool read_pin(const char *flags, struct share_link *place)
+{
+    const char *at = flags ? strstr(flags, PIN_FLAG) : NULL;
+    if (!at)
+        return false;
+    at += strlen(PIN_FLAG);
+    for (size_t i = 0; i < sizeof place->pin.bytes; i++) {
+        unsigned byte;
+        if (sscanf(at + 2 * i, "%2x", &byte) != 1)
+            return false;
+        place->pin.bytes[i] = (unsigned char)byte;
+    }
+    return true;
+}
+
+static bool place_of_entry(const struct doc_entry *entry, struct share_link *place, struct error *err)
+{
+    if (!entry->relay)
+        return error_set(err, ERR_MISSING, 0, "no relay is known for this document");
+    if (!parse_place(entry->relay, place, err))
+        return false;
+    place->pinned = read_pin(entry->relay_flags, place);
+    return true;
+}
+
+bool addresses_of_entry(const struct doc_entry *entry, bool insecure, struct addresses *out, struct error *err)
+{
+    struct share_link place;
+    if (!place_of_entry(entry, &place, err) || !check_plain(&place, insecure, entry->relay, err))
+        return false;
+    fill_addresses(&place, insecure, out);
+    return true;
+}
+
+void addresses_keep_link(struct doc_entry *entry, const struct share_link *link)
+{
+    free(entry->relay);
+    free(entry->relay_flags);
+    entry->relay = write_place(link);
+    entry->relay_flags = NULL;
+    if (link->pinned) {
+        char hex[2 * sizeof link->pin.bytes + 1];
+        id_hex(link->pin.bytes, sizeof link->pin.bytes, hex);
+        entry->relay_flags = xformat(PIN_FLAG "%s", hex);
+    }
+}
+
+char *addresses_link(const struct doc_entry *entry, enum access access)
+{
+    struct share_link link;
+    struct error err = {0};
+    struct buf out = {0};
+    if (!place_of_entry(entry, &link, &err))
+        return NULL;
+    link.doc = entry->doc;
+    link.access = access;
+    const struct doc_keys *keys = &entry->keys;
+    const unsigned char *seeds[] = {[ACCESS_READ] = keys->read_seed, [ACCESS_WRITE] = keys->write_seed,
+                                    [ACCESS_ADMIN] = keys->admin_seed};
+    memcpy(link.seed, seeds[access], sizeof link.seed);
+    share_link_format(&link, &out);
+    char *text = xstrdup(buf_string(&out));
+    crypto_wipe(out.data, out.len);
+    buf_release(&out);
+    share_link_wipe(&link);
+    return text;
+}
+
+char *addresses_name(const struct doc_entry *entry)
+{
+    struct share_link place;
+    struct error err = {0};
+    struct buf out = {0};
+    if (!place_of_entry(entry, &place, &err))
+        return xstrdup("the relay");
+    write_host(&place.hosts[0], place.tls, &out);
+    char *text = xstrdup(buf_string(&out));
+    buf_release(&out);
+    return text;
+}

@@ -1,0 +1,33 @@
+/*
+ * addresses - where a document's relay is, as text a person gives, as the index keeps it, as the link client wants it, and
+ * as a share link carries it.
+ *
+ *   text    ws://HOST[:PORT][,HOST[:PORT]]...   plain: this machine and private networks, else only with `insecure`
+ *           wss://...                           TLS. https://, weft:// mean the same; http://, weft+ws:// mean ws://
+ *   flags   "pin=HEX": the relay's identity key hashes to this; NULL: not pinned
+ */
+#ifndef WEFT_APP_ADDRESSES_H
+#define WEFT_APP_ADDRESSES_H
+
+#include "sync/doc_index.h"
+#include "sync/link.h"
+#include "sync/share_link.h"
+
+struct addresses {
+    struct link_address items[SHARE_LINK_HOSTS_MAX];
+    size_t count;
+    bool pinned;
+    unsigned char relay_pin[CRYPTO_SHORT_HASH_BYTES];
+};
+
+/* *written (may be NULL): the canonical text, heap string. */
+MUST_USE bool addresses_parse(const char *text, bool insecure, struct addresses *out, char **written, struct error *err);
+MUST_USE bool addresses_of_entry(const struct doc_entry *entry, bool insecure, struct addresses *out, struct error *err);
+/* The entry's relay and flags become the link's. */
+void addresses_keep_link(struct doc_entry *entry, const struct share_link *link);
+/* A share link to the entry's document with at most the entry's own access. Heap string with a secret. */
+char *addresses_link(const struct doc_entry *entry, enum access access);
+/* "relay.example", for sentences: the first host, with its port where it is unusual. Heap string. */
+char *addresses_name(const struct doc_entry *entry);
+
+#endif

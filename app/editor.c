@@ -1,0 +1,313 @@
+#include "app/editor_parts.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "editor/base/unicode.h"
+#include "editor/base/xalloc.h"
+
+enum {
+    QUIT_NET_MS = 300, /* how long leaving may take to send what is unsent; the rest is sent when weft next runs */
+    READ_BYTES = 1 << 14,
+};
+
+struct window *editor_window(struct editor *editor)
+{
+    ensure(editor->count > 0);
+    return &editor->windows[editor->current];
+}
+
+struct replica *editor_replica(struct editor *editor)
+{
+    return editor_window(editor)->replica;
+}
+
+/* --- messages --- */
+
+void editor_say_kind(struct editor *editor, enum view_message_kind kind, const char *text)
+{
+    struct kept_message *kept = &editor->kept[editor->kept_count++ % MESSAGES_KEPT];
+    time_t now = time(NULL);
+    struct tm local;
+    free(kept->text);
+    strftime(kept->time, sizeof kept->time, "%H:%M", localtime_r(&now, &local));
+    kept->text = xstrdup(text);
+    kept->kind = kind;
+    free(editor->message);
+    editor->message = xstrdup(text);
+    editor->message_kind = kind;
+    editor->message_ms = net_now_ms();
+    editor->dirty = true;
+}
+
+void editor_say(struct editor *editor, const char *text)
+{
+    editor_say_kind(editor, VIEW_MESSAGE_PLAIN, text);
+}
+
+void editor_sayf(struct editor *editor, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    editor_say(editor, text);
+}
+
+static void replica_said(void *self, const char *text)
+{
+    editor_say(self, text);
+}
+
+static void replica_changed(void *self)
+{
+    struct editor *editor = self;
+    editor->dirty = true;
+}
+
+struct replica_port editor_port(struct editor *editor)
+{
+    return (struct replica_port){.self = editor, .said = replica_said, .changed = replica_changed};
+}
+
+/* --- life --- */
+
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    static const int numbers[] = {SIGWINCH, SIGTERM, SIGHUP, SIGINT, SIGCONT};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sigaddset(&set, numbers[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+struct editor *editor_new(struct env *env, const struct editor_options *options, struct error *err)
+{
+    const char *no_colour = getenv("NO_COLOR");
+    struct term_options term_options = {.fd = options->terminal_fd, .type = getenv("TERM"),
+                                        .colorterm = getenv("COLORTERM"), .no_colour = no_colour && *no_colour,
+                                        .mouse = true};
+    struct term *term = term_open(&term_options, err);
+    if (!term)
+        return NULL;
+    struct editor *editor = xcalloc(1, sizeof *editor);
+    editor->env = env;
+    editor->term = term;
+    editor->keys = keys_new();
+    keys_set_erase(editor->keys, term_erase_byte(term));
+    editor->signal_fd = open_signals();
+    ensure(editor->signal_fd >= 0);
+    editor->line_numbers = env->config.line_numbers;
+    editor->dirty = true;
+    if (options->show_links)
+        editor->panel_kind = PANEL_LINKS;
+    return editor;
+}
+
+void editor_add(struct editor *editor, struct replica *replica)
+{
+    ensure(editor->count < FILES_MAX);
+    struct window *window = &editor->windows[editor->count++];
+    *window = (struct window){.replica = replica};
+    replica_get_view(replica, &window->scroll.line, &window->scroll.column);
+}
+
+static void say_unsent(struct editor *editor, const char *label, uint64_t unsent)
+{
+    if (unsent)
+        buf_addf(&editor->farewell, "%s: %llu edit%s not sent yet; kept here, sent when weft next runs.\n", label,
+                 (unsigned long long)unsent, unsent == 1 ? "" : "s");
+}
+
+static void close_window(struct editor *editor, struct window *window)
+{
+    struct error err = {0};
+    uint64_t unsent = 0;
+    struct buf label = {0};
+    unicode_safe_label(bytes_of_string(replica_label(window->replica)), 64, &label);
+    replica_set_view(window->replica, window->scroll.line, window->scroll.column);
+    if (!replica_close(window->replica, QUIT_NET_MS, &unsent, &err)) {
+        buf_addf(&editor->farewell, "weft: %s: not everything could be kept: %s\n", buf_string(&label), err.text);
+        editor->lost = true;
+    }
+    say_unsent(editor, buf_string(&label), unsent);
+    buf_release(&label);
+}
+
+int editor_free(struct editor *editor)
+{
+    /* The terminal goes back first: the person has left, whatever is still written. */
+    term_close(editor->term);
+    for (size_t i = 0; i < editor->count; i++)
+        close_window(editor, &editor->windows[i]);
+    fputs(buf_string(&editor->farewell), stderr);
+    buf_release(&editor->farewell);
+    keys_free(editor->keys);
+    close(editor->signal_fd);
+    frame_release(&editor->frame);
+    prompt_release(&editor->prompt);
+    panel_release(&editor->panel);
+    for (size_t i = 0; i < MESSAGES_KEPT; i++)
+        free(editor->kept[i].text);
+    free(editor->message);
+    free(editor->save_path);
+    if (editor->clip.data)
+        crypto_wipe(editor->clip.data, editor->clip.len); /* a copied link is a secret */
+    buf_release(&editor->clip);
+    buf_release(&editor->needle);
+    buf_release(&editor->paste);
+    int status = editor->lost ? 1 : 0;
+    free(editor);
+    return status;
+}
+
+void editor_leave(struct editor *editor, int exit_status)
+{
+    editor->leaving = true;
+    editor->exit_status = exit_status;
+}
+
+/* --- signals --- */
+
+void editor_suspend(struct editor *editor)
+{
+    for (size_t i = 0; i < editor->count; i++) {
+        replica_set_away(editor->windows[i].replica, true);
+        replica_handle(editor->windows[i].replica);
+    }
+    term_suspend(editor->term);
+    kill(getpid(), SIGSTOP);
+    term_resume(editor->term);
+    term_resize(editor->term);
+    term_redraw(editor->term);
+    for (size_t i = 0; i < editor->count; i++)
+        replica_set_away(editor->windows[i].replica, false);
+    editor->dirty = true;
+}
+
+static void take_signals(struct editor *editor)
+{
+    struct signalfd_siginfo info;
+    while (read(editor->signal_fd, &info, sizeof info) == sizeof info) {
+        switch (info.ssi_signo) {
+        case SIGWINCH:
+            term_resize(editor->term);
+            editor->dirty = true;
+            break;
+        case SIGTERM:
+        case SIGHUP:
+            editor_leave(editor, 128 + (int)info.ssi_signo);
+            break;
+        default: /* SIGINT: ^C is a key here. SIGCONT: what stopped us has drawn already */
+            editor->dirty = true;
+            break;
+        }
+    }
+}
+
+/* --- the loop --- */
+
+static void take_inputs(struct editor *editor)
+{
+    struct input input;
+    while (!editor->leaving && keys_next(editor->keys, &input)) {
+        editor_input(editor, &input);
+        editor->dirty = true;
+    }
+}
+
+static void read_terminal(struct editor *editor)
+{
+    unsigned char bytes[READ_BYTES];
+    ssize_t got = read(term_fd(editor->term), bytes, sizeof bytes);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+        editor_leave(editor, 128 + SIGHUP); /* the terminal is gone */
+        return;
+    }
+    if (got > 0) {
+        keys_feed(editor->keys, bytes_of(bytes, (size_t)got));
+        take_inputs(editor);
+    }
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int wait_ms(struct editor *editor, uint64_t now_ms)
+{
+    uint64_t at_ms = editor_next_draw_ms(editor, now_ms);
+    for (size_t i = 0; i < editor->count; i++)
+        at_ms = earlier(at_ms, replica_next_ms(editor->windows[i].replica));
+    int keys_ms = keys_wait_ms(editor->keys);
+    if (keys_ms >= 0)
+        at_ms = earlier(at_ms, now_ms + (uint64_t)keys_ms);
+    if (at_ms == UINT64_MAX)
+        return -1;
+    enum { WAIT_MAX_MS = 3600 * 1000 };
+    return at_ms <= now_ms ? 0 : at_ms - now_ms > WAIT_MAX_MS ? WAIT_MAX_MS : (int)(at_ms - now_ms);
+}
+
+static void paint(struct editor *editor)
+{
+    editor->dirty = false;
+    editor_draw(editor);
+    /* What is typed is committed before it is seen. */
+    for (size_t i = 0; i < editor->count; i++)
+        replica_barrier(editor->windows[i].replica);
+    if (term_flush(editor->term) == TERM_GONE)
+        editor_leave(editor, 128 + SIGHUP);
+}
+
+/* One round: sleeps until something happens, and answers it. */
+static void turn(struct editor *editor)
+{
+    struct pollfd fds[2 + FILES_MAX];
+    nfds_t n = 0;
+    fds[n++] = (struct pollfd){.fd = term_fd(editor->term), .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = editor->signal_fd, .events = POLLIN};
+    for (size_t i = 0; i < editor->count; i++)
+        fds[n++] = (struct pollfd){.fd = replica_fd(editor->windows[i].replica), .events = POLLIN};
+    bool pending = term_flush(editor->term) == TERM_PENDING;
+    if (pending)
+        fds[0].events |= POLLOUT;
+    uint64_t now_ms = net_now_ms();
+    int timeout = wait_ms(editor, now_ms);
+    int ready = poll(fds, n, editor->dirty && !pending ? 0 : timeout);
+    if (ready == 0 && keys_wait_ms(editor->keys) >= 0) {
+        keys_timeout(editor->keys);
+        take_inputs(editor);
+    }
+    if (ready > 0 && (fds[0].revents & (POLLIN | POLLHUP | POLLERR)))
+        read_terminal(editor);
+    if (ready > 0 && (fds[1].revents & POLLIN))
+        take_signals(editor);
+    for (size_t i = 0; i < editor->count; i++)
+        replica_handle(editor->windows[i].replica);
+    editor_save_ended(editor);
+    editor_ask_pending(editor);
+    if (editor_next_draw_ms(editor, now_ms) <= net_now_ms())
+        editor->dirty = true;
+    if (editor->dirty && !pending && !editor->leaving)
+        paint(editor);
+}
+
+int editor_run(struct editor *editor)
+{
+    paint(editor);
+    while (!editor->leaving)
+        turn(editor);
+    return editor->exit_status;
+}

@@ -1,0 +1,486 @@
+#include "app/editor_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "editor/base/unicode.h"
+#include "editor/base/xalloc.h"
+
+static void ask_line(struct editor *editor, enum asking asking, const char *label, const char *suggestion)
+{
+    prompt_open_line(&editor->prompt, label, suggestion);
+    editor->asking = asking;
+}
+
+static void ask_choice(struct editor *editor, enum asking asking, const char *label, const char *choices)
+{
+    prompt_open_choice(&editor->prompt, label, choices);
+    editor->asking = asking;
+}
+
+static char *safe_label(struct editor *editor)
+{
+    struct buf safe = {0};
+    unicode_safe_label(bytes_of_string(replica_label(editor_replica(editor))), 64, &safe);
+    char *label = xstrdup(buf_string(&safe));
+    buf_release(&safe);
+    return label;
+}
+
+/* --- leaving --- */
+
+/* The next file that is not in its file, or NULL: the person decides for each. */
+static bool find_unsaved(struct editor *editor)
+{
+    struct replica_status status;
+    for (size_t n = 0; n < editor->count; n++) {
+        size_t i = (editor->current + n) % editor->count;
+        struct replica *replica = editor->windows[i].replica;
+        replica_status(replica, net_now_ms(), &status);
+        bool guest = replica_entry(replica)->role == DOC_GUEST;
+        if (!status.in_file && !guest && !editor->windows[i].decided) {
+            editor->current = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void ask_quit(struct editor *editor)
+{
+    struct replica_status status;
+    struct buf question = {0};
+    char *label = safe_label(editor);
+    replica_status(editor_replica(editor), net_now_ms(), &status);
+    uint64_t edits = status.edits_not_in_file;
+    if (edits)
+        buf_addf(&question, "%s has %llu edit%s not in the file. ", label, (unsigned long long)edits, edits == 1 ? "" : "s");
+    else
+        buf_addf(&question, "%s is not in the file. ", label);
+    bool may_discard = !status.shared;
+    buf_add_string(&question, may_discard ? "[S]ave [K]eep for later [D]iscard Esc" : "[S]ave [K]eep for later Esc");
+    ask_choice(editor, ASKING_QUIT, buf_string(&question), may_discard ? "skd" : "sk");
+    buf_release(&question);
+    free(label);
+}
+
+static void say_goodbye(struct editor *editor)
+{
+    for (size_t i = 0; i < editor->count; i++) {
+        struct replica *replica = editor->windows[i].replica;
+        if (replica_entry(replica)->role == DOC_GUEST && !replica_path(replica))
+            buf_add_string(&editor->farewell, "The text is kept; weft join lists it.\n");
+    }
+}
+
+static void quit(struct editor *editor)
+{
+    if (find_unsaved(editor)) {
+        ask_quit(editor);
+        return;
+    }
+    say_goodbye(editor);
+    editor_leave(editor, 0);
+}
+
+static void answer_quit(struct editor *editor, char choice)
+{
+    struct error err = {0};
+    struct window *window = editor_window(editor);
+    switch (choice) {
+    case 's':
+        editor->quit_after_save = true;
+        editor_request(editor, REQUEST_SAVE);
+        return;
+    case 'k':
+        window->decided = true;
+        break;
+    case 'd':
+        window->decided = replica_discard(window->replica, &err);
+        if (!window->decided) {
+            editor_say(editor, err.text);
+            return;
+        }
+        break;
+    }
+    quit(editor);
+}
+
+void editor_save_ended(struct editor *editor)
+{
+    struct replica_status status;
+    if (!editor->quit_after_save || editor->prompt.open)
+        return;
+    replica_status(editor_replica(editor), net_now_ms(), &status);
+    if (status.saving)
+        return;
+    editor->quit_after_save = false;
+    if (status.in_file)
+        quit(editor);
+}
+
+/* --- saving --- */
+
+static void save_to(struct editor *editor, const char *path)
+{
+    struct error err = {0};
+    if (!replica_save(editor_replica(editor), path, &err)) {
+        editor_say(editor, err.text);
+        editor->quit_after_save = false;
+    }
+}
+
+static void ask_save_as(struct editor *editor)
+{
+    struct replica *replica = editor_replica(editor);
+    const char *path = replica_path(replica);
+    bool shared_name = !path && replica_entry(replica)->role == DOC_GUEST;
+    struct buf name = {0};
+    if (shared_name) /* the name somebody else gave: a suggestion without directories, dots in front or controls */
+        unicode_safe_label(bytes_of_string(replica_label(replica)), 64, &name);
+    for (size_t i = 0; i < name.len; i++)
+        if (name.data[i] == '/' || ((name.data[i] == '.' || name.data[i] == '-') && i == 0))
+            name.data[i] = '_';
+    ask_line(editor, ASKING_SAVE_AS, "Write to file: ", path ? path : buf_string(&name));
+    buf_release(&name);
+}
+
+static void save(struct editor *editor)
+{
+    if (replica_path(editor_replica(editor)))
+        save_to(editor, NULL);
+    else
+        ask_save_as(editor);
+}
+
+static void answer_save_as(struct editor *editor, const char *path)
+{
+    struct stat st;
+    const char *own = replica_path(editor_replica(editor));
+    bool other = !own || strcmp(own, path) != 0;
+    if (!*path) {
+        editor->quit_after_save = false;
+        return;
+    }
+    if (other && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+        free(editor->save_path);
+        editor->save_path = xstrdup(path);
+        struct buf question = {0};
+        buf_addf(&question, "%s exists. [Y]es, write over it (a copy is kept as %s~)  [N]o", path, path);
+        ask_choice(editor, ASKING_OVERWRITE, buf_string(&question), "yn");
+        buf_release(&question);
+        return;
+    }
+    save_to(editor, path);
+}
+
+/* What was there is kept beside it first. */
+static bool back_up(const char *path, struct error *err)
+{
+    struct rope *old;
+    struct file_stamp stamp;
+    if (!file_load(path, &old, &stamp, err))
+        return false;
+    char *resolved = NULL, *backup = xformat("%s~", path);
+    struct file_save save = {.text = old};
+    bool good = file_resolve(backup, &resolved, err);
+    save.path = resolved;
+    good = good && file_save(&save, &stamp, err) == FILE_SAVED;
+    rope_free(old);
+    free(backup);
+    free(resolved);
+    return good;
+}
+
+static void answer_overwrite(struct editor *editor, char choice)
+{
+    struct error err = {0};
+    if (choice != 'y') {
+        editor->quit_after_save = false;
+        return;
+    }
+    if (back_up(editor->save_path, &err)) {
+        save_to(editor, editor->save_path);
+        return;
+    }
+    editor->quit_after_save = false;
+    editor_sayf(editor, "Not saved, for the old file could not be copied first: %s", err.text);
+}
+
+/* --- finding, opening --- */
+
+static void find_again(struct editor *editor, bool back)
+{
+    if (editor->needle.len == 0)
+        ask_line(editor, ASKING_FIND, "Find: ", "");
+    else
+        editor_command(editor, back ? COMMAND_FIND_BACK : COMMAND_FIND, false, buf_view(&editor->needle));
+}
+
+static void answer_find(struct editor *editor, const char *typed)
+{
+    if (*typed) { /* nothing typed: what was searched for last */
+        buf_clear(&editor->needle);
+        buf_add_string(&editor->needle, typed);
+    }
+    if (editor->needle.len)
+        find_again(editor, false);
+}
+
+static void answer_open(struct editor *editor, const char *path)
+{
+    struct error err = {0};
+    struct replica_options options = {.port = editor_port(editor)};
+    if (!*path)
+        return;
+    if (editor->count == FILES_MAX) {
+        editor_sayf(editor, "%d files are open: that is as many as there can be.", FILES_MAX);
+        return;
+    }
+    struct replica *replica = replica_open(editor->env, path, (struct bytes){0}, &options, &err);
+    if (!replica) {
+        editor_say(editor, err.text);
+        return;
+    }
+    editor_add(editor, replica);
+    editor->current = editor->count - 1;
+    if (replica_is_shared(replica) && !replica_share(replica, NULL, &err))
+        editor_say(editor, err.text);
+}
+
+static void answer_relay(struct editor *editor, const char *relay)
+{
+    struct error err = {0};
+    if (!*relay)
+        return;
+    if (replica_share(editor_replica(editor), relay, &err))
+        editor_panel(editor, PANEL_LINKS);
+    else
+        editor_say(editor, err.text);
+}
+
+static void switch_file(struct editor *editor, size_t by)
+{
+    if (editor->count > 1)
+        editor->current = (editor->current + by) % editor->count;
+    else
+        editor_say(editor, "Only one file is open. ^O opens another.");
+}
+
+/* --- a file that changed on disk --- */
+
+void editor_ask_pending(struct editor *editor)
+{
+    struct buf question = {0};
+    if (editor->prompt.open || editor->leaving)
+        return;
+    if (replica_disk_question(editor_replica(editor), &question) != DISK_QUESTION_NONE && !editor_window(editor)->asked_disk) {
+        /* Not a prompt that steals keys: a message; the answer is asked for with ^S or when leaving. */
+        editor_window(editor)->asked_disk = true;
+        editor_say_kind(editor, VIEW_MESSAGE_WARNING, buf_string(&question));
+    }
+    buf_release(&question);
+}
+
+static bool ask_disk(struct editor *editor)
+{
+    struct buf question = {0};
+    bool open = replica_disk_question(editor_replica(editor), &question) != DISK_QUESTION_NONE;
+    if (open)
+        ask_choice(editor, ASKING_DISK, buf_string(&question), "kmo");
+    buf_release(&question);
+    return open;
+}
+
+static void answer_disk(struct editor *editor, char choice)
+{
+    struct error err = {0};
+    enum disk_answer answer = choice == 'k' ? DISK_KEEP_SHARED : choice == 'm' ? DISK_MERGE : DISK_OPEN_ALONE;
+    editor_window(editor)->asked_disk = false;
+    if (!replica_disk_answer(editor_replica(editor), answer, &err))
+        editor_say(editor, err.text);
+}
+
+/* --- answers --- */
+
+static void answer(struct editor *editor, enum asking asking, const char *typed, char choice)
+{
+    switch (asking) {
+    case ASKING_NOTHING: break;
+    case ASKING_FIND: answer_find(editor, typed); break;
+    case ASKING_GO_LINE:
+        if (*typed)
+            editor_command(editor, COMMAND_GO_LINE, false, bytes_of_string(typed));
+        break;
+    case ASKING_OPEN: answer_open(editor, typed); break;
+    case ASKING_SAVE_AS: answer_save_as(editor, typed); break;
+    case ASKING_OVERWRITE: answer_overwrite(editor, choice); break;
+    case ASKING_QUIT: answer_quit(editor, choice); break;
+    case ASKING_DISK: answer_disk(editor, choice); break;
+    case ASKING_RELAY: answer_relay(editor, typed); break;
+    }
+}
+
+void editor_prompt_key(struct editor *editor, struct key key)
+{
+    char choice = 0;
+    enum asking asking = editor->asking;
+    switch (prompt_key(&editor->prompt, key, &choice)) {
+    case PROMPT_GOES_ON:
+        return;
+    case PROMPT_CANCELLED:
+        prompt_close(&editor->prompt);
+        editor->asking = ASKING_NOTHING;
+        editor->quit_after_save = false;
+        return;
+    case PROMPT_DONE: {
+        prompt_close(&editor->prompt);
+        editor->asking = ASKING_NOTHING;
+        char *typed = xstrdup(buf_string(&editor->prompt.typed));
+        answer(editor, asking, typed, choice);
+        free(typed);
+        return;
+    }
+    }
+}
+
+/* --- requests --- */
+
+static void undo(struct editor *editor, enum undo_direction direction)
+{
+    struct error err = {0};
+    switch (replica_undo(editor_replica(editor), direction, &err)) {
+    case REPLICA_UNDONE:
+        editor_window(editor)->scrolled = false;
+        break;
+    case REPLICA_NOTHING_TO_UNDO:
+        editor_say(editor, direction == UNDO_BACK ? "No changes of yours left to undo." : "Nothing to redo.");
+        break;
+    case REPLICA_UNDO_REFUSED:
+        editor_say(editor, err.text);
+        break;
+    }
+}
+
+static void paste_clip(struct editor *editor)
+{
+    if (editor->clip.len)
+        editor_command(editor, COMMAND_INSERT, false, buf_view(&editor->clip));
+    else
+        editor_say(editor, "Nothing was cut or copied yet.");
+}
+
+void editor_panel(struct editor *editor, enum panel_kind kind)
+{
+    editor->panel_scroll = 0;
+    editor->link_copied = editor->view_copied = false;
+    editor->panel_kind = kind;
+}
+
+static void toggle_panel(struct editor *editor, enum panel_kind kind)
+{
+    editor_panel(editor, editor->panel_kind == kind ? PANEL_NONE : kind);
+}
+
+/* F3: the edit link is copied; F3 again: the view link. */
+static void show_links(struct editor *editor)
+{
+    struct replica *replica = editor_replica(editor);
+    if (!replica_is_shared(replica)) {
+        const char *relay = editor->env->config.relay;
+        ask_line(editor, ASKING_RELAY, "Not shared. Share it at relay (ws://HOST:PORT or wss://HOST): ", relay ? relay : "");
+        return;
+    }
+    bool again = editor->panel_kind == PANEL_LINKS && !editor->view_copied;
+    bool had_copied = editor->link_copied;
+    editor->panel_kind = PANEL_LINKS;
+    char *link = replica_link(replica, again ? ACCESS_READ : ACCESS_WRITE);
+    if (!link && !again)
+        link = replica_link(replica, ACCESS_READ);
+    if (link && term_copy(editor->term, bytes_of_string(link))) {
+        editor->link_copied = !again || had_copied;
+        editor->view_copied = again;
+        buf_clear(&editor->clip);
+        buf_add_string(&editor->clip, link);
+    }
+    if (link)
+        crypto_wipe(link, strlen(link));
+    free(link);
+}
+
+static void follow(struct editor *editor)
+{
+    const struct people *people = replica_people(editor_replica(editor));
+    size_t start = 0;
+    for (size_t i = 0; editor->following && i < people->count; i++)
+        if (agent_id_equal(&people->items[i].peer.presence.agent, &editor->followed))
+            start = i + 1;
+    for (size_t n = 0; n < people->count; n++) {
+        const struct person *person = &people->items[(start + n) % people->count];
+        if (!person->located)
+            continue;
+        editor->following = true;
+        editor->followed = person->peer.presence.agent;
+        editor_sayf(editor, "Following %s. Alt+F follows the next, typing stops it.", person->name);
+        return;
+    }
+    editor_say(editor, "Nobody to follow.");
+}
+
+static void toggle_alone(struct editor *editor)
+{
+    struct replica *replica = editor_replica(editor);
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    if (!status.shared) {
+        editor_say(editor, "This file is not shared.");
+        return;
+    }
+    replica_work_alone(replica, !status.alone);
+    editor_say(editor, status.alone ? "Online again." : "Working alone: nothing is sent or received until Alt+A again.");
+}
+
+static void escape(struct editor *editor)
+{
+    struct replica *replica = editor_replica(editor);
+    struct selection selection = replica_buffer(replica)->selection;
+    editor->following = false;
+    if (!selection_is_empty(selection))
+        replica_select(replica, selection_at(selection.head));
+}
+
+void editor_request(struct editor *editor, enum request request)
+{
+    switch (request) {
+    case REQUEST_NONE: break;
+    case REQUEST_SAVE:
+        if (!ask_disk(editor))
+            save(editor);
+        break;
+    case REQUEST_SAVE_AS: ask_save_as(editor); break;
+    case REQUEST_QUIT: quit(editor); break;
+    case REQUEST_QUIT_FAILURE: editor_leave(editor, 1); break;
+    case REQUEST_UNDO: undo(editor, UNDO_BACK); break;
+    case REQUEST_REDO: undo(editor, UNDO_AGAIN); break;
+    case REQUEST_PASTE: paste_clip(editor); break;
+    case REQUEST_OPEN: ask_line(editor, ASKING_OPEN, "Open file: ", ""); break;
+    case REQUEST_FIND: ask_line(editor, ASKING_FIND, "Find: ", buf_string(&editor->needle)); break;
+    case REQUEST_FIND_NEXT: find_again(editor, false); break;
+    case REQUEST_FIND_PREVIOUS: find_again(editor, true); break;
+    case REQUEST_GO_LINE: ask_line(editor, ASKING_GO_LINE, "Go to line: ", ""); break;
+    case REQUEST_HELP: toggle_panel(editor, PANEL_HELP); break;
+    case REQUEST_PEOPLE: toggle_panel(editor, PANEL_PEOPLE); break;
+    case REQUEST_LINKS:
+    case REQUEST_SHARE: show_links(editor); break;
+    case REQUEST_MESSAGES: toggle_panel(editor, PANEL_MESSAGES); break;
+    case REQUEST_FOLLOW: follow(editor); break;
+    case REQUEST_ALONE: toggle_alone(editor); break;
+    case REQUEST_SUSPEND: editor_suspend(editor); break;
+    case REQUEST_NEXT_FILE: switch_file(editor, 1); break;
+    case REQUEST_PREVIOUS_FILE: switch_file(editor, editor->count - 1); break;
+    case REQUEST_LINE_NUMBERS: editor->line_numbers = !editor->line_numbers; break;
+    case REQUEST_REDRAW: term_redraw(editor->term); break;
+    case REQUEST_ESCAPE: escape(editor); break;
+    }
+}

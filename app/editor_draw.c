@@ -1,0 +1,229 @@
+#include "app/editor_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/unicode.h"
+#include "editor/base/xalloc.h"
+
+enum { PEERS_DRAWN = PEOPLE_MAX + 1, UNSENT_SHOWN_MS = 1000 };
+
+/* What one frame is made of: everything that view_model points to. */
+struct picture {
+    struct view_model model;
+    struct view_peer peers[PEERS_DRAWN];
+    char fingerprints[PEERS_DRAWN][FINGERPRINT_TEXT_BYTES];
+    struct replica_status status;
+};
+
+void editor_view_text(struct editor *editor, struct view_text *text)
+{
+    const struct buffer *buffer = replica_buffer(editor_replica(editor));
+    *text = (struct view_text){
+        .rope = buffer_text(buffer),
+        .selection = buffer->selection,
+        .scroll = editor_window(editor)->scroll,
+        .tab_width = editor->env->config.tab_width,
+        .line_numbers = editor->line_numbers,
+    };
+}
+
+static void fill_peer(struct editor *editor, const struct person *person, struct picture *picture, uint64_t now_ms)
+{
+    size_t n = picture->model.peer_count++;
+    const struct presence *presence = &person->peer.presence;
+    const struct rope *text = buffer_text(replica_buffer(editor_replica(editor)));
+    struct view_peer *peer = &picture->peers[n];
+    uint64_t silent_ms = now_ms > person->peer.heard_ms ? now_ms - person->peer.heard_ms : 0;
+    *peer = (struct view_peer){
+        .name = person->name,
+        .colour = (unsigned)person->colour,
+        .anchor = person->anchor,
+        .head = person->cursor,
+        .has_cursor = person->located,
+        .flag = person->located && now_ms - person->moved_ms < FLAG_MS,
+        .can_edit = person->peer.writer && !(presence->flags & PRESENCE_VIEWER),
+        .away = (presence->flags & PRESENCE_AWAY) != 0,
+        .quiet = person->peer.state != PEER_HERE,
+        .away_s = (now_ms - person->moved_ms) / 1000,
+        .quiet_s = silent_ms / 1000,
+        .line = person->located ? rope_line_at(text, person->cursor) + 1 : 0,
+        .warning = person->key_changed ? "this name has come with another key" : NULL,
+    };
+    if (person->peer.introduced) {
+        device_fingerprint(&presence->device_key, picture->fingerprints[n]);
+        peer->fingerprint = picture->fingerprints[n];
+    }
+}
+
+static void fill_me(struct editor *editor, struct picture *picture)
+{
+    struct replica *replica = editor_replica(editor);
+    const struct buffer *buffer = replica_buffer(replica);
+    struct view_peer *me = &picture->peers[picture->model.peer_count++];
+    *me = (struct view_peer){
+        .name = replica_person(replica),
+        .anchor = buffer->selection.anchor,
+        .head = buffer->selection.head,
+        .has_cursor = true,
+        .can_edit = replica_entry(replica)->keys.access != ACCESS_READ,
+        .is_me = true,
+        .line = rope_line_at(buffer->text, buffer->selection.head) + 1,
+    };
+}
+
+static void fill_peers(struct editor *editor, struct picture *picture, uint64_t now_ms)
+{
+    const struct people *people = replica_people(editor_replica(editor));
+    for (size_t i = 0; i < people->count; i++)
+        fill_peer(editor, &people->items[i], picture, now_ms);
+    if (picture->model.peer_count > 0 || editor->panel_kind == PANEL_PEOPLE)
+        fill_me(editor, picture);
+    picture->model.peers = picture->peers;
+}
+
+static enum view_link link_of(const struct replica_status *status)
+{
+    const struct session_status *net = &status->net;
+    if (net->state != SESSION_ONLINE)
+        return VIEW_LINK_OFFLINE;
+    if (net->unacked_batches > 0 && status->unsent_age_ms >= UNSENT_SHOWN_MS)
+        return VIEW_LINK_UNSENT;
+    return net->idle ? VIEW_LINK_IDLE : VIEW_LINK_SENT;
+}
+
+static void fill_status(struct editor *editor, struct picture *picture, uint64_t now_ms)
+{
+    struct replica *replica = editor_replica(editor);
+    const struct buffer *buffer = replica_buffer(replica);
+    struct replica_status *status = &picture->status;
+    uint64_t line = rope_line_at(buffer->text, buffer->selection.head);
+    uint64_t start = rope_line_start(buffer->text, line);
+    replica_status(replica, now_ms, status);
+    picture->model.status = (struct view_status){
+        .file = replica_label(replica),
+        .in_file = status->in_file,
+        .kept = status->kept,
+        .private = status->is_private,
+        .sharing = !status->shared ? VIEW_ALONE : status->view_only ? VIEW_ONLY : VIEW_SHARED,
+        .link = link_of(status),
+        .unsent = status->net.unacked_edits,
+        .unsent_s = status->unsent_age_ms / 1000,
+        .offline_kept = status->net.unacked_edits,
+        .disk_full = status->edits_in_memory,
+        .line = line + 1,
+        .column = rope_codepoints_before(buffer->text, buffer->selection.head) -
+                  rope_codepoints_before(buffer->text, start) + 1,
+        .rtt_ms = status->net.rtt_ms,
+    };
+}
+
+/* --- panels --- */
+
+static void fill_links(struct editor *editor)
+{
+    struct replica *replica = editor_replica(editor);
+    char *edit = replica_link(replica, ACCESS_WRITE), *view = replica_link(replica, ACCESS_READ);
+    char *relay = addresses_name(replica_entry(replica));
+    struct panel_links links = {.relay = relay, .edit = edit, .view = view, .edit_copied = editor->link_copied,
+                                .view_copied = editor->view_copied, .name = replica_person(replica),
+                                .name_source = editor->env->config.name ? "the configuration" : "git config"};
+    panel_show_links(&editor->panel, &links);
+    if (edit)
+        crypto_wipe(edit, strlen(edit));
+    if (view)
+        crypto_wipe(view, strlen(view));
+    free(edit);
+    free(view);
+    free(relay);
+}
+
+static void fill_messages(struct editor *editor)
+{
+    struct panel_message *messages = xcalloc(MESSAGES_KEPT, sizeof *messages);
+    size_t count = editor->kept_count < MESSAGES_KEPT ? editor->kept_count : MESSAGES_KEPT;
+    for (size_t i = 0; i < count; i++) {
+        const struct kept_message *kept = &editor->kept[(editor->kept_count - count + i) % MESSAGES_KEPT];
+        messages[i] = (struct panel_message){kept->time, kept->text, kept->kind};
+    }
+    panel_messages(&editor->panel, messages, count);
+    free(messages);
+}
+
+static void fill_panel(struct editor *editor, struct picture *picture)
+{
+    switch (editor->panel_kind) {
+    case PANEL_NONE: panel_clear(&editor->panel); break;
+    case PANEL_HELP: panel_help(&editor->panel); break;
+    case PANEL_PEOPLE: panel_people(&editor->panel, picture->peers, picture->model.peer_count); break;
+    case PANEL_LINKS: fill_links(editor); break;
+    case PANEL_MESSAGES: fill_messages(editor); break;
+    }
+    picture->model.panel = panel_view(&editor->panel, editor->panel_scroll);
+}
+
+/* --- scrolling --- */
+
+struct screen_layout editor_layout(struct editor *editor)
+{
+    struct view_model model = {0};
+    editor_view_text(editor, &model.text);
+    model.panel = panel_view(&editor->panel, editor->panel_scroll);
+    return screen_layout(&model, term_rows(editor->term), term_cols(editor->term));
+}
+
+/* With somebody followed, the view goes where they are. */
+static void scroll(struct editor *editor, struct picture *picture, struct view_area area)
+{
+    struct window *window = editor_window(editor);
+    struct view_text text = picture->model.text;
+    if (editor->following) {
+        for (size_t i = 0; i < replica_people(editor_replica(editor))->count; i++) {
+            const struct person *person = &replica_people(editor_replica(editor))->items[i];
+            if (person->located && agent_id_equal(&person->peer.presence.agent, &editor->followed))
+                text.selection = selection_at(person->cursor);
+        }
+        view_scroll_to(&text, area, &window->scroll);
+    } else if (!window->scrolled) {
+        view_scroll_to(&text, area, &window->scroll);
+    }
+    view_scroll_clamp(&text, &window->scroll);
+    picture->model.text.scroll = window->scroll;
+    replica_set_view(editor_replica(editor), window->scroll.line, window->scroll.column);
+}
+
+void editor_draw(struct editor *editor)
+{
+    struct picture *picture = xcalloc(1, sizeof *picture);
+    uint64_t now_ms = net_now_ms();
+    int rows = term_rows(editor->term), cols = term_cols(editor->term);
+    editor_view_text(editor, &picture->model.text);
+    fill_peers(editor, picture, now_ms);
+    fill_status(editor, picture, now_ms);
+    fill_panel(editor, picture);
+    if (editor->message_ms && now_ms - editor->message_ms < MESSAGE_MS) {
+        picture->model.message = editor->message;
+        picture->model.message_kind = editor->message_kind;
+    }
+    if (editor->prompt.open)
+        picture->model.prompt = (struct view_prompt){editor->prompt.label, buf_string(&editor->prompt.typed),
+                                                     editor->prompt.cursor};
+    scroll(editor, picture, screen_layout(&picture->model, rows, cols).text);
+    screen_draw(&editor->frame, rows, cols, &picture->model);
+    term_draw(editor->term, &editor->frame);
+    free(picture);
+}
+
+uint64_t editor_next_draw_ms(const struct editor *editor, uint64_t now_ms)
+{
+    uint64_t at_ms = UINT64_MAX;
+    if (editor->message_ms && now_ms < editor->message_ms + MESSAGE_MS)
+        at_ms = editor->message_ms + MESSAGE_MS;
+    const struct people *people = replica_people(editor->windows[editor->current].replica);
+    for (size_t i = 0; i < people->count; i++) {
+        uint64_t fades_ms = people->items[i].moved_ms + FLAG_MS;
+        if (people->items[i].located && fades_ms > now_ms && fades_ms < at_ms)
+            at_ms = fades_ms;
+    }
+    return at_ms;
+}

@@ -1,0 +1,132 @@
+/*
+ * editor_parts - the inside of the editor, for the files that make it up:
+ *
+ *   editor.c           its life and the loop
+ *   editor_keys.c      what a key, a paste, a click does
+ *   editor_answers.c   prompts and the requests that open them: save, find, open, quit
+ *   editor_draw.c      from replica to frame
+ */
+#ifndef WEFT_APP_EDITOR_PARTS_H
+#define WEFT_APP_EDITOR_PARTS_H
+
+#include "app/addresses.h"
+#include "app/editor.h"
+#include "app/keymap.h"
+#include "app/prompt.h"
+#include "ui/panel.h"
+#include "ui/screen.h"
+#include "ui/term.h"
+
+enum {
+    MESSAGE_MS = 6000,   /* how long a message stays */
+    MESSAGES_KEPT = 200, /* for F12 */
+    FLAG_MS = 3000,      /* how long a name flag shows after its owner moved */
+    FILES_MAX = 64,
+    VIM_TYPED_MAX = 4,
+};
+
+/* Why a prompt is open: who gets the answer. */
+enum asking {
+    ASKING_NOTHING,
+    ASKING_FIND,
+    ASKING_GO_LINE,
+    ASKING_OPEN,
+    ASKING_SAVE_AS,
+    ASKING_OVERWRITE, /* save over an existing file: y or n */
+    ASKING_QUIT,      /* s, k, d */
+    ASKING_DISK,      /* k, m, o */
+    ASKING_RELAY,
+};
+
+enum panel_kind { PANEL_NONE, PANEL_HELP, PANEL_PEOPLE, PANEL_LINKS, PANEL_MESSAGES };
+
+struct kept_message {
+    char time[6];
+    char *text;
+    enum view_message_kind kind;
+};
+
+/* One open file and how it is looked at. */
+struct window {
+    struct replica *replica;
+    struct view_scroll scroll;
+    bool scrolled;   /* by the wheel: the caret may be out of sight */
+    bool decided;    /* leaving: kept for later or discarded */
+    bool asked_disk; /* the question about the file on disk has been shown */
+};
+
+struct editor {
+    struct env *env;
+    struct term *term;
+    struct keys *keys;
+    struct frame frame;
+    int signal_fd;
+
+    struct window windows[FILES_MAX];
+    size_t count, current;
+
+    struct prompt prompt;
+    enum asking asking;
+    char *save_path;        /* while ASKING_OVERWRITE */
+    bool quit_after_save;
+    struct panel panel;
+    enum panel_kind panel_kind;
+    size_t panel_scroll;
+    bool link_copied, view_copied;
+
+    char *message;
+    enum view_message_kind message_kind;
+    uint64_t message_ms;    /* when it was said; 0: none shown */
+    struct kept_message kept[MESSAGES_KEPT];
+    size_t kept_count;      /* ever; the newest are kept */
+
+    struct buf clip;
+    bool cut_goes_on;       /* the last key cut a line: the next one adds to it */
+    struct buf needle;      /* what was searched for last */
+    struct buf paste;       /* while it arrives in chunks */
+    struct agent_id followed;
+    bool following, line_numbers;
+    int vim_state;          /* Esc and what was typed since, see editor_keys.c */
+    char vim_typed[VIM_TYPED_MAX + 1];
+    bool vim_said;
+    uint64_t view_only_said_ms;
+
+    bool dirty;             /* something to draw */
+    bool leaving;
+    bool lost;              /* something could not be kept */
+    bool drag;              /* the left button is held */
+    int exit_status;
+    struct buf farewell;    /* for stderr, after the terminal was given back */
+};
+
+struct window *editor_window(struct editor *editor);
+struct replica *editor_replica(struct editor *editor);
+
+/* editor.c */
+void editor_say_kind(struct editor *editor, enum view_message_kind kind, const char *text);
+void editor_sayf(struct editor *editor, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void editor_suspend(struct editor *editor);
+void editor_leave(struct editor *editor, int exit_status);
+
+/* editor_keys.c */
+void editor_input(struct editor *editor, const struct input *input);
+void editor_command(struct editor *editor, enum command command, bool extend, struct bytes argument);
+
+/* editor_answers.c */
+void editor_request(struct editor *editor, enum request request);
+void editor_prompt_key(struct editor *editor, struct key key);
+/* Asks what a replica wants to know (a file changed on disk), when nothing else is being asked. */
+void editor_ask_pending(struct editor *editor);
+void editor_panel(struct editor *editor, enum panel_kind kind);
+/* The running save has ended. */
+void editor_save_ended(struct editor *editor);
+
+/* editor_draw.c */
+void editor_draw(struct editor *editor);
+struct screen_layout editor_layout(struct editor *editor);
+/* Fills text, selection, scroll; what view.h wants to know. */
+void editor_view_text(struct editor *editor, struct view_text *text);
+/* When something on the screen has to change by itself; UINT64_MAX: never. */
+uint64_t editor_next_draw_ms(const struct editor *editor, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * file_watch - notices that somebody else touched one file: written, replaced, renamed, deleted. What the system offers for
+ * that stays behind this header (file_watch_inotify.c); on another system it is one file to write.
+ *
+ * It only says "look": what changed is found out with file_stat(). Spurious wake-ups are normal, own saves included.
+ */
+#ifndef WEFT_APP_FILE_WATCH_H
+#define WEFT_APP_FILE_WATCH_H
+
+#include "editor/base/error.h"
+
+struct file_watch;
+
+/* Watches the directory of `path` (resolved), so that a file that does not exist yet is noticed too. */
+MUST_USE struct file_watch *file_watch_new(const char *path, struct error *err);
+void file_watch_free(struct file_watch *watch);
+int file_watch_fd(const struct file_watch *watch);
+/* Takes what was reported; true when the file's own name was among it. */
+bool file_watch_happened(struct file_watch *watch);
+
+#endif

@@ -1,0 +1,178 @@
+#include "app/json.h"
+
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+
+/* struct json is cJSON under another name: the casts stay in this file. */
+static const cJSON *inner(const struct json *json)
+{
+    return (const cJSON *)json;
+}
+
+static int line_of(const char *text, const char *at)
+{
+    int line = 1;
+    for (; text < at; text++)
+        line += *text == '\n';
+    return line;
+}
+
+/* Blanks out from `at` up to `stop`, but keeps the lines. */
+static char *blank_out(char *at, const char *stop)
+{
+    for (; at < stop; at++)
+        if (*at != '\n')
+            *at = ' ';
+    return at;
+}
+
+/* Comments become blanks, so that places in the text stay what they were. */
+static void blank_comments(char *text)
+{
+    bool in_string = false;
+    for (char *at = text; *at;) {
+        if (in_string && *at == '\\' && at[1]) {
+            at += 2;
+        } else if (*at == '"') {
+            in_string = !in_string;
+            at++;
+        } else if (!in_string && at[0] == '/' && at[1] == '/') {
+            at = blank_out(at, at + strcspn(at, "\n"));
+        } else if (!in_string && at[0] == '/' && at[1] == '*') {
+            const char *end = strstr(at + 2, "*/");
+            at = blank_out(at, end ? end + 2 : at + strlen(at));
+        } else {
+            at++;
+        }
+    }
+}
+
+static bool check_value(const cJSON *value, struct error *err)
+{
+    const cJSON *item, *other;
+    cJSON_ArrayForEach(item, value) {
+        for (other = item->next; item->string && other; other = other->next)
+            if (strcmp(other->string, item->string) == 0)
+                return error_set(err, ERR_FORMAT, 0, "\"%.40s\" stands there twice", item->string);
+        if (!check_value(item, err))
+            return false;
+    }
+    return true;
+}
+
+struct json *json_parse(struct bytes text, bool comments, struct error *err)
+{
+    if (text.len && memchr(text.data, '\0', text.len)) {
+        error_set(err, ERR_FORMAT, 0, "a NUL byte in the JSON");
+        return NULL;
+    }
+    char *copy = text.len ? xstrndup((const char *)text.data, text.len) : xstrdup("");
+    if (comments)
+        blank_comments(copy);
+    const char *end = NULL;
+    bool empty = comments && copy[strspn(copy, " \t\r\n")] == '\0';
+    cJSON *json = empty ? cJSON_CreateObject() : cJSON_ParseWithOpts(copy, &end, true);
+    bool good = json != NULL;
+    if (!good)
+        error_set(err, ERR_FORMAT, 0, "line %d is not right JSON", line_of(copy, end ? end : copy));
+    else if (strstr(copy, "\\u0000"))
+        good = error_set(err, ERR_FORMAT, 0, "\\u0000 in a text");
+    else
+        good = check_value(json, err);
+    free(copy);
+    if (good)
+        return (struct json *)json;
+    cJSON_Delete(json);
+    return NULL;
+}
+
+struct json *json_object(void)
+{
+    return (struct json *)cJSON_CreateObject();
+}
+
+void json_free(struct json *json)
+{
+    cJSON_Delete((cJSON *)json);
+}
+
+bool json_is_object(const struct json *json)
+{
+    return cJSON_IsObject(inner(json));
+}
+
+const struct json *json_next_member(const struct json *object, const struct json *member)
+{
+    return (const struct json *)(member ? inner(member)->next : inner(object)->child);
+}
+
+const char *json_key(const struct json *member)
+{
+    return inner(member)->string;
+}
+
+const struct json *json_member(const struct json *object, const char *key)
+{
+    return (const struct json *)cJSON_GetObjectItemCaseSensitive(inner(object), key);
+}
+
+bool json_text(const struct json *json, const char **text)
+{
+    if (!cJSON_IsString(inner(json)))
+        return false;
+    *text = inner(json)->valuestring;
+    return true;
+}
+
+bool json_flag(const struct json *json, bool *flag)
+{
+    if (!cJSON_IsBool(inner(json)))
+        return false;
+    *flag = cJSON_IsTrue(inner(json));
+    return true;
+}
+
+bool json_whole(const struct json *json, int64_t *number)
+{
+    const double whole_max = 9007199254740992.0; /* 2^53: beyond it a double skips numbers */
+    if (!cJSON_IsNumber(inner(json)))
+        return false;
+    double value = inner(json)->valuedouble;
+    if (!(value >= -whole_max && value <= whole_max) || value != (double)(int64_t)value)
+        return false;
+    *number = (int64_t)value;
+    return true;
+}
+
+void json_set_text(struct json *object, const char *key, const char *text)
+{
+    cJSON_DeleteItemFromObjectCaseSensitive((cJSON *)object, key);
+    cJSON_AddStringToObject((cJSON *)object, key, text);
+}
+
+void json_print(const struct json *json, struct buf *out)
+{
+    char *printed = cJSON_Print(inner(json));
+    ensure(printed);
+    buf_add_string(out, printed);
+    buf_add_byte(out, '\n');
+    cJSON_free(printed);
+}
+
+void json_print_text(struct bytes text, struct buf *out)
+{
+    buf_add_byte(out, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char byte = text.data[i];
+        if (byte == '"' || byte == '\\')
+            buf_addf(out, "\\%c", byte);
+        else if (byte < 0x20 || byte == 0x7f)
+            buf_addf(out, "\\u%04x", byte);
+        else
+            buf_add_byte(out, byte);
+    }
+    buf_add_byte(out, '"');
+}

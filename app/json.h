@@ -1,0 +1,40 @@
+/*
+ * json - reading small JSON texts: configuration, one line of `weft apply`. The only door to cJSON.
+ *
+ * Stricter than the library beneath: nothing may follow the value, a key stands once, a text holds no NUL.
+ *
+ *   Ownership  json_free() frees all of it; everything else is borrowed from it.
+ *   Errors     ERR_FORMAT with the line where it went wrong.
+ */
+#ifndef WEFT_APP_JSON_H
+#define WEFT_APP_JSON_H
+
+#include <stdint.h>
+
+#include "editor/base/bytes.h"
+#include "editor/base/error.h"
+
+struct json; /* a value */
+
+/* With `comments`, // and slash-star comments are taken for blanks; an empty text is then an empty object. */
+MUST_USE struct json *json_parse(struct bytes text, bool comments, struct error *err);
+struct json *json_object(void); /* an empty one */
+void json_free(struct json *json);
+
+bool json_is_object(const struct json *json);
+/* Members in their order: NULL first gives the first, NULL back ends. */
+const struct json *json_next_member(const struct json *object, const struct json *member);
+const char *json_key(const struct json *member);
+const struct json *json_member(const struct json *object, const char *key); /* NULL: there is none */
+
+/* Each is false when the value is of another kind. */
+bool json_text(const struct json *json, const char **text);
+bool json_flag(const struct json *json, bool *flag);
+bool json_whole(const struct json *json, int64_t *number); /* whole numbers up to 2^53 in size */
+
+void json_set_text(struct json *object, const char *key, const char *text); /* replaces or adds */
+void json_print(const struct json *json, struct buf *out);                  /* indented, a newline at the end */
+/* Appends a JSON string, quotes included. */
+void json_print_text(struct bytes text, struct buf *out);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * own_relay - the relay `weft share` starts by itself when nobody named another: this user's, detached, one for all his
+ * documents, on a port chosen once and kept.
+ */
+#ifndef WEFT_APP_OWN_RELAY_H
+#define WEFT_APP_OWN_RELAY_H
+
+#include "app/env.h"
+
+/*
+ * Makes sure that it runs and gives its address ("ws://127.0.0.1:PORT[,...]"), heap string. The first time it asks who may
+ * reach it, when `may_ask` and there is a terminal; else this machine only. NULL: *err says why.
+ */
+MUST_USE char *own_relay_ensure(struct env *env, bool may_ask, struct error *err);
+
+struct own_relay_status {
+    bool running;
+    int pid, port;
+    char *address; /* as it is told to others; owned */
+};
+MUST_USE bool own_relay_status(struct env *env, struct own_relay_status *status, struct error *err);
+/* Ends it; true when none runs any more. */
+MUST_USE bool own_relay_stop(struct env *env, struct error *err);
+
+#endif

@@ -1,0 +1,127 @@
+#include "app/prompt.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/unicode.h"
+#include "editor/base/xalloc.h"
+
+void prompt_release(struct prompt *prompt)
+{
+    free(prompt->label);
+    buf_release(&prompt->typed);
+    *prompt = (struct prompt){0};
+}
+
+static void prompt_open(struct prompt *prompt, const char *label, const char *choices)
+{
+    char *copy = xstrdup(label);
+    free(prompt->label);
+    prompt->label = copy;
+    prompt->choices = choices;
+    prompt->open = true;
+    buf_clear(&prompt->typed);
+    prompt->cursor = 0;
+}
+
+void prompt_open_line(struct prompt *prompt, const char *label, const char *suggestion)
+{
+    prompt_open(prompt, label, NULL);
+    buf_add_string(&prompt->typed, suggestion);
+    prompt->cursor = prompt->typed.len;
+}
+
+void prompt_open_choice(struct prompt *prompt, const char *label, const char *choices)
+{
+    prompt_open(prompt, label, choices);
+}
+
+void prompt_close(struct prompt *prompt)
+{
+    prompt->open = false;
+}
+
+static void insert(struct prompt *prompt, struct bytes text)
+{
+    if (prompt->typed.len + text.len > PROMPT_BYTES_MAX)
+        return;
+    size_t behind = prompt->typed.len - prompt->cursor;
+    buf_extend(&prompt->typed, text.len);
+    unsigned char *at = prompt->typed.data + prompt->cursor;
+    memmove(at + text.len, at, behind);
+    memcpy(at, text.data, text.len);
+    prompt->cursor += text.len;
+}
+
+static void erase(struct prompt *prompt, size_t from, size_t to)
+{
+    memmove(prompt->typed.data + from, prompt->typed.data + to, prompt->typed.len - to);
+    prompt->typed.len -= to - from;
+    prompt->cursor = from;
+}
+
+static size_t before(const struct prompt *prompt)
+{
+    return prompt->cursor - cluster_prev(bytes_of(prompt->typed.data, prompt->cursor));
+}
+
+static size_t behind(const struct prompt *prompt)
+{
+    return prompt->cursor +
+           cluster_next(bytes_slice(buf_view(&prompt->typed), prompt->cursor, prompt->typed.len - prompt->cursor));
+}
+
+static enum prompt_answer edit_line(struct prompt *prompt, struct key key)
+{
+    bool plain = (key.mods & ~(unsigned)KEY_SHIFT) == 0;
+    unsigned char typed[UTF8_BYTES_MAX];
+    if (plain && key.code >= 0x20 && key.code < 0x110000) {
+        insert(prompt, bytes_of(typed, utf8_encode(key.code, typed)));
+        return PROMPT_GOES_ON;
+    }
+    if (key.code == 'u' && key.mods == KEY_CTRL) {
+        erase(prompt, 0, prompt->typed.len);
+        return PROMPT_GOES_ON;
+    }
+    switch (key.code) {
+    case KEY_LEFT: prompt->cursor = before(prompt); break;
+    case KEY_RIGHT: prompt->cursor = behind(prompt); break;
+    case KEY_HOME: prompt->cursor = 0; break;
+    case KEY_END: prompt->cursor = prompt->typed.len; break;
+    case KEY_BACKSPACE: erase(prompt, before(prompt), prompt->cursor); break;
+    case KEY_DELETE: erase(prompt, prompt->cursor, behind(prompt)); break;
+    case KEY_ENTER: return PROMPT_DONE;
+    default: break; /* a key without a meaning here does nothing */
+    }
+    return PROMPT_GOES_ON;
+}
+
+enum prompt_answer prompt_key(struct prompt *prompt, struct key key, char *choice)
+{
+    bool cancels = (key.code == KEY_ESC && key.mods == 0) || (key.code == 'c' && key.mods == KEY_CTRL);
+    if (cancels)
+        return PROMPT_CANCELLED;
+    if (!prompt->choices)
+        return edit_line(prompt, key);
+    if (key.code >= 0x80 || (key.mods & ~(unsigned)KEY_SHIFT))
+        return PROMPT_GOES_ON;
+    char letter = (char)tolower((int)key.code);
+    if (!letter || !strchr(prompt->choices, letter))
+        return PROMPT_GOES_ON;
+    *choice = letter;
+    return PROMPT_DONE;
+}
+
+void prompt_paste(struct prompt *prompt, struct bytes text)
+{
+    struct buf line = {0};
+    if (prompt->choices)
+        return;
+    buf_add_bytes(&line, text);
+    for (size_t i = 0; i < line.len; i++)
+        if (line.data[i] == '\n' || line.data[i] == '\r')
+            line.data[i] = ' ';
+    insert(prompt, buf_view(&line));
+    buf_release(&line);
+}

@@ -1,0 +1,571 @@
+#include "app/replica_parts.h"
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "editor/base/unicode.h"
+#include "editor/base/xalloc.h"
+
+enum {
+    GESTURE_PAUSE_MS = 2000, /* typing after a longer pause is another undo step */
+    BARRIER_US = 2000,
+    SAME_TEXT_BYTES_MAX = 4 << 20, /* above this two texts of equal length are told apart by version alone */
+};
+
+/* --- talking --- */
+
+void replica_say(struct replica *replica, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (replica->port.said)
+        replica->port.said(replica->port.self, text);
+}
+
+void replica_touch(struct replica *replica)
+{
+    if (replica->port.changed)
+        replica->port.changed(replica->port.self);
+}
+
+/* --- life --- */
+
+static void text_changed(void *self, const struct patch *patch, enum patch_origin origin)
+{
+    struct replica *replica = self;
+    (void)origin;
+    people_map(&replica->people, patch);
+    replica_touch(replica);
+}
+
+void replica_watch_fd(struct replica *replica, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    ensure(epoll_ctl(replica->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0);
+}
+
+struct replica *replica_new(struct env *env, const struct replica_options *options)
+{
+    struct replica *replica = xcalloc(1, sizeof *replica);
+    replica->env = env;
+    replica->port = options->port;
+    replica->is_private = options->is_private;
+    replica->short_lived = options->short_lived;
+    replica->reads_only = options->reads_only;
+    replica->insecure = options->insecure;
+    replica->work_alone = options->alone;
+    replica->person = options->name ? xstrdup(options->name) : NULL;
+    replica->token_file = options->token_file ? xstrdup(options->token_file) : NULL;
+    crypto_random(&replica->agent, sizeof replica->agent);
+    pthread_mutex_init(&replica->net_lock, NULL);
+    replica->watch = (struct buffer_watch){.changed = text_changed, .self = replica};
+    replica->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    replica->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    ensure(replica->epoll_fd >= 0 && replica->wake_fd >= 0);
+    replica_watch_fd(replica, replica->wake_fd);
+    replica->worker = worker_new();
+    replica_watch_fd(replica, worker_fd(replica->worker));
+    return replica;
+}
+
+static void members_free(struct members *members)
+{
+    if (!members)
+        return;
+    for (size_t i = 0; i < members->count; i++)
+        buf_release(&members->stored[i]);
+    free(members->stored);
+    free(members->agents);
+    free(members->open);
+    free(members);
+}
+
+static void end_document(struct replica *replica)
+{
+    if (replica->buffer.text) {
+        buffer_watch_release(&replica->buffer, &replica->watch);
+        buffer_release(&replica->buffer);
+    }
+    document_free(replica->document);
+    chain_free(replica->chain);
+    rope_free(replica->base);
+    replica->document = NULL;
+    replica->chain = NULL;
+    replica->base = NULL;
+}
+
+void replica_free(struct replica *replica)
+{
+    worker_free(replica->worker);
+    end_document(replica);
+    journal_close(replica->journal_found);
+    journal_close(replica->reader);
+    members_free(replica->members);
+    buf_release(&replica->genesis);
+    replica_file_release(&replica->file);
+    agent_lock_release(&replica->lock);
+    crypto_wipe(&replica->doc_key, sizeof replica->doc_key);
+    doc_entry_release(&replica->entry);
+    for (size_t i = 0; i < replica->held_count; i++)
+        received_release(&replica->held[i]);
+    free(replica->held);
+    pthread_mutex_destroy(&replica->net_lock);
+    free(replica->mine);
+    free(replica->person);
+    free(replica->token_file);
+    free(replica->label);
+    close(replica->epoll_fd);
+    close(replica->wake_fd);
+    free(replica);
+}
+
+void replica_begin_document(struct replica *replica, struct rope *base)
+{
+    end_document(replica);
+    replica->base = base;
+    replica->document = document_new(base);
+    replica->chain = chain_new(&replica->entry.doc);
+    buffer_init(&replica->buffer, rope_snapshot(base));
+    buffer_watch_add(&replica->buffer, &replica->watch);
+}
+
+void replica_take_base(struct replica *replica, struct rope *base)
+{
+    struct patch patch = {0};
+    document_free(replica->document);
+    rope_free(replica->base);
+    replica->base = base;
+    replica->document = document_new(base);
+    for (uint64_t at = 0; at < rope_len(base);) {
+        struct bytes chunk = rope_chunk(base, at);
+        patch_insert(&patch, chunk);
+        at += chunk.len;
+    }
+    buffer_apply(&replica->buffer, &patch, ORIGIN_REMOTE);
+    patch_release(&patch);
+    buffer_select(&replica->buffer, selection_at(0));
+    replica_give_founding(replica);
+    replica_present_soon(replica);
+}
+
+static char *label_of_path(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return xstrdup(slash ? slash + 1 : path);
+}
+
+static void begin_fresh(struct replica *replica, struct rope *text)
+{
+    doc_keys_new(&replica->entry.keys);
+    replica->entry.doc = replica->entry.keys.doc;
+    replica->entry.name = xstrdup(replica->label);
+    replica->entry.path = replica->file.path ? xstrdup(replica->file.path) : NULL;
+    replica_begin_document(replica, text);
+}
+
+static bool open_file(struct replica *replica, const char *path, struct error *err)
+{
+    struct rope *text;
+    struct file_stamp stamp;
+    if (!file_resolve(path, &replica->file.path, err) || !file_load(replica->file.path, &text, &stamp, err))
+        return false;
+    replica->label = label_of_path(replica->file.path);
+    bool found = false;
+    struct error index_err = {0};
+    if (!replica->is_private && !replica_find_entry(replica, &found, &index_err)) {
+        /* Editing goes on without history; the writer will say why nothing is kept. */
+        replica_say(replica, "%s", index_err.text);
+        found = false;
+    }
+    if (!found) {
+        begin_fresh(replica, rope_snapshot(text));
+        replica_file_loaded(replica, text, stamp);
+        return true;
+    }
+    replica->file.stamp = stamp;
+    if (!replica_restore(replica, err)) {
+        rope_free(text);
+        return error_wrap(err, "%s has a journal that cannot be read (weft forget %s removes it, the file stays)",
+                          replica->label, replica->label);
+    }
+    if (replica->reads_only)
+        rope_free(text); /* the journal's text is asked for; whether the file has another one is not decided here */
+    else
+        replica_file_reconcile(replica, text);
+    return true;
+}
+
+struct replica *replica_open(struct env *env, const char *path, struct bytes text,
+                             const struct replica_options *options, struct error *err)
+{
+    struct replica *replica = replica_new(env, options);
+    if (path) {
+        if (!open_file(replica, path, err)) {
+            replica_free(replica);
+            return NULL;
+        }
+        if (!replica->reads_only)
+            replica_file_watch(replica);
+    } else {
+        replica->label = xstrdup("new buffer");
+        begin_fresh(replica, rope_from_bytes(text));
+        replica_file_loaded(replica, rope_new(), (struct file_stamp){0});
+    }
+    if (!replica->reads_only)
+        neighbours_open(replica);
+    return replica;
+}
+
+bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_edits, struct error *err)
+{
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    bool all_sent = true;
+    replica_go_offline(replica, net_ms, &all_sent);
+    if (unsent_edits)
+        *unsent_edits = all_sent ? 0 : status.net.unacked_edits;
+    worker_drain(replica->worker);
+    bool kept = true;
+    if (replica->writer) {
+        if (replica->file.path && !replica->joining)
+            journal_writer_view(replica->writer, replica->file.path, &replica->view);
+        enum { STOP_MS = 3000 };
+        kept = journal_writer_stop(replica->writer, STOP_MS, err);
+        replica->writer = NULL;
+    }
+    bool last = !replica_has_neighbours(replica);
+    neighbours_close(replica); /* the writer rang there until now */
+    if (kept && replica->short_lived && last && !replica_is_shared(replica))
+        replica_forget(replica);
+    replica_free(replica);
+    return kept;
+}
+
+/* --- text --- */
+
+const struct buffer *replica_buffer(const struct replica *replica)
+{
+    return &replica->buffer;
+}
+
+const char *replica_path(const struct replica *replica)
+{
+    return replica->file.path;
+}
+
+const char *replica_label(const struct replica *replica)
+{
+    return replica->label;
+}
+
+const struct doc_entry *replica_entry(const struct replica *replica)
+{
+    return &replica->entry;
+}
+
+const struct people *replica_people(const struct replica *replica)
+{
+    return &replica->people;
+}
+
+const char *replica_person(const struct replica *replica)
+{
+    struct replica *mutable = (struct replica *)replica; /* asked for the first time: git is slow, so not before */
+    if (!mutable->person)
+        mutable->person = config_person(&replica->env->config);
+    return replica->person;
+}
+
+void replica_select(struct replica *replica, struct selection selection)
+{
+    buffer_select(&replica->buffer, selection);
+    replica->view.cursor = replica->buffer.selection.head;
+    replica->view.anchor = replica->buffer.selection.anchor;
+    replica_present_soon(replica);
+}
+
+void replica_set_view(struct replica *replica, uint64_t top, uint64_t left_cells)
+{
+    replica->view.top = top;
+    replica->view.left_cells = left_cells;
+}
+
+void replica_get_view(const struct replica *replica, uint64_t *top, uint64_t *left_cells)
+{
+    *top = replica->view.top;
+    *left_cells = replica->view.left_cells;
+}
+
+void replica_update_text(struct replica *replica)
+{
+    struct patch patch = {0};
+    document_update(replica->document, &patch);
+    buffer_apply(&replica->buffer, &patch, ORIGIN_REMOTE);
+    replica->view.cursor = replica->buffer.selection.head;
+    replica->view.anchor = replica->buffer.selection.anchor;
+    people_locate(&replica->people, replica->document);
+    patch_release(&patch);
+    replica_touch(replica);
+}
+
+/* --- edits --- */
+
+/* A committed batch on its way from the journal's thread to the network's. */
+struct outgoing {
+    struct replica *replica;
+    struct local_batch batch;
+    struct buf plain;
+};
+
+static void local_committed(void *self, const struct journal_result *result)
+{
+    struct outgoing *outgoing = self;
+    struct replica *replica = outgoing->replica;
+    pthread_mutex_lock(&replica->net_lock);
+    if (result->ok && replica->net)
+        net_local(replica->net, &outgoing->batch);
+    pthread_mutex_unlock(&replica->net_lock);
+    buf_release(&outgoing->plain);
+    free(outgoing);
+}
+
+static void commit_batch(struct replica *replica, const struct batch *batch)
+{
+    struct outgoing *outgoing = xcalloc(1, sizeof *outgoing);
+    outgoing->replica = replica;
+    batch_encode(batch, &outgoing->plain);
+    struct local_batch *local = &outgoing->batch;
+    *local = (struct local_batch){.agent = batch->agent, .seq0 = batch->seq0, .count = batch->count,
+                                  .plain = buf_view(&outgoing->plain), .gesture = true};
+    enum chain_link linked = chain_add(replica->chain, batch, local->plain, &local->digest);
+    ensure(linked == CHAIN_NEXT);
+    if (!replica->writer) {
+        buf_release(&outgoing->plain);
+        free(outgoing);
+        return;
+    }
+    struct journal_local row = {.agent = batch->agent, .seq0 = batch->seq0, .count = batch->count,
+                                .plain = local->plain, .digest = local->digest, .path = replica->file.path,
+                                .view = replica->view};
+    replica->last_ticket = journal_writer_local(replica->writer, &row, true,
+                                                (struct journal_done){local_committed, outgoing});
+}
+
+void replica_commit(struct replica *replica, const struct batch_list *batches)
+{
+    for (size_t i = 0; i < batches->count; i++)
+        commit_batch(replica, &batches->items[i]);
+}
+
+static bool is_space(const struct patch *patch)
+{
+    uint32_t code;
+    utf8_decode(buf_view(&patch->text), &code);
+    enum char_class class = char_class_of(code);
+    return class == CHAR_SPACE || class == CHAR_NEWLINE;
+}
+
+/* Whether this edit begins an undo step of its own. */
+static bool begins_gesture(struct replica *replica, const struct patch *patch, enum edit_kind kind, uint64_t now_ms)
+{
+    struct gesture *gesture = &replica->gesture;
+    bool typed_space = kind == EDIT_TYPING && is_space(patch);
+    bool begins = !gesture->open || kind == EDIT_WHOLE || kind != gesture->kind ||
+                  now_ms - gesture->at_ms > GESTURE_PAUSE_MS || gesture->caret != replica->buffer.selection.head ||
+                  (gesture->after_space && !typed_space);
+    *gesture = (struct gesture){.kind = kind, .at_ms = now_ms, .after_space = typed_space, .open = kind != EDIT_WHOLE};
+    return begins;
+}
+
+static bool may_write(const struct replica *replica, struct error *err)
+{
+    if (replica->joining)
+        return error_set(err, ERR_BUSY, 0, "The text is still on its way.");
+    if (replica->entry.keys.access == ACCESS_READ)
+        return error_set(err, ERR_AUTH, 0, "This link is view-only: you can read, find, copy; ^S saves a copy. Ask for an "
+                                           "edit link.");
+    return true;
+}
+
+bool replica_edit(struct replica *replica, const struct patch *patch, struct selection after, enum edit_kind kind,
+                  struct error *err)
+{
+    if (!may_write(replica, err))
+        return false;
+    if (patch_is_empty(patch)) {
+        replica_select(replica, after);
+        return true;
+    }
+    uint64_t now_ms = net_now_ms();
+    replica_begin_writing(replica);
+    bool begins = begins_gesture(replica, patch, kind, now_ms);
+    struct edit_mark mark = {.gesture = begins, .time_s = begins ? (uint64_t)time(NULL) : 0};
+    struct batch_list batches = {0};
+    document_local(replica->document, &replica->agent, patch, mark, &batches);
+    buffer_apply(&replica->buffer, patch, ORIGIN_SELF);
+    replica_select(replica, after);
+    replica->gesture.caret = after.head;
+    replica_commit(replica, &batches);
+    batch_list_release(&batches);
+    return true;
+}
+
+/* After undo the caret stands where the text changed first, behind what came back. */
+static struct selection selection_after(const struct patch *patch)
+{
+    uint64_t at = 0;
+    size_t i = 0;
+    for (; i < patch->count && patch->parts[i].kind == PART_RETAIN; i++)
+        at += patch->parts[i].len;
+    if (i < patch->count && patch->parts[i].kind == PART_INSERT)
+        at += patch->parts[i].len;
+    return selection_at(at);
+}
+
+enum replica_undone replica_undo(struct replica *replica, enum undo_direction direction, struct error *err)
+{
+    if (!may_write(replica, err))
+        return REPLICA_UNDO_REFUSED;
+    replica_begin_writing(replica);
+    struct patch patch = {0};
+    struct batch_list batches = {0};
+    enum document_undone undone =
+        document_undo(replica->document, replica->mine, replica->mine_count, &replica->agent, direction,
+                      (uint64_t)time(NULL), &patch, &batches);
+    if (undone == DOCUMENT_UNDONE) {
+        buffer_apply(&replica->buffer, &patch, ORIGIN_REMOTE);
+        if (!patch_is_empty(&patch))
+            replica_select(replica, selection_after(&patch));
+        replica->gesture.open = false;
+        replica_commit(replica, &batches);
+        replica_touch(replica);
+    }
+    patch_release(&patch);
+    batch_list_release(&batches);
+    return undone == DOCUMENT_UNDONE ? REPLICA_UNDONE : REPLICA_NOTHING_TO_UNDO;
+}
+
+/* --- the loop --- */
+
+int replica_fd(const struct replica *replica)
+{
+    return replica->epoll_fd;
+}
+
+void replica_handle(struct replica *replica)
+{
+    uint64_t now_ms = net_now_ms(), woken;
+    ssize_t got = read(replica->wake_fd, &woken, sizeof woken);
+    if (got > 0)
+        replica_touch(replica);
+    worker_handle(replica->worker);
+    neighbours_handle(replica, now_ms);
+    replica_room_handle(replica, now_ms);
+    replica_file_handle(replica, now_ms);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t replica_next_ms(const struct replica *replica)
+{
+    return earlier(replica_file_next_ms(replica),
+                   earlier(replica_room_next_ms(replica), neighbours_next_ms(replica)));
+}
+
+void replica_wait(struct replica *replica, int ms)
+{
+    struct pollfd fd = {.fd = replica->epoll_fd, .events = POLLIN};
+    (void)poll(&fd, 1, ms); /* interrupted or not: what is there is done */
+    replica_handle(replica);
+}
+
+void replica_barrier(struct replica *replica)
+{
+    if (replica->writer && replica->last_ticket)
+        (void)journal_writer_wait(replica->writer, replica->last_ticket, BARRIER_US);
+}
+
+/* --- what is so --- */
+
+bool replica_same_text(const struct rope *a, const struct rope *b)
+{
+    return a && b && rope_len(a) == rope_len(b) && rope_len(a) <= SAME_TEXT_BYTES_MAX && rope_equal(a, b);
+}
+
+static bool text_is_in_file(const struct replica *replica)
+{
+    struct version now = {0};
+    document_version(replica->document, &now);
+    bool same = version_equal(&now, &replica->file.version) || replica_same_text(replica->buffer.text, replica->file.text);
+    version_release(&now);
+    return same && (replica->file.stamp.exists || rope_len(replica->buffer.text) == 0);
+}
+
+static void status_of_journal(struct replica *replica, struct replica_status *out)
+{
+    out->kept = true;
+    if (!replica->writer)
+        return;
+    struct journal_writer_state state;
+    journal_writer_state(replica->writer, &state);
+    out->kept = state.kept >= replica->last_ticket;
+    out->edits_in_memory = state.failing ? state.edits_in_memory : 0;
+    out->trouble = state.why;
+    out->disk_full = state.failing && state.why.code == ERR_FULL;
+}
+
+static void status_of_room(struct replica *replica, uint64_t now_ms, struct replica_status *out)
+{
+    out->shared = replica_is_shared(replica);
+    out->alone = replica->work_alone;
+    if (!replica->net)
+        return;
+    net_status(replica->net, &out->net);
+    if (out->net.oldest_unacked_ms && out->net.oldest_unacked_ms < now_ms)
+        out->unsent_age_ms = now_ms - out->net.oldest_unacked_ms;
+    out->offline_edits = out->net.unacked_edits;
+}
+
+void replica_status(struct replica *replica, uint64_t now_ms, struct replica_status *out)
+{
+    *out = (struct replica_status){.is_private = replica->is_private, .joining = replica->joining,
+                                   .saving = replica->file.saving, .stamp = replica->file.stamp};
+    out->view_only = replica->entry.keys.access == ACCESS_READ;
+    status_of_journal(replica, out);
+    status_of_room(replica, now_ms, out);
+    out->events = document_events(replica->document);
+    out->in_file = text_is_in_file(replica);
+    if (!out->in_file)
+        out->edits_not_in_file = document_edits_since(replica->document, &replica->file.version, NULL, 0);
+}
+
+void replica_version(const struct replica *replica, struct version *version, struct digest *text_hash)
+{
+    document_version(replica->document, version);
+    replica_hash_text(replica->buffer.text, text_hash);
+}
+
+bool replica_is_settled(struct replica *replica)
+{
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    if (status.joining)
+        return false;
+    if (replica->net)
+        return status.net.state == SESSION_ONLINE && status.net.caught_up && status.net.unacked_batches == 0 &&
+               status.net.base_done == status.net.base_total;
+    return status.kept && status.edits_in_memory == 0;
+}

@@ -1,0 +1,159 @@
+/*
+ * replica - one open document: its text, its history, its place on this disk, its file, its room.
+ *
+ * This is where the parts meet. A local patch goes buffer -> document -> batch -> journal -> room; what comes from the room,
+ * from other processes on this machine or from the disk goes document -> patch -> buffer. Editors, `weft apply`, `weft sync`
+ * and the demo all hold replicas; none of them knows how one works inside.
+ *
+ *     keys, scripts -> replica_edit() --> buffer, document --batches--> journal_writer --committed--> net
+ *     net, doorbell, watch -> replica_handle() --> journal_writer, document --patch--> buffer --> port->changed
+ *
+ *   Threads    everything here is called on one thread (the UI's). replica_fd() is readable when there is something to do.
+ *   Time       `now_ms` is net_now_ms(), monotonic; the calendar is read here and nowhere below.
+ *   Ownership  replica_close() ends it. The env outlives it.
+ *   Errors     opening and joining fail with one sentence. Afterwards trouble is shown by replica_status(), and nothing typed
+ *              is dropped.
+ */
+#ifndef WEFT_APP_REPLICA_H
+#define WEFT_APP_REPLICA_H
+
+#include "app/env.h"
+#include "app/people.h"
+#include "editor/buffer.h"
+#include "editor/file.h"
+#include "editor/line_diff.h"
+#include "sync/doc_index.h"
+#include "sync/journal.h"
+#include "sync/net.h"
+#include "sync/share_link.h"
+
+struct replica;
+
+struct replica_port {
+    void *self;
+    void (*said)(void *self, const char *text); /* one sentence for the message line */
+    void (*changed)(void *self);                /* text, people or status are no longer what was drawn */
+};
+
+struct replica_options {
+    struct replica_port port;
+    bool is_private;        /* nothing on disk but the file itself: the journal is in memory */
+    bool reads_only;        /* for looking: the journal is read once, nothing is written */
+    const char *name;       /* how others see this person; NULL: from the configuration */
+    const char *token_file; /* for creating documents at a relay */
+    bool insecure;
+    bool alone;             /* open a shared file without going online */
+    bool short_lived;       /* kept only until it is closed in order */
+};
+
+/* `path` NULL: an unnamed buffer with `text` (may be empty). Nothing is made on disk before the first edit. */
+MUST_USE struct replica *replica_open(struct env *env, const char *path, struct bytes text,
+                                      const struct replica_options *options, struct error *err);
+/* Opens the document of a link: what the journal has of it at once, the rest when the relay gives it. */
+MUST_USE struct replica *replica_join(struct env *env, const struct share_link *link, const char *save_as,
+                                      const struct replica_options *options, struct error *err);
+/* Opens a document this device knows by its id (recent ones, joined ones without a file). */
+MUST_USE struct replica *replica_open_known(struct env *env, const struct doc_id *doc,
+                                            const struct replica_options *options, struct error *err);
+/*
+ * Keeps everything and ends it. Unsent edits may leave within net_ms. *unsent_edits (may be NULL) is how many did not.
+ * False: the journal did not take everything (*err), edits are lost.
+ */
+bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_edits, struct error *err);
+
+/* --- the loop --- */
+
+int replica_fd(const struct replica *replica);       /* for poll() */
+void replica_handle(struct replica *replica);        /* does what there is to do; never blocks for long */
+uint64_t replica_next_ms(const struct replica *replica); /* when to call it although the fd is quiet; UINT64_MAX: no need */
+/* Before what was typed is shown: waits until the journal has committed it, 2 ms at most. */
+void replica_barrier(struct replica *replica);
+
+/* --- text --- */
+
+const struct buffer *replica_buffer(const struct replica *replica);
+const char *replica_path(const struct replica *replica);  /* resolved; NULL: none yet */
+const char *replica_label(const struct replica *replica); /* what to call it: file name, or the shared name; not yet safe */
+void replica_select(struct replica *replica, struct selection selection);
+void replica_set_view(struct replica *replica, uint64_t top, uint64_t left_cells); /* kept with the cursor */
+void replica_get_view(const struct replica *replica, uint64_t *top, uint64_t *left_cells);
+
+enum edit_kind {
+    EDIT_TYPING,  /* joins the typing before it into one undo step, word by word */
+    EDIT_ERASING, /* likewise */
+    EDIT_WHOLE,   /* an undo step of its own */
+};
+/*
+ * Applies a patch to the text and records it. False with a sentence in *err when this replica may not write (a view link):
+ * nothing was changed.
+ */
+MUST_USE bool replica_edit(struct replica *replica, const struct patch *patch, struct selection after,
+                           enum edit_kind kind, struct error *err);
+enum replica_undone { REPLICA_UNDONE, REPLICA_NOTHING_TO_UNDO, REPLICA_UNDO_REFUSED };
+enum replica_undone replica_undo(struct replica *replica, enum undo_direction direction, struct error *err);
+
+/* --- the file --- */
+
+/*
+ * Writes the file (its own, or `path`, which becomes its own) on a worker thread; the answer is a sentence through said(),
+ * and replica_status().saving meanwhile. False: it cannot be tried (no name yet, a save is running).
+ */
+MUST_USE bool replica_save(struct replica *replica, const char *path, struct error *err);
+/* The same and waits: for verbs without a screen. */
+MUST_USE bool replica_save_now(struct replica *replica, const char *path, struct error *err);
+/* One recorded patch back to what is in the file. */
+MUST_USE bool replica_discard(struct replica *replica, struct error *err);
+
+/* A change of the file that is not merged unasked (behaviour.md 4). */
+enum disk_question { DISK_QUESTION_NONE, DISK_QUESTION_DIFFERENT, DISK_QUESTION_GONE };
+enum disk_answer { DISK_KEEP_SHARED, DISK_MERGE, DISK_OPEN_ALONE };
+enum disk_question replica_disk_question(const struct replica *replica, struct buf *sentence);
+MUST_USE bool replica_disk_answer(struct replica *replica, enum disk_answer answer, struct error *err);
+
+/* --- the room --- */
+
+/*
+ * Puts the text as it is now into a new shared document at `relay` and goes online; or goes back online when it is shared
+ * already. `relay` is "ws://HOST:PORT" or like; NULL: the one it has.
+ */
+MUST_USE bool replica_share(struct replica *replica, const char *relay, struct error *err);
+MUST_USE bool replica_unshare(struct replica *replica, bool close_for_all, struct error *err);
+bool replica_is_shared(const struct replica *replica);
+/* The links of a shared document; heap string, wipe and free. NULL: not shared, or this link may not give that access. */
+char *replica_link(const struct replica *replica, enum access access);
+void replica_set_away(struct replica *replica, bool away);
+void replica_work_alone(struct replica *replica, bool alone);
+const struct people *replica_people(const struct replica *replica);
+
+/* --- what is so --- */
+
+struct replica_status {
+    bool in_file;           /* the file on disk has this text */
+    bool shared, view_only, is_private, joining, saving, alone;
+    uint64_t edits_not_in_file;
+    /* the journal */
+    bool kept;              /* fsynced */
+    uint64_t edits_in_memory;  /* the journal does not take them */
+    bool disk_full;
+    struct error trouble;   /* why, when edits_in_memory is not 0 */
+    /* the room; meaningful when shared */
+    struct session_status net;
+    uint64_t unsent_age_ms; /* of the oldest unacknowledged edit; 0: none */
+    uint64_t offline_edits; /* unacknowledged while offline */
+    /* numbers */
+    uint64_t events;
+    struct file_stamp stamp;
+};
+void replica_status(struct replica *replica, uint64_t now_ms, struct replica_status *out);
+/* The version and BLAKE2b-256 of the text, for `weft verify` and the demo. */
+void replica_version(const struct replica *replica, struct version *version, struct digest *text_hash);
+const struct doc_entry *replica_entry(const struct replica *replica);
+const char *replica_person(const struct replica *replica); /* how others see this person */
+/* Everything typed here has been acknowledged: by the relay when shared, else by the journal. */
+bool replica_is_settled(struct replica *replica);
+/* Sleeps until there is something to do, at most `ms`, and does it: the loop of verbs without a screen. */
+void replica_wait(struct replica *replica, int ms);
+/* Whether another weft of this person has the document open on this machine. */
+bool replica_has_neighbours(const struct replica *replica);
+
+#endif

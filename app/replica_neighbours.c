@@ -1,0 +1,288 @@
+/*
+ * The doorbell between weft processes of one person on one machine that have the same document open. Each binds a datagram
+ * socket in a directory named after the file; a message says "rows up to N are in the journal" or "here I am". What is
+ * written travels through the journal, so a lost datagram only means that it is seen a little later.
+ */
+#include "app/replica_parts.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "editor/base/varint.h"
+#include "editor/base/xalloc.h"
+
+enum {
+    BEAT_MS = 2000,  /* presence while somebody is here */
+    QUIET_MS = 5000,
+    GONE_MS = 60000,
+    DATAGRAM_MAX = 1024,
+};
+
+enum bell { BELL_ROWS = 1, BELL_PRESENCE, BELL_HELLO };
+
+struct neighbours {
+    int fd;
+    char *dir, *own;      /* the directory; the name of our socket in it */
+    uint64_t counter;     /* of presence messages */
+    uint64_t beat_ms;     /* when to say again that we are here; 0: nobody to say it to */
+    bool rows_rung;
+};
+
+/* --- the directory --- */
+
+static char *meeting_dir(const struct replica *replica)
+{
+    struct hasher hasher;
+    struct digest digest;
+    char hex[2 * 16 + 1];
+    hasher_init(&hasher, "weft-doorbell-1");
+    if (replica->file.path)
+        hasher_add(&hasher, replica->file.path, strlen(replica->file.path));
+    else
+        hasher_add(&hasher, replica->entry.doc.bytes, sizeof replica->entry.doc.bytes);
+    hasher_digest(&hasher, &digest);
+    id_hex(digest.bytes, 16, hex);
+    return xformat("%s/%s", replica->env->paths.runtime, hex);
+}
+
+static bool address_of(const struct neighbours *n, const char *name, struct sockaddr_un *address)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int len = snprintf(address->sun_path, sizeof address->sun_path, "%s/%s", n->dir, name);
+    return len > 0 && (size_t)len < sizeof address->sun_path;
+}
+
+void neighbours_open(struct replica *replica)
+{
+    struct error err = {0};
+    struct sockaddr_un address;
+    if (replica->is_private || replica->neighbours)
+        return;
+    struct neighbours *n = xcalloc(1, sizeof *n);
+    char hex[2 * AGENT_ID_BYTES + 1];
+    id_hex(replica->agent.bytes, AGENT_ID_BYTES, hex);
+    n->dir = meeting_dir(replica);
+    n->own = xstrdup(hex);
+    n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    replica->neighbours = n;
+    bool bound = n->fd >= 0 && file_make_dirs(n->dir, &err) && address_of(n, n->own, &address) &&
+                 bind(n->fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (!bound) {
+        /* Alone is how most people edit: without a doorbell others' rows are seen at the next opening. */
+        neighbours_close(replica);
+        return;
+    }
+    replica_watch_fd(replica, n->fd);
+    neighbours_present(replica, false);
+}
+
+/* To everybody in the directory. A socket nobody listens on any more is swept away. True when somebody took it. */
+static bool ring_all(const struct neighbours *n, struct bytes message)
+{
+    DIR *dir = opendir(n->dir);
+    bool heard = false;
+    if (!dir)
+        return false;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        struct sockaddr_un address;
+        if (entry->d_name[0] == '.' || strcmp(entry->d_name, n->own) == 0 || !address_of(n, entry->d_name, &address))
+            continue;
+        ssize_t sent = sendto(n->fd, message.data, message.len, MSG_DONTWAIT, (struct sockaddr *)&address, sizeof address);
+        if (sent >= 0 || errno == EAGAIN)
+            heard = true;
+        else if (errno == ECONNREFUSED)
+            unlink(address.sun_path);
+    }
+    closedir(dir);
+    return heard;
+}
+
+void neighbours_close(struct replica *replica)
+{
+    struct neighbours *n = replica->neighbours;
+    struct sockaddr_un address;
+    if (!n)
+        return;
+    neighbours_present(replica, true);
+    if (n->fd >= 0)
+        close(n->fd);
+    if (address_of(n, n->own, &address))
+        unlink(address.sun_path);
+    rmdir(n->dir); /* the last one out; fails while others are in */
+    free(n->dir);
+    free(n->own);
+    free(n);
+    replica->neighbours = NULL;
+}
+
+/* --- saying --- */
+
+void neighbours_ring(struct replica *replica, uint64_t place)
+{
+    struct buf message = {0};
+    if (!replica->neighbours)
+        return;
+    buf_add_byte(&message, BELL_ROWS);
+    buf_add_u64(&message, place);
+    ring_all(replica->neighbours, buf_view(&message));
+    buf_release(&message);
+}
+
+static void fill_presence(struct replica *replica, struct presence *presence, bool leaving)
+{
+    struct sign_key doc_key;
+    *presence = (struct presence){.agent = replica->agent, .counter = ++replica->neighbours->counter, .has_card = true};
+    presence->flags = (leaving ? PRESENCE_LEAVING : 0) | (replica->away ? PRESENCE_AWAY : 0);
+    device_doc_key(&replica->env->device, &replica->entry.doc, &doc_key);
+    presence->doc_key = doc_key.public_key;
+    presence->device_key = replica->env->device.key.public_key;
+    device_certify(&replica->env->device, &replica->entry.doc, &doc_key.public_key, &presence->certificate);
+    crypto_wipe(&doc_key, sizeof doc_key);
+    snprintf(presence->name, sizeof presence->name, "%s", replica_person(replica));
+    struct version version = {0};
+    document_version(replica->document, &version);
+    if (version.count <= PRESENCE_HEADS_MAX) {
+        memcpy(presence->heads, version.heads, version.count * sizeof *version.heads);
+        presence->head_count = version.count;
+        presence->has_cursor = true;
+        presence->cursor = replica->buffer.selection.head;
+        presence->anchor = replica->buffer.selection.anchor;
+    }
+    version_release(&version);
+}
+
+void neighbours_present(struct replica *replica, bool leaving)
+{
+    struct neighbours *n = replica->neighbours;
+    struct error err = {0};
+    if (!n || n->fd < 0)
+        return;
+    struct buf message = {0};
+    if (replica->indexed && !replica->joining && env_device(replica->env, &err)) {
+        struct presence presence;
+        struct sign_key doc_key;
+        fill_presence(replica, &presence, leaving);
+        device_doc_key(&replica->env->device, &replica->entry.doc, &doc_key);
+        buf_add_byte(&message, BELL_PRESENCE);
+        presence_seal(&presence, &replica->entry.keys, &doc_key, &message);
+        crypto_wipe(&doc_key, sizeof doc_key);
+    } else {
+        buf_add_byte(&message, BELL_HELLO);
+    }
+    bool somebody = ring_all(n, buf_view(&message));
+    n->beat_ms = somebody ? net_now_ms() + BEAT_MS : 0;
+    buf_release(&message);
+}
+
+/* --- hearing --- */
+
+static void hear_presence(struct replica *replica, struct bytes sealed, uint64_t now_ms)
+{
+    struct presence presence;
+    struct error err = {0};
+    if (!replica->indexed || !presence_open(sealed, &replica->entry.keys, &presence, &err))
+        return; /* of another document, from before a share; it will learn */
+    bool known = people_find(&replica->people, &presence.agent) != NULL;
+    struct session_peer peer = {.presence = presence, .state = PEER_HERE, .introduced = true, .writer = true,
+                                .heard_ms = now_ms};
+    struct person *person = people_hear(&replica->people, &peer, now_ms);
+    if (person)
+        person->is_neighbour = true;
+    if (!known && !(presence.flags & PRESENCE_LEAVING))
+        neighbours_present(replica, false); /* so that a newcomer knows us at once */
+    people_locate(&replica->people, replica->document);
+    replica_touch(replica);
+}
+
+/* A document was made for our path while we had not written anything: it is ours too. */
+static void look_for_document(struct replica *replica)
+{
+    struct error err = {0};
+    bool found = false;
+    if (replica->indexed || document_events(replica->document) > 0 || !replica->file.path)
+        return;
+    struct doc_entry mine = replica->entry;
+    replica->entry = (struct doc_entry){0};
+    struct selection selection = replica->buffer.selection;
+    if (!replica_find_entry(replica, &found, &err) || !found) {
+        doc_entry_release(&replica->entry);
+        replica->entry = mine;
+        return;
+    }
+    doc_entry_release(&mine);
+    if (!replica_restore(replica, &err))
+        replica_say(replica, "What another weft wrote cannot be read: %s", err.text);
+    buffer_select(&replica->buffer, selection);
+    neighbours_present(replica, false);
+    replica_touch(replica);
+}
+
+static void hear(struct replica *replica, struct bytes message, uint64_t now_ms)
+{
+    switch (message.data[0]) {
+    case BELL_ROWS:
+        replica->neighbours->rows_rung = true;
+        break;
+    case BELL_PRESENCE:
+        look_for_document(replica);
+        hear_presence(replica, bytes_slice(message, 1, message.len - 1), now_ms);
+        break;
+    case BELL_HELLO:
+        neighbours_present(replica, false);
+        break;
+    }
+}
+
+static void age(struct replica *replica, uint64_t now_ms)
+{
+    struct people *people = &replica->people;
+    for (size_t i = 0; i < people->count;) {
+        struct person *person = &people->items[i];
+        uint64_t quiet_ms = now_ms - person->peer.heard_ms;
+        if (person->is_neighbour && quiet_ms > GONE_MS) {
+            people_drop(people, &person->peer.presence.agent);
+            replica_touch(replica);
+            continue;
+        }
+        if (person->is_neighbour && quiet_ms > QUIET_MS && person->peer.state == PEER_HERE) {
+            person->peer.state = PEER_QUIET;
+            replica_touch(replica);
+        }
+        i++;
+    }
+}
+
+void neighbours_handle(struct replica *replica, uint64_t now_ms)
+{
+    struct neighbours *n = replica->neighbours;
+    unsigned char datagram[DATAGRAM_MAX];
+    if (!n)
+        return;
+    for (ssize_t got; (got = recv(n->fd, datagram, sizeof datagram, MSG_DONTWAIT)) > 0;)
+        hear(replica, bytes_of(datagram, (size_t)got), now_ms);
+    if (n->rows_rung) {
+        n->rows_rung = false;
+        look_for_document(replica);
+        replica_read_rows(replica);
+    }
+    if (n->beat_ms && now_ms >= n->beat_ms) {
+        neighbours_present(replica, false);
+        age(replica, now_ms);
+    }
+}
+
+uint64_t neighbours_next_ms(const struct replica *replica)
+{
+    return replica->neighbours && replica->neighbours->beat_ms ? replica->neighbours->beat_ms : UINT64_MAX;
+}
+
+bool replica_has_neighbours(const struct replica *replica)
+{
+    return replica->neighbours && replica->neighbours->beat_ms != 0;
+}

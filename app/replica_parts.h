@@ -1,0 +1,182 @@
+/*
+ * replica_parts - the inside of a replica, for the files that make it up and nobody else:
+ *
+ *   replica.c             its life, edits, undo, status, the loop
+ *   replica_journal.c     from and to the journal: restoring, beginning to write, rows of other processes
+ *   replica_file.c        the file: saving, changes by other programs
+ *   replica_room.c        sharing, joining, what the network thread reports
+ *   replica_neighbours.c  the doorbell between processes on one document
+ */
+#ifndef WEFT_APP_REPLICA_PARTS_H
+#define WEFT_APP_REPLICA_PARTS_H
+
+#include <pthread.h>
+
+#include "app/file_watch.h"
+#include "app/replica.h"
+#include "app/worker.h"
+#include "sync/agent_lock.h"
+#include "sync/journal_writer.h"
+
+struct neighbours;
+
+/* What was typed last, to know whether the next key belongs to the same undo step. */
+struct gesture {
+    enum edit_kind kind;
+    uint64_t at_ms;
+    uint64_t caret;      /* where the last edit left it */
+    bool after_space;    /* the last thing typed was white space */
+    bool open;           /* there is one to go on with */
+};
+
+/* The state of the file that belongs to the text: what was last read or written. */
+struct file_side {
+    char *path;                /* resolved; NULL: none */
+    struct file_stamp stamp;
+    struct digest hash;        /* of the bytes in the file */
+    bool hash_known;
+    struct rope *text;         /* those bytes; NULL: not known */
+    struct version version;    /* of the document that those bytes are */
+    struct file_watch *watch;  /* NULL: not watched */
+    uint64_t look_ms;          /* when to look at the file again; 0: no reason */
+    struct file_stamp looked;  /* as it was at the last look: read once it stays so */
+    bool saving;
+    bool gone_said;
+    enum disk_question question;
+    struct rope *other;        /* what is on disk, while there is a question */
+    struct line_diff other_diff;
+};
+
+struct replica {
+    struct env *env;
+    struct replica_port port;
+    bool is_private, short_lived, reads_only, insecure, work_alone;
+    char *person, *token_file, *label;
+
+    /* the document */
+    struct doc_entry entry; /* keys, role, state; strings owned */
+    bool indexed;           /* the index has the entry */
+    bool takes_path;        /* the path showed another document until now */
+    struct document *document;
+    struct chain *chain;
+    struct rope *base; /* the text at no events */
+    struct buffer buffer;
+    struct buffer_watch watch;
+    struct gesture gesture;
+    struct journal_view view;
+
+    /* who writes */
+    bool writing;              /* agent, journal and writer are there */
+    struct agent_lock lock;
+    struct agent_id agent;
+    struct agent_id *mine;     /* own agent first, then those taken over */
+    size_t mine_count, mine_cap;
+    struct sign_key doc_key;   /* this device in this document */
+
+    /* the journal */
+    struct journal *journal_found; /* opened to restore, handed to the writer when writing begins */
+    struct journal *reader;        /* for rows of other processes */
+    uint64_t place_read;           /* rows up to here are in the document */
+    struct journal_writer *writer;
+    uint64_t last_ticket;          /* of the last local batch */
+    struct buf genesis;            /* stored GENESIS; empty: never shared */
+    struct members *members;
+
+    /* the file */
+    struct file_side file;
+    struct worker *worker;
+
+    /* the room */
+    pthread_mutex_t net_lock;  /* around `net`: the journal's thread hands things on to it */
+    struct net *net;
+    uint64_t sessions;         /* begun by this agent */
+    struct received *held;     /* came before the base text */
+    size_t held_count, held_cap;
+    bool text_due, people_due, neighbour_rows_due; /* what replica_room_handle() has left to do */
+    bool joining;              /* the base text has not arrived */
+    uint64_t base_done, base_total;
+    struct people people;
+    bool present_due, away;
+    struct session_status net_status;
+    bool was_online, said_offline;
+    uint64_t received_edits, sent_edits; /* since the connection was lost */
+
+    /* neighbours and the loop */
+    struct neighbours *neighbours;
+    int epoll_fd, wake_fd;
+};
+
+/* MEMBER records as stored, for the next session. */
+struct members {
+    struct buf *stored;
+    struct agent_id *agents;
+    struct member *open;
+    size_t count, cap_stored, cap_agents, cap_open;
+};
+
+/* replica.c */
+void replica_say(struct replica *replica, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void replica_touch(struct replica *replica);
+struct replica *replica_new(struct env *env, const struct replica_options *options);
+void replica_free(struct replica *replica);
+void replica_watch_fd(struct replica *replica, int fd);
+/* Starts from a base text: document, chain, buffer. Takes the rope. */
+void replica_begin_document(struct replica *replica, struct rope *base);
+/* The base text of a joined document has come. Takes the rope; the chain stays. */
+void replica_take_base(struct replica *replica, struct rope *base);
+/* After document_add(): brings the text up to date. */
+void replica_update_text(struct replica *replica);
+/* Journals and sends batches that document_local() or document_undo() made. */
+void replica_commit(struct replica *replica, const struct batch_list *batches);
+bool replica_same_text(const struct rope *a, const struct rope *b);
+
+/* replica_journal.c */
+MUST_USE bool replica_find_entry(struct replica *replica, bool *found, struct error *err);
+MUST_USE bool replica_restore(struct replica *replica, struct error *err);
+/* Idempotent. Never fails: what cannot be done now is tried again by the writer. */
+void replica_begin_writing(struct replica *replica);
+void replica_read_rows(struct replica *replica);
+void replica_add_member(struct replica *replica, const struct member *member, struct bytes stored);
+MUST_USE bool replica_open_index(struct replica *replica, enum doc_index_mode mode, struct doc_index **index,
+                                 struct error *err);
+void replica_stop_writing(struct replica *replica);
+/* The connection for what this thread reads, and for claims. */
+MUST_USE bool replica_open_reader(struct replica *replica, struct error *err);
+/* A job that does nothing: whoever waits for it has waited for all before it. */
+journal_run_fn replica_nothing;
+/* Puts the base text, when it has come, and the genesis into the journal. */
+void replica_give_founding(struct replica *replica);
+/* Removes this document's journal and its place in the index, after the writer has stopped. */
+void replica_forget(struct replica *replica);
+/* Keeps the entry's name and genesis in index and journal. */
+void replica_put_name(struct replica *replica);
+
+/* replica_file.c */
+void replica_file_loaded(struct replica *replica, struct rope *text, struct file_stamp stamp);
+void replica_file_handle(struct replica *replica, uint64_t now_ms);
+uint64_t replica_file_next_ms(const struct replica *replica);
+void replica_file_release(struct file_side *file);
+void replica_hash_text(const struct rope *text, struct digest *out);
+/* Decides what a file that differs from what was saved means, when a document is opened again. */
+void replica_file_reconcile(struct replica *replica, struct rope *disk);
+void replica_put_saved(struct replica *replica);
+void replica_file_watch(struct replica *replica);
+
+/* replica_room.c */
+MUST_USE bool replica_go_online(struct replica *replica, struct error *err);
+void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all_sent);
+void replica_room_handle(struct replica *replica, uint64_t now_ms);
+uint64_t replica_room_next_ms(const struct replica *replica);
+void replica_present_soon(struct replica *replica);
+/* Into journal and document; replica->text_due says that the text is behind. */
+void replica_take_received(struct replica *replica, const struct received *received);
+
+/* replica_neighbours.c */
+void neighbours_open(struct replica *replica);
+void neighbours_close(struct replica *replica);
+void neighbours_handle(struct replica *replica, uint64_t now_ms);
+void neighbours_ring(struct replica *replica, uint64_t place);       /* any thread: rows up to `place` are there */
+void neighbours_present(struct replica *replica, bool leaving);
+uint64_t neighbours_next_ms(const struct replica *replica);
+
+#endif

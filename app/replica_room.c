@@ -1,0 +1,739 @@
+#include "app/replica_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "app/addresses.h"
+#include "editor/base/xalloc.h"
+
+enum {
+    GATHER_WAIT_MS = 3000, /* for the journal to have what was typed before going online */
+    CLOSE_WAIT_MS = 5000,  /* for the relay to forget a closed document */
+    COUNTER_STEP_BITS = 24, /* a new session of the same agent seals with counters that no earlier one reached */
+};
+
+bool replica_is_shared(const struct replica *replica)
+{
+    return replica->entry.state == DOC_SHARED;
+}
+
+/* --- what the session needs from the journal --- */
+
+struct gathered {
+    struct buf *members, *outbox;
+    size_t member_count, member_cap, outbox_count, outbox_cap;
+};
+
+static void gather(struct buf **items, size_t *count, size_t *cap, struct bytes stored)
+{
+    *items = xgrow(*items, cap, *count + 1, sizeof **items);
+    (*items)[*count] = (struct buf){0};
+    buf_add_bytes(&(*items)[(*count)++], stored);
+}
+
+static bool gather_outbox(void *self, const struct journal_sent *sent)
+{
+    struct gathered *gathered = self;
+    if (sent->kind == RECORD_EVENTS)
+        gather(&gathered->outbox, &gathered->outbox_count, &gathered->outbox_cap, sent->stored);
+    return true;
+}
+
+static bool gather_member(void *self, const struct journal_sent *sent)
+{
+    struct gathered *gathered = self;
+    if (sent->kind == RECORD_MEMBER)
+        gather(&gathered->members, &gathered->member_count, &gathered->member_cap, sent->stored);
+    return true;
+}
+
+static void gathered_release(struct gathered *gathered)
+{
+    for (size_t i = 0; i < gathered->member_count; i++)
+        buf_release(&gathered->members[i]);
+    for (size_t i = 0; i < gathered->outbox_count; i++)
+        buf_release(&gathered->outbox[i]);
+    free(gathered->members);
+    free(gathered->outbox);
+}
+
+/* Of this process's agents: their MEMBER records, and what is sealed and not acknowledged. */
+static bool gather_all(struct replica *replica, struct gathered *gathered, struct journal_relay *relay, struct error *err)
+{
+    for (size_t i = 0; i < replica->mine_count; i++)
+        if (!journal_outbox_of(replica->reader, &replica->mine[i], 0,
+                               (struct journal_sent_visitor){gathered, gather_member}, err))
+            return false;
+    if (replica->members)
+        for (size_t i = 0; i < replica->members->count; i++)
+            gather(&gathered->members, &gathered->member_count, &gathered->member_cap,
+                   buf_view(&replica->members->stored[i]));
+    return journal_outbox_unacked(replica->reader, (struct journal_sent_visitor){gathered, gather_outbox}, err) &&
+           journal_relay_get(replica->reader, relay, err);
+}
+
+/* Batches that are in no outbox record yet. */
+static bool send_row(void *self, const struct journal_row *row)
+{
+    struct replica *replica = self;
+    if (row->form == JOURNAL_LOCAL) {
+        struct local_batch batch = {.agent = row->agent, .seq0 = row->seq0, .count = row->count, .plain = row->body,
+                                    .digest = row->digest, .gesture = true};
+        net_local(replica->net, &batch);
+    }
+    return true;
+}
+
+static bool send_unsealed(struct replica *replica, struct error *err)
+{
+    for (size_t i = 0; i < replica->mine_count; i++) {
+        uint64_t next_seq = 0;
+        struct journal_read read = {0};
+        if (!journal_outbox_next_seq(replica->reader, &replica->mine[i], &next_seq, err) ||
+            !journal_rows_of(replica->reader, &replica->mine[i], next_seq, (struct journal_visitor){replica, send_row},
+                             &read, err))
+            return false;
+    }
+    return true;
+}
+
+static struct bytes *views_of(const struct buf *items, size_t count)
+{
+    struct bytes *views = xmalloc((count + 1) * sizeof *views);
+    for (size_t i = 0; i < count; i++)
+        views[i] = buf_view(&items[i]);
+    return views;
+}
+
+static bool read_token(struct replica *replica, struct buf *token, struct error *err)
+{
+    const char *path = replica->token_file ? replica->token_file : replica->env->config.relay_token_file;
+    if (!path)
+        return true;
+    if (!file_read_small(path, MESSAGE_TOKEN_BYTES_MAX, token, err))
+        return error_wrap(err, "the relay's token");
+    while (token->len && (token->data[token->len - 1] == '\n' || token->data[token->len - 1] == '\r'))
+        token->len--;
+    return true;
+}
+
+static bool start_net(struct replica *replica, const struct gathered *gathered, const struct journal_relay *relay,
+                      struct error *err)
+{
+    struct addresses addresses;
+    struct buf token = {0};
+    if (!addresses_of_entry(&replica->entry, replica->insecure, &addresses, err))
+        return false;
+    bool hosts = replica->entry.keys.access == ACCESS_ADMIN;
+    if (hosts && !read_token(replica, &token, err))
+        return false;
+    struct bytes *members = views_of(gathered->members, gathered->member_count);
+    struct bytes *outbox = views_of(gathered->outbox, gathered->outbox_count);
+    struct net_config config = {
+        .session = {.keys = &replica->entry.keys, .device = &replica->env->device, .self = replica->agent,
+                    .name = replica_person(replica), .chain = replica->chain, .genesis = buf_view(&replica->genesis),
+                    .create = hosts, .base = hosts ? replica->base : NULL, .token = buf_view(&token),
+                    .has_base = !replica->joining, .pinned = addresses.pinned,
+                    .resume = {.log = relay->log, .place = relay->place, .hash = relay->hash},
+                    .first_counter = replica->sessions++ << COUNTER_STEP_BITS, .members = members,
+                    .member_count = gathered->member_count, .outbox = outbox, .outbox_count = gathered->outbox_count},
+        .addresses = addresses.items,
+        .address_count = addresses.count,
+    };
+    memcpy(config.session.relay_pin, addresses.relay_pin, sizeof config.session.relay_pin);
+    struct net *net = net_start(&config, err);
+    free(members);
+    free(outbox);
+    buf_release(&token);
+    pthread_mutex_lock(&replica->net_lock);
+    replica->net = net;
+    pthread_mutex_unlock(&replica->net_lock);
+    return net != NULL;
+}
+
+bool replica_go_online(struct replica *replica, struct error *err)
+{
+    struct gathered gathered = {0};
+    struct journal_relay relay = {0};
+    if (replica->net || replica->work_alone)
+        return true;
+    replica_begin_writing(replica);
+    /* Everything typed so far has to be where it can be read again. */
+    uint64_t ticket = journal_writer_run(replica->writer, replica_nothing, NULL, (struct journal_done){0});
+    if (journal_writer_wait(replica->writer, ticket, GATHER_WAIT_MS * 1000) != JOURNAL_WAIT_DONE)
+        return error_set(err, ERR_BUSY, 0, "the journal does not take what was typed, so it cannot be shared now");
+    /* A private replica has nothing from before: its journal began empty, in memory. */
+    bool has_past = !replica->is_private;
+    if (has_past && !replica_open_reader(replica, err))
+        return false;
+    bool good = (!has_past || gather_all(replica, &gathered, &relay, err)) &&
+                start_net(replica, &gathered, &relay, err) && (!has_past || send_unsealed(replica, err));
+    gathered_release(&gathered);
+    if (!good)
+        return error_wrap(err, "cannot go online");
+    replica_watch_fd(replica, net_fd(replica->net));
+    replica_present_soon(replica);
+    return true;
+}
+
+void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all_sent)
+{
+    pthread_mutex_lock(&replica->net_lock);
+    struct net *net = replica->net;
+    replica->net = NULL;
+    pthread_mutex_unlock(&replica->net_lock);
+    if (net)
+        *all_sent = net_stop(net, deadline_ms);
+    people_clear(&replica->people);
+}
+
+void replica_work_alone(struct replica *replica, bool alone)
+{
+    struct error err = {0};
+    bool all_sent;
+    replica->work_alone = alone;
+    if (alone)
+        replica_go_offline(replica, 0, &all_sent);
+    else if (replica_is_shared(replica) && !replica_go_online(replica, &err))
+        replica_say(replica, "%s", err.text);
+    replica_touch(replica);
+}
+
+void replica_set_away(struct replica *replica, bool away)
+{
+    replica->away = away;
+    replica_present_soon(replica);
+}
+
+/* --- sharing --- */
+
+static bool put_state(struct replica *replica, enum doc_state state, struct error *err)
+{
+    struct doc_index *index;
+    if (!replica_open_index(replica, DOC_INDEX_CREATE, &index, err))
+        return false;
+    bool good = doc_index_set_state(index, &replica->entry.doc, state, replica->entry.relay, (uint64_t)time(NULL), err);
+    doc_index_close(index);
+    if (good)
+        replica->entry.state = state;
+    return good;
+}
+
+/* What is in the file was never a state of the new document. */
+static void forget_file_version(struct file_side *file)
+{
+    struct event_id nowhere = {.seq = 0};
+    crypto_random(&nowhere.agent, sizeof nowhere.agent);
+    version_release(&file->version);
+    file->version.heads = xgrow(NULL, &file->version.cap, 1, sizeof nowhere);
+    file->version.heads[0] = nowhere;
+    file->version.count = 1;
+}
+
+/* A new document whose beginning is the text as it is now: what was written before stays in the old one, here. */
+static void begin_shared_document(struct replica *replica, const char *relay)
+{
+    struct rope *now = rope_snapshot(replica->buffer.text);
+    struct selection selection = replica->buffer.selection;
+    bool in_file = replica_same_text(now, replica->file.text);
+    char *path = replica->file.path;
+    neighbours_close(replica);
+    replica_stop_writing(replica);
+    doc_entry_release(&replica->entry);
+    doc_keys_new(&replica->entry.keys);
+    replica->entry = (struct doc_entry){.doc = replica->entry.keys.doc, .keys = replica->entry.keys, .role = DOC_HOST,
+                                        .state = DOC_SHARED, .name = xstrdup(replica->label), .relay = xstrdup(relay),
+                                        .shared_s = (uint64_t)time(NULL), .path = path ? xstrdup(path) : NULL};
+    replica->indexed = false;
+    replica->takes_path = path != NULL;
+    replica_begin_document(replica, now);
+    buffer_select(&replica->buffer, selection);
+    if (in_file)
+        version_release(&replica->file.version);
+    else
+        forget_file_version(&replica->file);
+    struct genesis genesis;
+    genesis_make(&replica->entry.keys, replica->base, &genesis);
+    snprintf(genesis.name, sizeof genesis.name, "%s", replica->label);
+    buf_clear(&replica->genesis);
+    genesis_seal(&genesis, &replica->entry.keys, &replica->genesis);
+    neighbours_open(replica);
+}
+
+bool replica_share(struct replica *replica, const char *relay, struct error *err)
+{
+    struct addresses checked;
+    char *written = NULL;
+    if (replica_is_shared(replica)) {
+        replica->work_alone = false;
+        return replica_go_online(replica, err);
+    }
+    if (replica->is_private)
+        return error_set(err, ERR_USAGE, 0, "a private buffer cannot be shared: nothing of it is kept");
+    if (rope_len(replica->buffer.text) > BASE_BYTES_MAX)
+        return error_set(err, ERR_LIMIT, 0, "%s is too large to share: %llu MiB, and 64 MiB is the most; it can be edited alone",
+                         replica->label, (unsigned long long)(rope_len(replica->buffer.text) >> 20));
+    if (!addresses_parse(relay, replica->insecure, &checked, &written, err))
+        return false;
+    begin_shared_document(replica, written);
+    free(written);
+    return replica_go_online(replica, err);
+}
+
+bool replica_unshare(struct replica *replica, bool close_for_all, struct error *err)
+{
+    bool all_sent;
+    if (!replica_is_shared(replica))
+        return error_set(err, ERR_USAGE, 0, "%s is not shared", replica->label);
+    if (close_for_all && replica->entry.keys.access != ACCESS_ADMIN)
+        return error_set(err, ERR_AUTH, 0, "only who shared %s can close it for everybody", replica->label);
+    if (close_for_all) {
+        if (!replica_go_online(replica, err))
+            return false;
+        net_delete_document(replica->net);
+        struct session_status status;
+        uint64_t until_ms = net_now_ms() + CLOSE_WAIT_MS;
+        do {
+            replica_wait(replica, 100);
+            net_status(replica->net, &status);
+        } while (status.refuse_code != REFUSE_CLOSED && net_now_ms() < until_ms);
+        if (status.refuse_code != REFUSE_CLOSED)
+            return error_set(err, ERR_OFFLINE, 0, "the relay did not confirm that %s is closed: %s; try again when it can be "
+                                                  "reached", replica->label, status.why.text);
+    }
+    replica_go_offline(replica, 1000, &all_sent);
+    return put_state(replica, DOC_UNSHARED, err);
+}
+
+char *replica_link(const struct replica *replica, enum access access)
+{
+    if (!replica->entry.relay || replica->entry.keys.access < access)
+        return NULL;
+    return addresses_link(&replica->entry, access);
+}
+
+/* --- joining --- */
+
+static bool find_known(struct replica *replica, const struct share_link *link, bool *found, struct error *err)
+{
+    struct doc_index *index;
+    *found = false;
+    if (replica->is_private)
+        return true;
+    if (!replica_open_index(replica, DOC_INDEX_CREATE, &index, err))
+        return false;
+    bool good = doc_index_find_doc(index, &link->doc, &replica->entry, found, err);
+    doc_index_close(index);
+    return good;
+}
+
+static bool entry_of_link(struct replica *replica, const struct share_link *link, bool *found, struct error *err)
+{
+    bool good = find_known(replica, link, found, err);
+    struct doc_keys keys;
+    share_link_keys(link, &keys);
+    if (good && (!*found || keys.access > replica->entry.keys.access))
+        replica->entry.keys = keys;
+    crypto_wipe(&keys, sizeof keys);
+    replica->entry.doc = link->doc;
+    replica->entry.state = DOC_SHARED;
+    if (!*found)
+        replica->entry.role = DOC_GUEST;
+    addresses_keep_link(&replica->entry, link);
+    return good;
+}
+
+struct replica *replica_join(struct env *env, const struct share_link *link, const char *save_as,
+                             const struct replica_options *options, struct error *err)
+{
+    struct replica *replica = replica_new(env, options);
+    bool found = false;
+    bool good = (!save_as || file_resolve(save_as, &replica->file.path, err)) &&
+                entry_of_link(replica, link, &found, err);
+    if (good && found) {
+        replica->indexed = true;
+        if (!replica->file.path && replica->entry.path)
+            replica->file.path = xstrdup(replica->entry.path);
+        good = replica_restore(replica, err);
+        if (good && replica->file.path)
+            (void)file_stat(replica->file.path, &replica->file.stamp, err);
+    } else if (good) {
+        replica->joining = true;
+        replica->entry.path = save_as ? xstrdup(replica->file.path) : NULL;
+        replica_begin_document(replica, rope_new());
+    }
+    if (good) {
+        replica->label = xstrdup(replica->entry.name ? replica->entry.name : "shared text");
+        good = replica_go_online(replica, err);
+    }
+    if (!good) {
+        replica_free(replica);
+        return NULL;
+    }
+    neighbours_open(replica);
+    return replica;
+}
+
+struct replica *replica_open_known(struct env *env, const struct doc_id *doc, const struct replica_options *options,
+                                   struct error *err)
+{
+    struct replica *replica = replica_new(env, options);
+    struct doc_index *index;
+    bool found = false;
+    bool good = replica_open_index(replica, DOC_INDEX_READ, &index, err);
+    if (good) {
+        good = doc_index_find_doc(index, doc, &replica->entry, &found, err);
+        doc_index_close(index);
+        if (good && !found)
+            good = error_set(err, ERR_MISSING, 0, "this document is not kept here");
+    }
+    if (good) {
+        replica->indexed = true;
+        replica->file.path = replica->entry.path ? xstrdup(replica->entry.path) : NULL;
+        replica->label = xstrdup(replica->entry.name ? replica->entry.name : "shared text");
+        good = replica_restore(replica, err);
+    }
+    if (good && replica_is_shared(replica))
+        good = replica_go_online(replica, err);
+    if (!good) {
+        replica_free(replica);
+        return NULL;
+    }
+    neighbours_open(replica);
+    return replica;
+}
+
+/* --- what the network thread reports --- */
+
+/* The name the host gave it, for the status line and as the suggestion when saving. */
+static void take_genesis(struct replica *replica, const struct net_event *event)
+{
+    const struct genesis *genesis = &event->genesis.genesis;
+    buf_clear(&replica->genesis);
+    buf_add_bytes(&replica->genesis, buf_view(&event->bytes));
+    if (genesis->name[0] && replica->joining) {
+        free(replica->label);
+        replica->label = xstrdup(genesis->name);
+        free(replica->entry.name);
+        replica->entry.name = xstrdup(genesis->name);
+        replica_put_name(replica);
+    }
+}
+
+static void take_base(struct replica *replica, const struct net_event *event)
+{
+    replica->base_done = event->base.done;
+    replica->base_total = event->base.total;
+    replica_touch(replica);
+    if (event->base.done != event->base.total || !replica->joining)
+        return;
+    replica->joining = false;
+    replica_take_base(replica, rope_from_bytes(buf_view(&event->bytes)));
+    for (size_t i = 0; i < replica->held_count; i++) {
+        replica_take_received(replica, &replica->held[i]);
+        received_release(&replica->held[i]);
+    }
+    replica->held_count = 0;
+}
+
+static void journal_received(struct replica *replica, const struct received *received)
+{
+    struct journal_received row = {.kind = RECORD_EVENTS, .agent = received->agent, .seq0 = received->seq0,
+                                   .count = received->count, .relay_place = received->place, .hash = received->hash,
+                                   .stored = buf_view(&received->stored)};
+    struct journal_relay relay = {.log = received->resume.log, .place = received->resume.place,
+                                  .hash = received->resume.hash};
+    journal_writer_received(replica->writer, &row, (struct journal_done){0});
+    journal_writer_relay(replica->writer, &relay);
+}
+
+void replica_take_received(struct replica *replica, const struct received *received)
+{
+    struct error err = {0};
+    journal_received(replica, received);
+    for (size_t i = 0; i < received->batches.count; i++) {
+        switch (document_add(replica->document, &received->batches.items[i], &err)) {
+        case DOCUMENT_ADDED:
+            replica->received_edits++;
+            replica->text_due = true;
+            break;
+        case DOCUMENT_KNOWN:
+            break;
+        case DOCUMENT_EARLY: /* from another process's rows, read in a moment */
+            replica->neighbour_rows_due = true;
+            break;
+        case DOCUMENT_REFUSED:
+            replica_say(replica, "An edit that came in cannot be taken: %s", err.text);
+            break;
+        }
+    }
+}
+
+static void take_received(struct replica *replica, struct net_event *event)
+{
+    if (!replica->joining) {
+        replica_take_received(replica, &event->received);
+        return;
+    }
+    replica->held = xgrow(replica->held, &replica->held_cap, replica->held_count + 1, sizeof *replica->held);
+    received_move(&replica->held[replica->held_count++], &event->received);
+}
+
+/* Passes an answer of the journal's thread on to the network's, if that is still there. */
+struct persisted {
+    struct replica *replica;
+    uint64_t ticket;
+};
+
+static void outbox_committed(void *self, const struct journal_result *result)
+{
+    struct persisted *persisted = self;
+    struct replica *replica = persisted->replica;
+    pthread_mutex_lock(&replica->net_lock);
+    if (result->ok && replica->net)
+        net_persisted(replica->net, persisted->ticket);
+    pthread_mutex_unlock(&replica->net_lock);
+    free(persisted);
+}
+
+static void take_persist(struct replica *replica, const struct net_event *event)
+{
+    const struct outbox_record *record = &event->persist.record;
+    struct journal_sent sent = {.kind = record->kind, .agent = record->agent, .seq0 = record->seq0,
+                                .count = record->count, .stored = buf_view(&event->bytes)};
+    struct persisted *persisted = xcalloc(1, sizeof *persisted);
+    *persisted = (struct persisted){replica, record->ticket};
+    journal_writer_outbox_put(replica->writer, &sent, (struct journal_done){outbox_committed, persisted});
+}
+
+struct acked {
+    struct agent_id agent;
+    uint64_t next_seq;
+};
+
+static bool ack_run(void *self, struct journal *journal, struct error *err)
+{
+    struct acked *acked = self;
+    return journal_outbox_ack_below(journal, &acked->agent, acked->next_seq, true, err);
+}
+
+static void free_done(void *self, const struct journal_result *result)
+{
+    (void)result;
+    free(self);
+}
+
+static void take_acked(struct replica *replica, const struct net_event *event)
+{
+    struct acked *acked = xcalloc(1, sizeof *acked);
+    *acked = (struct acked){event->acked.agent, event->acked.next_seq};
+    journal_writer_run(replica->writer, ack_run, acked, (struct journal_done){free_done, acked});
+}
+
+static void take_member(struct replica *replica, const struct net_event *event)
+{
+    const struct member *member = &event->member.member;
+    struct journal_received row = {.kind = RECORD_MEMBER, .agent = member->agent, .relay_place = event->member.resume.place,
+                                   .stored = buf_view(&event->bytes)};
+    record_hash(row.stored, &row.hash);
+    replica_add_member(replica, member, row.stored);
+    journal_writer_received(replica->writer, &row, (struct journal_done){0});
+}
+
+/* What a relay that lost its tail needs again, read on the journal's thread. */
+struct fetch {
+    struct replica *replica;
+    struct agent_id agent;
+    uint64_t from_seq;
+    struct gathered gathered;
+};
+
+static bool fetch_sent(void *self, const struct journal_sent *sent)
+{
+    struct fetch *fetch = self;
+    return gather_outbox(&fetch->gathered, sent);
+}
+
+static bool fetch_row(void *self, const struct journal_row *row)
+{
+    struct fetch *fetch = self;
+    struct gathered *gathered = &fetch->gathered;
+    if (row->form == JOURNAL_RECEIVED && row->kind == RECORD_EVENTS)
+        gather(&gathered->outbox, &gathered->outbox_count, &gathered->outbox_cap, row->body);
+    return true;
+}
+
+static bool fetch_run(void *self, struct journal *journal, struct error *err)
+{
+    struct fetch *fetch = self;
+    struct journal_read read = {0};
+    gathered_release(&fetch->gathered);
+    fetch->gathered = (struct gathered){0};
+    return journal_outbox_of(journal, &fetch->agent, fetch->from_seq, (struct journal_sent_visitor){fetch, fetch_sent},
+                             err) &&
+           (fetch->gathered.outbox_count > 0 ||
+            journal_rows_of(journal, &fetch->agent, fetch->from_seq, (struct journal_visitor){fetch, fetch_row}, &read, err));
+}
+
+static void fetch_done(void *self, const struct journal_result *result)
+{
+    struct fetch *fetch = self;
+    struct replica *replica = fetch->replica;
+    struct bytes *stored = views_of(fetch->gathered.outbox, fetch->gathered.outbox_count);
+    pthread_mutex_lock(&replica->net_lock);
+    if (replica->net)
+        net_fetched(replica->net, &fetch->agent, stored, result->ok ? fetch->gathered.outbox_count : 0, false);
+    pthread_mutex_unlock(&replica->net_lock);
+    free(stored);
+    gathered_release(&fetch->gathered);
+    free(fetch);
+}
+
+static void take_fetch(struct replica *replica, const struct net_event *event)
+{
+    struct fetch *fetch = xcalloc(1, sizeof *fetch);
+    *fetch = (struct fetch){.replica = replica, .agent = event->fetch.agent, .from_seq = event->fetch.from_seq};
+    journal_writer_run(replica->writer, fetch_run, fetch, (struct journal_done){fetch_done, fetch});
+}
+
+static void take_alarm(struct replica *replica, const struct net_event *event)
+{
+    char agent[2 * 4 + 1];
+    const struct error *why = &event->alarm.why;
+    id_hex(event->alarm.agent.bytes, 4, agent);
+    switch (event->alarm.alarm) {
+    case ALARM_RECORD_REFUSED:
+        replica_say(replica, "Edits of agent %s are not taken: %s", agent, why->text);
+        break;
+    case ALARM_FORKED:
+        replica_say(replica, "Agent %s has written two different things under one number: %s", agent, why->text);
+        break;
+    case ALARM_WITHHELD:
+        replica_say(replica, "The relay withholds edits of agent %s.", agent);
+        break;
+    case ALARM_OWN_FORKED:
+        replica_say(replica, "The relay has something else under our own number: was an old backup restored? %s", why->text);
+        break;
+    case ALARM_REJECTED:
+        replica_say(replica, "%s", why->text);
+        break;
+    }
+}
+
+static void say_offline(struct replica *replica, const struct session_status *status)
+{
+    if (replica->said_offline || !replica->was_online)
+        return;
+    replica->said_offline = true;
+    replica->received_edits = 0;
+    replica->sent_edits = status->unacked_edits;
+    replica_say(replica, "Offline. Type on: all is kept here and sent when the link is back.");
+}
+
+static void say_back(struct replica *replica)
+{
+    if (replica->said_offline)
+        replica_say(replica, "Back: sent %llu, received %llu.", (unsigned long long)replica->sent_edits,
+                    (unsigned long long)replica->received_edits);
+    replica->said_offline = false;
+    replica->was_online = true;
+}
+
+static void take_status(struct replica *replica, const struct session_status *status)
+{
+    enum session_state before = replica->net_status.state;
+    unsigned refused_before = replica->net_status.refuse_code;
+    replica->net_status = *status;
+    if (status->state == SESSION_OFFLINE)
+        say_offline(replica, status);
+    if (replica->said_offline && status->unacked_edits > replica->sent_edits)
+        replica->sent_edits = status->unacked_edits;
+    bool settled = status->state == SESSION_ONLINE && status->caught_up && status->unacked_batches == 0;
+    if (settled)
+        say_back(replica);
+    if (status->state == SESSION_REFUSED && (before != SESSION_REFUSED || status->refuse_code != refused_before))
+        replica_say(replica, "%s Your edits are kept.", status->why.text);
+    replica_touch(replica);
+}
+
+static void take_event(struct replica *replica, struct net_event *event, uint64_t now_ms)
+{
+    switch (event->kind) {
+    case NET_RECEIVED: take_received(replica, event); break;
+    case NET_PERSIST: take_persist(replica, event); break;
+    case NET_ACKED: take_acked(replica, event); break;
+    case NET_MEMBER: take_member(replica, event); break;
+    case NET_GENESIS: take_genesis(replica, event); break;
+    case NET_BASE: take_base(replica, event); break;
+    case NET_FETCH: take_fetch(replica, event); break;
+    case NET_PEER:
+        people_hear(&replica->people, &event->peer, now_ms);
+        replica->people_due = true;
+        break;
+    case NET_ALARM: take_alarm(replica, event); break;
+    case NET_MOVED:
+        replica_say(replica, "The relay says this document has moved; ask for a new link.");
+        break;
+    case NET_STATUS: take_status(replica, &event->status); break;
+    }
+}
+
+/* --- presence --- */
+
+void replica_present_soon(struct replica *replica)
+{
+    replica->present_due = true;
+}
+
+static void present(struct replica *replica)
+{
+    struct version version = {0};
+    struct session_view view = {.flags = replica->away ? PRESENCE_AWAY : 0};
+    document_version(replica->document, &version);
+    view.events_seen = document_events(replica->document);
+    if (version.count <= PRESENCE_HEADS_MAX && !replica->joining) {
+        memcpy(view.heads, version.heads, version.count * sizeof *version.heads);
+        view.head_count = version.count;
+        view.has_cursor = true;
+        view.cursor = replica->buffer.selection.head;
+        view.anchor = replica->buffer.selection.anchor;
+    }
+    version_release(&version);
+    if (replica->net)
+        net_present(replica->net, &view);
+    neighbours_present(replica, false);
+    replica->present_due = false;
+}
+
+void replica_room_handle(struct replica *replica, uint64_t now_ms)
+{
+    if (replica->net) {
+        for (struct net_event *event; (event = net_next(replica->net));) {
+            take_event(replica, event, now_ms);
+            net_event_free(event);
+        }
+    }
+    if (replica->neighbour_rows_due) {
+        replica->neighbour_rows_due = false;
+        replica_read_rows(replica);
+    }
+    if (replica->text_due)
+        replica_update_text(replica);
+    else if (replica->people_due)
+        people_locate(&replica->people, replica->document);
+    if (replica->text_due || replica->people_due)
+        replica_touch(replica);
+    replica->text_due = replica->people_due = false;
+    if (replica->present_due)
+        present(replica);
+}
+
+uint64_t replica_room_next_ms(const struct replica *replica)
+{
+    /* The status counts seconds while something is unsent; everything else comes with an event. */
+    bool counts = replica->net && replica->net_status.state == SESSION_ONLINE && replica->net_status.unacked_edits > 0;
+    enum { COUNT_MS = 500 };
+    return counts ? net_now_ms() + COUNT_MS : UINT64_MAX;
+}

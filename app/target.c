@@ -1,0 +1,92 @@
+#include "app/target.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/verbs.h"
+#include "editor/base/xalloc.h"
+
+bool target_is_link(const char *word)
+{
+    return strstr(word, "://") != NULL;
+}
+
+bool target_parse_link(const char *word, bool insecure, struct share_link *link, struct error *err)
+{
+    if (!share_link_parse(bytes_of_string(word), link, err))
+        return false;
+    if (insecure || !share_link_needs_insecure(link))
+        return true;
+    share_link_wipe(link);
+    return error_set(err, ERR_USAGE, 0, "this link goes to a public relay without encryption on the way; ask for one that "
+                                        "begins with weft://, or use --insecure");
+}
+
+static void say_on_stderr(void *self, const char *text)
+{
+    fprintf(stderr, "weft %s: %s\n", (const char *)self, text);
+}
+
+struct replica_port target_port(const char *verb)
+{
+    return (struct replica_port){.self = (void *)verb, .said = say_on_stderr};
+}
+
+enum target_wait target_settle(struct replica *replica, uint64_t timeout_ms, struct error *err)
+{
+    uint64_t until_ms = net_now_ms() + timeout_ms;
+    struct replica_status status;
+    while (!replica_is_settled(replica)) {
+        uint64_t now_ms = net_now_ms();
+        replica_status(replica, now_ms, &status);
+        if (status.net.state == SESSION_REFUSED) {
+            *err = status.net.why;
+            return TARGET_REFUSED;
+        }
+        if (now_ms >= until_ms) {
+            if (status.net.why.text[0])
+                *err = status.net.why;
+            else
+                error_set(err, ERR_OFFLINE, 0, "no answer for %llu s", (unsigned long long)timeout_ms / 1000);
+            return TARGET_TIMED_OUT;
+        }
+        enum { STEP_MS = 50 };
+        replica_wait(replica, STEP_MS);
+    }
+    return TARGET_DONE;
+}
+
+/* ":12" or ":12:3" at the end of a word. False when that is not what stands there. */
+static bool split_place(char *word, uint64_t *line, uint64_t *column)
+{
+    char *last = strrchr(word, ':'), *end;
+    if (!last || last == word || last[1] < '0' || last[1] > '9')
+        return false;
+    uint64_t number = strtoull(last + 1, &end, 10);
+    if (*end && !(*end == ':' && end[1] == '\0'))
+        return false;
+    *last = '\0';
+    char *before = strrchr(word, ':');
+    if (before && before != word && before[1] >= '0' && before[1] <= '9') {
+        uint64_t first = strtoull(before + 1, &end, 10);
+        if (*end == '\0') {
+            *before = '\0';
+            *line = first;
+            *column = number;
+            return true;
+        }
+    }
+    *line = number;
+    return true;
+}
+
+char *target_path(const char *word, uint64_t *line, uint64_t *column)
+{
+    char *path = xstrdup(word);
+    *line = *column = 0;
+    if (access(word, F_OK) != 0) /* a file of exactly that name goes first */
+        split_place(path, line, column);
+    return path;
+}

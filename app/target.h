@@ -1,0 +1,27 @@
+/*
+ * target - the LINK|FILE of the verbs that need no terminal, and waiting without one.
+ */
+#ifndef WEFT_APP_TARGET_H
+#define WEFT_APP_TARGET_H
+
+#include "app/replica.h"
+
+bool target_is_link(const char *word);
+/* Reads a link from text; wipes nothing. Refuses a plain public relay unless `insecure`. */
+MUST_USE bool target_parse_link(const char *word, bool insecure, struct share_link *link, struct error *err);
+
+/* Says every message of a replica on stderr; `self` of the port is the verb's name. */
+struct replica_port target_port(const char *verb);
+
+enum target_wait { TARGET_DONE, TARGET_TIMED_OUT, TARGET_REFUSED };
+/*
+ * Runs the replica until everything is acknowledged and caught up (replica_is_settled()), at most timeout_ms.
+ * TARGET_REFUSED: the relay will not have us; TARGET_TIMED_OUT: it cannot be reached. *err says which and why.
+ */
+enum target_wait target_settle(struct replica *replica, uint64_t timeout_ms, struct error *err);
+enum { TARGET_TIMEOUT_MS = 15000 };
+
+/* The file's path beside a word like "notes.md:12:3" or after "+12:3". *line and *column 0 when not given. Heap string. */
+char *target_path(const char *word, uint64_t *line, uint64_t *column);
+
+#endif

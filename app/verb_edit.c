@@ -1,0 +1,391 @@
+/*
+ * The verbs with a screen: edit, share, join.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/editor.h"
+#include "app/own_relay.h"
+#include "app/target.h"
+#include "app/verb_list.h"
+#include "app/verbs.h"
+#include "editor/base/unicode.h"
+#include "editor/base/xalloc.h"
+
+/* --- files that are not kept --- */
+
+/* What is written for a moment: a commit message, a crontab. Journaled for crash safety, forgotten on any normal exit. */
+static bool is_short_lived(const char *path)
+{
+    static const char *const below[] = {"/tmp/", "/dev/shm/", "/var/tmp/"};
+    static const char *const contains[] = {"/.git/", "/crontab."};
+    static const char *const ends[] = {"_EDITMSG", "git-rebase-todo"};
+    size_t len = strlen(path);
+    for (size_t i = 0; i < sizeof below / sizeof *below; i++)
+        if (strncmp(path, below[i], strlen(below[i])) == 0)
+            return true;
+    for (size_t i = 0; i < sizeof contains / sizeof *contains; i++)
+        if (strstr(path, contains[i]))
+            return true;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (len >= strlen(ends[i]) && strcmp(path + len - strlen(ends[i]), ends[i]) == 0)
+            return true;
+    return false;
+}
+
+/* What should leave no trace at all: keys, password stores, what sudoedit hands over. */
+static bool is_secret(const char *path)
+{
+    static const char *const contains[] = {"/.ssh/", "/.gnupg/", "/.password-store/", "/.weft/", "/shm/pass."};
+    static const char *const ends[] = {".pem", ".key", ".gpg", ".kdbx"};
+    size_t len = strlen(path);
+    for (size_t i = 0; i < sizeof contains / sizeof *contains; i++)
+        if (strstr(path, contains[i]))
+            return true;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (len > strlen(ends[i]) && strcmp(path + len - strlen(ends[i]), ends[i]) == 0)
+            return true;
+    return getenv("SUDO_USER") && getenv("SUDO_COMMAND") && strstr(getenv("SUDO_COMMAND"), "sudoedit");
+}
+
+/* --- standard input as text --- */
+
+static bool read_stdin(struct buf *out, struct error *err)
+{
+    enum { PIECE = 1 << 16, STDIN_BYTES_MAX = 1 << 30 };
+    for (;;) {
+        unsigned char *into = buf_extend(out, PIECE);
+        ssize_t got = read(STDIN_FILENO, into, PIECE);
+        out->len -= PIECE - (got > 0 ? (size_t)got : 0);
+        if (got == 0)
+            return true;
+        if (got < 0)
+            return error_errno(err, "cannot read standard input");
+        if (out->len > STDIN_BYTES_MAX)
+            return error_set(err, ERR_LIMIT, 0, "standard input is longer than 1 GiB; save it to a file first");
+    }
+}
+
+/* --- opening --- */
+
+struct opening {
+    struct env *env;
+    struct editor *editor;
+    struct replica_options options;
+};
+
+static void go_to(struct replica *replica, uint64_t line, uint64_t column)
+{
+    const struct rope *text = replica_buffer(replica)->text;
+    if (line == 0)
+        return;
+    uint64_t target = line > rope_lines(text) ? rope_lines(text) - 1 : line - 1;
+    uint64_t at = rope_line_start(text, target), end = rope_line_end(text, target);
+    for (uint64_t i = 1; i < column && at < end; i++)
+        at = rope_cluster_next(text, at);
+    replica_select(replica, selection_at(at));
+}
+
+static void say_shared_since(struct opening *opening, struct replica *replica)
+{
+    const struct doc_entry *entry = replica_entry(replica);
+    char since[32];
+    time_t shared = (time_t)entry->shared_s;
+    struct tm local;
+    strftime(since, sizeof since, "%e %B", localtime_r(&shared, &local));
+    char *text = xformat("%s is shared since %s. Online now; Alt+A works alone, weft unshare stops it.",
+                         replica_label(replica), since[0] == ' ' ? since + 1 : since);
+    editor_say(opening->editor, text);
+    free(text);
+}
+
+static bool open_one(struct opening *opening, const char *word, uint64_t line, uint64_t column, struct error *err)
+{
+    struct buf text = {0};
+    bool from_stdin = strcmp(word, "-") == 0;
+    if (from_stdin && !read_stdin(&text, err))
+        return false;
+    uint64_t at_line = 0, at_column = 0;
+    char *path = from_stdin ? NULL : target_path(word, &at_line, &at_column);
+    struct replica_options options = opening->options;
+    options.short_lived = path && is_short_lived(path);
+    options.is_private = options.is_private || (path && is_secret(path));
+    struct replica *replica = replica_open(opening->env, path, buf_view(&text), &options, err);
+    buf_release(&text);
+    free(path);
+    if (!replica)
+        return false;
+    go_to(replica, at_line ? at_line : line, at_line ? at_column : column);
+    editor_add(opening->editor, replica);
+    if (replica_is_shared(replica)) {
+        struct error offline = {0};
+        if (replica_share(replica, NULL, &offline))
+            say_shared_since(opening, replica);
+        else
+            editor_say(opening->editor, offline.text);
+    }
+    return true;
+}
+
+/* "+12:3" in front of a file. */
+static bool parse_plus(const char *word, uint64_t *line, uint64_t *column)
+{
+    char *end;
+    if (word[0] != '+' || word[1] < '0' || word[1] > '9')
+        return false;
+    *line = strtoull(word + 1, &end, 10);
+    *column = *end == ':' || *end == ',' ? strtoull(end + 1, &end, 10) : 0;
+    return *end == '\0';
+}
+
+static bool open_all(struct opening *opening, const struct args *args, struct error *err)
+{
+    uint64_t line = 0, column = 0;
+    bool any = false;
+    for (size_t i = 0; i < args->positional_count; i++) {
+        if (parse_plus(args->positional[i], &line, &column))
+            continue;
+        if (!open_one(opening, args->positional[i], line, column, err))
+            return false;
+        line = column = 0;
+        any = true;
+    }
+    if (any)
+        return true;
+    struct replica *replica = replica_open(opening->env, NULL, (struct bytes){0}, &opening->options, err);
+    if (!replica)
+        return false;
+    editor_add(opening->editor, replica);
+    editor_say(opening->editor, "^S save  ^Q quit  ^Z undo mine  ^F find  ^O open  ^G or F1 help");
+    return true;
+}
+
+static int run_and_free(struct editor *editor, const char *verb, bool opened, const struct error *err)
+{
+    int status = opened ? editor_run(editor) : 0;
+    struct error kept = *err;
+    int closed = editor_free(editor);
+    if (!opened)
+        return verb_fail(verb, &kept);
+    return status ? status : closed;
+}
+
+int verb_edit_run(struct env *env, const struct args *args)
+{
+    struct error err = {0};
+    struct opening opening = {.env = env};
+    struct editor_options editor_options = {.terminal_fd = -1};
+    opening.editor = editor_new(env, &editor_options, &err);
+    if (!opening.editor)
+        return verb_fail("", &err);
+    opening.options = (struct replica_options){.port = editor_port(opening.editor),
+                                               .is_private = args_flag(args, "--private"),
+                                               .name = args_value(args, "--name")};
+    bool opened = open_all(&opening, args, &err);
+    return run_and_free(opening.editor, "", opened, &err);
+}
+
+/* --- share --- */
+
+static int print_links(struct replica *replica)
+{
+    char *edit = replica_link(replica, ACCESS_WRITE), *view = replica_link(replica, ACCESS_READ);
+    if (edit)
+        printf("edit %s\n", edit);
+    if (view)
+        printf("view %s\n", view);
+    fflush(stdout);
+    free(edit);
+    free(view);
+    return EXIT_OK;
+}
+
+/* Shares without a screen: done when the relay has everything. */
+static int share_no_edit(struct env *env, const char *path, const char *relay, struct replica_options options)
+{
+    struct error err = {0}, closing = {0};
+    options.port = target_port("share");
+    struct replica *replica = replica_open(env, path, (struct bytes){0}, &options, &err);
+    if (!replica)
+        return verb_fail("share", &err);
+    int status = EXIT_OK;
+    if (!replica_share(replica, relay, &err) || target_settle(replica, TARGET_TIMEOUT_MS, &err) != TARGET_DONE)
+        status = verb_fail("share", &err);
+    else
+        print_links(replica);
+    if (!replica_close(replica, 1000, NULL, &closing))
+        status = verb_fail("share", &closing);
+    return status;
+}
+
+static char *relay_to_use(struct env *env, const struct args *args, bool may_ask, struct error *err)
+{
+    const char *named = args_value(args, "--relay");
+    if (!named)
+        named = env->config.relay;
+    return named ? xstrdup(named) : own_relay_ensure(env, may_ask, err);
+}
+
+/* Whether the file is in a room already: then no relay has to be found for it. */
+static bool is_shared_already(struct env *env, const char *path)
+{
+    struct error err = {0};
+    struct replica_options options = {.reads_only = true, .alone = true};
+    struct replica *replica = replica_open(env, path, (struct bytes){0}, &options, &err);
+    bool shared = replica && replica_is_shared(replica);
+    if (replica)
+        (void)replica_close(replica, 0, NULL, &err); /* nothing was opened for writing */
+    return shared;
+}
+
+int verb_share_run(struct env *env, const struct args *args)
+{
+    struct error err = {0};
+    bool no_edit = args_flag(args, "--no-edit");
+    if (args->positional_count != 1) {
+        fputs("weft share: name one file: weft share FILE\n", stderr);
+        return EXIT_USAGE;
+    }
+    const char *path = args->positional[0];
+    struct replica_options options = {.name = args_value(args, "--name"), .token_file = args_value(args, "--token-file"),
+                                      .insecure = args_flag(args, "--insecure")};
+    bool shared = is_shared_already(env, path);
+    char *relay = shared && !args_value(args, "--relay") ? NULL : relay_to_use(env, args, !no_edit, &err);
+    if (!shared && !relay)
+        return verb_fail("share", &err);
+    if (no_edit) {
+        int status = share_no_edit(env, path, relay, options);
+        free(relay);
+        return status;
+    }
+    struct editor_options editor_options = {.terminal_fd = -1, .show_links = true};
+    struct editor *editor = editor_new(env, &editor_options, &err);
+    if (!editor) {
+        free(relay);
+        return verb_fail("share", &err);
+    }
+    options.port = editor_port(editor);
+    struct replica *replica = replica_open(env, path, (struct bytes){0}, &options, &err);
+    bool opened = replica && replica_share(replica, relay, &err);
+    if (replica)
+        editor_add(editor, replica);
+    if (opened && !shared)
+        editor_say(editor, "People with a link can also see how the text changed since now, deleted text included.");
+    free(relay);
+    return run_and_free(editor, "share", opened, &err);
+}
+
+/* --- join --- */
+
+/* Reads a line without showing it: what is typed here is a secret. */
+static bool read_link_line(char *line, size_t size)
+{
+    struct termios shown, hidden;
+    bool terminal = tcgetattr(STDIN_FILENO, &shown) == 0;
+    if (terminal) {
+        fputs("Link (not shown; Enter alone lists what you joined before): ", stderr);
+        hidden = shown;
+        hidden.c_lflag &= ~(tcflag_t)ECHO;
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+    }
+    bool got = fgets(line, (int)size, stdin) != NULL;
+    if (terminal) {
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+        fputc('\n', stderr);
+    }
+    return got;
+}
+
+struct listing {
+    struct doc_id docs[9];
+    size_t count;
+};
+
+static bool list_joined(void *self, const struct doc_entry *entry)
+{
+    struct listing *listing = self;
+    struct buf label = {0};
+    if (entry->state != DOC_SHARED)
+        return true;
+    unicode_safe_label(bytes_of_string(entry->name ? entry->name : "shared text"), 48, &label);
+    listing->docs[listing->count++] = entry->doc;
+    fprintf(stderr, "  [%zu] %s%s%s\n", listing->count, buf_string(&label), entry->path ? "  " : "",
+            entry->path ? entry->path : "");
+    buf_release(&label);
+    return listing->count < sizeof listing->docs / sizeof *listing->docs;
+}
+
+static bool choose_recent(struct env *env, struct doc_id *doc, struct error *err)
+{
+    struct listing listing = {0};
+    char *path = paths_state_file(&env->paths, "index.db");
+    struct doc_index *index = env_device(env, err) ? doc_index_open(path, DOC_INDEX_READ, &env->device, err) : NULL;
+    free(path);
+    bool good = index && doc_index_recent(index, 0, list_joined, &listing, err);
+    doc_index_close(index);
+    if (good && listing.count == 0)
+        good = error_set(err, ERR_MISSING, 0, "you have joined nothing yet; ask somebody for a link");
+    if (!good)
+        return false;
+    fputs("Which? ", stderr);
+    char line[16];
+    unsigned long choice = fgets(line, sizeof line, stdin) ? strtoul(line, NULL, 10) : 0;
+    if (choice < 1 || choice > listing.count)
+        return error_set(err, ERR_USAGE, 0, "nothing chosen");
+    *doc = listing.docs[choice - 1];
+    return true;
+}
+
+static struct replica *join_one(struct env *env, const char *word, const char *save_as,
+                                const struct replica_options *options, const struct doc_id *known, struct error *err)
+{
+    struct share_link link;
+    if (known)
+        return replica_open_known(env, known, options, err);
+    if (!target_parse_link(word, options->insecure, &link, err))
+        return NULL;
+    struct replica *replica = replica_join(env, &link, save_as, options, err);
+    share_link_wipe(&link);
+    return replica;
+}
+
+/* An existing file is never written over without a question: joining with --save-as refuses it, ^S asks. */
+static bool check_save_as(const char *path, struct error *err)
+{
+    return !path || access(path, F_OK) != 0 ||
+           error_set(err, ERR_USAGE, 0, "%s exists already; name another file, or save in the editor with ^S, which asks and "
+                                        "keeps a copy", path);
+}
+
+int verb_join_run(struct env *env, const struct args *args)
+{
+    char line[SHARE_LINK_BYTES_MAX] = "";
+    struct error err = {0};
+    struct doc_id doc;
+    bool known = false;
+    const char *word = args->positional_count ? args->positional[0] : line;
+    const char *save_as = args_value(args, "--save-as");
+    if (!check_save_as(save_as, &err))
+        return verb_fail("join", &err);
+    if (!args->positional_count) {
+        (void)read_link_line(line, sizeof line);
+        known = line[strspn(line, " \t\r\n")] == '\0';
+        if (known && !choose_recent(env, &doc, &err))
+            return verb_fail("join", &err);
+    }
+    struct editor_options editor_options = {.terminal_fd = -1};
+    struct editor *editor = editor_new(env, &editor_options, &err);
+    if (!editor)
+        return verb_fail("join", &err);
+    struct replica_options options = {.port = editor_port(editor), .name = args_value(args, "--name"),
+                                      .insecure = args_flag(args, "--insecure")};
+    struct replica *replica = join_one(env, word, save_as, &options, known ? &doc : NULL, &err);
+    crypto_wipe(line, sizeof line);
+    if (replica)
+        editor_add(editor, replica);
+    return run_and_free(editor, "join", replica != NULL, &err);
+}
