@@ -364,10 +364,22 @@ struct version {
     int64_t application, number;
 };
 
-static bool read_version(struct db *db, struct version *version, struct error *err)
+static bool read_numbers(struct db *db, struct version *version, struct error *err)
 {
     return pragma_int(db, "PRAGMA application_id", &version->application, err) &&
            pragma_int(db, "PRAGMA user_version", &version->number, err);
+}
+
+/* Both of one moment: another process may be just making the file. */
+static bool read_version(struct db *db, struct version *version, struct error *err)
+{
+    if (db_in_transaction(db))
+        return read_numbers(db, version, err);
+    if (!db_begin_read(db, err))
+        return false;
+    bool ok = read_numbers(db, version, err);
+    db_rollback(db);
+    return ok;
 }
 
 static bool is_blank(struct version version)

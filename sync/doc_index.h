@@ -61,8 +61,8 @@ enum doc_index_put {
 MUST_USE enum doc_index_put doc_index_put(struct doc_index *index, const struct doc_entry *entry, struct doc_id *other,
                                           struct error *err);
 /*
- * The path shows this document from now on, whatever it showed before (behaviour.md: start anew from the disk, save
- * as).
+ * The path shows this document from now on, whatever it showed before: starting anew from the disk, saving under
+ * another name. `content` NULL: not known.
  */
 MUST_USE bool doc_index_bind_path(struct doc_index *index, const struct doc_id *doc, const char *path, uint64_t dev,
                                   uint64_t ino, const struct digest *content, uint64_t now_s, struct error *err);
@@ -70,7 +70,7 @@ MUST_USE bool doc_index_set_state(struct doc_index *index, const struct doc_id *
                                   const char *relay, uint64_t now_s, struct error *err);
 MUST_USE bool doc_index_touch(struct doc_index *index, const struct doc_id *doc, uint64_t now_s, struct error *err);
 
-/* Each overwrites *entry (initialise it with {0}); *found says whether there was one. */
+/* When *found, *entry is overwritten (initialise it with {0}); else it stays as it is. */
 MUST_USE bool doc_index_find_path(struct doc_index *index, const char *path, struct doc_entry *entry, bool *found,
                                   struct error *err);
 MUST_USE bool doc_index_find_doc(struct doc_index *index, const struct doc_id *doc, struct doc_entry *entry,

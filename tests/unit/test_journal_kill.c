@@ -1,0 +1,203 @@
+/*
+ * Processes that die without warning. A child types into the journal and tells through a pipe what was acknowledged; it is
+ * killed at a random moment; whatever it told must be there, whole and in order.
+ */
+#include "tests/support/support.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "editor/base/random.h"
+#include "editor/base/xalloc.h"
+#include "sync/agent_lock.h"
+#include "sync/journal_writer.h"
+#include "tests/support/scratch.h"
+
+enum { KILLS = 36, ROW_BYTES = 24 };
+
+static struct journal *open_journal(void *path, struct error *err)
+{
+    struct seal_key key;
+    memset(key.bytes, 1, sizeof key.bytes);
+    struct journal_spec spec = {.path = path, .mode = JOURNAL_CREATE, .key = &key, .now_s = 1};
+    return journal_open(&spec, err);
+}
+
+/* "MARKER 7 of 1a2b": one row's content, and what is looked for on the disk. */
+static size_t row_text(const struct agent_id *agent, uint64_t row, char out[ROW_BYTES + 1])
+{
+    int len = snprintf(out, ROW_BYTES + 1, "MARKER %u of %02x%02x", (unsigned)row, agent->bytes[0], agent->bytes[1]);
+    return (size_t)len;
+}
+
+/* The child: types until it is killed; each acknowledged row is one byte into the pipe. */
+static void type_until_killed(char *path, const char *locks, int pipe_fd)
+{
+    struct error err = {0};
+    struct agent_lock lock;
+    struct journal_writer_spec spec = {.self = path, .open = open_journal};
+    struct journal_writer *writer = journal_writer_new(&spec, NULL);
+    if (!agent_lock_take(&lock, locks, &err) || write(pipe_fd, lock.agent.bytes, AGENT_ID_BYTES) != AGENT_ID_BYTES)
+        _exit(1);
+    uint64_t seq = 0;
+    for (uint64_t row = 0;; row++) {
+        char text[ROW_BYTES + 1];
+        size_t len = row_text(&lock.agent, row, text);
+        struct journal_local local = {.agent = lock.agent, .seq0 = seq, .count = len, .plain = bytes_of(text, len)};
+        local.path = "/a";
+        local.view.cursor = seq + len;
+        seq += len;
+        uint64_t ticket = journal_writer_local(writer, &local, true, (struct journal_done){0});
+        if (journal_writer_wait(writer, ticket, 20000000) != JOURNAL_WAIT_DONE || write(pipe_fd, "k", 1) != 1)
+            _exit(1);
+    }
+}
+
+struct victim {
+    pid_t pid;
+    int fd;
+    struct agent_id agent;
+    uint64_t acknowledged;
+};
+
+static struct victim start_victim(char *path, const char *locks)
+{
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    struct victim victim = {.pid = fork(), .fd = fds[0]};
+    if (victim.pid == 0) {
+        close(fds[0]);
+        type_until_killed(path, locks, fds[1]);
+    }
+    close(fds[1]);
+    assert_int_equal(read(victim.fd, victim.agent.bytes, AGENT_ID_BYTES), AGENT_ID_BYTES);
+    return victim;
+}
+
+/* Kills it after a random number of acknowledgements and a random moment more; then counts the rest of the pipe. */
+static void kill_victim(struct victim *victim, struct random *random)
+{
+    char bytes[4096];
+    uint64_t wanted = random_below(random, 40);
+    while (victim->acknowledged < wanted) {
+        ssize_t got = read(victim->fd, bytes, sizeof bytes);
+        assert_true(got > 0);
+        victim->acknowledged += (uint64_t)got;
+    }
+    for (uint64_t spins = random_below(random, 200000); spins; spins--)
+        __asm__ volatile("");
+    kill(victim->pid, SIGKILL);
+    waitpid(victim->pid, NULL, 0);
+    for (ssize_t got; (got = read(victim->fd, bytes, sizeof bytes)) > 0;)
+        victim->acknowledged += (uint64_t)got;
+    close(victim->fd);
+}
+
+struct checker {
+    const struct victim *victim;
+    uint64_t rows, next_seq, last_place;
+};
+
+static bool check_row(void *self, const struct journal_row *row)
+{
+    struct checker *checker = self;
+    char text[ROW_BYTES + 1];
+    size_t len = row_text(&checker->victim->agent, checker->rows, text);
+    assert_true(bytes_equal(row->body, bytes_of(text, len)));
+    assert_int_equal(row->seq0, checker->next_seq);
+    assert_true(row->place > checker->last_place);
+    checker->last_place = row->place;
+    checker->next_seq += row->count;
+    checker->rows++;
+    return true;
+}
+
+/* Every acknowledged row is there; one more may be: committed, but its word did not get through any more. */
+static void expect_all_of(char *path, const struct victim *victim)
+{
+    struct error err = {0};
+    struct journal *journal = open_journal(path, &err);
+    if (!journal)
+        fail_msg("%s", err.text);
+    struct checker checker = {.victim = victim};
+    struct journal_read read = {0};
+    assert_true(
+        journal_rows_of(journal, &victim->agent, 0, (struct journal_visitor){&checker, check_row}, &read, &err));
+    assert_int_equal(read.damaged, 0);
+    assert_true(checker.rows == victim->acknowledged || checker.rows == victim->acknowledged + 1);
+    journal_close(journal);
+}
+
+static void expect_cursor_at_the_end(char *path, const struct victim *victim)
+{
+    struct error err = {0};
+    struct journal *journal = open_journal(path, &err);
+    struct checker checker = {.victim = victim};
+    struct journal_read read = {0};
+    struct journal_view view;
+    uint64_t place;
+    bool found;
+    assert_true(
+        journal_rows_of(journal, &victim->agent, 0, (struct journal_visitor){&checker, check_row}, &read, &err));
+    assert_true(journal_view_get(journal, "/a", &view, &place, &found, &err));
+    if (checker.rows) {
+        assert_true(found);
+        assert_true(view.cursor == checker.next_seq);
+    }
+    journal_close(journal);
+}
+
+static void what_was_acknowledged_survives_every_kill(void **state)
+{
+    char *path = scratch_file(*state, "a.journal");
+    struct random random = random_of(support_seed("kill", (uint64_t)time(NULL)));
+    uint64_t kills = support_rounds(KILLS);
+    uint64_t total = 0;
+    for (uint64_t i = 0; i < kills; i++) {
+        struct victim victim = start_victim(path, *state);
+        kill_victim(&victim, &random);
+        expect_all_of(path, &victim);
+        expect_cursor_at_the_end(path, &victim);
+        assert_int_equal(agent_lock_test(*state, &victim.agent), AGENT_DEAD);
+        total += victim.acknowledged;
+    }
+    fprintf(stderr, "%u kills, %u acknowledged rows\n", (unsigned)kills, (unsigned)total);
+    assert_false(scratch_contains(*state, "MARKER"));
+    free(path);
+}
+
+static void three_processes_on_one_journal_are_killed_one_after_another(void **state)
+{
+    enum { VICTIMS = 3, ROUNDS = 4 };
+    char *path = scratch_file(*state, "a.journal");
+    struct random random = random_of(support_seed("kill several", (uint64_t)time(NULL)));
+    for (int round = 0; round < ROUNDS; round++) {
+        struct victim victims[VICTIMS];
+        for (int i = 0; i < VICTIMS; i++)
+            victims[i] = start_victim(path, *state);
+        for (int i = 0; i < VICTIMS; i++) {
+            kill_victim(&victims[i], &random);
+            expect_all_of(path, &victims[i]); /* while the others go on */
+        }
+    }
+    assert_int_equal(agent_lock_sweep(*state), VICTIMS * ROUNDS);
+    free(path);
+}
+
+int main(void)
+{
+    struct error err;
+    if (!crypto_start(&err))
+        return 1;
+#define SCRATCH_TEST(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
+    const struct CMUnitTest tests[] = {
+        SCRATCH_TEST(what_was_acknowledged_survives_every_kill),
+        SCRATCH_TEST(three_processes_on_one_journal_are_killed_one_after_another),
+    };
+    return RUN_TESTS("journal_kill", tests);
+}
