@@ -493,7 +493,8 @@ void replica_file_reconcile(struct replica *replica, struct rope *disk)
     struct file_side *file = &replica->file;
     struct file_stamp stamp = {0};
     struct error err = {0};
-    (void)file_stat(file->path, &stamp, &err);
+    if (!file_stat(file->path, &stamp, &err))
+        replica_say(replica, "%s", err.text);
     if (!stamp.exists && file->hash_known && rope_len(replica->buffer.text) > 0) {
         rope_free(disk);
         file->stamp = stamp;

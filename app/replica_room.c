@@ -358,7 +358,7 @@ struct replica *replica_join(struct env *env, const struct share_link *link, con
             replica->file.path = xstrdup(replica->entry.path);
         good = replica_restore(replica, err);
         if (good && replica->file.path)
-            (void)file_stat(replica->file.path, &replica->file.stamp, err);
+            good = file_stat(replica->file.path, &replica->file.stamp, err);
     } else if (good) {
         replica->joining = true;
         replica->entry.path = save_as ? xstrdup(replica->file.path) : NULL;

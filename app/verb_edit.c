@@ -237,8 +237,8 @@ static bool is_shared_already(struct env *env, const char *path)
     struct replica_options options = {.reads_only = true, .alone = true};
     struct replica *replica = replica_open(env, path, (struct bytes){0}, &options, &err);
     bool shared = replica && replica_is_shared(replica);
-    if (replica)
-        (void)replica_close(replica, 0, NULL, &err); /* nothing was opened for writing */
+    if (replica && !replica_close(replica, 0, NULL, &err))
+        fprintf(stderr, "weft share: %s\n", err.text);
     return shared;
 }
 
