@@ -6,9 +6,14 @@
 #ifndef WEFT_SYNC_RELAY_RELAY_ADMIN_H
 #define WEFT_SYNC_RELAY_RELAY_ADMIN_H
 
+#include <stdint.h>
 #include <stdio.h>
 
 #include "editor/base/error.h"
+
+/* "34 MB": what people call a size. */
+enum { RELAY_SIZE_TEXT_BYTES = 16 };
+void relay_admin_size(uint64_t bytes, char out[RELAY_SIZE_TEXT_BYTES]);
 
 /* One line a document, largest first: id, size, records, agents, day of the newest record. */
 MUST_USE bool relay_admin_list(const char *store_path, FILE *out, struct error *err);
