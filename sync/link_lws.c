@@ -457,6 +457,8 @@ static void timer_came(lws_sorted_usec_list_t *timer)
     struct link *link = lws_container_of(timer, struct link, timer);
     link->timer_ms = UINT64_MAX;
     link->woken = true;
+    /* lws runs ripe timers in front of its poll(), in the same call: without this it would sleep on what was asked for. */
+    lws_cancel_service(link->context);
 }
 
 void link_timer(struct link *link, uint64_t at_ms)
@@ -473,7 +475,9 @@ void link_timer(struct link *link, uint64_t at_ms)
 
 static void farewell_came(lws_sorted_usec_list_t *timer)
 {
-    lws_container_of(timer, struct link, farewell)->overdue = true;
+    struct link *link = lws_container_of(timer, struct link, farewell);
+    link->overdue = true;
+    lws_cancel_service(link->context);
 }
 
 static void report_end(struct link *link)
