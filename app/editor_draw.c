@@ -114,7 +114,8 @@ static void fill_status(struct editor *editor, struct picture *picture, uint64_t
         .line = line + 1,
         .column = rope_codepoints_before(buffer->text, buffer->selection.head) -
                   rope_codepoints_before(buffer->text, start) + 1,
-        .rtt_ms = status->net.rtt_ms,
+        /* An answer that took longer than that was no round trip: the link was away. */
+        .rtt_ms = status->net.rtt_ms < SESSION_SILENT_MS ? status->net.rtt_ms : 0,
     };
 }
 
@@ -127,7 +128,7 @@ static void fill_links(struct editor *editor)
     char *relay = addresses_name(replica_entry(replica));
     struct panel_links links = {.relay = relay, .edit = edit, .view = view, .edit_copied = editor->link_copied,
                                 .view_copied = editor->view_copied, .name = replica_person(replica),
-                                .name_source = editor->env->config.name ? "the configuration" : "git config"};
+                                .name_source = replica_person_source(replica)};
     panel_show_links(&editor->panel, &links);
     if (edit)
         crypto_wipe(edit, strlen(edit));

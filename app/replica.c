@@ -64,6 +64,7 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->reads_only = options->reads_only;
     replica->insecure = options->insecure;
     replica->work_alone = options->alone;
+    replica->named = options->name != NULL;
     replica->person = options->name ? xstrdup(options->name) : NULL;
     replica->token_file = options->token_file ? xstrdup(options->token_file) : NULL;
     crypto_random(&replica->agent, sizeof replica->agent);
@@ -284,6 +285,13 @@ const char *replica_person(const struct replica *replica)
     if (!mutable->person)
         mutable->person = config_person(&replica->env->config);
     return replica->person;
+}
+
+const char *replica_person_source(const struct replica *replica)
+{
+    if (replica->named)
+        return "--name";
+    return replica->env->config.name ? "the configuration" : "git config or login";
 }
 
 void replica_select(struct replica *replica, struct selection selection)

@@ -149,6 +149,7 @@ void replica_status(struct replica *replica, uint64_t now_ms, struct replica_sta
 void replica_version(const struct replica *replica, struct version *version, struct digest *text_hash);
 const struct doc_entry *replica_entry(const struct replica *replica);
 const char *replica_person(const struct replica *replica); /* how others see this person */
+const char *replica_person_source(const struct replica *replica); /* "--name", "the configuration", "git config or login" */
 /* Everything typed here has been acknowledged: by the relay when shared, else by the journal. */
 bool replica_is_settled(struct replica *replica);
 /* Sleeps until there is something to do, at most `ms`, and does it: the loop of verbs without a screen. */

@@ -50,7 +50,7 @@ struct file_side {
 struct replica {
     struct env *env;
     struct replica_port port;
-    bool is_private, short_lived, reads_only, insecure, work_alone;
+    bool is_private, short_lived, reads_only, insecure, work_alone, named;
     char *person, *token_file, *label;
 
     /* the document */
@@ -97,6 +97,7 @@ struct replica {
     uint64_t base_done, base_total;
     struct people people;
     bool present_due, away;
+    uint64_t counted_ms;       /* when seconds were last counted on the screen */
     struct session_status net_status;
     bool was_online, said_offline;
     uint64_t received_edits, sent_edits; /* since the connection was lost */

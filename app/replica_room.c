@@ -11,6 +11,7 @@
 enum {
     GATHER_WAIT_MS = 3000, /* for the journal to have what was typed before going online */
     CLOSE_WAIT_MS = 5000,  /* for the relay to forget a closed document */
+    COUNT_MS = 500,         /* how often a count of seconds is drawn anew */
     COUNTER_STEP_BITS = 24, /* a new session of the same agent seals with counters that no earlier one reached */
 };
 
@@ -707,6 +708,12 @@ static void present(struct replica *replica)
     replica->present_due = false;
 }
 
+/* While something is unacknowledged the status line counts the seconds; everything else comes with an event. */
+static bool counts_seconds(const struct replica *replica)
+{
+    return replica->net && replica->net_status.state == SESSION_ONLINE && replica->net_status.unacked_edits > 0;
+}
+
 void replica_room_handle(struct replica *replica, uint64_t now_ms)
 {
     if (replica->net) {
@@ -728,12 +735,13 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
     replica->text_due = replica->people_due = false;
     if (replica->present_due)
         present(replica);
+    if (counts_seconds(replica) && now_ms >= replica->counted_ms + COUNT_MS) {
+        replica->counted_ms = now_ms;
+        replica_touch(replica);
+    }
 }
 
 uint64_t replica_room_next_ms(const struct replica *replica)
 {
-    /* The status counts seconds while something is unsent; everything else comes with an event. */
-    bool counts = replica->net && replica->net_status.state == SESSION_ONLINE && replica->net_status.unacked_edits > 0;
-    enum { COUNT_MS = 500 };
-    return counts ? net_now_ms() + COUNT_MS : UINT64_MAX;
+    return counts_seconds(replica) ? replica->counted_ms + COUNT_MS : UINT64_MAX;
 }

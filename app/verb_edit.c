@@ -274,7 +274,7 @@ int verb_share_run(struct env *env, const struct args *args)
     if (replica)
         editor_add(editor, replica);
     if (opened && !shared)
-        editor_say(editor, "People with a link can also see how the text changed since now, deleted text included.");
+        editor_say(editor, "A link also shows how the text changed from now on, deleted text included.");
     free(relay);
     return run_and_free(editor, "share", opened, &err);
 }
