@@ -76,6 +76,9 @@ static const struct keymap_entry entries[] = {
     ASK('p', KEY_ALT, REQUEST_PEOPLE),
     ASK(KEY_F1 + 2, 0, REQUEST_LINKS),
     ASK('l', KEY_ALT, REQUEST_LINKS),
+    ASK('1', KEY_ALT, REQUEST_HELP), /* for terminals that keep the function keys to themselves */
+    ASK('2', KEY_ALT, REQUEST_PEOPLE),
+    ASK('3', KEY_ALT, REQUEST_LINKS),
     ASK(KEY_F1 + 11, 0, REQUEST_MESSAGES),
     ASK('m', KEY_ALT, REQUEST_MESSAGES),
     ASK('f', KEY_ALT, REQUEST_FOLLOW),

@@ -22,6 +22,9 @@ enum {
     QUIET_MS = 5000,
     GONE_MS = 60000,
     DATAGRAM_MAX = 1024,
+    /* A socket's path has 107 bytes: names are as long as they must be to be distinct, not longer. */
+    MEETING_BYTES = 8,
+    SOCKET_BYTES = 6,
 };
 
 enum bell { BELL_ROWS = 1, BELL_PRESENCE, BELL_HELLO };
@@ -40,14 +43,14 @@ static char *meeting_dir(const struct replica *replica)
 {
     struct hasher hasher;
     struct digest digest;
-    char hex[2 * 16 + 1];
+    char hex[2 * MEETING_BYTES + 1];
     hasher_init(&hasher, "weft-doorbell-1");
     if (replica->file.path)
         hasher_add(&hasher, replica->file.path, strlen(replica->file.path));
     else
         hasher_add(&hasher, replica->entry.doc.bytes, sizeof replica->entry.doc.bytes);
     hasher_digest(&hasher, &digest);
-    id_hex(digest.bytes, 16, hex);
+    id_hex(digest.bytes, MEETING_BYTES, hex);
     return xformat("%s/%s", replica->env->paths.runtime, hex);
 }
 
@@ -65,8 +68,8 @@ void neighbours_open(struct replica *replica)
     if (replica->is_private || replica->neighbours)
         return;
     struct neighbours *n = xcalloc(1, sizeof *n);
-    char hex[2 * AGENT_ID_BYTES + 1];
-    id_hex(replica->agent.bytes, AGENT_ID_BYTES, hex);
+    char hex[2 * SOCKET_BYTES + 1];
+    id_hex(replica->agent.bytes, SOCKET_BYTES, hex);
     n->dir = meeting_dir(replica);
     n->own = xstrdup(hex);
     n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

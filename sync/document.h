@@ -106,7 +106,8 @@ enum undo_direction { UNDO_BACK, UNDO_AGAIN };
 enum document_undone document_undo(struct document *document, const struct agent_id *agents, size_t agent_count,
                                    const struct agent_id *writer, enum undo_direction direction, uint64_t time_s,
                                    struct patch *out, struct batch_list *batches);
-/* How many edits (gestures, undo not counted) these agents have made after `since` (not known there). NULL: all. */
+/* How many edits (gestures, undo not counted) these agents have made after `since` (not known there). `agents` NULL:
+   everybody. */
 uint64_t document_edits_since(const struct document *document, const struct version *since, const struct agent_id *agents,
                               size_t agent_count);
 

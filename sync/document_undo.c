@@ -1,5 +1,7 @@
 #include "sync/document_parts.h"
 
+#include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "editor/base/xalloc.h"
@@ -65,9 +67,12 @@ static int edit_compare(const void *a, const void *b)
     return (left->lv > right->lv) - (left->lv < right->lv);
 }
 
+/* `agents` NULL: everybody's. */
 static void collect_edits(const struct document *document, const struct agent_id *agents, size_t agent_count,
                           struct edits *edits)
 {
+    for (size_t agent = 0; !agents && agent < graph_agents(document->graph); agent++)
+        collect_agent(document, agent, edits);
     for (size_t i = 0; i < agent_count; i++) {
         size_t agent;
         if (graph_find_agent(document->graph, &agents[i], &agent))
@@ -127,19 +132,38 @@ static void replay_edits(const struct edits *edits, struct stack *back, struct s
 
 /* --- what taking back an edit means --- */
 
-enum fate { FATE_REMOVE, FATE_RESTORE };
-
-/* Units [id, id + len) of the tracker, and what becomes of them. */
+/* Units [id, id + len) of the tracker that something is to happen to. */
 struct target {
     uint64_t id, len;
-    enum fate fate;
-    uint64_t deleted_by; /* FATE_RESTORE: the event that deleted unit `id` */
+    uint64_t deleted_by; /* to come back: the event that deleted unit `id` */
     bool back;           /* and the units after it by the events before that one */
 };
 
 struct targets {
-    struct target *items;
+    struct target *items; /* once collected: ascending, disjoint */
     size_t count, cap;
+};
+
+/*
+ * Bytes that an undo brought back are new ones, but to the person they are the same as before: units [id, id + len) stand
+ * for those from `original` on, which may themselves stand for others.
+ */
+struct copy {
+    uint64_t id, len, original;
+};
+
+struct copies {
+    struct copy *items;
+    size_t count, cap;
+};
+
+struct plan {
+    const struct document *document;
+    const struct tracker *tracker;
+    const struct edit *edit;
+    struct targets removed;  /* what the edit inserted: is to go, and so are its copies */
+    struct targets restored; /* what it deleted: is to come back */
+    struct copies copies;
 };
 
 static void add_target(struct targets *targets, struct target target)
@@ -148,14 +172,15 @@ static void add_target(struct targets *targets, struct target target)
     targets->items[targets->count++] = target;
 }
 
+static void add_copy(struct copies *copies, struct copy copy)
+{
+    copies->items = xgrow(copies->items, &copies->cap, copies->count + 1, sizeof *copies->items);
+    copies->items[copies->count++] = copy;
+}
+
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
-}
-
-static uint64_t most(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* Units that one entry's deletes [lv, lv + len) deleted, lowest id first. */
@@ -177,7 +202,7 @@ static bool is_delete(const struct id_entry *entry)
     return entry->kind == ID_DELETES || entry->kind == ID_DELETES_BACK;
 }
 
-/* The LVs of an agent's events, range by range: calls back for each. False when one is not here. */
+/* The LVs of an agent's events, range by range. False at the end, or when one is not here. */
 static bool next_lvs(const struct document *document, struct agent_span *span, uint64_t *lv, uint64_t *len)
 {
     if (span->len == 0 || !graph_find(document->graph, span->agent, span->seq, lv, len))
@@ -193,32 +218,31 @@ static struct agent_span span_of(const struct edit *edit)
     return (struct agent_span){edit->agent, edit->seq, edit->end - edit->seq};
 }
 
-/* What the edit inserted is to go. */
-static void target_inserts(const struct document *document, const struct edit *edit, struct targets *targets)
+static void collect_removed(struct plan *plan)
 {
-    struct agent_span span = span_of(edit);
-    for (uint64_t lv, len; next_lvs(document, &span, &lv, &len);) {
+    struct agent_span span = span_of(plan->edit);
+    for (uint64_t lv, len; next_lvs(plan->document, &span, &lv, &len);) {
         for (uint64_t end = lv + len; lv < end;) {
-            struct op_piece op = oplog_piece(&document->log, lv, end);
+            struct op_piece op = oplog_piece(&plan->document->log, lv, end);
             if (op.shape == SHAPE_INSERT)
-                add_target(targets, (struct target){op.lv, op.len, FATE_REMOVE, 0, false});
+                add_target(&plan->removed, (struct target){.id = op.lv, .len = op.len});
             lv += op.len;
         }
     }
 }
 
-/*
- * Bytes that an undo brought back are new ones, but to the person they are the same. So where some of [id, id + len) are to
- * go, what was brought back for them as [copy, copy + len) is to go too. With `back`, copy stands for the last of the ids.
- */
-static void target_copies(struct targets *targets, uint64_t id, uint64_t len, uint64_t copy)
+static void collect_restored(struct plan *plan)
 {
-    size_t count = targets->count;
-    for (size_t i = 0; i < count; i++) {
-        struct target target = targets->items[i];
-        uint64_t first = most(id, target.id), end = least(id + len, target.id + target.len);
-        if (first < end)
-            add_target(targets, (struct target){copy + (first - id), end - first, FATE_REMOVE, 0, false});
+    struct agent_span span = span_of(plan->edit);
+    for (uint64_t lv, len; next_lvs(plan->document, &span, &lv, &len);) {
+        for (uint64_t end = lv + len; lv < end;) {
+            struct id_entry entry = id_index_get(&plan->tracker->index, lv);
+            uint64_t step = least(entry.len, end - lv);
+            struct deleted deleted = deleted_units(&entry, step);
+            if (is_delete(&entry))
+                add_target(&plan->restored, (struct target){deleted.id, step, deleted.by, deleted.back});
+            lv += step;
+        }
     }
 }
 
@@ -235,28 +259,28 @@ static bool span_is_back(const struct document *document, struct agent_span span
 }
 
 /* One span of an undo: the bytes from event `copy` on stand for what these deletes deleted. */
-static void follow_span(const struct document *document, const struct tracker *tracker, struct agent_span span,
-                        uint64_t copy, struct targets *targets)
+static void collect_span_copies(struct plan *plan, struct agent_span span, uint64_t copy)
 {
-    bool back = span_is_back(document, span);
-    uint64_t done = 0, whole = span.len;
-    for (uint64_t lv, len; next_lvs(document, &span, &lv, &len);) {
+    bool back = span_is_back(plan->document, span);
+    uint64_t left = span.len;
+    for (uint64_t lv, len; next_lvs(plan->document, &span, &lv, &len);) {
         for (uint64_t end = lv + len; lv < end;) {
-            struct id_entry entry = id_index_get(&tracker->index, lv);
+            struct id_entry entry = id_index_get(&plan->tracker->index, lv);
             uint64_t step = least(entry.len, end - lv);
-            struct deleted deleted = deleted_units(&entry, step);
+            uint64_t at = back ? copy + (left - step) : copy;
             if (is_delete(&entry))
-                target_copies(targets, deleted.id, step, back ? copy + (whole - done - step) : copy + done);
-            done += step;
+                add_copy(&plan->copies, (struct copy){at, step, deleted_units(&entry, step).id});
+            copy += back ? 0 : step;
+            left -= step;
             lv += step;
         }
     }
 }
 
 /* One batch of an undo: its spans after the first go along with the bytes that it inserts. */
-static void follow_mark(const struct document *document, const struct tracker *tracker, const struct mark *mark,
-                        struct targets *targets)
+static void collect_mark_copies(struct plan *plan, const struct mark *mark)
 {
+    const struct document *document = plan->document;
     uint64_t lv = mark->lv, end = graph_len(document->graph);
     for (size_t i = 1; i < mark->undo_count; i++) {
         struct agent_span span = document->marks.undo[mark->undo_at + i];
@@ -268,42 +292,53 @@ static void follow_mark(const struct document *document, const struct tracker *t
         }
         if (span.len > end - lv)
             return;
-        follow_span(document, tracker, span, lv, targets);
+        collect_span_copies(plan, span, lv);
         lv += span.len;
     }
 }
 
-static void follow_undos(const struct document *document, const struct tracker *tracker, const struct edits *edits,
-                         const struct edit *edit, struct targets *targets)
+static void collect_copies(struct plan *plan, const struct edits *edits)
 {
+    const struct marks *marks = &plan->document->marks;
     for (size_t i = 0; i < edits->count; i++) {
         const struct edit *undo = &edits->items[i];
-        if (undo->kind == EDIT_GESTURE || undo->lv <= edit->lv)
+        if (undo->kind == EDIT_GESTURE || undo->lv <= plan->edit->lv)
             continue;
         struct agent_span span = span_of(undo);
-        for (uint64_t lv, len; next_lvs(document, &span, &lv, &len);)
-            for (size_t m = marks_from(&document->marks, lv);
-                 m < document->marks.count && document->marks.items[m].lv < lv + len; m++)
-                follow_mark(document, tracker, &document->marks.items[m], targets);
+        for (uint64_t lv, len; next_lvs(plan->document, &span, &lv, &len);)
+            for (size_t m = marks_from(marks, lv); m < marks->count && marks->items[m].lv < lv + len; m++)
+                collect_mark_copies(plan, &marks->items[m]);
     }
 }
 
-static int target_compare(const void *a, const void *b)
+static int first_compare(const void *a, const void *b)
 {
-    const struct target *left = a, *right = b;
-    return (left->id > right->id) - (left->id < right->id);
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
 }
 
-static void sort_targets(struct targets *targets)
+static_assert(offsetof(struct target, id) == 0 && offsetof(struct copy, id) == 0, "what is sorted begins with its id");
+
+static void sort_by_id(void *items, size_t count, size_t size)
 {
-    if (targets->count > 1)
-        qsort(targets->items, targets->count, sizeof *targets->items, target_compare);
+    if (count > 1)
+        qsort(items, count, size, first_compare);
 }
 
-/* The first of `count` sorted targets that ends after id. */
-static size_t target_from(const struct targets *targets, size_t count, uint64_t id)
+static void collect(struct plan *plan, const struct edits *edits)
 {
-    size_t low = 0, high = count;
+    collect_removed(plan);
+    collect_restored(plan);
+    collect_copies(plan, edits);
+    sort_by_id(plan->removed.items, plan->removed.count, sizeof *plan->removed.items);
+    sort_by_id(plan->restored.items, plan->restored.count, sizeof *plan->restored.items);
+    sort_by_id(plan->copies.items, plan->copies.count, sizeof *plan->copies.items);
+}
+
+/* The target that holds a unit, or NULL; *len is cut to as many units as that answer is good for. */
+static const struct target *find_target(const struct targets *targets, uint64_t id, uint64_t *len)
+{
+    size_t low = 0, high = targets->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (targets->items[middle].id + targets->items[middle].len <= id)
@@ -311,39 +346,42 @@ static size_t target_from(const struct targets *targets, size_t count, uint64_t 
         else
             high = middle;
     }
-    return low;
+    if (low == targets->count)
+        return NULL;
+    const struct target *target = &targets->items[low];
+    bool holds = target->id <= id;
+    *len = least(*len, holds ? target->id + target->len - id : target->id - id);
+    return holds ? target : NULL;
 }
 
-/* What the edit deleted is to come back, except what it had inserted itself (the first `own` targets, sorted). */
-static void target_deleted(struct targets *targets, size_t own, struct deleted deleted)
+static const struct copy *find_copy(const struct copies *copies, uint64_t id, uint64_t *len)
 {
-    while (deleted.len > 0) {
-        size_t next = target_from(targets, own, deleted.id);
-        uint64_t own_from = next < own ? targets->items[next].id : UINT64_MAX;
-        bool is_own = own_from <= deleted.id;
-        uint64_t until = is_own ? own_from + targets->items[next].len : own_from;
-        uint64_t len = least(deleted.len, until - deleted.id);
-        if (!is_own)
-            add_target(targets, (struct target){deleted.id, len, FATE_RESTORE, deleted.by, deleted.back});
-        deleted.id += len;
-        deleted.len -= len;
-        deleted.by += deleted.back ? -len : len;
+    size_t low = 0, high = copies->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (copies->items[middle].id + copies->items[middle].len <= id)
+            low = middle + 1;
+        else
+            high = middle;
     }
+    if (low == copies->count)
+        return NULL;
+    const struct copy *copy = &copies->items[low];
+    bool holds = copy->id <= id;
+    *len = least(*len, holds ? copy->id + copy->len - id : copy->id - id);
+    return holds ? copy : NULL;
 }
 
-static void target_deletes(const struct document *document, const struct tracker *tracker, const struct edit *edit,
-                           struct targets *targets)
+/* What a unit was at first; *len is cut as in find_target(). An original is older than its copy, so this ends. */
+static uint64_t root_of(const struct copies *copies, uint64_t id, uint64_t *len)
 {
-    size_t own = targets->count;
-    struct agent_span span = span_of(edit);
-    for (uint64_t lv, len; next_lvs(document, &span, &lv, &len);) {
-        for (uint64_t end = lv + len; lv < end;) {
-            struct id_entry entry = id_index_get(&tracker->index, lv);
-            uint64_t step = least(entry.len, end - lv);
-            if (is_delete(&entry))
-                target_deleted(targets, own, deleted_units(&entry, step));
-            lv += step;
-        }
+    for (;;) {
+        const struct copy *copy = find_copy(copies, id, len);
+        uint64_t original = copy ? copy->original + (id - copy->id) : id;
+        bool is_older = original >= TRACKER_BASE || original < id;
+        if (!copy || !is_older)
+            return id;
+        id = original;
     }
 }
 
@@ -354,6 +392,7 @@ enum step_kind { STEP_KEEP, STEP_REMOVE, STEP_RESTORE };
 struct step {
     enum step_kind kind;
     struct target what;
+    uint64_t root; /* what its first unit was at first */
 };
 
 struct steps {
@@ -361,49 +400,81 @@ struct steps {
     size_t count, cap;
 };
 
-static void add_step(struct steps *steps, enum step_kind kind, struct target what)
+static void put_step(struct steps *steps, size_t at, struct step step)
 {
     steps->items = xgrow(steps->items, &steps->cap, steps->count + 1, sizeof *steps->items);
-    steps->items[steps->count++] = (struct step){kind, what};
+    for (size_t i = steps->count++; i > at; i--)
+        steps->items[i] = steps->items[i - 1];
+    steps->items[at] = step;
 }
 
-/* Units [id, id + len) of a span; `target` is theirs, or NULL. Nobody else may have deleted what comes back. */
-static void step_over(struct steps *steps, const struct span *span, uint64_t id, uint64_t len,
-                      const struct target *target)
+/* Whether a step's units stand for such that come after those of another root. */
+static bool belongs_after(const struct plan *plan, const struct step *step, uint64_t root)
 {
-    struct target what = {.id = id, .len = len};
-    if (!span->gone) {
-        add_step(steps, target && target->fate == FATE_REMOVE ? STEP_REMOVE : STEP_KEEP, what);
-    } else if (target && target->fate == FATE_RESTORE && span->state == SPAN_THERE + 1) {
-        uint64_t offset = id - target->id;
-        what.back = target->back;
-        what.deleted_by = target->deleted_by + (target->back ? -offset : offset);
-        add_step(steps, STEP_RESTORE, what);
+    bool is_copy = step->root != step->what.id;
+    return (is_copy || step->kind == STEP_RESTORE) && tracker_compare(plan->tracker, step->root, root) > 0;
+}
+
+/*
+ * New bytes go to the left of everything deleted at their place, so what was brought back earlier may stand to the left of
+ * what comes back now although it was to the right of it at first. Then this one goes before it.
+ */
+static size_t place_for(const struct plan *plan, const struct steps *steps, uint64_t root)
+{
+    size_t found = steps->count;
+    for (size_t i = steps->count; i > 0; i--) {
+        const struct step *before = &steps->items[i - 1];
+        if (before->kind == STEP_REMOVE)
+            continue;
+        if (!belongs_after(plan, before, root))
+            break;
+        found = i - 1;
+    }
+    return found;
+}
+
+/* The first units of [id, id + len) of a visible span; gives how many. */
+static uint64_t step_over_shown(const struct plan *plan, struct steps *steps, uint64_t id, uint64_t len)
+{
+    uint64_t root = root_of(&plan->copies, id, &len);
+    enum step_kind kind = find_target(&plan->removed, root, &len) ? STEP_REMOVE : STEP_KEEP;
+    put_step(steps, steps->count, (struct step){kind, {.id = id, .len = len}, root});
+    return len;
+}
+
+/* The same of a span that one delete deleted. What the edit itself had inserted does not come back. */
+static uint64_t step_over_deleted(const struct plan *plan, struct steps *steps, uint64_t id, uint64_t len)
+{
+    const struct target *target = find_target(&plan->restored, id, &len);
+    if (!target)
+        return len;
+    uint64_t root = root_of(&plan->copies, id, &len), offset = id - target->id;
+    if (find_target(&plan->removed, root, &len))
+        return len;
+    uint64_t deleted_by = target->back ? target->deleted_by - offset : target->deleted_by + offset;
+    struct step step = {STEP_RESTORE, {id, len, deleted_by, target->back}, root};
+    put_step(steps, place_for(plan, steps, root), step);
+    return len;
+}
+
+static void step_over_span(const struct plan *plan, struct steps *steps, const struct span *span)
+{
+    for (uint64_t done = 0; done < span->len;) {
+        uint64_t id = span->id + done, left = span->len - done;
+        if (!span->gone)
+            done += step_over_shown(plan, steps, id, left);
+        else if (span->state == SPAN_THERE + 1)
+            done += step_over_deleted(plan, steps, id, left);
+        else
+            done += left; /* somebody else deleted it too */
     }
 }
 
-static void step_over_span(struct steps *steps, const struct span *span, const struct targets *targets)
+static void collect_steps(const struct plan *plan, struct steps *steps)
 {
-    uint64_t id = span->id, end = span->id + span->len;
-    while (id < end) {
-        size_t next = target_from(targets, targets->count, id);
-        const struct target *target = next < targets->count ? &targets->items[next] : NULL;
-        if (target && target->id > id) {
-            end = least(end, target->id);
-            target = NULL;
-        }
-        uint64_t upto = target ? least(end, target->id + target->len) : end;
-        step_over(steps, span, id, upto - id, target);
-        id = upto;
-        end = span->id + span->len;
-    }
-}
-
-static void collect_steps(const struct tracker *tracker, const struct targets *targets, struct steps *steps)
-{
-    struct span_place place = spans_start(&tracker->spans);
-    for (const struct span *span; (span = spans_peek(&tracker->spans, &place)); spans_next(&place))
-        step_over_span(steps, span, targets);
+    struct span_place place = spans_start(&plan->tracker->spans);
+    for (const struct span *span; (span = spans_peek(&plan->tracker->spans, &place)); spans_next(&place))
+        step_over_span(plan, steps, span);
 }
 
 /* The text at the critical version where the tracker began, read from left to right: the base text under a patch. */
@@ -515,15 +586,13 @@ static void write_steps(struct writer *writer, const struct steps *steps, struct
 static void find_steps(struct document *document, const struct edits *edits, const struct edit *edit,
                        struct steps *steps, uint64_t *base)
 {
-    struct targets targets = {0};
-    const struct tracker *tracker = walker_track(document->walker, edit->lv, base);
-    target_inserts(document, edit, &targets);
-    follow_undos(document, tracker, edits, edit, &targets);
-    sort_targets(&targets);
-    target_deletes(document, tracker, edit, &targets);
-    sort_targets(&targets);
-    collect_steps(tracker, &targets, steps);
-    free(targets.items);
+    struct plan plan = {.document = document, .edit = edit};
+    plan.tracker = walker_track(document->walker, edit->lv, base);
+    collect(&plan, edits);
+    collect_steps(&plan, steps);
+    free(plan.removed.items);
+    free(plan.restored.items);
+    free(plan.copies.items);
 }
 
 static void take_back(struct document *document, const struct edits *edits, const struct edit *edit,

@@ -1,0 +1,323 @@
+/* The editor as a person uses it, alone and on one machine: typed into a pseudo-terminal, read off the screen. */
+#include "tests/support/support.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/stage.h"
+
+#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
+
+static int setup(void **state)
+{
+    *state = stage_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    stage_free(*state);
+    return 0;
+}
+
+static void typed_text_is_saved_byte_for_byte(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "first\r\nsecond without end");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, "Gr\xc3\xbc\xc3\x9f" "e ");
+    vt_expect(vt, "notes.md +");
+    vt_expect(vt, "kept, ^S writes the file");
+    vt_ctrl(vt, 's');
+    vt_expect(vt, "Saved notes.md");
+    vt_expect(vt, "in file");
+    stage_expect_file(stage, "notes.md", "Gr\xc3\xbc\xc3\x9f" "e first\r\nsecond without end");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+}
+
+static void opening_and_leaving_makes_nothing(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    assert_false(stage_exists(stage, "ada.state"));
+    struct vt *other = stage_weft(stage, "ada", ARGS("new.md"));
+    vt_expect(other, "new.md");
+    vt_ctrl(other, 'q');
+    assert_int_equal(vt_close(other), 0);
+    assert_false(stage_exists(stage, "new.md"));
+}
+
+static void kill_9_loses_no_painted_key_and_keeps_cursor_and_undo(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\ntwo\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, VT_DOWN VT_END " half-ty");
+    vt_expect(vt, "two half-ty");
+    vt_signal(vt, SIGKILL);
+    assert_int_equal(vt_close(vt), 128 + SIGKILL);
+    vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "two half-ty");
+    vt_expect(vt, "Restored");
+    vt_expect_cursor(vt, 1, 11);
+    vt_ctrl(vt, 'z');
+    vt_ctrl(vt, 'z');
+    vt_expect_row(vt, 1, "two");
+    vt_expect(vt, "in file");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    char *file = stage_read(stage, "notes.md");
+    assert_string_equal(file, "one\ntwo\n");
+    free(file);
+}
+
+static void leaving_asks_what_is_to_become_of_unsaved_edits(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "a\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, "x");
+    vt_expect(vt, "notes.md +");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "notes.md has 1 edit not in the file. [S]ave [K]eep for later [D]iscard Esc");
+    vt_type(vt, VT_ESC);
+    vt_expect_gone(vt, "[S]ave");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[K]eep");
+    vt_type(vt, "k");
+    assert_int_equal(vt_close(vt), 0);
+    stage_expect_file(stage, "notes.md", "a\n");
+    vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect_row(vt, 0, "xa");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[D]iscard");
+    vt_type(vt, "d");
+    assert_int_equal(vt_close(vt), 0);
+    vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect_row(vt, 0, "a");
+    vt_expect(vt, "in file");
+    vt_type(vt, "y");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[S]ave");
+    vt_type(vt, "s");
+    assert_int_equal(vt_close(vt), 0);
+    stage_expect_file(stage, "notes.md", "ya\n");
+}
+
+static bool no_selection(struct vt *vt, void *context)
+{
+    (void)context;
+    return !vt_cell(vt, 0, 0).reverse && vt_cell(vt, 0, 0).bg == VT_DEFAULT_COLOUR;
+}
+
+static void keys_that_must_not_surprise(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\ntwo\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_ctrl(vt, 'x');
+    vt_expect(vt, "Nothing selected. ^K cuts the line, ^Q quits.");
+    vt_ctrl(vt, 'c');
+    vt_expect(vt, "Nothing selected. ^C copies a selection. To leave: ^Q. To stop a job: Esc.");
+    vt_ctrl(vt, 'z');
+    vt_expect(vt, "No changes of yours left to undo.");
+    vt_expect(vt, "in file");
+    vt_ctrl(vt, 'k');
+    vt_expect_row(vt, 0, "two");
+    vt_ctrl(vt, 'u');
+    vt_expect_row(vt, 0, "one");
+    vt_ctrl(vt, 'g');
+    vt_expect(vt, "Any key closes this");
+    vt_type(vt, VT_ESC);
+    vt_expect_gone(vt, "Any key closes this");
+    vt_ctrl(vt, 'w');
+    vt_expect(vt, "Find:");
+    vt_type(vt, "two" VT_ENTER);
+    vt_expect_cursor(vt, 1, 3);
+    vt_type(vt, VT_ALT("g"));
+    vt_expect(vt, "Go to line:");
+    vt_type(vt, "1" VT_ENTER);
+    vt_expect_cursor(vt, 0, 0);
+    vt_type(vt, VT_SHIFT_RIGHT);
+    vt_expect_cursor(vt, 0, 1);
+    vt_type(vt, VT_ESC); /* lets go of the selection: seen, so that the next key is no Alt */
+    vt_wait(vt, no_selection, NULL, VT_WAIT_MS);
+    vt_type(vt, ":wq" VT_ENTER);
+    vt_expect(vt, "vim keys? This is weft: ^S saves, ^Q quits.");
+    vt_expect_row(vt, 0, "one");
+    vt_ctrl(vt, 's');
+    vt_expect(vt, "in file");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    stage_expect_file(stage, "notes.md", "one\ntwo\n");
+}
+
+static void two_processes_on_one_file_meet_in_the_journal(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "middle\n");
+    struct vt *a = stage_weft(stage, "ada", ARGS("notes.md"));
+    struct vt *b = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_link(a, b);
+    vt_expect(a, "in file");
+    vt_expect(b, "in file");
+    vt_type(a, "left ");
+    vt_expect_row(a, 0, "left middle");
+    vt_expect_row_has(b, 0, "left middle");
+    vt_type(b, VT_END " right");
+    vt_expect_row_has(a, 0, "left middle right");
+    vt_ctrl(a, 'z');
+    vt_expect_gone(b, "left");
+    vt_ctrl(b, 's');
+    vt_expect(b, "Saved notes.md");
+    stage_expect_file(stage, "notes.md", "middle right\n");
+    vt_ctrl(b, 'q');
+    assert_int_equal(vt_close(b), 0);
+    vt_free(a);
+}
+
+static void a_change_by_another_program_is_merged_once(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\ntwo\nthree\nfour\n");
+    struct vt *a = stage_weft(stage, "ada", ARGS("notes.md"));
+    struct vt *b = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_link(a, b);
+    vt_expect(a, "in file");
+    vt_expect(b, "in file");
+    vt_type(a, "unsaved ");
+    vt_expect_row_has(b, 0, "unsaved one");
+    stage_write(stage, "notes.md", "one\ntwo\nTHREE changed\nfour\n");
+    vt_expect(a, "THREE changed");
+    vt_expect(b, "THREE changed");
+    vt_expect_row_has(a, 0, "unsaved one");
+    vt_expect_row(a, 3, "four");
+    vt_expect_row(b, 3, "four");
+    vt_ctrl(a, 's');
+    vt_expect(a, "Saved notes.md");
+    stage_expect_file(stage, "notes.md", "unsaved one\ntwo\nTHREE changed\nfour\n");
+    vt_free(a);
+    vt_free(b);
+}
+
+static void a_deleted_file_is_kept_and_written_again(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    char *path = NULL;
+    assert_true(asprintf(&path, "%s/notes.md", stage_dir(stage)) > 0);
+    unlink(path);
+    free(path);
+    vt_expect(vt, "notes.md was deleted on disk. The text is kept; ^S writes it again.");
+    vt_expect_row(vt, 0, "text");
+    vt_ctrl(vt, 's');
+    vt_expect(vt, "Saved notes.md");
+    stage_expect_file(stage, "notes.md", "text\n");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+}
+
+static void a_private_buffer_leaves_nothing(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "secret.txt", "text\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("--private", "secret.txt"));
+    vt_expect(vt, "PRIVATE");
+    vt_type(vt, "MARKER");
+    vt_expect_row(vt, 0, "MARKERtext");
+    vt_ctrl(vt, 's');
+    vt_expect(vt, "Saved secret.txt");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    stage_expect_file(stage, "secret.txt", "MARKERtext\n");
+    assert_false(stage_exists(stage, "ada.state/weft"));
+}
+
+static void every_size_of_window_is_usable(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = stage_weft_sized(stage, "ada", 5, 20, ARGS("notes.md"));
+    vt_expect(vt, "notes");
+    vt_type(vt, "abc");
+    vt_expect_row(vt, 0, "abctext");
+    vt_resize(vt, 2, 4);
+    vt_resize(vt, 30, 120);
+    vt_expect(vt, "kept, ^S writes the file");
+    vt_type(vt, VT_END "!");
+    vt_expect_row(vt, 0, "abctext!");
+    vt_free(vt);
+}
+
+static void what_a_person_gets_wrong_is_said_in_one_sentence(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("shrae", "notes.md"));
+    assert_int_equal(result.status, 2);
+    assert_string_equal(result.err, "weft: no file \"shrae\"; did you mean \"weft share\"? (weft -- shrae creates it)\n");
+    result = stage_run(stage, "ada", NULL, ARGS("--bogus", "notes.md"));
+    assert_int_equal(result.status, 2);
+    assert_non_null(strstr(result.err, "unknown option --bogus"));
+    result = stage_run(stage, "ada", NULL, ARGS("notes.md"));
+    assert_int_equal(result.status, 1);
+    assert_non_null(strstr(result.err, "terminal"));
+    char *dir = NULL;
+    assert_true(asprintf(&dir, "%s/folder", stage_dir(stage)) > 0);
+    mkdir(dir, 0755);
+    free(dir);
+    struct vt *vt = stage_weft(stage, "ada", ARGS("folder"));
+    assert_int_equal(vt_close(vt), 2);
+    assert_false(stage_exists(stage, "ada.state"));
+}
+
+static void hanging_up_keeps_the_text(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, "kept ");
+    vt_expect_row(vt, 0, "kept text");
+    vt_signal(vt, SIGTERM);
+    assert_int_equal(vt_close(vt), 143);
+    vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect_row(vt, 0, "kept text");
+    vt_hang_up(vt);
+    assert_int_equal(vt_close(vt), 129);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(typed_text_is_saved_byte_for_byte),
+        TEST(opening_and_leaving_makes_nothing),
+        TEST(kill_9_loses_no_painted_key_and_keeps_cursor_and_undo),
+        TEST(leaving_asks_what_is_to_become_of_unsaved_edits),
+        TEST(keys_that_must_not_surprise),
+        TEST(two_processes_on_one_file_meet_in_the_journal),
+        TEST(a_change_by_another_program_is_merged_once),
+        TEST(a_deleted_file_is_kept_and_written_again),
+        TEST(a_private_buffer_leaves_nothing),
+        TEST(every_size_of_window_is_usable),
+        TEST(what_a_person_gets_wrong_is_said_in_one_sentence),
+        TEST(hanging_up_keeps_the_text),
+    };
+    return RUN_TESTS("editor", tests);
+}

@@ -1,0 +1,48 @@
+/*
+ * stage - a temporary world for end-to-end tests: persons with XDG directories of their own, a relay, files.
+ *
+ *     struct stage *stage = stage_new();
+ *     struct vt *ada = stage_weft(stage, "ada", (const char *[]){"notes.md", NULL});
+ *
+ * Everything is below one fresh directory that stage_free() removes, with every process that was started here.
+ *
+ *   Errors  what goes wrong fails the running test (cmocka).
+ */
+#ifndef WEFT_TESTS_STAGE_H
+#define WEFT_TESTS_STAGE_H
+
+#include <sys/types.h>
+
+#include "tests/support/vt.h"
+
+struct stage;
+
+struct stage *stage_new(void);
+void stage_free(struct stage *stage);
+const char *stage_dir(const struct stage *stage);
+
+/* A file in the stage's directory; path is relative to it. */
+void stage_write(struct stage *stage, const char *path, const char *content);
+char *stage_read(struct stage *stage, const char *path); /* heap string; "" when there is none */
+bool stage_exists(struct stage *stage, const char *path);
+void stage_expect_file(struct stage *stage, const char *path, const char *content); /* waits until it is so */
+
+/* weft in a terminal of 24 x 80, run by this person in the stage's directory. `args` ends with NULL. */
+struct vt *stage_weft(struct stage *stage, const char *person, const char *const *args);
+struct vt *stage_weft_sized(struct stage *stage, const char *person, int rows, int cols, const char *const *args);
+
+/* weft without a terminal: runs to its end. Output of both streams is kept until the next call. */
+struct stage_result {
+    int status;
+    const char *out, *err;
+};
+struct stage_result stage_run(struct stage *stage, const char *person, const char *input, const char *const *args);
+
+/* A relay process on a free port, with its store in the stage's directory. */
+const char *stage_relay(struct stage *stage); /* starts it when it does not run; "ws://127.0.0.1:PORT" */
+void stage_relay_signal(struct stage *stage, int signal);
+/* After it was killed: the same port and store. */
+void stage_relay_restart(struct stage *stage);
+char *stage_share(struct stage *stage, const char *person, const char *path, const char *which); /* "edit" or "view": the link */
+
+#endif
