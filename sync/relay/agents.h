@@ -7,9 +7,9 @@
 #include "sync/relay/store.h"
 
 struct relay_agent {
-    struct store_agent is;  /* is.next_seq: accepted, perhaps not durable */
-    uint64_t durable_seq;   /* what readers and vectors are told */
-    bool durable;           /* its MEMBER record is on the disk */
+    struct store_agent is; /* is.next_seq: accepted, perhaps not durable */
+    uint64_t durable_seq;  /* what readers and vectors are told */
+    bool durable;          /* its MEMBER record is on the disk */
 };
 
 /* Zero-initialised it is empty. */

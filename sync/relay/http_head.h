@@ -1,8 +1,8 @@
 /*
  * http_head - the request line and header fields of one HTTP/1.1 request, read strictly (RFC 9112).
  *
- * Just enough for a relay that speaks WebSocket and answers two plain GETs. Folded lines, spaces around names, bare CR and
- * control characters are refused: what two programs could read in two ways is not read at all.
+ * Just enough for a relay that speaks WebSocket and answers two plain GETs. Folded lines, spaces around names, bare CR
+ * and control characters are refused: what two programs could read in two ways is not read at all.
  *
  *   Ownership  a head is a view into the bytes it was parsed from.
  *   Bounds     HTTP_FIELDS_MAX fields; the caller bounds the bytes.

@@ -4,8 +4,8 @@
  * A bucket may go into debt once: whoever still has something in it may send one more thing of any size, and then waits
  * until it is paid. So a large record passes a small bucket, only not often.
  *
- *   Bounds  an address is forgotten when nothing about it matters any more; at most one entry for each connection and each
- *           document created within a day.
+ *   Bounds  an address is forgotten when nothing about it matters any more; at most one entry for each connection and
+ * each document created within a day.
  */
 #ifndef WEFT_SYNC_RELAY_LIMITS_H
 #define WEFT_SYNC_RELAY_LIMITS_H

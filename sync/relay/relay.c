@@ -82,10 +82,9 @@ static const char *accept_fault(struct relay *relay, struct address *address)
 static void send_challenge(struct relay_connection *connection)
 {
     struct relay *relay = connection->relay;
-    struct message challenge = {.kind = MESSAGE_CHALLENGE,
-                                .challenge = {.low = MESSAGE_PROTOCOL_LOW,
-                                              .high = MESSAGE_PROTOCOL_HIGH,
-                                              .relay_key = relay->key.public_key}};
+    struct message challenge = {
+        .kind = MESSAGE_CHALLENGE,
+        .challenge = {.low = MESSAGE_PROTOCOL_LOW, .high = MESSAGE_PROTOCOL_HIGH, .relay_key = relay->key.public_key}};
     relay->port.random(relay->port.self, connection->nonce, sizeof connection->nonce);
     memcpy(challenge.challenge.nonce, connection->nonce, sizeof connection->nonce);
     relay_connection_send(connection, &challenge);
@@ -101,7 +100,7 @@ struct relay_connection *relay_accept(struct relay *relay, void *link, const cha
     }
     const char *fault = accept_fault(relay, connection->address);
     if (fault)
-        relay_connection_refuse(connection, relay->stopping ? REFUSE_STOPPING : REFUSE_LIMIT, 5 * RETRY_MS, fault);
+        relay_connection_refuse(connection, relay->stopping ? REFUSE_STOPPING : REFUSE_LIMIT, RETRY_LATER_MS, fault);
     else
         send_challenge(connection);
     return connection;
@@ -245,8 +244,8 @@ struct relay_counts relay_counts(const struct relay *relay)
 
 static void metric(struct buf *out, const char *name, const char *type, const char *help, uint64_t value)
 {
-    buf_addf(out, "# HELP weft_relay_%s %s\n# TYPE weft_relay_%s %s\nweft_relay_%s %llu\n", name, help, name, type, name,
-             (unsigned long long)value);
+    buf_addf(out, "# HELP weft_relay_%s %s\n# TYPE weft_relay_%s %s\nweft_relay_%s %llu\n", name, help, name, type,
+             name, (unsigned long long)value);
 }
 
 static void document_metrics(const struct relay *relay, struct buf *out)
@@ -257,7 +256,8 @@ static void document_metrics(const struct relay *relay, struct buf *out)
         for (const struct relay_document *document = relay->slots[i]; document; document = document->next) {
             char hex[2 * DOC_ID_BYTES + 1];
             id_hex(document->id.bytes, DOC_ID_BYTES, hex);
-            buf_addf(out, "weft_relay_document_bytes{document=\"%s\"} %llu\n", hex, (unsigned long long)document->bytes);
+            buf_addf(out, "weft_relay_document_bytes{document=\"%s\"} %llu\n", hex,
+                     (unsigned long long)document->bytes);
         }
 }
 

@@ -1,30 +1,27 @@
 /*
  * relay - stores what it cannot read and hands it on: the relay's half of weft.1 (sync/message.h).
  *
- * No I/O, no clock, no threads: frames, time and the store's answers are handed in, frames are handed out. A server puts
- * sockets around it (relay_server.h), a simulation puts queues around it.
+ * No I/O, no clock, no threads: frames, time and the store's answers are handed in, frames are handed out. A server
+ * puts sockets around it (relay_server.h), a simulation puts queues around it.
  *
  *     accept -> CHALLENGE;  HELLO -> proofs -> load or create;  RESUME -> WELCOME, RECORDS..., CAUGHT_UP;  then live
  *
- *   Uploads     checked (identity, grant, sequence), appended, acknowledged when durable, then handed on. What a connection
- *               uploaded does not come back to it.
- *   Readers     every connection has a cursor (a place) in its document's log and pulls from it whenever its link has room:
- *               from the short tail kept in memory, else from the store. There is no queue of records per reader, so a
- *               slow one costs nothing and is never skipped; one that stands still or falls too far behind is sent away
- *               with REFUSE_RESUME. All records waiting for a link leave in one frame. Records come in rising order of
- *               places; the holes between are what the connection sent itself or said it has.
- *   Frames      PRESENCE is encoded once and shared. RECORDS are encoded for each link: agents are numbered
- *               per connection, which costs a copy (0.1 us a record beside 5 us for a send) and saves 15 of about 150
- *               bytes on every wire.
- *   Pace        a connection that sends faster than its limits, or faster than the disk takes it, is not read for a
- *               while (relay_reads()). Presence beyond its rate is dropped.
- *   Trust       an uploaded record's signature covers a digest that is not sent, so it cannot be checked here, not even
- *               by samples; identity is the connection's proven device key, and readers check every signature. A REOFFER
- *               brings the digest and is checked.
+ *   Uploads     checked (identity, grant, sequence), appended, acknowledged when durable, then handed on. What a
+ * connection uploaded does not come back to it. Readers     every connection has a cursor (a place) in its document's
+ * log and pulls from it whenever its link has room: from the short tail kept in memory, else from the store. There is
+ * no queue of records per reader, so a slow one costs nothing and is never skipped; one that stands still or falls too
+ * far behind is sent away with REFUSE_RESUME. All records waiting for a link leave in one frame. Records come in rising
+ * order of places; the holes between are what the connection sent itself or said it has. Frames      PRESENCE is
+ * encoded once and shared. RECORDS are encoded for each link: agents are numbered per connection, which costs a copy
+ * (0.1 us a record beside 5 us for a send) and saves 15 of about 150 bytes on every wire. Pace        a connection that
+ * sends faster than its limits, or faster than the disk takes it, is not read for a while (relay_reads()). Presence
+ * beyond its rate is dropped. Trust       an uploaded record's signature covers a digest that is not sent, so it cannot
+ * be checked here, not even by samples; identity is the connection's proven device key, and readers check every
+ * signature. A REOFFER brings the digest and is checked.
  *
  *   Ownership  opaque; relay_free() after the links are gone (it does not touch the port). The store must outlive it.
- *   Errors     a peer's mistakes end its connection (REFUSE) or its record (REJECT) with a sentence; nothing else happens.
- *   Bounds     struct relay_limits.
+ *   Errors     a peer's mistakes end its connection (REFUSE) or its record (REJECT) with a sentence; nothing else
+ * happens. Bounds     struct relay_limits.
  */
 #ifndef WEFT_SYNC_RELAY_RELAY_H
 #define WEFT_SYNC_RELAY_RELAY_H
@@ -37,9 +34,9 @@ struct relay;
 struct relay_connection;
 
 enum {
-    RELAY_TICK_MS = 250,               /* relay_tick() at least this often while there are connections */
+    RELAY_TICK_MS = 250, /* relay_tick() at least this often while there are connections */
     RELAY_ADDRESS_BYTES_MAX = 64,
-    RELAY_PIECE_BYTES = 256 * 1024,    /* about as much goes into one RECORDS frame */
+    RELAY_PIECE_BYTES = 256 * 1024, /* about as much goes into one RECORDS frame */
 };
 
 /* What the relay needs of the world. `link` is what the port gave to relay_accept(). */
@@ -53,7 +50,8 @@ struct relay_port {
     void (*want_write)(void *self, void *link);
     /* relay_reads() is true again. */
     void (*resumed)(void *self, void *link);
-    /* End the link after what was sent, or after a few seconds. relay_gone() follows, but never from inside this call. */
+    /* End the link after what was sent, or after a few seconds. relay_gone() follows, but never from inside this call.
+     */
     void (*close)(void *self, void *link, unsigned code, const char *reason);
     /* Unpredictable bytes, for challenges and log ids. */
     void (*random)(void *self, void *out, size_t len);
@@ -71,11 +69,11 @@ struct relay_limits {
     struct relay_rate document_records; /* 1,000/s, 20,000 */
     size_t upload_window_bytes;         /* of a connection, not durable yet: 1 MiB */
     size_t store_window_bytes;          /* of all connections, not durable yet: 32 MiB */
-    size_t reader_lag_bytes;            /* a reader who was live, is further behind and whose link is full is sent away: 4 MiB */
-    uint64_t reader_stall_ms;           /* so is one whose link takes nothing for so long: 10 s */
-    uint64_t hello_ms;                  /* from accept to HELLO, and from HELLO to RESUME: 5 s */
-    uint64_t silence_ms;                /* nothing heard: the connection is dead: 60 s */
-    size_t connections;                 /* in all: 20,000 */
+    size_t reader_lag_bytes;  /* a reader who was live, is further behind and whose link is full is sent away: 4 MiB */
+    uint64_t reader_stall_ms; /* so is one whose link takes nothing for so long: 10 s */
+    uint64_t hello_ms;        /* from accept to HELLO, and from HELLO to RESUME: 5 s */
+    uint64_t silence_ms;      /* nothing heard: the connection is dead: 60 s */
+    size_t connections;       /* in all: 20,000 */
     size_t document_connections;        /* 1,024 */
     size_t document_agents;             /* 16,384 */
     uint64_t document_log_bytes;        /* 256 MiB; from 80 % on only edits are taken */
@@ -120,8 +118,8 @@ void relay_tick(struct relay *relay, uint64_t now_ms, uint64_t wall_s);
 /* Lets the store deliver (store_poll()): acknowledgements go out, readers wake. Returns how many answers there were. */
 size_t relay_poll(struct relay *relay, uint64_t now_ms);
 /*
- * Sends REFUSE_STOPPING to everybody and takes nothing any more. For an orderly end: store_commit() and relay_poll() first,
- * so that what came is acknowledged.
+ * Sends REFUSE_STOPPING to everybody and takes nothing any more. For an orderly end: store_commit() and relay_poll()
+ * first, so that what came is acknowledged.
  */
 void relay_stop(struct relay *relay, uint64_t now_ms);
 

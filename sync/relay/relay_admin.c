@@ -46,7 +46,8 @@ static void print_entry(FILE *out, const struct store_entry *entry)
     id_hex(entry->doc.bytes, DOC_ID_BYTES, hex);
     relay_admin_size(entry->bytes, size);
     day_text(entry->used_s, used);
-    fprintf(out, "%s  %8s  %8" PRIu64 " records  %5" PRIu64 " agents  %s\n", hex, size, entry->head, entry->agents, used);
+    fprintf(out, "%s  %8s  %8" PRIu64 " records  %5" PRIu64 " agents  %s\n", hex, size, entry->head, entry->agents,
+            used);
 }
 
 static bool list_each(void *self, const struct store_entry *entry)
@@ -134,7 +135,8 @@ static bool find_document(struct store *store, const char *doc, struct doc_id *f
     *found = search.found;
     if (search.count == 0)
         return error_set(err, ERR_MISSING, 0, "there is no document %s in this store", doc);
-    return search.count == 1 || error_set(err, ERR_USAGE, 0, "%zu documents begin with %s: give more digits", search.count, doc);
+    return search.count == 1 ||
+           error_set(err, ERR_USAGE, 0, "%zu documents begin with %s: give more digits", search.count, doc);
 }
 
 struct removal {

@@ -1,7 +1,8 @@
 /*
  * relay_admin - what an operator asks of a relay's store: `weft relay ls | stat | rm DOC | backup FILE`.
  *
- * All of it works beside a running relay. Names, texts and people are sealed: there are only ids, counts and sizes to see.
+ * All of it works beside a running relay. Names, texts and people are sealed: there are only ids, counts and sizes to
+ * see.
  */
 #ifndef WEFT_SYNC_RELAY_RELAY_ADMIN_H
 #define WEFT_SYNC_RELAY_RELAY_ADMIN_H
@@ -20,8 +21,8 @@ MUST_USE bool relay_admin_list(const char *store_path, FILE *out, struct error *
 /* Sums, and the largest documents. */
 MUST_USE bool relay_admin_stat(const char *store_path, FILE *out, struct error *err);
 /*
- * Forgets one document, named by its id in hex as `ls` prints it or by an unambiguous beginning of at least 8 digits. It
- * stays closed; a relay that has it open right now tells its clients when it next touches the store.
+ * Forgets one document, named by its id in hex as `ls` prints it or by an unambiguous beginning of at least 8 digits.
+ * It stays closed; a relay that has it open right now tells its clients when it next touches the store.
  */
 MUST_USE bool relay_admin_remove(const char *store_path, const char *doc, FILE *out, struct error *err);
 /* A consistent copy; `path` must not exist. */

@@ -84,8 +84,8 @@ void relay_connection_refuse(struct relay_connection *connection, enum refuse_co
     struct relay *relay = connection->relay;
     if (connection->state == CONNECTION_ENDED)
         return;
-    relay_connection_send(connection, &(struct message){.kind = MESSAGE_REFUSE,
-                                                        .refuse = {code, retry_ms, message_text(text)}});
+    relay_connection_send(connection,
+                          &(struct message){.kind = MESSAGE_REFUSE, .refuse = {code, retry_ms, message_text(text)}});
     relay->counts.refused++;
     relay_document_leave(connection);
     connection->state = CONNECTION_ENDED;
@@ -189,7 +189,7 @@ static void refuse_store(struct relay_connection *connection, const struct store
         relay_connection_refuse(connection, REFUSE_CLOSED, 0, "this document was closed by its owner");
         return;
     case STORE_FULL:
-        relay_connection_refuse(connection, REFUSE_FULL, 10 * RETRY_MS, "the relay's disk is full");
+        relay_connection_refuse(connection, REFUSE_FULL, RETRY_FULL_MS, "the relay's disk is full");
         return;
     case STORE_OK:
     case STORE_MISSING:
@@ -212,11 +212,12 @@ static void join(struct relay_connection *connection, const struct genesis *gene
     if (!document)
         document = relay_document_open(relay, &connection->hello.doc, genesis);
     if (document->state == DOCUMENT_BROKEN) {
-        relay_connection_refuse(connection, REFUSE_LIMIT, RETRY_MS, "the relay is putting this document in order; try again");
+        relay_connection_refuse(connection, REFUSE_LIMIT, RETRY_MS,
+                                "the relay is putting this document in order; try again");
         return;
     }
     if (document->connection_count >= relay->limits.document_connections) {
-        relay_connection_refuse(connection, REFUSE_LIMIT, 10 * RETRY_MS, "too many people are in this document");
+        relay_connection_refuse(connection, REFUSE_LIMIT, RETRY_LATER_MS, "too many people are in this document");
         return;
     }
     relay_document_join(document, connection);
@@ -360,8 +361,7 @@ static void on_found(void *self, uint64_t tag, const struct store_reply *reply)
 
 static bool token_fits(const struct relay *relay, struct bytes token)
 {
-    return !relay->token ||
-           (token.len == strlen(relay->token) && crypto_equal(token.data, relay->token, token.len));
+    return !relay->token || (token.len == strlen(relay->token) && crypto_equal(token.data, relay->token, token.len));
 }
 
 static void receive_hello(struct relay_connection *connection, const struct message *message)

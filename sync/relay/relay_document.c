@@ -207,10 +207,9 @@ void relay_document_leave(struct relay_connection *connection)
 void relay_document_break(struct relay_document *document, enum refuse_code code, uint64_t retry_ms, const char *text)
 {
     document->state = DOCUMENT_BROKEN;
-    document->asked++; /* the last one to leave must not take the document along */
+    ensure(document->asked > 0); /* or the last one to leave would take the document along */
     while (document->connections)
         relay_connection_refuse(document->connections, code, retry_ms, text);
-    relay_document_answered(document);
 }
 
 /* --- news --- */

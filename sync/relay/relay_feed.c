@@ -123,8 +123,8 @@ static void catch_up(struct relay_connection *connection)
     free(connection->have);
     connection->have = NULL;
     connection->have_count = 0;
-    relay_connection_send(connection, &(struct message){.kind = MESSAGE_CAUGHT_UP,
-                                                        .caught_up = {connection->document->durable}});
+    relay_connection_send(connection,
+                          &(struct message){.kind = MESSAGE_CAUGHT_UP, .caught_up = {connection->document->durable}});
 }
 
 static void feed_records(struct relay_connection *connection)

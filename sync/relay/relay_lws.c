@@ -1,6 +1,6 @@
 /*
- * The relay's sockets on libwebsockets: raw byte streams with or without TLS, one port and perhaps a Unix socket. The only
- * server-side includer of the library.
+ * The relay's sockets on libwebsockets: raw byte streams with or without TLS, one port and perhaps a Unix socket. The
+ * only server-side includer of the library.
  *
  * Quirks of 4.1 that shape this file: lws_cancel_service() is the one call allowed from other threads, and its callback
  * comes once for every protocol and vhost; lws_service() on libuv does not return, so the loop is ours (relay_loop.h)
@@ -97,7 +97,9 @@ static void on_close(struct relay_sockets *sockets, struct relay_socket *socket)
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
     struct relay_socket *socket = user;
-    struct relay_sockets *sockets = wsi ? sockets_of(wsi) : NULL;
+    if (!wsi)
+        return 0;
+    struct relay_sockets *sockets = sockets_of(wsi);
     switch ((int)reason) {
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
         /* Once for every vhost; one of them is enough. */
@@ -169,8 +171,7 @@ static struct lws_context *context_new(struct relay_sockets *sockets)
         .uid = (uid_t)-1,
         .user = sockets,
         .pt_serv_buf_size = RECEIVE_BYTES,
-        .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
-                   (sockets->tls_cert ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0) |
+        .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | (sockets->tls_cert ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0) |
                    (sockets->loop ? LWS_SERVER_OPTION_LIBUV : 0),
         .foreign_loops = sockets->loop ? loops : NULL,
     };

@@ -19,7 +19,9 @@
 
 enum {
     ROOM_BYTES = 64 * 1024, /* a link with more than this queued gets no presence and no further piece */
-    RETRY_MS = 1000,
+    RETRY_MS = 1000,        /* when it may be over already */
+    RETRY_LATER_MS = 5000,  /* when somebody has to go first */
+    RETRY_FULL_MS = 10000,  /* when somebody has to make room */
 };
 
 enum connection_state {
@@ -38,9 +40,16 @@ struct relay_connection {
     struct relay_connection *next, **self_in_relay; /* of relay->connections, later of relay->departed */
     struct address *address;                        /* NULL: exempt */
     enum connection_state state;
-    bool gone;      /* the link is; only answers are waited for */
-    size_t asked;   /* store calls whose answer carries this connection */
-    bool held;      /* not read until its pace allows */
+    bool gone;        /* the link is; only answers are waited for */
+    bool held;        /* not read until its pace allows */
+    bool writer;      /* this device has a granted agent here */
+    bool ack_due;     /* it is in relay->acks_due */
+    bool wants_write; /* the port was asked for room */
+    bool by_vector;   /* reading: the place of the resume was unknown here: all that exceeds the vector is sent */
+    bool checking;    /* reading: the hash at the resume's place is being looked up */
+    bool reading;     /* reading: a piece is being read from the store */
+    bool caught_up;   /* reading: CAUGHT_UP was said */
+    size_t asked;     /* store calls whose answer carries this connection */
     uint64_t since_ms, heard_ms;
 
     unsigned char nonce[32];
@@ -52,7 +61,6 @@ struct relay_connection {
     } hello;
     struct buf genesis; /* offered in HELLO, until it is used */
     struct sign_public device_key;
-    bool writer; /* this device has a granted agent here */
 
     struct relay_document *document;
     struct relay_connection *next_here, **self_here; /* connections of the document */
@@ -60,22 +68,16 @@ struct relay_connection {
     struct bucket frames, presence;
 
     /* uploads */
-    uint64_t ordinal, acked, ack_told;
-    bool ack_due;
+    uint64_t ordinal, acked;
     struct relay_connection *next_due;
     size_t pending_bytes;
 
     /* reading */
     uint64_t cursor;    /* everything up to this place was sent, or need not be */
     uint64_t stream_at; /* document->stream_bytes at the cursor, as far as it counts for the lag */
-    bool by_vector;     /* the place of the resume was unknown here: all that exceeds the vector is sent */
-    bool checking;      /* the hash at the resume's place is being looked up */
-    bool reading;       /* a piece is being read from the store */
-    bool caught_up;
-    bool wants_write;
-    unsigned peers_told;
-    uint64_t *have; /* by agent number - 1: what the reader has of it; until caught up */
+    uint64_t *have;     /* by agent number - 1: what the reader has of it; until caught up */
     size_t have_count;
+    unsigned peers_told;
     struct digest resume_hash;
 
     /* is its link moving? */
@@ -129,9 +131,9 @@ struct relay_arrival {
     struct relay_document *document;
     uint64_t origin; /* the connection's id */
     uint64_t ordinal;
-    uint64_t place;        /* 0: only looked up */
+    uint64_t place; /* 0: only looked up */
     uint64_t agent_number;
-    uint64_t next_seq;     /* of the agent after it; 0: it moves nothing */
+    uint64_t next_seq; /* of the agent after it; 0: it moves nothing */
     bool member;
     bool exact;            /* a look-up that must find these very bytes */
     unsigned char *stored; /* for the tail; NULL when nobody else was there */
@@ -164,7 +166,8 @@ void relay_connection_send_frame(struct relay_connection *connection, struct rel
 size_t relay_connection_queued(const struct relay_connection *connection);
 void relay_connection_want_write(struct relay_connection *connection);
 /* Says why, and ends the connection. */
-void relay_connection_refuse(struct relay_connection *connection, enum refuse_code code, uint64_t retry_ms, const char *text);
+void relay_connection_refuse(struct relay_connection *connection, enum refuse_code code, uint64_t retry_ms,
+                             const char *text);
 /* Whether it is still to be served after an answer came; frees it when it was waited for only. */
 bool relay_connection_answered(struct relay_connection *connection);
 /* The document is ready or will not be. */
@@ -181,10 +184,11 @@ void relay_document_leave(struct relay_connection *connection);
 void relay_document_free(struct relay_document *document);
 /* An answer for the document came: frees it when nothing needs it any more. */
 void relay_document_answered(struct relay_document *document);
-/* Everybody is sent away; whoever comes back loads it anew. */
+/* Everybody is sent away; whoever comes back loads it anew. Only while an answer for the document is being handled. */
 void relay_document_break(struct relay_document *document, enum refuse_code code, uint64_t retry_ms, const char *text);
 /* A record became durable: to the tail (`stored` is taken over; NULL: nobody else is here) and to whoever is due. */
-void relay_document_durable(struct relay_document *document, uint64_t place, uint64_t origin, unsigned char *stored, size_t len);
+void relay_document_durable(struct relay_document *document, uint64_t place, uint64_t origin, unsigned char *stored,
+                            size_t len);
 /* Everybody looks whether there is something for him. */
 void relay_document_wake(struct relay_document *document);
 void relay_document_trim(struct relay_document *document);

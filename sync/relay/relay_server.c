@@ -35,9 +35,9 @@ struct relay_server {
     struct relay_links links;
     struct relay_sockets *sockets;
     pthread_t thread;
-    bool running;           /* the thread is */
+    bool running; /* the thread is */
     atomic_bool stop_asked;
-    bool leaving;           /* everybody was told; on the loop's thread only */
+    bool leaving; /* everybody was told; on the loop's thread only */
     uint64_t leaving_ms;
 };
 
@@ -199,8 +199,8 @@ static bool load_token(struct relay_server *server, const char *path, struct err
 
 static bool open_store(struct relay_server *server, struct error *err)
 {
-    server->store = store_open(
-        &(struct store_options){.path = server->store_path, .wake = wake, .wake_self = server}, err);
+    server->store =
+        store_open(&(struct store_options){.path = server->store_path, .wake = wake, .wake_self = server}, err);
     return server->store != NULL;
 }
 
@@ -344,8 +344,8 @@ static void describe_address(const struct relay_server *server, struct buf *out)
         return;
     }
     bool literal6 = strchr(server->address, ':') != NULL;
-    buf_addf(out, "%s://%s%s%s:%d", server->tls ? "wss" : "ws", literal6 ? "[" : "", server->address, literal6 ? "]" : "",
-             relay_server_port(server));
+    buf_addf(out, "%s://%s%s%s:%d", server->tls ? "wss" : "ws", literal6 ? "[" : "", server->address,
+             literal6 ? "]" : "", relay_server_port(server));
 }
 
 void relay_server_describe(struct relay_server *server, struct buf *out)

@@ -17,13 +17,13 @@
 struct relay_server;
 
 struct relay_server_options {
-    const char *listen;       /* ADDR:PORT; NULL: 127.0.0.1:7717; port 0: a free one; "": no TCP port */
-    const char *unix_path;    /* NULL, or also listen there; made 0600, removed at the end */
-    const char *store;        /* path of the store's file */
-    const char *key_path;     /* NULL: the store's path + ".key" */
+    const char *listen;             /* ADDR:PORT; NULL: 127.0.0.1:7717; port 0: a free one; "": no TCP port */
+    const char *unix_path;          /* NULL, or also listen there; made 0600, removed at the end */
+    const char *store;              /* path of the store's file */
+    const char *key_path;           /* NULL: the store's path + ".key" */
     const char *tls_cert, *tls_key; /* both or none; PEM; read again by relay_server_reload() */
-    const char *behind_proxy; /* NULL, or the address whose X-Forwarded-For is believed */
-    const char *token_path;   /* NULL, or a file whose first line creating documents needs; 0600 or stricter */
+    const char *behind_proxy;       /* NULL, or the address whose X-Forwarded-For is believed */
+    const char *token_path;         /* NULL, or a file whose first line creating documents needs; 0600 or stricter */
     struct relay_limits limits;
 };
 struct relay_server_options relay_server_options_default(void);
@@ -42,8 +42,8 @@ void relay_server_reload(struct relay_server *server);
 void relay_server_stop(struct relay_server *server);
 
 /*
- * `weft relay`: starts, prints the description line to `out` and flushes it, serves until SIGTERM or SIGINT, reloads on SIGHUP.
- * Returns the exit status; 1 with *err filled when it could not start.
+ * `weft relay`: starts, prints the description line to `out` and flushes it, serves until SIGTERM or SIGINT, reloads on
+ * SIGHUP. Returns the exit status; 1 with *err filled when it could not start.
  */
 int relay_server_run(const struct relay_server_options *options, FILE *out, struct error *err);
 

@@ -1,8 +1,8 @@
 /*
  * relay_sockets - what the relay needs of sockets, TLS and an event loop, in its own words. Implemented by relay_lws.c.
  *
- * Byte streams only: WebSocket is sync/relay/ws.h. Everything happens inside relay_sockets_run(), on the thread that calls
- * it, except the three functions that say so.
+ * Byte streams only: WebSocket is sync/relay/ws.h. Everything happens inside relay_sockets_run(), on the thread that
+ * calls it, except the three functions that say so.
  *
  *   Ownership  opaque. A socket lives until `closed` was called for it.
  *   Errors     *err of relay_sockets_new(): what could not be listened on, and why.
@@ -34,8 +34,8 @@ struct relay_sockets_events {
     void (*received)(void *self, void *link, struct bytes bytes);
     void (*writable)(void *self, void *link); /* as asked by relay_socket_want_write() */
     void (*closed)(void *self, void *link);
-    void (*woken)(void *self);                /* after relay_sockets_wake(), at least once */
-    void (*tick)(void *self);                 /* every tick_ms */
+    void (*woken)(void *self); /* after relay_sockets_wake(), at least once */
+    void (*tick)(void *self);  /* every tick_ms */
 };
 
 MUST_USE struct relay_sockets *relay_sockets_new(const struct relay_sockets_options *options,

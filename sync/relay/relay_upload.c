@@ -17,8 +17,8 @@ static void reject(const struct upload_item *item, enum refuse_code code, const 
 {
     item->connection->relay->counts.rejected++;
     struct bytes sentence = bytes_of(text, strnlen(text, MESSAGE_TEXT_BYTES_MAX));
-    relay_connection_send(item->connection, &(struct message){.kind = MESSAGE_REJECT,
-                                                              .reject = {item->ordinal, code, sentence}});
+    relay_connection_send(item->connection,
+                          &(struct message){.kind = MESSAGE_REJECT, .reject = {item->ordinal, code, sentence}});
 }
 
 /* --- answers --- */
@@ -46,7 +46,7 @@ static void note_durable(const struct relay_arrival *arrival)
 static void break_document(struct relay_document *document, const struct store_reply *reply)
 {
     if (reply->result == STORE_FULL)
-        relay_document_break(document, REFUSE_FULL, 10 * RETRY_MS,
+        relay_document_break(document, REFUSE_FULL, RETRY_FULL_MS,
                              "the relay's disk is full; what it did not acknowledge stays with you");
     else
         relay_document_break(document, REFUSE_LIMIT, RETRY_MS, "the relay's store did not take a record; try again");
@@ -195,8 +195,9 @@ static bool has_room(const struct upload_item *item)
     if (!needed)
         most = most / 5 * 4;
     if (document->bytes > most || item->record.whole.len > most - document->bytes) {
-        reject(item, REFUSE_FULL, needed ? "this document has reached the size the relay allows"
-                                         : "this document has reached 80 % of the size the relay allows: only edits now");
+        reject(item, REFUSE_FULL,
+               needed ? "this document has reached the size the relay allows"
+                      : "this document has reached 80 % of the size the relay allows: only edits now");
         return false;
     }
     struct store_totals totals = store_totals(relay->store);
@@ -286,7 +287,8 @@ static bool member_may(const struct upload_item *item, struct member *member)
 
 static struct relay_agent *introduce(struct relay_document *document, const struct member *member)
 {
-    struct store_agent agent = {.number = document->agents.count + 1, .id = member->agent, .device_key = member->doc_key};
+    struct store_agent agent = {
+        .number = document->agents.count + 1, .id = member->agent, .device_key = member->doc_key};
     return agents_add(&document->agents, &agent);
 }
 
@@ -328,8 +330,8 @@ static void take_member(const struct upload_item *item)
 }
 
 /*
- * The base text's chunks fill the places behind GENESIS before anybody writes, in order, so chunk n is at place n + 2 and
- * its number (the record's counter) says whether it is here.
+ * The base text's chunks fill the places behind GENESIS before anybody writes, in order, so chunk n is at place n + 2
+ * and its number (the record's counter) says whether it is here.
  */
 static void take_base(const struct upload_item *item)
 {

@@ -2,23 +2,23 @@
  * store - where a relay keeps its documents' logs: opaque records at dense places, and who may add to them.
  *
  * The store is asked and answers later: every call copies what it needs and returns at once; the answer comes through
- * `done` from inside store_poll(), on the thread that calls it. Answers of one document come in the order of the calls, so
- * whoever appends and then looks up sees what was appended. Whatever is queued while a commit runs becomes the next
+ * `done` from inside store_poll(), on the thread that calls it. Answers of one document come in the order of the calls,
+ * so whoever appends and then looks up sees what was appended. Whatever is queued while a commit runs becomes the next
  * commit: many writers share one fsync, and a lone one never waits for company.
  *
  * Two ways to run it:
  *   - on a thread of its own: `wake` (from that thread) says that store_poll() has something to deliver;
- *   - by hand (`by_hand`): nothing happens until store_commit(), which does all that is queued; a simulation decides when
- *     the disk is done and what a crash loses (store_crash()).
+ *   - by hand (`by_hand`): nothing happens until store_commit(), which does all that is queued; a simulation decides
+ * when the disk is done and what a crash loses (store_crash()).
  *
  * The operations are those of a shared, sharded log too (a fencing epoch, places given by the document's owner, paged
  * reads), so that another engine can stand behind the same calls.
  *
  *   Units      places count from 1 without holes; sizes in bytes of stored records; times in seconds since 1970.
  *   Ownership  opaque; store_free(). What a reply points to lives until `done` returns.
- *   Errors     enum store_result; reply->err says it in words. After a failed append every append of that document asked
- *              before the failure was delivered fails as well: the caller loads the document again.
- *   Durability STORE_OK of create, append and remove means: on the disk, fsynced.
+ *   Errors     enum store_result; reply->err says it in words. After a failed append every append of that document
+ * asked before the failure was delivered fails as well: the caller loads the document again. Durability STORE_OK of
+ * create, append and remove means: on the disk, fsynced.
  */
 #ifndef WEFT_SYNC_RELAY_STORE_H
 #define WEFT_SYNC_RELAY_STORE_H
@@ -76,10 +76,10 @@ struct store_document {
 
 struct store_reply {
     enum store_result result;
-    struct error err; /* when it is neither OK nor an expected outcome */
-    struct bytes genesis;              /* store_find */
-    struct store_document document;    /* store_load */
-    const struct store_row *rows;      /* store_read */
+    struct error err;               /* when it is neither OK nor an expected outcome */
+    struct bytes genesis;           /* store_find */
+    struct store_document document; /* store_load */
+    const struct store_row *rows;   /* store_read */
     size_t row_count;
 };
 
@@ -91,9 +91,9 @@ struct store_done {
 };
 
 struct store_options {
-    const char *path;          /* a file, or ":memory:" (only by hand) */
+    const char *path; /* a file, or ":memory:" (only by hand) */
     bool by_hand;
-    void (*wake)(void *self);  /* from the store's thread; may be called too often, never too rarely */
+    void (*wake)(void *self); /* from the store's thread; may be called too often, never too rarely */
     void *wake_self;
 };
 
@@ -118,8 +118,8 @@ struct store_append {
 };
 void store_append(struct store *store, const struct store_append *append, struct store_done done);
 /*
- * What is there of an agent's range: STORE_EXISTS (the same bytes by record_hash()), STORE_OTHER (the same seq0 and count
- * with other bytes, count > 0), STORE_MISSING (neither). Answered after everything appended before is durable.
+ * What is there of an agent's range: STORE_EXISTS (the same bytes by record_hash()), STORE_OTHER (the same seq0 and
+ * count with other bytes, count > 0), STORE_MISSING (neither). Answered after everything appended before is durable.
  */
 void store_lookup(struct store *store, uint64_t key, const struct store_row *row, const struct digest *hash,
                   struct store_done done);

@@ -1,6 +1,6 @@
 /*
- * The store on SQLite (sync/db.h): write-ahead log, synchronous=FULL, and a queue that becomes one transaction each time
- * the disk is ready for the next.
+ * The store on SQLite (sync/db.h): write-ahead log, synchronous=FULL, and a queue that becomes one transaction each
+ * time the disk is ready for the next.
  */
 #include "sync/relay/store.h"
 
@@ -19,9 +19,10 @@ enum {
 };
 
 /*
- * documents.head and records' primary key are the fence: an append names the place it expects to get, and one of the two
- * refuses when somebody else gave that place. An agent's number is its index in the document, so that a record's row needs
- * no second copy of the 16 bytes inside its body. packed_by is reserved: the place of the pack that repeats a row.
+ * documents.head and records' primary key are the fence: an append names the place it expects to get, and one of the
+ * two refuses when somebody else gave that place. An agent's number is its index in the document, so that a record's
+ * row needs no second copy of the 16 bytes inside its body. packed_by is reserved: the place of the pack that repeats a
+ * row.
  */
 static const char *const store_schema[] = {
     "CREATE TABLE documents (id INTEGER PRIMARY KEY, doc BLOB NOT NULL UNIQUE, log BLOB NOT NULL,"
@@ -263,7 +264,8 @@ static bool run_load(struct store *store, struct job *job)
 {
     struct error err = {0};
     struct store_document *document = &job->reply.document;
-    struct db_stmt *stmt = db_use(store->db, "SELECT id, epoch, log, head, bytes, removed FROM documents WHERE doc = ?");
+    struct db_stmt *stmt =
+        db_use(store->db, "SELECT id, epoch, log, head, bytes, removed FROM documents WHERE doc = ?");
     db_bind_bytes(stmt, 1, bytes_of(job->doc.bytes, sizeof job->doc.bytes));
     enum db_stepped stepped = db_step(stmt, &err);
     if (stepped == DB_FAILED)
@@ -304,10 +306,10 @@ static bool advance_head(struct store *store, const struct store_append *append,
 
 static bool put_member(struct store *store, uint64_t key, const struct store_agent *member, struct error *err)
 {
-    struct db_stmt *stmt = db_use(store->db,
-                                  "INSERT INTO agents (document, number, agent, next_seq, device_key, grant_expiry,"
-                                  " member_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (document, number)"
-                                  " DO UPDATE SET grant_expiry = ?6, member_hash = ?7");
+    struct db_stmt *stmt =
+        db_use(store->db, "INSERT INTO agents (document, number, agent, next_seq, device_key, grant_expiry,"
+                          " member_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (document, number)"
+                          " DO UPDATE SET grant_expiry = ?6, member_hash = ?7");
     db_bind_u64(stmt, 1, key);
     db_bind_u64(stmt, 2, member->number);
     db_bind_bytes(stmt, 3, bytes_of(member->id.bytes, sizeof member->id.bytes));
@@ -352,7 +354,8 @@ static bool run_lookup(struct store *store, struct job *job)
     const struct store_row *wanted = &job->append.row;
     enum store_result result = STORE_MISSING;
     enum db_stepped stepped;
-    struct db_stmt *stmt = db_use(store->db, "SELECT count, body FROM records WHERE document = ? AND agent = ? AND seq0 = ?");
+    struct db_stmt *stmt =
+        db_use(store->db, "SELECT count, body FROM records WHERE document = ? AND agent = ? AND seq0 = ?");
     db_bind_u64(stmt, 1, job->append.key);
     db_bind_u64(stmt, 2, wanted->agent_number);
     db_bind_u64(stmt, 3, wanted->seq0);

@@ -14,7 +14,13 @@ enum {
 
 enum opcode { OP_CONTINUATION = 0, OP_TEXT = 1, OP_BINARY = 2, OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10 };
 
-enum close_code { CLOSE_NORMAL = 1000, CLOSE_PROTOCOL = 1002, CLOSE_DATA = 1003, CLOSE_NO_CODE = 1005, CLOSE_TOO_BIG = 1009 };
+enum close_code {
+    CLOSE_NORMAL = 1000,
+    CLOSE_PROTOCOL = 1002,
+    CLOSE_DATA = 1003,
+    CLOSE_NO_CODE = 1005,
+    CLOSE_TOO_BIG = 1009
+};
 
 enum state { STATE_HEAD, STATE_REQUESTED, STATE_FRAME_HEAD, STATE_PAYLOAD, STATE_ENDED };
 
@@ -251,9 +257,9 @@ static const char *frame_fault(const struct ws *ws, unsigned char first, unsigne
     if (!(second & 0x80))
         return "frames from a client are masked";
     if (is_control(opcode))
-        return opcode > OP_PONG                       ? "unknown kind of frame"
+        return opcode > OP_PONG                          ? "unknown kind of frame"
                : !(first & 0x80) || (second & 127) > 125 ? "control frames are short and whole"
-                                                        : NULL;
+                                                         : NULL;
     if (opcode > OP_BINARY)
         return "unknown kind of frame";
     if ((opcode == OP_CONTINUATION) != ws->in_message)
@@ -396,7 +402,8 @@ enum ws_event ws_read(struct ws *ws, struct bytes *input)
     forget_delivered(ws);
     enum ws_event event = WS_NEED;
     /* A frame without payload ends with no byte left to read: go on until nothing moves. */
-    while (event == WS_NEED && (input->len > 0 || (ws->state == STATE_PAYLOAD && ws->left == 0) || ws->state == STATE_ENDED))
+    while (event == WS_NEED &&
+           (input->len > 0 || (ws->state == STATE_PAYLOAD && ws->left == 0) || ws->state == STATE_ENDED))
         event = read_step(ws, input);
     return event;
 }

@@ -1,5 +1,6 @@
 /*
- * ws - the server's end of one WebSocket connection (RFC 6455), and of the plain HTTP requests that reach the same port.
+ * ws - the server's end of one WebSocket connection (RFC 6455), and of the plain HTTP requests that reach the same
+ * port.
  *
  * Bytes in, messages out; no sockets. Written here rather than left to libwebsockets, whose 4.1 server takes unmasked
  * frames, version 7, POST upgrades, connections without a subprotocol and messages without end; the library gives the
@@ -11,8 +12,8 @@
  *                                 WS_NEED     -> all input is used
  *                                 WS_END      -> send `out`, close
  *
- *   Strictness  version 13, GET, one binary subprotocol (the caller names it), no Origin (browsers have no business here),
- *               masked frames, no reserved bits, no text, shortest lengths, whole control frames. Anything else ends the
+ *   Strictness  version 13, GET, one binary subprotocol (the caller names it), no Origin (browsers have no business
+ * here), masked frames, no reserved bits, no text, shortest lengths, whole control frames. Anything else ends the
  *               connection with the status or close code the RFCs name.
  *   Ownership   opaque. ws_message() and ws_target() are views until the next ws_read().
  *   Bounds      WS_HEAD_BYTES_MAX for the request; ws_limit() for a message; memory grows only with bytes that came.

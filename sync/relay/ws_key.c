@@ -1,6 +1,6 @@
 /*
- * Sec-WebSocket-Accept. SHA-1 (RFC 3174) serves here only to echo a handshake; nothing is secured by it, so it is no part of
- * sync/crypto.h.
+ * Sec-WebSocket-Accept. SHA-1 (RFC 3174) serves here only to echo a handshake; nothing is secured by it, so it is no
+ * part of sync/crypto.h.
  */
 #include <stdint.h>
 #include <string.h>
@@ -25,12 +25,16 @@ static uint32_t round_function(int t, uint32_t b, uint32_t c, uint32_t d)
     return (b ^ c ^ d) + 0xca62c1d6;
 }
 
+static uint32_t be32(const unsigned char *bytes)
+{
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
 static void sha1_block(uint32_t state[5], const unsigned char block[SHA1_BLOCK])
 {
     uint32_t w[80];
     for (int t = 0; t < 16; t++)
-        w[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 | (uint32_t)block[4 * t + 2] << 8 |
-               block[4 * t + 3];
+        w[t] = be32(block + (size_t)4 * t);
     for (int t = 16; t < 80; t++)
         w[t] = rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
 

@@ -16,7 +16,7 @@ struct relay_peer {
     struct agent_id agent;
     struct chain *chain;
     uint64_t seq, counter;
-    struct digest last;   /* of its newest batch */
+    struct digest last;                           /* of its newest batch */
     struct agent_numbers numbers_in, numbers_out; /* of the present connection */
 };
 
@@ -30,13 +30,14 @@ void relay_peer_link(const struct doc_keys *admin, enum access access, struct do
 
 /* Stored records, appended. */
 void relay_peer_genesis(const struct relay_peer *peer, struct buf *out);
-void relay_peer_member(struct relay_peer *peer, struct buf *out);              /* with a grant when its link has one to give */
+void relay_peer_member(struct relay_peer *peer, struct buf *out); /* with a grant when its link has one to give */
 void relay_peer_events(struct relay_peer *peer, const char *text, struct buf *out); /* one batch: inserts at 0 */
 
 /* Frames, appended. `challenge` is the relay's first frame. */
 void relay_peer_hello(struct relay_peer *peer, struct bytes challenge, struct bytes genesis, const char *token,
                       struct buf *out);
-void relay_peer_resume(struct relay_peer *peer, const struct message *resume, struct buf *out); /* NULL: nothing known */
+void relay_peer_resume(struct relay_peer *peer, const struct message *resume,
+                       struct buf *out); /* NULL: nothing known */
 void relay_peer_records(struct relay_peer *peer, const struct bytes *stored, size_t count, struct buf *out);
 void relay_peer_frame(struct relay_peer *peer, const struct message *message, struct buf *out);
 

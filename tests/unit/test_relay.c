@@ -856,8 +856,8 @@ static void presence_reaches_the_others_and_its_surplus_is_dropped(void **state)
         offer(a, buf_view(&presence));
     size_t heard = 0;
     for (const struct message *message; (message = next(b));)
-        heard += message->kind == MESSAGE_PRESENCE &&
-                 bytes_equal(message->presence.sealed, bytes_of_string("here I am"));
+        heard +=
+            message->kind == MESSAGE_PRESENCE && bytes_equal(message->presence.sealed, bytes_of_string("here I am"));
     assert_int_equal(heard, world->limits.presence.burst);
     assert_null(next(a));
     buf_release(&presence);

@@ -90,6 +90,7 @@ static const char handshake[] = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket
 
 static void input_drop(struct buf *input, size_t len)
 {
+    ensure(input->data && len <= input->len);
     memmove(input->data, input->data + len, input->len - len);
     input->len -= len;
 }
@@ -101,7 +102,8 @@ static void upgrade(struct client *client)
     send_text(client->fd, handshake);
     while (!found) {
         assert_true(receive_more(client->fd, &client->input));
-        found = memmem(client->input.data, client->input.len, end, 4);
+        struct bytes input = buf_view(&client->input);
+        found = input.len ? memmem(input.data, input.len, end, 4) : NULL;
     }
     assert_memory_equal(client->input.data, "HTTP/1.1 101", 12);
     input_drop(&client->input, (size_t)(found - client->input.data) + 4);
@@ -166,7 +168,8 @@ static const struct message *next_message(struct client *client)
     struct buf payload = {0};
     struct error err = {0};
     bool open = next_payload(client, &payload);
-    if (open && !message_decode(buf_view(&payload), MESSAGE_BY_RELAY, &client->peer->numbers_in, &client->message, &err))
+    if (open &&
+        !message_decode(buf_view(&payload), MESSAGE_BY_RELAY, &client->peer->numbers_in, &client->message, &err))
         fail_msg("%s", err.text);
     bool views = client->message.kind == MESSAGE_REFUSE || client->message.kind == MESSAGE_REJECT;
     if (open && views) /* their text points into the payload, which goes */
@@ -308,7 +311,8 @@ static void bytes_that_are_no_handshake_are_answered_and_closed(void **state)
     assert_non_null(strstr(buf_string(&answer), "405"));
     answer_of(host, "\x16\x03\x01\x02\r\n\r\n", &answer); /* somebody tries TLS */
     assert_non_null(strstr(buf_string(&answer), "400"));
-    answer_of(host, "GET / HTTP/1.1\r\nHost: x\r\nOrigin: http://evil\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    answer_of(host,
+              "GET / HTTP/1.1\r\nHost: x\r\nOrigin: http://evil\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
               &answer);
     assert_non_null(strstr(buf_string(&answer), "403"));
     buf_release(&answer);
@@ -343,8 +347,7 @@ static void an_unmasked_or_oversized_frame_ends_the_connection(void **state)
         size_t len;
         unsigned code;
     } cases[] = {
-        {"\x82\x05hello", 7, 1002},
-        {"\x82\xfe\x20\x00\x01\x02\x03\x04", 8, 1009}, /* 8 KiB before any proof */
+        {"\x82\x05hello", 7, 1002}, {"\x82\xfe\x20\x00\x01\x02\x03\x04", 8, 1009}, /* 8 KiB before any proof */
     };
     struct host *host = *state;
     host_start(host);
@@ -354,9 +357,11 @@ static void an_unmasked_or_oversized_frame_ends_the_connection(void **state)
         send_text(fd, handshake);
         send_all(fd, cases[i].frame, cases[i].len);
         read_to_end(fd, &rest);
-        assert_true(rest.len > 4);
-        const unsigned char *close_frame = memrchr(rest.data, 0x88, rest.len);
-        assert_non_null(close_frame);
+        const unsigned char *close_frame = rest.len > 4 ? memrchr(rest.data, 0x88, rest.len) : NULL;
+        if (!close_frame) {
+            fail_msg("no goodbye");
+            continue;
+        }
         assert_int_equal(close_frame[2] << 8 | close_frame[3], cases[i].code);
         buf_release(&rest);
     }
@@ -544,9 +549,10 @@ static void sigterm_ends_it_with_status_0(void **state)
 {
     struct host *host = *state;
     struct child child = child_start(host);
-    char *expected = xformat("weft relay on ws://127.0.0.1:%d, store %s, 0 documents, 0 B. Anyone who reaches it may create "
-                             "documents (--token-file).\n",
-                             child.port, host->store);
+    char *expected =
+        xformat("weft relay on ws://127.0.0.1:%d, store %s, 0 documents, 0 B. Anyone who reaches it may create "
+                "documents (--token-file).\n",
+                child.port, host->store);
     assert_string_equal(child.line, expected);
     free(expected);
     int status = child_end(&child, SIGTERM);

@@ -83,8 +83,8 @@ static void hostile_handshakes_are_refused(void **state)
     expect_status(REQUEST("GET /", "Sec-WebSocket-Protocol: weft.1\r\n"), "426");
     expect_status(REQUEST("GET /", "Sec-WebSocket-Version: 13\r\n"), "400");
     expect_status(REQUEST("GET /", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: weft.10\r\n"), "400");
-    expect_status(REQUEST("GET /", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: weft.1\r\nOrigin: http://x\r\n"),
-                  "403");
+    expect_status(
+        REQUEST("GET /", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: weft.1\r\nOrigin: http://x\r\n"), "403");
     expect_status(REQUEST("GET /", "Sec-WebSocket-Version: 13\r\nHost: two\r\n"), "400");
     expect_status(REQUEST("GET /", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                                    "Sec-WebSocket-Protocol: weft.1\r\n"),
@@ -116,7 +116,8 @@ static void a_plain_get_is_handed_out_and_answered(void **state)
 {
     (void)state;
     struct ws *ws = ws_new("weft.1");
-    struct bytes input = bytes_of_string("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 1.1.1.1, 10.0.0.9\r\n\r\n");
+    struct bytes input =
+        bytes_of_string("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 1.1.1.1, 10.0.0.9\r\n\r\n");
     assert_int_equal(ws_read(ws, &input), WS_REQUEST);
     assert_true(bytes_equal(ws_target(ws), bytes_of_string("/healthz")));
     assert_true(bytes_equal(ws_forwarded(ws), bytes_of_string("10.0.0.9")));
@@ -168,19 +169,19 @@ static void frames_that_break_the_rules_end_the_connection(void **state)
         size_t len;
         unsigned code;
     } cases[] = {
-        {"\x82\x01x", 3, 1002},                                        /* unmasked */
-        {"\xc2\x81\x01\x02\x03\x04x", 7, 1002},                        /* a reserved bit */
-        {"\x83\x81\x01\x02\x03\x04x", 7, 1002},                        /* an unknown kind */
-        {"\x81\x81\x01\x02\x03\x04x", 7, 1003},                        /* text */
-        {"\x80\x81\x01\x02\x03\x04x", 7, 1002},                        /* a continuation of nothing */
-        {"\x09\x81\x01\x02\x03\x04x", 7, 1002},                        /* a ping in fragments */
-        {"\x89\xfe\x01\x02", 4, 1002},                                 /* a long ping */
-        {"\x82\xfe\x00\x01\x01\x02\x03\x04", 8, 1002},                 /* a length that could be shorter */
-        {"\x82\xff\x00\x00\x00\x00\x00\x00\x01\x00zzzz", 14, 1002},    /* likewise */
-        {"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xffzzzz", 14, 1009},    /* more than anybody has */
-        {"\x88\x81\x01\x02\x03\x04x", 7, 1002},                        /* half a close code */
-        {"\x88\x82\x00\x00\x00\x00\x00\x01", 8, 1002},                 /* close code 1 */
-        {"\x88\x80\x01\x02\x03\x04", 6, 1000},                         /* goodbye */
+        {"\x82\x01x", 3, 1002},                                     /* unmasked */
+        {"\xc2\x81\x01\x02\x03\x04x", 7, 1002},                     /* a reserved bit */
+        {"\x83\x81\x01\x02\x03\x04x", 7, 1002},                     /* an unknown kind */
+        {"\x81\x81\x01\x02\x03\x04x", 7, 1003},                     /* text */
+        {"\x80\x81\x01\x02\x03\x04x", 7, 1002},                     /* a continuation of nothing */
+        {"\x09\x81\x01\x02\x03\x04x", 7, 1002},                     /* a ping in fragments */
+        {"\x89\xfe\x01\x02", 4, 1002},                              /* a long ping */
+        {"\x82\xfe\x00\x01\x01\x02\x03\x04", 8, 1002},              /* a length that could be shorter */
+        {"\x82\xff\x00\x00\x00\x00\x00\x00\x01\x00zzzz", 14, 1002}, /* likewise */
+        {"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xffzzzz", 14, 1009}, /* more than anybody has */
+        {"\x88\x81\x01\x02\x03\x04x", 7, 1002},                     /* half a close code */
+        {"\x88\x82\x00\x00\x00\x00\x00\x01", 8, 1002},              /* close code 1 */
+        {"\x88\x80\x01\x02\x03\x04", 6, 1000},                      /* goodbye */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         expect_closed(upgraded(), bytes_of(cases[i].frame, cases[i].len), cases[i].code);
