@@ -142,7 +142,7 @@ static void ask_save_as(struct editor *editor)
     for (size_t i = 0; i < name.len; i++)
         if (name.data[i] == '/' || ((name.data[i] == '.' || name.data[i] == '-') && i == 0))
             name.data[i] = '_';
-    ask_line(editor, ASKING_SAVE_AS, "Write to file: ", path ? path : buf_string(&name));
+    ask_line(editor, ASKING_SAVE_AS, "Write to file:", path ? path : buf_string(&name));
     buf_release(&name);
 }
 
@@ -213,7 +213,7 @@ static void answer_overwrite(struct editor *editor, char choice)
 static void find_again(struct editor *editor, bool back)
 {
     if (editor->needle.len == 0)
-        ask_line(editor, ASKING_FIND, "Find: ", "");
+        ask_line(editor, ASKING_FIND, "Find:", "");
     else
         editor_command(editor, back ? COMMAND_FIND_BACK : COMMAND_FIND, false, buf_view(&editor->needle));
 }
@@ -389,7 +389,7 @@ static void show_links(struct editor *editor)
     struct replica *replica = editor_replica(editor);
     if (!replica_is_shared(replica)) {
         const char *relay = editor->env->config.relay;
-        ask_line(editor, ASKING_RELAY, "Not shared. Share it at relay (ws://HOST:PORT or wss://HOST): ", relay ? relay : "");
+        ask_line(editor, ASKING_RELAY, "Not shared. Share it at relay (ws://HOST:PORT or wss://HOST):", relay ? relay : "");
         return;
     }
     bool again = editor->panel_kind == PANEL_LINKS && !editor->view_copied;
@@ -464,11 +464,11 @@ void editor_request(struct editor *editor, enum request request)
     case REQUEST_UNDO: undo(editor, UNDO_BACK); break;
     case REQUEST_REDO: undo(editor, UNDO_AGAIN); break;
     case REQUEST_PASTE: paste_clip(editor); break;
-    case REQUEST_OPEN: ask_line(editor, ASKING_OPEN, "Open file: ", ""); break;
-    case REQUEST_FIND: ask_line(editor, ASKING_FIND, "Find: ", buf_string(&editor->needle)); break;
+    case REQUEST_OPEN: ask_line(editor, ASKING_OPEN, "Open file:", ""); break;
+    case REQUEST_FIND: ask_line(editor, ASKING_FIND, "Find:", buf_string(&editor->needle)); break;
     case REQUEST_FIND_NEXT: find_again(editor, false); break;
     case REQUEST_FIND_PREVIOUS: find_again(editor, true); break;
-    case REQUEST_GO_LINE: ask_line(editor, ASKING_GO_LINE, "Go to line: ", ""); break;
+    case REQUEST_GO_LINE: ask_line(editor, ASKING_GO_LINE, "Go to line:", ""); break;
     case REQUEST_HELP: toggle_panel(editor, PANEL_HELP); break;
     case REQUEST_PEOPLE: toggle_panel(editor, PANEL_PEOPLE); break;
     case REQUEST_LINKS:

@@ -1,0 +1,251 @@
+/* Sharing as people do it: two or three terminals, a real relay process, links on the command line. */
+#include "tests/support/support.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/stage.h"
+
+#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
+
+static int setup(void **state)
+{
+    *state = stage_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    stage_free(*state);
+    return 0;
+}
+
+/* ada shares notes.md with this text and has it open; lin has joined by the given link. */
+struct pair {
+    struct stage *stage;
+    struct vt *ada, *lin;
+    char *link;
+};
+
+static struct pair pair_up(struct stage *stage, const char *text, const char *which)
+{
+    struct pair pair = {.stage = stage};
+    stage_write(stage, "notes.md", text);
+    pair.link = stage_share(stage, "ada", "notes.md", which);
+    pair.ada = stage_weft(stage, "ada", ARGS("--name", "ada", "notes.md"));
+    pair.lin = stage_weft(stage, "lin", ARGS("join", "--name", "lin", pair.link));
+    vt_link(pair.ada, pair.lin);
+    vt_expect(pair.ada, "lin");
+    vt_expect(pair.lin, "ada");
+    return pair;
+}
+
+static void pair_free(struct pair *pair)
+{
+    vt_free(pair->ada);
+    vt_free(pair->lin);
+    free(pair->link);
+}
+
+static void sharing_again_gives_the_same_links(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "shared text\n");
+    char *first = stage_share(stage, "ada", "notes.md", "edit");
+    char *again = stage_share(stage, "ada", "notes.md", "edit");
+    assert_string_equal(first, again);
+    assert_non_null(strstr(first, "weft+ws://127.0.0.1:"));
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "shared");
+    vt_expect(vt, "sent");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    free(first);
+    free(again);
+}
+
+static void two_people_see_each_others_text_cursors_and_selections(void **state)
+{
+    struct pair pair = pair_up(*state, "hello world\nsecond line\n", "edit");
+    vt_expect_row_has(pair.lin, 0, "hello world");
+    vt_type(pair.lin, VT_DOWN VT_END "!!");
+    vt_expect_row_has(pair.ada, 1, "second line!!");
+    vt_type(pair.ada, VT_SHIFT_RIGHT VT_SHIFT_RIGHT VT_SHIFT_RIGHT);
+    vt_type(pair.ada, VT_ALT("2"));
+    vt_expect(pair.ada, "2 people here");
+    vt_expect(pair.ada, "lin");
+    vt_expect(pair.ada, "edit  line 2");
+    vt_ctrl(pair.ada, 's');
+    vt_expect(pair.ada, "Saved notes.md");
+    stage_expect_file(pair.stage, "notes.md", "hello world\nsecond line!!\n");
+    pair_free(&pair);
+}
+
+static bool rows_equal(struct vt *vt, void *context)
+{
+    struct vt *other = context;
+    vt_pump(other);
+    char *mine = strdup(vt_row(vt, 0));
+    bool same = strncmp(mine, vt_row(other, 0), 12) == 0 && strstr(mine, "abc") && strstr(mine, "xyz");
+    free(mine);
+    return same;
+}
+
+static void both_type_in_the_same_word_at_once(void **state)
+{
+    struct pair pair = pair_up(*state, "--\n", "edit");
+    vt_type(pair.ada, VT_RIGHT);
+    vt_type(pair.lin, VT_RIGHT);
+    vt_type(pair.ada, "abc");
+    vt_type(pair.lin, "xyz");
+    assert_true(vt_wait(pair.ada, rows_equal, pair.lin, VT_WAIT_MS));
+    pair_free(&pair);
+}
+
+static void a_view_link_cannot_write(void **state)
+{
+    struct pair pair = pair_up(*state, "read me\n", "view");
+    vt_expect(pair.lin, "VIEW");
+    vt_expect_row_has(pair.lin, 0, "read me");
+    vt_type(pair.lin, "x");
+    vt_expect(pair.lin, "This link is view-only: you can read, find, copy; ^S saves a copy.");
+    vt_expect_row_has(pair.lin, 0, "read me");
+    vt_type(pair.ada, "please ");
+    vt_expect_row_has(pair.lin, 0, "please read me");
+    vt_ctrl(pair.lin, 's');
+    vt_expect(pair.lin, "Write to file: notes.md");
+    vt_type(pair.lin, VT_BACKSPACE VT_BACKSPACE VT_BACKSPACE ".copy" VT_ENTER);
+    vt_expect(pair.lin, "Saved your copy");
+    stage_expect_file(pair.stage, "notes.copy", "please read me\n");
+    pair_free(&pair);
+}
+
+static void typing_goes_on_while_the_relay_is_away_and_merges_when_it_is_back(void **state)
+{
+    struct pair pair = pair_up(*state, "one\ntwo\n", "edit");
+    stage_relay_signal(pair.stage, SIGKILL);
+    vt_type(pair.ada, "A ");
+    vt_type(pair.lin, VT_DOWN "B ");
+    vt_expect(pair.ada, "offline: ");
+    vt_expect(pair.lin, "offline: ");
+    vt_expect(pair.ada, "lin?");
+    vt_expect_row_has(pair.ada, 0, "A one");
+    stage_relay_restart(pair.stage);
+    vt_expect_row_has(pair.ada, 1, "B two");
+    vt_expect_row_has(pair.lin, 0, "A one");
+    vt_expect(pair.ada, "sent");
+    vt_expect(pair.lin, "sent");
+    pair_free(&pair);
+}
+
+static void a_stopped_relay_is_noticed(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "edit");
+    stage_relay_signal(pair.stage, SIGSTOP);
+    vt_type(pair.ada, "x");
+    vt_expect(pair.ada, "1 unsent");
+    vt_expect(pair.ada, "offline: 1 kept");
+    stage_relay_signal(pair.stage, SIGCONT);
+    vt_expect(pair.ada, "Back: sent 1");
+    vt_expect_row_has(pair.lin, 0, "xone");
+    pair_free(&pair);
+}
+
+static void what_was_typed_offline_arrives_after_leaving_and_coming_back(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "edit");
+    stage_relay_signal(pair.stage, SIGKILL);
+    vt_type(pair.lin, "late ");
+    vt_expect(pair.lin, "offline: 5 kept");
+    vt_ctrl(pair.lin, 'q');
+    assert_int_equal(vt_close(pair.lin), 0);
+    stage_relay_restart(pair.stage);
+    pair.lin = stage_weft(pair.stage, "lin", ARGS("join", "--name", "lin", pair.link));
+    vt_link(pair.ada, pair.lin);
+    vt_expect_row_has(pair.ada, 0, "late one");
+    vt_expect_row_has(pair.lin, 0, "late one");
+    pair_free(&pair);
+}
+
+static void undo_takes_back_only_what_is_mine(void **state)
+{
+    struct pair pair = pair_up(*state, "base\n", "edit");
+    vt_type(pair.ada, "mine ");
+    vt_expect_row_has(pair.lin, 0, "mine base");
+    vt_type(pair.lin, VT_END " yours");
+    vt_expect_row_has(pair.ada, 0, "mine base yours");
+    vt_ctrl(pair.ada, 'z');
+    vt_expect_gone(pair.lin, "mine");
+    vt_expect_row_has(pair.ada, 0, "base yours");
+    vt_ctrl(pair.ada, 'z');
+    vt_expect(pair.ada, "No changes of yours left to undo.");
+    vt_expect_row_has(pair.ada, 0, "base yours");
+    pair_free(&pair);
+}
+
+static void kill_9_of_a_guest_loses_nothing(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "edit");
+    vt_type(pair.lin, "survives ");
+    vt_expect_row_has(pair.lin, 0, "survives one");
+    vt_signal(pair.lin, SIGKILL);
+    vt_close(pair.lin);
+    pair.lin = stage_weft(pair.stage, "lin", ARGS("join", "--name", "lin", pair.link));
+    vt_link(pair.ada, pair.lin);
+    vt_expect_row_has(pair.lin, 0, "survives one");
+    vt_expect_row_has(pair.ada, 0, "survives one");
+    vt_ctrl(pair.lin, 'z');
+    vt_expect_gone(pair.ada, "survives");
+    pair_free(&pair);
+}
+
+static void a_hostile_name_and_text_reach_no_terminal(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    struct vt *ada = stage_weft(stage, "ada", ARGS("--name", "ada", "notes.md"));
+    struct vt *lin = stage_weft(stage, "lin", ARGS("join", "--name", "l\x1b]52;c;aGk=\x07in", link));
+    vt_link(ada, lin);
+    vt_expect(ada, "^[");
+    vt_type(lin, VT_PASTE("\x1b]0;owned\x07"));
+    vt_expect(ada, "^[]0;owned^G");
+    assert_false(vt_output_has(ada, "\x1b]52;c;aGk="));
+    assert_false(vt_output_has(ada, "\x1b]0;owned"));
+    vt_free(ada);
+    vt_free(lin);
+    free(link);
+}
+
+static void a_damaged_link_is_told_apart(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    link[strlen(link) - 10] ^= 1;
+    struct vt *vt = stage_weft(stage, "lin", ARGS("join", link));
+    assert_int_equal(vt_close(vt), 1);
+    assert_false(stage_exists(stage, "lin.state/weft/docs"));
+    free(link);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(sharing_again_gives_the_same_links),
+        TEST(two_people_see_each_others_text_cursors_and_selections),
+        TEST(both_type_in_the_same_word_at_once),
+        TEST(a_view_link_cannot_write),
+        TEST(typing_goes_on_while_the_relay_is_away_and_merges_when_it_is_back),
+        TEST(a_stopped_relay_is_noticed),
+        TEST(what_was_typed_offline_arrives_after_leaving_and_coming_back),
+        TEST(undo_takes_back_only_what_is_mine),
+        TEST(kill_9_of_a_guest_loses_nothing),
+        TEST(a_hostile_name_and_text_reach_no_terminal),
+        TEST(a_damaged_link_is_told_apart),
+    };
+    return RUN_TESTS("sharing", tests);
+}
