@@ -41,7 +41,8 @@ struct session {
     bool has_genesis, has_base;
     struct genesis genesis;
     struct buf genesis_stored;
-    struct buf base; /* a joiner's, while it arrives */
+    struct buf base;        /* a joiner's, while it arrives */
+    struct rope *base_rope; /* the owner's, to be uploaded; or NULL */
 
     /* this connection */
     enum talk talk;
@@ -267,6 +268,8 @@ static void make_parts(struct session *session, const struct session_config *con
 {
     struct inbox_port inbox_port = {session, on_received, on_refused};
     struct upload_port upload_port = {session, has_room, send_message, on_persist, on_acked, on_fetch, on_rejected};
+    if (config->create && config->base)
+        session->base_rope = rope_snapshot(config->base);
     struct upload_config upload_config = {
         .keys = &session->keys,
         .device = &session->device,
@@ -275,7 +278,7 @@ static void make_parts(struct session *session, const struct session_config *con
         .name = session->name,
         .chain = config->chain,
         .roster = &session->roster,
-        .base = config->create ? config->base : NULL,
+        .base = session->base_rope,
         .first_counter = config->first_counter,
         .seed = config->seed,
     };
@@ -323,6 +326,7 @@ void session_free(struct session *session)
     upload_free(session->upload);
     inbox_free(session->inbox);
     roster_release(&session->roster);
+    rope_free(session->base_rope);
     buf_release(&session->token);
     buf_release(&session->genesis_stored);
     buf_release(&session->base);

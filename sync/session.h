@@ -12,7 +12,7 @@
  *   Order      a record leaves only after session_persisted() named its ticket, so a crash resends identical bytes and a
  *              nonce is never used twice. Uploads: GENESIS (in HELLO), BASE, MEMBER, EVENTS.
  *   Units      times in ms of one monotonic clock that the caller reads; places count from 1.
- *   Ownership  the session copies what it is given except the chain and the base rope, which outlive it. What the port is
+ *   Ownership  the session copies what it is given (of the base rope a snapshot) except the chain, which outlives it. What the port is
  *              handed lives for the call only, unless it says otherwise.
  *   Threads    one thread owns a session (sync/net.h). The chain has its own lock. Port functions are called from within
  *              session functions and must not call back into the session; answers (persisted, fetched) come later.
