@@ -159,6 +159,15 @@ void replica_take_base(struct replica *replica, struct rope *base)
     replica_present_soon(replica);
 }
 
+void replica_take_loaded(struct replica *replica, struct document *document, struct chain *chain)
+{
+    ensure(document_events(replica->document) == 0);
+    document_free(replica->document);
+    chain_free(replica->chain);
+    replica->document = document;
+    replica->chain = chain;
+}
+
 static char *label_of_path(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -238,6 +247,7 @@ bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_ed
     worker_drain(replica->worker);
     bool kept = true;
     if (replica->writer) {
+        replica_checkpoint(replica);
         if (replica->file.path && !replica->joining)
             journal_writer_view(replica->writer, replica->file.path, &replica->view);
         enum { STOP_MS = 3000 };

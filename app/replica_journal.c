@@ -187,17 +187,17 @@ static bool read_events(struct row_reader *reader, const struct record *record, 
     return good;
 }
 
-static bool read_member(struct row_reader *reader, const struct record *record, struct error *err)
+bool replica_read_member(struct replica *replica, struct bytes stored, struct error *err)
 {
-    struct replica *replica = reader->replica;
-    struct record genesis_record;
+    struct record genesis_record, record;
     struct genesis genesis;
     struct member member;
     bool good = record_decode(buf_view(&replica->genesis), &genesis_record, err) &&
                 genesis_open(&genesis_record, &replica->entry.keys, &genesis, err) &&
-                member_open(record, &replica->entry.keys, &genesis.write, &member, err);
+                record_decode(stored, &record, err) &&
+                member_open(&record, &replica->entry.keys, &genesis.write, &member, err);
     if (good)
-        replica_add_member(replica, &member, record->whole);
+        replica_add_member(replica, &member, stored);
     return good;
 }
 
@@ -209,7 +209,7 @@ static void read_received(struct row_reader *reader, const struct journal_row *r
     if (good && record.kind == RECORD_EVENTS)
         good = read_events(reader, &record, &err);
     else if (good && record.kind == RECORD_MEMBER)
-        good = read_member(reader, &record, &err);
+        good = replica_read_member(reader->replica, row->body, &err);
     if (!good)
         reader->broken++;
 }
@@ -319,7 +319,7 @@ bool replica_restore(struct replica *replica, struct error *err)
         !journal_note_get(replica->journal_found, "genesis", &replica->genesis, &found, err))
         return false;
     replica_begin_document(replica, base);
-    if (!read_rows(replica, replica->journal_found, &news, err))
+    if (!replica_load_checkpoint(replica, &found, err) || !read_rows(replica, replica->journal_found, &news, err))
         return false;
     replica_update_text(replica);
     if (!load_saved(replica, err))

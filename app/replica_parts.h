@@ -3,6 +3,7 @@
  *
  *   replica.c             its life, edits, undo, status, the loop
  *   replica_journal.c     from and to the journal: restoring, beginning to write, rows of other processes
+ *   replica_checkpoint.c  a whole document in one piece, so that opening costs no replay of everything
  *   replica_file.c        the file: saving, changes by other programs
  *   replica_room.c        sharing, joining, what the network thread reports
  *   replica_neighbours.c  the doorbell between processes on one document
@@ -77,6 +78,7 @@ struct replica {
     struct journal *journal_found; /* opened to restore, handed to the writer when writing begins */
     struct journal *reader;        /* for rows of other processes */
     uint64_t place_read;           /* rows up to here are in the document */
+    uint64_t checkpoint_place;     /* rows up to here are in a checkpoint */
     struct journal_writer *writer;
     uint64_t last_ticket;          /* of the last local batch */
     struct buf genesis;            /* stored GENESIS; empty: never shared */
@@ -125,6 +127,9 @@ void replica_watch_fd(struct replica *replica, int fd);
 void replica_begin_document(struct replica *replica, struct rope *base);
 /* The base text of a joined document has come. Takes the rope; the chain stays. */
 void replica_take_base(struct replica *replica, struct rope *base);
+/* A document loaded in one piece takes the place of the present, empty one; its text is brought up by the next
+   replica_update_text(). Both are taken. */
+void replica_take_loaded(struct replica *replica, struct document *document, struct chain *chain);
 /* After document_add(): brings the text up to date. */
 void replica_update_text(struct replica *replica);
 /* Journals and sends batches that document_local() or document_undo() made. */
@@ -137,6 +142,8 @@ MUST_USE bool replica_restore(struct replica *replica, struct error *err);
 /* Idempotent. Never fails: what cannot be done now is tried again by the writer. */
 void replica_begin_writing(struct replica *replica);
 void replica_read_rows(struct replica *replica);
+/* A stored MEMBER record, checked against the genesis and added. */
+MUST_USE bool replica_read_member(struct replica *replica, struct bytes stored, struct error *err);
 void replica_add_member(struct replica *replica, const struct member *member, struct bytes stored);
 MUST_USE bool replica_open_index(struct replica *replica, enum doc_index_mode mode, struct doc_index **index,
                                  struct error *err);
@@ -151,6 +158,12 @@ void replica_give_founding(struct replica *replica);
 void replica_forget(struct replica *replica);
 /* Keeps the entry's name and genesis in index and journal. */
 void replica_put_name(struct replica *replica);
+
+/* replica_checkpoint.c */
+/* Loads the newest checkpoint into document, chain, buffer and members; *found == false: there is none that opens. */
+MUST_USE bool replica_load_checkpoint(struct replica *replica, bool *found, struct error *err);
+/* Gives the writer a checkpoint of all rows so far, when enough of them have come since the last one. */
+void replica_checkpoint(struct replica *replica);
 
 /* replica_file.c */
 void replica_file_loaded(struct replica *replica, struct rope *text, struct file_stamp stamp);

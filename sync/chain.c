@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
 #include "sync/crypto.h"
 
@@ -254,4 +255,65 @@ struct chain_head *chain_heads(struct chain *chain, size_t *count)
     *count = chain->count;
     pthread_mutex_unlock(&chain->lock);
     return heads;
+}
+
+/* --- checkpoints --- */
+
+static void encode_agent(const struct chain_agent *agent, struct buf *out)
+{
+    buf_add(out, agent->id.bytes, sizeof agent->id.bytes);
+    buf_add_varint(out, agent->next_seq);
+    buf_add_varint(out, agent->count);
+    for (size_t i = 0; i < agent->count; i++) {
+        uint64_t end = i + 1 < agent->count ? agent->entries[i + 1].seq0 : agent->next_seq;
+        buf_add_varint(out, end - agent->entries[i].seq0);
+        buf_add(out, agent->entries[i].digest.bytes, sizeof agent->entries[i].digest.bytes);
+    }
+}
+
+void chain_encode(struct chain *chain, struct buf *out)
+{
+    pthread_mutex_lock(&chain->lock);
+    buf_add_varint(out, chain->count);
+    for (size_t i = 0; i < chain->count; i++)
+        encode_agent(&chain->agents[i], out);
+    pthread_mutex_unlock(&chain->lock);
+}
+
+static void decode_agent(struct reader *reader, struct chain *chain)
+{
+    struct agent_id id;
+    read_into(reader, id.bytes, sizeof id.bytes);
+    if (find_agent(chain, &id))
+        reader_fail(reader);
+    struct chain_agent *agent = find_or_add_agent(chain, &id);
+    uint64_t next_seq = read_varint(reader);
+    /* An entry takes more than a digest's bytes: more entries than that cannot be there, so nothing is allocated for them. */
+    uint64_t count = read_varint_max(reader, reader_left(reader) / sizeof(struct digest));
+    for (uint64_t i = 0; i < count && !reader->failed; i++) {
+        uint64_t len = read_varint_max(reader, next_seq - agent->next_seq);
+        if (len == 0)
+            reader_fail(reader);
+        agent->entries = xgrow(agent->entries, &agent->cap, agent->count + 1, sizeof *agent->entries);
+        struct chain_entry *entry = &agent->entries[agent->count++];
+        entry->seq0 = agent->next_seq;
+        read_into(reader, entry->digest.bytes, sizeof entry->digest.bytes);
+        agent->next_seq += len;
+    }
+    if (agent->next_seq != next_seq)
+        reader_fail(reader);
+}
+
+struct chain *chain_decode(const struct doc_id *doc, struct bytes encoded, struct error *err)
+{
+    struct chain *chain = chain_new(doc);
+    struct reader reader = reader_of(encoded);
+    uint64_t count = read_varint(&reader);
+    for (uint64_t i = 0; i < count && !reader.failed; i++)
+        decode_agent(&reader, chain);
+    if (reader_done(&reader))
+        return chain;
+    chain_free(chain);
+    error_set(err, ERR_FORMAT, 0, "the hash chain of a checkpoint cannot be read");
+    return NULL;
 }

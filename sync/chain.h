@@ -61,4 +61,8 @@ struct chain_head {
 /* Every agent with its newest digest, sorted by agent. Heap array for the caller; *count is its length. */
 struct chain_head *chain_heads(struct chain *chain, size_t *count);
 
+/* All of it, for a checkpoint; and back. NULL and *err for bytes that are not such. */
+void chain_encode(struct chain *chain, struct buf *out);
+MUST_USE struct chain *chain_decode(const struct doc_id *doc, struct bytes encoded, struct error *err);
+
 #endif

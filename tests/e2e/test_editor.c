@@ -302,6 +302,34 @@ static void hanging_up_keeps_the_text(void **state)
     assert_int_equal(vt_close(vt), 129);
 }
 
+/* More than a checkpoint's worth of keys: the second opening loads it, the third one what came after it as well. */
+static void a_long_history_opens_from_its_checkpoint_with_undo(void **state)
+{
+    struct stage *stage = *state;
+    enum { LINES = 120 };
+    stage_write(stage, "notes.md", "");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    for (int i = 0; i < LINES; i++)
+        vt_type(vt, "nine keys" VT_ENTER);
+    vt_expect(vt, "Ln 121");
+    for (int round = 0; round < 2; round++) {
+        vt_ctrl(vt, 'q');
+        vt_expect(vt, "[K]eep");
+        vt_type(vt, "k");
+        assert_int_equal(vt_close(vt), 0);
+        vt = stage_weft(stage, "ada", ARGS("notes.md"));
+        vt_expect(vt, "Ln 121");
+        vt_type(vt, round == 0 ? "after " : "");
+    }
+    vt_expect(vt, "after");
+    vt_ctrl(vt, 'z');
+    vt_expect_gone(vt, "after");
+    vt_ctrl(vt, 'z'); /* the last line's Enter, from before the checkpoint */
+    vt_expect(vt, "Ln 120");
+    vt_free(vt);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -318,6 +346,7 @@ int main(void)
         TEST(every_size_of_window_is_usable),
         TEST(what_a_person_gets_wrong_is_said_in_one_sentence),
         TEST(hanging_up_keeps_the_text),
+        TEST(a_long_history_opens_from_its_checkpoint_with_undo),
     };
     return RUN_TESTS("editor", tests);
 }

@@ -332,6 +332,30 @@ static void threads_may_add_side_by_side(void **state)
     chain_free(chain);
 }
 
+static void a_chain_survives_a_checkpoint_and_a_cut_one_is_refused(void **state)
+{
+    (void)state;
+    struct chain *chain = chain_new(&doc);
+    add_insert(chain, &ana, 0, NULL, "hi");
+    add_insert(chain, &ana, 2, NULL, "!");
+    add_insert(chain, &ben, 0, &(struct event_id){ana, 1}, "yo");
+    struct buf encoded = {0}, again = {0};
+    struct error err = {0};
+    chain_encode(chain, &encoded);
+    struct chain *copy = chain_decode(&doc, buf_view(&encoded), &err);
+    assert_non_null(copy);
+    chain_encode(copy, &again);
+    assert_true(bytes_equal(buf_view(&encoded), buf_view(&again)));
+    assert_int_equal(add_insert(copy, &ana, 2, NULL, "?"), CHAIN_FORKED);
+    assert_int_equal(add_insert(copy, &ben, 2, &(struct event_id){ana, 2}, "x"), CHAIN_NEXT);
+    for (size_t len = 0; len < encoded.len; len++)
+        assert_null(chain_decode(&doc, bytes_of(encoded.data, len), &err));
+    chain_free(chain);
+    chain_free(copy);
+    buf_release(&encoded);
+    buf_release(&again);
+}
+
 int main(void)
 {
     struct error err = {0};
@@ -350,6 +374,7 @@ int main(void)
         cmocka_unit_test(a_run_behind_a_gap_is_early_and_one_over_other_content_a_fork),
         cmocka_unit_test(heads_of_many_agents_come_sorted),
         cmocka_unit_test(an_empty_chain_has_no_heads),
+        cmocka_unit_test(a_chain_survives_a_checkpoint_and_a_cut_one_is_refused),
         cmocka_unit_test(threads_may_add_side_by_side),
     };
     return RUN_TESTS("chain", tests);

@@ -1,0 +1,115 @@
+#include "app/replica_parts.h"
+
+#include <stdlib.h>
+
+#include "editor/base/xalloc.h"
+
+enum { CHECKPOINT_ROWS = 1000 /* fewer are replayed faster than a checkpoint is worth */ };
+
+/*
+ * What is encoded (everything sized): the document, its hash chain, and the MEMBER records, for those rows are not read
+ * again. The text is not in it: merging the decoded history gives it, at once where nobody collided.
+ */
+static void encode_all(const struct replica *replica, struct buf *out)
+{
+    struct buf part = {0};
+    document_encode(replica->document, &part);
+    buf_add_sized(out, buf_view(&part));
+    buf_clear(&part);
+    chain_encode(replica->chain, &part);
+    buf_add_sized(out, buf_view(&part));
+    size_t count = replica->members ? replica->members->count : 0;
+    buf_add_varint(out, count);
+    for (size_t i = 0; i < count; i++)
+        buf_add_sized(out, buf_view(&replica->members->stored[i]));
+    buf_release(&part);
+}
+
+/* --- loading --- */
+
+static bool load_members(struct replica *replica, struct reader *reader, struct error *err)
+{
+    uint64_t count = read_varint(reader);
+    for (uint64_t i = 0; i < count && !reader->failed; i++) {
+        struct bytes stored = read_sized(reader, RECORD_BYTES_MAX);
+        if (!reader->failed && !replica_read_member(replica, stored, err))
+            return false;
+    }
+    return reader_done(reader) || error_set(err, ERR_FORMAT, 0, "the members of a checkpoint cannot be read");
+}
+
+static bool take_checkpoint(struct replica *replica, const struct journal_checkpoint *checkpoint, struct error *err)
+{
+    struct reader reader = reader_of(buf_view(&checkpoint->encoded));
+    struct bytes document_part = read_sized(&reader, SIZE_MAX), chain_part = read_sized(&reader, SIZE_MAX);
+    if (reader.failed)
+        return error_set(err, ERR_FORMAT, 0, "a checkpoint cannot be read");
+    struct document *document = document_decode(document_part, replica->base, err);
+    struct chain *chain = document ? chain_decode(&replica->entry.doc, chain_part, err) : NULL;
+    if (!chain || !load_members(replica, &reader, err)) {
+        document_free(document);
+        chain_free(chain);
+        return false;
+    }
+    replica_take_loaded(replica, document, chain);
+    return true;
+}
+
+bool replica_load_checkpoint(struct replica *replica, bool *found, struct error *err)
+{
+    struct journal_checkpoint checkpoint;
+    *found = false;
+    if (!journal_checkpoint_get(replica->journal_found, &checkpoint, err))
+        return false;
+    struct error damaged = {0};
+    if (checkpoint.found && !replica->joining) {
+        *found = take_checkpoint(replica, &checkpoint, &damaged);
+        /* A checkpoint is only a short cut: without it all rows are replayed. */
+        replica->place_read = replica->checkpoint_place = *found ? checkpoint.place : 0;
+    }
+    journal_checkpoint_release(&checkpoint);
+    return true;
+}
+
+/* --- writing --- */
+
+struct checkpoint_job {
+    struct replica *replica;
+    uint64_t place; /* of the newest row when the document was encoded */
+    struct buf encoded;
+};
+
+static bool checkpoint_run(void *self, struct journal *journal, struct error *err)
+{
+    struct checkpoint_job *job = self;
+    return journal_checkpoint_put(journal, job->place, buf_view(&job->encoded), NULL, err);
+}
+
+static void checkpoint_done(void *self, const struct journal_result *result)
+{
+    struct checkpoint_job *job = self;
+    (void)result;
+    buf_release(&job->encoded);
+    free(job);
+}
+
+/*
+ * The document holds every row this process has read or written. Rows of other processes that it has not read may lie in
+ * between, so it is brought up to date first; it may know more than its place says, never less.
+ */
+void replica_checkpoint(struct replica *replica)
+{
+    struct journal_writer_state state;
+    if (!replica->writer || replica->is_private || replica->joining)
+        return;
+    journal_writer_state(replica->writer, &state);
+    if (state.failing || state.place < replica->checkpoint_place + CHECKPOINT_ROWS)
+        return;
+    replica_read_rows(replica);
+    struct checkpoint_job *job = xcalloc(1, sizeof *job);
+    job->replica = replica;
+    job->place = replica->place_read;
+    encode_all(replica, &job->encoded);
+    replica->checkpoint_place = job->place;
+    journal_writer_run(replica->writer, checkpoint_run, job, (struct journal_done){checkpoint_done, job});
+}
