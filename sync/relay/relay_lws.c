@@ -184,7 +184,9 @@ static struct lws_context_creation_info vhost_info(const struct relay_sockets *s
         .protocols = protocols,
         .listen_accept_role = "raw-skt",
         .listen_accept_protocol = PROTOCOL_NAME,
-        .options = LWS_SERVER_OPTION_ADOPT_APPLY_LISTEN_ACCEPT_CONFIG | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND,
+        /* Without DO_SSL_GLOBAL_INIT here too the certificate is silently ignored. */
+        .options = LWS_SERVER_OPTION_ADOPT_APPLY_LISTEN_ACCEPT_CONFIG | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
+                   (sockets->tls_cert ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
         .ssl_cert_filepath = sockets->tls_cert,
         .ssl_private_key_filepath = sockets->tls_key,
         .alpn = "http/1.1",
@@ -217,6 +219,7 @@ static bool listen_unix(struct relay_sockets *sockets, const char *path, struct 
     info.vhost_name = "unix";
     info.iface = path;
     info.options |= LWS_SERVER_OPTION_UNIX_SOCK;
+    info.options &= ~(uint64_t)LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     info.ssl_cert_filepath = info.ssl_private_key_filepath = NULL;
     sockets->local = lws_create_vhost(sockets->context, &info);
     if (sockets->local && chmod(path, 0600) == 0)

@@ -501,6 +501,63 @@ static void a_token_that_others_may_read_is_refused(void **state)
     free(path);
 }
 
+/* --- TLS --- */
+
+/* False: the openssl program is not here. */
+static bool make_certificate(const char *cert, const char *key, const char *name)
+{
+    char *command =
+        xformat("openssl req -x509 -newkey ed25519 -nodes -days 2 -subj /CN=%s -keyout %s -out %s 2>/dev/null", name,
+                key, cert);
+    bool made = system(command) == 0; /* NOLINT(cert-env33-c): fixed words and our own scratch directory */
+    free(command);
+    return made;
+}
+
+/* What `openssl s_client` shows of a request for /healthz over TLS. */
+static void ask_over_tls(int port, struct buf *answer)
+{
+    char *command = xformat("printf 'GET /healthz HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' | "
+                            "openssl s_client -ign_eof -connect 127.0.0.1:%d 2>&1",
+                            port);
+    FILE *pipe = popen(command, "r"); /* NOLINT(cert-env33-c): fixed words and a number */
+    char piece[4096];
+    buf_clear(answer);
+    for (size_t got; pipe && (got = fread(piece, 1, sizeof piece, pipe)) > 0;)
+        buf_add(answer, piece, got);
+    if (pipe)
+        pclose(pipe);
+    free(command);
+}
+
+static void tls_serves_and_takes_a_new_certificate_while_it_runs(void **state)
+{
+    struct host *host = *state;
+    struct buf answer = {0};
+    char *cert = scratch_file(host->dir, "cert.pem"), *key = scratch_file(host->dir, "key.pem");
+    bool made = make_certificate(cert, key, "first");
+    if (made) {
+        host->options.tls_cert = cert;
+        host->options.tls_key = key;
+        host_start(host);
+        ask_over_tls(relay_server_port(host->server), &answer);
+        assert_non_null(strstr(buf_string(&answer), "CN = first"));
+        assert_non_null(strstr(buf_string(&answer), "\r\n\r\nok\n"));
+        assert_true(make_certificate(cert, key, "second"));
+        relay_server_reload(host->server);
+        do
+            ask_over_tls(relay_server_port(host->server), &answer);
+        while (!strstr(buf_string(&answer), "CN = second"));
+    }
+    buf_release(&answer);
+    free(cert);
+    free(key);
+    if (!made) {
+        print_message("openssl is not here: skipped\n");
+        skip();
+    }
+}
+
 /* --- as a process --- */
 
 struct child {
@@ -709,6 +766,7 @@ int main(void)
         SERVER_TEST(one_store_serves_one_relay),
         SERVER_TEST(what_cannot_be_listened_on_is_said),
         SERVER_TEST(a_token_that_others_may_read_is_refused),
+        SERVER_TEST(tls_serves_and_takes_a_new_certificate_while_it_runs),
         SERVER_TEST(sigterm_ends_it_with_status_0),
         SERVER_TEST(what_was_acknowledged_survives_kill_9),
         SERVER_TEST(the_operator_lists_backs_up_and_removes),
