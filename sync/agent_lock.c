@@ -101,7 +101,7 @@ enum agent_life agent_lock_test(const char *dir, const struct agent_id *agent)
 
 static bool is_lock_name(const char *name)
 {
-    size_t hex = 2 * AGENT_ID_BYTES;
+    size_t hex = (size_t)2 * AGENT_ID_BYTES;
     return strlen(name) == hex + strlen(LOCK_SUFFIX) && strspn(name, "0123456789abcdef") == hex &&
            strcmp(name + hex, LOCK_SUFFIX) == 0;
 }

@@ -19,6 +19,7 @@ enum {
 };
 
 struct db_stmt {
+    struct db_stmt *next;
     struct db *db;
     char *sql;
     sqlite3_stmt *handle; /* NULL: preparing failed, `pending` says why */
@@ -31,8 +32,7 @@ struct db {
     const char *what;
     bool manual_checkpoint;
     unsigned wal_pages;
-    struct db_stmt **stmts;
-    size_t stmt_count, stmt_cap;
+    struct db_stmt *stmts; /* all that were used so far */
     /* For db_sync(), which may run on another thread: constant while the db is open, but for the flag. */
     int wal_fd;
     atomic_flag directory_synced;
@@ -80,20 +80,17 @@ static enum err code_of(int rc, int sys)
 
 static const char *reason_of(enum err code, int rc, int sys)
 {
-    switch (code) {
-    case ERR_FULL:
+    if (code == ERR_FULL)
         return "the disk is full";
-    case ERR_BUSY:
+    if (code == ERR_BUSY)
         return "another process holds it locked; try again";
-    case ERR_MISSING:
+    if (code == ERR_MISSING)
         return "there is no such file";
-    case ERR_FORMAT:
-        return (rc & 0xff) == SQLITE_NOTADB    ? "the file is not a database"
-               : (rc & 0xff) == SQLITE_CORRUPT ? "the file is damaged"
-                                               : sqlite3_errstr(rc);
-    default:
-        return sys ? strerror(sys) : sqlite3_errstr(rc);
-    }
+    if ((rc & 0xff) == SQLITE_NOTADB)
+        return "the file is not a database";
+    if ((rc & 0xff) == SQLITE_CORRUPT)
+        return "the file is damaged";
+    return code == ERR_IO && sys ? strerror(sys) : sqlite3_errstr(rc);
 }
 
 static bool fail_with(const struct db *db, int rc, struct error *err)
@@ -118,10 +115,10 @@ static int prepare(struct db *db, const char *sql, sqlite3_stmt **handle)
 
 static struct db_stmt *stmt_find(const struct db *db, const char *sql)
 {
-    for (size_t i = 0; i < db->stmt_count; i++)
-        if (strcmp(db->stmts[i]->sql, sql) == 0)
-            return db->stmts[i];
-    return NULL;
+    struct db_stmt *stmt = db->stmts;
+    while (stmt && strcmp(stmt->sql, sql) != 0)
+        stmt = stmt->next;
+    return stmt;
 }
 
 static struct db_stmt *stmt_add(struct db *db, const char *sql)
@@ -129,8 +126,8 @@ static struct db_stmt *stmt_add(struct db *db, const char *sql)
     struct db_stmt *stmt = xcalloc(1, sizeof *stmt);
     stmt->db = db;
     stmt->sql = xstrdup(sql);
-    db->stmts = xgrow(db->stmts, &db->stmt_cap, db->stmt_count + 1, sizeof *db->stmts);
-    db->stmts[db->stmt_count++] = stmt;
+    stmt->next = db->stmts;
+    db->stmts = stmt;
     return stmt;
 }
 
@@ -545,12 +542,13 @@ struct db *db_open(const char *path, const struct db_options *options, struct er
 
 static void stmts_release(struct db *db)
 {
-    for (size_t i = 0; i < db->stmt_count; i++) {
-        sqlite3_finalize(db->stmts[i]->handle);
-        free(db->stmts[i]->sql);
-        free(db->stmts[i]);
+    while (db->stmts) {
+        struct db_stmt *stmt = db->stmts;
+        db->stmts = stmt->next;
+        sqlite3_finalize(stmt->handle);
+        free(stmt->sql);
+        free(stmt);
     }
-    free(db->stmts);
 }
 
 void db_close(struct db *db)

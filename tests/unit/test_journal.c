@@ -870,6 +870,54 @@ static void four_processes_keep_every_row_in_their_own_order(void **state)
     free(path);
 }
 
+static void the_wal_is_folded_in_over_another_connection(void **state)
+{
+    char *path = scratch_file(*state, "a.journal");
+    struct error err = {0};
+    struct journal *journal = open_ok(path, JOURNAL_CREATE);
+    for (uint64_t seq = 0; seq < 100; seq++)
+        add_local(journal, local_of(1, seq, "x"));
+    assert_true(journal_wal_pages(journal) > 100);
+    assert_true(journal_checkpoint_wal(journal_file_path(journal), &err));
+    add_local(journal, local_of(1, 100, "x"));
+    assert_true(journal_wal_pages(journal) < 10); /* it starts over */
+    journal_close(journal);
+    free(path);
+}
+
+/* `weft cat` of a journal whose process was killed: recovered for reading, and not a byte of the database changes. */
+static void a_killed_process_s_journal_is_read_without_changing_it(void **state)
+{
+    char *path = scratch_file(*state, "a.journal");
+    char *wal = scratch_file(*state, "a.journal-wal");
+    pid_t child = fork();
+    if (child == 0) {
+        struct error err = {0};
+        struct journal *journal = open_as(path, JOURNAL_CREATE, 7, 1, &err);
+        struct journal_local local = local_of(1, 0, "abc");
+        _exit(journal && journal_add_local(journal, &local, NULL, &err) == JOURNAL_ADDED ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+    struct buf before[2] = {{0}};
+    struct buf after[2] = {{0}};
+    scratch_read(path, &before[0]);
+    scratch_read(wal, &before[1]);
+    struct journal *journal = open_ok(path, JOURNAL_READ);
+    expect_rows(journal, 0, "L1@0:abc ");
+    journal_close(journal);
+    scratch_read(path, &after[0]);
+    scratch_read(wal, &after[1]);
+    for (int i = 0; i < 2; i++) {
+        assert_true(bytes_equal(buf_view(&before[i]), buf_view(&after[i])));
+        buf_release(&before[i]);
+        buf_release(&after[i]);
+    }
+    free(wal);
+    free(path);
+}
+
 static void forgetting_leaves_no_file(void **state)
 {
     char *path = scratch_file(*state, "a.journal");
@@ -958,6 +1006,8 @@ int main(void)
         cmocka_unit_test(the_cursor_is_where_the_last_row_left_it),
         SCRATCH_TEST(another_process_s_rows_are_seen_as_a_tail),
         SCRATCH_TEST(four_processes_keep_every_row_in_their_own_order),
+        SCRATCH_TEST(the_wal_is_folded_in_over_another_connection),
+        SCRATCH_TEST(a_killed_process_s_journal_is_read_without_changing_it),
         SCRATCH_TEST(forgetting_leaves_no_file),
         SCRATCH_TEST(what_was_typed_is_in_no_file_in_the_clear),
     };
