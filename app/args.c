@@ -24,7 +24,7 @@ static bool unknown_option(const char *verb, const struct option_spec *specs, co
     return false;
 }
 
-static bool parse_option(struct args *args, const char *verb, int argc, char **argv, int *at, struct error *err)
+static bool parse_option(struct args *args, const char *verb, int argc, const char *const *argv, int *at, struct error *err)
 {
     const char *word = argv[*at];
     const char *equals = strchr(word, '=');
@@ -49,7 +49,7 @@ static bool parse_option(struct args *args, const char *verb, int argc, char **a
     return true;
 }
 
-bool args_parse(struct args *args, const char *verb, const struct option_spec *specs, int argc, char **argv,
+bool args_parse(struct args *args, const char *verb, const struct option_spec *specs, int argc, const char *const *argv,
                 struct error *err)
 {
     *args = (struct args){.specs = specs};

@@ -27,7 +27,7 @@ struct args {
 };
 
 /* argv[0] is the first word after the verb. On failure nothing needs to be released. */
-MUST_USE bool args_parse(struct args *args, const char *verb, const struct option_spec *specs, int argc, char **argv,
+MUST_USE bool args_parse(struct args *args, const char *verb, const struct option_spec *specs, int argc, const char *const *argv,
                          struct error *err);
 void args_release(struct args *args);
 const char *args_value(const struct args *args, const char *name); /* NULL when not given; name is in the table */

@@ -12,7 +12,7 @@ static int run_verb(const struct verb *verb, const char *program, int argc, char
 {
     struct error err = {0};
     struct args args;
-    if (!args_parse(&args, verb->name[0] ? verb->name : "weft", verb->options, argc, argv, &err)) {
+    if (!args_parse(&args, verb->name[0] ? verb->name : "weft", verb->options, argc, (const char *const *)argv, &err)) {
         fprintf(stderr, "weft %s\n", err.text);
         return EXIT_USAGE;
     }

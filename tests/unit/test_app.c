@@ -1,0 +1,375 @@
+/* The program's small parts: command line, configuration, JSON, prompts, keys, addresses, people, worker. */
+#include "tests/support/support.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/addresses.h"
+#include "app/args.h"
+#include "app/config.h"
+#include "app/json.h"
+#include "app/keymap.h"
+#include "app/people.h"
+#include "app/prompt.h"
+#include "app/target.h"
+#include "app/verbs.h"
+#include "app/worker.h"
+
+/* --- the command line --- */
+
+static const struct option_spec specs[] = {
+    {"--relay", "URL", "where"}, {"--no-edit", NULL, "no screen"}, {NULL, NULL, NULL}};
+
+static bool parse(struct args *args, struct error *err, int argc, const char *const *argv)
+{
+    return args_parse(args, "share", specs, argc, argv, err);
+}
+
+static void options_and_arguments_come_in_any_order(void **state)
+{
+    (void)state;
+    struct args args;
+    struct error err = {0};
+    const char *argv[] = {"a.md", "--relay", "ws://x:1", "--no-edit", "-", "--", "--b"};
+    assert_true(parse(&args, &err, 7, argv));
+    assert_string_equal(args_value(&args, "--relay"), "ws://x:1");
+    assert_true(args_flag(&args, "--no-edit"));
+    assert_int_equal(args.positional_count, 3);
+    assert_string_equal(args.positional[1], "-");
+    assert_string_equal(args.positional[2], "--b");
+    args_release(&args);
+    const char *equals[] = {"--relay=ws://y:2"};
+    assert_true(parse(&args, &err, 1, equals));
+    assert_string_equal(args_value(&args, "--relay"), "ws://y:2");
+    assert_false(args_flag(&args, "--no-edit"));
+    args_release(&args);
+}
+
+static void a_wrong_option_is_named_with_what_there_is(void **state)
+{
+    (void)state;
+    struct args args;
+    struct error err = {0};
+    assert_false(parse(&args, &err, 1, (const char *[]){"--rely"}));
+    assert_int_equal(err.code, ERR_USAGE);
+    assert_string_equal(err.text, "share: unknown option --rely; it knows --relay, --no-edit");
+    assert_false(parse(&args, &err, 1, (const char *[]){"--relay"}));
+    assert_string_equal(err.text, "share: --relay needs a value: URL");
+    assert_false(parse(&args, &err, 1, (const char *[]){"--no-edit=1"}));
+    assert_string_equal(err.text, "share: --no-edit takes no value");
+}
+
+static void a_mistyped_verb_is_recognised_and_a_file_is_not(void **state)
+{
+    (void)state;
+    assert_string_equal(verb_near("shrae")->name, "share");
+    assert_string_equal(verb_near("jion")->name, "join");
+    assert_string_equal(verb_near("relya")->name, "relay");
+    assert_null(verb_near("a"));
+    assert_null(verb_near("notes"));
+    assert_null(verb_near("Makefile"));
+    assert_null(verb_find("shrae"));
+}
+
+static void a_place_behind_a_file_name_is_split_off(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word, *path;
+        uint64_t line, column;
+    } cases[] = {{"a.c:12", "a.c", 12, 0}, {"a.c:12:3", "a.c", 12, 3}, {"a.c", "a.c", 0, 0},     {"a:b", "a:b", 0, 0},
+                 {":5", ":5", 0, 0},       {"a.c:12:", "a.c", 12, 0},  {"a.c:x:3", "a.c:x", 3, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t line, column;
+        char *path = target_path(cases[i].word, &line, &column);
+        assert_string_equal(path, cases[i].path);
+        assert_int_equal(line, cases[i].line);
+        assert_int_equal(column, cases[i].column);
+        free(path);
+    }
+}
+
+/* --- configuration and JSON --- */
+
+static void a_configuration_with_comments_is_read(void **state)
+{
+    (void)state;
+    struct config config;
+    struct error err = {0};
+    const char *text = "// mine\n{ \"name\": \"Ada // L.\", /* here */ \"tab_width\": 4,\n \"line_numbers\": true, \"keys\": \"vim\" }";
+    assert_true(config_parse(&config, bytes_of_string(text), &err));
+    assert_string_equal(config.name, "Ada // L.");
+    assert_int_equal(config.tab_width, 4);
+    assert_true(config.line_numbers && config.vim_keys);
+    config_release(&config);
+    assert_true(config_parse(&config, bytes_of_string(" \n"), &err));
+    assert_int_equal(config.tab_width, 8);
+    config_release(&config);
+}
+
+static void a_mistake_in_the_configuration_is_told_and_the_defaults_hold(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"{\n\"tab_width\": 4,\n}", "line 3"},
+        {"{\"tab_widht\": 4}", "there is no setting \"tab_widht\""},
+        {"{\"tab_width\": 0}", "from 1 to 16"},
+        {"{\"tab_width\": \"4\"}", "whole number"},
+        {"{\"tab_width\": 4.5}", "whole number"},
+        {"{\"name\": 3}", "text in quotes"},
+        {"{\"keys\": \"emacs\"}", "\"weft\" or \"vim\""},
+        {"[]", "one JSON object"},
+        {"{\"name\": \"a\", \"name\": \"b\"}", "twice"},
+        {"{} x", "line 1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct config config;
+        struct error err = {0};
+        assert_false(config_parse(&config, bytes_of_string(cases[i].text), &err));
+        assert_non_null(strstr(err.text, cases[i].says));
+        assert_int_equal(config.tab_width, 8);
+        assert_null(config.name);
+    }
+}
+
+static void numbers_beyond_what_json_can_carry_are_refused(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    int64_t number = 0;
+    struct json *json = json_parse(bytes_of_string("{\"a\": 9007199254740993000, \"b\": 12, \"c\": 1e400}"), false, &err);
+    assert_non_null(json);
+    assert_false(json_whole(json_member(json, "a"), &number));
+    assert_true(json_whole(json_member(json, "b"), &number));
+    assert_int_equal(number, 12);
+    assert_false(json_whole(json_member(json, "c"), &number));
+    assert_null(json_member(json, "d"));
+    json_free(json);
+    assert_null(json_parse(bytes_of_string("{\"a\": \"x\\u0000y\"}"), false, &err));
+    assert_null(json_parse(bytes_of("{}\0", 3), false, &err));
+}
+
+/* --- prompts and keys --- */
+
+static enum prompt_answer press(struct prompt *prompt, uint32_t code, unsigned mods)
+{
+    char choice = 0;
+    return prompt_key(prompt, (struct key){code, mods}, &choice);
+}
+
+static void a_prompt_edits_its_line(void **state)
+{
+    (void)state;
+    struct prompt prompt = {0};
+    prompt_open_line(&prompt, "Find:", "ab");
+    press(&prompt, KEY_LEFT, 0);
+    press(&prompt, 0xe9, 0);
+    prompt_paste(&prompt, bytes_of_string("x\ny"));
+    press(&prompt, KEY_BACKSPACE, 0);
+    press(&prompt, KEY_HOME, 0);
+    press(&prompt, KEY_DELETE, 0);
+    assert_string_equal(buf_string(&prompt.typed), "\xc3\xa9x b");
+    assert_int_equal(press(&prompt, KEY_ENTER, 0), PROMPT_DONE);
+    assert_int_equal(press(&prompt, 'c', KEY_CTRL), PROMPT_CANCELLED);
+    prompt_release(&prompt);
+}
+
+static void a_question_takes_only_its_letters(void **state)
+{
+    (void)state;
+    struct prompt prompt = {0};
+    char choice = 0;
+    prompt_open_choice(&prompt, "[S]ave [K]eep", "sk");
+    assert_int_equal(press(&prompt, 'd', 0), PROMPT_GOES_ON);
+    assert_int_equal(press(&prompt, 'k', KEY_CTRL), PROMPT_GOES_ON);
+    assert_int_equal(press(&prompt, 0, 0), PROMPT_GOES_ON);
+    assert_int_equal(prompt_key(&prompt, (struct key){'K', 0}, &choice), PROMPT_DONE);
+    assert_int_equal(choice, 'k');
+    prompt_release(&prompt);
+}
+
+static void no_function_is_reachable_only_by_a_function_key(void **state)
+{
+    (void)state;
+    for (uint32_t n = 0; n < 12; n++) {
+        struct binding f = keymap_find((struct key){KEY_F1 + n, 0});
+        bool also = f.kind == BINDING_NONE;
+        for (uint32_t code = 0x20; code < 0x7f && !also; code++)
+            for (unsigned mods = KEY_ALT; mods <= KEY_CTRL; mods <<= 1) {
+                struct binding other = keymap_find((struct key){code, mods});
+                also |= other.kind == f.kind && other.request == f.request;
+            }
+        assert_true(also);
+    }
+    assert_int_equal(keymap_find((struct key){'x', 0}).kind, BINDING_TEXT);
+    assert_int_equal(keymap_find((struct key){0x1f600, 0}).kind, BINDING_TEXT);
+    assert_int_equal(keymap_find((struct key){'x', KEY_SUPER}).kind, BINDING_NONE);
+    assert_true(keymap_find((struct key){KEY_LEFT, KEY_SHIFT | KEY_CTRL}).extend);
+}
+
+/* --- addresses --- */
+
+static void a_relay_survives_the_way_through_the_index_into_a_link(void **state)
+{
+    (void)state;
+    struct addresses addresses;
+    struct error err = {0};
+    char *written = NULL;
+    assert_true(addresses_parse("ws://127.0.0.1:7717,[::1]:7718", false, &addresses, &written, &err));
+    assert_string_equal(written, "ws://127.0.0.1:7717,[::1]:7718");
+    assert_int_equal(addresses.count, 2);
+    assert_int_equal(addresses.items[1].port, 7718);
+    struct doc_entry entry = {.relay = written};
+    doc_keys_new(&entry.keys);
+    entry.doc = entry.keys.doc;
+    char *text = addresses_link(&entry, ACCESS_READ);
+    struct share_link link;
+    assert_true(share_link_parse(bytes_of_string(text), &link, &err));
+    assert_int_equal(link.access, ACCESS_READ);
+    assert_true(doc_id_equal(&link.doc, &entry.doc));
+    struct doc_entry joined = {0};
+    addresses_keep_link(&joined, &link);
+    assert_string_equal(joined.relay, written);
+    assert_null(joined.relay_flags);
+    link.pinned = true;
+    memset(link.pin.bytes, 0xa5, sizeof link.pin.bytes);
+    addresses_keep_link(&joined, &link);
+    assert_true(addresses_of_entry(&joined, false, &addresses, &err));
+    assert_true(addresses.pinned);
+    assert_memory_equal(addresses.relay_pin, link.pin.bytes, sizeof link.pin.bytes);
+    free(text);
+    doc_entry_release(&entry);
+    doc_entry_release(&joined);
+}
+
+static void a_plain_relay_in_public_needs_insecure(void **state)
+{
+    (void)state;
+    struct addresses addresses;
+    struct error err = {0};
+    assert_false(addresses_parse("ws://relay.example", false, &addresses, NULL, &err));
+    assert_non_null(strstr(err.text, "--insecure"));
+    assert_true(addresses_parse("ws://relay.example", true, &addresses, NULL, &err));
+    assert_true(addresses_parse("wss://relay.example", false, &addresses, NULL, &err));
+    assert_int_equal(addresses.items[0].scheme, LINK_TLS);
+    assert_false(addresses_parse("relay.example", false, &addresses, NULL, &err));
+    assert_false(addresses_parse("ws://", false, &addresses, NULL, &err));
+}
+
+/* --- people --- */
+
+static struct session_peer peer_named(unsigned char agent, const char *name, uint64_t cursor)
+{
+    struct session_peer peer = {.state = PEER_HERE, .introduced = true, .writer = true};
+    peer.presence = (struct presence){.agent = {{agent}}, .has_cursor = true, .cursor = cursor, .anchor = cursor, .counter = 1};
+    snprintf(peer.presence.name, sizeof peer.presence.name, "%s", name);
+    return peer;
+}
+
+static void a_cursor_is_carried_through_what_others_type(void **state)
+{
+    (void)state;
+    struct rope *base = rope_from_bytes(bytes_of_string("hello world"));
+    struct document *document = document_new(base);
+    struct people people = {0};
+    struct session_peer lin = peer_named(1, "lin", 6), far = peer_named(2, "far", 1000000);
+    people_hear(&people, &lin, 0);
+    people_hear(&people, &far, 0);
+    people_locate(&people, document);
+    assert_true(people.items[0].located);
+    assert_int_equal(people.items[1].cursor, 11); /* a place beyond the text is brought into it */
+    struct patch patch = {0};
+    patch_replace(&patch, 0, 5, bytes_of_string("Goodbye"));
+    people_map(&people, &patch);
+    assert_int_equal(people.items[0].cursor, 8);
+    assert_string_equal(people.items[0].letter, "L");
+    lin.presence.flags = PRESENCE_LEAVING;
+    people_hear(&people, &lin, 0);
+    assert_int_equal(people.count, 1);
+    patch_release(&patch);
+    document_free(document);
+    rope_free(base);
+}
+
+static void a_cursor_of_an_unknown_version_waits(void **state)
+{
+    (void)state;
+    struct rope *base = rope_from_bytes(bytes_of_string("hello"));
+    struct document *document = document_new(base);
+    struct people people = {0};
+    struct session_peer lin = peer_named(1, "l\x1b[31min", 3);
+    lin.presence.heads[0] = (struct event_id){{{9}}, 4};
+    lin.presence.head_count = 1;
+    struct person *person = people_hear(&people, &lin, 0);
+    assert_null(strchr(person->name, 0x1b));
+    people_locate(&people, document);
+    assert_false(person->located);
+    assert_true(person->waiting);
+    struct session_peer twin = peer_named(2, "l\x1b[31min", 3);
+    twin.presence.device_key.bytes[0] = 1;
+    assert_true(people_hear(&people, &twin, 0)->key_changed);
+    document_free(document);
+    rope_free(base);
+}
+
+/* --- the worker --- */
+
+struct counted {
+    int run, done;
+};
+
+static void count_run(void *self)
+{
+    ((struct counted *)self)->run++;
+}
+
+static void count_done(void *self)
+{
+    ((struct counted *)self)->done++;
+}
+
+static void jobs_run_elsewhere_and_are_done_here(void **state)
+{
+    (void)state;
+    struct worker *worker = worker_new();
+    struct counted counted = {0};
+    for (int i = 0; i < 100; i++)
+        worker_give(worker, (struct worker_job){count_run, count_done, &counted});
+    worker_drain(worker);
+    assert_int_equal(counted.run, 100);
+    assert_int_equal(counted.done, 100);
+    worker_give(worker, (struct worker_job){count_run, count_done, &counted});
+    struct pollfd fd = {.fd = worker_fd(worker), .events = POLLIN};
+    assert_int_equal(poll(&fd, 1, 10000), 1);
+    worker_handle(worker);
+    assert_int_equal(counted.done, 101);
+    worker_free(worker);
+}
+
+int main(void)
+{
+    struct error err = {0};
+    if (!crypto_start(&err))
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(options_and_arguments_come_in_any_order),
+        cmocka_unit_test(a_wrong_option_is_named_with_what_there_is),
+        cmocka_unit_test(a_mistyped_verb_is_recognised_and_a_file_is_not),
+        cmocka_unit_test(a_place_behind_a_file_name_is_split_off),
+        cmocka_unit_test(a_configuration_with_comments_is_read),
+        cmocka_unit_test(a_mistake_in_the_configuration_is_told_and_the_defaults_hold),
+        cmocka_unit_test(numbers_beyond_what_json_can_carry_are_refused),
+        cmocka_unit_test(a_prompt_edits_its_line),
+        cmocka_unit_test(a_question_takes_only_its_letters),
+        cmocka_unit_test(no_function_is_reachable_only_by_a_function_key),
+        cmocka_unit_test(a_relay_survives_the_way_through_the_index_into_a_link),
+        cmocka_unit_test(a_plain_relay_in_public_needs_insecure),
+        cmocka_unit_test(a_cursor_is_carried_through_what_others_type),
+        cmocka_unit_test(a_cursor_of_an_unknown_version_waits),
+        cmocka_unit_test(jobs_run_elsewhere_and_are_done_here),
+    };
+    return RUN_TESTS("app", tests);
+}
