@@ -58,28 +58,37 @@ enum target_wait target_settle(struct replica *replica, uint64_t timeout_ms, str
     return TARGET_DONE;
 }
 
-/* ":12" or ":12:3" at the end of a word. False when that is not what stands there. */
-static bool split_place(char *word, uint64_t *line, uint64_t *column)
+/* The number behind the last colon, which is cut off with it. False, and nothing cut, when there is none. */
+static bool cut_number(char *word, uint64_t *number)
 {
-    char *last = strrchr(word, ':'), *end;
-    if (!last || last == word || last[1] < '0' || last[1] > '9')
+    char *colon = strrchr(word, ':'), *end;
+    if (!colon || colon == word || colon[1] < '0' || colon[1] > '9')
         return false;
-    uint64_t number = strtoull(last + 1, &end, 10);
-    if (*end && !(*end == ':' && end[1] == '\0'))
+    uint64_t value = strtoull(colon + 1, &end, 10);
+    if (*end)
         return false;
-    *last = '\0';
-    char *before = strrchr(word, ':');
-    if (before && before != word && before[1] >= '0' && before[1] <= '9') {
-        uint64_t first = strtoull(before + 1, &end, 10);
-        if (*end == '\0') {
-            *before = '\0';
-            *line = first;
-            *column = number;
-            return true;
-        }
-    }
-    *line = number;
+    *colon = '\0';
+    *number = value;
     return true;
+}
+
+/* ":12", ":12:3", and ":12:" as grep prints it. */
+static void split_place(char *word, uint64_t *line, uint64_t *column)
+{
+    size_t len = strlen(word);
+    bool ends_in_colon = len > 0 && word[len - 1] == ':';
+    if (ends_in_colon)
+        word[len - 1] = '\0';
+    if (!cut_number(word, line)) {
+        if (ends_in_colon)
+            word[len - 1] = ':';
+        return;
+    }
+    uint64_t first;
+    if (cut_number(word, &first)) {
+        *column = *line;
+        *line = first;
+    }
 }
 
 char *target_path(const char *word, uint64_t *line, uint64_t *column)
