@@ -60,6 +60,7 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->env = env;
     replica->port = options->port;
     replica->is_private = options->is_private;
+    replica->audits = options->audits;
     replica->short_lived = options->short_lived;
     replica->reads_only = options->reads_only;
     replica->insecure = options->insecure;
@@ -574,6 +575,27 @@ void replica_version(const struct replica *replica, struct version *version, str
 {
     document_version(replica->document, version);
     replica_hash_text(replica->buffer.text, text_hash);
+}
+
+const struct rope *replica_saved_text(const struct replica *replica)
+{
+    return replica->file.text;
+}
+
+void replica_note_fault(struct replica *replica, const struct error *why)
+{
+    if (replica->faults++ == 0)
+        replica->fault = *why;
+}
+
+bool replica_audit(const struct replica *replica, struct replica_audit *audit, struct error *err)
+{
+    *audit = (struct replica_audit){.batches = replica->batches_checked, .signatures = replica->signatures_checked,
+                                    .agents = document_stats(replica->document).agents};
+    if (replica->faults == 0)
+        return true;
+    *err = replica->fault;
+    return error_wrap(err, "%llu things are not right; the first", (unsigned long long)replica->faults);
 }
 
 bool replica_is_settled(struct replica *replica)

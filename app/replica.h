@@ -43,6 +43,7 @@ struct replica_options {
     const char *token_file; /* for creating documents at a relay */
     bool insecure;
     bool alone;             /* open a shared file without going online */
+    bool audits;            /* with reads_only: every row is read again and every signature checked, for replica_audit() */
     bool short_lived;       /* kept only until it is closed in order */
 };
 
@@ -150,6 +151,16 @@ void replica_version(const struct replica *replica, struct version *version, str
 const struct doc_entry *replica_entry(const struct replica *replica);
 const char *replica_person(const struct replica *replica); /* how others see this person */
 const char *replica_person_source(const struct replica *replica); /* "--name", "the configuration", "git config or login" */
+/* The text that is in the file as far as weft knows; NULL: not known. Borrowed. */
+const struct rope *replica_saved_text(const struct replica *replica);
+/*
+ * What was checked of the history: hash chain of every batch, signature of every record from elsewhere. Complete for a replica
+ * opened with `audits`, and for one that got everything from a relay just now. False and *err: something is wrong.
+ */
+struct replica_audit {
+    uint64_t batches, signatures, agents;
+};
+MUST_USE bool replica_audit(const struct replica *replica, struct replica_audit *audit, struct error *err);
 /* Everything typed here has been acknowledged: by the relay when shared, else by the journal. */
 bool replica_is_settled(struct replica *replica);
 /* Sleeps until there is something to do, at most `ms`, and does it: the loop of verbs without a screen. */

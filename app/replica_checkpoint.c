@@ -62,7 +62,7 @@ bool replica_load_checkpoint(struct replica *replica, bool *found, struct error 
     if (!journal_checkpoint_get(replica->journal_found, &checkpoint, err))
         return false;
     struct error damaged = {0};
-    if (checkpoint.found && !replica->joining) {
+    if (checkpoint.found && !replica->joining && !replica->audits) {
         *found = take_checkpoint(replica, &checkpoint, &damaged);
         /* A checkpoint is only a short cut: without it all rows are replayed. */
         replica->place_read = replica->checkpoint_place = *found ? checkpoint.place : 0;

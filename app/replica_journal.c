@@ -121,6 +121,9 @@ static enum document_added add_batch(struct row_reader *reader, const struct bat
     }
     enum document_added added = document_add(reader->replica->document, batch, &err);
     reader->news |= added == DOCUMENT_ADDED;
+    reader->replica->batches_checked++;
+    if (added == DOCUMENT_REFUSED)
+        replica_note_fault(reader->replica, &err);
     return added;
 }
 
@@ -162,14 +165,59 @@ static void take_early(struct row_reader *reader)
             reader->broken++;
 }
 
+/* The row names its batch's digest: what the chain makes of the content must be that. */
+static bool digest_matches(struct row_reader *reader, const struct event_id *last, const struct digest *expected)
+{
+    struct digest digest;
+    return !chain_find(reader->replica->chain, last, &digest) || digest_equal(&digest, expected);
+}
+
+static void check_local(struct row_reader *reader, const struct journal_row *row)
+{
+    struct event_id last = {row->agent, row->seq0 + row->count - 1};
+    struct error err = {0};
+    if (digest_matches(reader, &last, &row->digest))
+        return;
+    error_set(&err, ERR_AUTH, 0, "row %llu of the journal is not what its digest says", (unsigned long long)row->place);
+    replica_note_fault(reader->replica, &err);
+}
+
+static const struct member *find_member(const struct members *members, const struct agent_id *agent)
+{
+    for (size_t i = 0; members && i < members->count; i++)
+        if (agent_id_equal(&members->agents[i], agent))
+            return &members->open[i];
+    return NULL;
+}
+
+/* A record from elsewhere carries its author's signature over the chain up to its last batch. */
+static void check_signature(struct row_reader *reader, const struct record *record)
+{
+    struct replica *replica = reader->replica;
+    const struct member *member = find_member(replica->members, &record->agent);
+    struct event_id last = {record->agent, record->seq0 + record->count - 1};
+    struct digest digest;
+    struct error err = {0};
+    bool good = member && chain_find(replica->chain, &last, &digest) &&
+                record_verify(record, &replica->entry.doc, &member->doc_key, &digest);
+    replica->signatures_checked++;
+    if (good)
+        return;
+    error_set(&err, ERR_AUTH, 0, "a record of events %llu to %llu is not signed by its author",
+              (unsigned long long)record->seq0, (unsigned long long)last.seq);
+    replica_note_fault(replica, &err);
+}
+
 static void read_local(struct row_reader *reader, const struct journal_row *row)
 {
     struct batch batch = {0};
     struct error err = {0};
-    if (batch_decode(row->body, &row->agent, row->seq0, &batch, &err))
+    if (batch_decode(row->body, &row->agent, row->seq0, &batch, &err)) {
         take_batch(reader, &batch, row->body);
-    else
+        check_local(reader, row);
+    } else {
         reader->broken++;
+    }
     batch_release(&batch);
 }
 
@@ -181,6 +229,8 @@ static bool read_events(struct row_reader *reader, const struct record *record, 
     bool good = record_open_events(record, &reader->replica->entry.keys, &plain, &batches, &plains, err);
     for (size_t i = 0; good && i < batches.count; i++)
         take_batch(reader, &batches.items[i], plains[i]);
+    if (good && reader->replica->audits)
+        check_signature(reader, record);
     free(plains);
     batch_list_release(&batches);
     buf_release(&plain);
@@ -234,6 +284,11 @@ static bool read_rows(struct replica *replica, struct journal *journal, bool *ne
     if (good)
         replica->place_read = read.last_place;
     *news = reader.news;
+    if (read.damaged + reader.broken) {
+        struct error lost = {0};
+        error_set(&lost, ERR_FORMAT, 0, "entries of the journal cannot be read");
+        replica_note_fault(replica, &lost);
+    }
     if (read.damaged + reader.broken)
         replica_say(replica, "%llu entries of this document's journal cannot be read; the rest is here.",
                     (unsigned long long)(read.damaged + reader.broken));

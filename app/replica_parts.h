@@ -51,7 +51,7 @@ struct file_side {
 struct replica {
     struct env *env;
     struct replica_port port;
-    bool is_private, short_lived, reads_only, insecure, work_alone, named;
+    bool is_private, audits, short_lived, reads_only, insecure, work_alone, named;
     char *person, *token_file, *label;
 
     /* the document */
@@ -83,6 +83,10 @@ struct replica {
     uint64_t last_ticket;          /* of the last local batch */
     struct buf genesis;            /* stored GENESIS; empty: never shared */
     struct members *members;
+
+    /* what was checked */
+    uint64_t batches_checked, signatures_checked, faults;
+    struct error fault;            /* the first one */
 
     /* the file */
     struct file_side file;
@@ -135,6 +139,9 @@ void replica_update_text(struct replica *replica);
 /* Journals and sends batches that document_local() or document_undo() made. */
 void replica_commit(struct replica *replica, const struct batch_list *batches);
 bool replica_same_text(const struct rope *a, const struct rope *b);
+
+/* Something that came in or was kept is not authentic; the first such reason is kept for replica_audit(). */
+void replica_note_fault(struct replica *replica, const struct error *why);
 
 /* replica_journal.c */
 MUST_USE bool replica_find_entry(struct replica *replica, bool *found, struct error *err);

@@ -454,6 +454,8 @@ void replica_take_received(struct replica *replica, const struct received *recei
 {
     struct error err = {0};
     journal_received(replica, received);
+    replica->signatures_checked++; /* by the session, as everything that comes out of it */
+    replica->batches_checked += received->batches.count;
     for (size_t i = 0; i < received->batches.count; i++) {
         switch (document_add(replica->document, &received->batches.items[i], &err)) {
         case DOCUMENT_ADDED:
@@ -603,6 +605,7 @@ static void take_alarm(struct replica *replica, const struct net_event *event)
 {
     char agent[2 * 4 + 1];
     const struct error *why = &event->alarm.why;
+    replica_note_fault(replica, why);
     id_hex(event->alarm.agent.bytes, 4, agent);
     switch (event->alarm.alarm) {
     case ALARM_RECORD_REFUSED:

@@ -1,0 +1,277 @@
+#include "app/own_relay.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "editor/base/xalloc.h"
+#include "editor/file.h"
+
+/*
+ * In STATE/relay: relay.db, its key, `port` (chosen once), `reach` ("machine" or the network address), and `pid`, on which
+ * the running relay holds a flock: however it ends, the lock goes with it.
+ */
+enum { PORT_FIRST = 7717, PORT_LAST = 7816, START_MS = 10000, STOP_MS = 5000, SMALL_BYTES = 256 };
+
+struct place {
+    char *dir, *pid, *port, *reach, *store;
+};
+
+static struct place place_of(const struct env *env)
+{
+    struct place place = {.dir = paths_state_file(&env->paths, "relay")};
+    place.pid = xformat("%s/pid", place.dir);
+    place.port = xformat("%s/port", place.dir);
+    place.reach = xformat("%s/reach", place.dir);
+    place.store = xformat("sqlite:%s/relay.db", place.dir);
+    return place;
+}
+
+static void place_release(struct place *place)
+{
+    free(place->dir);
+    free(place->pid);
+    free(place->port);
+    free(place->reach);
+    free(place->store);
+}
+
+static bool read_word(const char *path, char out[SMALL_BYTES])
+{
+    struct buf text = {0};
+    struct error err = {0};
+    bool read = file_read_small(path, SMALL_BYTES - 1, &text, &err);
+    size_t len = read ? strcspn(buf_string(&text), "\n") : 0;
+    memcpy(out, read ? (const char *)text.data : "", len);
+    out[len] = '\0';
+    buf_release(&text);
+    return len > 0;
+}
+
+/* --- is it there --- */
+
+/* The process that holds the lock, or 0. */
+static int running_pid(const struct place *place)
+{
+    char word[SMALL_BYTES];
+    int fd = open(place->pid, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    bool is_free = flock(fd, LOCK_SH | LOCK_NB) == 0;
+    close(fd);
+    return !is_free && read_word(place->pid, word) ? atoi(word) : 0;
+}
+
+static char *address_of(const struct place *place)
+{
+    char port[SMALL_BYTES], reach[SMALL_BYTES];
+    if (!read_word(place->port, port))
+        return NULL;
+    bool network = read_word(place->reach, reach) && strcmp(reach, "machine") != 0;
+    return network ? xformat("ws://%s:%s,127.0.0.1:%s", reach, port, port) : xformat("ws://127.0.0.1:%s", port);
+}
+
+bool own_relay_status(struct env *env, struct own_relay_status *status, struct error *err)
+{
+    (void)err;
+    struct place place = place_of(env);
+    char port[SMALL_BYTES];
+    *status = (struct own_relay_status){.pid = running_pid(&place)};
+    status->running = status->pid != 0;
+    status->port = read_word(place.port, port) ? atoi(port) : 0;
+    status->address = address_of(&place);
+    place_release(&place);
+    return true;
+}
+
+bool own_relay_stop(struct env *env, struct error *err)
+{
+    struct place place = place_of(env);
+    int pid = running_pid(&place);
+    if (pid && kill(pid, SIGTERM) != 0 && errno != ESRCH) {
+        place_release(&place);
+        return error_errno(err, "cannot end process %d", pid);
+    }
+    enum { STEP_MS = 20 };
+    for (int waited = 0; running_pid(&place) && waited < STOP_MS; waited += STEP_MS)
+        poll(NULL, 0, STEP_MS);
+    bool ended = running_pid(&place) == 0;
+    place_release(&place);
+    return ended || error_set(err, ERR_BUSY, 0, "process %d does not end", pid);
+}
+
+/* --- who may reach it --- */
+
+/* This machine's first private IPv4 address; "" when there is none. */
+static void network_address(char out[INET_ADDRSTRLEN])
+{
+    struct ifaddrs *all = NULL;
+    out[0] = '\0';
+    if (getifaddrs(&all) != 0)
+        return;
+    for (const struct ifaddrs *one = all; one && !out[0]; one = one->ifa_next) {
+        if (!one->ifa_addr || one->ifa_addr->sa_family != AF_INET || (one->ifa_flags & IFF_LOOPBACK))
+            continue;
+        const struct sockaddr_in *address = (const struct sockaddr_in *)one->ifa_addr;
+        inet_ntop(AF_INET, &address->sin_addr, out, INET_ADDRSTRLEN);
+    }
+    freeifaddrs(all);
+}
+
+/* Asked once, before the editor takes the terminal. False: somebody else's relay is needed, or nothing was chosen. */
+static bool ask_reach(char reach[SMALL_BYTES], struct error *err)
+{
+    char network[INET_ADDRSTRLEN], line[SMALL_BYTES];
+    network_address(network);
+    fputs("Who may reach it? [1] this machine", stderr);
+    if (network[0])
+        fprintf(stderr, " [2] my network (%s)", network);
+    fputs(" [3] everyone: needs a relay\n> ", stderr);
+    char answer = fgets(line, sizeof line, stdin) ? line[0] : '\0';
+    if (answer == '1' || (answer == '2' && network[0])) {
+        snprintf(reach, SMALL_BYTES, "%s", answer == '1' ? "machine" : network);
+        return true;
+    }
+    if (answer == '3')
+        return error_set(err, ERR_USAGE, 0, "rent a machine, run `weft relay` there behind TLS, and use --relay wss://HOST; "
+                                            "weft help relay says how");
+    return error_set(err, ERR_USAGE, 0, "nothing chosen; --relay URL names a relay");
+}
+
+static bool choose_reach(const struct place *place, bool may_ask, char reach[SMALL_BYTES], struct error *err)
+{
+    if (read_word(place->reach, reach))
+        return true;
+    bool asks = may_ask && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+    if (!asks)
+        snprintf(reach, SMALL_BYTES, "machine");
+    else if (!ask_reach(reach, err))
+        return false;
+    return file_write_private(place->reach, bytes_of_string(reach), err);
+}
+
+/* --- starting --- */
+
+static bool port_is_free(const char *host, int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    inet_pton(AF_INET, host, &address.sin_addr);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    bool is_free = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is_free;
+}
+
+/* Chosen once: links that were given out name it. */
+static bool choose_port(const struct place *place, const char *host, int *port, struct error *err)
+{
+    char word[SMALL_BYTES];
+    if (read_word(place->port, word)) {
+        *port = atoi(word);
+        return true;
+    }
+    for (*port = PORT_FIRST; *port <= PORT_LAST && !port_is_free(host, *port); ++*port)
+        ;
+    if (*port > PORT_LAST)
+        return error_set(err, ERR_BUSY, 0, "no free port from %d to %d", PORT_FIRST, PORT_LAST);
+    snprintf(word, sizeof word, "%d", *port);
+    return file_write_private(place->port, bytes_of_string(word), err);
+}
+
+/* In the grandchild: a process of its own, that holds the lock and says on `out` how it went. */
+static _Noreturn void become_relay(const struct env *env, const struct place *place, const char *listen, int out)
+{
+    char pid[SMALL_BYTES];
+    int lock = open(place->pid, O_RDWR | O_CREAT, 0600); /* stays open over exec: the lock lives as long as the relay */
+    int null = open("/dev/null", O_RDWR);
+    int len = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+    if (lock < 0 || null < 0 || flock(lock, LOCK_EX | LOCK_NB) != 0 || ftruncate(lock, 0) != 0 ||
+        write(lock, pid, (size_t)len) != len)
+        _exit(1);
+    dup2(null, STDIN_FILENO);
+    dup2(out, STDOUT_FILENO);
+    dup2(out, STDERR_FILENO);
+    char *program = env_program_path(env);
+    execl(program, program, "relay", "--listen", listen, "--store", place->store, (char *)NULL);
+    _exit(1);
+}
+
+/* The line it says when it serves, or why it does not. */
+static bool hear_start(int fd, struct error *err)
+{
+    char line[512];
+    size_t len = 0;
+    while (len + 1 < sizeof line) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        ssize_t got = poll(&ready, 1, START_MS) > 0 ? read(fd, line + len, sizeof line - 1 - len) : 0;
+        if (got <= 0)
+            break;
+        len += (size_t)got;
+        if (memchr(line, '\n', len))
+            break;
+    }
+    line[len] = '\0';
+    line[strcspn(line, "\n")] = '\0';
+    return strncmp(line, "weft relay on ", 14) == 0 ||
+           error_set(err, ERR_IO, 0, "a relay of your own could not be started: %s", line[0] ? line : "it said nothing");
+}
+
+static bool start(struct env *env, const struct place *place, const char *listen, struct error *err)
+{
+    int out[2];
+    if (pipe2(out, O_CLOEXEC) != 0)
+        return error_errno(err, "cannot start a relay");
+    pid_t child = fork();
+    if (child == 0) { /* its child belongs to nobody's terminal and is nobody's to wait for */
+        setsid();
+        if (fork() == 0)
+            become_relay(env, place, listen, out[1]);
+        _exit(0);
+    }
+    close(out[1]);
+    int status;
+    bool forked = child > 0 && waitpid(child, &status, 0) == child;
+    bool good = forked ? hear_start(out[0], err) : error_errno(err, "cannot start a relay");
+    close(out[0]);
+    return good;
+}
+
+static bool ensure_running(struct env *env, const struct place *place, bool may_ask, struct error *err)
+{
+    char reach[SMALL_BYTES];
+    int port;
+    if (running_pid(place))
+        return true;
+    if (!paths_make_state(&env->paths, err) || !file_make_dirs(place->dir, err) ||
+        !choose_reach(place, may_ask, reach, err))
+        return false;
+    const char *host = strcmp(reach, "machine") == 0 ? "127.0.0.1" : "0.0.0.0";
+    if (!choose_port(place, host, &port, err))
+        return false;
+    char *listen = xformat("%s:%d", host, port);
+    bool good = start(env, place, listen, err);
+    free(listen);
+    return good;
+}
+
+char *own_relay_ensure(struct env *env, bool may_ask, struct error *err)
+{
+    struct place place = place_of(env);
+    char *address = ensure_running(env, &place, may_ask, err) ? address_of(&place) : NULL;
+    place_release(&place);
+    return address;
+}

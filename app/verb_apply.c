@@ -1,0 +1,285 @@
+/*
+ * weft apply: scripts and bots take part. One JSON object a line on standard input, applied to the text as it is then.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/json.h"
+#include "app/target.h"
+#include "app/verb_list.h"
+#include "app/verbs.h"
+#include "editor/base/xalloc.h"
+
+enum {
+    LINE_BYTES_MAX = 8 << 20,
+    READ_BYTES = 1 << 16,
+    SETTLE_MS = 60000,
+};
+
+struct applying {
+    struct replica *replica;
+    struct buf input;      /* read and not applied */
+    size_t input_at;
+    bool input_ended;
+    uint64_t line;         /* number of the last line taken */
+    uint64_t gap_us, next_us; /* --rate */
+};
+
+/* --- one line --- */
+
+struct edit_line {
+    uint64_t at, deleted;
+    const char *insert;
+};
+
+static bool read_number(const struct json *object, const char *key, uint64_t missing, uint64_t *out, struct error *err)
+{
+    const struct json *member = json_member(object, key);
+    int64_t number;
+    *out = missing;
+    if (!member)
+        return true;
+    if (!json_whole(member, &number) || number < 0)
+        return error_set(err, ERR_USAGE, 0, "\"%s\" must be a whole number, not below 0", key);
+    *out = (uint64_t)number;
+    return true;
+}
+
+static bool read_edit(const struct json *object, uint64_t text_len, struct edit_line *edit, struct error *err)
+{
+    const char *end = NULL;
+    const struct json *at = json_is_object(object) ? json_member(object, "at") : NULL;
+    const struct json *insert = at ? json_member(object, "insert") : NULL;
+    if (!at)
+        return error_set(err, ERR_USAGE, 0, "it must be {\"at\": BYTE or \"end\", \"delete\": N, \"insert\": \"...\"}");
+    for (const struct json *member = NULL; (member = json_next_member(object, member));)
+        if (strcmp(json_key(member), "at") != 0 && strcmp(json_key(member), "delete") != 0 &&
+            strcmp(json_key(member), "insert") != 0)
+            return error_set(err, ERR_USAGE, 0, "\"%.40s\" means nothing here", json_key(member));
+    edit->insert = "";
+    if (insert && !json_text(insert, &edit->insert))
+        return error_set(err, ERR_USAGE, 0, "\"insert\" must be a text in quotes");
+    if (json_text(at, &end)) {
+        if (strcmp(end, "end") != 0)
+            return error_set(err, ERR_USAGE, 0, "\"at\" must be a byte's number or \"end\"");
+        edit->at = text_len;
+    } else if (!read_number(object, "at", 0, &edit->at, err)) {
+        return false;
+    }
+    if (!read_number(object, "delete", 0, &edit->deleted, err))
+        return false;
+    if (edit->at > text_len || edit->deleted > text_len - edit->at)
+        return error_set(err, ERR_USAGE, 0, "bytes %llu to %llu are not in the text, which has %llu now",
+                         (unsigned long long)edit->at, (unsigned long long)(edit->at + edit->deleted),
+                         (unsigned long long)text_len);
+    return true;
+}
+
+static bool apply_line(struct applying *applying, struct bytes line, struct error *err)
+{
+    const struct rope *text = replica_buffer(applying->replica)->text;
+    struct edit_line edit = {0};
+    struct json *json = json_parse(line, false, err);
+    bool good = json && read_edit(json, rope_len(text), &edit, err);
+    if (good) {
+        struct patch patch = {0};
+        patch_replace(&patch, edit.at, edit.deleted, bytes_of_string(edit.insert));
+        good = replica_edit(applying->replica, &patch, selection_at(edit.at + strlen(edit.insert)), EDIT_WHOLE, err);
+        patch_release(&patch);
+    }
+    json_free(json);
+    return good || error_wrap(err, "line %llu", (unsigned long long)applying->line);
+}
+
+/* --- the input --- */
+
+static bool read_input(struct applying *applying, struct error *err)
+{
+    unsigned char *into = buf_extend(&applying->input, READ_BYTES);
+    ssize_t got = read(STDIN_FILENO, into, READ_BYTES);
+    applying->input.len -= READ_BYTES - (got > 0 ? (size_t)got : 0);
+    if (got < 0 && errno != EINTR)
+        return error_errno(err, "cannot read standard input");
+    applying->input_ended = got == 0;
+    return true;
+}
+
+/* The next whole line, without its end; the last one may lack it. False: none yet. */
+static bool next_line(struct applying *applying, struct bytes *line)
+{
+    struct buf *input = &applying->input;
+    size_t left = input->len - applying->input_at;
+    const unsigned char *start = left ? input->data + applying->input_at : NULL;
+    const unsigned char *end = left ? memchr(start, '\n', left) : NULL;
+    if (!end && !(applying->input_ended && left))
+        return false;
+    *line = bytes_of(start, end ? (size_t)(end - start) : left);
+    applying->input_at += line->len + (end != NULL);
+    applying->line++;
+    return true;
+}
+
+static void forget_applied(struct applying *applying)
+{
+    struct buf *input = &applying->input;
+    if (applying->input_at == 0)
+        return;
+    memmove(input->data, input->data + applying->input_at, input->len - applying->input_at);
+    input->len -= applying->input_at;
+    applying->input_at = 0;
+}
+
+static bool is_blank(struct bytes line)
+{
+    for (size_t i = 0; i < line.len; i++)
+        if (line.data[i] != ' ' && line.data[i] != '\t' && line.data[i] != '\r')
+            return false;
+    return true;
+}
+
+/* Applies what is there, as fast as --rate allows, but lets go now and then: others write too. */
+static bool apply_lines(struct applying *applying, struct error *err)
+{
+    enum { LINES_A_TURN = 256 };
+    struct bytes line;
+    for (int n = 0; n < LINES_A_TURN; n++) {
+        uint64_t now_us = net_now_ms() * 1000;
+        if ((applying->gap_us && now_us < applying->next_us) || !next_line(applying, &line))
+            break;
+        if (is_blank(line))
+            continue;
+        applying->next_us = (applying->next_us > now_us ? applying->next_us : now_us) + applying->gap_us;
+        if (!apply_line(applying, line, err))
+            return false;
+    }
+    forget_applied(applying);
+    if (applying->input.len > LINE_BYTES_MAX)
+        return error_set(err, ERR_LIMIT, 0, "line %llu is longer than %d MiB", (unsigned long long)applying->line + 1,
+                         LINE_BYTES_MAX >> 20);
+    return true;
+}
+
+static bool has_line(const struct applying *applying)
+{
+    return applying->input.len > 0 &&
+           (applying->input_ended || memchr(applying->input.data, '\n', applying->input.len));
+}
+
+static void wait_for_more(struct applying *applying)
+{
+    bool ready = has_line(applying);
+    struct pollfd fds[] = {{.fd = replica_fd(applying->replica), .events = POLLIN},
+                           {.fd = applying->input_ended || ready ? -1 : STDIN_FILENO, .events = POLLIN}};
+    uint64_t now_us = net_now_ms() * 1000;
+    enum { WAIT_MS = 200 };
+    int wait_ms = WAIT_MS;
+    if (ready)
+        wait_ms = applying->gap_us && applying->next_us > now_us ? (int)((applying->next_us - now_us + 999) / 1000) : 0;
+    (void)poll(fds, 2, wait_ms < WAIT_MS ? wait_ms : WAIT_MS);
+}
+
+static bool apply_all(struct applying *applying, struct error *err)
+{
+    while (!applying->input_ended || applying->input.len > 0) {
+        wait_for_more(applying);
+        replica_handle(applying->replica);
+        struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+        bool wants = !applying->input_ended && !has_line(applying) && poll(&input, 1, 0) > 0;
+        if ((wants && !read_input(applying, err)) || !apply_lines(applying, err))
+            return false;
+    }
+    return true;
+}
+
+/* --- the verb --- */
+
+static struct replica *open_target(struct env *env, const struct args *args, struct error *err)
+{
+    const char *word = args->positional[0];
+    struct replica_options options = {.port = target_port("apply"), .name = args_value(args, "--name"),
+                                      .insecure = args_flag(args, "--insecure")};
+    if (!target_is_link(word)) {
+        struct replica *replica = replica_open(env, word, (struct bytes){0}, &options, err);
+        if (replica && replica_is_shared(replica) && !replica_share(replica, NULL, err))
+            fprintf(stderr, "weft apply: %s\n", err->text); /* its room is away: the journal keeps the edits */
+        return replica;
+    }
+    struct share_link link;
+    if (!target_parse_link(word, options.insecure, &link, err))
+        return NULL;
+    options.is_private = true;
+    struct replica *replica = replica_join(env, &link, NULL, &options, err);
+    share_link_wipe(&link);
+    return replica;
+}
+
+static bool is_kept(struct replica *replica)
+{
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    return status.kept && status.edits_in_memory == 0;
+}
+
+/* For a file it is the journal that acknowledges, and the file is written unless an editor has it open. */
+static bool settle_file(struct replica *replica, bool save, struct error *err)
+{
+    uint64_t until_ms = net_now_ms() + SETTLE_MS;
+    while (!is_kept(replica)) {
+        if (net_now_ms() > until_ms)
+            return error_set(err, ERR_FULL, 0, "the journal does not take the edits");
+        replica_wait(replica, 20);
+    }
+    if (!save || replica_has_neighbours(replica))
+        return true;
+    return replica_save_now(replica, NULL, err);
+}
+
+static bool settle(struct replica *replica, const struct args *args, struct error *err)
+{
+    if (!target_is_link(args->positional[0]))
+        return settle_file(replica, !args_flag(args, "--no-save"), err);
+    return target_settle(replica, SETTLE_MS, err) == TARGET_DONE ||
+           error_wrap(err, "not everything was acknowledged by the relay");
+}
+
+static bool parse_rate(const char *text, uint64_t *gap_us, struct error *err)
+{
+    char *end;
+    double rate = text ? strtod(text, &end) : 0;
+    if (text && (*end || !(rate > 0 && rate <= 1e6)))
+        return error_set(err, ERR_USAGE, 0, "--rate takes edits a second, more than 0, not %s", text);
+    *gap_us = text ? (uint64_t)(1e6 / rate) : 0;
+    return true;
+}
+
+int verb_apply_run(struct env *env, const struct args *args)
+{
+    struct error err = {0}, closing = {0};
+    struct applying applying = {0};
+    if (args->positional_count != 1) {
+        fputs("weft apply: name one: weft apply LINK|FILE\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (!parse_rate(args_value(args, "--rate"), &applying.gap_us, &err))
+        return verb_fail("apply", &err);
+    applying.replica = open_target(env, args, &err);
+    if (!applying.replica)
+        return verb_fail("apply", &err);
+    bool is_link = target_is_link(args->positional[0]);
+    bool reached = !is_link || target_settle(applying.replica, TARGET_TIMEOUT_MS, &err) == TARGET_DONE;
+    bool good = reached && apply_all(&applying, &err);
+    struct error settling = {0};
+    /* What came before a bad line stands, so it is waited for too. */
+    if (reached && !settle(applying.replica, args, good ? &err : &settling))
+        good = false;
+    if (!replica_close(applying.replica, 1000, NULL, &closing) && good) {
+        err = closing;
+        good = false;
+    }
+    buf_release(&applying.input);
+    return good ? EXIT_OK : verb_fail("apply", &err);
+}

@@ -1,0 +1,122 @@
+/*
+ * weft relay: the server, and looking after its store.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/own_relay.h"
+#include "app/verb_list.h"
+#include "app/verbs.h"
+#include "editor/base/xalloc.h"
+#include "editor/file.h"
+#include "sync/relay/relay_admin.h"
+#include "sync/relay/relay_server.h"
+
+/* "10G", "512M", "1000": bytes, with binary multiples. */
+static bool parse_size(const char *text, uint64_t *bytes, struct error *err)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    uint64_t number = strtoull(text, &end, 10);
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    bool good = text[0] >= '0' && text[0] <= '9' && (*end == '\0' || (unit && end[1] == '\0')) &&
+                number <= UINT64_MAX >> shift;
+    if (!good)
+        return error_set(err, ERR_USAGE, 0, "%s is no size; write a number, with K, M, G or T behind it", text);
+    *bytes = number << shift;
+    return true;
+}
+
+/* The store's path: of --store, or in the state directory, which is made. Heap string. */
+static char *store_path(struct env *env, const struct args *args, struct error *err)
+{
+    const char *named = args_value(args, "--store");
+    if (named && strncmp(named, "sqlite:", 7) == 0 && named[7])
+        return xstrdup(named + 7);
+    if (named) {
+        error_set(err, ERR_USAGE, 0, "%s is no store this relay knows; write sqlite:PATH", named);
+        return NULL;
+    }
+    char *dir = paths_state_file(&env->paths, "relay"), *path = NULL;
+    if (paths_make_state(&env->paths, err) && file_make_dirs(dir, err))
+        path = xformat("%s/relay.db", dir);
+    free(dir);
+    return path;
+}
+
+static int serve(const struct args *args, const char *store)
+{
+    struct error err = {0};
+    struct relay_server_options options = relay_server_options_default();
+    const char *max_total = args_value(args, "--max-total");
+    options.store = store;
+    options.listen = args_value(args, "--listen");
+    options.unix_path = args_value(args, "--unix");
+    options.tls_cert = args_value(args, "--tls-cert");
+    options.tls_key = args_value(args, "--tls-key");
+    options.behind_proxy = args_value(args, "--behind-proxy");
+    options.token_path = args_value(args, "--token-file");
+    options.key_path = args_value(args, "--key");
+    if (max_total && !parse_size(max_total, &options.limits.total_bytes, &err))
+        return verb_fail("relay", &err);
+    int status = relay_server_run(&options, stdout, &err);
+    return err.code == ERR_NONE ? status : verb_fail("relay", &err);
+}
+
+static int own_status(struct env *env)
+{
+    struct error err = {0};
+    struct own_relay_status status;
+    if (!own_relay_status(env, &status, &err))
+        return verb_fail("relay status", &err);
+    if (status.running)
+        printf("running: process %d, %s\n", status.pid, status.address);
+    else
+        puts("not running");
+    free(status.address);
+    return EXIT_OK;
+}
+
+static int own_stop(struct env *env)
+{
+    struct error err = {0};
+    return own_relay_stop(env, &err) ? EXIT_OK : verb_fail("relay stop", &err);
+}
+
+/* ls, stat, rm DOC, backup FILE. */
+static int administer(const struct args *args, const char *store)
+{
+    struct error err = {0};
+    const char *what = args->positional[0];
+    const char *argument = args->positional_count > 1 ? args->positional[1] : NULL;
+    bool good;
+    if (strcmp(what, "ls") == 0)
+        good = relay_admin_list(store, stdout, &err);
+    else if (strcmp(what, "stat") == 0)
+        good = relay_admin_stat(store, stdout, &err);
+    else if (strcmp(what, "rm") == 0 && argument)
+        good = relay_admin_remove(store, argument, stdout, &err);
+    else if (strcmp(what, "backup") == 0 && argument)
+        good = relay_admin_backup(store, argument, stdout, &err);
+    else
+        good = error_set(&err, ERR_USAGE, 0, "it knows ls, rm DOC, stat, backup FILE, status and stop");
+    return good ? EXIT_OK : verb_fail("relay", &err);
+}
+
+int verb_relay_run(struct env *env, const struct args *args)
+{
+    struct error err = {0};
+    if (args->positional_count == 1 && strcmp(args->positional[0], "status") == 0)
+        return own_status(env);
+    if (args->positional_count == 1 && strcmp(args->positional[0], "stop") == 0)
+        return own_stop(env);
+    char *store = store_path(env, args, &err);
+    if (!store)
+        return verb_fail("relay", &err);
+    int status = args->positional_count ? administer(args, store) : serve(args, store);
+    free(store);
+    return status;
+}
