@@ -173,6 +173,7 @@ struct journal_writer {
     bool sync_now;
     uint64_t give_up_ms; /* when stopping */
     uint64_t committed_ms;
+    uint64_t sync_sleeps_until_ms; /* 0: the sync thread is awake */
     unsigned wal_pages;
 
     struct journal *journal; /* the writer thread's; set once under the lock; others use it for journal_sync() only */
@@ -295,6 +296,13 @@ static void group_retire(struct journal_writer *writer, const struct group *grou
     writer->wal_pages = journal_wal_pages(writer->journal);
 }
 
+/* Under the lock. Not for every key: a sync thread that wakes soon by itself would only be in the way of the caller. */
+static void wake_sync_thread(struct journal_writer *writer)
+{
+    if (writer->sync_sleeps_until_ms > writer->committed_ms + JOURNAL_SYNC_MS)
+        pthread_cond_signal(&writer->synced);
+}
+
 static void job_report(const struct job *job, const struct error *given_up)
 {
     if (!job->done.done)
@@ -322,7 +330,7 @@ static void group_done(struct journal_writer *writer, const struct group *group)
     uint64_t ticket = writer->state.committed;
     uint64_t place = writer->state.place;
     pthread_cond_broadcast(&writer->waiting);
-    pthread_cond_signal(&writer->synced);
+    wake_sync_thread(writer);
     pthread_mutex_unlock(&writer->lock);
 
     group_report(group);
@@ -475,7 +483,9 @@ static void *sync_main(void *self)
         } else {
             if (checkpoint_wanted(writer))
                 until = earlier(until, checkpoint_due_ms(writer));
+            writer->sync_sleeps_until_ms = until;
             wait_until(writer, &writer->synced, until);
+            writer->sync_sleeps_until_ms = 0;
         }
     }
     if (sync_wanted(writer))

@@ -1,7 +1,10 @@
 /*
  * bench_journal - how long a key waits for the journal: give a row, wait for its commit, pause, again.
  *
- *     bench_journal DIR [KEYS] [PAUSE_MS]
+ *     bench_journal DIR [KEYS] [PAUSE_MS] [LAYOUT_US]
+ *
+ * LAYOUT_US: how long the caller is busy between giving and waiting, as it is when it draws the frame; only what it then
+ * still waits is counted.
  *
  * The pause is part of the measurement: at human pace caches and cores have gone cold between two keys.
  */
@@ -34,14 +37,21 @@ static struct journal *open_journal(void *path, struct error *err)
     return journal_open(&spec, err);
 }
 
-static uint64_t key_press(struct journal_writer *writer, uint64_t seq)
+static void be_busy(uint64_t until_ns)
+{
+    while (now_ns() < until_ns)
+        ;
+}
+
+static uint64_t key_press(struct journal_writer *writer, uint64_t seq, uint64_t layout_us)
 {
     struct journal_local local = {.seq0 = seq, .count = 1, .plain = bytes_of_string("a canonical batch"), .path = "/a"};
     uint64_t start = now_ns();
     uint64_t ticket = journal_writer_local(writer, &local, true, (struct journal_done){0});
+    be_busy(start + layout_us * 1000);
     if (journal_writer_wait(writer, ticket, 1000000) != JOURNAL_WAIT_DONE)
         abort();
-    return now_ns() - start;
+    return now_ns() - start - layout_us * 1000;
 }
 
 int main(int argc, char **argv)
@@ -51,15 +61,16 @@ int main(int argc, char **argv)
         return 2;
     size_t keys = argc > 2 ? strtoull(argv[2], NULL, 10) : 200;
     long pause_ms = argc > 3 ? strtol(argv[3], NULL, 10) : 50;
+    uint64_t layout_us = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
     char *path = xformat("%s/bench.journal", argv[1]);
     struct journal_writer_spec spec = {.self = path, .open = open_journal};
     struct journal_writer *writer = journal_writer_new(&spec, NULL);
     uint64_t *waited = xcalloc(keys, sizeof *waited);
-    uint64_t first = key_press(writer, 0);
+    uint64_t first = key_press(writer, 0, layout_us);
     for (size_t i = 0; i < keys; i++) {
         struct timespec pause = {pause_ms / 1000, pause_ms % 1000 * 1000000};
         nanosleep(&pause, NULL);
-        waited[i] = key_press(writer, i + 1);
+        waited[i] = key_press(writer, i + 1, layout_us);
     }
     qsort(waited, keys, sizeof *waited, by_size);
     printf("%zu keys, %ld ms apart: first %.0f us (makes the journal), p50 %.0f us, p90 %.0f us, p99 %.0f us, max %.0f "
