@@ -30,6 +30,12 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static double percentile_us(const uint64_t *sorted_ns, size_t count, unsigned percent)
+{
+    size_t at = count * percent / 100;
+    return (double)sorted_ns[at < count ? at : count - 1] / 1e3;
+}
+
 static struct journal *open_journal(void *path, struct error *err)
 {
     struct seal_key key = {{1}};
@@ -75,8 +81,8 @@ int main(int argc, char **argv)
     qsort(waited, keys, sizeof *waited, by_size);
     printf("%zu keys, %ld ms apart: first %.0f us (makes the journal), p50 %.0f us, p90 %.0f us, p99 %.0f us, max %.0f "
            "us\n",
-           keys, pause_ms, (double)first / 1e3, (double)waited[keys / 2] / 1e3, (double)waited[keys * 9 / 10] / 1e3,
-           (double)waited[keys * 99 / 100] / 1e3, (double)waited[keys - 1] / 1e3);
+           keys, pause_ms, (double)first / 1e3, percentile_us(waited, keys, 50), percentile_us(waited, keys, 90),
+           percentile_us(waited, keys, 99), percentile_us(waited, keys, 100));
     if (!journal_writer_stop(writer, 1000, &err) || !journal_forget(path, &err))
         fprintf(stderr, "%s\n", err.text);
     free(waited);
