@@ -387,7 +387,13 @@ static void toggle_panel(struct editor *editor, enum panel_kind kind)
 static void show_links(struct editor *editor)
 {
     struct replica *replica = editor_replica(editor);
-    if (!replica_is_shared(replica)) {
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    if (!status.shared && status.is_private) {
+        editor_say(editor, "A private buffer is not shared: nothing of it is kept.");
+        return;
+    }
+    if (!status.shared) {
         const char *relay = editor->env->config.relay;
         ask_line(editor, ASKING_RELAY, "Not shared. Share it at relay (ws://HOST:PORT or wss://HOST):", relay ? relay : "");
         return;

@@ -121,6 +121,7 @@ void replica_free(struct replica *replica)
     for (size_t i = 0; i < replica->held_count; i++)
         received_release(&replica->held[i]);
     free(replica->held);
+    free(replica->owed);
     pthread_mutex_destroy(&replica->net_lock);
     free(replica->mine);
     free(replica->person);
@@ -358,8 +359,22 @@ static void local_committed(void *self, const struct journal_result *result)
     free(outgoing);
 }
 
+static void owe(struct replica *replica, const struct batch *batch)
+{
+    for (size_t i = 0; i < replica->owed_count; i++) {
+        if (agent_id_equal(&replica->owed[i].agent, &batch->agent)) {
+            replica->owed[i].next_seq = batch->seq0 + batch->count;
+            return;
+        }
+    }
+    replica->owed = xgrow(replica->owed, &replica->owed_cap, replica->owed_count + 1, sizeof *replica->owed);
+    replica->owed[replica->owed_count++] = (struct owed){batch->agent, batch->seq0 + batch->count};
+}
+
 static void commit_batch(struct replica *replica, const struct batch *batch)
 {
+    if (replica_is_shared(replica))
+        owe(replica, batch);
     struct outgoing *outgoing = xcalloc(1, sizeof *outgoing);
     outgoing->replica = replica;
     batch_encode(batch, &outgoing->plain);
@@ -605,7 +620,7 @@ bool replica_is_settled(struct replica *replica)
     if (status.joining)
         return false;
     if (replica->net)
-        return status.net.state == SESSION_ONLINE && status.net.caught_up && status.net.unacked_batches == 0 &&
-               status.net.base_done == status.net.base_total;
+        return status.net.state == SESSION_ONLINE && status.net.caught_up && replica->owed_count == 0 &&
+               status.net.unacked_batches == 0 && status.net.base_done == status.net.base_total;
     return status.kept && status.edits_in_memory == 0;
 }

@@ -638,7 +638,7 @@ void replica_put_name(struct replica *replica)
     struct doc_id other;
     struct error err = {0};
     replica_give_founding(replica);
-    if (!replica_open_index(replica, DOC_INDEX_CREATE, &index, &err))
+    if (replica->is_private || !replica_open_index(replica, DOC_INDEX_CREATE, &index, &err))
         return;
     if (doc_index_put(index, &replica->entry, &other, &err) == DOC_INDEX_FAILED)
         replica_say(replica, "The name of this document is not kept: %s", err.text);

@@ -21,6 +21,12 @@
 
 struct neighbours;
 
+/* How far an agent of ours has written; gone once the relay has acknowledged that far. */
+struct owed {
+    struct agent_id agent;
+    uint64_t next_seq;
+};
+
 /* What was typed last, to know whether the next key belongs to the same undo step. */
 struct gesture {
     enum edit_kind kind;
@@ -96,6 +102,8 @@ struct replica {
     pthread_mutex_t net_lock;  /* around `net`: the journal's thread hands things on to it */
     struct net *net;
     uint64_t sessions;         /* begun by this agent */
+    struct owed *owed;         /* written here and not acknowledged by the relay */
+    size_t owed_count, owed_cap;
     struct received *held;     /* came before the base text */
     size_t held_count, held_cap;
     bool text_due, people_due, neighbour_rows_due; /* what replica_room_handle() has left to do */

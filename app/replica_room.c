@@ -271,8 +271,6 @@ bool replica_share(struct replica *replica, const char *relay, struct error *err
         replica->work_alone = false;
         return replica_go_online(replica, err);
     }
-    if (replica->is_private)
-        return error_set(err, ERR_USAGE, 0, "a private buffer cannot be shared: nothing of it is kept");
     if (rope_len(replica->buffer.text) > BASE_BYTES_MAX)
         return error_set(err, ERR_LIMIT, 0, "%s is too large to share: %llu MiB, and 64 MiB is the most; it can be edited alone",
                          replica->label, (unsigned long long)(rope_len(replica->buffer.text) >> 20));
@@ -530,6 +528,11 @@ static void free_done(void *self, const struct journal_result *result)
 
 static void take_acked(struct replica *replica, const struct net_event *event)
 {
+    for (size_t i = 0; i < replica->owed_count; i++) {
+        const struct owed *owed = &replica->owed[i];
+        if (agent_id_equal(&owed->agent, &event->acked.agent) && owed->next_seq <= event->acked.next_seq)
+            replica->owed[i] = replica->owed[--replica->owed_count];
+    }
     struct acked *acked = xcalloc(1, sizeof *acked);
     *acked = (struct acked){event->acked.agent, event->acked.next_seq};
     journal_writer_run(replica->writer, ack_run, acked, (struct journal_done){free_done, acked});

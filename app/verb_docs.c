@@ -1,0 +1,167 @@
+/*
+ * weft docs, weft forget: what is kept on this machine, and removing it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/verb_list.h"
+#include "app/verbs.h"
+#include "editor/base/unicode.h"
+#include "editor/base/xalloc.h"
+#include "editor/file.h"
+#include "sync/doc_index.h"
+#include "sync/journal.h"
+
+/* The index, or NULL: nothing was ever kept (*err has ERR_MISSING), or it cannot be read. */
+static struct doc_index *open_index(struct env *env, enum doc_index_mode mode, struct error *err)
+{
+    char *path = paths_state_file(&env->paths, "index.db");
+    bool there = access(path, F_OK) == 0 || error_set(err, ERR_MISSING, 0, "nothing is kept on this machine");
+    struct doc_index *index = there && env_device(env, err) ? doc_index_open(path, mode, &env->device, err) : NULL;
+    free(path);
+    return index;
+}
+
+static char *journal_of(const struct env *env, const struct doc_id *doc)
+{
+    char *dir = paths_state_file(&env->paths, "docs");
+    char *path = journal_path(dir, doc);
+    free(dir);
+    return path;
+}
+
+/* --- docs --- */
+
+static const char *state_word(const struct doc_entry *entry)
+{
+    switch (entry->state) {
+    case DOC_PRIVATE: return "private";
+    case DOC_SHARED: return entry->role == DOC_HOST ? "shared" : "joined";
+    case DOC_UNSHARED: return "unshared";
+    }
+    return "";
+}
+
+static bool print_entry(void *self, const struct doc_entry *entry)
+{
+    struct env *env = self;
+    struct buf name = {0};
+    char opened[32] = "-", *path = journal_of(env, &entry->doc);
+    struct tm local;
+    time_t at = (time_t)entry->opened_s;
+    if (at)
+        strftime(opened, sizeof opened, "%Y-%m-%d %H:%M", localtime_r(&at, &local));
+    enum { NAME_CELLS = 200 };
+    unicode_safe_label(bytes_of_string(entry->path ? entry->path : entry->name ? entry->name : "new buffer"), NAME_CELLS,
+                       &name);
+    printf("%-8s %8.1f kB  %s  %s\n", state_word(entry), (double)journal_file_bytes(path) / 1000, opened,
+           buf_string(&name));
+    buf_release(&name);
+    free(path);
+    return true;
+}
+
+int verb_docs_run(struct env *env, const struct args *args)
+{
+    struct error err = {0};
+    (void)args;
+    struct doc_index *index = open_index(env, DOC_INDEX_READ, &err);
+    if (!index && err.code == ERR_MISSING)
+        return EXIT_OK; /* an empty list */
+    bool good = index && doc_index_recent(index, 0, print_entry, env, &err);
+    doc_index_close(index);
+    return good ? EXIT_OK : verb_fail("docs", &err);
+}
+
+/* --- forget --- */
+
+struct forgetting {
+    struct doc_id *docs;
+    size_t count, cap;
+    size_t shared_left; /* not taken, for they are shared */
+    bool shared_too;
+};
+
+static bool collect(void *self, const struct doc_entry *entry)
+{
+    struct forgetting *all = self;
+    if (entry->state == DOC_SHARED && !all->shared_too) {
+        all->shared_left++;
+        return true;
+    }
+    all->docs = xgrow(all->docs, &all->cap, all->count + 1, sizeof *all->docs);
+    all->docs[all->count++] = entry->doc;
+    return true;
+}
+
+static bool forget_one(struct env *env, struct doc_index *index, const struct doc_id *doc, struct error *err)
+{
+    char *path = journal_of(env, doc);
+    bool good = journal_forget(path, err) && doc_index_forget(index, doc, err);
+    free(path);
+    return good;
+}
+
+static bool confirm(const char *question)
+{
+    char answer[16];
+    if (!isatty(STDIN_FILENO))
+        return false;
+    fprintf(stderr, "%s [y/N] ", question);
+    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+static bool collect_file(struct doc_index *index, const char *word, struct forgetting *all, struct error *err)
+{
+    struct doc_entry entry = {0};
+    char *path = NULL;
+    bool found = false;
+    bool good = file_resolve(word, &path, err) && doc_index_find_path(index, path, &entry, &found, err);
+    if (good && !found)
+        good = error_set(err, ERR_MISSING, 0, "nothing is kept of %s", word);
+    if (good && entry.state == DOC_SHARED && !all->shared_too) {
+        char *question = xformat("%s is shared: its keys and what was not sent go too. Forget it?", word);
+        all->shared_too = confirm(question);
+        free(question);
+        good = all->shared_too || error_set(err, ERR_USAGE, 0, "%s is shared; weft unshare it first, or --force", word);
+    }
+    if (good)
+        collect(all, &entry);
+    doc_entry_release(&entry);
+    free(path);
+    return good;
+}
+
+static bool forget(struct env *env, const struct args *args, struct doc_index *index, struct error *err)
+{
+    struct forgetting all = {.shared_too = args_flag(args, "--force")};
+    bool good = true;
+    if (args_flag(args, "--all"))
+        good = doc_index_recent(index, 0, collect, &all, err);
+    for (size_t i = 0; good && i < args->positional_count; i++)
+        good = collect_file(index, args->positional[i], &all, err);
+    for (size_t i = 0; good && i < all.count; i++)
+        good = forget_one(env, index, &all.docs[i], err);
+    good = good && doc_index_vacuum(index, err);
+    if (good)
+        printf("forgot %zu document%s%s\n", all.count, all.count == 1 ? "" : "s",
+               all.shared_left ? "; shared ones are still here (--force takes them too)" : "");
+    free(all.docs);
+    return good;
+}
+
+int verb_forget_run(struct env *env, const struct args *args)
+{
+    struct error err = {0};
+    if (args->positional_count == 0 && !args_flag(args, "--all")) {
+        fputs("weft forget: name files, or --all\n", stderr);
+        return EXIT_USAGE;
+    }
+    struct doc_index *index = open_index(env, DOC_INDEX_CREATE, &err);
+    bool good = index && forget(env, args, index, &err);
+    doc_index_close(index);
+    return good ? EXIT_OK : verb_fail("forget", &err);
+}
