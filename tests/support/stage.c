@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +38,8 @@ static uint64_t now_ms(void)
 struct stage *stage_new(void)
 {
     struct stage *stage = xcalloc(1, sizeof *stage);
-    const char *home = getenv("HOME");
-    char *cache = xformat("%s/.cache", home ? home : "/root");
+    const struct passwd *user = getpwuid(geteuid()); /* $HOME may itself be a temporary directory */
+    char *cache = xformat("%s/.cache", user ? user->pw_dir : "");
     mkdir(cache, 0700);
     stage->dir = xformat("%s/weft-stage-XXXXXX", cache);
     free(cache);
