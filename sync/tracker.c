@@ -50,7 +50,7 @@ static struct span_place place_of(const struct tracker *tracker, uint64_t id)
     return spans_find_id(&tracker->spans, (uint32_t)entry.value, id);
 }
 
-static int compare_units(const struct tracker *tracker, uint64_t a, uint64_t b)
+int tracker_compare(const struct tracker *tracker, uint64_t a, uint64_t b)
 {
     return spans_compare(&tracker->spans, place_of(tracker, a), place_of(tracker, b));
 }
@@ -61,7 +61,7 @@ static int compare_left_origins(const struct tracker *tracker, uint64_t a, uint6
         return 0;
     if (a == TRACKER_EDGE || b == TRACKER_EDGE)
         return a == TRACKER_EDGE ? -1 : 1;
-    return compare_units(tracker, a, b);
+    return tracker_compare(tracker, a, b);
 }
 
 static int compare_right_origins(const struct tracker *tracker, uint64_t a, uint64_t b)
@@ -70,7 +70,7 @@ static int compare_right_origins(const struct tracker *tracker, uint64_t a, uint
         return 0;
     if (a == TRACKER_EDGE || b == TRACKER_EDGE)
         return a == TRACKER_EDGE ? 1 : -1;
-    return compare_units(tracker, a, b);
+    return tracker_compare(tracker, a, b);
 }
 
 enum beside { BESIDE_STOP, BESIDE_AFTER, BESIDE_UNDECIDED };

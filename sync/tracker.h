@@ -57,6 +57,9 @@ struct tracker_deleted tracker_delete(struct tracker *tracker, uint64_t lv, uint
 void tracker_retreat(struct tracker *tracker, uint64_t first, uint64_t end);
 void tracker_advance(struct tracker *tracker, uint64_t first, uint64_t end);
 
+/* The order of two units in the text. < 0: a stands before b. */
+int tracker_compare(const struct tracker *tracker, uint64_t a, uint64_t b);
+
 void tracker_check(const struct tracker *tracker);
 
 #endif

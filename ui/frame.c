@@ -132,7 +132,7 @@ static int put_cluster(struct frame *frame, struct place place, struct bytes clu
         frame_fill(frame, place, style);
         return place.end;
     }
-    struct cell cell = {.width = (uint8_t)(cells & 3), .style = style};
+    struct cell cell = {.width = (uint8_t)(cells & 7), .style = style};
     if (cluster_width(cluster) == 0) /* a mark without a letter would land on whatever stands in front */
         cell.text[cell.len++] = ' ';
     if (!cell_take(&cell, cluster))

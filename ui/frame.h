@@ -33,7 +33,7 @@ struct style {
 struct cell {
     char text[CELL_BYTES_MAX]; /* not NUL-terminated; bytes behind `len` are zero */
     uint8_t len : 5;
-    uint8_t width : 2; /* 1 or 2; 0 with len 0: the right half of the wide one before */
+    uint8_t width : 3; /* 1 or 2; 0 with len 0: the right half of the wide one before */
     struct style style;
 };
 static_assert(sizeof(struct cell) == 24, "a frame of 200 x 50 stays below 256 KiB");

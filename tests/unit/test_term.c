@@ -212,11 +212,11 @@ static size_t sequence_len(const unsigned char *at, size_t left)
     if (at[1] == '[') {
         while (len < left && (at[len] < 0x40 || at[len] > 0x7e))
             len++;
-        return len < left && memchr("ABCDHJKLMPXdfhlmqrtG@bu", at[len], 23) ? len + 1 : 0;
+        return len < left && strchr("ABCDHJKLMPXdfhlmqrtG@bu", at[len]) ? len + 1 : 0;
     }
     if (at[1] == '(' || at[1] == ')')
         return 3;
-    return memchr("=>78M", at[1], 5) ? 2 : 0;
+    return at[1] && strchr("=>78M", at[1]) ? 2 : 0;
 }
 
 static void expect_only_known_sequences(struct bytes out)

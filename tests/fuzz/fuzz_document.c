@@ -1,0 +1,59 @@
+/* document_decode(): any bytes are refused or are a document that merges, undoes and saves itself to the same bytes. */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "sync/document.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { TEXT_BYTES_MAX = 1 << 20 };
+
+static void use(struct document *document, const struct rope *base)
+{
+    static const struct agent_id agents[] = {{{1}}, {{2}}, {{3}}};
+    struct patch patch = {0};
+    struct batch_list made = {0};
+    struct version version = {0};
+    struct rope *text = rope_snapshot(base);
+
+    document_update(document, &patch);
+    rope_apply(text, &patch);
+    ensure(rope_len(text) == document_len(document) && rope_len(text) <= TEXT_BYTES_MAX);
+    document_version(document, &version);
+    ensure(document_patch_since(document, &version, &patch) && patch_is_empty(&patch));
+    for (int i = 0; i < 3; i++) {
+        enum undo_direction direction = i < 2 ? UNDO_BACK : UNDO_AGAIN;
+        document_undo(document, agents, 2, &agents[2], direction, 0, &patch, &made);
+        rope_apply(text, &patch);
+        ensure(rope_len(text) == document_len(document));
+    }
+    document_check(document);
+    rope_free(text);
+    patch_release(&patch);
+    version_release(&version);
+    batch_list_release(&made);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct rope *base = rope_from_bytes(bytes_of_string("base"));
+    struct error err = {0};
+    struct document *document = document_decode(bytes_of(data, size), base, &err);
+    if (document) {
+        struct buf first = {0}, second = {0};
+        document_encode(document, &first);
+        struct document *again = document_decode(buf_view(&first), base, &err);
+        ensure(again);
+        document_encode(again, &second);
+        ensure(bytes_equal(buf_view(&first), buf_view(&second)));
+        document_free(again);
+        buf_release(&first);
+        buf_release(&second);
+        use(document, base);
+    } else {
+        ensure(err.code != ERR_NONE);
+    }
+    document_free(document);
+    rope_free(base);
+    return 0;
+}

@@ -1,0 +1,486 @@
+/* The network thread against a real relay on this machine: sockets, TLS, cuts and coming back. */
+#include "tests/support/support.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+#include "sync/net.h"
+#include "sync/relay/relay_server.h"
+#include "tests/support/scratch.h"
+
+enum { PATIENCE_MS = 20000 }; /* a test that hangs is a failed test; nothing here depends on how long things take */
+
+/* Somebody at an editor: journal and document are left out, what arrives is collected. */
+struct person {
+    struct net *net;
+    struct doc_keys keys;
+    struct device device;
+    struct agent_id agent;
+    struct chain *chain;
+    uint64_t seq;
+    struct buf text, base; /* inserted text in order of arrival */
+    struct session_status status;
+    unsigned alarms, peers;
+    struct session_peer peer;
+    struct person *next; /* everybody in the place */
+};
+
+struct place {
+    char *dir;
+    struct relay_server *server;
+    struct doc_keys keys;
+    struct rope *base;
+    struct buf genesis;
+    char *store, *unix_path;
+    int port;
+    const char *tls_cert, *tls_key;
+    struct person *people;
+};
+
+static void start_server(struct place *place)
+{
+    struct relay_server_options options = relay_server_options_default();
+    struct error err = {0};
+    char *listen = xformat("127.0.0.1:%d", place->port);
+    options.listen = listen;
+    options.store = place->store;
+    options.unix_path = place->unix_path;
+    options.tls_cert = place->tls_cert;
+    options.tls_key = place->tls_key;
+    options.limits = relay_limits_none();
+    place->server = relay_server_start(&options, &err);
+    free(listen);
+    if (!place->server)
+        fail_msg("%s", err.text);
+    place->port = relay_server_port(place->server);
+}
+
+static int set_up(void **state)
+{
+    struct place *place = xcalloc(1, sizeof *place);
+    struct genesis genesis;
+    struct error err = {0};
+    void *dir = NULL;
+    if (!crypto_start(&err) || scratch_setup(&dir) != 0)
+        return -1;
+    place->dir = dir;
+    place->store = scratch_file(place->dir, "relay.db");
+    place->unix_path = scratch_file(place->dir, "relay.sock");
+    doc_keys_new(&place->keys);
+    place->base = rope_from_bytes(bytes_of_string("the beginning"));
+    genesis_make(&place->keys, place->base, &genesis);
+    genesis_seal(&genesis, &place->keys, &place->genesis);
+    *state = place;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct place *place = *state;
+    void *dir = place->dir;
+    relay_server_stop(place->server);
+    rope_free(place->base);
+    buf_release(&place->genesis);
+    free(place->store);
+    free(place->unix_path);
+    free(place);
+    return scratch_teardown(&dir);
+}
+
+static struct link_address loopback(const struct place *place)
+{
+    struct link_address address = {.scheme = LINK_PLAIN, .port = (unsigned)place->port};
+    snprintf(address.host, sizeof address.host, "127.0.0.1");
+    return address;
+}
+
+static void person_start(struct person *person, struct place *place, enum access access,
+                         const struct link_address *address)
+{
+    struct error err = {0};
+    unsigned char seed[CRYPTO_SEED_BYTES];
+    *person = (struct person){0};
+    crypto_random(seed, sizeof seed);
+    device_from_seed(&person->device, seed);
+    crypto_random(&person->agent, sizeof person->agent);
+    doc_keys_from_link(&person->keys, &place->keys.doc, access, doc_keys_seed(&place->keys, access));
+    person->chain = chain_new(&place->keys.doc);
+    bool host = access == ACCESS_ADMIN;
+    struct net_config config = {
+        .session = {.keys = &person->keys, .device = &person->device, .self = person->agent, .name = "ana",
+                    .chain = person->chain, .genesis = host ? buf_view(&place->genesis) : (struct bytes){0},
+                    .create = host, .base = host ? place->base : NULL},
+        .addresses = address,
+        .address_count = 1,
+    };
+    person->net = net_start(&config, &err);
+    if (!person->net)
+        fail_msg("%s", err.text);
+    person->next = place->people;
+    place->people = person;
+}
+
+static bool person_stop(struct place *place, struct person *person, unsigned deadline_ms)
+{
+    struct person **at = &place->people;
+    while (*at != person)
+        at = &(*at)->next;
+    *at = person->next;
+    bool all_sent = net_stop(person->net, deadline_ms);
+    chain_free(person->chain);
+    buf_release(&person->text);
+    buf_release(&person->base);
+    return all_sent;
+}
+
+static void take_event(struct person *person, struct net_event *event)
+{
+    switch (event->kind) {
+    case NET_RECEIVED:
+        for (size_t i = 0; i < event->received.batches.count; i++)
+            buf_add_bytes(&person->text, buf_view(&event->received.batches.items[i].text));
+        break;
+    case NET_PERSIST:
+        net_persisted(person->net, event->persist.record.ticket);
+        break;
+    case NET_BASE:
+        if (event->base.done == event->base.total)
+            buf_add_bytes(&person->base, buf_view(&event->bytes));
+        break;
+    case NET_PEER:
+        person->peers++;
+        person->peer = event->peer;
+        break;
+    case NET_ALARM:
+        person->alarms++;
+        break;
+    case NET_STATUS:
+        person->status = event->status;
+        break;
+    case NET_ACKED:
+    case NET_MEMBER:
+    case NET_GENESIS:
+    case NET_FETCH:
+    case NET_MOVED:
+        break;
+    }
+    net_event_free(event);
+}
+
+static void take_events(struct person *person)
+{
+    struct net_event *event;
+    while ((event = net_next(person->net)))
+        take_event(person, event);
+}
+
+/* Handles everybody's events until `done` holds of the person. */
+static void wait_until(struct place *place, struct person *person,
+                       bool (*done)(const struct person *person, const void *what), const void *what)
+{
+    uint64_t give_up_ms = net_now_ms() + PATIENCE_MS;
+    while (!done(person, what)) {
+        struct pollfd fds[8];
+        nfds_t count = 0;
+        if (net_now_ms() > give_up_ms)
+            fail_msg("waited in vain; the status says: %d %s", person->status.state, person->status.why.text);
+        for (struct person *each = place->people; each; each = each->next)
+            fds[count++] = (struct pollfd){.fd = net_fd(each->net), .events = POLLIN};
+        (void)poll(fds, count, 100);
+        for (struct person *each = place->people; each; each = each->next)
+            take_events(each);
+    }
+}
+
+static bool is_online(const struct person *person, const void *what)
+{
+    (void)what;
+    return person->status.state == SESSION_ONLINE && person->status.caught_up &&
+           person->status.base_done == person->status.base_total;
+}
+
+static bool all_is_sent(const struct person *person, const void *what)
+{
+    (void)what;
+    return person->status.state == SESSION_ONLINE && person->status.unacked_batches == 0 && person->seq > 0;
+}
+
+static bool has_text(const struct person *person, const void *text)
+{
+    return person->text.len == strlen(text) && memcmp(person->text.data, text, person->text.len) == 0;
+}
+
+static bool complains_of(const struct person *person, const void *what)
+{
+    return person->status.state != SESSION_ONLINE && strstr(person->status.why.text, what) != NULL;
+}
+
+static bool sees_somebody(const struct person *person, const void *what)
+{
+    (void)what;
+    return person->peers > 0 && person->peer.state == PEER_HERE && person->peer.introduced;
+}
+
+static void type(struct person *person, const char *text)
+{
+    struct batch batch = {.agent = person->agent, .seq0 = person->seq};
+    struct buf plain = {0};
+    struct local_batch local = {.agent = person->agent, .seq0 = person->seq, .gesture = true};
+    if (person->seq > 0)
+        batch.flags |= BATCH_FLAG_SELF;
+    batch_add_insert(&batch, 0, bytes_of_string(text));
+    batch_encode(&batch, &plain);
+    ensure(chain_add(person->chain, &batch, buf_view(&plain), &local.digest) == CHAIN_NEXT);
+    local.count = batch.count;
+    local.plain = buf_view(&plain);
+    person->seq += batch.count;
+    net_local(person->net, &local);
+    person->status.unacked_batches = 1; /* until the next status says otherwise */
+    batch_release(&batch);
+    buf_release(&plain);
+}
+
+/* --- the tests --- */
+
+static void what_one_types_arrives_at_the_other(void **state)
+{
+    struct place *place = *state;
+    struct person ana, ben;
+    start_server(place);
+    struct link_address address = loopback(place);
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, is_online, NULL);
+    person_start(&ben, place, ACCESS_WRITE, &address);
+    wait_until(place, &ben, is_online, NULL);
+    assert_string_equal(buf_string(&ben.base), "the beginning");
+    type(&ana, "hello ");
+    type(&ana, "ben");
+    wait_until(place, &ben, has_text, "hello ben");
+    type(&ben, "hello ana");
+    wait_until(place, &ana, has_text, "hello ana");
+    wait_until(place, &ana, all_is_sent, NULL);
+    assert_int_equal(ana.alarms + ben.alarms, 0);
+    assert_true(person_stop(place, &ben, 1000));
+    assert_true(person_stop(place, &ana, 1000));
+}
+
+static void people_see_each_other(void **state)
+{
+    struct place *place = *state;
+    struct person ana, ben;
+    struct session_view view = {.has_cursor = true, .cursor = 3, .anchor = 3};
+    start_server(place);
+    struct link_address address = loopback(place);
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, is_online, NULL);
+    person_start(&ben, place, ACCESS_READ, &address);
+    net_present(ben.net, &view);
+    wait_until(place, &ana, sees_somebody, NULL);
+    assert_true(ana.peer.presence.flags & PRESENCE_VIEWER);
+    person_stop(place, &ben, 0);
+    person_stop(place, &ana, 0);
+}
+
+static void a_unix_socket_serves_as_well(void **state)
+{
+    struct place *place = *state;
+    struct person ana;
+    struct link_address address = {.scheme = LINK_UNIX};
+    start_server(place);
+    snprintf(address.host, sizeof address.host, "%s", place->unix_path);
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, is_online, NULL);
+    person_stop(place, &ana, 0);
+}
+
+static void after_the_relay_was_away_everything_is_sent(void **state)
+{
+    struct place *place = *state;
+    struct person ana, ben;
+    start_server(place);
+    struct link_address address = loopback(place);
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, is_online, NULL);
+    type(&ana, "one ");
+    wait_until(place, &ana, all_is_sent, NULL);
+    relay_server_stop(place->server);
+    type(&ana, "two ");
+    wait_until(place, &ana, complains_of, "127.0.0.1");
+    start_server(place);
+    net_retry(ana.net);
+    wait_until(place, &ana, all_is_sent, NULL);
+    person_start(&ben, place, ACCESS_READ, &address);
+    wait_until(place, &ben, has_text, "one two ");
+    person_stop(place, &ben, 0);
+    assert_true(person_stop(place, &ana, 0));
+}
+
+static void stopping_sends_what_is_ready_within_its_time(void **state)
+{
+    struct place *place = *state;
+    struct person ana;
+    start_server(place);
+    struct link_address address = loopback(place);
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, is_online, NULL);
+    type(&ana, "never persisted, so never sent");
+    assert_false(person_stop(place, &ana, 50));
+}
+
+static void a_closed_port_is_one_sentence(void **state)
+{
+    struct place *place = *state;
+    struct person ana;
+    start_server(place);
+    struct link_address address = loopback(place);
+    relay_server_stop(place->server);
+    place->server = NULL;
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, complains_of, "cannot reach 127.0.0.1:");
+    assert_non_null(strstr(ana.status.why.text, "connection refused"));
+    person_stop(place, &ana, 0);
+}
+
+static void a_missing_document_is_told_to_a_guest(void **state)
+{
+    struct place *place = *state;
+    struct person ben;
+    start_server(place);
+    struct link_address address = loopback(place);
+    person_start(&ben, place, ACCESS_WRITE, &address);
+    wait_until(place, &ben, complains_of, "no such document");
+    assert_int_equal(ben.status.state, SESSION_REFUSED);
+    person_stop(place, &ben, 0);
+}
+
+static void working_alone_stays_away_until_it_is_switched_off(void **state)
+{
+    struct place *place = *state;
+    struct person ana;
+    start_server(place);
+    struct link_address address = loopback(place);
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, is_online, NULL);
+    net_pause(ana.net, true);
+    wait_until(place, &ana, complains_of, "working alone");
+    net_pause(ana.net, false);
+    wait_until(place, &ana, is_online, NULL);
+    person_stop(place, &ana, 0);
+}
+
+static void the_owner_closes_the_document_for_all(void **state)
+{
+    struct place *place = *state;
+    struct person ana;
+    start_server(place);
+    struct link_address address = loopback(place);
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, is_online, NULL);
+    net_delete_document(ana.net);
+    wait_until(place, &ana, complains_of, "closed");
+    assert_int_equal(ana.status.refuse_code, REFUSE_CLOSED);
+    person_stop(place, &ana, 0);
+}
+
+/* --- TLS --- */
+
+static bool make_certificate(struct place *place, const char *name)
+{
+    char *cert = scratch_file(place->dir, name), *key = xformat("%s.key", cert);
+    char *command = xformat("openssl req -x509 -newkey ed25519 -nodes -days 2 -subj /CN=elsewhere -keyout '%s' -out '%s' "
+                            ">/dev/null 2>&1", key, cert);
+    bool made = system(command) == 0; /* NOLINT(cert-env33-c) */
+    free(command);
+    place->tls_cert = cert;
+    place->tls_key = key;
+    return made;
+}
+
+/* What a link would carry: the SHA-256 of the key in the certificate, as openssl itself computes it. */
+static bool read_pin(const struct place *place, unsigned char pin[LINK_PIN_BYTES])
+{
+    char *command = xformat("openssl x509 -in '%s' -pubkey -noout | openssl pkey -pubin -outform DER | "
+                            "openssl dgst -sha256 -binary", place->tls_cert);
+    FILE *out = popen(command, "r"); /* NOLINT(cert-env33-c) */
+    bool read = out && fread(pin, 1, LINK_PIN_BYTES, out) == LINK_PIN_BYTES;
+    if (out)
+        (void)pclose(out);
+    free(command);
+    return read;
+}
+
+static void free_certificate(struct place *place)
+{
+    free((char *)place->tls_cert);
+    free((char *)place->tls_key);
+    place->tls_cert = place->tls_key = NULL;
+}
+
+static void a_certificate_counts_only_with_the_right_pin(void **state)
+{
+    struct place *place = *state;
+    struct person ana;
+    struct link_address address = {.scheme = LINK_TLS, .has_pin = true};
+    if (!make_certificate(place, "self-signed.pem") || !read_pin(place, address.pin)) {
+        free_certificate(place);
+        print_message("no openssl command here: skipped\n");
+        skip();
+    }
+    start_server(place);
+    address.port = (unsigned)place->port;
+    snprintf(address.host, sizeof address.host, "127.0.0.1");
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, is_online, NULL);
+    person_stop(place, &ana, 0);
+
+    address.pin[5] ^= 1;
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, complains_of, "secure connection");
+    person_stop(place, &ana, 0);
+
+    address.has_pin = false; /* nobody we trust has signed it */
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, complains_of, "secure connection");
+    person_stop(place, &ana, 0);
+
+    address.insecure = true;
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, is_online, NULL);
+    person_stop(place, &ana, 0);
+    free_certificate(place);
+}
+
+static void a_plain_relay_is_not_taken_for_a_secure_one(void **state)
+{
+    struct place *place = *state;
+    struct person ana;
+    start_server(place);
+    struct link_address address = loopback(place);
+    address.scheme = LINK_TLS;
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, complains_of, "cannot reach");
+    person_stop(place, &ana, 0);
+}
+
+#define PLACE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PLACE_TEST(what_one_types_arrives_at_the_other),
+        PLACE_TEST(people_see_each_other),
+        PLACE_TEST(a_unix_socket_serves_as_well),
+        PLACE_TEST(after_the_relay_was_away_everything_is_sent),
+        PLACE_TEST(stopping_sends_what_is_ready_within_its_time),
+        PLACE_TEST(a_closed_port_is_one_sentence),
+        PLACE_TEST(a_missing_document_is_told_to_a_guest),
+        PLACE_TEST(working_alone_stays_away_until_it_is_switched_off),
+        PLACE_TEST(the_owner_closes_the_document_for_all),
+        PLACE_TEST(a_certificate_counts_only_with_the_right_pin),
+        PLACE_TEST(a_plain_relay_is_not_taken_for_a_secure_one),
+    };
+    return RUN_TESTS("net", tests);
+}
