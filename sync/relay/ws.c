@@ -366,7 +366,8 @@ static enum ws_event read_payload(struct ws *ws, struct bytes *input)
 {
     struct bytes masked = take(input, smaller(ws->left, input->len));
     struct buf *into = is_control(ws->opcode) ? &ws->control : &ws->message;
-    unmask(ws, buf_extend(into, masked.len), masked);
+    if (masked.len > 0)
+        unmask(ws, buf_extend(into, masked.len), masked);
     ws->left -= masked.len;
     return ws->left > 0 ? WS_NEED : end_frame(ws);
 }
