@@ -3,6 +3,7 @@
  *
  *     bench_screen [rounds]        prints microseconds of CPU (this thread) and bytes a key, for several windows and texts
  */
+#include <fcntl.h>
 #include <pty.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +63,7 @@ static void bench_open(struct bench *bench, enum scene scene, int rows, int cols
     struct error err = {0};
     int tty = -1;
     memset(bench, 0, sizeof *bench);
-    if (openpty(&bench->drain, &tty, NULL, NULL, &window) != 0)
+    if (openpty(&bench->drain, &tty, NULL, NULL, &window) != 0 || fcntl(bench->drain, F_SETFL, O_NONBLOCK) != 0)
         abort();
     bench->term = term_open(&(struct term_options){.fd = tty, .type = "xterm-256color"}, &err);
     if (!bench->term) {
