@@ -18,7 +18,8 @@ static bool unknown_option(const char *verb, const struct option_spec *specs, co
 {
     struct buf known = {0};
     for (const struct option_spec *spec = specs; spec->name; spec++)
-        buf_addf(&known, "%s%s", known.len ? ", " : "", spec->name);
+        if (spec->help)
+            buf_addf(&known, "%s%s", known.len ? ", " : "", spec->name);
     error_set(err, ERR_USAGE, 0, "%s: unknown option %s; it knows %s", verb, word, known.len ? buf_string(&known) : "none");
     buf_release(&known);
     return false;

@@ -14,7 +14,7 @@
 struct option_spec {
     const char *name;  /* "--relay"; NULL ends a table */
     const char *value; /* "URL": it takes a value, so named in the help; NULL: a flag */
-    const char *help;  /* one line */
+    const char *help;  /* one line; NULL: not for people, named nowhere */
 };
 
 enum { ARGS_OPTIONS_MAX = 32 };

@@ -124,6 +124,7 @@ bool replica_is_shared(const struct replica *replica);
 char *replica_link(const struct replica *replica, enum access access);
 void replica_set_away(struct replica *replica, bool away);
 void replica_work_alone(struct replica *replica, bool alone);
+void replica_retry(struct replica *replica); /* offline: tries to connect now */
 const struct people *replica_people(const struct replica *replica);
 
 /* --- what is so --- */

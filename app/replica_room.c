@@ -202,6 +202,12 @@ void replica_work_alone(struct replica *replica, bool alone)
     replica_touch(replica);
 }
 
+void replica_retry(struct replica *replica)
+{
+    if (replica->net)
+        net_retry(replica->net);
+}
+
 void replica_set_away(struct replica *replica, bool away)
 {
     replica->away = away;

@@ -63,7 +63,7 @@ static void print_verb(const struct verb *verb, FILE *out)
         fprintf(out, "\n%s\n", verb->text);
     if (verb->options->name)
         fputs("\n", out);
-    for (const struct option_spec *option = verb->options; option->name; option++) {
+    for (const struct option_spec *option = verb->options; option->name && option->help; option++) {
         char left[64];
         snprintf(left, sizeof left, "%s %s", option->name, option->value ? option->value : "");
         fprintf(out, "  %-22s %s\n", left, option->help);
@@ -134,7 +134,7 @@ static void roff_verb(const struct verb *verb, FILE *out)
     fputs("\n", out);
     roff_text(verb->text[0] ? verb->text : verb->summary, out);
     fputs("\n", out);
-    for (const struct option_spec *option = verb->options; option->name; option++) {
+    for (const struct option_spec *option = verb->options; option->name && option->help; option++) {
         fputs(".TP\n.B ", out);
         roff_text(option->name, out);
         if (option->value)
@@ -193,7 +193,7 @@ static void print_bash(FILE *out)
     for (size_t i = 0; i < TOPIC_VERBS; i++) {
         const struct verb *verb = verb_find(topic_verbs[i]);
         fprintf(out, "    %s) COMPREPLY=($(compgen -W '", verb->name);
-        for (const struct option_spec *option = verb->options; option->name; option++)
+        for (const struct option_spec *option = verb->options; option->name && option->help; option++)
             fprintf(out, "%s ", option->name);
         fputs("' -- \"$word\") $(compgen -f -- \"$word\")) ;;\n", out);
     }
@@ -218,7 +218,7 @@ static void print_fish(FILE *out)
     for (size_t i = 0; i < TOPIC_VERBS; i++) {
         const struct verb *verb = verb_find(topic_verbs[i]);
         fprintf(out, "complete -c weft -n __fish_use_subcommand -a %s -d \"%s\"\n", verb->name, verb->summary);
-        for (const struct option_spec *option = verb->options; option->name; option++)
+        for (const struct option_spec *option = verb->options; option->name && option->help; option++)
             fprintf(out, "complete -c weft -n '__fish_seen_subcommand_from %s' %s %s -d \"%s\"\n", verb->name,
                     option->value ? "-r -l" : "-l", option->name + 2, option->help);
     }

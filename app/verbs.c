@@ -50,6 +50,12 @@ static const struct option_spec relay_options[] = {
 static const struct option_spec demo_options[] = {
     {"--play", NULL, "plays itself in 60 seconds"},
     {"--fast", NULL, "plays itself in under 5 seconds, prints how it ended"},
+    /* Not for people: the two panes are this program too. */
+    {"--pane", "NAME", NULL},
+    {"--file", "FILE", NULL},
+    {"--relay", "URL", NULL},
+    {"--link", "LINK", NULL},
+    {"--speed", "N", NULL},
     {NULL, NULL, NULL},
 };
 

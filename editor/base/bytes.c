@@ -50,7 +50,8 @@ void buf_clear(struct buf *buf)
 
 unsigned char *buf_extend(struct buf *buf, size_t len)
 {
-    buf->data = xgrow(buf->data, &buf->cap, buf->len + len, 1);
+    /* One more than asked for: also an empty extension of an empty buffer points somewhere. */
+    buf->data = xgrow(buf->data, &buf->cap, buf->len + len + 1, 1);
     unsigned char *start = buf->data + buf->len;
     buf->len += len;
     return start;

@@ -155,6 +155,12 @@ struct store_entry {
 /* Every document that is open, largest first. `each` returns false to stop. */
 MUST_USE bool store_list(struct store *store, bool (*each)(void *self, const struct store_entry *entry), void *self,
                          struct error *err);
+/* By hand only: the newest records of all documents, newest first, as an operator sees them: size and last bytes. */
+struct store_seen {
+    uint64_t place, bytes;
+    unsigned char tail[4];
+};
+MUST_USE bool store_newest(struct store *store, struct store_seen *out, size_t cap, size_t *count, struct error *err);
 /* A consistent copy of the whole store while it runs. `path` must not exist. */
 MUST_USE bool store_backup(struct store *store, const char *path, struct error *err);
 
