@@ -47,7 +47,8 @@ struct link_port {
 
 struct link;
 
-MUST_USE struct link *link_new(const struct link_port *port, struct error *err);
+/* `tls`: whether LINK_TLS addresses will be opened. It takes 40 ms then. */
+MUST_USE struct link *link_new(const struct link_port *port, bool tls, struct error *err);
 void link_free(struct link *link);
 
 /* Begins a connection; there must be none. Ends in port.opened() or port.closed(), never in both, never before this returns. */

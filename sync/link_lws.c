@@ -1,11 +1,17 @@
 #include "sync/link.h"
 
+#include <errno.h>
 #include <libwebsockets.h>
+#include <netdb.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "editor/base/xalloc.h"
 #include "sync/message.h"
@@ -46,7 +52,10 @@ struct link {
     lws_sorted_usec_list_t timer, farewell;
 };
 
-enum { FAREWELL_MS = 300 }; /* how long queued frames may take to leave after link_stop() */
+enum {
+    FAREWELL_MS = 300, /* how long queued frames may take to leave after link_stop() */
+    PROBE_MS = 1000,   /* how long a failed connection is looked into */
+};
 
 uint64_t link_now_ms(void)
 {
@@ -117,31 +126,94 @@ static void free_ended(struct link *link)
 
 /* --- what libwebsockets says, in our words --- */
 
+static int unix_socket(const char *path, struct sockaddr_storage *to, socklen_t *len)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    snprintf(name.sun_path, sizeof name.sun_path, "%s", path);
+    memcpy(to, &name, sizeof name);
+    *len = sizeof name;
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+/* -1 with *reason set when the name means nothing. */
+static int tcp_socket(const struct link_address *address, struct sockaddr_storage *to, socklen_t *len, const char **reason)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    char port[16];
+    snprintf(port, sizeof port, "%u", address->port);
+    if (getaddrinfo(address->host, port, &hints, &found) != 0) {
+        *reason = "the name is not known";
+        return -1;
+    }
+    memcpy(to, found->ai_addr, found->ai_addrlen);
+    *len = found->ai_addrlen;
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    freeaddrinfo(found);
+    return fd;
+}
+
+static int connect_error(int fd, const struct sockaddr_storage *to, socklen_t to_len)
+{
+    struct pollfd done = {.fd = fd, .events = POLLOUT};
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (connect(fd, (const struct sockaddr *)to, to_len) == 0)
+        return 0;
+    if (errno != EINPROGRESS)
+        return errno;
+    if (poll(&done, 1, PROBE_MS) <= 0)
+        return ETIMEDOUT;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 ? error : errno;
+}
+
+/*
+ * Why a connection could not be made. libwebsockets 4.1 knows the system's error and keeps it to itself, so it is asked for
+ * once more.
+ */
+static const char *unreachable_reason(const struct link_address *address)
+{
+    struct sockaddr_storage to = {0};
+    socklen_t len = 0;
+    const char *reason = "it cannot be connected to";
+    int fd = address->scheme == LINK_UNIX ? unix_socket(address->host, &to, &len)
+                                          : tcp_socket(address, &to, &len, &reason);
+    if (fd < 0)
+        return reason;
+    int error = connect_error(fd, &to, len);
+    close(fd);
+    switch (error) {
+    case ECONNREFUSED:
+        return "connection refused";
+    case ENOENT:
+        return "there is no such socket";
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+        return "there is no way to it";
+    case 0:
+    case ETIMEDOUT:
+        return "it does not answer";
+    default:
+        return strerrordesc_np(error);
+    }
+}
+
 /* Its messages are for its developers: these are the ones that people meet. */
-static const char *reason_of(const char *said)
+static const char *reason_of(const struct link_address *address, const char *said)
 {
     static const struct {
         const char *part, *reason;
     } table[] = {
-        {"111", "connection refused"},
-        {"113", "no route to it"},
-        {"110", "it does not answer"},
-        {"101", "no network"},
-        {"No such file", "there is no such socket"},
         {"getaddrinfo", "the name is not known"},
-        {"unable to lookup", "the name is not known"},
-        {"dns", "the name is not known"},
         {"imeout", "it does not answer"},
         {"imed out", "it does not answer"},
-        {"connect SSL err", "the secure connection failed (its certificate is not the expected one, or not trusted)"},
-        {"ssl", "the secure connection failed"},
+        {"SSL", "the secure connection failed (its certificate is not the expected one, or not trusted)"},
         {"HS:", "it is no weft relay"},
-        {"conn fail", "connection refused"},
+        {"Closed before conn", "it closed the connection"},
     };
     for (size_t i = 0; said && i < sizeof table / sizeof *table; i++)
         if (strstr(said, table[i].part))
             return table[i].reason;
-    return said && *said ? said : "connection failed";
+    return unreachable_reason(address);
 }
 
 static void end_connection(struct connection *connection, const char *what, const char *reason)
@@ -265,7 +337,7 @@ static int on_connection(struct connection *connection, enum lws_callback_reason
     case LWS_CALLBACK_CLIENT_WRITEABLE:
         return writable(connection);
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-        end_connection(connection, "cannot reach", reason_of(in));
+        end_connection(connection, "cannot reach", reason_of(&connection->address, in));
         return 0;
     case LWS_CALLBACK_CLIENT_CLOSED:
         end_connection(connection, "lost the connection to", "it was closed");
@@ -301,13 +373,13 @@ static const struct lws_protocols protocols[] = {
 
 /* --- life --- */
 
-struct link *link_new(const struct link_port *port, struct error *err)
+struct link *link_new(const struct link_port *port, bool tls, struct error *err)
 {
     struct link *link = xcalloc(1, sizeof *link);
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
         .protocols = protocols,
-        .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+        .options = tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0, /* reads the system's certificates: 40 ms */
         .user = link,
         .fd_limit_per_thread = 16, /* else a table for as many as ulimit allows */
         .timeout_secs = LINK_CONNECT_MS / 1000,

@@ -70,6 +70,13 @@ static size_t event_cost(const struct net_event *event)
     return bytes + sizeof *event;
 }
 
+/* From any thread, with the lock held; before there is a link nobody sleeps. */
+static void wake_locked(struct net *net)
+{
+    if (net->link)
+        link_wake(net->link);
+}
+
 static void signal_fd(int fd)
 {
     uint64_t one = 1;
@@ -127,12 +134,12 @@ struct net_event *net_next(struct net *net)
 {
     pthread_mutex_lock(&net->lock);
     struct net_event *event = net->events;
-    bool release = false;
     if (event) {
         net->events = event->next;
         event->next = NULL;
         net->event_bytes -= event_cost(event);
-        release = net->held && net->event_bytes < NET_EVENTS_BYTES_MAX / 2;
+        if (net->held && net->event_bytes < NET_EVENTS_BYTES_MAX / 2)
+            wake_locked(net);
     }
     if (event == net->status_event)
         net->status_event = NULL;
@@ -141,8 +148,6 @@ struct net_event *net_next(struct net *net)
         drain_fd(net->event_fd);
     }
     pthread_mutex_unlock(&net->lock);
-    if (release)
-        link_wake(net->link);
     return event;
 }
 
@@ -496,13 +501,6 @@ static void on_woken(void *self)
     work(self);
 }
 
-static void *run(void *self)
-{
-    struct net *net = self;
-    link_run(net->link);
-    return NULL;
-}
-
 /* --- life --- */
 
 static bool make_session(struct net *net, const struct net_config *config, struct error *err)
@@ -519,11 +517,37 @@ static bool make_session(struct net *net, const struct net_config *config, struc
     return net->session != NULL;
 }
 
-static bool make_link(struct net *net, struct error *err)
+static bool wants_tls(const struct net *net)
+{
+    for (size_t i = 0; i < net->address_count; i++)
+        if (net->addresses[i].scheme == LINK_TLS)
+            return true;
+    return false;
+}
+
+/* The link is made here, for that takes too long to keep a person waiting. */
+static bool make_link(struct net *net)
 {
     struct link_port port = {net, on_opened, on_frame, on_writable, on_closed, on_woken};
-    net->link = link_new(&port, err);
-    return net->link != NULL;
+    struct link *link = link_new(&port, wants_tls(net), &net->why);
+    pthread_mutex_lock(&net->lock);
+    net->link = link;
+    pthread_mutex_unlock(&net->lock);
+    return link != NULL;
+}
+
+static void *run(void *self)
+{
+    struct net *net = self;
+    if (make_link(net)) {
+        link_wake(net->link); /* jobs may wait already */
+        link_run(net->link);
+        return NULL;
+    }
+    pthread_mutex_lock(&net->lock);
+    net->status.why = net->why;
+    pthread_mutex_unlock(&net->lock);
+    return NULL;
 }
 
 /* Signals are for the thread that has the terminal. */
@@ -576,10 +600,7 @@ struct net *net_start(const struct net_config *config, struct error *err)
         error_set(err, ERR_USAGE, 0, "the link names no relay");
         goto fail;
     }
-    if (!make_session(net, config, err) || !make_link(net, err))
-        goto fail;
-    link_wake(net->link);
-    if (start_thread(net, err))
+    if (make_session(net, config, err) && start_thread(net, err))
         return net;
 fail:
     net_free(net);
@@ -593,8 +614,8 @@ bool net_stop(struct net *net, unsigned deadline_ms)
     pthread_mutex_lock(&net->lock);
     net->stopping = true;
     net->stop_ms = link_now_ms() + deadline_ms;
+    wake_locked(net);
     pthread_mutex_unlock(&net->lock);
-    link_wake(net->link);
     pthread_join(net->thread, NULL);
     bool all_sent = net->all_sent;
     net_free(net);
@@ -608,8 +629,8 @@ static void post(struct net *net, struct job *job)
     pthread_mutex_lock(&net->lock);
     *net->jobs_last = job;
     net->jobs_last = &job->next;
+    wake_locked(net);
     pthread_mutex_unlock(&net->lock);
-    link_wake(net->link);
 }
 
 static struct job *job_new(enum job_kind kind)
