@@ -16,6 +16,7 @@
 enum {
     GESTURE_PAUSE_MS = 2000, /* typing after a longer pause is another undo step */
     BARRIER_US = 2000,
+    FIRST_BARRIER_US = 500000,
     SAME_TEXT_BYTES_MAX = 4 << 20, /* above this two texts of equal length are told apart by version alone */
 };
 
@@ -205,7 +206,16 @@ static bool open_file(struct replica *replica, const char *path, struct error *e
         return true;
     }
     replica->file.stamp = stamp;
-    if (!replica_restore(replica, err)) {
+    struct error restoring = {0};
+    bool restored = replica_restore(replica, &restoring);
+    if (!restored && restoring.code == ERR_MISSING && !replica_is_shared(replica)) {
+        /* Killed between making the index's entry and the journal: there is nothing to restore yet. */
+        replica_begin_document(replica, rope_snapshot(text));
+        replica_file_loaded(replica, text, stamp);
+        return true;
+    }
+    if (!restored) {
+        *err = restoring;
         rope_free(text);
         return error_wrap(err, "%s has a journal that cannot be read (weft forget %s removes it, the file stays)",
                           replica->label, replica->label);
@@ -526,10 +536,14 @@ void replica_wait(struct replica *replica, int ms)
     replica_handle(replica);
 }
 
+/* The first commit makes the journal's file, which takes longer than a key may; it is waited for all the same, once. */
 void replica_barrier(struct replica *replica)
 {
-    if (replica->writer && replica->last_ticket)
-        (void)journal_writer_wait(replica->writer, replica->last_ticket, BARRIER_US);
+    if (!replica->writer || !replica->last_ticket)
+        return;
+    unsigned patience_us = replica->journal_made ? BARRIER_US : FIRST_BARRIER_US;
+    if (journal_writer_wait(replica->writer, replica->last_ticket, patience_us) == JOURNAL_WAIT_DONE)
+        replica->journal_made = true;
 }
 
 /* --- what is so --- */

@@ -596,6 +596,7 @@ void replica_stop_writing(struct replica *replica)
     replica->writing = false;
     replica->mine_count = 0;
     replica->last_ticket = 0;
+    replica->journal_made = false;
     replica->place_read = 0;
     agent_lock_release(&replica->lock);
     crypto_random(&replica->agent, sizeof replica->agent);

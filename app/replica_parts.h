@@ -87,6 +87,7 @@ struct replica {
     uint64_t checkpoint_place;     /* rows up to here are in a checkpoint */
     struct journal_writer *writer;
     uint64_t last_ticket;          /* of the last local batch */
+    bool journal_made;             /* it has committed something */
     struct buf genesis;            /* stored GENESIS; empty: never shared */
     struct members *members;
 

@@ -22,8 +22,8 @@
 static bool is_short_lived(const char *path)
 {
     static const char *const below[] = {"/tmp/", "/dev/shm/", "/var/tmp/"};
-    static const char *const contains[] = {"/.git/", "/crontab."};
-    static const char *const ends[] = {"_EDITMSG", "git-rebase-todo"};
+    static const char *const contains[] = {"/.git/", "/crontab.", "/git-rebase-"};
+    static const char *const ends[] = {"_EDITMSG"};
     size_t len = strlen(path);
     for (size_t i = 0; i < sizeof below / sizeof *below; i++)
         if (strncmp(path, below[i], strlen(below[i])) == 0)

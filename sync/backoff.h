@@ -2,8 +2,8 @@
  * backoff - when to try again.
  *
  * The first retry comes at once (most cuts are short); then each waits a random time below a bound that doubles: "full
- * jitter", so that a thousand clients of a restarted relay do not come back in step. Reset by the relay's welcome, never by
- * a mere connection: a relay that accepts and refuses would otherwise be tried without a pause.
+ * jitter", so that a thousand clients of a restarted relay do not come back in step. Reset by the relay's welcome,
+ * never by a mere connection: a relay that accepts and refuses would otherwise be tried without a pause.
  *
  *   Units   ms.
  *   Source  Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.

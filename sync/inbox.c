@@ -10,7 +10,7 @@ struct waiting {
     uint64_t place, since_ms;
     struct agent_id agent;
     uint64_t seq0;
-    bool needs_event;      /* what it waits for is `needs`; else its own agent's earlier events, or its MEMBER */
+    bool needs_event; /* what it waits for is `needs`; else its own agent's earlier events, or its MEMBER */
     struct event_id needs;
     struct buf stored;
 };
@@ -264,7 +264,8 @@ static bool is_due(struct inbox *inbox, const struct waiting *waiting)
     struct digest digest;
     if (waiting->needs_event)
         return chain_find(inbox->chain, &waiting->needs, &digest);
-    return roster_find(inbox->roster, &waiting->agent) && waiting->seq0 <= chain_next_seq(inbox->chain, &waiting->agent);
+    return roster_find(inbox->roster, &waiting->agent) &&
+           waiting->seq0 <= chain_next_seq(inbox->chain, &waiting->agent);
 }
 
 /* Takes a due record out of the line and offers it again; it may come to wait for something else. */

@@ -1,8 +1,9 @@
 /*
  * inbox - what arrives is checked here before anybody sees it.
  *
- * A record of EVENTS is opened, decoded, put against the hash chain and its author's signature. What builds on something
- * that is not here yet waits, within bounds, and comes out in causal order. Nothing is taken on the relay's word.
+ * A record of EVENTS is opened, decoded, put against the hash chain and its author's signature. What builds on
+ * something that is not here yet waits, within bounds, and comes out in causal order. Nothing is taken on the relay's
+ * word.
  *
  *   Ownership  opaque; inbox_free(). Chain, keys and roster outlive it.
  *   Errors     a record that does not verify: INBOX_REFUSED, and nothing more of its agent until inbox_forgive().
@@ -42,7 +43,7 @@ void received_move(struct received *out, struct received *from); /* `from` becom
 
 struct inbox_port {
     void *self;
-    void (*received)(void *self, struct received *received); /* may received_move() it; .resume is the callee's to fill */
+    void (*received)(void *self, struct received *received); /* may received_move() it; .resume is its to fill */
     void (*refused)(void *self, const struct agent_id *agent, bool forked, const struct error *why);
 };
 

@@ -1,15 +1,15 @@
 /*
  * link - one WebSocket connection from this editor to a relay. The only door to libwebsockets on the client's side.
  *
- * A link is an event loop for one thread: link_run() sleeps in it and calls the port back; connection after connection can
- * be opened on it, one at a time. It knows nothing of what the frames mean.
+ * A link is an event loop for one thread: link_run() sleeps in it and calls the port back; connection after connection
+ * can be opened on it, one at a time. It knows nothing of what the frames mean.
  *
  *   Units      times in ms of link_now_ms(), a monotonic clock.
  *   Threads    everything belongs to the thread that calls link_run(), except link_wake().
- *   Errors     a failed or ended connection is one port.closed() with one sentence. Name resolution and the TLS handshake
- *              block the thread for as long as they take; that is why it is a thread of its own.
- *   Bounds     frames from the relay up to MESSAGE_BYTES_MAX; queued outgoing bytes LINK_QUEUE_BYTES_MAX; a handshake takes
- *              at most LINK_CONNECT_MS.
+ *   Errors     a failed or ended connection is one port.closed() with one sentence. Name resolution and the TLS
+ *              handshake block the thread for as long as they take; that is why it is a thread of its own.
+ *   Bounds     frames from the relay up to MESSAGE_BYTES_MAX; queued outgoing bytes LINK_QUEUE_BYTES_MAX; a handshake
+ *              takes at most LINK_CONNECT_MS.
  */
 #ifndef WEFT_SYNC_LINK_H
 #define WEFT_SYNC_LINK_H
@@ -27,7 +27,7 @@ struct link_address {
     enum link_scheme scheme;
     char host[LINK_HOST_BYTES_MAX + 1]; /* LINK_UNIX: the socket's path */
     unsigned port;
-    bool has_pin;                       /* LINK_TLS: the certificate's public key must hash to `pin`, whoever signed it */
+    bool has_pin;                       /* LINK_TLS: the certificate's key must hash to `pin`, whoever signed it */
     unsigned char pin[LINK_PIN_BYTES];  /* SHA-256 of the SubjectPublicKeyInfo */
     bool insecure;                      /* LINK_TLS: take any certificate (the person asked for it) */
 };
@@ -51,7 +51,7 @@ struct link;
 MUST_USE struct link *link_new(const struct link_port *port, bool tls, struct error *err);
 void link_free(struct link *link);
 
-/* Begins a connection; there must be none. Ends in port.opened() or port.closed(), never in both, never before this returns. */
+/* Begins a connection; there must be none. port.opened() or port.closed() follows, never before this returns. */
 void link_open(struct link *link, const struct link_address *address);
 /* Ends the connection soon, after what is queued has left when `flush`; port.closed() is not called for it any more. */
 void link_close(struct link *link, bool flush);

@@ -24,8 +24,8 @@ struct frame {
 };
 
 /*
- * One connection. Callbacks find it through the wsi's opaque pointer; a connection the link has closed lives on, without
- * being heard, until libwebsockets is done with it.
+ * One connection. Callbacks find it through the wsi's opaque pointer; a connection the link has closed lives on,
+ * without being heard, until libwebsockets is done with it.
  */
 struct connection {
     struct connection *next;
@@ -33,9 +33,9 @@ struct connection {
     struct link_address address;
     struct lws *wsi;
     bool open, ended;
-    bool abandoned;       /* link_close(): nothing of it is reported any more */
-    bool wants_writable;  /* link_send() said no */
-    struct buf rx;        /* a message as far as it has come */
+    bool abandoned;      /* link_close(): nothing of it is reported any more */
+    bool wants_writable; /* link_send() said no */
+    struct buf rx;       /* a message as far as it has come */
     struct frame *first, **last;
     size_t queued_bytes;
     struct error why;
@@ -136,7 +136,8 @@ static int unix_socket(const char *path, struct sockaddr_storage *to, socklen_t 
 }
 
 /* -1 with *reason set when the name means nothing. */
-static int tcp_socket(const struct link_address *address, struct sockaddr_storage *to, socklen_t *len, const char **reason)
+static int tcp_socket(const struct link_address *address, struct sockaddr_storage *to, socklen_t *len,
+                      const char **reason)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
     char port[16];
@@ -167,16 +168,16 @@ static int connect_error(int fd, const struct sockaddr_storage *to, socklen_t to
 }
 
 /*
- * Why a connection could not be made. libwebsockets 4.1 knows the system's error and keeps it to itself, so it is asked for
- * once more.
+ * Why a connection could not be made. libwebsockets 4.1 knows the system's error and keeps it to itself, so it is asked
+ * for once more.
  */
 static const char *unreachable_reason(const struct link_address *address)
 {
     struct sockaddr_storage to = {0};
     socklen_t len = 0;
     const char *reason = "it cannot be connected to";
-    int fd = address->scheme == LINK_UNIX ? unix_socket(address->host, &to, &len)
-                                          : tcp_socket(address, &to, &len, &reason);
+    int fd =
+        address->scheme == LINK_UNIX ? unix_socket(address->host, &to, &len) : tcp_socket(address, &to, &len, &reason);
     if (fd < 0)
         return reason;
     int error = connect_error(fd, &to, len);
@@ -247,8 +248,8 @@ static bool is_pinned_key(X509 *certificate, const unsigned char pin[LINK_PIN_BY
 }
 
 /*
- * With a pin only the server's own key counts; who signed it, for which name and until when does not. Decided here, inside the
- * TLS handshake: later the request, with what it tells, would be out already.
+ * With a pin only the server's own key counts; who signed it, for which name and until when does not. Decided here,
+ * inside the TLS handshake: later the request, with what it tells, would be out already.
  */
 static int verify_certificate(const struct connection *connection, X509_STORE_CTX *store)
 {
@@ -367,7 +368,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 }
 
 static const struct lws_protocols protocols[] = {
-    {.name = MESSAGE_SUBPROTOCOL, .callback = callback, .rx_buffer_size = 64 * 1024},
+    {.name = MESSAGE_SUBPROTOCOL, .callback = callback, .rx_buffer_size = 65536},
     {0},
 };
 
@@ -529,7 +530,7 @@ static void timer_came(lws_sorted_usec_list_t *timer)
     struct link *link = lws_container_of(timer, struct link, timer);
     link->timer_ms = UINT64_MAX;
     link->woken = true;
-    /* lws runs ripe timers in front of its poll(), in the same call: without this it would sleep on what was asked for. */
+    /* lws runs ripe timers in front of its poll(), in the same call: without this it would sleep on. */
     lws_cancel_service(link->context);
 }
 

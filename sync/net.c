@@ -21,7 +21,11 @@ struct job {
         struct local_batch local; /* plain: `bytes` */
         uint64_t ticket;
         struct session_view view;
-        struct { struct agent_id agent; size_t count; bool more; } fetched; /* stored: `bytes`, cut by `ends` */
+        struct {
+            struct agent_id agent;
+            size_t count;
+            bool more;
+        } fetched; /* stored: `bytes`, cut by `ends` */
         bool on;
     };
     struct buf bytes;
@@ -38,7 +42,7 @@ struct net {
     struct net_event *events, **events_last;
     struct net_event *status_event; /* the one in the queue, or NULL */
     size_t event_bytes;
-    bool held;       /* reading is paused until events are taken */
+    bool held; /* reading is paused until events are taken */
     bool stopping;
     uint64_t stop_ms; /* when to give up flushing */
     bool all_sent;
@@ -51,6 +55,8 @@ struct net {
     struct link_address *addresses;
     size_t address_count, address;
     uint64_t try_ms; /* when to connect; UINT64_MAX: not by itself */
+    uint64_t floor_ms;  /* the relay does not want us before */
+    uint64_t active_ms; /* when the person last did something */
     bool connecting, paused, left;
     struct error why; /* why there is no connection */
 };
@@ -236,13 +242,29 @@ static void on_moved(void *self, struct bytes link)
 
 /* --- connecting --- */
 
-/* The next address at once, and a pause when all have been tried. */
+/*
+ * The next address at once, and a pause when all have been tried. While a person is at the keys the pause stays below
+ * NET_PERSON_MS, so that the link is found to be back within a second or two; left alone, tries become rare.
+ */
 static void try_again(struct net *net, uint64_t now_ms, uint64_t floor_ms)
 {
     net->connecting = false;
     net->address = (net->address + 1) % net->address_count;
-    uint64_t wait_ms = net->address == 0 ? backoff_next_ms(&net->backoff, floor_ms) : floor_ms;
-    net->try_ms = now_ms + wait_ms;
+    uint64_t wait_ms = net->address == 0 ? backoff_next_ms(&net->backoff, 0) : 0;
+    bool person = now_ms - net->active_ms < NET_PERSON_HERE_MS;
+    if (person && wait_ms > NET_PERSON_MS)
+        wait_ms %= NET_PERSON_MS; /* as random as it was */
+    net->floor_ms = now_ms + floor_ms;
+    net->try_ms = now_ms + (wait_ms > floor_ms ? wait_ms : floor_ms);
+}
+
+/* Somebody is back at the keys: a try that was put off for long comes soon, but not before the relay wants it. */
+static void person_is_here(struct net *net, uint64_t now_ms)
+{
+    net->active_ms = now_ms;
+    uint64_t soon_ms = now_ms + NET_PERSON_MS > net->floor_ms ? now_ms + NET_PERSON_MS : net->floor_ms;
+    if (net->try_ms != UINT64_MAX && net->try_ms > soon_ms)
+        net->try_ms = soon_ms;
 }
 
 /* What only a person can cure is not tried again by itself. */
@@ -327,12 +349,14 @@ static void do_job(struct net *net, struct job *job, uint64_t now_ms)
     switch (job->kind) {
     case JOB_LOCAL:
         job->local.plain = buf_view(&job->bytes);
+        person_is_here(net, now_ms);
         session_local(net->session, &job->local, now_ms);
         break;
     case JOB_PERSISTED:
         session_persisted(net->session, job->ticket, now_ms);
         break;
     case JOB_PRESENT:
+        person_is_here(net, now_ms);
         session_present(net->session, &job->view, now_ms);
         break;
     case JOB_FETCHED:
@@ -507,8 +531,8 @@ static bool make_session(struct net *net, const struct net_config *config, struc
 {
     struct session_config session = config->session;
     struct session_port port = {
-        net, on_send, on_drop, on_persist, on_acked, on_received, on_member, on_genesis, on_base, on_fetch, on_peer,
-        on_alarm, on_moved,
+        net,        on_send, on_drop,  on_persist, on_acked, on_received, on_member,
+        on_genesis, on_base, on_fetch, on_peer,    on_alarm, on_moved,
     };
     if (session.seed == 0)
         crypto_random(&session.seed, sizeof session.seed);

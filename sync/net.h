@@ -1,9 +1,9 @@
 /*
  * net - the network thread of an editor: one document's session on one relay, kept connected.
  *
- * The thread owns the connection (sync/link.h), the session (sync/session.h) and the waiting between attempts. Calls below
- * are safe from any thread and return at once: they put a job into a queue and wake the thread. What the session hands out
- * comes back as events in order, through net_next(); net_fd() is readable while there are any.
+ * The thread owns the connection (sync/link.h), the session (sync/session.h) and the waiting between attempts. Calls
+ * below are safe from any thread and return at once: they put a job into a queue and wake the thread. What the session
+ * hands out comes back as events in order, through net_next(); net_fd() is readable while there are any.
  *
  *     UI or journal thread                              network thread
  *     net_local(), net_present(), net_persisted() ...   -> jobs -> session -> link
@@ -19,7 +19,11 @@
 #include "sync/link.h"
 #include "sync/session.h"
 
-enum { NET_EVENTS_BYTES_MAX = 16 << 20 };
+enum {
+    NET_EVENTS_BYTES_MAX = 16 << 20,
+    NET_PERSON_MS = 1500,       /* between tries at most, while somebody is at the keys */
+    NET_PERSON_HERE_MS = 60000, /* that is: has done something within this time */
+};
 
 struct net;
 
@@ -29,11 +33,12 @@ struct net_config {
     size_t address_count;
 };
 
-/* NULL and *err when the configuration does not hold together. Connecting itself never fails: it goes on in the background. */
+/* NULL and *err when the configuration does not hold together. Connecting never fails: it goes on in the background. */
 MUST_USE struct net *net_start(const struct net_config *config, struct error *err);
 /*
- * Says goodbye and ends the thread. What is unsent may leave within deadline_ms; returns true when nothing was left unsent.
- * Untaken events are dropped (they are in the relay's log; the journal's resume point has not passed them). NULL is fine.
+ * Says goodbye and ends the thread. What is unsent may leave within deadline_ms; returns true when nothing was left
+ * unsent. Untaken events are dropped (they are in the relay's log; the journal's resume point has not passed them).
+ * NULL is fine.
  */
 bool net_stop(struct net *net, unsigned deadline_ms);
 
@@ -46,7 +51,7 @@ void net_present(struct net *net, const struct session_view *view);
 void net_fetched(struct net *net, const struct agent_id *agent, const struct bytes *stored, size_t count, bool more);
 void net_retry(struct net *net);         /* try to connect now, do not wait */
 void net_pause(struct net *net, bool on); /* "work alone": disconnects and stays away until switched off */
-/* Admin: asks the relay to close the document and forget its log; NET_STATUS says REFUSED with REFUSE_CLOSED when done. */
+/* Admin: asks the relay to close the document and forget its log; the status says REFUSE_CLOSED when it is done. */
 void net_delete_document(struct net *net);
 
 /* --- from it --- */

@@ -1,8 +1,8 @@
 /*
  * peers - who else is in the document, from what they say of themselves.
  *
- * Presence is signed, so an agent that has a MEMBER is believed only under that member's key; a reader introduces itself by
- * a card, and the key seen first stays its own. An older message than one already heard changes nothing.
+ * Presence is signed, so an agent that has a MEMBER is believed only under that member's key; a reader introduces
+ * itself by a card, and the key seen first stays its own. An older message than one already heard changes nothing.
  *
  *   Units   ms, as handed in.
  *   Bounds  PEERS_MAX people; more are not followed.
@@ -22,7 +22,7 @@ enum {
 enum peer_state { PEER_HERE, PEER_QUIET, PEER_GONE };
 
 struct session_peer {
-    struct presence presence; /* the newest; name and device_key are those of the last card (or MEMBER) also when has_card is false */
+    struct presence presence; /* the newest; name and device_key stay those of the last card or of MEMBER */
     enum peer_state state;
     bool introduced;          /* a card or MEMBER was seen: name and device_key mean something */
     bool writer;              /* a MEMBER with a grant was seen */

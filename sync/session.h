@@ -2,22 +2,23 @@
  * session - the client's half of weft.1: one document over one connection at a time. No I/O, no clock, no threads.
  *
  * Bytes and the time are handed in, frames and verified batches are handed out through struct session_port. The session
- * outlives connections: what is typed while there is none is packed when one comes back. It checks everything that arrives
- * (keys, grants, signatures, hash chain) before it hands it on; what a relay says is never believed, only used.
+ * outlives connections: what is typed while there is none is packed when one comes back. It checks everything that
+ * arrives (keys, grants, signatures, hash chain) before it hands it on; what a relay says is never believed, only used.
  *
- *     document -> journal -> session_local() -> pack, seal -> port.persist() -> session_persisted() -> port.send()
- *                                                  (journal's outbox)                                    -> port.acked()
+ *     document -> journal -> session_local() -> pack, seal -> port.persist() ------> session_persisted()
+ *                                                             (journal's outbox)      -> port.send() ... port.acked()
  *     session_receive() -> decode, open, chain, signature -> port.received(), in causal order -> journal, document
  *
- *   Order      a record leaves only after session_persisted() named its ticket, so a crash resends identical bytes and a
- *              nonce is never used twice. Uploads: GENESIS (in HELLO), BASE, MEMBER, EVENTS.
+ *   Order      a record leaves only after session_persisted() named its ticket, so a crash resends identical bytes and
+ *              a nonce is never used twice. Uploads: GENESIS (in HELLO), BASE, MEMBER, EVENTS.
  *   Units      times in ms of one monotonic clock that the caller reads; places count from 1.
- *   Ownership  the session copies what it is given (of the base rope a snapshot) except the chain, which outlives it. What the port is
- *              handed lives for the call only, unless it says otherwise.
- *   Threads    one thread owns a session (sync/net.h). The chain has its own lock. Port functions are called from within
- *              session functions and must not call back into the session; answers (persisted, fetched) come later.
- *   Errors     a relay that breaks the protocol loses the connection (port.drop); a record that does not verify ends what
- *              is taken of its agent until the next connection (port.alarm); others go on.
+ *   Ownership  the session copies what it is given (of the base rope a snapshot) except the chain, which outlives it.
+ *              What the port is handed lives for the call only, unless it says otherwise.
+ *   Threads    one thread owns a session (sync/net.h). The chain has its own lock. Port functions are called from
+ *              within session functions and must not call back into the session; answers (persisted, fetched) come
+ *              later.
+ *   Errors     a relay that breaks the protocol loses the connection (port.drop); a record that does not verify ends
+ *              what is taken of its agent until the next connection (port.alarm); others go on.
  *   Bounds     SESSION_*_MAX. Unacknowledged records of a person are kept in memory without bound: they are his own.
  *   Source     records.md 1, 3, 4 and trust.md 3 of the design notes; flush times behaviour.md 1.
  */
@@ -36,7 +37,7 @@ enum {
     SESSION_FLUSH_SLOW_MS = 50,            /* the same when a round trip takes longer than SESSION_SLOW_RTT_MS */
     SESSION_FLUSH_ALONE_MS = 250,          /* the same while nobody else is in the document */
     SESSION_SLOW_RTT_MS = 150,
-    SESSION_PING_MS = 2000,                /* while somebody else is here or a key was pressed within SESSION_ACTIVE_MS */
+    SESSION_PING_MS = 2000,                /* while others are here or a key was pressed within SESSION_ACTIVE_MS */
     SESSION_PING_IDLE_MS = 25000,
     SESSION_ACTIVE_MS = 60000,
     SESSION_SILENT_MS = 3000,              /* without a byte while it matters: offline */
@@ -69,7 +70,7 @@ struct session_port {
     void (*member)(void *self, const struct member *member, struct bytes stored, const struct resume_point *resume);
     /* To a joiner: the document's genesis, verified, and how it is stored. */
     void (*genesis)(void *self, const struct genesis *genesis, struct bytes stored);
-    /* To a joiner: the base text. done < total: progress, `text` is empty. Equal: all of it, checked against GENESIS. */
+    /* To a joiner: the base text. done < total: progress, `text` is empty. Equal: all of it, as GENESIS names it. */
     void (*base)(void *self, uint64_t done, uint64_t total, struct bytes text);
     /*
      * The relay lacks records of `agent` (ours, or another's: a relay that lost its tail) from from_seq on. Answer with
@@ -95,17 +96,17 @@ struct session_config {
     unsigned char relay_pin[CRYPTO_SHORT_HASH_BYTES]; /* crypto_blake2b_128() of the key */
     bool has_base;                /* the base text is here; without it a joiner gets it from the relay */
     struct resume_point resume;   /* as last kept in the journal */
-    uint64_t first_counter;       /* above every counter `self` has sealed with in this document; 0: it is a fresh agent */
+    uint64_t first_counter;       /* above every counter `self` has sealed with in this document; 0: a fresh agent */
     const struct bytes *members;  /* stored MEMBER records the journal has, own ones included */
     size_t member_count;
-    const struct bytes *outbox;   /* stored EVENTS records in the journal's outbox that are not acknowledged, in order */
+    const struct bytes *outbox;   /* stored EVENTS records of the journal's outbox, not acknowledged, in order */
     size_t outbox_count;
     uint64_t seed;                /* for jitter */
 };
 
 /*
- * NULL and *err when the stored parts do not fit the keys. Batches of the own (or a claimed) agent that are in the journal
- * but in no outbox record are handed in by session_local() afterwards, in order.
+ * NULL and *err when the stored parts do not fit the keys. Batches of the own (or a claimed) agent that are in the
+ * journal but in no outbox record are handed in by session_local() afterwards, in order.
  */
 MUST_USE struct session *session_new(const struct session_config *config, const struct session_port *port,
                                      uint64_t now_ms, struct error *err);
@@ -128,8 +129,8 @@ uint64_t session_next_ms(const struct session *session);
 void session_local(struct session *session, const struct local_batch *batch, uint64_t now_ms);
 void session_persisted(struct session *session, uint64_t ticket, uint64_t now_ms);
 /*
- * Answers port.fetch(): stored records of that agent in order. `more`: further ones will follow. An empty answer means there
- * is nothing. Records that nobody asked for are ignored.
+ * Answers port.fetch(): stored records of that agent in order. `more`: further ones will follow. An empty answer means
+ * there is nothing. Records that nobody asked for are ignored.
  */
 void session_fetched(struct session *session, const struct agent_id *agent, const struct bytes *stored, size_t count,
                      bool more, uint64_t now_ms);

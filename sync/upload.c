@@ -21,20 +21,20 @@ struct upload_record {
     uint64_t batches, edits; /* what it adds to the unacknowledged; 0 for a record that was acknowledged once */
     uint64_t since_ms;
     bool persisted, sent;
-    bool again;              /* was acknowledged once, or is somebody else's: not ours to report */
+    bool again; /* was acknowledged once, or is somebody else's: not ours to report */
     struct buf stored;
 };
 
 /* One agent: what the relay has of it, and what it is to get. */
 struct stream {
     struct agent_id agent;
-    bool mine;               /* handed in here: this replica owes it to the relay */
+    bool mine; /* handed in here: this replica owes it to the relay */
     uint64_t relay_next;
-    bool relay_knows;        /* its MEMBER is there, or on its way on this connection */
-    bool fetching;           /* the journal was asked for what the relay lost */
-    bool stopped;            /* the relay will not take it */
+    bool relay_knows; /* its MEMBER is there, or on its way on this connection */
+    bool fetching;    /* the journal was asked for what the relay lost */
+    bool stopped;     /* the relay will not take it */
     uint64_t paused_until_ms;
-    uint64_t member_ticket;  /* sealed and not yet in the journal; 0: no */
+    uint64_t member_ticket; /* sealed and not yet in the journal; 0: no */
     struct pending *pending;
     size_t pending_count, pending_cap;
     struct upload_record **records;
@@ -61,12 +61,13 @@ struct upload {
     struct sent *sent; /* by ordinal */
     size_t sent_count, sent_cap;
     bool online, hurry;
-    uint64_t ordinal;      /* the newest used on this connection */
+    uint64_t ordinal; /* the newest used on this connection */
     uint64_t next_ticket, next_counter;
     size_t in_flight_bytes;
-    size_t ahead_bytes;    /* sealed, not sent */
-    uint64_t flushed_ms;   /* when batches were last packed */
-    uint64_t reoffer_ms;   /* UINT64_MAX: done or not wanted */
+    size_t ahead_bytes;  /* sealed, not sent */
+    size_t waiting;      /* batches and records in all streams: most of the time there is nothing to look for */
+    uint64_t flushed_ms; /* when batches were last packed */
+    uint64_t reoffer_ms; /* UINT64_MAX: done or not wanted */
     uint64_t base_chunks, base_next, base_acked;
     bool base_stopped;
     uint64_t edits, batches;
@@ -126,13 +127,15 @@ static void stream_free(struct stream *stream)
     free(stream);
 }
 
-static void insert_record(struct stream *stream, size_t at, struct upload_record *record)
+static void insert_record(struct upload *upload, struct stream *stream, size_t at, struct upload_record *record)
 {
-    stream->records = xgrow(stream->records, &stream->record_cap, stream->record_count + 1, sizeof(struct upload_record *));
+    stream->records =
+        xgrow(stream->records, &stream->record_cap, stream->record_count + 1, sizeof(struct upload_record *));
     memmove(stream->records + at + 1, stream->records + at,
             (stream->record_count - at) * sizeof(struct upload_record *));
     stream->records[at] = record;
     stream->record_count++;
+    upload->waiting++;
 }
 
 /* Takes a record out of its stream and out of every count. */
@@ -144,6 +147,7 @@ static void remove_record(struct upload *upload, struct stream *stream, size_t a
     if (!record->sent)
         upload->ahead_bytes -= record->stored.len;
     record_free(record);
+    upload->waiting--;
     stream->record_count--;
     memmove(stream->records + at, stream->records + at + 1,
             (stream->record_count - at) * sizeof(struct upload_record *));
@@ -236,7 +240,7 @@ bool upload_restore(struct upload *upload, struct bytes stored, uint64_t now_ms,
     record->since_ms = now_ms;
     struct stream *stream = get_stream(upload, &view.agent);
     stream->mine = true;
-    insert_record(stream, stream->record_count, record);
+    insert_record(upload, stream, stream->record_count, record);
     return true;
 }
 
@@ -246,9 +250,13 @@ void upload_local(struct upload *upload, const struct local_batch *batch, uint64
     stream->mine = true;
     stream->pending = xgrow(stream->pending, &stream->pending_cap, stream->pending_count + 1, sizeof *stream->pending);
     struct pending *pending = &stream->pending[stream->pending_count++];
-    *pending = (struct pending){.seq0 = batch->seq0, .count = batch->count, .digest = batch->digest,
-                                .gesture = batch->gesture, .since_ms = now_ms};
+    *pending = (struct pending){.seq0 = batch->seq0,
+                                .count = batch->count,
+                                .digest = batch->digest,
+                                .gesture = batch->gesture,
+                                .since_ms = now_ms};
     buf_add_bytes(&pending->plain, batch->plain);
+    upload->waiting++;
     upload->batches++;
     upload->edits += batch->gesture;
 }
@@ -290,10 +298,11 @@ static void seal_pending(struct upload *upload, const struct stream *stream, siz
     buf_release(&plain);
 }
 
-static void drop_pending(struct stream *stream, size_t n)
+static void drop_pending(struct upload *upload, struct stream *stream, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         buf_release(&stream->pending[i].plain);
+    upload->waiting -= n;
     stream->pending_count -= n;
     memmove(stream->pending, stream->pending + n, stream->pending_count * sizeof *stream->pending);
 }
@@ -311,17 +320,17 @@ static void pack(struct upload *upload, struct stream *stream)
     for (size_t i = 0; i < n; i++)
         record->edits += stream->pending[i].gesture;
     seal_pending(upload, stream, n, &record->stored);
-    drop_pending(stream, n);
+    drop_pending(upload, stream, n);
     upload->ahead_bytes += record->stored.len;
-    insert_record(stream, stream->record_count, record);
-    struct outbox_record out = {record->ticket, RECORD_EVENTS, stream->agent, record->seq0, record->count,
-                                buf_view(&record->stored)};
+    insert_record(upload, stream, stream->record_count, record);
+    struct outbox_record out = {record->ticket, RECORD_EVENTS, stream->agent,
+                                record->seq0,   record->count, buf_view(&record->stored)};
     upload->port.persist(upload->port.self, &out);
 }
 
 /*
- * The nonce of a MEMBER is (agent, counter). Our own agent's 0 is used for nothing else; of an agent that another process
- * began we cannot know what it sealed, so a counter is drawn that it cannot have reached.
+ * The nonce of a MEMBER is (agent, counter). Our own agent's 0 is used for nothing else; of an agent that another
+ * process began we cannot know what it sealed, so a counter is drawn that it cannot have reached.
  */
 static uint64_t member_counter(const struct upload *upload, const struct stream *stream)
 {
@@ -337,7 +346,9 @@ static uint64_t member_counter(const struct upload *upload, const struct stream 
 static void introduce(struct upload *upload, struct stream *stream)
 {
     const struct upload_config *config = &upload->config;
-    struct member member = {.agent = stream->agent, .doc_key = config->doc_key->public_key, .has_grant = true,
+    struct member member = {.agent = stream->agent,
+                            .doc_key = config->doc_key->public_key,
+                            .has_grant = true,
                             .device_key = config->device->key.public_key};
     struct buf stored = {0};
 
@@ -420,9 +431,11 @@ static void send_base(struct upload *upload)
     }
 }
 
+enum { BUNDLE_MAX = 64 };
+
 /* Records on their way into one frame. */
 struct bundle {
-    struct place_record items[64];
+    struct place_record items[BUNDLE_MAX];
     size_t count, bytes;
 };
 
@@ -437,8 +450,7 @@ static void send_bundle(struct upload *upload, struct bundle *bundle)
 
 static void add_to_bundle(struct upload *upload, struct bundle *bundle, struct bytes stored)
 {
-    size_t room = sizeof bundle->items / sizeof *bundle->items;
-    if (bundle->count == room || (bundle->count > 0 && bundle->bytes + stored.len > UPLOAD_FRAME_BYTES))
+    if (bundle->count == BUNDLE_MAX || (bundle->count > 0 && bundle->bytes + stored.len > UPLOAD_FRAME_BYTES))
         send_bundle(upload, bundle);
     bundle->items[bundle->count++] = (struct place_record){.stored = stored};
     bundle->bytes += stored.len;
@@ -555,9 +567,10 @@ void upload_run(struct upload *upload, uint64_t pace_ms, uint64_t now_ms)
     send_base(upload);
     if (base_is_owed(upload))
         return;
-    pack_streams(upload, pace_ms, now_ms);
+    if (upload->waiting > 0)
+        pack_streams(upload, pace_ms, now_ms);
     reoffer_lost(upload, now_ms);
-    for (size_t i = 0; i < upload->stream_count; i++) {
+    for (size_t i = 0; i < upload->stream_count && upload->waiting > 0; i++) {
         struct stream *stream = upload->streams[i];
         if (!may_send(stream, now_ms))
             continue;
@@ -586,7 +599,7 @@ uint64_t upload_next_ms(const struct upload *upload, uint64_t pace_ms)
     if (!upload->online || upload->config.keys->access < ACCESS_WRITE || base_is_owed(upload))
         return UINT64_MAX;
     uint64_t next = upload->reoffer_ms;
-    for (size_t i = 0; i < upload->stream_count; i++) {
+    for (size_t i = 0; i < upload->stream_count && upload->waiting > 0; i++) {
         uint64_t at = stream_next_ms(upload, upload->streams[i], pace_ms);
         if (at < next)
             next = at;
@@ -655,7 +668,8 @@ static void unsend(struct upload *upload, const struct sent *sent)
     }
 }
 
-static void take_reject(struct upload *upload, const struct sent *sent, unsigned code, struct bytes text, uint64_t now_ms)
+static void take_reject(struct upload *upload, const struct sent *sent, unsigned code, struct bytes text,
+                        uint64_t now_ms)
 {
     upload->in_flight_bytes -= sent->bytes;
     if (sent->kind == SENT_BASE) {
@@ -715,12 +729,13 @@ void upload_fetched(struct upload *upload, const struct agent_id *agent, const s
     uint64_t from = at > 0 ? record_end(stream->records[at - 1]) : stream->relay_next;
     for (size_t i = 0; i < count; i++) {
         struct record view;
-        if (!useful(stream, stored[i], from, &view) || (at < stream->record_count && view.seq0 >= stream->records[at]->seq0))
+        if (!useful(stream, stored[i], from, &view) ||
+            (at < stream->record_count && view.seq0 >= stream->records[at]->seq0))
             continue;
         struct upload_record *record = record_new(upload, &view);
         record->persisted = record->again = true;
         from = record_end(record);
-        insert_record(stream, at++, record);
+        insert_record(upload, stream, at++, record);
     }
     stream->fetching = more;
 }
@@ -793,7 +808,8 @@ static void welcome_base(struct upload *upload, uint64_t head)
     upload->base_acked = upload->base_next;
 }
 
-void upload_welcome(struct upload *upload, const struct vector_entry *vector, size_t count, uint64_t head, uint64_t now_ms)
+void upload_welcome(struct upload *upload, const struct vector_entry *vector, size_t count, uint64_t head,
+                    uint64_t now_ms)
 {
     upload->online = true;
     upload->hurry = true;
@@ -824,7 +840,7 @@ static uint64_t base_bytes(const struct upload *upload, uint64_t chunks)
 struct upload_counts upload_counts(const struct upload *upload)
 {
     uint64_t oldest = UINT64_MAX;
-    for (size_t i = 0; i < upload->stream_count; i++) {
+    for (size_t i = 0; i < upload->stream_count && upload->batches > 0; i++) {
         uint64_t at = stream_oldest_ms(upload->streams[i]);
         oldest = at < oldest ? at : oldest;
     }
@@ -832,10 +848,14 @@ struct upload_counts upload_counts(const struct upload *upload)
         .edits = upload->edits,
         .batches = upload->batches,
         .oldest_ms = oldest == UINT64_MAX ? 0 : oldest,
-        .in_flight_bytes = upload->in_flight_bytes,
         .base_done = base_bytes(upload, upload->base_acked),
         .base_total = base_bytes(upload, upload->base_chunks),
     };
+}
+
+size_t upload_in_flight_bytes(const struct upload *upload)
+{
+    return upload->in_flight_bytes;
 }
 
 uint64_t upload_counter(const struct upload *upload)

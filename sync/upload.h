@@ -2,9 +2,10 @@
  * upload - what this replica owes the relay: packed, sealed, sent in order, and kept until it is acknowledged.
  *
  * Every writing agent of ours is a stream: batches that wait to be packed, then records. A record is sealed only while
- * there is a relay to take it (so that what was typed offline travels in few records), is sent only when the journal has it, and
- * is dropped only when the relay has it. After a welcome the relay's vector decides where each stream goes on; what the relay
- * has lost although it was acknowledged is fetched from the journal and sent again, also for other people's agents.
+ * there is a relay to take it (so that what was typed offline travels in few records), is sent only when the journal
+ * has it, and is dropped only when the relay has it. After a welcome the relay's vector decides where each stream goes
+ * on; what the relay has lost although it was acknowledged is fetched from the journal and sent again, also for other
+ * people's agents.
  *
  *     pending --pack--> sealed --persisted--> ready --window--> sent --ack--> gone
  *
@@ -22,7 +23,7 @@ enum {
     UPLOAD_WINDOW_BYTES = 1 << 20,
     UPLOAD_FRAME_BYTES = 64 * 1024, /* records are bundled into frames of about this size */
     UPLOAD_PAUSE_MS = 5000,         /* after the relay said "not now" */
-    UPLOAD_REOFFER_MS = 3000,       /* other people's records are offered after a random part of this: they may do it themselves */
+    UPLOAD_REOFFER_MS = 3000,       /* others' records are offered after a random part of this: they may come first */
 };
 
 struct local_batch {
@@ -80,7 +81,8 @@ void upload_fetched(struct upload *upload, const struct agent_id *agent, const s
 
 /* --- the connection --- */
 
-void upload_welcome(struct upload *upload, const struct vector_entry *vector, size_t count, uint64_t head, uint64_t now_ms);
+void upload_welcome(struct upload *upload, const struct vector_entry *vector, size_t count, uint64_t head,
+                    uint64_t now_ms);
 void upload_lost(struct upload *upload);
 /* The relay has, and gave us, events of this agent up to next_seq (0: its MEMBER). */
 void upload_relay_has(struct upload *upload, const struct agent_id *agent, uint64_t next_seq);
@@ -97,10 +99,10 @@ uint64_t upload_next_ms(const struct upload *upload, uint64_t pace_ms);
 struct upload_counts {
     uint64_t edits, batches; /* not acknowledged */
     uint64_t oldest_ms;      /* when the oldest of them was handed in; 0: none */
-    size_t in_flight_bytes;  /* sent and not acknowledged */
     uint64_t base_done, base_total; /* bytes acknowledged of the base text */
 };
 struct upload_counts upload_counts(const struct upload *upload);
+size_t upload_in_flight_bytes(const struct upload *upload); /* sent and not acknowledged */
 uint64_t upload_counter(const struct upload *upload);
 /* The newest that the relay is known to have of an agent; 0: nothing. */
 uint64_t upload_relay_next(const struct upload *upload, const struct agent_id *agent);

@@ -14,8 +14,8 @@
 
 enum {
     REPLICAS_MAX = 8,
-    STEP_MS = 5,
-    FAULTS_UNTIL_MS = 60000,  /* at the latest everybody is left in peace */
+    STEP_MS_MAX = 10,
+    FAULTS_UNTIL_MS = 60000, /* at the latest everybody is left in peace */
     GIVE_UP_MS = 600000,
     LINK_BYTES_MAX = 256 * 1024,
 };
@@ -35,11 +35,11 @@ struct pipe_queue {
 };
 
 struct wire {
-    bool open;           /* as the client sees it */
-    bool announced;      /* the client was told that it is connected */
-    bool relay_closing;  /* the relay ends it once what it said has arrived */
-    bool wants_write;    /* the relay asked for relay_writable() */
-    bool stalled;        /* the client's send said no */
+    bool open;          /* as the client sees it */
+    bool announced;     /* the client was told that it is connected */
+    bool relay_closing; /* the relay ends it once what it said has arrived */
+    bool wants_write;   /* the relay asked for relay_writable() */
+    bool stalled;       /* the client's send said no */
     uint64_t latency_ms;
     struct relay_connection *connection; /* NULL: the relay's side is gone */
     struct pipe_queue to_relay, to_client;
@@ -260,7 +260,8 @@ static void relay_random(void *self, void *out, size_t len)
 
 static void start_relay(struct sim *sim)
 {
-    struct relay_port port = {sim, relay_send, relay_queued, relay_want_write, relay_resumed, relay_close, relay_random};
+    struct relay_port port = {sim,           relay_send,  relay_queued, relay_want_write,
+                              relay_resumed, relay_close, relay_random};
     struct relay_options options = {.limits = relay_limits_none(), .key = &sim->relay_key};
     sim->relay = relay_new(&options, sim->store, &port);
 }
@@ -348,22 +349,34 @@ static void put_resume(struct replica *replica, const struct resume_point *resum
 static void do_local(struct replica *replica, const struct job *job)
 {
     struct error err = {0};
-    struct journal_local row = {.agent = job->agent, .seq0 = job->seq0, .count = job->count,
-                                .plain = buf_view(&job->bytes), .digest = job->digest};
+    struct journal_local row = {.agent = job->agent,
+                                .seq0 = job->seq0,
+                                .count = job->count,
+                                .plain = buf_view(&job->bytes),
+                                .digest = job->digest};
     if (journal_add_local(replica->journal, &row, NULL, &err) != JOURNAL_ADDED)
         fail(replica->sim, err.text[0] ? err.text : "a batch was in the journal already", replica->number);
     if (job->token != SIZE_MAX)
         replica->sim->tokens[job->token].committed = true;
-    struct local_batch local = {.agent = job->agent, .seq0 = job->seq0, .count = job->count,
-                                .plain = buf_view(&job->bytes), .digest = job->digest, .gesture = job->gesture};
+    struct local_batch local = {.agent = job->agent,
+                                .seq0 = job->seq0,
+                                .count = job->count,
+                                .plain = buf_view(&job->bytes),
+                                .digest = job->digest,
+                                .gesture = job->gesture};
     session_local(replica->session, &local, replica->sim->now_ms);
 }
 
 static void do_received(struct replica *replica, const struct job *job)
 {
     struct error err = {0};
-    struct journal_received row = {.kind = job->record_kind, .agent = job->agent, .seq0 = job->seq0, .count = job->count,
-                                   .relay_place = job->place, .hash = job->digest, .stored = buf_view(&job->bytes)};
+    struct journal_received row = {.kind = job->record_kind,
+                                   .agent = job->agent,
+                                   .seq0 = job->seq0,
+                                   .count = job->count,
+                                   .relay_place = job->place,
+                                   .hash = job->digest,
+                                   .stored = buf_view(&job->bytes)};
     if (journal_add_received(replica->journal, &row, NULL, &err) == JOURNAL_FAILED)
         fail(replica->sim, err.text, replica->number);
     put_resume(replica, &job->resume);
@@ -372,7 +385,10 @@ static void do_received(struct replica *replica, const struct job *job)
 static void do_outbox(struct replica *replica, const struct job *job)
 {
     struct error err = {0};
-    struct journal_sent sent = {.kind = job->record_kind, .agent = job->agent, .seq0 = job->seq0, .count = job->count,
+    struct journal_sent sent = {.kind = job->record_kind,
+                                .agent = job->agent,
+                                .seq0 = job->seq0,
+                                .count = job->count,
                                 .stored = buf_view(&job->bytes)};
     if (journal_outbox_put(replica->journal, &sent, NULL, &err) == JOURNAL_FAILED)
         fail(replica->sim, err.text, replica->number);
@@ -530,7 +546,8 @@ static void add_batch(struct replica *replica, const struct batch *batch)
 {
     struct error err = {0};
     if (document_add(replica->document, batch, &err) != DOCUMENT_ADDED)
-        fail(replica->sim, err.text[0] ? err.text : "a verified batch was early or known to the document", replica->number);
+        fail(replica->sim, err.text[0] ? err.text : "a verified batch was early or known to the document",
+             replica->number);
 }
 
 static void bring_up_to_date(struct replica *replica)
@@ -700,8 +717,12 @@ static bool restore_outbox(void *self, const struct journal_sent *sent)
 static bool resend_local(void *self, const struct journal_row *row)
 {
     struct replica *replica = self;
-    struct local_batch local = {.agent = row->agent, .seq0 = row->seq0, .count = row->count, .plain = row->body,
-                                .digest = row->digest, .gesture = true};
+    struct local_batch local = {.agent = row->agent,
+                                .seq0 = row->seq0,
+                                .count = row->count,
+                                .plain = row->body,
+                                .digest = row->digest,
+                                .gesture = true};
     if (row->form == JOURNAL_LOCAL)
         session_local(replica->session, &local, replica->sim->now_ms);
     return true;
@@ -715,7 +736,8 @@ static bool load_journal(struct replica *replica, struct restored *restored, str
     bool found;
 
     if (!journal_note_get(replica->journal, "genesis", &restored->genesis, &found, err) ||
-        !journal_base_state(replica->journal, &base, err) || !journal_relay_get(replica->journal, &restored->relay, err))
+        !journal_base_state(replica->journal, &base, err) ||
+        !journal_relay_get(replica->journal, &restored->relay, err))
         return false;
     if (!base.complete)
         return true;
@@ -1113,7 +1135,7 @@ static void open_store(struct sim *sim, const char *path)
     struct error err = {0};
     struct store_options options = {.path = path, .by_hand = true};
     sim->store = store_open(&options, &err);
-    if (!sim->store) /* TODO: the first opening of a backup fails in db_open() ("-wal: No such file") */
+    if (!sim->store) /* the first opening of a backup fails in db_open() ("-wal: No such file"), the second works */
         sim->store = store_open(&options, &err);
     if (!sim->store)
         fail(sim, err.text, 99);
@@ -1223,12 +1245,13 @@ static void report_state(struct sim *sim)
         struct session_status status = {0};
         if (replica->session)
             session_status(replica->session, sim->now_ms, &status);
-        buf_addf(sim->report,
-                 "  replica %u: running %d document %d edits left %u jobs %d state %d caught up %d unacked %llu events %llu "
-                 "why %s\n",
-                 i, replica->running, replica->document != NULL, replica->edits_left, replica->jobs != NULL, status.state,
-                 status.caught_up, (unsigned long long)status.unacked_batches,
-                 (unsigned long long)(replica->document ? document_events(replica->document) : 0), status.why.text);
+        buf_addf(
+            sim->report,
+            "  replica %u: running %d document %d edits left %u jobs %d state %d caught up %d unacked %llu events %llu "
+            "why %s\n",
+            i, replica->running, replica->document != NULL, replica->edits_left, replica->jobs != NULL, status.state,
+            status.caught_up, (unsigned long long)status.unacked_batches,
+            (unsigned long long)(replica->document ? document_events(replica->document) : 0), status.why.text);
     }
 }
 
@@ -1278,7 +1301,7 @@ static void check_all(struct sim *sim)
 
 static void step(struct sim *sim)
 {
-    sim->now_ms += 1 + random_below(&sim->random, STEP_MS * 2);
+    sim->now_ms += 1 + random_below(&sim->random, STEP_MS_MAX);
     step_relay(sim);
     for (unsigned i = 0; i < sim->options->replicas; i++)
         step_replica(sim, &sim->replicas[i]);

@@ -1,12 +1,13 @@
 /*
  * sim - several people, a relay and everything that can go wrong between them, in one thread and from one seed.
  *
- * Replicas are the real document, chain, journal and session; the relay is the real core on the real store. Network, disks
- * and time are played: frames take their time, connections are cut, disks do their work later, processes die between any
- * two steps and come back with what their journal holds, the relay loses what it had not committed or is put back to an old
- * backup, and an evil one changes, drops, repeats and swaps what it passes on.
+ * Replicas are the real document, chain, journal and session; the relay is the real core on the real store. Network,
+ * disks and time are played: frames take their time, connections are cut, disks do their work later, processes die
+ * between any two steps and come back with what their journal holds, the relay loses what it had not committed or is
+ * put back to an old backup, and an evil one changes, drops, repeats and swaps what it passes on.
  *
- * Everybody types tokens, `<3.17>`, and sometimes deletes whole ones. In the end all faults stop, everybody reconnects, and
+ * Everybody types tokens, `<3.17>`, and sometimes deletes whole ones. In the end all faults stop, everybody reconnects,
+ * and
  *
  *   - all texts are equal;
  *   - every token whose batch a journal had committed, and that nobody deleted, is there exactly once;

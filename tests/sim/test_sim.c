@@ -15,8 +15,15 @@ static const struct sim_options mixes[] = {
     {.name = "relay", .replicas = 3, .edits = 12, .base_bytes = 10, .cuts = true, .relay_crashes = true},
     {.name = "restores", .replicas = 3, .edits = 12, .base_bytes = 10, .relay_crashes = true, .restores = true},
     {.name = "evil", .replicas = 3, .edits = 12, .base_bytes = 10, .evil = true},
-    {.name = "all", .replicas = 5, .edits = 8, .base_bytes = 300000, .cuts = true, .client_crashes = true,
-     .relay_crashes = true, .restores = true, .undo = true},
+    {.name = "all",
+     .replicas = 5,
+     .edits = 8,
+     .base_bytes = 300000,
+     .cuts = true,
+     .client_crashes = true,
+     .relay_crashes = true,
+     .restores = true,
+     .undo = true},
     {.name = "crowd", .replicas = 8, .edits = 5, .base_bytes = 10, .cuts = true, .client_crashes = true},
 };
 enum { MIXES = sizeof mixes / sizeof *mixes };

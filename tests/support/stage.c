@@ -221,20 +221,31 @@ static int wait_for(pid_t child)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-struct stage_result stage_run(struct stage *stage, const char *person, const char *input, const char *const *args)
+struct stage_job stage_start(struct stage *stage, const char *person, const char *input, const char *const *args)
 {
-    FILE *in = temporary(), *out = temporary(), *err = temporary();
+    struct stage_job job = {.out = temporary(), .err = temporary()};
+    FILE *in = temporary();
     fputs(input ? input : "", in);
     fflush(in);
     rewind(in);
-    pid_t child = fork();
-    if (child == 0)
-        run_child(stage, person, args, fileno(in), fileno(out), fileno(err));
-    int status = wait_for(child);
+    job.pid = fork();
+    if (job.pid == 0)
+        run_child(stage, person, args, fileno(in), fileno(job.out), fileno(job.err));
     fclose(in);
-    take_output(out, &stage->out);
-    take_output(err, &stage->err);
+    return job;
+}
+
+struct stage_result stage_finish(struct stage *stage, struct stage_job job)
+{
+    int status = wait_for(job.pid);
+    take_output(job.out, &stage->out);
+    take_output(job.err, &stage->err);
     return (struct stage_result){status, buf_string(&stage->out), buf_string(&stage->err)};
+}
+
+struct stage_result stage_run(struct stage *stage, const char *person, const char *input, const char *const *args)
+{
+    return stage_finish(stage, stage_start(stage, person, input, args));
 }
 
 /* --- the relay --- */

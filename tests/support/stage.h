@@ -11,6 +11,7 @@
 #ifndef WEFT_TESTS_STAGE_H
 #define WEFT_TESTS_STAGE_H
 
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "tests/support/vt.h"
@@ -37,6 +38,13 @@ struct stage_result {
     const char *out, *err;
 };
 struct stage_result stage_run(struct stage *stage, const char *person, const char *input, const char *const *args);
+/* The same in two steps, for several at once and for what runs until it is told to end. */
+struct stage_job {
+    pid_t pid;
+    FILE *out, *err;
+};
+struct stage_job stage_start(struct stage *stage, const char *person, const char *input, const char *const *args);
+struct stage_result stage_finish(struct stage *stage, struct stage_job job);
 
 /* A relay process on a free port, with its store in the stage's directory. */
 const char *stage_relay(struct stage *stage); /* starts it when it does not run; "ws://127.0.0.1:PORT" */

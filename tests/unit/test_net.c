@@ -110,9 +110,14 @@ static void person_start(struct person *person, struct place *place, enum access
     person->chain = chain_new(&place->keys.doc);
     bool host = access == ACCESS_ADMIN;
     struct net_config config = {
-        .session = {.keys = &person->keys, .device = &person->device, .self = person->agent, .name = "ana",
-                    .chain = person->chain, .genesis = host ? buf_view(&place->genesis) : (struct bytes){0},
-                    .create = host, .base = host ? place->base : NULL},
+        .session = {.keys = &person->keys,
+                    .device = &person->device,
+                    .self = person->agent,
+                    .name = "ana",
+                    .chain = person->chain,
+                    .genesis = host ? buf_view(&place->genesis) : (struct bytes){0},
+                    .create = host,
+                    .base = host ? place->base : NULL},
         .addresses = address,
         .address_count = 1,
     };
@@ -390,8 +395,9 @@ static void the_owner_closes_the_document_for_all(void **state)
 static bool make_certificate(struct place *place, const char *name)
 {
     char *cert = scratch_file(place->dir, name), *key = xformat("%s.key", cert);
-    char *command = xformat("openssl req -x509 -newkey ed25519 -nodes -days 2 -subj /CN=elsewhere -keyout '%s' -out '%s' "
-                            ">/dev/null 2>&1", key, cert);
+    char *command = xformat("openssl req -x509 -newkey ed25519 -nodes -days 2 -subj /CN=elsewhere "
+                            "-keyout '%s' -out '%s' >/dev/null 2>&1",
+                            key, cert);
     bool made = system(command) == 0; /* NOLINT(cert-env33-c) */
     free(command);
     place->tls_cert = cert;
@@ -403,7 +409,8 @@ static bool make_certificate(struct place *place, const char *name)
 static bool read_pin(const struct place *place, unsigned char pin[LINK_PIN_BYTES])
 {
     char *command = xformat("openssl x509 -in '%s' -pubkey -noout | openssl pkey -pubin -outform DER | "
-                            "openssl dgst -sha256 -binary", place->tls_cert);
+                            "openssl dgst -sha256 -binary",
+                            place->tls_cert);
     FILE *out = popen(command, "r"); /* NOLINT(cert-env33-c) */
     bool read = out && fread(pin, 1, LINK_PIN_BYTES, out) == LINK_PIN_BYTES;
     if (out)

@@ -145,7 +145,7 @@ static void on_moved(void *self, struct bytes link)
 
 static struct session_port port_of(struct room *room)
 {
-    return (struct session_port){room,       on_send,  on_drop, on_persist, on_acked, on_received, on_member,
+    return (struct session_port){room,       on_send, on_drop,  on_persist, on_acked, on_received, on_member,
                                  on_genesis, on_base, on_fetch, on_peer,    on_alarm, on_moved};
 }
 
@@ -252,7 +252,8 @@ static const struct message *relay_hears(struct room *room)
         return NULL;
     message_release(&room->heard);
     room->heard = (struct message){0};
-    if (!message_decode(buf_view(&room->out[room->out_read++]), MESSAGE_BY_CLIENT, &room->numbers_in, &room->heard, &err))
+    struct bytes frame = buf_view(&room->out[room->out_read++]);
+    if (!message_decode(frame, MESSAGE_BY_CLIENT, &room->numbers_in, &room->heard, &err))
         fail_msg("%s", err.text);
     return &room->heard;
 }
@@ -598,7 +599,7 @@ static void alone_in_the_document_batches_wait_longer_until_somebody_joins(void 
     type(room, "a");
     expect_kind(room, MESSAGE_RECORDS);
     type(room, "b");
-    pass_time(room, SESSION_FLUSH_MS * 2);
+    pass_time(room, 2 * (uint64_t)SESSION_FLUSH_MS);
     assert_true(hears_none_of(room, MESSAGE_RECORDS));
     say_peers(room, 2);
     persist_all(room);
@@ -1160,6 +1161,34 @@ static void somebody_not_heard_for_5_seconds_is_quiet_and_alone_means_gone(void 
     author_release(&ben);
 }
 
+static void edits_that_somebody_speaks_of_and_that_never_come_are_asked_for_and_told(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf sealed = {0};
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    say_caught_up(room);
+    struct presence presence = {.agent = ben.agent, .counter = 1, .doc_key = ben.doc_key.public_key, .head_count = 1};
+    presence.heads[0] = (struct event_id){ben.agent, 7};
+    presence_seal(&presence, &room->keys, &ben.doc_key, &sealed);
+    relay_says(room, &(struct message){.kind = MESSAGE_PRESENCE, .presence = {buf_view(&sealed)}});
+    pass_time(room, SESSION_GAP_MS);
+    assert_int_equal(room->dropped, 1);
+    connect_to(room, (struct welcome){.peers = 2});
+    assert_int_equal(expect_kind(room, MESSAGE_RESUME)->resume.place, 0);
+    say_caught_up(room);
+    for (int i = 0; i < 13; i++) {
+        pass_time(room, 2000);
+        say_peers(room, 2);
+    }
+    assert_int_equal(room->dropped, 1);
+    assert_int_equal(room->alarm, ALARM_WITHHELD);
+    assert_true(agent_id_equal(&room->alarm_agent, &ben.agent));
+    author_release(&ben);
+    buf_release(&sealed);
+}
+
 static void leaving_says_goodbye(void **state)
 {
     struct room *room = *state;
@@ -1216,6 +1245,7 @@ int main(void)
         ROOM_TEST(a_newcomer_is_sent_a_card),
         ROOM_TEST(a_members_presence_is_believed_under_its_own_key_only),
         ROOM_TEST(somebody_not_heard_for_5_seconds_is_quiet_and_alone_means_gone),
+        ROOM_TEST(edits_that_somebody_speaks_of_and_that_never_come_are_asked_for_and_told),
         ROOM_TEST(leaving_says_goodbye),
     };
     return RUN_TESTS("session", tests);

@@ -1,0 +1,124 @@
+/*
+ * session_parts - the inside of a session, for the files that make it up and nobody else:
+ *
+ *   session.c          its life, its doors, what there is to see
+ *   session_talk.c     what the relay says: handshake and the messages of a live connection
+ *   session_records.c  records: the document's beginning, members, edits
+ *   session_pulse.c    what time brings: proof of life, presence, asking for what is missing
+ */
+#ifndef WEFT_SYNC_SESSION_PARTS_H
+#define WEFT_SYNC_SESSION_PARTS_H
+
+#include "sync/session.h"
+
+/* How far the talk with the relay has come. */
+enum talk {
+    TALK_NONE,      /* no connection */
+    TALK_CHALLENGE, /* connected: the relay speaks first */
+    TALK_WELCOME,   /* HELLO and RESUME are out */
+    TALK_LIVE,
+};
+
+/* Frames the link had no room for. Only what must be said waits here: records wait in the upload. */
+struct out_queue {
+    struct buf *frames;
+    size_t count, cap;
+};
+
+struct session {
+    struct session_port port;
+    struct doc_keys keys;
+    struct device device;
+    struct sign_key doc_key;
+    struct signature certificate;
+    struct agent_id self;
+    char name[NAME_BYTES_MAX + 1];
+    bool create, pinned;
+    unsigned char relay_pin[CRYPTO_SHORT_HASH_BYTES];
+    struct buf token;
+    struct chain *chain;
+
+    struct roster roster;
+    struct inbox *inbox;
+    struct upload *upload;
+    struct peers peers;
+
+    /* the document as it began */
+    struct genesis genesis;
+    bool has_genesis, has_base;
+    struct buf genesis_stored;
+    struct buf base;        /* a joiner's, while it arrives */
+    struct rope *base_rope; /* the owner's, to be uploaded; or NULL */
+
+    /* this connection */
+    enum talk talk;
+    struct agent_numbers numbers_in, numbers_out;
+    struct out_queue out;
+    struct sign_public relay_key;
+    unsigned char nonce[32];
+    bool caught_up;
+    unsigned peer_count;
+    struct resume_point last; /* the newest place received */
+    struct resume_point safe; /* the newest in front of which nothing is missing */
+
+    /* proof of life */
+    uint64_t heard_ms, active_ms, ping_ms, offline_since_ms;
+    uint64_t ping_nonce;      /* of the ping without an answer; 0: none */
+    uint64_t ping_count;
+    uint64_t waiting_since_ms; /* since when an answer is due and nothing came; 0: none is */
+    unsigned rtt_ms;
+    uint64_t ran_ms; /* when session_run() last looked at everything */
+
+    /* what is missing */
+    uint64_t gap_check_ms; /* when to look; UINT64_MAX: nothing is in doubt */
+    uint64_t gap_since_ms; /* 0: nothing is missing */
+    struct event_id awaited; /* somebody's presence speaks of it and it is not here; the zero agent: none */
+    uint64_t awaited_since_ms, asked_ms;
+    bool gap_told, awaited_told;
+
+    /* presence */
+    struct session_view view, shown; /* wanted, sent */
+    uint64_t shown_ms, presence_counter;
+    bool card_due, show_due, ever_shown;
+
+    bool delete_due;
+    unsigned refuse_code;
+    uint64_t retry_ms;
+    struct error why;
+};
+
+/* --- session.c --- */
+
+void session_end_talk(struct session *session, uint64_t now_ms);
+/* Hangs up: something is wrong with this connection. */
+void session_drop(struct session *session, const struct error *why, uint64_t now_ms);
+/* The same, because the relay broke the protocol; adds that to *err. */
+void session_drop_broken(struct session *session, struct error *err, uint64_t now_ms);
+/* The end until somebody changes something: trying again by itself would not help. */
+void session_refuse(struct session *session, unsigned code, const struct error *why, uint64_t now_ms);
+bool session_has_room(void *self);                              /* `self`: the session; of struct upload_port */
+void session_send(void *self, const struct message *message); /* the same; always takes it */
+/* The resume point follows what has come, unless something in front of it is missing. */
+void session_advance(struct session *session);
+void session_on_refused(void *self, const struct agent_id *agent, bool forked, const struct error *why);
+
+/* --- session_talk.c --- */
+
+void session_take_message(struct session *session, const struct message *message, uint64_t now_ms);
+void session_send_delete(struct session *session);
+
+/* --- session_records.c --- */
+
+void session_take_records(struct session *session, const struct message *message, uint64_t now_ms);
+
+/* --- session_pulse.c --- */
+
+/* Does whatever is due: after everything that happened, and when time has passed. */
+void session_run(struct session *session, uint64_t now_ms);
+void session_send_presence(struct session *session, unsigned flags, uint64_t now_ms);
+/* Somebody's presence speaks of edits: they should be here soon. */
+void session_await(struct session *session, const struct presence *presence, uint64_t now_ms);
+bool session_wants_proof_soon(const struct session *session, uint64_t now_ms);
+bool session_is_silent(const struct session *session, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,270 @@
+/* What time brings: packing, pings, presence, silence, and asking for what is missing. */
+#include "sync/session_parts.h"
+
+#include <string.h>
+
+static uint64_t pace_ms(const struct session *session)
+{
+    if (session->peer_count <= 1)
+        return SESSION_FLUSH_ALONE_MS;
+    return session->rtt_ms > SESSION_SLOW_RTT_MS ? SESSION_FLUSH_SLOW_MS : SESSION_FLUSH_MS;
+}
+
+bool session_wants_proof_soon(const struct session *session, uint64_t now_ms)
+{
+    return session->peer_count > 1 || (session->active_ms && now_ms - session->active_ms < SESSION_ACTIVE_MS);
+}
+
+static uint64_t ping_due_ms(const struct session *session, uint64_t now_ms)
+{
+    if (session->talk != TALK_LIVE || session->ping_nonce)
+        return UINT64_MAX;
+    uint64_t quiet_since = session->heard_ms > session->ping_ms ? session->heard_ms : session->ping_ms;
+    uint64_t soon = quiet_since + (session_wants_proof_soon(session, now_ms) ? SESSION_PING_MS : SESSION_PING_IDLE_MS);
+    uint64_t rtt_stale = session->ping_ms + SESSION_PING_IDLE_MS; /* it is measured now and then in any case */
+    return soon < rtt_stale ? soon : rtt_stale;
+}
+
+static void ping(struct session *session, uint64_t now_ms)
+{
+    if (now_ms < ping_due_ms(session, now_ms))
+        return;
+    session->ping_nonce = ++session->ping_count;
+    session->ping_ms = now_ms;
+    struct message message = {.kind = MESSAGE_PING, .ping = {session->ping_nonce}};
+    session_send(session, &message);
+}
+
+static bool answer_is_due(const struct session *session)
+{
+    switch (session->talk) {
+    case TALK_NONE:
+        return false;
+    case TALK_CHALLENGE:
+    case TALK_WELCOME:
+        return true;
+    case TALK_LIVE:
+        break;
+    }
+    return session->ping_nonce || upload_in_flight_bytes(session->upload) > 0;
+}
+
+static void watch_silence(struct session *session, uint64_t now_ms)
+{
+    struct error err = {0};
+    if (!answer_is_due(session))
+        session->waiting_since_ms = 0;
+    else if (session->waiting_since_ms == 0)
+        session->waiting_since_ms = now_ms;
+    else if (now_ms - session->waiting_since_ms >= SESSION_DEAD_MS) {
+        error_set(&err, ERR_OFFLINE, 0, "nothing was heard from the relay for %d s", SESSION_DEAD_MS / 1000);
+        session_drop(session, &err, now_ms);
+    }
+}
+
+bool session_is_silent(const struct session *session, uint64_t now_ms)
+{
+    return session->waiting_since_ms && now_ms - session->waiting_since_ms >= SESSION_SILENT_MS;
+}
+
+static uint64_t presence_due_ms(const struct session *session)
+{
+    if (session->talk != TALK_LIVE || session->peer_count <= 1)
+        return UINT64_MAX;
+    bool soon = session->card_due || session->show_due;
+    return session->shown_ms + (soon ? SESSION_PRESENCE_GAP_MS : SESSION_PRESENCE_BEAT_MS);
+}
+
+void session_send_presence(struct session *session, unsigned flags, uint64_t now_ms)
+{
+    struct buf sealed = {0};
+    struct presence presence = {
+        .agent = session->self,
+        .counter = ++session->presence_counter,
+        .flags = flags | (session->keys.access < ACCESS_WRITE ? PRESENCE_VIEWER : 0),
+        .doc_key = session->doc_key.public_key,
+        .has_card = session->card_due,
+        .device_key = session->device.key.public_key,
+        .certificate = session->certificate,
+        .head_count = session->view.head_count,
+        .has_cursor = session->view.has_cursor,
+        .cursor = session->view.cursor,
+        .anchor = session->view.anchor,
+        .events_seen = session->view.events_seen,
+    };
+    memcpy(presence.name, session->name, sizeof presence.name);
+    memcpy(presence.heads, session->view.heads, sizeof presence.heads);
+    presence_seal(&presence, &session->keys, &session->doc_key, &sealed);
+    struct message message = {.kind = MESSAGE_PRESENCE, .presence = {buf_view(&sealed)}};
+    session_send(session, &message);
+    buf_release(&sealed);
+    session->shown = session->view;
+    session->card_due = session->show_due = false;
+    session->shown_ms = now_ms;
+}
+
+static void show(struct session *session, uint64_t now_ms)
+{
+    if (now_ms < presence_due_ms(session) || !session_has_room(session))
+        return;
+    session_send_presence(session, session->view.flags, now_ms);
+}
+
+static void age_peers(struct session *session, uint64_t now_ms)
+{
+    const struct session_peer *changed;
+    while ((changed = peers_age(&session->peers, session->talk == TALK_LIVE, now_ms)))
+        session->port.peer(session->port.self, changed);
+}
+
+static bool skip_refused(void *self, const struct agent_id *agent)
+{
+    struct session *session = self;
+    return inbox_is_refused(session->inbox, agent);
+}
+
+static bool something_is_missing(struct session *session, struct agent_id *agent, uint64_t now_ms)
+{
+    uint64_t since = inbox_waiting_since(session->inbox);
+    bool stuck = since != UINT64_MAX && now_ms - since >= SESSION_GAP_MS;
+    return (session->caught_up && upload_relay_ahead(session->upload, skip_refused, session, agent)) || stuck;
+}
+
+static void tell_withheld(struct session *session, const struct agent_id *agent)
+{
+    struct error err = {0};
+    error_set(&err, ERR_MISSING, 0, "the relay withholds edits: asked for all it has, it left something out");
+    session->port.alarm(session->port.self, ALARM_WITHHELD, agent, &err);
+    session->gap_told = true;
+}
+
+/* A new connection gets all that exceeds our vector, whatever place we have reached. */
+static void ask_again(struct session *session, uint64_t now_ms)
+{
+    struct error err = {0};
+    session->safe.place = 0;
+    error_set(&err, ERR_MISSING, 0, "edits are missing: asking the relay again");
+    session_drop(session, &err, now_ms);
+}
+
+/* Something is missing although the relay had its time: a new connection asks for all that exceeds our vector. */
+static void watch_gap(struct session *session, uint64_t now_ms)
+{
+    struct agent_id agent = {{0}};
+
+    if (session->talk != TALK_LIVE || now_ms < session->gap_check_ms)
+        return;
+    session->gap_check_ms = UINT64_MAX;
+    if (!something_is_missing(session, &agent, now_ms)) {
+        session->gap_since_ms = 0;
+        session->gap_told = false;
+        if (inbox_waiting_since(session->inbox) != UINT64_MAX)
+            session->gap_check_ms = now_ms + SESSION_GAP_MS;
+        return;
+    }
+    if (session->gap_since_ms && now_ms - session->gap_since_ms < SESSION_GAP_ALARM_MS) {
+        session->gap_check_ms = session->gap_since_ms + SESSION_GAP_ALARM_MS; /* asked already */
+        return;
+    }
+    if (session->gap_since_ms && !session->gap_told)
+        tell_withheld(session, &agent);
+    session->gap_since_ms = now_ms;
+    ask_again(session, now_ms);
+}
+
+/*
+ * The tail of a log can be held back without a gap that shows. But who writes also says, signed, what his version is:
+ * an event of it that does not arrive is asked for once, and then told.
+ */
+static bool is_awaiting(const struct session *session)
+{
+    static const struct agent_id nobody;
+    struct digest digest;
+    return !agent_id_equal(&session->awaited.agent, &nobody) && !chain_find(session->chain, &session->awaited, &digest);
+}
+
+void session_await(struct session *session, const struct presence *presence, uint64_t now_ms)
+{
+    struct digest digest;
+    if (is_awaiting(session))
+        return;
+    session->awaited = (struct event_id){0};
+    for (size_t i = 0; i < presence->head_count; i++) {
+        if (chain_find(session->chain, &presence->heads[i], &digest))
+            continue;
+        session->awaited = presence->heads[i];
+        session->awaited_since_ms = now_ms;
+        session->awaited_told = false;
+    }
+}
+
+static uint64_t ask_due_ms(const struct session *session)
+{
+    uint64_t due_ms = session->awaited_since_ms + SESSION_GAP_MS;
+    if (!session->caught_up || !is_awaiting(session) || session->asked_ms > session->awaited_since_ms)
+        return UINT64_MAX;
+    uint64_t again_ms = session->asked_ms ? session->asked_ms + SESSION_GAP_ALARM_MS : 0;
+    return due_ms > again_ms ? due_ms : again_ms;
+}
+
+static uint64_t tell_due_ms(const struct session *session)
+{
+    bool due = session->caught_up && !session->awaited_told && is_awaiting(session);
+    return due ? session->awaited_since_ms + SESSION_GAP_ALARM_MS : UINT64_MAX;
+}
+
+static void watch_awaited(struct session *session, uint64_t now_ms)
+{
+    struct error err = {0};
+    if (now_ms >= tell_due_ms(session)) {
+        error_set(&err, ERR_MISSING, 0,
+                  "edits that somebody has made do not arrive: the relay withholds them, or they cannot be sent");
+        session->awaited_told = true;
+        session->port.alarm(session->port.self, ALARM_WITHHELD, &session->awaited.agent, &err);
+    }
+    if (now_ms >= ask_due_ms(session)) {
+        session->asked_ms = now_ms;
+        ask_again(session, now_ms);
+    }
+}
+
+void session_run(struct session *session, uint64_t now_ms)
+{
+    session->ran_ms = now_ms;
+    if (session->talk == TALK_LIVE) {
+        upload_run(session->upload, pace_ms(session), now_ms);
+        show(session, now_ms);
+        ping(session, now_ms);
+        watch_gap(session, now_ms);
+        watch_awaited(session, now_ms);
+    }
+    age_peers(session, now_ms);
+    watch_silence(session, now_ms);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t silence_next_ms(const struct session *session)
+{
+    uint64_t since_ms = session->waiting_since_ms;
+    if (since_ms == 0)
+        return UINT64_MAX;
+    return session->ran_ms < since_ms + SESSION_SILENT_MS ? since_ms + SESSION_SILENT_MS : since_ms + SESSION_DEAD_MS;
+}
+
+uint64_t session_next_ms(const struct session *session)
+{
+    uint64_t next = peers_next_ms(&session->peers, session->talk == TALK_LIVE);
+    if (session->talk == TALK_NONE)
+        return next;
+    next = earlier(next, silence_next_ms(session));
+    if (session->talk != TALK_LIVE)
+        return next;
+    next = earlier(next, earlier(ask_due_ms(session), tell_due_ms(session)));
+    next = earlier(next, upload_next_ms(session->upload, pace_ms(session)));
+    next = earlier(next, earlier(ping_due_ms(session, session->ran_ms), session->gap_check_ms));
+    return session->out.count == 0 ? earlier(next, presence_due_ms(session)) : next;
+}

@@ -1,0 +1,167 @@
+/* Records on their way in: the document's beginning, who is who, edits. */
+#include "sync/session_parts.h"
+
+static void base_is_whole(struct session *session, uint64_t now_ms)
+{
+    struct digest root;
+    struct error err = {0};
+    struct rope *rope = rope_from_bytes(buf_view(&session->base));
+    genesis_base_root(rope, &root);
+    rope_free(rope);
+    if (!digest_equal(&root, &session->genesis.base_root)) {
+        error_set(&err, ERR_AUTH, 0, "the text this document began with is not the one its owner signed");
+        session_refuse(session, REFUSE_AUTH, &err, now_ms);
+        return;
+    }
+    session->has_base = true;
+    session->port.base(session->port.self, session->base.len, session->base.len, buf_view(&session->base));
+    buf_release(&session->base);
+}
+
+static void take_genesis(struct session *session, const struct record *record, uint64_t now_ms)
+{
+    struct error err = {0};
+    if (session->has_genesis)
+        return;
+    if (!genesis_open(record, &session->keys, &session->genesis, &err) || session->genesis.base_len > BASE_BYTES_MAX) {
+        error_wrap(&err, "the document on the relay does not fit this link");
+        session_refuse(session, REFUSE_AUTH, &err, now_ms);
+        return;
+    }
+    session->has_genesis = true;
+    buf_add_bytes(&session->genesis_stored, record->whole);
+    session->port.genesis(session->port.self, &session->genesis, record->whole);
+}
+
+/* The base of an empty document needs no record. */
+static void settle_empty_base(struct session *session, uint64_t now_ms)
+{
+    if (session->has_genesis && !session->has_base && session->genesis.base_len == 0)
+        base_is_whole(session, now_ms);
+}
+
+static bool open_base(struct session *session, const struct record *record, uint64_t *chunk, struct buf *bytes,
+                      struct error *err)
+{
+    if (!session->has_genesis)
+        return error_set(err, ERR_FORMAT, 0, "base text before the document's beginning");
+    if (!record_verify(record, &session->keys.doc, &session->genesis.admin, NULL))
+        return error_set(err, ERR_AUTH, 0, "base text that its owner did not sign");
+    return base_open(record, &session->keys, chunk, bytes, err);
+}
+
+static bool add_base(struct session *session, uint64_t chunk, struct bytes bytes, struct error *err)
+{
+    uint64_t next = session->base.len / BASE_CHUNK_BYTES;
+    if (chunk < next)
+        return true; /* a duplicate */
+    if (chunk > next || bytes.len > session->genesis.base_len - session->base.len)
+        return error_set(err, ERR_FORMAT, 0, "base text out of order");
+    buf_add_bytes(&session->base, bytes);
+    return true;
+}
+
+static void take_base(struct session *session, const struct record *record, uint64_t now_ms)
+{
+    struct error err = {0};
+    struct buf bytes = {0};
+    uint64_t chunk = 0;
+
+    if (session->has_base)
+        return;
+    bool added = open_base(session, record, &chunk, &bytes, &err) && add_base(session, chunk, buf_view(&bytes), &err);
+    buf_release(&bytes);
+    if (!added)
+        session_drop_broken(session, &err, now_ms);
+    else if (session->base.len == session->genesis.base_len)
+        base_is_whole(session, now_ms);
+    else
+        session->port.base(session->port.self, session->base.len, session->genesis.base_len, (struct bytes){0});
+}
+
+static void take_member(struct session *session, const struct record *record, uint64_t now_ms)
+{
+    struct member member;
+    struct error err = {0};
+
+    (void)now_ms;
+    upload_relay_has(session->upload, &record->agent, 0);
+    if (roster_find(&session->roster, &record->agent))
+        return;
+    if (!member_open(record, &session->keys, &session->genesis.write, &member, &err)) {
+        session_on_refused(session, &record->agent, false, &err);
+        return;
+    }
+    if (roster_add(&session->roster, &member, record->whole))
+        session->port.member(session->port.self, &member, record->whole, &session->safe);
+}
+
+static void take_events(struct session *session, uint64_t place, const struct record *record, uint64_t now_ms)
+{
+    struct error err = {0};
+    switch (inbox_take(session->inbox, place, record, now_ms)) {
+    case INBOX_TAKEN:
+        break;
+    case INBOX_REFUSED:
+    case INBOX_KNOWN:
+        upload_relay_has(session->upload, &record->agent, record->seq0 + record->count);
+        break;
+    case INBOX_EARLY:
+        upload_relay_has(session->upload, &record->agent, record->seq0 + record->count);
+        if (session->gap_check_ms == UINT64_MAX)
+            session->gap_check_ms = now_ms + SESSION_GAP_MS;
+        break;
+    case INBOX_FULL:
+        error_set(&err, ERR_LIMIT, 0, "the relay sends much that builds on edits it does not send");
+        session->gap_since_ms = session->gap_since_ms ? session->gap_since_ms : now_ms;
+        session->safe.place = 0;
+        session_drop(session, &err, now_ms);
+        break;
+    }
+}
+
+static void take_record(struct session *session, const struct place_record *item, uint64_t now_ms)
+{
+    struct record record;
+    struct error err = {0};
+
+    if (!record_decode(item->stored, &record, &err)) {
+        if (err.code == ERR_NEWER)
+            session_refuse(session, REFUSE_PROTOCOL, &err, now_ms);
+        else
+            session_drop_broken(session, &err, now_ms);
+        return;
+    }
+    session->last.place = item->place;
+    record_hash(item->stored, &session->last.hash);
+    switch (record.kind) {
+    case RECORD_GENESIS:
+        take_genesis(session, &record, now_ms);
+        settle_empty_base(session, now_ms);
+        break;
+    case RECORD_BASE:
+        take_base(session, &record, now_ms);
+        break;
+    case RECORD_MEMBER:
+        if (session->has_genesis)
+            take_member(session, &record, now_ms);
+        break;
+    case RECORD_EVENTS:
+        if (session->has_base)
+            take_events(session, item->place, &record, now_ms);
+        break;
+    default: /* kinds come from outside: an optional one that this weft has no use for */
+        break;
+    }
+}
+
+void session_take_records(struct session *session, const struct message *message, uint64_t now_ms)
+{
+    for (size_t i = 0; i < message->records.count && session->talk == TALK_LIVE; i++) {
+        take_record(session, &message->records.items[i], now_ms);
+        if (session->talk == TALK_LIVE)
+            inbox_settle(session->inbox);
+    }
+    if (session->talk == TALK_LIVE && session->has_base)
+        session_advance(session);
+}

@@ -1,0 +1,238 @@
+/* What the relay says: the handshake, and every message of a live connection. */
+#include "sync/session_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+
+/* --- handshake --- */
+
+static bool is_pinned_relay(const struct session *session, const struct sign_public *key)
+{
+    unsigned char hash[CRYPTO_SHORT_HASH_BYTES];
+    crypto_blake2b_128(bytes_of(key->bytes, sizeof key->bytes), hash);
+    return !session->pinned || memcmp(hash, session->relay_pin, sizeof hash) == 0;
+}
+
+static void send_hello(struct session *session)
+{
+    bool creates = session->create && session->has_genesis;
+    struct digest digest;
+    struct message hello = {.kind = MESSAGE_HELLO};
+
+    hello.hello.low = MESSAGE_PROTOCOL_LOW;
+    hello.hello.high = MESSAGE_PROTOCOL_HIGH;
+    hello.hello.doc = session->keys.doc;
+    hello.hello.device_key = session->doc_key.public_key;
+    hello_digest(&session->relay_key, session->nonce, &session->keys.doc, &session->doc_key.public_key, creates,
+                 &digest);
+    crypto_sign_digest(&session->doc_key, &digest, &hello.hello.device_proof);
+    crypto_sign_digest(&session->keys.read_key, &digest, &hello.hello.read_proof);
+    hello.hello.genesis = creates ? buf_view(&session->genesis_stored) : (struct bytes){0};
+    hello.hello.token = creates ? buf_view(&session->token) : (struct bytes){0};
+    session_send(session, &hello);
+}
+
+static void send_resume(struct session *session)
+{
+    size_t count = 0;
+    struct chain_head *heads = chain_heads(session->chain, &count);
+    count = count < MESSAGE_VECTOR_MAX ? count : MESSAGE_VECTOR_MAX;
+    struct vector_entry *vector = xmalloc((count + 1) * sizeof *vector);
+    for (size_t i = 0; i < count; i++)
+        vector[i] = (struct vector_entry){heads[i].agent, heads[i].next_seq};
+    struct message resume = {.kind = MESSAGE_RESUME};
+    resume.resume.log = session->safe.log;
+    resume.resume.place = session->safe.place;
+    resume.resume.hash = session->safe.hash;
+    resume.resume.vector = vector;
+    resume.resume.vector_count = count;
+    session_send(session, &resume);
+    free(vector);
+    free(heads);
+}
+
+static void take_challenge(struct session *session, const struct message *message, uint64_t now_ms)
+{
+    unsigned low = message->challenge.low, high = message->challenge.high;
+    struct error err = {0};
+
+    if (session->talk != TALK_CHALLENGE) {
+        error_set(&err, ERR_FORMAT, 0, "a second challenge");
+        session_drop_broken(session, &err, now_ms);
+        return;
+    }
+    if (low > MESSAGE_PROTOCOL_HIGH || high < MESSAGE_PROTOCOL_LOW) {
+        error_set(&err, ERR_NEWER, 0, "the relay speaks weft.%u, this is weft.%u: update %s", low,
+                  MESSAGE_PROTOCOL_HIGH, low > MESSAGE_PROTOCOL_HIGH ? "weft" : "the relay");
+        session_refuse(session, REFUSE_PROTOCOL, &err, now_ms);
+        return;
+    }
+    if (!is_pinned_relay(session, &message->challenge.relay_key)) {
+        error_set(&err, ERR_AUTH, 0, "the relay is not the one this link names (its key differs)");
+        session_refuse(session, REFUSE_AUTH, &err, now_ms);
+        return;
+    }
+    session->relay_key = message->challenge.relay_key;
+    memcpy(session->nonce, message->challenge.nonce, sizeof session->nonce);
+    session->talk = TALK_WELCOME;
+    send_hello(session);
+    send_resume(session);
+}
+
+static void set_peers(struct session *session, unsigned count)
+{
+    if (count > session->peer_count)
+        session->card_due = true;
+    if (count != session->peer_count)
+        upload_hurry(session->upload);
+    if (count <= 1)
+        peers_leave_all(&session->peers);
+    session->peer_count = count;
+}
+
+void session_send_delete(struct session *session)
+{
+    struct digest digest;
+    struct message message = {.kind = MESSAGE_DELETE};
+    if (!session->delete_due || session->keys.access < ACCESS_ADMIN)
+        return;
+    delete_digest(&session->relay_key, session->nonce, &session->keys.doc, &digest);
+    crypto_sign_digest(&session->keys.admin_key, &digest, &message.delete_request.proof);
+    session_send(session, &message);
+    session->delete_due = false;
+}
+
+static void take_welcome(struct session *session, const struct message *message, uint64_t now_ms)
+{
+    struct error err = {0};
+    if (session->talk != TALK_WELCOME) {
+        error_set(&err, ERR_FORMAT, 0, "a welcome out of turn");
+        session_drop_broken(session, &err, now_ms);
+        return;
+    }
+    session->talk = TALK_LIVE;
+    session->refuse_code = 0;
+    session->retry_ms = 0;
+    session->why = (struct error){0};
+    if (!digest_equal(&session->safe.log, &message->welcome.log))
+        session->safe = (struct resume_point){.log = message->welcome.log};
+    session->last = session->safe;
+    set_peers(session, message->welcome.peers);
+    session->card_due = true;
+    upload_welcome(session->upload, message->welcome.vector, message->welcome.vector_count, message->welcome.head,
+                   now_ms);
+    session_send_delete(session);
+}
+
+/* What a relay says when all is well but not now: the caller comes back by itself. */
+static bool is_passing(unsigned code)
+{
+    return code == REFUSE_LIMIT || code == REFUSE_RESUME || code == REFUSE_STOPPING || code == REFUSE_ORDER;
+}
+
+static void take_refuse(struct session *session, const struct message *message, uint64_t now_ms)
+{
+    struct error err = {0};
+    struct bytes text = message->refuse.text;
+    unsigned code = message->refuse.code;
+
+    error_set(&err, code == REFUSE_AUTH ? ERR_AUTH : ERR_OFFLINE, (int)code, "the relay says: %.*s", (int)text.len,
+              (const char *)text.data);
+    session->retry_ms = message->refuse.retry_ms;
+    if (is_passing(code))
+        session_drop(session, &err, now_ms);
+    else
+        session_refuse(session, code, &err, now_ms);
+}
+
+/* --- the rest of what a relay says --- */
+
+static void take_presence(struct session *session, struct bytes sealed, uint64_t now_ms)
+{
+    struct presence presence = {0};
+    struct error err = {0};
+    if (!presence_open(sealed, &session->keys, &presence, &err) || agent_id_equal(&presence.agent, &session->self))
+        return; /* nothing is lost by an unreadable one: the next comes in two seconds */
+    const struct session_peer *peer = peers_hear(&session->peers, &session->roster, &presence, now_ms);
+    if (!peer)
+        return;
+    session_await(session, &presence, now_ms);
+    session->port.peer(session->port.self, peer);
+}
+
+static void take_pong(struct session *session, uint64_t nonce, uint64_t now_ms)
+{
+    if (nonce != session->ping_nonce || nonce == 0)
+        return;
+    uint64_t rtt_ms = now_ms - session->ping_ms;
+    session->rtt_ms = rtt_ms > 0 ? (unsigned)rtt_ms : 1;
+    session->ping_nonce = 0;
+}
+
+static void send_pong(struct session *session, uint64_t nonce)
+{
+    struct message pong = {.kind = MESSAGE_PONG, .ping = {nonce}};
+    if (session->out.count < 16) /* pings without end must not fill our memory */
+        session_send(session, &pong);
+}
+
+static void take_live(struct session *session, const struct message *message, uint64_t now_ms)
+{
+    switch (message->kind) {
+    case MESSAGE_RECORDS:
+        session_take_records(session, message, now_ms);
+        break;
+    case MESSAGE_CAUGHT_UP:
+        session->caught_up = true;
+        session->gap_check_ms = now_ms + SESSION_GAP_MS;
+        break;
+    case MESSAGE_ACK:
+        upload_ack(session->upload, message->ack.ordinal);
+        break;
+    case MESSAGE_REJECT:
+        upload_reject(session->upload, message->reject.ordinal, message->reject.code, message->reject.text, now_ms);
+        break;
+    case MESSAGE_PRESENCE:
+        take_presence(session, message->presence.sealed, now_ms);
+        break;
+    case MESSAGE_PEERS:
+        set_peers(session, message->peers.count);
+        break;
+    case MESSAGE_MOVED:
+        session->port.moved(session->port.self, message->moved.link);
+        break;
+    case MESSAGE_CHALLENGE:
+    case MESSAGE_HELLO:
+    case MESSAGE_RESUME:
+    case MESSAGE_WELCOME:
+    case MESSAGE_REFUSE:
+    case MESSAGE_REOFFER:
+    case MESSAGE_PING:
+    case MESSAGE_PONG:
+    case MESSAGE_DELETE:
+        break; /* taken before, or refused by message_decode() */
+    }
+}
+
+void session_take_message(struct session *session, const struct message *message, uint64_t now_ms)
+{
+    struct error err = {0};
+    if (message->kind == MESSAGE_CHALLENGE)
+        take_challenge(session, message, now_ms);
+    else if (message->kind == MESSAGE_WELCOME)
+        take_welcome(session, message, now_ms);
+    else if (message->kind == MESSAGE_REFUSE)
+        take_refuse(session, message, now_ms);
+    else if (message->kind == MESSAGE_PING)
+        send_pong(session, message->ping.nonce);
+    else if (message->kind == MESSAGE_PONG)
+        take_pong(session, message->ping.nonce, now_ms);
+    else if (session->talk == TALK_LIVE)
+        take_live(session, message, now_ms);
+    else if (message->kind != MESSAGE_PEERS && message->kind != MESSAGE_PRESENCE) {
+        error_set(&err, ERR_FORMAT, 0, "records before the welcome");
+        session_drop_broken(session, &err, now_ms);
+    }
+}

@@ -1,0 +1,592 @@
+/* What scripts and hosts do without a screen: cat, apply, verify, links, docs, forget, sync, relay and the rest. */
+#include "tests/support/support.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+#include "tests/support/scratch.h"
+#include "tests/support/stage.h"
+
+#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
+#define MARKER "never-to-leave-this-machine"
+
+static int setup(void **state)
+{
+    *state = stage_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    stage_free(*state);
+    return 0;
+}
+
+/* A relay of somebody's own outlives the program that started it, also when a test fails. */
+static int teardown_own_relay(void **state)
+{
+    (void)stage_run(*state, "ada", NULL, ARGS("relay", "stop"));
+    return teardown(state);
+}
+
+/* --- saying what is expected --- */
+
+static void expect_status(struct stage_result result, int status)
+{
+    if (result.status != status)
+        fail_msg("ended with %d, not %d: %s%s", result.status, status, result.out, result.err);
+}
+
+static void expect_has(const char *text, const char *part)
+{
+    if (!strstr(text, part))
+        fail_msg("\"%s\" is not in: %s", part, text);
+}
+
+static void expect_cat(struct stage *stage, const char *person, const char *target, const char *text)
+{
+    struct stage_result result = stage_run(stage, person, NULL, ARGS("cat", target));
+    expect_status(result, 0);
+    assert_string_equal(result.out, text);
+}
+
+static void apply(struct stage *stage, const char *person, const char *target, const char *lines)
+{
+    struct stage_result result = stage_run(stage, person, lines, ARGS("apply", target));
+    expect_status(result, 0);
+}
+
+/* The line of `weft verify` that begins with `word`; heap string. */
+static char *verified(struct stage *stage, const char *person, const char *target, const char *word)
+{
+    struct stage_result result = stage_run(stage, person, NULL, ARGS("verify", target));
+    expect_status(result, 0);
+    const char *line = strstr(result.out, word);
+    if (!line)
+        fail_msg("no %s in: %s", word, result.out);
+    return xstrndup(line, strcspn(line, "\n"));
+}
+
+static char *text_of_edit(unsigned long number)
+{
+    return xformat("{\"at\": \"end\", \"insert\": \"line %lu\\n\"}\n", number);
+}
+
+/* --- cat, apply, verify by link --- */
+
+static void both_links_print_the_shared_text(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\ntwo");
+    char *edit = stage_share(stage, "ada", "notes.md", "edit");
+    char *view = stage_share(stage, "ada", "notes.md", "view");
+    assert_string_not_equal(edit, view);
+    expect_cat(stage, "lin", edit, "one\ntwo");
+    expect_cat(stage, "bo", view, "one\ntwo");
+    assert_false(stage_exists(stage, "bo.state"));
+    free(edit);
+    free(view);
+}
+
+static void two_scripts_at_once_end_with_one_text(void **state)
+{
+    enum { EDITS = 200 };
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    struct buf lin = {0}, bo = {0};
+    for (int i = 0; i < EDITS; i++) {
+        buf_addf(&lin, "{\"at\": \"end\", \"insert\": \"lin %d\\n\"}\n", i);
+        buf_addf(&bo, "{\"at\": 0, \"insert\": \"bo %d\\n\"}\n", i);
+    }
+    struct stage_job jobs[] = {stage_start(stage, "lin", buf_string(&lin), ARGS("apply", link)),
+                               stage_start(stage, "bo", buf_string(&bo), ARGS("apply", link))};
+    expect_status(stage_finish(stage, jobs[0]), 0);
+    expect_status(stage_finish(stage, jobs[1]), 0);
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("cat", link));
+    expect_status(result, 0);
+    size_t lines = 0;
+    for (const char *at = result.out; (at = strchr(at, '\n')); at++)
+        lines++;
+    assert_int_equal(lines, 2 * EDITS);
+    expect_has(result.out, "lin 199\n");
+    expect_has(result.out, "bo 199\n");
+    char *seen_by_bo = verified(stage, "bo", link, "text "), *seen_by_lin = verified(stage, "lin", link, "text ");
+    assert_string_equal(seen_by_bo, seen_by_lin);
+    free(seen_by_bo);
+    free(seen_by_lin);
+    buf_release(&lin);
+    buf_release(&bo);
+    free(link);
+}
+
+static void a_view_link_applies_nothing(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "mine\n");
+    char *view = stage_share(stage, "ada", "notes.md", "view");
+    struct stage_result result = stage_run(stage, "lin", "{\"at\": 0, \"insert\": \"x\"}\n", ARGS("apply", view));
+    expect_status(result, 1);
+    expect_has(result.err, "view-only");
+    expect_cat(stage, "lin", view, "mine\n");
+    free(view);
+}
+
+static void everybody_verifies_the_same_text_and_version(void **state)
+{
+    static const char *const words[] = {"text ", "version "};
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    char *edit = stage_share(stage, "ada", "notes.md", "edit");
+    char *view = stage_share(stage, "ada", "notes.md", "view");
+    apply(stage, "lin", edit, "{\"at\": 0, \"insert\": \"zero\\n\"}\n");
+    apply(stage, "ada", "notes.md", "{\"at\": \"end\", \"insert\": \"two\\n\"}\n");
+    free(stage_share(stage, "ada", "notes.md", "edit")); /* ends when the journal has what lin wrote */
+    for (size_t i = 0; i < 2; i++) {
+        char *by_edit = verified(stage, "lin", edit, words[i]), *by_view = verified(stage, "bo", view, words[i]);
+        char *by_file = verified(stage, "ada", "notes.md", words[i]);
+        assert_string_equal(by_edit, by_view);
+        assert_string_equal(by_edit, by_file);
+        free(by_edit);
+        free(by_view);
+        free(by_file);
+    }
+    free(edit);
+    free(view);
+}
+
+static void what_was_typed_before_sharing_never_leaves(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "public\n");
+    apply(stage, "ada", "notes.md", "{\"at\": 0, \"insert\": \"" MARKER "\"}\n");
+    expect_cat(stage, "ada", "notes.md", MARKER "public\n");
+    char *deletion = xformat("{\"at\": 0, \"delete\": %zu}\n", strlen(MARKER));
+    apply(stage, "ada", "notes.md", deletion);
+    free(deletion);
+    char *view = stage_share(stage, "ada", "notes.md", "view");
+    expect_cat(stage, "lin", view, "public\n");
+    char *checked = verified(stage, "lin", view, "checked ");
+    expect_has(checked, "checked 0 batches of 0 agents");
+    free(checked);
+    expect_status(stage_run(stage, "lin", NULL, ARGS("verify", view)), 0);
+    stage_relay_signal(stage, SIGTERM);
+    assert_false(scratch_contains(stage_dir(stage), MARKER)); /* the journal is sealed, so nothing has it in the clear */
+    free(view);
+}
+
+static void what_the_relay_acknowledged_survives_its_kill_9(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    for (unsigned long i = 0; i < 5; i++) {
+        char *edit = text_of_edit(i);
+        apply(stage, "lin", link, edit);
+        free(edit);
+        stage_relay_restart(stage);
+    }
+    expect_cat(stage, "bo", link, "one\nline 0\nline 1\nline 2\nline 3\nline 4\n");
+    free(link);
+}
+
+static void a_relay_that_is_away_is_said(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    stage_relay_signal(stage, SIGKILL);
+    struct stage_job jobs[] = {stage_start(stage, "lin", NULL, ARGS("cat", link)),
+                               stage_start(stage, "bo", "{\"at\": 0, \"insert\": \"x\"}", ARGS("apply", link))};
+    for (size_t i = 0; i < 2; i++) {
+        struct stage_result result = stage_finish(stage, jobs[i]);
+        expect_status(result, 1);
+        assert_string_equal(result.out, "");
+        expect_has(result.err, "weft ");
+    }
+    free(link);
+}
+
+/* --- cat and apply of a file --- */
+
+static void cat_prints_what_the_file_does_not_have_yet(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
+    expect_status(result, 1);
+    stage_write(stage, "notes.md", "in file\n");
+    expect_cat(stage, "ada", "notes.md", "in file\n");
+    assert_false(stage_exists(stage, "ada.state"));
+    result = stage_run(stage, "ada", "{\"at\": 0, \"insert\": \"not \"}\n", ARGS("apply", "--no-save", "notes.md"));
+    expect_status(result, 0);
+    stage_expect_file(stage, "notes.md", "in file\n");
+    result = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
+    assert_string_equal(result.out, "not in file\n");
+    assert_string_equal(result.err, "");
+    stage_write(stage, "notes.md", "of another program\n");
+    result = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
+    assert_string_equal(result.out, "not in file\n");
+    expect_has(result.err, "changed by another program");
+    result = stage_run(stage, "ada", NULL, ARGS("cat", "--disk", "notes.md"));
+    assert_string_equal(result.out, "of another program\n");
+    assert_string_equal(result.err, "");
+}
+
+static void apply_writes_the_file_unless_an_editor_has_it(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    apply(stage, "ada", "notes.md", "{\"at\": 0, \"delete\": 1, \"insert\": \"T\"}\n{\"at\": \"end\", \"insert\": \"end\\n\"}");
+    stage_expect_file(stage, "notes.md", "Text\nend\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect_row_has(vt, 0, "Text");
+    apply(stage, "ada", "notes.md", "{\"at\": 0, \"insert\": \"A \"}\n");
+    vt_expect_row_has(vt, 0, "A Text");
+    stage_expect_file(stage, "notes.md", "Text\nend\n");
+    vt_ctrl(vt, 's');
+    vt_expect(vt, "Saved notes.md");
+    stage_expect_file(stage, "notes.md", "A Text\nend\n");
+    vt_free(vt);
+}
+
+static void a_bad_line_is_named_and_what_came_before_it_stands(void **state)
+{
+    static const struct {
+        const char *line, *says;
+    } bad[] = {{"{\"at\": 100}", "line 3"},        {"{\"at\": 0, \"delete\": 100}", "line 3"},
+               {"{\"at\": -1}", "line 3"},         {"{\"insert\": \"x\"}", "line 3"},
+               {"not json", "line 3"},             {"{\"at\": 0, \"inserted\": \"x\"}", "\"inserted\" means nothing here"},
+               {"{\"at\": 0, \"insert\": 5}", "a text in quotes"}};
+    struct stage *stage = *state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char *path = xformat("notes%zu.md", i);
+        char *input = xformat("{\"at\": 0, \"insert\": \"kept\"}\n\n%s\n{\"at\": 0, \"insert\": \"after\"}\n", bad[i].line);
+        stage_write(stage, path, "");
+        struct stage_result result = stage_run(stage, "ada", input, ARGS("apply", path));
+        assert_in_range(result.status, 1, 2);
+        expect_has(result.err, bad[i].says);
+        assert_ptr_equal(strchr(result.err, '\n'), result.err + strlen(result.err) - 1);
+        expect_cat(stage, "ada", path, "kept");
+        stage_expect_file(stage, path, "kept");
+        free(path);
+        free(input);
+    }
+}
+
+static void two_scripts_at_once_on_one_file_write_it_whole(void **state)
+{
+    enum { ROUNDS = 5, EDITS = 50 };
+    struct stage *stage = *state;
+    struct buf input = {0};
+    for (int i = 0; i < EDITS; i++)
+        buf_add_string(&input, "{\"at\": \"end\", \"insert\": \"x\"}\n");
+    for (int round = 0; round < ROUNDS; round++) {
+        char *path = xformat("notes%d.md", round);
+        stage_write(stage, path, "");
+        struct stage_job jobs[] = {stage_start(stage, "ada", buf_string(&input), ARGS("apply", path)),
+                                   stage_start(stage, "ada", buf_string(&input), ARGS("apply", path))};
+        expect_status(stage_finish(stage, jobs[0]), 0);
+        expect_status(stage_finish(stage, jobs[1]), 0);
+        char *text = stage_read(stage, path);
+        assert_int_equal(strlen(text), 2 * EDITS);
+        expect_cat(stage, "ada", path, text);
+        free(text);
+        free(path);
+    }
+    buf_release(&input);
+}
+
+static void many_lines_are_taken_in_one_go(void **state)
+{
+    enum { EDITS = 5000 };
+    struct stage *stage = *state;
+    struct buf input = {0};
+    stage_write(stage, "notes.md", "");
+    for (int i = 0; i < EDITS; i++)
+        buf_addf(&input, "{\"at\": %d, \"insert\": \"x\"}\n", i);
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    apply(stage, "lin", link, buf_string(&input));
+    char *text = verified(stage, "bo", link, "text ");
+    expect_has(text, "5000 bytes");
+    free(text);
+    apply(stage, "ada", "other.md", buf_string(&input));
+    text = stage_read(stage, "other.md");
+    assert_int_equal(strlen(text), EDITS);
+    free(text);
+    free(link);
+    buf_release(&input);
+}
+
+/* --- rooms --- */
+
+static void links_are_shown_until_sharing_ends(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    expect_status(stage_run(stage, "ada", NULL, ARGS("links", "notes.md")), 1);
+    expect_status(stage_run(stage, "ada", NULL, ARGS("unshare", "notes.md")), 2);
+    char *edit = stage_share(stage, "ada", "notes.md", "edit");
+    char *view = stage_share(stage, "ada", "notes.md", "view");
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("links", "notes.md"));
+    expect_status(result, 0);
+    char *both = xformat("edit %s\nview %s\n", edit, view);
+    assert_string_equal(result.out, both);
+    expect_status(stage_run(stage, "ada", NULL, ARGS("unshare", "notes.md")), 0);
+    expect_status(stage_run(stage, "ada", NULL, ARGS("links", "notes.md")), 1);
+    expect_cat(stage, "lin", view, "one\n"); /* the room goes on for the others */
+    expect_cat(stage, "ada", "notes.md", "one\n");
+    free(both);
+    free(edit);
+    free(view);
+}
+
+static void a_closed_room_lets_nobody_in(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    char *edit = stage_share(stage, "ada", "notes.md", "edit");
+    expect_status(stage_run(stage, "ada", NULL, ARGS("unshare", "--close", "notes.md")), 0);
+    struct stage_result result = stage_run(stage, "lin", NULL, ARGS("cat", edit));
+    expect_status(result, 1);
+    expect_has(result.err, "closed");
+    expect_cat(stage, "ada", "notes.md", "one\n");
+    free(edit);
+}
+
+static void sync_writes_what_the_room_writes_and_reads_what_the_disk_says(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\ntwo\nthree\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    struct stage_job sync = stage_start(stage, "ada", NULL, ARGS("sync", "notes.md"));
+    apply(stage, "lin", link, "{\"at\": 0, \"insert\": \"zero\\n\"}\n");
+    stage_expect_file(stage, "notes.md", "zero\none\ntwo\nthree\n");
+    stage_write(stage, "notes.md", "zero\none\ntwo\nthree\nfour\n");
+    for (int tries = 0; tries < 100; tries++) {
+        struct stage_result result = stage_run(stage, "lin", NULL, ARGS("cat", link));
+        if (strcmp(result.out, "zero\none\ntwo\nthree\nfour\n") == 0)
+            break;
+        assert_int_not_equal(tries, 99);
+    }
+    kill(sync.pid, SIGTERM);
+    expect_status(stage_finish(stage, sync), 0);
+    sync = stage_start(stage, "ada", NULL, ARGS("sync", "notes.md"));
+    apply(stage, "lin", link, "{\"at\": 0, \"delete\": 5}\n");
+    stage_expect_file(stage, "notes.md", "one\ntwo\nthree\nfour\n");
+    kill(sync.pid, SIGINT);
+    expect_status(stage_finish(stage, sync), 130);
+    free(link);
+}
+
+static void sync_never_writes_over_a_file_that_is_nearly_all_different(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\ntwo\nthree\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    stage_write(stage, "notes.md", "something else\n");
+    struct stage_job sync = stage_start(stage, "ada", NULL, ARGS("sync", "notes.md", "other.md"));
+    expect_status(stage_finish(stage, sync), 2); /* other.md is not shared */
+    sync = stage_start(stage, "ada", NULL, ARGS("sync", "notes.md"));
+    apply(stage, "lin", link, "{\"at\": 0, \"insert\": \"zero\\n\"}\n");
+    struct stage_result result = stage_run(stage, "ada", "{\"at\": \"end\", \"insert\": \"four\\n\"}", ARGS("apply", "notes.md"));
+    expect_status(result, 1);
+    expect_has(result.err, "nearly all different");
+    kill(sync.pid, SIGTERM);
+    result = stage_finish(stage, sync);
+    expect_status(result, 0);
+    expect_has(result.err, "nearly all different");
+    stage_expect_file(stage, "notes.md", "something else\n");
+    expect_cat(stage, "lin", link, "zero\none\ntwo\nthree\nfour\n");
+    free(link);
+}
+
+/* --- what is kept --- */
+
+static void forgetting_leaves_the_file_and_nothing_else(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("docs"));
+    expect_status(result, 0);
+    assert_string_equal(result.out, "");
+    stage_write(stage, "notes.md", "one\n");
+    stage_write(stage, "shared.md", "two\n");
+    apply(stage, "ada", "notes.md", "{\"at\": 0, \"insert\": \"zero\\n\"}\n");
+    free(stage_share(stage, "ada", "shared.md", "edit"));
+    result = stage_run(stage, "ada", NULL, ARGS("docs"));
+    expect_has(result.out, "private ");
+    expect_has(result.out, "/notes.md\n");
+    expect_has(result.out, "shared ");
+    expect_has(result.out, "/shared.md\n");
+    result = stage_run(stage, "ada", NULL, ARGS("forget", "shared.md"));
+    assert_int_not_equal(result.status, 0);
+    expect_has(result.err, "shared.md is shared");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "zero");
+    vt_type(vt, "x");
+    vt_expect(vt, "xzero");
+    result = stage_run(stage, "ada", NULL, ARGS("forget", "notes.md"));
+    expect_status(result, 1);
+    expect_has(result.err, "open");
+    vt_type(vt, VT_BACKSPACE);
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    expect_status(stage_run(stage, "ada", NULL, ARGS("forget", "--all")), 0);
+    result = stage_run(stage, "ada", NULL, ARGS("docs"));
+    assert_null(strstr(result.out, "notes.md"));
+    expect_has(result.out, "shared.md");
+    expect_status(stage_run(stage, "ada", NULL, ARGS("forget", "--force", "shared.md")), 0);
+    result = stage_run(stage, "ada", NULL, ARGS("docs"));
+    assert_string_equal(result.out, "");
+    assert_false(scratch_contains(stage_dir(stage), "/notes.md"));
+    stage_expect_file(stage, "notes.md", "zero\none\n");
+    expect_status(stage_run(stage, "ada", NULL, ARGS("forget", "notes.md")), 1);
+}
+
+static void the_admin_link_owns_the_document(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    expect_status(stage_run(stage, "ada", NULL, ARGS("key", "export", "notes.md")), 1);
+    free(stage_share(stage, "ada", "notes.md", "edit"));
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("key", "export", "notes.md"));
+    expect_status(result, 0);
+    expect_has(result.out, "admin weft+ws://");
+    char *link = xstrndup(result.out + strlen("admin "), strcspn(result.out, "\n") - strlen("admin "));
+    expect_cat(stage, "lin", link, "one\n");
+    result = stage_run(stage, "ada", NULL, ARGS("key", "show"));
+    expect_status(result, 0);
+    assert_int_equal(strlen(result.out), strlen("8f3a 91c2 07de\n"));
+    free(link);
+}
+
+static void a_name_is_kept_in_the_configuration(void **state)
+{
+    struct stage *stage = *state;
+    expect_status(stage_run(stage, "ada", NULL, ARGS("config", "name", "Ada L.")), 0);
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("config"));
+    expect_status(result, 0);
+    expect_has(result.out, "Ada L.");
+    expect_has(result.out, "/ada.config/weft/config.json");
+    expect_status(stage_run(stage, "ada", NULL, ARGS("config", "nmae", "Ada")), 2);
+}
+
+static void the_doctor_finds_a_healthy_machine_healthy(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("doctor"));
+    expect_has(result.out, "ok       journal: ");
+    expect_has(result.out, "ok       relay: ");
+    expect_has(result.out, "ok       device key: ");
+    stage_write(stage, "ada.state/weft/device.key", "");
+    result = stage_run(stage, "ada", NULL, ARGS("doctor"));
+    expect_status(result, 1);
+    expect_has(result.out, "problem ");
+}
+
+/* --- relays --- */
+
+static void an_operator_sees_sizes_and_removes_documents(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    char *store = xformat("sqlite:%s/relay.db", stage_dir(stage));
+    struct stage_result result = stage_run(stage, "relay", NULL, ARGS("relay", "ls", "--store", store));
+    expect_status(result, 0);
+    char *doc = xstrndup(result.out, strcspn(result.out, " "));
+    assert_int_equal(strlen(doc), 32);
+    expect_status(stage_run(stage, "relay", NULL, ARGS("relay", "stat", "--store", store)), 0);
+    expect_status(stage_run(stage, "relay", NULL, ARGS("relay", "backup", "copy.db", "--store", store)), 0);
+    assert_true(stage_exists(stage, "copy.db"));
+    expect_status(stage_run(stage, "relay", NULL, ARGS("relay", "rm", doc, "--store", store)), 0);
+    stage_relay_restart(stage);
+    expect_status(stage_run(stage, "lin", NULL, ARGS("cat", link)), 1);
+    expect_status(stage_run(stage, "relay", NULL, ARGS("relay", "--max-total", "10X", "--store", store)), 2);
+    expect_status(stage_run(stage, "relay", NULL, ARGS("relay", "lss", "--store", store)), 2);
+    free(doc);
+    free(store);
+    free(link);
+}
+
+static void a_relay_ends_in_order_when_it_is_interrupted(void **state)
+{
+    struct stage *stage = *state;
+    char *store = xformat("sqlite:%s/own.db", stage_dir(stage));
+    struct stage_job job = stage_start(stage, "ada", NULL, ARGS("relay", "--listen", "127.0.0.1:0", "--store", store));
+    char *lock = xstrdup("own.db.key");
+    while (!stage_exists(stage, lock))
+        assert_int_equal(kill(job.pid, 0), 0);
+    kill(job.pid, SIGINT);
+    struct stage_result result = stage_finish(stage, job);
+    expect_status(result, 0);
+    free(lock);
+    free(store);
+}
+
+static void sharing_without_a_relay_starts_one_that_stays(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "one.md", "one\n");
+    stage_write(stage, "two.md", "two\n");
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("relay", "status"));
+    assert_string_equal(result.out, "not running\n");
+    struct stage_job jobs[] = {stage_start(stage, "ada", NULL, ARGS("share", "--no-edit", "one.md")),
+                               stage_start(stage, "ada", NULL, ARGS("share", "--no-edit", "two.md"))};
+    char *links[2];
+    for (size_t i = 0; i < 2; i++) {
+        result = stage_finish(stage, jobs[i]);
+        expect_status(result, 0);
+        expect_has(result.out, "edit weft+ws://127.0.0.1:");
+        links[i] = xstrndup(result.out + strlen("edit "), strcspn(result.out, "\n") - strlen("edit "));
+    }
+    result = stage_run(stage, "ada", NULL, ARGS("relay", "status"));
+    expect_has(result.out, "running: process ");
+    expect_cat(stage, "lin", links[0], "one\n");
+    expect_cat(stage, "lin", links[1], "two\n");
+    char *before = stage_read(stage, "ada.state/weft/relay/port");
+    expect_status(stage_run(stage, "ada", NULL, ARGS("relay", "stop")), 0);
+    result = stage_run(stage, "ada", NULL, ARGS("relay", "status"));
+    assert_string_equal(result.out, "not running\n");
+    expect_status(stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "one.md")), 0); /* it is started again */
+    char *after = stage_read(stage, "ada.state/weft/relay/port");
+    assert_string_equal(before, after);
+    expect_cat(stage, "lin", links[1], "two\n");
+    for (size_t i = 0; i < 2; i++)
+        free(links[i]);
+    free(before);
+    free(after);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(both_links_print_the_shared_text),
+        TEST(two_scripts_at_once_end_with_one_text),
+        TEST(a_view_link_applies_nothing),
+        TEST(everybody_verifies_the_same_text_and_version),
+        TEST(what_was_typed_before_sharing_never_leaves),
+        TEST(what_the_relay_acknowledged_survives_its_kill_9),
+        TEST(a_relay_that_is_away_is_said),
+        TEST(cat_prints_what_the_file_does_not_have_yet),
+        TEST(apply_writes_the_file_unless_an_editor_has_it),
+        TEST(a_bad_line_is_named_and_what_came_before_it_stands),
+        TEST(two_scripts_at_once_on_one_file_write_it_whole),
+        TEST(many_lines_are_taken_in_one_go),
+        TEST(links_are_shown_until_sharing_ends),
+        TEST(a_closed_room_lets_nobody_in),
+        TEST(sync_writes_what_the_room_writes_and_reads_what_the_disk_says),
+        TEST(sync_never_writes_over_a_file_that_is_nearly_all_different),
+        TEST(forgetting_leaves_the_file_and_nothing_else),
+        TEST(the_admin_link_owns_the_document),
+        TEST(a_name_is_kept_in_the_configuration),
+        TEST(the_doctor_finds_a_healthy_machine_healthy),
+        TEST(an_operator_sees_sizes_and_removes_documents),
+        TEST(a_relay_ends_in_order_when_it_is_interrupted),
+        cmocka_unit_test_setup_teardown(sharing_without_a_relay_starts_one_that_stays, setup, teardown_own_relay),
+    };
+    return RUN_TESTS("verbs", tests);
+}
