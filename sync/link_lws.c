@@ -129,7 +129,12 @@ static void free_ended(struct link *link)
 static int unix_socket(const char *path, struct sockaddr_storage *to, socklen_t *len)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    snprintf(name.sun_path, sizeof name.sun_path, "%s", path);
+    size_t path_len = strlen(path);
+    if (path_len >= sizeof name.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(name.sun_path, path, path_len + 1);
     memcpy(to, &name, sizeof name);
     *len = sizeof name;
     return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
