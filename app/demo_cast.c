@@ -105,8 +105,8 @@ bool cast_start(struct cast *cast, enum actor actor, struct error *err)
 
 static bool make_dir(struct cast *cast, struct error *err)
 {
-    const char *runtime = getenv("XDG_RUNTIME_DIR"), *temporary = getenv("TMPDIR");
-    const char *below = temporary && *temporary ? temporary : runtime && *runtime ? runtime : "/tmp";
+    const char *temporary = getenv("TMPDIR");
+    const char *below = temporary && *temporary ? temporary : "/tmp";
     cast->dir = xformat("%s/weft-demo-XXXXXX", below);
     if (!mkdtemp(cast->dir))
         return error_errno(err, "cannot make %s", cast->dir);
