@@ -223,8 +223,10 @@ static void watch_awaited(struct session *session, uint64_t now_ms)
         session->port.alarm(session->port.self, ALARM_WITHHELD, &session->awaited.agent, &err);
     }
     if (now_ms >= ask_due_ms(session)) {
+        struct event_id awaited = session->awaited;
         session->asked_ms = now_ms;
         ask_again(session, now_ms);
+        session->awaited = awaited; /* we hung up ourselves: its time goes on */
     }
 }
 

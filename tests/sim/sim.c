@@ -1014,6 +1014,19 @@ static void undo(struct replica *replica, const struct buf *before)
     patch_release(&patch);
 }
 
+/* Others hear what our version is now. */
+static void show_version(struct replica *replica)
+{
+    struct session_view view = {.events_seen = document_events(replica->document)};
+    struct version version = {0};
+    document_version(replica->document, &version);
+    view.head_count = version.count <= PRESENCE_HEADS_MAX ? version.count : 0;
+    for (size_t i = 0; i < view.head_count; i++)
+        view.heads[i] = version.heads[i];
+    session_present(replica->session, &view, replica->sim->now_ms);
+    version_release(&version);
+}
+
 static void edit(struct replica *replica)
 {
     struct sim *sim = replica->sim;
@@ -1026,6 +1039,7 @@ static void edit(struct replica *replica)
         delete_token(replica, &text);
     else
         type_token(replica, &text);
+    show_version(replica);
     buf_release(&text);
 }
 
