@@ -73,7 +73,7 @@ static void a_person_plays_you(void **state)
     vt_type(vt, VT_ALT("5"));
     vt_expect_gone(vt, "offline: ");
     vt_type(vt, VT_F7);
-    vt_expect(vt, "equal");
+    vt_expect(vt, "  equal  ");
     vt_ctrl(vt, 'q');
     assert_int_equal(vt_close(vt), 0);
 }
