@@ -707,7 +707,8 @@ static void present(struct replica *replica)
     document_version(replica->document, &version);
     view.events_seen = document_events(replica->document);
     if (version.count <= PRESENCE_HEADS_MAX && !replica->joining) {
-        memcpy(view.heads, version.heads, version.count * sizeof *version.heads);
+        for (size_t i = 0; i < version.count; i++)
+            view.heads[i] = version.heads[i];
         view.head_count = version.count;
         view.has_cursor = true;
         view.cursor = replica->buffer.selection.head;
