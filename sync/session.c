@@ -162,6 +162,7 @@ static bool take_genesis_config(struct session *session, struct bytes stored, st
         return error_wrap(err, "the kept beginning of this document");
     buf_add_bytes(&session->genesis_stored, stored);
     session->has_genesis = true;
+    upload_set_base_len(session->upload, session->genesis.base_len);
     return true;
 }
 

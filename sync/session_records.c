@@ -29,6 +29,7 @@ static void take_genesis(struct session *session, const struct record *record, u
         return;
     }
     session->has_genesis = true;
+    upload_set_base_len(session->upload, session->genesis.base_len);
     buf_add_bytes(&session->genesis_stored, record->whole);
     session->port.genesis(session->port.self, &session->genesis, record->whole);
 }
@@ -133,6 +134,7 @@ static void take_record(struct session *session, const struct place_record *item
         return;
     }
     session->last.place = item->place;
+    upload_relay_reaches(session->upload, item->place);
     record_hash(item->stored, &session->last.hash);
     switch (record.kind) {
     case RECORD_GENESIS:

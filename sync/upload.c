@@ -64,11 +64,13 @@ struct upload {
     uint64_t ordinal; /* the newest used on this connection */
     uint64_t next_ticket, next_counter;
     size_t in_flight_bytes;
-    size_t ahead_bytes;  /* sealed, not sent */
-    size_t waiting;      /* batches and records in all streams: most of the time there is nothing to look for */
-    uint64_t flushed_ms; /* when batches were last packed */
-    uint64_t reoffer_ms; /* UINT64_MAX: done or not wanted */
-    uint64_t base_chunks, base_next, base_acked;
+    size_t ahead_bytes;   /* sealed, not sent */
+    size_t waiting;       /* batches and records in all streams: most of the time there is nothing to look for */
+    uint64_t flushed_ms;  /* when batches were last packed */
+    uint64_t reoffer_ms;  /* UINT64_MAX: done or not wanted */
+    uint64_t base_chunks; /* of the document */
+    uint64_t relay_head;  /* the newest place known of */
+    uint64_t base_next, base_acked; /* of the base we upload ourselves */
     bool base_stopped;
     uint64_t edits, batches;
 };
@@ -180,9 +182,18 @@ struct upload *upload_new(const struct upload_config *config, const struct uploa
     upload->next_ticket = 1;
     upload->next_counter = config->first_counter ? config->first_counter : 1; /* 0 is its MEMBER's */
     upload->reoffer_ms = UINT64_MAX;
-    if (config->base)
-        upload->base_chunks = (rope_len(config->base) + BASE_CHUNK_BYTES - 1) / BASE_CHUNK_BYTES;
     return upload;
+}
+
+void upload_set_base_len(struct upload *upload, uint64_t base_len)
+{
+    upload->base_chunks = (base_len + BASE_CHUNK_BYTES - 1) / BASE_CHUNK_BYTES;
+}
+
+void upload_relay_reaches(struct upload *upload, uint64_t place)
+{
+    if (place > upload->relay_head)
+        upload->relay_head = place;
 }
 
 void upload_free(struct upload *upload)
@@ -415,7 +426,14 @@ static void note_sent(struct upload *upload, struct sent sent)
 
 static bool base_is_owed(const struct upload *upload)
 {
-    return upload->base_next < upload->base_chunks && !upload->base_stopped;
+    return upload->config.base && upload->base_next < upload->base_chunks && !upload->base_stopped;
+}
+
+/* Whether the places behind GENESIS are taken, or are about to be by what we have sent. */
+static bool base_is_there(const struct upload *upload)
+{
+    bool sent = upload->config.base && !base_is_owed(upload);
+    return sent || upload->relay_head > upload->base_chunks;
 }
 
 static void send_base(struct upload *upload)
@@ -565,7 +583,7 @@ void upload_run(struct upload *upload, uint64_t pace_ms, uint64_t now_ms)
     if (!upload->online || upload->config.keys->access < ACCESS_WRITE)
         return;
     send_base(upload);
-    if (base_is_owed(upload))
+    if (!base_is_there(upload))
         return;
     if (upload->waiting > 0)
         pack_streams(upload, pace_ms, now_ms);
@@ -596,7 +614,7 @@ static uint64_t stream_next_ms(const struct upload *upload, const struct stream 
 
 uint64_t upload_next_ms(const struct upload *upload, uint64_t pace_ms)
 {
-    if (!upload->online || upload->config.keys->access < ACCESS_WRITE || base_is_owed(upload))
+    if (!upload->online || upload->config.keys->access < ACCESS_WRITE || !base_is_there(upload))
         return UINT64_MAX;
     uint64_t next = upload->reoffer_ms;
     for (size_t i = 0; i < upload->stream_count && upload->waiting > 0; i++) {
@@ -802,7 +820,7 @@ void upload_relay_has(struct upload *upload, const struct agent_id *agent, uint6
 
 static void welcome_base(struct upload *upload, uint64_t head)
 {
-    /* GENESIS is place 1, and nothing but BASE can follow before the base is whole. */
+    /* GENESIS is place 1. */
     uint64_t there = head > 1 ? head - 1 : 0;
     upload->base_next = there < upload->base_chunks ? there : upload->base_chunks;
     upload->base_acked = upload->base_next;
@@ -815,6 +833,7 @@ void upload_welcome(struct upload *upload, const struct vector_entry *vector, si
     upload->hurry = true;
     for (size_t i = 0; i < count; i++)
         upload_relay_has(upload, &vector[i].agent, vector[i].next_seq);
+    upload->relay_head = head;
     welcome_base(upload, head);
     for (size_t i = 0; i < upload->stream_count; i++)
         welcome_stream(upload, upload->streams[i]);

@@ -84,6 +84,14 @@ void upload_fetched(struct upload *upload, const struct agent_id *agent, const s
 void upload_welcome(struct upload *upload, const struct vector_entry *vector, size_t count, uint64_t head,
                     uint64_t now_ms);
 void upload_lost(struct upload *upload);
+/*
+ * How long the document's base is, once GENESIS says so. Its chunks belong to the places right behind GENESIS: whoever
+ * has something to upload waits until they are there. (A relay put back to its first seconds would else never get
+ * them.)
+ */
+void upload_set_base_len(struct upload *upload, uint64_t base_len);
+/* The relay's log reaches up to this place. */
+void upload_relay_reaches(struct upload *upload, uint64_t place);
 /* The relay has, and gave us, events of this agent up to next_seq (0: its MEMBER). */
 void upload_relay_has(struct upload *upload, const struct agent_id *agent, uint64_t next_seq);
 void upload_ack(struct upload *upload, uint64_t ordinal);

@@ -298,7 +298,7 @@ static void say_welcome(struct room *room, struct welcome welcome)
     struct message message = {.kind = MESSAGE_WELCOME};
     message.welcome.protocol = 1;
     message.welcome.log.bytes[0] = 0x10;
-    message.welcome.head = welcome.head;
+    message.welcome.head = welcome.head ? welcome.head : 2; /* GENESIS and BASE */
     message.welcome.peers = welcome.peers ? welcome.peers : 1;
     message.welcome.vector = welcome.vector;
     message.welcome.vector_count = welcome.count;
@@ -802,6 +802,21 @@ static void the_owner_uploads_the_base_before_anything_else(void **state)
     assert_int_equal(status_of(room).base_total, 4);
 }
 
+static void nobody_writes_into_the_places_of_a_base_that_the_relay_lost(void **state)
+{
+    struct room *room = *state;
+    struct buf base = {0};
+    type(room, "a");
+    connect_to(room, (struct welcome){.head = 1, .peers = 2});
+    pass_time(room, 1000);
+    assert_true(hears_none_of(room, MESSAGE_RECORDS));
+    base_seal(&room->keys, room->base, 0, &base);
+    say_record(room, 2, buf_view(&base)); /* the owner gave it again */
+    persist_all(room);
+    expect_kind(room, MESSAGE_RECORDS);
+    buf_release(&base);
+}
+
 static void a_view_only_session_uploads_nothing(void **state)
 {
     struct room *room = *state;
@@ -1227,6 +1242,7 @@ int main(void)
         ROOM_TEST(not_now_means_the_same_record_after_a_pause),
         ROOM_TEST(an_id_that_the_relay_has_with_other_content_is_an_alarm),
         ROOM_TEST(the_owner_uploads_the_base_before_anything_else),
+        ROOM_TEST(nobody_writes_into_the_places_of_a_base_that_the_relay_lost),
         ROOM_TEST(a_view_only_session_uploads_nothing),
         ROOM_TEST(a_record_that_verifies_is_handed_out_once),
         ROOM_TEST(early_records_come_out_in_causal_order_and_the_resume_point_waits),
