@@ -118,37 +118,40 @@ static void check_contains(const cJSON *vector)
     graph_free(graph);
 }
 
+static void read_spans(const cJSON *array, struct lv_ranges *out)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, array) {
+        const cJSON *span = cJSON_GetArrayItem(item, 0); /* what follows says on which side it is */
+        lv_ranges_add(out, (uint64_t)cJSON_GetObjectItem(span, "start")->valuedouble,
+                      (uint64_t)cJSON_GetObjectItem(span, "end")->valuedouble);
+    }
+    lv_ranges_sort(out);
+}
+
 /* The events that a merge of a and b has to replay are those beyond the common base, whichever side they are on. */
 static void check_conflicting(const cJSON *vector)
 {
-    const cJSON *span;
     struct graph *graph = read_graph(cJSON_GetObjectItem(vector, "hist"));
-    struct lv_list a = {0}, b = {0}, common = {0};
-    struct lv_ranges found = {0}, only_b = {0}, none = {0};
-    read_list(cJSON_GetObjectItem(vector, "a"), &a);
+    struct lv_list both = {0}, b = {0}, common = {0};
+    struct lv_ranges found = {0}, none = {0}, wanted = {0};
+    read_list(cJSON_GetObjectItem(vector, "a"), &both);
     read_list(cJSON_GetObjectItem(vector, "b"), &b);
     read_list(cJSON_GetObjectItem(vector, "expect_common"), &common);
-    struct lv_ranges wanted = {0};
-    cJSON_ArrayForEach(span, cJSON_GetObjectItem(vector, "expect_spans")) {
-        const cJSON *range = cJSON_IsArray(cJSON_GetArrayItem(span, 0)) ? cJSON_GetArrayItem(span, 0) : span;
-        lv_ranges_add(&wanted, (uint64_t)cJSON_GetArrayItem(range, 0)->valuedouble,
-                      (uint64_t)cJSON_GetArrayItem(range, 1)->valuedouble);
-    }
+    read_spans(cJSON_GetObjectItem(vector, "expect_spans"), &wanted);
     for (size_t i = 0; i < b.count; i++)
-        lv_list_add(&a, b.items[i]);
-    lv_list_sort(&a);
-    graph_diff(graph, &a, &common, &found, &only_b);
+        lv_list_add(&both, b.items[i]);
+    lv_list_sort(&both);
+    graph_diff(graph, &both, &common, &found, &none);
     lv_ranges_sort(&found);
-    lv_ranges_sort(&wanted);
-    assert_int_equal(only_b.count, 0);
+    assert_int_equal(none.count, 0);
     assert_int_equal(found.count, wanted.count);
     for (size_t i = 0; i < found.count; i++)
         assert_true(found.items[i].first == wanted.items[i].first && found.items[i].end == wanted.items[i].end);
     lv_ranges_release(&found);
-    lv_ranges_release(&only_b);
     lv_ranges_release(&none);
     lv_ranges_release(&wanted);
-    lv_list_release(&a);
+    lv_list_release(&both);
     lv_list_release(&b);
     lv_list_release(&common);
     graph_free(graph);
