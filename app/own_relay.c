@@ -256,8 +256,7 @@ static bool ensure_running(struct env *env, const struct place *place, bool may_
     int port;
     if (running_pid(place))
         return true;
-    if (!paths_make_state(&env->paths, err) || !file_make_dirs(place->dir, err) ||
-        !choose_reach(place, may_ask, reach, err))
+    if (!choose_reach(place, may_ask, reach, err))
         return false;
     const char *host = strcmp(reach, "machine") == 0 ? "127.0.0.1" : "0.0.0.0";
     if (!choose_port(place, host, &port, err))
@@ -268,10 +267,30 @@ static bool ensure_running(struct env *env, const struct place *place, bool may_
     return good;
 }
 
+/* Two who share at once start one relay: the second waits, and finds it running. */
+static int take_turn(struct env *env, const struct place *place, struct error *err)
+{
+    if (!paths_make_state(&env->paths, err) || !file_make_dirs(place->dir, err))
+        return -1;
+    char *path = xformat("%s/turn", place->dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || flock(fd, LOCK_EX) != 0) {
+        error_errno(err, "cannot lock %s", path);
+        if (fd >= 0)
+            close(fd);
+        fd = -1;
+    }
+    free(path);
+    return fd;
+}
+
 char *own_relay_ensure(struct env *env, bool may_ask, struct error *err)
 {
     struct place place = place_of(env);
-    char *address = ensure_running(env, &place, may_ask, err) ? address_of(&place) : NULL;
+    int turn = take_turn(env, &place, err);
+    char *address = turn >= 0 && ensure_running(env, &place, may_ask, err) ? address_of(&place) : NULL;
+    if (turn >= 0)
+        close(turn);
     place_release(&place);
     return address;
 }

@@ -61,6 +61,7 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->env = env;
     replica->port = options->port;
     replica->is_private = options->is_private;
+    replica->scripted = options->scripted;
     replica->audits = options->audits;
     replica->short_lived = options->short_lived;
     replica->reads_only = options->reads_only;
@@ -260,13 +261,13 @@ bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_ed
     bool kept = true;
     if (replica->writer) {
         replica_checkpoint(replica);
-        if (replica->file.path && !replica->joining)
+        if (replica->file.path && !replica->joining && !replica->scripted)
             journal_writer_view(replica->writer, replica->file.path, &replica->view);
         enum { STOP_MS = 3000 };
         kept = journal_writer_stop(replica->writer, STOP_MS, err);
         replica->writer = NULL;
     }
-    bool last = !replica_has_neighbours(replica);
+    bool last = !neighbours_listen(replica);
     neighbours_close(replica); /* the writer rang there until now */
     if (kept && replica->short_lived && last && !replica_is_shared(replica))
         replica_forget(replica);
@@ -399,8 +400,8 @@ static void commit_batch(struct replica *replica, const struct batch *batch)
         return;
     }
     struct journal_local row = {.agent = batch->agent, .seq0 = batch->seq0, .count = batch->count,
-                                .plain = local->plain, .digest = local->digest, .path = replica->file.path,
-                                .view = replica->view};
+                                .plain = local->plain, .digest = local->digest,
+                                .path = replica->scripted ? NULL : replica->file.path, .view = replica->view};
     replica->last_ticket = journal_writer_local(replica->writer, &row, true,
                                                 (struct journal_done){local_committed, outgoing});
 }
@@ -627,6 +628,16 @@ bool replica_audit(const struct replica *replica, struct replica_audit *audit, s
     return error_wrap(err, "%llu things are not right; the first", (unsigned long long)replica->faults);
 }
 
+static bool room_is_settled(struct replica *replica, const struct replica_status *status)
+{
+    const struct session_status *net = &status->net;
+    bool settled = net->state == SESSION_ONLINE && net->caught_up && replica->owed_count == 0 &&
+                   net->unacked_batches == 0 && net->base_done == net->base_total;
+    if (settled)
+        replica_handle(replica); /* what had come by then may still wait to be taken into the text */
+    return settled;
+}
+
 bool replica_is_settled(struct replica *replica)
 {
     struct replica_status status;
@@ -634,7 +645,6 @@ bool replica_is_settled(struct replica *replica)
     if (status.joining)
         return false;
     if (replica->net)
-        return status.net.state == SESSION_ONLINE && status.net.caught_up && replica->owed_count == 0 &&
-               status.net.unacked_batches == 0 && status.net.base_done == status.net.base_total;
+        return room_is_settled(replica, &status);
     return status.kept && status.edits_in_memory == 0;
 }

@@ -43,6 +43,7 @@ struct replica_options {
     const char *token_file; /* for creating documents at a relay */
     bool insecure;
     bool alone;             /* open a shared file without going online */
+    bool scripted;          /* nobody sits there: the cursor kept for the file stays where a person left it */
     bool audits;            /* with reads_only: every row is read again and every signature checked, for replica_audit() */
     bool short_lived;       /* kept only until it is closed in order */
 };
@@ -162,11 +163,11 @@ struct replica_audit {
     uint64_t batches, signatures, agents;
 };
 MUST_USE bool replica_audit(const struct replica *replica, struct replica_audit *audit, struct error *err);
-/* Everything typed here has been acknowledged: by the relay when shared, else by the journal. */
+/* Everything typed here is acknowledged (by the relay when shared, else by the journal) and what had come is in the text. */
 bool replica_is_settled(struct replica *replica);
 /* Sleeps until there is something to do, at most `ms`, and does it: the loop of verbs without a screen. */
 void replica_wait(struct replica *replica, int ms);
-/* Whether another weft of this person has the document open on this machine. */
-bool replica_has_neighbours(const struct replica *replica);
+/* Whether a person has the document open in another weft on this machine. Waits for an answer, 300 ms at most. */
+bool replica_has_neighbours(struct replica *replica);
 
 #endif

@@ -72,6 +72,8 @@ void replica_put_saved(struct replica *replica)
     buf_release(&version);
 }
 
+static void disk_changed(struct replica *replica, struct rope *disk, struct file_stamp stamp);
+
 /* --- saving --- */
 
 struct save_job {
@@ -214,13 +216,31 @@ bool replica_save(struct replica *replica, const char *path, struct error *err)
     return true;
 }
 
+/* Looks at once, without waiting for the file to be stable: what is read is compared with itself by file_load(). */
+static void look_now(struct replica *replica)
+{
+    struct rope *disk;
+    struct file_stamp stamp;
+    struct error err = {0};
+    if (file_load(replica->file.path, &disk, &stamp, &err))
+        disk_changed(replica, disk, stamp);
+}
+
 bool replica_save_now(struct replica *replica, const char *path, struct error *err)
 {
+    enum { TRIES = 5 };
     worker_drain(replica->worker);
     struct save_job *job = save_job_new(replica, path, err);
+    for (int i = 0; job; i++) {
+        save_run(job);
+        if (path || job->saved != FILE_CHANGED_MEANWHILE || i == TRIES)
+            break;
+        look_now(replica); /* merged, or written by another process of ours: the next try has it */
+        save_job_free(job);
+        job = save_job_new(replica, path, err);
+    }
     if (!job)
         return false;
-    save_run(job);
     bool saved = job->saved == FILE_SAVED;
     if (saved)
         take_saved(replica, job);
@@ -331,13 +351,56 @@ static bool must_ask(const struct replica *replica, const struct rope *disk, con
     return replica_is_shared(replica) && (rope_len(disk) == 0 || summary->common_percent < MERGE_COMMON_PERCENT);
 }
 
+/*
+ * Another process of ours on this document wrote the file: the journal says which version it wrote. Taken for a change by
+ * another program, its words would come in twice.
+ */
+static bool saved_by_us(struct replica *replica, const struct rope *disk, struct version *version)
+{
+    struct journal_saved saved = {0};
+    struct buf memory = {0};
+    struct error err = {0};
+    struct digest hash;
+    bool found = false;
+    if (!replica->indexed || replica->is_private || !replica_open_reader(replica, &err))
+        return false;
+    replica_read_rows(replica);
+    replica_hash_text(disk, &hash);
+    bool ours = journal_saved_get(replica->reader, replica->file.path, &saved, &memory, &found, &err) && found &&
+                digest_equal(&saved.hash, &hash);
+    if (ours) {
+        struct reader reader = reader_of(saved.version);
+        ours = version_decode(&reader, version) && document_knows(replica->document, version);
+    }
+    buf_release(&memory);
+    return ours;
+}
+
+/* The file holds a version of this document. Takes the rope. */
+static void take_our_version(struct replica *replica, struct rope *disk, struct file_stamp stamp, const struct version *version)
+{
+    rope_free(replica->file.text);
+    replica->file.text = disk;
+    replica->file.stamp = stamp;
+    replica_hash_text(disk, &replica->file.hash);
+    replica->file.hash_known = true;
+    version_copy(&replica->file.version, version);
+}
+
 /* What the file's new bytes mean for the text. Takes the rope. */
 static void disk_changed(struct replica *replica, struct rope *disk, struct file_stamp stamp)
 {
     struct file_side *file = &replica->file;
     struct line_diff summary;
     struct patch patch = {0};
+    struct version version = {0};
     file->gone_said = false;
+    bool ours = saved_by_us(replica, disk, &version);
+    if (ours)
+        take_our_version(replica, disk, stamp, &version);
+    version_release(&version);
+    if (ours)
+        return;
     if (!file->text || replica_same_text(disk, file->text) || replica_same_text(disk, replica->buffer.text)) {
         bool is_ours = file->text && !replica_same_text(disk, file->text);
         rope_free(file->text);

@@ -141,7 +141,8 @@ static void fill_presence(struct replica *replica, struct presence *presence, bo
 {
     struct sign_key doc_key;
     *presence = (struct presence){.agent = replica->agent, .counter = ++replica->neighbours->counter, .has_card = true};
-    presence->flags = (leaving ? PRESENCE_LEAVING : 0) | (replica->away ? PRESENCE_AWAY : 0);
+    presence->flags = (leaving ? PRESENCE_LEAVING : 0) | (replica->away ? PRESENCE_AWAY : 0) |
+                      (replica->scripted ? PRESENCE_SCRIPT : 0);
     device_doc_key(&replica->env->device, &replica->entry.doc, &doc_key);
     presence->doc_key = doc_key.public_key;
     presence->device_key = replica->env->device.key.public_key;
@@ -285,7 +286,22 @@ uint64_t neighbours_next_ms(const struct replica *replica)
     return replica->neighbours && replica->neighbours->beat_ms ? replica->neighbours->beat_ms : UINT64_MAX;
 }
 
-bool replica_has_neighbours(const struct replica *replica)
+bool neighbours_listen(const struct replica *replica)
 {
     return replica->neighbours && replica->neighbours->beat_ms != 0;
+}
+
+bool replica_has_neighbours(struct replica *replica)
+{
+    enum { ANSWER_MS = 300, STEP_MS = 20 };
+    neighbours_present(replica, false);
+    for (uint64_t until_ms = net_now_ms() + ANSWER_MS; neighbours_listen(replica) && net_now_ms() < until_ms;) {
+        for (size_t i = 0; i < replica->people.count; i++) {
+            const struct person *person = &replica->people.items[i];
+            if (person->is_neighbour && !(person->peer.presence.flags & PRESENCE_SCRIPT))
+                return true;
+        }
+        replica_wait(replica, STEP_MS);
+    }
+    return false;
 }

@@ -57,7 +57,7 @@ struct file_side {
 struct replica {
     struct env *env;
     struct replica_port port;
-    bool is_private, audits, short_lived, reads_only, insecure, work_alone, named;
+    bool is_private, scripted, audits, short_lived, reads_only, insecure, work_alone, named;
     char *person, *token_file, *label;
 
     /* the document */
@@ -207,6 +207,8 @@ void neighbours_close(struct replica *replica);
 void neighbours_handle(struct replica *replica, uint64_t now_ms);
 void neighbours_ring(struct replica *replica, uint64_t place);       /* any thread: rows up to `place` are there */
 void neighbours_present(struct replica *replica, bool leaving);
+/* Somebody took the last thing that was said. */
+bool neighbours_listen(const struct replica *replica);
 uint64_t neighbours_next_ms(const struct replica *replica);
 
 #endif

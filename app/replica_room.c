@@ -127,7 +127,8 @@ static bool start_net(struct replica *replica, const struct gathered *gathered, 
     struct buf token = {0};
     if (!addresses_of_entry(&replica->entry, replica->insecure, &addresses, err))
         return false;
-    bool hosts = replica->entry.keys.access == ACCESS_ADMIN;
+    /* Who joins by an admin link owns the document, but has nothing to create it from yet. */
+    bool hosts = replica->entry.keys.access == ACCESS_ADMIN && replica->genesis.len > 0 && !replica->joining;
     if (hosts && !read_token(replica, &token, err))
         return false;
     struct bytes *members = views_of(gathered->members, gathered->member_count);

@@ -201,7 +201,7 @@ static struct replica *open_target(struct env *env, const struct args *args, str
 {
     const char *word = args->positional[0];
     struct replica_options options = {.port = target_port("apply"), .name = args_value(args, "--name"),
-                                      .insecure = args_flag(args, "--insecure")};
+                                      .insecure = args_flag(args, "--insecure"), .scripted = true};
     if (!target_is_link(word)) {
         struct replica *replica = replica_open(env, word, (struct bytes){0}, &options, err);
         if (replica && replica_is_shared(replica) && !replica_share(replica, NULL, err))
@@ -235,6 +235,13 @@ static bool settle_file(struct replica *replica, bool save, struct error *err)
     }
     if (!save || replica_has_neighbours(replica))
         return true;
+    struct buf question = {0};
+    bool asks = replica_disk_question(replica, &question) != DISK_QUESTION_NONE;
+    if (asks)
+        error_set(err, ERR_BUSY, 0, "the edits are kept, the file is not written: %s", buf_string(&question));
+    buf_release(&question);
+    if (asks)
+        return false;
     return replica_save_now(replica, NULL, err);
 }
 

@@ -122,6 +122,11 @@ static void check_state(struct check *check, struct env *env)
     struct error err = {0};
     bool good = env_device(env, &err);
     report(check, good, "state directory", good ? env->paths.state : err.text);
+    char fingerprint[FINGERPRINT_TEXT_BYTES];
+    if (good) {
+        device_fingerprint(&env->device.key.public_key, fingerprint);
+        report(check, true, "device key", fingerprint);
+    }
     if (env->paths.state_moved)
         report(check, true, "state directory", "the wanted one is on a network file system; a private one on this machine is used");
 }

@@ -102,6 +102,8 @@ static bool forget_one(struct env *env, struct doc_index *index, const struct do
     char *path = journal_of(env, doc);
     bool good = journal_forget(path, err) && doc_index_forget(index, doc, err);
     free(path);
+    if (!good && err->code == ERR_BUSY)
+        error_set(err, ERR_BUSY, 0, "it is open in another weft; leave that one first");
     return good;
 }
 

@@ -86,6 +86,7 @@ struct synced {
     struct replica *replicas[SYNC_FILES_MAX];
     uint64_t events[SYNC_FILES_MAX];     /* when last looked */
     uint64_t changed_ms[SYNC_FILES_MAX]; /* 0: nothing to write */
+    bool asked[SYNC_FILES_MAX];          /* the question about the file on disk has been told */
     size_t count;
 };
 
@@ -94,7 +95,7 @@ static bool open_synced(struct env *env, const struct args *args, struct synced 
     if (args->positional_count == 0 || args->positional_count > SYNC_FILES_MAX)
         return error_set(err, ERR_USAGE, 0, "name from 1 to %d shared files", SYNC_FILES_MAX);
     for (size_t i = 0; i < args->positional_count; i++) {
-        struct replica_options options = {.port = target_port("sync")};
+        struct replica_options options = {.port = target_port("sync"), .scripted = true};
         struct replica *replica = replica_open(env, args->positional[i], (struct bytes){0}, &options, err);
         if (!replica)
             return false;
@@ -107,6 +108,18 @@ static bool open_synced(struct env *env, const struct args *args, struct synced 
     return true;
 }
 
+/* A file that somebody must decide about in the editor is left alone, and that is said once. */
+static bool must_not_write(struct synced *synced, size_t i)
+{
+    struct buf question = {0};
+    bool asks = replica_disk_question(synced->replicas[i], &question) != DISK_QUESTION_NONE;
+    if (asks && !synced->asked[i])
+        fprintf(stderr, "weft sync: not written: %s\n", buf_string(&question));
+    synced->asked[i] = asks;
+    buf_release(&question);
+    return asks;
+}
+
 /* Writes the file once the room has been quiet for a moment. */
 static void keep_equal(struct synced *synced, size_t i, uint64_t now_ms)
 {
@@ -115,6 +128,8 @@ static void keep_equal(struct synced *synced, size_t i, uint64_t now_ms)
     struct error err = {0};
     replica_handle(replica);
     replica_status(replica, now_ms, &status);
+    if (must_not_write(synced, i))
+        return;
     if (status.events != synced->events[i]) {
         synced->events[i] = status.events;
         synced->changed_ms[i] = now_ms;
@@ -141,6 +156,8 @@ static int watch_signals(void)
 static int sync_until_told(struct synced *synced)
 {
     int signals = watch_signals();
+    for (size_t i = 0; i < synced->count; i++)
+        keep_equal(synced, i, net_now_ms());
     for (;;) {
         struct pollfd fds[SYNC_FILES_MAX + 1] = {{.fd = signals, .events = POLLIN}};
         for (size_t i = 0; i < synced->count; i++)

@@ -1,21 +1,22 @@
 /*
  * batch - what one journal commit adds: a keystroke, a paste, an undo; and its one canonical form in bytes.
  *
- * A batch is a run of consecutive events of one agent. Its first event has the batch's parents; every further event has the
- * one before it. Event n of a delete of `len` at `pos` deletes the byte at `pos`; event n of an insert puts its byte at
- * pos + n. A batch without effect (a merge marker) is one OP_NOP of length 1.
+ * A batch is a run of consecutive events of one agent. Its first event has the batch's parents; every further event
+ * has the one before it. Event n of a delete of `len` at `pos` deletes the byte at `pos`; event n of an insert puts
+ * its byte at pos + n. A batch without effect (a merge marker) is one OP_NOP of length 1.
  *
  * Canonical plaintext (the bytes that are hashed into the chain, sync/chain.h, and sealed into records, sync/record.h).
  * The agent and seq0 stand outside, in the record's header. Numbers are varints (editor/base/varint.h):
  *
  *   flags     1 byte   BATCH_FLAG_*; unknown bits are refused
- *   parents            present with FLAG_FOREIGN: count (1..BATCH_PARENTS_MAX), then each: agent 16 bytes, seq; strictly
- *                      ascending by (agent, seq), none of the own agent. FLAG_SELF: (agent, seq0 - 1) is a parent too.
- *                      Neither flag: the root (only where nothing was written before, or in a foreign branch)
- *   undo               with FLAG_UNDO: count (1..), then each: agent 16 bytes, seq, len. The first is the edit that this
- *                      batch takes back. The others say of the inserted bytes, in order, which deletes they take back (so
- *                      that a later undo knows them as the bytes they were): the deletes' targets forward, but backward
- *                      where the second event deletes one place before the first
+ *   parents            present with FLAG_FOREIGN: count (1..BATCH_PARENTS_MAX), then each: agent 16 bytes, seq;
+ *                      strictly ascending by (agent, seq), none of the own agent. FLAG_SELF: (agent, seq0 - 1) is a
+ *                      parent too. Neither flag: the root (only where nothing was written before, or in a foreign
+ *                      branch)
+ *   undo               with FLAG_UNDO: count (1..), then each: agent 16 bytes, seq, len. The first is the edit that
+ *                      this batch takes back. The others say of the inserted bytes, in order, which deletes they take
+ *                      back (so that a later undo knows them as the bytes they were): the deletes' targets forward,
+ *                      but backward where the second event deletes one place before the first
  *   time               with FLAG_TIME: whole seconds since 1970; at the first batch of a gesture only
  *   label              with FLAG_LABEL: sized text, at most BATCH_LABEL_BYTES_MAX ("disk")
  *   ops                count (1..), then each: len << 2 | kind, then pos (none for OP_NOP)
@@ -24,7 +25,8 @@
  *   Units      positions and lengths in bytes of the text at the batch's parents (and after the ops before it).
  *   Ownership  a batch owns its arrays; zero-initialised it is empty; release with batch_release().
  *   Errors     batch_decode() refuses whatever is not the canonical form of some batch (ERR_FORMAT, ERR_LIMIT).
- *              Whether a position lies inside the text is not decided here: a run out of range is a no-op for everybody.
+ *              Whether a position lies inside the text is not decided here: a run out of range is a no-op for
+ *              everybody.
  *   Bounds     BATCH_*_MAX below; decoding allocates no more than a small multiple of its input.
  */
 #ifndef WEFT_SYNC_BATCH_H

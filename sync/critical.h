@@ -1,9 +1,10 @@
 /*
  * critical - the versions at which the whole history passes through one event, and how long the text was there.
  *
- * A version {v} is critical when every event is either v or an ancestor of it, or has v among its ancestors. A merge of new
- * events can then begin at v: nothing before it matters. Events are added in the order of LVs with reduced parents, so an
- * event whose least parent is p ends what was critical above p, and what is lost never comes back: a stack of ranges.
+ * A version {v} is critical when every event is either v or an ancestor of it, or has v among its ancestors. A merge
+ * of new events can then begin at v: nothing before it matters. Events are added in the order of LVs with reduced
+ * parents, so an event whose least parent is p ends what was critical above p, and what is lost never comes back: a
+ * stack of ranges.
  *
  * The text's length at v is what the walk needs to know of everything before v (the exact length of its placeholder).
  * Each range keeps the length right before its first event; the operations since give the rest.

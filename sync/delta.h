@@ -1,11 +1,11 @@
 /*
  * delta - many edits of a text, one after another at any place, summed up to one patch.
  *
- * The old text is one span; inserts and deletes cut it. What a merge does to the text in a million steps comes out as one
- * patch from the old text to the new one.
+ * The old text is one span; inserts and deletes cut it. What a merge does to the text in a million steps comes out as
+ * one patch from the old text to the new one.
  *
- *   Units      bytes of the text as the edits before left it. Inserted text is named by where it begins in a text that the
- *              caller keeps (sync/oplog.h).
+ *   Units      bytes of the text as the edits before left it. Inserted text is named by where it begins in a text that
+ *              the caller keeps (sync/oplog.h).
  *   Ownership  zero-initialised, then delta_begin(), which keeps memory; delta_release().
  *   Errors     none; positions beyond delta_len() are bugs (ensure).
  *   Bounds     O(log pieces) an edit, linear for the patch.

@@ -53,7 +53,8 @@ void document_version(const struct document *document, struct version *out)
 static bool find_event(const struct document *document, const struct event_id *id, uint64_t *lv)
 {
     size_t agent;
-    return graph_find_agent(document->graph, &id->agent, &agent) && graph_find(document->graph, agent, id->seq, lv, NULL);
+    return graph_find_agent(document->graph, &id->agent, &agent) &&
+           graph_find(document->graph, agent, id->seq, lv, NULL);
 }
 
 bool document_lvs(const struct document *document, const struct version *version, struct lv_list *out)

@@ -1,17 +1,17 @@
 /*
  * document - one shared text as a replica holds it: event graph, merge, undo. No I/O, no clock, no text of its own.
  *
- * The text lives in a rope that somebody else owns (editor/buffer.h). The document takes a local patch and gives the batch
- * that records it; it takes batches from elsewhere and gives the patch that brings the text up to date. Whoever applies
- * every patch it hands out, in order, to the base text, has the document's text.
+ * The text lives in a rope that somebody else owns (editor/buffer.h). The document takes a local patch and gives the
+ * batch that records it; it takes batches from elsewhere and gives the patch that brings the text up to date. Whoever
+ * applies every patch it hands out, in order, to the base text, has the document's text.
  *
- *   local     patch -> document_local()  -> batch            (the text has changed already, or is about to, by this patch)
+ *   local     patch -> document_local()  -> batch            (the text changes by this patch, before or after)
  *   remote    batch -> document_add()    -> ...any number... -> document_update() -> patch
  *
  *   Units      bytes. Versions are sets of event ids ("heads"): the events nobody in the version has as a parent.
  *   Ownership  opaque; document_free(). Patches and batches passed for output belong to the caller.
- *   Errors     only data from outside fails; the document is then unchanged. Runs out of range are no-ops by rule, on every
- *              replica and every path, and are counted (document_stats()).
+ *   Errors     only data from outside fails; the document is then unchanged. Runs out of range are no-ops by rule, on
+ *              every replica and every path, and are counted (document_stats()).
  *   Bounds     BATCH_*_MAX; DOCUMENT_EVENTS_MAX.
  *   Threads    one thread owns a document.
  *   Source     Gentle & Kleppmann, "Collaborative Text Editing with Eg-walker: Better, Faster, Smaller", EuroSys 2025.
@@ -59,8 +59,8 @@ struct edit_mark {
 };
 
 /*
- * Records a local patch against the present text. There must be nothing to update (document_update() first). The batches
- * (one, or several for more than BATCH_BYTES_MAX) are appended to `out`, a list the caller owns (sync/batch.h).
+ * Records a local patch against the present text. There must be nothing to update (document_update() first). The
+ * batches (one, or several for more than BATCH_BYTES_MAX) are appended to `out`, a list the caller owns (sync/batch.h).
  * An empty patch gives none.
  */
 void document_local(struct document *document, const struct agent_id *agent, const struct patch *patch,
@@ -80,7 +80,7 @@ enum document_added {
     DOCUMENT_REFUSED, /* *err says why */
 };
 MUST_USE enum document_added document_add(struct document *document, const struct batch *batch, struct error *err);
-/* Merges all events added since the last update: the patch from the text as it was to the text of document_version(). */
+/* Merges all events added since the last update: the patch from the text as it was to that of document_version(). */
 void document_update(struct document *document, struct patch *out);
 
 /*
@@ -93,10 +93,11 @@ bool document_patch_to(struct document *document, const struct version *version,
 
 /*
  * Undo and redo, per person. A person's edits are those of `agents` (the own agent, and those of earlier runs it took
- * over); an edit is a gesture: the batches from one marked `gesture` to before the next. Undo takes back the newest edit
- * not yet taken back; redo takes back the newest undo, as long as nothing was typed since. Taking back removes what the
- * edit inserted and is still there, and restores what it deleted unless somebody else deleted it as well. Recorded as
- * ordinary events of `writer` with undo spans, so it converges and survives restarts (batches carry what is needed).
+ * over); an edit is a gesture: the batches from one marked `gesture` to before the next. Undo takes back the newest
+ * edit not yet taken back; redo takes back the newest undo, as long as nothing was typed since. Taking back removes
+ * what the edit inserted and is still there, and restores what it deleted unless somebody else deleted it as well.
+ * Recorded as ordinary events of `writer` with undo spans, so it converges and survives restarts (batches carry what
+ * is needed).
  *
  * *out is the patch for the text. An edit of which nothing is left gives an empty patch and still counts as taken back
  * (a NOP batch records it). DOCUMENT_UNDO_NOTHING: there was no edit to take back.
@@ -108,8 +109,8 @@ enum document_undone document_undo(struct document *document, const struct agent
                                    struct patch *out, struct batch_list *batches);
 /* How many edits (gestures, undo not counted) these agents have made after `since` (not known there). `agents` NULL:
    everybody. */
-uint64_t document_edits_since(const struct document *document, const struct version *since, const struct agent_id *agents,
-                              size_t agent_count);
+uint64_t document_edits_since(const struct document *document, const struct version *since,
+                              const struct agent_id *agents, size_t agent_count);
 
 /* All of it in one compact message: columns, run-length coded; what is needed to merge, undo and time-travel. */
 void document_encode(const struct document *document, struct buf *out);

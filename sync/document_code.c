@@ -4,14 +4,18 @@
  *   magic    8 bytes  "weftdoc" and the format's version, 1
  *   base               length of the base text
  *   agents             count, then each: 16 bytes
- *   graph              count of rows; each: len; agent << 2 | PARENTS_*; with PARENTS_SEVERAL their count; for each parent how
- *                      far it lies before the row's first event, ascending LVs. Seqs follow: every agent counts from 0.
- *   ops                count of runs; each: len << 3 | shape; zigzag(pos - where the run before ended), none for SHAPE_NOP
- *   marks              count; each: LV less that of the mark before (or 0), flags; with FLAG_TIME zigzag(seconds since the last
- *                      time); with FLAG_LABEL the label, sized; with FLAG_UNDO count, then each: agent, seq, len
+ *   graph              count of rows; each: len; agent << 2 | PARENTS_*; with PARENTS_SEVERAL their count; for each
+ *                      parent how far it lies before the row's first event, ascending LVs. Seqs follow: every agent
+ *                      counts from 0.
+ *   ops                count of runs; each: len << 3 | shape; zigzag(pos - where the run before ended), none for
+ *                      SHAPE_NOP
+ *   marks              count; each: LV less that of the mark before (or 0), flags; with FLAG_TIME zigzag(seconds since
+ *                      the last time); with FLAG_LABEL the label, sized; with FLAG_UNDO count, then each: agent, seq,
+ *                      len
  *   text               the inserted bytes, to the end
  *
- * Decoding makes a document of its own, so a failure leaves nothing behind. Every row costs at least two bytes of input.
+ * Decoding makes a document of its own, so a failure leaves nothing behind. Every row costs at least two bytes of
+ * input.
  */
 #include "sync/document_parts.h"
 

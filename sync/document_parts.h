@@ -1,5 +1,6 @@
 /*
- * document_parts - the inside of struct document, for the files that implement sync/document.h; nobody else includes it.
+ * document_parts - the inside of struct document, for the files that implement sync/document.h; nobody else includes
+ * it.
  *
  *   document.c        life, versions, adding batches, updating
  *   document_write.c  from patches to batches
@@ -42,8 +43,8 @@ void document_append_batch(struct document *document, const struct batch *batch,
                            size_t parent_count);
 
 /*
- * Writes one edit of an agent as batches: as many as its size asks for, with merge markers before when there are more heads
- * than a batch may have parents. Every finished batch is appended to the document and to `out`.
+ * Writes one edit of an agent as batches: as many as its size asks for, with merge markers before when there are more
+ * heads than a batch may have parents. Every finished batch is appended to the document and to `out`.
  */
 struct writer {
     struct document *document;

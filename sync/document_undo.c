@@ -145,8 +145,8 @@ struct targets {
 };
 
 /*
- * Bytes that an undo brought back are new ones, but to the person they are the same as before: units [id, id + len) stand
- * for those from `original` on, which may themselves stand for others.
+ * Bytes that an undo brought back are new ones, but to the person they are the same as before: units [id, id + len)
+ * stand for those from `original` on, which may themselves stand for others.
  */
 struct copy {
     uint64_t id, len, original;
@@ -416,8 +416,8 @@ static bool belongs_after(const struct plan *plan, const struct step *step, uint
 }
 
 /*
- * New bytes go to the left of everything deleted at their place, so what was brought back earlier may stand to the left of
- * what comes back now although it was to the right of it at first. Then this one goes before it.
+ * New bytes go to the left of everything deleted at their place, so what was brought back earlier may stand to the
+ * left of what comes back now although it was to the right of it at first. Then this one goes before it.
  */
 static size_t place_for(const struct plan *plan, const struct steps *steps, uint64_t root)
 {
@@ -517,7 +517,8 @@ static void read_old_text(struct old_text *old, uint64_t at, uint64_t len, struc
     }
 }
 
-static void read_units(const struct document *document, struct old_text *old, uint64_t id, uint64_t len, struct buf *out)
+static void read_units(const struct document *document, struct old_text *old, uint64_t id, uint64_t len,
+                       struct buf *out)
 {
     if (id >= TRACKER_BASE) {
         read_old_text(old, id - TRACKER_BASE, len, out);

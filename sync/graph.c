@@ -245,6 +245,7 @@ static size_t seq_runs_upto(const struct agent *who, uint64_t seq)
 /* In the order of seqs, which is the order of arrival unless an agent forks. */
 static void agent_add_seqs(struct agent *who, struct seq_run run)
 {
+    ensure(who->runs || who->count == 0);
     size_t at = seq_runs_upto(who, run.seq);
     struct seq_run *before = at > 0 ? &who->runs[at - 1] : NULL;
     ensure(!before || before->seq + before->len <= run.seq);

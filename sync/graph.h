@@ -1,8 +1,8 @@
 /*
  * graph - the append-only graph of events: who wrote which, and what its author had seen.
  *
- * An event has an id (agent, seq) everywhere and a local version (LV) here: the place at which it arrived. Parents arrive
- * first, so LVs are a topological order. LVs never leave this machine.
+ * An event has an id (agent, seq) everywhere and a local version (LV) here: the place at which it arrived. Parents
+ * arrive first, so LVs are a topological order. LVs never leave this machine.
  *
  *      LV   0 1 2 3 4   5 6 7   8 9        runs: events in a row, each the only parent of the next
  *           ---------   -----   ---        parents are kept per run: [] [1] [4 7]

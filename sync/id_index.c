@@ -217,6 +217,7 @@ static bool put_below(struct id_index *index, uint32_t number, uint32_t level, c
 
 static void put_entry(struct id_index *index, const struct id_entry *entry)
 {
+    ensure(index->leaves); /* id_index_reset() comes first */
     struct split right, ignored;
     uint32_t left = index->root;
     if (!put_below(index, left, index->depth, entry, &right))

@@ -1,8 +1,8 @@
 /*
  * id_index - a walk's memory of where units are: id -> leaf of the span tree, delete -> the units it deleted.
  *
- * A B+-tree of entries that do not overlap, by key. Keys are the ids of a tracker (sync/tracker.h): local versions, and the
- * numbers of the base text's bytes.
+ * A B+-tree of entries that do not overlap, by key. Keys are the ids of a tracker (sync/tracker.h): local versions,
+ * and the numbers of the base text's bytes.
  *
  *   Ownership  zero-initialised, then id_index_reset(); id_index_release(). Reset is O(1) and keeps the memory.
  *   Bounds     O(log entries). Fan-out is 4 with WEFT_SMALL_NODES.

@@ -215,7 +215,7 @@ uint64_t oplog_judge(const struct oplog *log, const struct op_piece *piece, uint
     return 0;
 }
 
-/* What is noted twice, or side by side, becomes one range: so a later replay with other cuts finds its range covered. */
+/* What is noted twice, or side by side, becomes one range, so that a later replay with other cuts finds it covered. */
 void oplog_note_invalid(struct oplog *log, uint64_t first, uint64_t end)
 {
     struct lv_ranges *ranges = &log->invalid;

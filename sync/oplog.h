@@ -5,8 +5,8 @@
  * stays one run, because it is valid or void as a whole:
  *
  *   A run of a batch is valid when it lies inside the text that its author saw: an insert needs pos <= length, a delete
- *   pos + len <= length. One that is not valid does nothing, for everybody. Which ones these are follows from the history
- *   alone; the walker finds out when it first replays them and notes them here.
+ *   pos + len <= length. One that is not valid does nothing, for everybody. Which ones these are follows from the
+ *   history alone; the walker finds out when it first replays them and notes them here.
  *
  *   Units      LVs; positions and lengths in bytes.
  *   Ownership  zero-initialised it is empty; oplog_release(). Texts are views that live until the next oplog_add_*().
@@ -51,7 +51,7 @@ void oplog_release(struct oplog *log);
 void oplog_add_insert(struct oplog *log, uint64_t pos, struct bytes text);
 void oplog_add_delete(struct oplog *log, uint64_t pos, uint64_t len);
 void oplog_add_nop(struct oplog *log);
-/* A whole run as it was coded elsewhere; a backspace has len <= pos + 1. The text of inserts is added by the caller, later. */
+/* A whole run as it was coded elsewhere; a backspace has len <= pos + 1. The caller adds the text of inserts later. */
 void oplog_add_run(struct oplog *log, enum op_shape shape, uint64_t pos, uint64_t len, size_t text_at);
 size_t oplog_runs(const struct oplog *log);
 struct op_piece oplog_run(const struct oplog *log, size_t index); /* a whole run */
@@ -69,8 +69,8 @@ struct op_piece oplog_piece(const struct oplog *log, uint64_t lv, uint64_t end);
 struct bytes oplog_text(const struct oplog *log, size_t text_at, uint64_t len);
 
 /*
- * How many events from the start of a piece share one verdict in a text of `len` bytes, the operations before having been
- * applied; *valid is the verdict.
+ * How many events from the start of a piece share one verdict in a text of `len` bytes, the operations before having
+ * been applied; *valid is the verdict.
  */
 uint64_t oplog_judge(const struct oplog *log, const struct op_piece *piece, uint64_t len, bool *valid);
 void oplog_note_invalid(struct oplog *log, uint64_t first, uint64_t end); /* may be said again */

@@ -95,8 +95,8 @@ const struct span *spans_next_known(const struct spans *spans, struct span_place
 /* Puts a span at a place (cutting the one that is there); gives where it went. */
 struct span_place spans_insert(struct spans *spans, struct span_place place, const struct span *span);
 /*
- * Makes the span that ends at a place longer by `len` units, when it ends with unit `id - 1`, is in the same state and has
- * the same right origin: a run typed on.
+ * Makes the span that ends at a place longer by `len` units, when it ends with unit `id - 1`, is in the same state and
+ * has the same right origin: a run typed on.
  */
 bool spans_append(struct spans *spans, struct span_place place, const struct span *span);
 /* Makes units [place, place + len) of one span a span of their own; gives its place. */

@@ -84,9 +84,9 @@ static enum beside siblings(const struct tracker *tracker, const struct span *sp
 }
 
 /*
- * Looks from `place` over the spans that the new one's author did not know, up to the first one known, for where it goes:
- * behind the last sibling that comes before it, and behind everything below that sibling. Of a span only the first unit need
- * be looked at: the others hang on it.
+ * Looks from `place` over the spans that the new one's author did not know, up to the first one known, for where it
+ * goes: behind the last sibling that comes before it, and behind everything below that sibling. Of a span only the
+ * first unit need be looked at: the others hang on it.
  */
 static struct span_place integrate(const struct tracker *tracker, struct span_place place, const struct span *span)
 {

@@ -1,21 +1,24 @@
 /*
  * tracker - the text of a stretch of history as a transient CRDT: two versions of it at once.
  *
- * All units that were ever there stand in it in one order, deleted ones too. The *prepare* version is where the next event
- * counts its positions; the *effect* version is the text with everything applied so far. A walk moves the prepare version
- * with tracker_retreat() and tracker_advance() and applies each event once; what it gets back is the event's effect on the
- * text. The tracker begins at a critical version, of whose text it needs only the length: one span stands for it.
+ * All units that were ever there stand in it in one order, deleted ones too. The *prepare* version is where the next
+ * event counts its positions; the *effect* version is the text with everything applied so far. A walk moves the
+ * prepare version with tracker_retreat() and tracker_advance() and applies each event once; what it gets back is the
+ * event's effect on the text. The tracker begins at a critical version, of whose text it needs only the length: one
+ * span stands for it.
  *
  * Concurrent inserts at one place are ordered as in FugueMax (YjsMod): runs do not interleave, ties go to the lower
  * (agent, seq).
  *
  *   Units      bytes. The id of an inserted byte is its local version, that of byte n of the beginning's text
  *              TRACKER_BASE + n.
- *   Ownership  zero-initialised it is empty; tracker_release(). tracker_begin() empties it in O(1) and keeps the memory.
+ *   Ownership  zero-initialised it is empty; tracker_release(). tracker_begin() empties it in O(1) and keeps the
+ *              memory.
  *   Errors     none: the walker checks positions against tracker_len() first.
- *   Bounds     O(log spans) for each span that an operation touches; among inserts that are concurrent at one place, linear
- *              in how many there are.
- *   Source     Gentle & Kleppmann (sync/document.h), section 3; order: Weidner & Kleppmann, "The Art of the Fugue", 2023.
+ *   Bounds     O(log spans) for each span that an operation touches; among inserts that are concurrent at one place,
+ *              linear in how many there are.
+ *   Source     Gentle & Kleppmann (sync/document.h), section 3; order: Weidner & Kleppmann, "The Art of the Fugue",
+ *              2023.
  */
 #ifndef WEFT_SYNC_TRACKER_H
 #define WEFT_SYNC_TRACKER_H
@@ -48,8 +51,8 @@ struct tracker_deleted {
     bool shown;   /* whether the bytes were still there */
 };
 /*
- * Events [lv, lv + len) delete at pos (< tracker_len()), each the byte that is then there; with `back` each the byte before
- * the last one's. Consumes as many as one span allows: call again with the rest.
+ * Events [lv, lv + len) delete at pos (< tracker_len()), each the byte that is then there; with `back` each the byte
+ * before the last one's. Consumes as many as one span allows: call again with the rest.
  */
 struct tracker_deleted tracker_delete(struct tracker *tracker, uint64_t lv, uint64_t pos, uint64_t len, bool back);
 

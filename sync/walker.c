@@ -170,8 +170,9 @@ static void cut_at_parents(struct walker *walker)
 }
 
 /*
- * A version is critical in this walk when it holds all events before it (it is then the only head), and all events after it
- * come from it (none of them has a parent before it, or none at all). This finds the second: up to where in a piece.
+ * A version is critical in this walk when it holds all events before it (it is then the only head), and all events
+ * after it come from it (none of them has a parent before it, or none at all). This finds the second: up to where in a
+ * piece.
  */
 static void find_critical_ends(struct walker *walker)
 {

@@ -1,23 +1,23 @@
 /*
  * walker - replays history: the patch that takes the text of one version to that of a later one.
  *
- * A walk begins at the last critical version below everything it needs, and goes over the events since: first silently over
- * those that the old text has already, then over the new ones, summing up what they do to the text. Where history passes
- * through one event (a critical version), nothing before matters and the tracker is dropped; events in a row of critical
- * versions are applied as they are, without a tracker.
+ * A walk begins at the last critical version below everything it needs, and goes over the events since: first silently
+ * over those that the old text has already, then over the new ones, summing up what they do to the text. Where history
+ * passes through one event (a critical version), nothing before matters and the tracker is dropped; events in a row of
+ * critical versions are applied as they are, without a tracker.
  *
  *      base --+-- old events (silently) --+-- new events ---- critical ---- critical -+- ...
  *             tracker: prepare and effect version                as they are          tracker, begun anew
  *
- * Between critical versions a branch is followed to its end before the next one is begun, the lighter one first, because
- * going from one branch to another costs as much as they are long. Any order gives the same text.
+ * Between critical versions a branch is followed to its end before the next one is begun, the lighter one first,
+ * because going from one branch to another costs as much as they are long. Any order gives the same text.
  *
- * A run of a batch that is out of range at its author's version does nothing (sync/oplog.h). The exact length of the text at
- * the beginning makes that the same verdict on every path.
+ * A run of a batch that is out of range at its author's version does nothing (sync/oplog.h). The exact length of the
+ * text at the beginning makes that the same verdict on every path.
  *
  *   Units      local versions (LV), bytes.
- *   Ownership  graph, log and critical versions belong to the caller and outlive the walker. It keeps its memory from one
- *              walk to the next. It notes invalid runs in the log and text lengths in the critical versions.
+ *   Ownership  graph, log and critical versions belong to the caller and outlive the walker. It keeps its memory from
+ *              one walk to the next. It notes invalid runs in the log and text lengths in the critical versions.
  *   Bounds     two branches of k and m operations: O((k + m) log (k + m)); any graph at worst quadratic.
  *   Source     Gentle & Kleppmann (sync/document.h), sections 3.2 to 3.6.
  */
@@ -45,8 +45,8 @@ void walker_since(struct walker *walker, const struct lv_list *version, struct p
 void walker_to(struct walker *walker, const struct lv_list *version, struct patch *out);
 
 /*
- * The tracker with everything from before event `from` on, both its versions being that of all events. *base is the critical
- * version at which it begins, LV_NONE for the root. Lives until the next call.
+ * The tracker with everything from before event `from` on, both its versions being that of all events. *base is the
+ * critical version at which it begins, LV_NONE for the root. Lives until the next call.
  */
 const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_t *base);
 uint64_t walker_steps(const struct walker *walker); /* events that went through a tracker so far */

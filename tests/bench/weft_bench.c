@@ -1,8 +1,8 @@
 /*
  * weft-bench TASK TRACE-FILE [--runs N] [--warmup W] [--budget-ms B]
  *
- * Measures the merge engine as the editor uses it, on a recorded session, and prints one line of JSON. Reading the trace and
- * turning code points into bytes are never timed.
+ * Measures the merge engine as the editor uses it, on a recorded session, and prints one line of JSON. Reading the
+ * trace and turning code points into bytes are never timed.
  *
  *   local        every patch as a local edit: text and document, history kept
  *   local_wire   the same, and the bytes for the others after every patch
@@ -382,7 +382,8 @@ static void print_sizes(struct bench *bench)
     for (size_t i = 0; i < bench->sample_count; i++)
         sum += bench->samples[i];
     qsort(bench->samples, bench->sample_count, sizeof *bench->samples, compare_doubles);
-    printf(",\"bytes\":{\"avg\":%.1f,\"p50\":%.0f,\"p99\":%.0f}", sum / (double)(bench->sample_count ? bench->sample_count : 1),
+    double average = sum / (double)(bench->sample_count ? bench->sample_count : 1);
+    printf(",\"bytes\":{\"avg\":%.1f,\"p50\":%.0f,\"p99\":%.0f}", average,
            percentile(bench->samples, bench->sample_count, 0.5), percentile(bench->samples, bench->sample_count, 0.99));
 }
 
@@ -435,9 +436,10 @@ static void print_result(struct bench *bench)
         printf("%s%.4f", i ? "," : "", bench->ms[i]);
     printf("]");
     print_bytes(bench, &median);
-    printf(",\"median_ms\":%.4f,\"ops\":%zu,\"len\":%zu,\"check\":\"%016llx\",\"ok\":%s,\"rss0_kb\":%ld,\"rss_kb\":%ld}\n",
-           median, bench->trace.patches, codepoints(buf_view(&bench->text)), (unsigned long long)hash, ok, bench->rss0_kb,
-           rss_kb());
+    printf(",\"median_ms\":%.4f,\"ops\":%zu,\"len\":%zu", median, bench->trace.patches,
+           codepoints(buf_view(&bench->text)));
+    printf(",\"check\":\"%016llx\",\"ok\":%s,\"rss0_kb\":%ld,\"rss_kb\":%ld}\n", (unsigned long long)hash, ok,
+           bench->rss0_kb, rss_kb());
 }
 
 static void release(struct bench *bench)

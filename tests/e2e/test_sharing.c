@@ -210,6 +210,7 @@ static void a_hostile_name_and_text_reach_no_terminal(void **state)
     struct vt *lin = stage_weft(stage, "lin", ARGS("join", "--name", "l\x1b]52;c;aGk=\x07in", link));
     vt_link(ada, lin);
     vt_expect(ada, "^[");
+    vt_expect_row_has(lin, 0, "text"); /* typed before the text is there, keys are refused, in words */
     vt_type(lin, VT_PASTE("\x1b]0;owned\x07"));
     vt_expect(ada, "^[]0;owned^G");
     assert_false(vt_output_has(ada, "\x1b]52;c;aGk="));

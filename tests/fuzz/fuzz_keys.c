@@ -1,6 +1,6 @@
 /*
- * Any bytes a terminal could send: no crash, no endless loop, every event well-formed, and everything that is not part of a
- * sequence comes out. The first byte says how the rest is cut into feeds.
+ * Any bytes a terminal could send: no crash, no endless loop, every event well-formed, and everything that is not part
+ * of a sequence comes out. The first byte says how the rest is cut into feeds.
  */
 #include "editor/base/unicode.h"
 #include "ui/keys.h"

@@ -9,8 +9,8 @@
 enum { PEOPLE = 3, MARKS = 256 };
 
 /*
- * Every byte that is typed has a value of its own, so that a text tells which bytes are there. Undo brings a byte back with
- * its value.
+ * Every byte that is typed has a value of its own, so that a text tells which bytes are there. Undo brings a byte back
+ * with its value.
  */
 struct room {
     struct random *random;

@@ -1,4 +1,4 @@
-/* Random event graphs: the engine against the naive model, over orders, cuts, paths, versions, and with invalid runs. */
+/* Random event graphs, with invalid runs: the engine against the naive model, over orders, cuts, paths, versions. */
 #include "tests/support/support.h"
 
 #include <stdlib.h>
@@ -100,7 +100,8 @@ static void go_on(const struct scene *scene, struct act *act, size_t len)
 
 static void add_act(struct scene *scene, uint64_t merge_one_in)
 {
-    static const enum naive_kind kinds[] = {[OP_INSERT] = NAIVE_INSERT, [OP_DELETE] = NAIVE_DELETE, [OP_NOP] = NAIVE_NOTHING};
+    static const enum naive_kind kinds[] = {
+        [OP_INSERT] = NAIVE_INSERT, [OP_DELETE] = NAIVE_DELETE, [OP_NOP] = NAIVE_NOTHING};
     struct act *act = &scene->acts[scene->count];
     size_t events[4];
     *act = (struct act){.agent = (unsigned char)random_below(scene->random, AGENTS)};
@@ -112,8 +113,8 @@ static void add_act(struct scene *scene, uint64_t merge_one_in)
     choose_op(scene, act, len);
     go_on(scene, act, len);
     act->first = scene->naive->count;
-    naive_add(scene->naive, act->agent, act->seq, events, act->parent_count, kinds[act->op.kind], act->op.pos, act->text,
-              (size_t)history_op_len(&act->op));
+    naive_add(scene->naive, act->agent, act->seq, events, act->parent_count, kinds[act->op.kind], act->op.pos,
+              act->text, (size_t)history_op_len(&act->op));
     scene->seqs[act->agent] += history_op_len(&act->op);
     scene->heads[act->agent] = ++scene->count;
 }
@@ -185,7 +186,9 @@ static void check_versions(struct scene *scene, struct history *history, const u
     struct patch patch = {0};
     struct lv_list version = {0};
     for (int i = 0; i < 3; i++) {
-        size_t acts[2] = {(size_t)random_below(scene->random, scene->count), (size_t)random_below(scene->random, scene->count)};
+        size_t acts[2];
+        acts[0] = (size_t)random_below(scene->random, scene->count);
+        acts[1] = (size_t)random_below(scene->random, scene->count);
         buf_clear(&then);
         buf_clear(&now);
         version.count = 0;

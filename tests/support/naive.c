@@ -130,8 +130,8 @@ static bool comes_first(const struct naive *naive, size_t a, int b)
 
 static size_t place_for(const struct naive *naive, const struct list *list, const struct unit *unit, size_t event)
 {
-    int left = index_of(list, unit->left), right = index_of(list, unit->right);
-    size_t at = (size_t)(left + 1), found = at;
+    int left = index_of(list, unit->left), right = index_of(list, unit->right), after = left + 1;
+    size_t at = (size_t)after, found = at;
     bool scanning = false;
     for (;; at++) {
         if (!scanning)

@@ -1,7 +1,8 @@
 /*
  * naive - the rules of merging once more, as slowly and plainly as possible: what the engine is measured against.
  *
- * One record a byte, one list of all bytes ever inserted, ancestors as a table of bits. Nothing is shared with the engine.
+ * One record a byte, one list of all bytes ever inserted, ancestors as a table of bits. Nothing is shared with the
+ * engine.
  */
 #ifndef WEFT_TESTS_NAIVE_H
 #define WEFT_TESTS_NAIVE_H

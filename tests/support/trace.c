@@ -114,34 +114,53 @@ static void parse_patch(struct parser *parser, struct trace_patch *patch)
     parser->at += len;
 }
 
+/* How much of the pools is used. */
+struct pools {
+    size_t patches, parents, parent_cap;
+};
+
+static void parse_parents(struct parser *parser, struct trace *trace, struct trace_txn *txn, struct pools *pools)
+{
+    size_t needed = pools->parents + txn->parent_count;
+    trace->parent_pool = xgrow(trace->parent_pool, &pools->parent_cap, needed, sizeof *trace->parent_pool);
+    while (pools->parents < needed)
+        trace->parent_pool[pools->parents++] = number(parser);
+}
+
+static void parse_txn(struct parser *parser, struct trace *trace, struct trace_txn *txn, struct pools *pools)
+{
+    expect_word(parser, "T");
+    txn->agent = number(parser);
+    txn->patch_count = number(parser);
+    txn->parent_count = number(parser);
+    parse_parents(parser, trace, txn, pools);
+    if (txn->patch_count > trace->patches - pools->patches)
+        give_up("more patches than it says");
+    txn->patches = trace->patch_pool + pools->patches;
+    for (size_t p = 0; p < txn->patch_count; p++)
+        parse_patch(parser, &trace->patch_pool[pools->patches++]);
+}
+
+static bool follows(const struct trace_txn *txn, size_t index)
+{
+    return index == 0 ? txn->parent_count == 0 : txn->parent_count == 1 && txn->parents[0] == index - 1;
+}
+
 static void parse_txns(struct parser *parser, struct trace *trace)
 {
-    size_t patches = 0, parents = 0, parent_cap = 0;
-    size_t *parents_at = xcalloc(trace->count, sizeof *parents_at);
+    struct pools pools = {0};
     trace->txns = xcalloc(trace->count, sizeof *trace->txns);
     trace->patch_pool = xcalloc(trace->patches, sizeof *trace->patch_pool);
-    trace->sequential = true;
-    for (size_t i = 0; i < trace->count; i++) {
-        struct trace_txn *txn = &trace->txns[i];
-        expect_word(parser, "T");
-        txn->agent = number(parser);
-        txn->patch_count = number(parser);
-        txn->parent_count = number(parser);
-        parents_at[i] = parents;
-        trace->parent_pool = xgrow(trace->parent_pool, &parent_cap, parents + txn->parent_count, sizeof *trace->parent_pool);
-        for (size_t p = 0; p < txn->parent_count; p++)
-            trace->parent_pool[parents++] = number(parser);
-        bool follows = i == 0 ? txn->parent_count == 0 : txn->parent_count == 1 && trace->parent_pool[parents - 1] == i - 1;
-        trace->sequential = trace->sequential && follows;
-        if (patches + txn->patch_count > trace->patches)
-            give_up("more patches than it says");
-        txn->patches = trace->patch_pool + patches;
-        for (size_t p = 0; p < txn->patch_count; p++)
-            parse_patch(parser, &trace->patch_pool[patches++]);
-    }
     for (size_t i = 0; i < trace->count; i++)
-        trace->txns[i].parents = trace->parent_pool + parents_at[i];
-    free(parents_at);
+        parse_txn(parser, trace, &trace->txns[i], &pools);
+    size_t parents_at = 0;
+    trace->sequential = true;
+    for (size_t i = 0; i < trace->count; i++) { /* the pool stays where it is from now on */
+        struct trace_txn *txn = &trace->txns[i];
+        txn->parents = trace->parent_pool + parents_at;
+        parents_at += txn->parent_count;
+        trace->sequential = trace->sequential && follows(txn, i);
+    }
 }
 
 static bool is_ascii(struct bytes text)

@@ -1,8 +1,8 @@
 /*
  * trace - a recorded editing session (format `weft-trace 1`), with places in code points turned into bytes.
  *
- * Positions of a patch count in the text that its author saw. To turn code points into bytes, the session is replayed once
- * through the engine; texts of plain ASCII (all concurrent traces) need no replay.
+ * Positions of a patch count in the text that its author saw. To turn code points into bytes, the session is replayed
+ * once through the engine; texts of plain ASCII (all concurrent traces) need no replay.
  */
 #ifndef WEFT_TESTS_TRACE_H
 #define WEFT_TESTS_TRACE_H

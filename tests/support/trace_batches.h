@@ -10,7 +10,7 @@
 struct trace_batches {
     struct batch_list list;
     size_t *first;       /* of each transaction: its first batch in the list; one more entry at the end */
-    struct event_id *last; /* of each transaction: its last event; a whole one is a merge marker when it has no patches */
+    struct event_id *last; /* of each transaction; one without patches is a merge marker */
 };
 
 /* Places must be in bytes (trace_read()). */

@@ -1,9 +1,9 @@
 /*
  * vt - a program in a pseudo-terminal, seen as a person sees it.
  *
- * Starts a program with a terminal (libvterm) attached: send keys, wait until something can be seen, look at rows, cells and
- * the cursor, resize the window, close it. What the program asks of its terminal (DA, DSR) is answered. Nothing here sleeps:
- * waiting means reading until a condition holds or a deadline has passed.
+ * Starts a program with a terminal (libvterm) attached: send keys, wait until something can be seen, look at rows,
+ * cells and the cursor, resize the window, close it. What the program asks of its terminal (DA, DSR) is answered.
+ * Nothing here sleeps: waiting means reading until a condition holds or a deadline has passed.
  *
  *     struct vt *vt = vt_spawn(&(struct vt_program){.argv = {weft, "notes.md"}, .rows = 24, .cols = 80});
  *     vt_expect(vt, "in file");                      waits for the text, fails the test with a picture of the screen
@@ -16,8 +16,8 @@
  * A terminal without a program, for code under test in this very process: vt_open(), vt_tty(), vt_pump().
  *
  *   Units      rows and columns count from 0; times are milliseconds; positions and text are what is visible.
- *   Ownership  vt_spawn() and vt_open() are ended with vt_close() (or vt_free()). Strings from vt_row() and vt_screen() live
- *              until the next call with that vt.
+ *   Ownership  vt_spawn() and vt_open() are ended with vt_close() (or vt_free()). Strings from vt_row() and vt_screen()
+ *              live until the next call with that vt.
  *   Errors     what goes wrong fails the running test (cmocka's fail_msg), with the screen on stderr.
  *   Bounds     VT_WAIT_MS is the patience of the vt_expect functions: a limit for broken programs, not a pause.
  */
@@ -65,8 +65,8 @@ enum { VT_WAIT_MS = 10000, VT_ARGS_MAX = 32 };
 struct vt_program {
     const char *argv[VT_ARGS_MAX]; /* argv[0] is a path, or a name to look for in PATH; ends with NULL */
     /*
-     * "NAME=VALUE"; NULL ends. The program gets these, TERM=xterm-256color and LANG=C.UTF-8 unless set here, PATH, and the
-     * sanitizers' options; nothing else of this process's environment.
+     * "NAME=VALUE"; NULL ends. The program gets these, TERM=xterm-256color and LANG=C.UTF-8 unless set here, PATH, and
+     * the sanitizers' options; nothing else of this process's environment.
      */
     const char *env[VT_ARGS_MAX];
     const char *dir;  /* where it runs; NULL: here */

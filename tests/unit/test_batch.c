@@ -154,9 +154,9 @@ static void fill_random(struct random *random, struct batch *batch)
     char letters[] = "abcdefghijklmnop";
     batch->agent = agent_named('m');
     batch->seq0 = random_below(random, 1000);
-    for (unsigned char name = 'a'; name < 'd'; name++)
+    for (int name = 'a'; name < 'd'; name++)
         if (random_chance(random, 2))
-            batch_add_parent(batch, (struct event_id){agent_named(name), random_below(random, 1 << 20)});
+            batch_add_parent(batch, (struct event_id){agent_named((unsigned char)name), random_below(random, 1 << 20)});
     if (random_chance(random, 3))
         batch_add_undo(batch, (struct event_span){agent_named('q'), random_below(random, 99), 1});
     for (uint64_t i = random_below(random, 6) + 1; i > 0; i--) {

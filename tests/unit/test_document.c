@@ -189,9 +189,9 @@ static void many_heads_are_joined_before_one_types(void **state)
     enum { PEOPLE = 40 };
     replica_init(&all, "", 200);
     replica_init(&late, "", 201);
-    for (unsigned char name = 1; name <= PEOPLE; name++) {
+    for (int name = 1; name <= PEOPLE; name++) {
         struct replica one;
-        replica_init(&one, "", name);
+        replica_init(&one, "", (unsigned char)name);
         replica_type(&one, 0, "x");
         replica_send(&one, &all, 0);
         replica_release(&one);

@@ -449,7 +449,8 @@ static void a_random_walk_of_frames_ends_where_the_last_one_says(void **state)
         for (int i = 0; i < 4; i++) {
             seed = seed * 6364136223846793005u + 1442695040888963407u;
             struct style style = {INK_DEFAULT, (uint8_t)(seed >> 40 & 1 ? INK_TINT : INK_DEFAULT), 0};
-            /* The last two columns stay free of marks: libvterm 0.1.4 puts a mark behind the last cell on the next row. */
+            /* The last two columns stay free of marks: libvterm 0.1.4 puts a mark behind the last cell on the next row.
+             */
             int row = (int)(seed >> 33 & 0xff) % 6;
             int col = (int)(seed >> 45 & 0xff) % 22;
             rig_put(&rig, row, col, bits[(seed >> 57) % 7], style);

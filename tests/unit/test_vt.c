@@ -7,7 +7,8 @@
 
 static struct vt *shell(const char *script)
 {
-    return vt_spawn(&(struct vt_program){.argv = {"sh", "-c", script}, .env = {"GREETING=hello"}, .rows = 6, .cols = 30});
+    return vt_spawn(
+        &(struct vt_program){.argv = {"sh", "-c", script}, .env = {"GREETING=hello"}, .rows = 6, .cols = 30});
 }
 
 static void a_program_is_seen_and_its_status_returned(void **state)

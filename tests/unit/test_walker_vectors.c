@@ -127,7 +127,7 @@ static void add_shattered(struct history *history, const struct txn *txn, uint64
 static void add_txn(struct history *history, const struct vector *vector, size_t index, uint64_t *lv_of, bool shattered)
 {
     const struct txn *txn = &vector->txns[index];
-    uint64_t parents[PARENTS_MAX];
+    uint64_t parents[PARENTS_MAX] = {0};
     for (size_t p = 0; p < txn->parent_count; p++)
         for (size_t t = 0; t < vector->count; t++)
             if (vector->txns[t].first <= txn->parents[p] && txn->parents[p] < vector->txns[t].end)
@@ -149,7 +149,7 @@ static void expect_text(const struct history *history, const char *expected)
 static void replay(const struct vector *vector, const size_t *order, struct manner manner)
 {
     struct history history;
-    uint64_t lv_of[TXNS_MAX];
+    uint64_t lv_of[TXNS_MAX] = {0};
     history_init(&history, (struct bytes){0});
     walker_set_fast_path(history.walker, manner.fast_path);
     for (size_t i = 0; i < vector->count; i++) {
@@ -220,7 +220,7 @@ static void replay_in_other_orders(const struct vector *vector, struct random *r
 static void replay_in_two_halves(const struct vector *vector, struct random *random)
 {
     struct history history;
-    uint64_t lv_of[TXNS_MAX];
+    uint64_t lv_of[TXNS_MAX] = {0};
     size_t split = (size_t)random_below(random, vector->count + 1);
     history_init(&history, (struct bytes){0});
     for (size_t i = 0; i < vector->count; i++) {
