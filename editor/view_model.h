@@ -1,13 +1,14 @@
 /*
  * view_model - what app/ tells ui/ to draw: plain facts, no behaviour.
  *
- * The program fills one struct view_model a frame and hands it to screen_draw() (ui/screen.h). Nothing here is computed by
- * ui/: no clock is read, no age is counted, no flag fades by itself.
+ * The program fills one struct view_model a frame and hands it to screen_draw() (ui/screen.h). Nothing here is computed
+ * by ui/: no clock is read, no age is counted, no flag fades by itself.
  *
  *   Units      places are bytes in the document; lines, columns and scroll count from 0 unless a name says otherwise.
- *   Ownership  every pointer is borrowed for the time of one draw; strings are NUL-terminated UTF-8 or whatever came from
- *              elsewhere: ui/ shows control characters visibly, so nothing needs cleaning before.
- *   Bounds     VIEW_PEERS_SHOWN names in the status line; lists may be of any length, only what is visible is looked at.
+ *   Ownership  every pointer is borrowed for the time of one draw; strings are NUL-terminated UTF-8 or whatever came
+ *              from elsewhere: ui/ shows control characters visibly, so nothing needs cleaning before.
+ *   Bounds     VIEW_PEERS_SHOWN names in the status line; lists may be of any length, only what is visible is looked
+ *              at.
  */
 #ifndef WEFT_EDITOR_VIEW_MODEL_H
 #define WEFT_EDITOR_VIEW_MODEL_H

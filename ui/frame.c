@@ -90,8 +90,42 @@ static void split_wide(struct cell *row, int cols, int from, int to)
 
 /* ---- signs ---- */
 
+/*
+ * The width of characters that stand alone whatever surrounds them, unless a mark follows: ASCII, letters of Latin,
+ * Greek and Cyrillic, kana, ideographs, Hangul syllables. 0 for all others. Two such neighbours are two clusters
+ * without asking the tables, which makes most text of most people quick to draw.
+ */
+static int plain_width(uint32_t code)
+{
+    if (code < 0x7f)
+        return code >= 0x20;
+    if (code < 0x3041)
+        return (code >= 0xc0 && code <= 0x24f) || (code >= 0x391 && code <= 0x3c9 && code != 0x3a2) ||
+               (code >= 0x410 && code <= 0x44f);
+    bool wide = code <= 0x3096 || (code >= 0x30a1 && code <= 0x30fa) || (code >= 0x4e00 && code <= 0x9fff) ||
+                (code >= 0xac00 && code <= 0xd7a3);
+    return wide ? 2 : 0;
+}
+
+static bool plain_sign(struct bytes text, struct sign *sign)
+{
+    uint32_t code;
+    uint32_t next = ' ';
+    size_t len = utf8_decode(text, &code);
+    int cells = plain_width(code);
+    if (cells == 0)
+        return false;
+    if (len < text.len)
+        utf8_decode(bytes_slice(text, len, text.len - len), &next);
+    *sign = (struct sign){.len = len, .cells = cells};
+    return next < 0x80 || plain_width(next) > 0;
+}
+
 struct sign sign_at(struct bytes text)
 {
+    struct sign plain;
+    if (plain_sign(text, &plain))
+        return plain;
     struct bytes cluster = bytes_slice(text, 0, cluster_next(text));
     size_t safe = cluster_safe_len(cluster);
     if (safe == 0) {
@@ -133,7 +167,7 @@ static int put_cluster(struct frame *frame, struct place place, struct bytes clu
         return place.end;
     }
     struct cell cell = {.width = (uint8_t)(cells & 7), .style = style};
-    if (cluster_width(cluster) == 0) /* a mark without a letter would land on whatever stands in front */
+    if (cells == 1 && cluster_width(cluster) == 0) /* a mark without a letter would land on whatever stands in front */
         cell.text[cell.len++] = ' ';
     if (!cell_take(&cell, cluster))
         cell.style = unsafe_style(style);
@@ -175,10 +209,22 @@ int frame_ascii(struct frame *frame, struct place place, struct bytes text, stru
     struct cell cell = BLANK;
     cell.style = style;
     for (int i = 0; i < count; i++) {
-        cell.text[0] = (char)text.data[i];
-        row[place.col + i] = cell;
+        row[place.col + i] = cell; /* then the letter: the other way round the copy waits for the byte */
+        row[place.col + i].text[0] = (char)text.data[i];
     }
     return place.col + count;
+}
+
+static int put_sign(struct frame *frame, struct place place, struct bytes text, struct sign sign, struct style style)
+{
+    if (sign.unsafe)
+        return put_unsafe(frame, place, sign.code, style);
+    return put_cluster(frame, place, bytes_slice(text, 0, sign.len), sign.cells, style);
+}
+
+int frame_sign(struct frame *frame, struct place place, struct bytes text, struct sign sign, struct style style)
+{
+    return place_clip(frame, &place) ? put_sign(frame, place, text, sign, style) : place.col;
 }
 
 int frame_text(struct frame *frame, struct place place, struct bytes text, struct style style)
@@ -194,8 +240,7 @@ int frame_text(struct frame *frame, struct place place, struct bytes text, struc
             continue;
         }
         struct sign sign = sign_at(rest);
-        place.col = sign.unsafe ? put_unsafe(frame, place, sign.code, style)
-                                : put_cluster(frame, place, bytes_slice(rest, 0, sign.len), sign.cells, style);
+        place.col = put_sign(frame, place, rest, sign, style);
         at += sign.len;
     }
     return place.col;
@@ -257,6 +302,11 @@ int text_cells(struct bytes text)
 {
     int cells = 0;
     for (size_t at = 0; at < text.len && cells < FRAME_SIDE_MAX;) {
+        size_t run = ascii_run(bytes_slice(text, at, text.len - at));
+        cells += (int)(run < FRAME_SIDE_MAX ? run : FRAME_SIDE_MAX);
+        at += run;
+        if (at == text.len)
+            break;
         struct sign sign = sign_at(bytes_slice(text, at, text.len - at));
         cells += sign.cells;
         at += sign.len;

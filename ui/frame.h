@@ -1,15 +1,16 @@
 /*
  * frame - what a screen should look like: rows of cells. Made without a terminal, compared as text in tests.
  *
- * frame_text() is the one function that puts strings on the screen. Whatever the string is (text, a name, a file's name, a
- * message from elsewhere), a code point that must not reach a terminal is put as its visible form (`^[`, `<U+202E>`,
- * `<9B>`) in a style of its own, so no cell ever holds one: the terminal side can trust frames.
+ * frame_text() is the one function that puts strings on the screen. Whatever the string is (text, a name, a file's
+ * name, a message from elsewhere), a code point that must not reach a terminal is put as its visible form (`^[`,
+ * `<U+202E>`, `<9B>`) in a style of its own, so no cell ever holds one: the terminal side can trust frames.
  *
- *   Units      rows, columns: cells from the top left, from 0. A wide character owns two cells: its own and an empty one.
+ *   Units      rows, columns: cells from the top left, from 0. A wide character owns two cells: its own and an empty
+ *              one.
  *   Ownership  a frame owns its cells. Zero-initialised it is 0 x 0; frame_release() frees.
  *   Errors     none: what does not fit is clipped.
- *   Bounds     a cell holds CELL_BYTES_MAX bytes, the five code points a curses cell can carry; longer clusters keep their
- *              first code points. At most FRAME_SIDE_MAX rows or columns.
+ *   Bounds     a cell holds CELL_BYTES_MAX bytes, the five code points a curses cell can carry; longer clusters keep
+ *              their first code points. At most FRAME_SIDE_MAX rows or columns.
  */
 #ifndef WEFT_UI_FRAME_H
 #define WEFT_UI_FRAME_H
@@ -63,18 +64,11 @@ struct place {
 };
 
 /*
- * Puts text, neutralised and cut into clusters. Newlines and tabs are controls here: who lays out text deals with them before.
- * Returns the column behind what was put; a wide character that does not fit whole leaves a blank.
+ * Puts text, neutralised and cut into clusters. Newlines and tabs are controls here: who lays out text deals with them
+ * before. Returns the column behind what was put; a wide character that does not fit whole leaves a blank.
  */
 int frame_text(struct frame *frame, struct place place, struct bytes text, struct style style);
 int frame_string(struct frame *frame, struct place place, const char *text, struct style style);
-/* A run of one-cell ASCII characters the caller has checked (0x20 .. 0x7e): the fast road of frame_text(). */
-int frame_ascii(struct frame *frame, struct place place, struct bytes text, struct style style);
-void frame_fill(struct frame *frame, struct place place, struct style style); /* blanks up to place.end */
-
-/* Changes how cells look, not what they say. A wide character is painted whole. */
-void frame_paint_fg(struct frame *frame, struct place place, enum ink fg, unsigned attrs);
-void frame_paint_bg(struct frame *frame, struct place place, enum ink bg, unsigned attrs);
 
 /* What frame_text() puts next: a cluster, or one code point in its visible form. `text` is not empty. */
 struct sign {
@@ -84,12 +78,23 @@ struct sign {
     uint32_t code; /* when unsafe */
 };
 struct sign sign_at(struct bytes text);
+/* Puts the one sign that sign_at() found at the start of `text`. */
+int frame_sign(struct frame *frame, struct place place, struct bytes text, struct sign sign, struct style style);
+
+/* A run of one-cell ASCII characters the caller has checked (0x20 .. 0x7e): the fast road of frame_text(). */
+int frame_ascii(struct frame *frame, struct place place, struct bytes text, struct style style);
+void frame_fill(struct frame *frame, struct place place, struct style style); /* blanks up to place.end */
+
+/* Changes how cells look, not what they say. A wide character is painted whole. */
+void frame_paint_fg(struct frame *frame, struct place place, enum ink fg, unsigned attrs);
+void frame_paint_bg(struct frame *frame, struct place place, enum ink bg, unsigned attrs);
+
 /* How many cells frame_text() would take; it stops counting behind FRAME_SIDE_MAX. */
 int text_cells(struct bytes text);
 
 /*
- * For tests: the characters, a line a row, trailing blanks cut off. With `styles`, under each row that has any a row of
- * style letters: what `letter` gives for a style ('.' and ' ' for plain).
+ * For tests: the characters, a line a row, trailing blanks cut off. frame_print_styles() adds below each row the
+ * letters that `letter` gives for the cells' styles, unless all of them are blanks.
  */
 void frame_print(const struct frame *frame, struct buf *out);
 void frame_print_styles(const struct frame *frame, char (*letter)(struct style style), struct buf *out);

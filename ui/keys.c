@@ -125,7 +125,7 @@ static enum outcome key_event(struct parse *parse, uint32_t code, unsigned mods)
     return EVENT;
 }
 
-/* Modifiers as xterm and kitty send them: one more than the bits; locks (64, 128) and hyper, meta (16, 32) are ignored. */
+/* Modifiers as xterm and kitty send them: one more than the bits. Locks, hyper and meta (16 and up) mean nothing. */
 static unsigned mods_of(uint32_t value)
 {
     return value ? (value - 1) & (KEY_SHIFT | KEY_ALT | KEY_CTRL | KEY_SUPER) : 0;
@@ -222,7 +222,8 @@ static uint32_t tilde_key(uint32_t number)
 {
     static const uint32_t editing[] = {0,       KEY_HOME,      KEY_INSERT, KEY_DELETE, KEY_END, KEY_PAGE_UP,
                                        KEY_PAGE_DOWN, KEY_HOME, KEY_END};
-    static const unsigned char function[] = {1, 2, 3, 4, 5, 0, 6, 7, 8, 9, 10, 0, 11, 12, 13, 14, 0, 15, 16, 0, 17, 18, 19, 20};
+    static const unsigned char function[] = {1,  2,  3,  4,  5, 0,  6,  7, 8,  9,  10, 0,
+                                             11, 12, 13, 14, 0, 15, 16, 0, 17, 18, 19, 20};
     if (number < sizeof editing / sizeof *editing)
         return editing[number];
     if (number < 11 || number >= 11 + sizeof function || !function[number - 11])
@@ -285,7 +286,9 @@ static enum outcome mouse_event(struct parse *parse, uint32_t flags, uint32_t x,
     if ((flags & FLAG_EXTRA) || ((flags & FLAG_WHEEL) && ((flags & 2) || released)))
         return SKIP; /* buttons 8 to 11, sideways wheels */
     struct mouse mouse = {.button = buttons[flags & 3], .row = y ? (int)y - 1 : 0, .col = x ? (int)x - 1 : 0};
-    mouse.mods = (flags & FLAG_SHIFT ? KEY_SHIFT : 0u) | (flags & FLAG_ALT ? KEY_ALT : 0u) | (flags & FLAG_CTRL ? KEY_CTRL : 0u);
+    mouse.mods |= flags & FLAG_SHIFT ? KEY_SHIFT : 0u;
+    mouse.mods |= flags & FLAG_ALT ? KEY_ALT : 0u;
+    mouse.mods |= flags & FLAG_CTRL ? KEY_CTRL : 0u;
     if (flags & FLAG_WHEEL) {
         mouse.button = MOUSE_NONE;
         mouse.action = flags & 1 ? MOUSE_WHEEL_DOWN : MOUSE_WHEEL_UP;
@@ -393,7 +396,7 @@ static enum outcome parse_x10_mouse(struct parse *parse, struct bytes bytes)
     return mouse_event(parse, at[0] - 32u, at[1] - 32u, at[2] - 32u, false);
 }
 
-/* Where parameters and intermediates end. `CSI 3$` is a whole key of rxvt; in `CSI ?1;2$y` the `$` is an intermediate. */
+/* Where parameters and intermediates end. `CSI 3$` is a whole key of rxvt; in `CSI ?1;2$y` the `$` goes before `y`. */
 static size_t csi_scan(struct bytes bytes, size_t from, struct csi *csi)
 {
     size_t at = from;
@@ -429,7 +432,8 @@ static enum outcome parse_csi(struct parse *parse, struct bytes bytes)
     if (end == bytes.len)
         return NEED_MORE;
     csi.final = bytes.data[end];
-    if (csi.final != '$' && (csi.final < 0x40 || csi.final > 0x7e)) { /* broken off: what interrupts it stands for itself */
+    bool broken_off = csi.final != '$' && (csi.final < 0x40 || csi.final > 0x7e);
+    if (broken_off) { /* what interrupts it stands for itself */
         parse->len += end;
         return SKIP;
     }

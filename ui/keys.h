@@ -1,21 +1,22 @@
 /*
  * keys - from the raw bytes a terminal sends to what a person did.
  *
- * The program reads the terminal and feeds the bytes; keys_next() gives one event after the other. A sequence cut in two
- * by the network waits for its rest. Only an escape byte that stays alone is told from the Esc key by time: keys_wait_ms()
- * says how long the program should wait for more, and keys_timeout() that nothing came.
+ * The program reads the terminal and feeds the bytes; keys_next() gives one event after the other. A sequence cut in
+ * two by the network waits for its rest. Only an escape byte that stays alone is told from the Esc key by time:
+ * keys_wait_ms() says how long the program should wait for more, and keys_timeout() that nothing came.
  *
  * Understood: UTF-8, C0 controls, xterm, VT220, rxvt and Linux console keys with modifiers, `CSI u` (kitty, fixterms),
- * modifyOtherKeys, Alt as an ESC prefix, bracketed paste, SGR and X10 mouse, focus. Answers of the terminal (DA, DSR, mode
- * and colour reports, OSC, DCS, APC) are swallowed; so is every sequence nobody knows.
+ * modifyOtherKeys, Alt as an ESC prefix, bracketed paste, SGR and X10 mouse, focus. Answers of the terminal (DA, DSR,
+ * mode and colour reports, OSC, DCS, APC) are swallowed; so is every sequence nobody knows.
  *
- * One key, one spelling: a control or Alt combination names the unshifted ASCII letter (^A is 'a' + KEY_CTRL, Alt+Shift+A
- * is 'a' + KEY_ALT + KEY_SHIFT); text keys carry no Shift ('A' is 'A'); Tab, Enter, Esc and Backspace are named keys in
- * every encoding.
+ * One key, one spelling: a control or Alt combination names the unshifted ASCII letter (^A is 'a' + KEY_CTRL,
+ * Alt+Shift+A is 'a' + KEY_ALT + KEY_SHIFT); text keys carry no Shift ('A' is 'A'); Tab, Enter, Esc and Backspace are
+ * named keys in every encoding.
  *
- * A paste comes as chunks: `paste.first` and `paste.last` mark its ends, line ends are LF. While bytes that were fed hold one
- * more end marker without a new start, an end marker is taken for pasted text's own (and dropped): text that carries the
- * marker cannot turn the rest of itself into key presses. Feed all that can be read before asking for events.
+ * A paste comes as chunks: `paste.first` and `paste.last` mark its ends, line ends are LF. While bytes that were fed
+ * hold one more end marker without a new start, an end marker is taken for pasted text's own (and dropped): text that
+ * carries the marker cannot turn the rest of itself into key presses. Feed all that can be read before asking for
+ * events.
  *
  *   Units      mouse rows and columns count from 0.
  *   Ownership  a paste's text is borrowed: it lives until the next call.
@@ -35,7 +36,8 @@
 enum {
     KEYS_FEED_MAX = 1 << 16,
     KEYS_SEQUENCE_MAX = 128,
-    KEYS_ESC_MS = 40,      /* a lone ESC byte is the Esc key after this; below what a person notices, above a terminal's pause */
+    KEYS_ESC_MS =
+        40, /* a lone ESC byte is the Esc key after this; below what a person notices, above a terminal's pause */
     KEYS_PREFIX_MS = 1000, /* ESC [ and ESC O, which may also be Alt+[ and Alt+O typed by hand */
 };
 
@@ -92,7 +94,8 @@ struct keys;
 
 struct keys *keys_new(void);
 void keys_free(struct keys *keys);
-/* The byte the Backspace key sends (termios' VERASE). When it is 0x08, ^H is Backspace; otherwise ^H is 'h' + KEY_CTRL. */
+/* The byte the Backspace key sends (termios' VERASE). When it is 0x08, ^H is Backspace; otherwise ^H is 'h' + KEY_CTRL.
+ */
 void keys_set_erase(struct keys *keys, unsigned char erase);
 
 /* At most KEYS_FEED_MAX bytes; what was fed earlier must have been taken with keys_next() first. */

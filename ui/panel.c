@@ -76,7 +76,8 @@ void panel_help(struct panel *panel)
     panel_add(panel, VIEW_LINE_TITLE, "Help. Any key closes this.");
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         panel_add(panel, VIEW_LINE_TEXT, "%s", lines[i]);
-    panel_add(panel, VIEW_LINE_DIM, "in file: on disk, in the file.  kept: safe on this machine.  sent: the relay has it.");
+    panel_add(panel, VIEW_LINE_DIM,
+              "in file: on disk, in the file.  kept: safe on this machine.  sent: the relay has it.");
     panel_add(panel, VIEW_LINE_DIM, "Undo takes back only what you typed.");
 }
 
@@ -159,11 +160,13 @@ static void add_link(struct panel *panel, const char *word, const char *link, bo
 void panel_show_links(struct panel *panel, const struct panel_links *links)
 {
     panel_clear(panel);
-    panel_add(panel, VIEW_LINE_TITLE, "Anyone with a link gets in. No account. The relay %s cannot read it.", links->relay);
+    panel_add(panel, VIEW_LINE_TITLE, "Anyone with a link gets in. No account. The relay %s cannot read it.",
+              links->relay);
     add_link(panel, "edit", links->edit, links->edit_copied, "");
     add_link(panel, "view", links->view, links->view_copied, "F3 again copies this one");
     if (links->name)
-        panel_add(panel, VIEW_LINE_DIM, "You appear as \"%s\" (from %s; `weft config name`)", links->name, links->name_source);
+        panel_add(panel, VIEW_LINE_DIM, "You appear as \"%s\" (from %s; `weft config name`)", links->name,
+                  links->name_source);
 }
 
 /* ---- messages ---- */

@@ -1,7 +1,8 @@
 /*
  * panel - lists below the text: help, people, links, messages.
  *
- * A builder for struct view_panel: add lines, or have one of the known lists built, then hand panel_view() to the model.
+ * A builder for struct view_panel: add lines, or have one of the known lists built, then hand panel_view() to the
+ * model.
  *
  *   Ownership  the panel copies every string; panel_release() frees. Zero-initialised it is empty.
  *   Bounds     PANEL_LINES_MAX lines; further ones are dropped.

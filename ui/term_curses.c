@@ -1,8 +1,8 @@
 /*
- * The only file that knows ncurses. Curses decides which bytes turn one screen into the next; it does not write them to the
- * terminal: its output is a file in memory, from which we take them, wrap them in synchronised output when they are many,
- * and write them ourselves without blocking. putp() and friends would go to stdout behind curses' back, so what curses does
- * not know (paste marks, OSC 52, DEC 2026) is written next to it as plain bytes.
+ * The only file that knows ncurses. Curses decides which bytes turn one screen into the next; it does not write them to
+ * the terminal: its output is a file in memory, from which we take them, wrap them in synchronised output when they are
+ * many, and write them ourselves without blocking. putp() and friends would go to stdout behind curses' back, so what
+ * curses does not know (paste marks, OSC 52, DEC 2026) is written next to it as plain bytes.
  */
 #include "ui/term.h"
 
@@ -199,12 +199,15 @@ static bool open_screen(struct term *term, const struct term_options *options, s
     if (!term->screen)
         term->screen = quiet_newterm(term, FALLBACK_TYPE);
     if (!term->screen)
-        return error_set(err, ERR_MISSING, 0, "the terminal \"%.40s\" is unknown here, and so is %s: install ncurses-base, "
-                         "or set TERM", type, FALLBACK_TYPE);
+        return error_set(err, ERR_MISSING, 0,
+                         "the terminal \"%.40s\" is unknown here, and so is %s: install ncurses-base, or set TERM",
+                         type, FALLBACK_TYPE);
     set_term(term->screen);
     if (!capability("cup")[0])
-        return error_set(err, ERR_USAGE, 0, "the terminal \"%.40s\" cannot place its cursor: set TERM to what it really is, "
-                         "for example TERM=%s", type, FALLBACK_TYPE);
+        return error_set(err, ERR_USAGE, 0,
+                         "the terminal \"%.40s\" cannot place its cursor: set TERM to what it really is, "
+                         "for example TERM=%s",
+                         type, FALLBACK_TYPE);
     return true;
 }
 
@@ -557,7 +560,8 @@ static int carry_stand_in(cchar_t *out, const wchar_t *text, int cells, struct l
     carry(&out[0], &base, 1, look);
     if (cells == 1 || wcwidth(base) == 2)
         return 1;
-    wchar_t second = is_regional_indicator(text[0]) && is_regional_indicator(text[1]) ? L'A' + (text[1] - 0x1f1e6) : L' ';
+    wchar_t second =
+        is_regional_indicator(text[0]) && is_regional_indicator(text[1]) ? L'A' + (text[1] - 0x1f1e6) : L' ';
     carry(&out[1], &second, 1, look);
     return 2;
 }

@@ -1,8 +1,8 @@
 /*
  * theme - the few colours everything is drawn with.
  *
- * Drawing names an ink, never a colour. A theme says what each ink is: as red, green, blue for terminals with 256 colours
- * or more, and as one of the 8 ANSI colours for the others. INK_DEFAULT is the terminal's own colour, always.
+ * Drawing names an ink, never a colour. A theme says what each ink is: as red, green, blue for terminals with 256
+ * colours or more, and as one of the 8 ANSI colours for the others. INK_DEFAULT is the terminal's own colour, always.
  */
 #ifndef WEFT_UI_THEME_H
 #define WEFT_UI_THEME_H

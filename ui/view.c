@@ -29,6 +29,7 @@ enum { WINDOW_BYTES = 1024 };
 struct walk {
     const struct rope *rope;
     int tab_width;
+    uint64_t text_len;
     uint64_t at;     /* where it stands */
     uint64_t column; /* cells from the line's start */
     uint64_t window_at;
@@ -42,16 +43,25 @@ struct step {
     enum step_kind kind;
     struct bytes bytes; /* STEP_ASCII: a run of one-cell characters */
     int cells;
+    struct sign sign;   /* STEP_SIGN */
 };
 
 static void walk_init(struct walk *walk, const struct view_text *text, uint64_t at)
 {
     walk->rope = text->rope;
     walk->tab_width = text->tab_width > 0 ? text->tab_width : 8;
+    walk->text_len = rope_len(text->rope);
     walk->at = at;
     walk->column = 0;
     walk->window_at = at;
     walk->window_len = 0;
+}
+
+/* To the start of another line; what the window holds of it is not read again. */
+static void walk_go(struct walk *walk, uint64_t line_start)
+{
+    walk->at = line_start;
+    walk->column = 0;
 }
 
 /* What stands here: a whole cluster at least, unless the text ends. */
@@ -60,7 +70,7 @@ static struct bytes walk_peek(struct walk *walk)
     uint64_t window_end = walk->window_at + walk->window_len;
     bool inside = walk->at >= walk->window_at && walk->at <= window_end;
     if (!inside || window_end - walk->at < CLUSTER_BYTES_MAX) {
-        uint64_t left = rope_len(walk->rope) - walk->at;
+        uint64_t left = walk->text_len - walk->at;
         if (!inside || window_end - walk->at < left) {
             walk->window_at = walk->at;
             walk->window_len = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
@@ -95,13 +105,13 @@ static struct step walk_look(struct walk *walk, uint64_t cells_max)
         return (struct step){.kind = STEP_LINE_END};
     if (bytes.data[0] == '\t') {
         int cells = walk->tab_width - (int)(walk->column % (uint64_t)walk->tab_width);
-        return (struct step){STEP_TAB, bytes_slice(bytes, 0, 1), cells};
+        return (struct step){.kind = STEP_TAB, .bytes = bytes_slice(bytes, 0, 1), .cells = cells};
     }
     size_t run = plain_run(bytes, cells_max < WINDOW_BYTES ? (size_t)cells_max : WINDOW_BYTES);
     if (run > 0)
-        return (struct step){STEP_ASCII, bytes_slice(bytes, 0, run), (int)run};
+        return (struct step){.kind = STEP_ASCII, .bytes = bytes_slice(bytes, 0, run), .cells = (int)run};
     struct sign sign = sign_at(bytes);
-    return (struct step){STEP_SIGN, bytes_slice(bytes, 0, sign.len), sign.cells};
+    return (struct step){STEP_SIGN, bytes_slice(bytes, 0, sign.len), sign.cells, sign};
 }
 
 static void walk_take(struct walk *walk, const struct step *step)
@@ -186,7 +196,8 @@ struct drawing {
 
 static struct place drawing_place(const struct drawing *drawing, int row, int from, int to)
 {
-    return (struct place){drawing->top + row, drawing->left + from, drawing->left + (to < drawing->cols ? to : drawing->cols)};
+    return (struct place){drawing->top + row, drawing->left + from,
+                          drawing->left + (to < drawing->cols ? to : drawing->cols)};
 }
 
 static void note_bytes(struct drawing *drawing, int from, int to, uint64_t at, uint64_t step)
@@ -204,10 +215,10 @@ static void draw_step(struct drawing *drawing, int row, int x, const struct step
     if (step->kind == STEP_ASCII)
         frame_ascii(drawing->frame, place, step->bytes, plain);
     else if (step->kind == STEP_SIGN && x >= 0)
-        frame_text(drawing->frame, place, step->bytes, plain);
+        frame_sign(drawing->frame, place, step->bytes, step->sign, plain);
 }
 
-static void draw_line_text(struct drawing *drawing, int row, struct walk *walk)
+static void draw_line_text(struct drawing *drawing, int row, uint64_t number, struct walk *walk)
 {
     struct row *line = &drawing->lines[row];
     uint64_t left = drawing->text->scroll.column;
@@ -225,7 +236,7 @@ static void draw_line_text(struct drawing *drawing, int row, struct walk *walk)
     struct bytes rest = walk_peek(walk);
     line->ended = is_line_end(rest);
     bool cr = rest.len > 0 && rest.data[0] == '\r';
-    line->end = line->ended ? line->to + cr : rope_line_end(walk->rope, rope_line_at(walk->rope, line->to));
+    line->end = line->ended ? line->to + cr : rope_line_end(walk->rope, number);
     line->used = walk->column < left ? 0 : walk->column < right ? (int)(walk->column - left) : drawing->cols;
     note_bytes(drawing, line->used, drawing->cols, line->to, 0);
 }
@@ -479,17 +490,29 @@ static void draw_peers_on_row(struct drawing *drawing, int row, const struct vie
 
 static void draw_row(struct drawing *drawing, int row, uint64_t line, const struct view_peer *peers, size_t count)
 {
-    struct walk walk;
-    uint64_t start = rope_line_start(drawing->text->rope, line);
-    walk_init(&walk, drawing->text, start);
-    walk_to_column(&walk, drawing->text->scroll.column);
-    drawing->lines[row].start = start;
-    drawing->line_count = row + 1;
-    draw_line_text(drawing, row, &walk);
     draw_gutter(drawing, row, line);
     draw_decorations(drawing, row, peers, count);
     draw_cut_marks(drawing, row);
     draw_peers_on_row(drawing, row, peers, count);
+}
+
+static void draw_rows(struct drawing *drawing, const struct view_peer *peers, size_t count)
+{
+    const struct view_text *text = drawing->text;
+    uint64_t line = text->scroll.line;
+    uint64_t line_count = rope_lines(text->rope);
+    struct walk walk;
+    if (line >= line_count)
+        return;
+    walk_init(&walk, text, rope_line_start(text->rope, line));
+    for (int row = 0; row < drawing->rows && line < line_count; row++, line++) {
+        drawing->lines[row].start = walk.at;
+        drawing->line_count = row + 1;
+        walk_to_column(&walk, text->scroll.column);
+        draw_line_text(drawing, row, line, &walk);
+        draw_row(drawing, row, line, peers, count);
+        walk_go(&walk, drawing->lines[row].end + 1);
+    }
 }
 
 int view_gutter(const struct view_text *text, struct view_area area)
@@ -507,14 +530,17 @@ void view_draw(struct frame *frame, struct view_area area, const struct view_tex
     if (area.rows <= 0 || area.cols <= 0)
         return;
     int gutter = view_gutter(text, area);
-    struct drawing drawing = {.frame = frame, .text = text, .top = area.row, .left = area.col + gutter, .gutter = gutter,
-                              .rows = area.rows, .cols = area.cols - gutter};
+    struct drawing drawing = {.frame = frame,
+                              .text = text,
+                              .top = area.row,
+                              .left = area.col + gutter,
+                              .gutter = gutter,
+                              .rows = area.rows,
+                              .cols = area.cols - gutter};
     drawing.lines = xcalloc((size_t)area.rows, sizeof *drawing.lines);
     drawing.bytes_at = xcalloc((size_t)drawing.cols, sizeof *drawing.bytes_at);
     drawing.flags = xcalloc(peer_count + 1, sizeof *drawing.flags);
-    uint64_t line_count = rope_lines(text->rope);
-    for (int row = 0; row < area.rows && text->scroll.line + (uint64_t)row < line_count; row++)
-        draw_row(&drawing, row, text->scroll.line + (uint64_t)row, peers, peer_count);
+    draw_rows(&drawing, peers, peer_count);
     for (size_t i = 0; i < drawing.flag_count; i++)
         draw_flag(&drawing, drawing.flags[i]);
     if (drawing.line_count > 0) {
@@ -535,7 +561,8 @@ static void walk_to_window(struct walk *walk, const struct view_text *text, uint
     walk_to_column(walk, text->scroll.column);
 }
 
-/* The cell, counted from the text's left edge, where a place on a visible line is drawn; -1 or `cols` when beside it. */
+/* The cell, counted from the text's left edge, where a place on a visible line is drawn; -1 or `cols` when beside it.
+ */
 static int text_cell_of(const struct view_text *text, int cols, uint64_t line, uint64_t at)
 {
     struct walk walk;
@@ -602,12 +629,12 @@ static uint64_t scroll_columns(const struct view_text *text, int cols, uint64_t 
 {
     struct view_text moved = *text;
     int margin = cols > 4 * MARGIN_COLS ? MARGIN_COLS : 1;
-    uint64_t column = column_of(text->rope, rope_line_start(text->rope, line), at, text->tab_width);
     uint64_t half = (uint64_t)cols / 2;
     moved.scroll.column = left;
     int x = text_cell_of(&moved, cols, line, at);
     if (x >= (left > 0 ? margin : 0) && x < cols - margin)
         return left;
+    uint64_t column = column_of(text->rope, rope_line_start(text->rope, line), at, text->tab_width);
     if (column + (uint64_t)margin < (uint64_t)cols)
         return 0;
     /* Wide text behind the scan's bound takes more cells than columns: come closer until it is in sight. */

@@ -1,13 +1,13 @@
 /*
  * view - a text in its window: which bytes are seen in which cells.
  *
- * Lines are not wrapped; a long one is scrolled sideways together with all others. The rule for widths is column.h's: tabs
- * go to the next tab stop, control characters show as text, CR in front of LF is part of the line's end. Beyond
- * COLUMN_SCAN_BYTES_MAX bytes of a line a byte counts as one column for scrolling, so a frame looks at a bounded piece of a
- * line however long it is.
+ * Lines are not wrapped; a long one is scrolled sideways together with all others. The rule for widths is column.h's:
+ * tabs go to the next tab stop, control characters show as text, CR in front of LF is part of the line's end. Beyond
+ * COLUMN_SCAN_BYTES_MAX bytes of a line a byte counts as one column for scrolling, so a frame looks at a bounded piece
+ * of a line however long it is.
  *
- * Other people: their cursor is a cell in their colour (at a line's end with their letter), their selection a tint, their
- * name a flag where it covers no text, an arrow with their letter at the edge when they are elsewhere.
+ * Other people: their cursor is a cell in their colour (at a line's end with their letter), their selection a tint,
+ * their name a flag where it covers no text, an arrow with their letter at the edge when they are elsewhere.
  *
  *   Units      areas are cells of the frame, line numbers included; places are bytes of the text.
  *   Errors     none. Places beyond the text's end count as its end.
