@@ -294,3 +294,16 @@ char *own_relay_ensure(struct env *env, bool may_ask, struct error *err)
     place_release(&place);
     return address;
 }
+
+bool own_relay_revive(struct env *env, const char *relay, struct error *err)
+{
+    struct place place = place_of(env);
+    char *own = address_of(&place);
+    bool is_own = relay && own && strcmp(relay, own) == 0;
+    free(own);
+    place_release(&place);
+    char *address = is_own ? own_relay_ensure(env, false, err) : NULL;
+    bool good = !is_own || address;
+    free(address);
+    return good;
+}

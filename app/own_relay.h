@@ -13,6 +13,9 @@
  */
 MUST_USE char *own_relay_ensure(struct env *env, bool may_ask, struct error *err);
 
+/* When `relay` (a document's, may be NULL) is this own relay: makes sure that it runs. True when there is nothing to do. */
+MUST_USE bool own_relay_revive(struct env *env, const char *relay, struct error *err);
+
 struct own_relay_status {
     bool running;
     int pid, port;

@@ -26,6 +26,7 @@ struct person {
     uint64_t cursor, anchor;
     uint64_t moved_ms;                    /* when it last moved: the name flag shows for a while */
     bool is_neighbour;                    /* another process of this machine, met in the journal */
+    bool is_script;                       /* a neighbour nobody sits at */
     bool key_changed;                     /* a known name came with another key */
 };
 

@@ -196,8 +196,10 @@ static void hear_presence(struct replica *replica, struct bytes sealed, uint64_t
     struct session_peer peer = {.presence = presence, .state = PEER_HERE, .introduced = true, .writer = true,
                                 .heard_ms = now_ms};
     struct person *person = people_hear(&replica->people, &peer, now_ms);
-    if (person)
+    if (person) {
         person->is_neighbour = true;
+        person->is_script = (presence.flags & PRESENCE_SCRIPT) != 0; /* the room does not say so of it */
+    }
     if (!known && !(presence.flags & PRESENCE_LEAVING))
         neighbours_present(replica, false); /* so that a newcomer knows us at once */
     people_locate(&replica->people, replica->document);
@@ -298,7 +300,7 @@ bool replica_has_neighbours(struct replica *replica)
     for (uint64_t until_ms = net_now_ms() + ANSWER_MS; neighbours_listen(replica) && net_now_ms() < until_ms;) {
         for (size_t i = 0; i < replica->people.count; i++) {
             const struct person *person = &replica->people.items[i];
-            if (person->is_neighbour && !(person->peer.presence.flags & PRESENCE_SCRIPT))
+            if (person->is_neighbour && !person->is_script)
                 return true;
         }
         replica_wait(replica, STEP_MS);

@@ -123,7 +123,8 @@ static bool open_one(struct opening *opening, const char *word, uint64_t line, u
     editor_add(opening->editor, replica);
     if (replica_is_shared(replica)) {
         struct error offline = {0};
-        if (replica_share(replica, NULL, &offline))
+        if (own_relay_revive(opening->env, replica_entry(replica)->relay, &offline) &&
+            replica_share(replica, NULL, &offline))
             say_shared_since(opening, replica);
         else
             editor_say(opening->editor, offline.text);
@@ -213,7 +214,7 @@ static int share_no_edit(struct env *env, const char *path, const char *relay, s
     if (!replica)
         return verb_fail("share", &err);
     int status = EXIT_OK;
-    if (!replica_share(replica, relay, &err) || target_settle(replica, TARGET_TIMEOUT_MS, &err) != TARGET_DONE)
+    if (!own_relay_revive(env, replica_entry(replica)->relay, &err) || !replica_share(replica, relay, &err) || target_settle(replica, TARGET_TIMEOUT_MS, &err) != TARGET_DONE)
         status = verb_fail("share", &err);
     else
         print_links(replica);
@@ -270,7 +271,8 @@ int verb_share_run(struct env *env, const struct args *args)
     }
     options.port = editor_port(editor);
     struct replica *replica = replica_open(env, path, (struct bytes){0}, &options, &err);
-    bool opened = replica && replica_share(replica, relay, &err);
+    bool opened = replica && own_relay_revive(env, replica_entry(replica)->relay, &err) &&
+                  replica_share(replica, relay, &err);
     if (replica)
         editor_add(editor, replica);
     if (opened && !shared)

@@ -245,11 +245,11 @@ static size_t seq_runs_upto(const struct agent *who, uint64_t seq)
 /* In the order of seqs, which is the order of arrival unless an agent forks. */
 static void agent_add_seqs(struct agent *who, struct seq_run run)
 {
-    ensure(who->runs || who->count == 0);
     size_t at = seq_runs_upto(who, run.seq);
-    struct seq_run *before = at > 0 ? &who->runs[at - 1] : NULL;
+    struct seq_run *before = at > 0 ? who->runs + at - 1 : NULL;
+    const struct seq_run *after = at < who->count ? who->runs + at : NULL;
     ensure(!before || before->seq + before->len <= run.seq);
-    ensure(at == who->count || run.seq + run.len <= who->runs[at].seq);
+    ensure(!after || run.seq + run.len <= after->seq);
     if (before && before->seq + before->len == run.seq && before->lv + before->len == run.lv) {
         before->len += run.len;
         return;
