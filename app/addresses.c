@@ -96,7 +96,7 @@ static bool check_plain(const struct share_link *place, bool insecure, const cha
 
 bool addresses_parse(const char *text, bool insecure, struct addresses *out, char **written, struct error *err)
 {
-    struct share_link place;
+    struct share_link place = {0};
     if (!parse_place(text, &place, err) || !check_plain(&place, insecure, text, err))
         return false;
     fill_addresses(&place, insecure, out);
@@ -132,7 +132,7 @@ static bool place_of_entry(const struct doc_entry *entry, struct share_link *pla
 
 bool addresses_of_entry(const struct doc_entry *entry, bool insecure, struct addresses *out, struct error *err)
 {
-    struct share_link place;
+    struct share_link place = {0};
     if (!place_of_entry(entry, &place, err) || !check_plain(&place, insecure, entry->relay, err))
         return false;
     fill_addresses(&place, insecure, out);
@@ -154,7 +154,7 @@ void addresses_keep_link(struct doc_entry *entry, const struct share_link *link)
 
 char *addresses_link(const struct doc_entry *entry, enum access access)
 {
-    struct share_link link;
+    struct share_link link = {0};
     struct error err = {0};
     struct buf out = {0};
     if (!place_of_entry(entry, &link, &err))
@@ -175,7 +175,7 @@ char *addresses_link(const struct doc_entry *entry, enum access access)
 
 char *addresses_name(const struct doc_entry *entry)
 {
-    struct share_link place;
+    struct share_link place = {0};
     struct error err = {0};
     struct buf out = {0};
     if (!place_of_entry(entry, &place, &err))

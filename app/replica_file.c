@@ -509,7 +509,7 @@ void replica_file_handle(struct replica *replica, uint64_t now_ms)
     struct file_side *file = &replica->file;
     if (file->watch && file_watch_happened(file->watch)) {
         file->look_ms = now_ms + STABLE_MS;
-        memset(&file->looked, 0xff, sizeof file->looked); /* no file is in that state: it is looked at twice */
+        file->looked = (struct file_stamp){.size = UINT64_MAX, .exists = true}; /* no file is so: it is looked at twice */
     }
     if (file->look_ms && now_ms >= file->look_ms && !file->saving && !replica->joining)
         look_at_file(replica, now_ms);

@@ -284,14 +284,14 @@ static bool read_rows(struct replica *replica, struct journal *journal, bool *ne
     if (good)
         replica->place_read = read.last_place;
     *news = reader.news;
-    if (read.damaged + reader.broken) {
+    unsigned long long unread = read.damaged + reader.broken;
+    if (unread) {
         struct error lost = {0};
         error_set(&lost, ERR_FORMAT, 0, "entries of the journal cannot be read");
         replica_note_fault(replica, &lost);
     }
-    if (read.damaged + reader.broken)
-        replica_say(replica, "%llu entries of this document's journal cannot be read; the rest is here.",
-                    (unsigned long long)(read.damaged + reader.broken));
+    if (unread)
+        replica_say(replica, "%llu entries of this document's journal cannot be read; the rest is here.", unread);
     free(reader.early_lens);
     buf_release(&reader.early_plain);
     batch_list_release(&reader.early);

@@ -152,7 +152,8 @@ static void fill_presence(struct replica *replica, struct presence *presence, bo
     struct version version = {0};
     document_version(replica->document, &version);
     if (version.count <= PRESENCE_HEADS_MAX) {
-        memcpy(presence->heads, version.heads, version.count * sizeof *version.heads);
+        if (version.count)
+            memcpy(presence->heads, version.heads, version.count * sizeof *version.heads);
         presence->head_count = version.count;
         presence->has_cursor = true;
         presence->cursor = replica->buffer.selection.head;

@@ -73,8 +73,8 @@ static bool read_edit(const struct json *object, uint64_t text_len, struct edit_
     if (!read_number(object, "delete", 0, &edit->deleted, err))
         return false;
     if (edit->at > text_len || edit->deleted > text_len - edit->at)
-        return error_set(err, ERR_USAGE, 0, "bytes %llu to %llu are not in the text, which has %llu now",
-                         (unsigned long long)edit->at, (unsigned long long)(edit->at + edit->deleted),
+        return error_set(err, ERR_USAGE, 0, "%llu bytes from byte %llu on are not in the text, which has %llu now",
+                         (unsigned long long)edit->deleted, (unsigned long long)edit->at,
                          (unsigned long long)text_len);
     return true;
 }
@@ -82,7 +82,7 @@ static bool read_edit(const struct json *object, uint64_t text_len, struct edit_
 static bool apply_line(struct applying *applying, struct bytes line, struct error *err)
 {
     const struct rope *text = replica_buffer(applying->replica)->text;
-    struct edit_line edit = {0};
+    struct edit_line edit = {.insert = ""};
     struct json *json = json_parse(line, false, err);
     bool good = json && read_edit(json, rope_len(text), &edit, err);
     if (good) {

@@ -246,6 +246,7 @@ static size_t seq_runs_upto(const struct agent *who, uint64_t seq)
 static void agent_add_seqs(struct agent *who, struct seq_run run)
 {
     size_t at = seq_runs_upto(who, run.seq);
+    ensure(at == 0 || who->runs);
     struct seq_run *before = at > 0 ? who->runs + at - 1 : NULL;
     const struct seq_run *after = at < who->count ? who->runs + at : NULL;
     ensure(!before || before->seq + before->len <= run.seq);

@@ -953,7 +953,10 @@ static bool token_at(const struct buf *text, size_t at, size_t *number, size_t *
     int used = 0;
     char piece[40] = {0};
     size_t left = text->len - at;
-    memcpy(piece, text->data + at, left < sizeof piece - 1 ? left : sizeof piece - 1);
+    if (left == 0)
+        return false;
+    if (left)
+        memcpy(piece, text->data + at, left < sizeof piece - 1 ? left : sizeof piece - 1);
     if (piece[0] != '<' || sscanf(piece, "<%u.%zu>%n", &replica, number, &used) != 2 || used == 0)
         return false;
     *len = (size_t)used;
