@@ -14,10 +14,7 @@
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
-enum {
-    QUIT_NET_MS = 300, /* how long leaving may take to send what is unsent; the rest is sent when weft next runs */
-    READ_BYTES = 1 << 14,
-};
+enum { QUIT_NET_MS = 300 /* how long leaving may take to send what is unsent; the rest is sent when weft next runs */ };
 
 struct window *editor_window(struct editor *editor)
 {
@@ -227,16 +224,23 @@ static void take_inputs(struct editor *editor)
     }
 }
 
+/* All there is, before any of it is looked at: a paste's end is told from its content by what follows it (ui/keys.h). */
 static void read_terminal(struct editor *editor)
 {
-    unsigned char bytes[READ_BYTES];
-    ssize_t got = read(term_fd(editor->term), bytes, sizeof bytes);
-    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
-        editor_leave(editor, 128 + SIGHUP); /* the terminal is gone */
-        return;
+    unsigned char bytes[KEYS_FEED_MAX];
+    size_t len = 0;
+    while (len < sizeof bytes) {
+        ssize_t got = read(term_fd(editor->term), bytes + len, sizeof bytes - len);
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+            editor_leave(editor, 128 + SIGHUP); /* the terminal is gone */
+            return;
+        }
+        if (got < 0)
+            break;
+        len += (size_t)got;
     }
-    if (got > 0) {
-        keys_feed(editor->keys, bytes_of(bytes, (size_t)got));
+    if (len > 0) {
+        keys_feed(editor->keys, bytes_of(bytes, len));
         take_inputs(editor);
     }
 }

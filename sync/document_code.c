@@ -228,9 +228,17 @@ static bool decode_graph(struct reader *reader, struct document *document, struc
     return !reader->failed || refuse(err, "the number of its rows");
 }
 
-/* *last: where the run before ended; *text_len: the bytes inserted so far. */
-static bool decode_op(struct reader *reader, struct oplog *log, uint64_t events, uint64_t *last, uint64_t *text_len)
+/* One delete of several bytes is valid or void as a whole, so nothing may come between its events. */
+static bool is_in_a_row(const struct graph *graph, uint64_t first, uint64_t len)
 {
+    return graph_run_of(graph, first).end - first >= len && graph_author_of(graph, first).len >= len;
+}
+
+/* *last: where the run before ended; *text_len: the bytes inserted so far. */
+static bool decode_op(struct reader *reader, struct document *document, uint64_t *last, uint64_t *text_len)
+{
+    struct oplog *log = &document->log;
+    uint64_t events = graph_len(document->graph);
     uint64_t coded = read_varint(reader), len = coded >> SHAPE_BITS, pos = 0;
     if (reader->failed || len == 0 || len > events - log->len || (coded & SHAPE_MASK) > SHAPE_NOP)
         return false;
@@ -241,6 +249,8 @@ static bool decode_op(struct reader *reader, struct oplog *log, uint64_t events,
             return false;
         *last = end_of(shape, pos, len);
     }
+    if (shape == SHAPE_DELETE && !is_in_a_row(document->graph, log->len, len))
+        return false;
     oplog_add_run(log, shape, pos, len, (size_t)*text_len);
     *text_len += shape == SHAPE_INSERT ? len : 0;
     return true;
@@ -250,7 +260,7 @@ static bool decode_ops(struct reader *reader, struct document *document, uint64_
 {
     uint64_t count = read_varint(reader), last = 0;
     for (uint64_t i = 0; i < count; i++)
-        if (!decode_op(reader, &document->log, graph_len(document->graph), &last, text_len))
+        if (!decode_op(reader, document, &last, text_len))
             return refuse(err, "one of its operations");
     if (reader->failed || document->log.len != graph_len(document->graph))
         return refuse(err, "the number of its operations");

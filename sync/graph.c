@@ -131,7 +131,10 @@ struct graph {
 
 struct graph *graph_new(void)
 {
-    return xcalloc(1, sizeof(struct graph));
+    struct graph *graph = xcalloc(1, sizeof *graph);
+    struct lv_list *parents = &graph->parents; /* never NULL: a root's empty view points into it */
+    parents->items = xgrow(NULL, &parents->cap, 1, sizeof *parents->items);
+    return graph;
 }
 
 void graph_free(struct graph *graph)
