@@ -151,10 +151,17 @@ void panel_people(struct panel *panel, const struct view_peer *peers, size_t cou
 
 /* ---- links ---- */
 
+/* A link is longer than a narrow window: it goes on in the next line, which whoever reads it back takes for one. */
+enum { LINK_COLS = 72 };
+
 static void add_link(struct panel *panel, const char *word, const char *link, bool copied, const char *otherwise)
 {
-    if (link)
-        panel_add(panel, VIEW_LINE_TEXT, "%s  %s    %s", word, link, copied ? "copied" : otherwise);
+    const char *label = word;
+    if (!link)
+        return;
+    for (size_t len = strlen(link); len > LINK_COLS; len -= LINK_COLS, link += LINK_COLS, label = "")
+        panel_add(panel, VIEW_LINE_TEXT, "%-4s  %.*s", label, LINK_COLS, link);
+    panel_add(panel, VIEW_LINE_TEXT, "%-4s  %s    %s", label, link, copied ? "copied" : otherwise);
 }
 
 void panel_show_links(struct panel *panel, const struct panel_links *links)
