@@ -8,13 +8,19 @@
 #include "tests/support/history.h"
 #include "tests/support/naive.h"
 
-enum { AGENTS = 5, OPS_MAX = 80 };
+enum { AGENTS = 5, OPS_MAX = 80, PARENTS_MAX = 4 };
+
+/* An event, counted back from the last one of an act. */
+struct point {
+    size_t act;
+    uint64_t back;
+};
 
 /* One operation of the scenario: what both models are told. */
 struct act {
     unsigned char agent;
     uint64_t seq;
-    size_t parents[4]; /* acts */
+    struct point parents[PARENTS_MAX];
     size_t parent_count;
     struct history_op op;
     char text[8];
@@ -36,22 +42,31 @@ static size_t last_event(const struct act *act)
     return act->first + (size_t)history_op_len(&act->op) - 1;
 }
 
-static bool act_holds(const struct scene *scene, size_t a, size_t b)
+/* The event of an act that somebody builds on: the last, or now and then one in its middle. */
+static struct point point_in(struct scene *scene, size_t act, bool own)
 {
-    return naive_holds(scene->naive, last_event(&scene->acts[a]), last_event(&scene->acts[b]));
+    uint64_t len = history_op_len(&scene->acts[act].op);
+    uint64_t back = !own && random_chance(scene->random, 6) ? random_below(scene->random, len) : 0;
+    return (struct point){act, back};
+}
+
+static size_t event_of(const struct scene *scene, struct point point)
+{
+    return last_event(&scene->acts[point.act]) - (size_t)point.back;
 }
 
 /* The agent's own newest act and sometimes that of others, reduced. */
 static void choose_parents(struct scene *scene, struct act *act, uint64_t merge_one_in)
 {
-    size_t wanted[AGENTS], count = 0;
-    for (size_t agent = 0; agent < AGENTS && count < 4; agent++)
+    struct point wanted[AGENTS];
+    size_t count = 0;
+    for (size_t agent = 0; agent < AGENTS && count < PARENTS_MAX; agent++)
         if (scene->heads[agent] > 0 && (agent == act->agent || random_chance(scene->random, merge_one_in)))
-            wanted[count++] = scene->heads[agent] - 1;
+            wanted[count++] = point_in(scene, scene->heads[agent] - 1, agent == act->agent);
     for (size_t i = 0; i < count; i++) {
         bool redundant = false;
         for (size_t j = 0; j < count; j++)
-            redundant |= j != i && act_holds(scene, wanted[j], wanted[i]) && (wanted[i] != wanted[j] || j < i);
+            redundant |= j != i && naive_holds(scene->naive, event_of(scene, wanted[j]), event_of(scene, wanted[i]));
         if (!redundant)
             act->parents[act->parent_count++] = wanted[i];
     }
@@ -103,12 +118,12 @@ static void add_act(struct scene *scene, uint64_t merge_one_in)
     static const enum naive_kind kinds[] = {
         [OP_INSERT] = NAIVE_INSERT, [OP_DELETE] = NAIVE_DELETE, [OP_NOP] = NAIVE_NOTHING};
     struct act *act = &scene->acts[scene->count];
-    size_t events[4];
+    size_t events[PARENTS_MAX];
     *act = (struct act){.agent = (unsigned char)random_below(scene->random, AGENTS)};
     act->seq = scene->seqs[act->agent];
     choose_parents(scene, act, merge_one_in);
     for (size_t p = 0; p < act->parent_count; p++)
-        events[p] = last_event(&scene->acts[act->parents[p]]);
+        events[p] = event_of(scene, act->parents[p]);
     size_t len = length_at(scene, events, act->parent_count);
     choose_op(scene, act, len);
     go_on(scene, act, len);
@@ -133,7 +148,7 @@ static void make_scene(struct scene *scene, struct random *random)
 static bool is_ready(const struct act *act, const bool *done)
 {
     for (size_t p = 0; p < act->parent_count; p++)
-        if (!done[act->parents[p]])
+        if (!done[act->parents[p].act])
             return false;
     return true;
 }
@@ -161,9 +176,9 @@ static void tell(struct history *history, const struct scene *scene, size_t inde
 {
     const struct act *act = &scene->acts[index];
     struct agent_id agent = {{act->agent}};
-    uint64_t parents[4];
+    uint64_t parents[PARENTS_MAX];
     for (size_t p = 0; p < act->parent_count; p++)
-        parents[p] = last_lv[act->parents[p]];
+        parents[p] = last_lv[act->parents[p].act] - act->parents[p].back;
     qsort(parents, act->parent_count, sizeof *parents, compare_lvs);
     last_lv[index] = history_add(history, &agent, act->seq, parents, act->parent_count, &act->op, 1) - 1;
 }

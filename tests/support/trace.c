@@ -174,8 +174,6 @@ static bool is_ascii(struct bytes text)
 /* Places in code points become bytes, in the text as it then is. */
 static void convert_units(struct trace *trace)
 {
-    if (!trace->sequential)
-        give_up("a concurrent trace with text beyond ASCII");
     struct rope *rope = rope_new();
     for (size_t i = 0; i < trace->patches; i++) {
         struct trace_patch *patch = &trace->patch_pool[i];
@@ -196,11 +194,11 @@ void trace_read(struct trace *trace, const char *path)
     struct parser parser = {(const char *)trace->file.data, (const char *)trace->file.data + trace->file.len};
     parse_head(&parser, trace);
     parse_txns(&parser, trace);
-    for (size_t i = 0; i < trace->patches; i++) {
-        if (!is_ascii(trace->patch_pool[i].text)) {
-            convert_units(trace);
-            return;
-        }
+    for (size_t i = 0; i < trace->patches && !trace->in_codepoints; i++)
+        trace->in_codepoints = !is_ascii(trace->patch_pool[i].text);
+    if (trace->in_codepoints && trace->sequential) {
+        convert_units(trace);
+        trace->in_codepoints = false;
     }
 }
 

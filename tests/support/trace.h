@@ -1,8 +1,8 @@
 /*
  * trace - a recorded editing session (format `weft-trace 1`), with places in code points turned into bytes.
  *
- * Positions of a patch count in the text that its author saw. To turn code points into bytes, the session is replayed
- * once through the engine; texts of plain ASCII (all concurrent traces) need no replay.
+ * Positions of a patch count in the text that its author saw. In plain ASCII they are bytes already; sequential
+ * sessions are converted here, concurrent ones where their authors are played (trace_batches.h).
  */
 #ifndef WEFT_TESTS_TRACE_H
 #define WEFT_TESTS_TRACE_H
@@ -34,6 +34,7 @@ struct trace {
     struct buf file;       /* what the texts are views of */
     bool has_end;          /* the final text is given by its hash */
     uint64_t end_hash;
+    bool in_codepoints;    /* places are not yet bytes */
     bool sequential;       /* each transaction's parent is the one before it */
 };
 

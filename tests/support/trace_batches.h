@@ -13,8 +13,8 @@ struct trace_batches {
     struct event_id *last; /* of each transaction; one without patches is a merge marker */
 };
 
-/* Places must be in bytes (trace_read()). */
-void trace_batches_make(struct trace_batches *batches, const struct trace *trace);
+/* Where places are still in code points, they become bytes: every author is played by a replica of his own. */
+void trace_batches_make(struct trace_batches *batches, struct trace *trace);
 void trace_batches_release(struct trace_batches *batches);
 struct agent_id trace_agent(size_t agent);
 
