@@ -404,16 +404,25 @@ static bool prepare_disk(struct replica *replica, struct error *err)
     return good;
 }
 
-/* Another process made a document for this path a moment ago and this one has not written yet: that one it is. */
+/*
+ * Another process made a document for this path a moment ago and this one has not written yet: that one it is. Its journal
+ * may be about to be made; both then begin from the file's text, which both have just read.
+ */
 static bool adopt_entry(struct replica *replica, const struct doc_id *other, struct doc_index *index, struct error *err)
 {
     bool found;
     if (!doc_index_find_doc(index, other, &replica->entry, &found, err) || !found)
         return false;
     struct selection selection = replica->buffer.selection;
+    struct error restoring = {0};
     version_release(&replica->file.version);
-    if (!replica_restore(replica, err))
-        return false;
+    if (!replica_restore(replica, &restoring)) {
+        if (restoring.code != ERR_MISSING) {
+            *err = restoring;
+            return false;
+        }
+        replica_begin_document(replica, rope_snapshot(replica->base));
+    }
     buffer_select(&replica->buffer, selection);
     return true;
 }
@@ -631,6 +640,11 @@ void replica_read_rows(struct replica *replica)
     }
     if (news)
         replica_update_text(replica);
+}
+
+void replica_catch_up(struct replica *replica)
+{
+    replica_read_rows(replica);
 }
 
 void replica_put_name(struct replica *replica)

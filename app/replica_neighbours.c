@@ -152,8 +152,8 @@ static void fill_presence(struct replica *replica, struct presence *presence, bo
     struct version version = {0};
     document_version(replica->document, &version);
     if (version.count <= PRESENCE_HEADS_MAX) {
-        if (version.count)
-            memcpy(presence->heads, version.heads, version.count * sizeof *version.heads);
+        for (size_t i = 0; i < version.count; i++)
+            presence->heads[i] = version.heads[i];
         presence->head_count = version.count;
         presence->has_cursor = true;
         presence->cursor = replica->buffer.selection.head;
@@ -162,14 +162,20 @@ static void fill_presence(struct replica *replica, struct presence *presence, bo
     version_release(&version);
 }
 
+/* Presence speaks of a document: before the first edit there is none that others could know. */
+static bool has_presence(struct replica *replica)
+{
+    struct error err = {0};
+    return replica->indexed && !replica->joining && env_device(replica->env, &err);
+}
+
 void neighbours_present(struct replica *replica, bool leaving)
 {
     struct neighbours *n = replica->neighbours;
-    struct error err = {0};
     if (!n || n->fd < 0)
         return;
     struct buf message = {0};
-    if (replica->indexed && !replica->joining && env_device(replica->env, &err)) {
+    if (has_presence(replica)) {
         struct presence presence;
         struct sign_key doc_key;
         fill_presence(replica, &presence, leaving);
@@ -230,6 +236,19 @@ static void look_for_document(struct replica *replica)
     replica_touch(replica);
 }
 
+/*
+ * Somebody with nothing to show yet asks who is here. Who has nothing to show either only remembers that: two such who
+ * answered each other would never end.
+ */
+static void hear_hello(struct replica *replica, uint64_t now_ms)
+{
+    struct neighbours *n = replica->neighbours;
+    if (has_presence(replica))
+        neighbours_present(replica, false);
+    else if (!n->beat_ms)
+        n->beat_ms = now_ms + BEAT_MS;
+}
+
 static void hear(struct replica *replica, struct bytes message, uint64_t now_ms)
 {
     switch (message.data[0]) {
@@ -241,7 +260,7 @@ static void hear(struct replica *replica, struct bytes message, uint64_t now_ms)
         hear_presence(replica, bytes_slice(message, 1, message.len - 1), now_ms);
         break;
     case BELL_HELLO:
-        neighbours_present(replica, false);
+        hear_hello(replica, now_ms);
         break;
     }
 }

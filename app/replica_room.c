@@ -23,6 +23,7 @@ bool replica_is_shared(const struct replica *replica)
 /* --- what the session needs from the journal --- */
 
 struct gathered {
+    const struct replica *replica; /* whose own and taken over agents count; NULL: any */
     struct buf *members, *outbox;
     size_t member_count, member_cap, outbox_count, outbox_cap;
 };
@@ -37,7 +38,11 @@ static void gather(struct buf **items, size_t *count, size_t *cap, struct bytes 
 static bool gather_outbox(void *self, const struct journal_sent *sent)
 {
     struct gathered *gathered = self;
-    if (sent->kind == RECORD_EVENTS)
+    bool ours = !gathered->replica;
+    for (size_t i = 0; !ours && i < gathered->replica->mine_count; i++)
+        ours = agent_id_equal(&gathered->replica->mine[i], &sent->agent);
+    /* Another process of ours that is alive sends its own. */
+    if (ours && sent->kind == RECORD_EVENTS)
         gather(&gathered->outbox, &gathered->outbox_count, &gathered->outbox_cap, sent->stored);
     return true;
 }
@@ -157,7 +162,7 @@ static bool start_net(struct replica *replica, const struct gathered *gathered, 
 
 bool replica_go_online(struct replica *replica, struct error *err)
 {
-    struct gathered gathered = {0};
+    struct gathered gathered = {.replica = replica};
     struct journal_relay relay = {0};
     if (replica->net || replica->work_alone)
         return true;

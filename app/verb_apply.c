@@ -242,6 +242,7 @@ static bool settle_file(struct replica *replica, bool save, struct error *err)
     buf_release(&question);
     if (asks)
         return false;
+    replica_catch_up(replica); /* what another script has written goes into the file as well */
     return replica_save_now(replica, NULL, err);
 }
 

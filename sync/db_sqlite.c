@@ -476,8 +476,16 @@ static bool open_handle(struct db *db, const struct db_options *options, struct 
     return true;
 }
 
+/* SQLite makes the -wal with the first access, not with the pragma: a database put back from a backup has none yet. */
+static bool make_wal(struct db *db, struct error *err)
+{
+    return db_exec(db, "SELECT count(*) FROM sqlite_schema", err);
+}
+
 static bool open_wal_fd(struct db *db, struct error *err)
 {
+    if (!make_wal(db, err))
+        return false;
     char *wal = xformat("%s-wal", db->path);
     db->wal_fd = open(wal, O_RDONLY | O_CLOEXEC);
     bool ok = db->wal_fd >= 0 || error_errno(err, "%s", wal);
