@@ -46,6 +46,9 @@ if(UV_FOUND)
 endif()
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ncurses-term")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "git")
-set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "weft opens files like nano does. `weft share FILE` lets others in by a link: no account, and the relay between cannot read the text. If the connection drops, typing goes on; all of it is kept on this
-machine and merged when the connection is back. Undo takes back only what one typed oneself.")
+string(CONCAT CPACK_DEBIAN_PACKAGE_DESCRIPTION
+  "weft opens files like nano does. `weft share FILE` lets others in by a link:\n"
+  "no account, and the relay between cannot read the text. If the connection\n"
+  "drops, typing goes on; all of it is kept on this machine and merged when the\n"
+  "connection is back. Undo takes back only what one typed oneself.")
 include(CPack)
