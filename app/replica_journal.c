@@ -344,6 +344,7 @@ static void rebuild_saved_text(struct replica *replica)
 {
     struct patch patch = {0};
     if (replica->file.hash_known && document_patch_to(replica->document, &replica->file.version, &patch)) {
+        rope_free(replica->file.text);
         replica->file.text = rope_snapshot(replica->base);
         rope_apply(replica->file.text, &patch);
     }
