@@ -205,6 +205,12 @@ static _Noreturn void become_relay(const struct env *env, const struct place *pl
     dup2(null, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
+    /* What a shell or script had open, and where it stood, is not to be held for as long as the relay lives. */
+    if (chdir("/") != 0)
+        _exit(1);
+    if (lock > STDERR_FILENO + 1)
+        close_range(STDERR_FILENO + 1, (unsigned)lock - 1, 0);
+    close_range((unsigned)lock + 1, ~0U, 0);
     char *program = env_program_path(env);
     execl(program, program, "relay", "--listen", listen, "--store", place->store, (char *)NULL);
     _exit(1);

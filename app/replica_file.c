@@ -387,6 +387,14 @@ static void take_our_version(struct replica *replica, struct rope *disk, struct 
     version_copy(&replica->file.version, version);
 }
 
+/* It was about bytes that are not in the file any more. */
+static void forget_question(struct file_side *file)
+{
+    rope_free(file->other);
+    file->other = NULL;
+    file->question = DISK_QUESTION_NONE;
+}
+
 /* What the file's new bytes mean for the text. Takes the rope. */
 static void disk_changed(struct replica *replica, struct rope *disk, struct file_stamp stamp)
 {
@@ -395,6 +403,7 @@ static void disk_changed(struct replica *replica, struct rope *disk, struct file
     struct patch patch = {0};
     struct version version = {0};
     file->gone_said = false;
+    forget_question(file);
     bool ours = saved_by_us(replica, disk, &version);
     if (ours)
         take_our_version(replica, disk, stamp, &version);
@@ -517,7 +526,8 @@ void replica_file_handle(struct replica *replica, uint64_t now_ms)
 
 uint64_t replica_file_next_ms(const struct replica *replica)
 {
-    return replica->file.look_ms && !replica->file.saving ? replica->file.look_ms : UINT64_MAX;
+    bool waits = replica->file.look_ms && !replica->file.saving && !replica->joining;
+    return waits ? replica->file.look_ms : UINT64_MAX;
 }
 
 /* --- opening again --- */

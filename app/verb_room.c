@@ -128,20 +128,27 @@ static void keep_equal(struct synced *synced, size_t i, uint64_t now_ms)
     struct error err = {0};
     replica_handle(replica);
     replica_status(replica, now_ms, &status);
-    if (must_not_write(synced, i))
+    if (must_not_write(synced, i)) {
+        synced->changed_ms[i] = 0; /* the answer changes the text or the file, and so brings it back here */
         return;
+    }
     if (status.events != synced->events[i]) {
         synced->events[i] = status.events;
         synced->changed_ms[i] = now_ms;
     }
     bool due = synced->changed_ms[i] && now_ms - synced->changed_ms[i] >= SAVE_QUIET_MS;
-    if (!due || status.saving || status.joining)
+    if (!due)
         return;
+    if (status.saving || status.joining) {
+        synced->changed_ms[i] = now_ms; /* not now, but soon */
+        return;
+    }
     synced->changed_ms[i] = 0;
     if (!status.in_file && !replica_save(replica, NULL, &err))
         fprintf(stderr, "weft sync: %s\n", err.text);
 }
 
+/* Before any thread is there, so that all of them have the signals blocked and this descriptor gets every one. */
 static int watch_signals(void)
 {
     sigset_t set;
@@ -153,24 +160,33 @@ static int watch_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-static int sync_until_told(struct synced *synced)
+/* How long nothing can be due; -1: until something happens. */
+static int quiet_ms(const struct synced *synced, uint64_t now_ms)
 {
-    int signals = watch_signals();
+    uint64_t next_ms = UINT64_MAX;
+    for (size_t i = 0; i < synced->count; i++) {
+        uint64_t own_ms = replica_next_ms(synced->replicas[i]);
+        uint64_t save_ms = synced->changed_ms[i] ? synced->changed_ms[i] + SAVE_QUIET_MS : UINT64_MAX;
+        next_ms = own_ms < next_ms ? own_ms : next_ms;
+        next_ms = save_ms < next_ms ? save_ms : next_ms;
+    }
+    if (next_ms == UINT64_MAX)
+        return -1;
+    return next_ms > now_ms ? (int)(next_ms - now_ms) : 0;
+}
+
+static int sync_until_told(struct synced *synced, int signals)
+{
     for (size_t i = 0; i < synced->count; i++)
         keep_equal(synced, i, net_now_ms());
     for (;;) {
         struct pollfd fds[SYNC_FILES_MAX + 1] = {{.fd = signals, .events = POLLIN}};
         for (size_t i = 0; i < synced->count; i++)
             fds[i + 1] = (struct pollfd){.fd = replica_fd(synced->replicas[i]), .events = POLLIN};
-        bool waiting = false;
-        for (size_t i = 0; i < synced->count; i++)
-            waiting |= synced->changed_ms[i] != 0;
-        (void)poll(fds, synced->count + 1, waiting ? SAVE_QUIET_MS / 2 : -1);
+        (void)poll(fds, synced->count + 1, quiet_ms(synced, net_now_ms()));
         struct signalfd_siginfo info;
-        if ((fds[0].revents & POLLIN) && read(signals, &info, sizeof info) == sizeof info) {
-            close(signals);
+        if ((fds[0].revents & POLLIN) && read(signals, &info, sizeof info) == sizeof info)
             return info.ssi_signo == SIGINT ? 130 : EXIT_OK;
-        }
         for (size_t i = 0; i < synced->count; i++)
             keep_equal(synced, i, net_now_ms());
     }
@@ -180,9 +196,11 @@ int verb_sync_run(struct env *env, const struct args *args)
 {
     struct error err = {0};
     struct synced synced = {0};
-    int status = open_synced(env, args, &synced, &err) ? sync_until_told(&synced) : verb_fail("sync", &err);
+    int signals = watch_signals();
+    int status = open_synced(env, args, &synced, &err) ? sync_until_told(&synced, signals) : verb_fail("sync", &err);
     for (size_t i = 0; i < synced.count; i++)
         if (!replica_close(synced.replicas[i], 1000, NULL, &err))
             status = verb_fail("sync", &err);
+    close(signals);
     return status;
 }

@@ -1,10 +1,12 @@
 /* What scripts and hosts do without a screen: cat, apply, verify, links, docs, forget, sync, relay and the rest. */
 #include "tests/support/support.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "editor/base/xalloc.h"
 #include "tests/support/scratch.h"
@@ -394,12 +396,14 @@ static void sync_never_writes_over_a_file_that_is_nearly_all_different(void **st
     struct stage_result result = stage_run(stage, "ada", "{\"at\": \"end\", \"insert\": \"four\\n\"}", ARGS("apply", "notes.md"));
     expect_status(result, 1);
     expect_has(result.err, "nearly all different");
+    expect_cat(stage, "lin", link, "zero\none\ntwo\nthree\nfour\n");
+    stage_expect_file(stage, "notes.md", "something else\n");
+    stage_write(stage, "notes.md", "one\ntwo\nthree\n"); /* somebody puts it back, and all goes on */
+    stage_expect_file(stage, "notes.md", "zero\none\ntwo\nthree\nfour\n");
     kill(sync.pid, SIGTERM);
     result = stage_finish(stage, sync);
     expect_status(result, 0);
     expect_has(result.err, "nearly all different");
-    stage_expect_file(stage, "notes.md", "something else\n");
-    expect_cat(stage, "lin", link, "zero\none\ntwo\nthree\nfour\n");
     free(link);
 }
 
@@ -526,6 +530,40 @@ static void a_relay_ends_in_order_when_it_is_interrupted(void **state)
     free(store);
 }
 
+/* Whether a process has this file open. */
+static bool has_open(int pid, const char *path)
+{
+    char *dir = xformat("/proc/%d/fd", pid);
+    bool found = false;
+    for (int fd = 0; fd < 64 && !found; fd++) {
+        char target[4096] = "";
+        char *link = xformat("%s/%d", dir, fd);
+        found = readlink(link, target, sizeof target - 1) > 0 && strcmp(target, path) == 0;
+        free(link);
+    }
+    free(dir);
+    return found;
+}
+
+static void a_relay_of_ones_own_holds_nothing_of_who_started_it(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "one.md", "one\n");
+    stage_write(stage, "held", "");
+    char *held = xformat("%s/held", stage_dir(stage));
+    int fd = open(held, O_RDONLY); /* stays open over exec */
+    assert_true(fd >= 0 && has_open(getpid(), held));
+    expect_status(stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "one.md")), 0);
+    close(fd);
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("relay", "status"));
+    const char *said = "running: process ";
+    expect_has(result.out, said);
+    int pid = atoi(result.out + strlen(said));
+    assert_int_equal(kill(pid, 0), 0);
+    assert_false(has_open(pid, held));
+    free(held);
+}
+
 static void sharing_without_a_relay_starts_one_that_stays(void **state)
 {
     struct stage *stage = *state;
@@ -586,6 +624,7 @@ int main(void)
         TEST(the_doctor_finds_a_healthy_machine_healthy),
         TEST(an_operator_sees_sizes_and_removes_documents),
         TEST(a_relay_ends_in_order_when_it_is_interrupted),
+        cmocka_unit_test_setup_teardown(a_relay_of_ones_own_holds_nothing_of_who_started_it, setup, teardown_own_relay),
         cmocka_unit_test_setup_teardown(sharing_without_a_relay_starts_one_that_stays, setup, teardown_own_relay),
     };
     return RUN_TESTS("verbs", tests);
