@@ -27,7 +27,8 @@ int demo_run(struct env *env, enum demo_mode mode, unsigned speed);
 /* A pane's process: `weft demo --pane NAME ...`. */
 struct demo_pane {
     const char *name;
-    const char *file, *relay; /* of who shares; NULL: joins by the link that comes over DEMO_PANE_FD */
+    const char *file, *relay; /* of who shares; else NULL */
+    const char *link;         /* of who joins; else NULL */
 };
 int demo_pane_run(struct env *env, const struct demo_pane *pane);
 

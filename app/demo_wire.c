@@ -2,14 +2,13 @@
 
 #include <string.h>
 
-enum { STATE_ONLINE = 1, STATE_CAUGHT_UP = 2, STATE_IN_FILE = 4, STATE_KEPT = 8 };
+enum { STATE_ONLINE = 1, STATE_CAUGHT_UP = 2, STATE_IN_FILE = 4, STATE_KEPT = 8, TEXT_BYTES_MAX = 24576 };
 
 void pane_state_release(struct pane_state *state)
 {
     buf_release(&state->text);
     buf_release(&state->link);
     buf_release(&state->message);
-    *state = (struct pane_state){0};
 }
 
 void pane_command_encode(const struct pane_command *command, struct buf *out)
@@ -43,7 +42,7 @@ void pane_state_encode(const struct pane_state *state, struct buf *out)
 {
     unsigned flags = (state->online ? STATE_ONLINE : 0) | (state->caught_up ? STATE_CAUGHT_UP : 0) |
                      (state->in_file ? STATE_IN_FILE : 0) | (state->kept ? STATE_KEPT : 0);
-    size_t text_len = state->text.len < DEMO_TEXT_BYTES ? state->text.len : DEMO_TEXT_BYTES; /* others may have written on */
+    size_t text_len = state->text.len < TEXT_BYTES_MAX ? state->text.len : TEXT_BYTES_MAX;
     buf_add_byte(out, (unsigned char)flags);
     buf_add_sized(out, bytes_of(state->text.data, text_len));
     buf_add_varint(out, state->selection.anchor);
@@ -56,12 +55,6 @@ void pane_state_encode(const struct pane_state *state, struct buf *out)
     buf_add_varint(out, state->people_count);
     for (size_t i = 0; i < state->people_count; i++)
         encode_person(&state->people[i], out);
-    buf_add_varint(out, state->mark_count);
-    for (size_t i = 0; i < state->mark_count; i++) {
-        buf_add_varint(out, state->marks[i].from);
-        buf_add_varint(out, state->marks[i].to);
-        buf_add_varint(out, state->marks[i].colour);
-    }
 }
 
 static void decode_into(struct reader *reader, struct buf *out)
@@ -103,11 +96,5 @@ bool pane_state_decode(struct bytes packet, struct pane_state *state)
     state->people_count = (size_t)read_varint_max(&reader, DEMO_PEOPLE_MAX);
     for (size_t i = 0; i < state->people_count; i++)
         decode_person(&reader, &state->people[i]);
-    state->mark_count = (size_t)read_varint_max(&reader, DEMO_MARKS_MAX);
-    for (size_t i = 0; i < state->mark_count; i++) {
-        state->marks[i].from = read_varint(&reader);
-        state->marks[i].to = read_varint(&reader);
-        state->marks[i].colour = (unsigned)read_varint_max(&reader, 255);
-    }
     return reader_done(&reader);
 }
