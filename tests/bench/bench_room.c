@@ -1,0 +1,253 @@
+#include "tests/bench/bench_room.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "editor/base/xalloc.h"
+#include "sync/relay/relay_server.h"
+
+void bench_fail(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fputc('\n', stderr);
+    exit(1);
+}
+
+/* --- the relay --- */
+
+int room_serve(const char *dir)
+{
+    struct error err = {0};
+    struct relay_server_options options = relay_server_options_default();
+    char *store = xformat("%s/relay.db", dir);
+    options.listen = "127.0.0.1:0";
+    options.store = store;
+    options.limits = relay_limits_none();
+    struct relay_server *server = crypto_start(&err) ? relay_server_start(&options, &err) : NULL;
+    if (!server)
+        bench_fail("the relay: %s", err.text);
+    printf("%d\n", relay_server_port(server));
+    fflush(stdout);
+    while (getchar() != EOF)
+        ;
+    relay_server_stop(server);
+    free(store);
+    return 0;
+}
+
+static void become_relay(const char *dir, const int in[2], const int out[2])
+{
+    if (dup2(in[0], 0) < 0 || dup2(out[1], 1) < 0)
+        _exit(126);
+    execl("/proc/self/exe", "relay", "--serve", dir, (char *)NULL);
+    _exit(127);
+}
+
+static void start_relay(struct room *room)
+{
+    int in[2], out[2];
+    char line[32] = "";
+    if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0)
+        bench_fail("no pipes");
+    room->relay = fork();
+    if (room->relay == 0)
+        become_relay(room->dir, in, out);
+    close(in[0]);
+    close(out[1]);
+    FILE *said = fdopen(out[0], "r");
+    if (room->relay < 0 || !said || !fgets(line, sizeof line, said))
+        bench_fail("the relay did not start");
+    fclose(said);
+    room->relay_port = (int)strtol(line, NULL, 10);
+    room->relay_lifeline = in[1];
+}
+
+void room_open(struct room *room, const char *below)
+{
+    *room = (struct room){.dir = xformat("%s/weft-bench-XXXXXX", below)};
+    if (!mkdtemp(room->dir))
+        bench_fail("cannot make a directory below %s", below);
+    start_relay(room);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static void person_release(struct room_person *person)
+{
+    struct error err = {0};
+    if (person->replica)
+        replica_close(person->replica, 0, NULL, &err);
+    env_release(&person->env);
+    patch_release(&person->patch);
+}
+
+void room_close(struct room *room)
+{
+    enum { FDS = 16 };
+    for (size_t i = 0; i < room->count; i++)
+        person_release(&room->people[i]);
+    close(room->relay_lifeline);
+    waitpid(room->relay, NULL, 0);
+    nftw(room->dir, remove_one, FDS, FTW_DEPTH | FTW_PHYS);
+    free(room->dir);
+}
+
+/* --- people --- */
+
+static struct room_person *add_person(struct room *room)
+{
+    struct error err = {0};
+    ensure(room->count < ROOM_PEOPLE_MAX);
+    struct room_person *person = &room->people[room->count];
+    person->env.program = "realtime";
+    person->env.paths = (struct paths){.state = xformat("%s/%zu", room->dir, room->count),
+                                       .config = xformat("%s/%zu.json", room->dir, room->count),
+                                       .runtime = xformat("%s/%zu/run", room->dir, room->count)};
+    config_defaults(&person->env.config);
+    if (!crypto_start(&err) || !env_device(&person->env, &err))
+        bench_fail("person %zu: %s", room->count, err.text);
+    room->count++;
+    return person;
+}
+
+static struct replica_options options_of_person(void)
+{
+    return (struct replica_options){.name = "somebody"};
+}
+
+void room_host(struct room *room, int port, struct bytes text)
+{
+    struct error err = {0};
+    struct replica_options options = options_of_person();
+    struct room_person *host = add_person(room);
+    char *relay = xformat("ws://127.0.0.1:%d", port);
+    host->replica = replica_open(&host->env, NULL, text, &options, &err);
+    if (!host->replica || !replica_share(host->replica, relay, &err) || !room_settle(room))
+        bench_fail("the host: %s", err.text);
+    free(relay);
+}
+
+struct room_person *room_join(struct room *room, int port)
+{
+    struct error err = {0};
+    struct share_link link;
+    struct replica_options options = options_of_person();
+    char *text = replica_link(room->people[0].replica, ACCESS_WRITE);
+    struct room_person *person = add_person(room);
+    if (!text || !share_link_parse(bytes_of_string(text), &link, &err))
+        bench_fail("the link: %s", err.text);
+    free(text);
+    link.hosts[0].port = (unsigned)port;
+    person->replica = replica_join(&person->env, &link, NULL, &options, &err);
+    share_link_wipe(&link);
+    if (!person->replica || !room_settle(room))
+        bench_fail("a guest: %s", err.text);
+    return person;
+}
+
+uint64_t person_len(const struct room_person *person)
+{
+    return rope_len(buffer_text(replica_buffer(person->replica)));
+}
+
+void person_type(struct room_person *person, struct bytes text)
+{
+    struct error err = {0};
+    uint64_t at = replica_buffer(person->replica)->selection.head;
+    patch_replace(&person->patch, at, 0, text);
+    if (!replica_edit(person->replica, &person->patch, selection_at(at + text.len), EDIT_TYPING, &err))
+        bench_fail("cannot type: %s", err.text);
+}
+
+/* --- the loop --- */
+
+static int wait_ms(const struct room *room, int ms)
+{
+    uint64_t now_ms = net_now_ms(), until_ms = now_ms + (uint64_t)ms;
+    for (size_t i = 0; i < room->count; i++) {
+        uint64_t next_ms = room->people[i].replica ? replica_next_ms(room->people[i].replica) : UINT64_MAX;
+        until_ms = next_ms < until_ms ? next_ms : until_ms;
+    }
+    return until_ms > now_ms ? (int)(until_ms - now_ms) : 0;
+}
+
+void room_turn(struct room *room, int ms)
+{
+    struct pollfd fds[ROOM_PEOPLE_MAX];
+    for (size_t i = 0; i < room->count; i++) {
+        struct replica *replica = room->people[i].replica;
+        fds[i] = (struct pollfd){.fd = replica ? replica_fd(replica) : -1, .events = POLLIN};
+    }
+    (void)poll(fds, room->count, ms > 0 ? wait_ms(room, ms) : 0); /* an interruption is a turn with nothing to do */
+    for (size_t i = 0; i < room->count; i++)
+        if (fds[i].revents || (room->people[i].replica && replica_next_ms(room->people[i].replica) <= net_now_ms()))
+            replica_handle(room->people[i].replica);
+}
+
+void room_linger(struct room *room, unsigned ms)
+{
+    uint64_t until_ms = net_now_ms() + ms;
+    for (uint64_t now_ms; (now_ms = net_now_ms()) < until_ms;)
+        room_turn(room, (int)(until_ms - now_ms));
+}
+
+static bool all_equal(const struct room *room, uint64_t len)
+{
+    for (size_t i = 0; i < room->count; i++)
+        if (person_len(&room->people[i]) != len)
+            return false;
+    const struct rope *first = buffer_text(replica_buffer(room->people[0].replica));
+    for (size_t i = 1; i < room->count; i++)
+        if (!rope_equal(first, buffer_text(replica_buffer(room->people[i].replica))))
+            return false;
+    return true;
+}
+
+bool room_converge(struct room *room, uint64_t len)
+{
+    uint64_t until_ms = net_now_ms() + ROOM_PATIENCE_MS;
+    while (!all_equal(room, len)) {
+        if (net_now_ms() >= until_ms)
+            return false;
+        room_turn(room, 1000);
+    }
+    return true;
+}
+
+static bool all_settled(const struct room *room)
+{
+    for (size_t i = 0; i < room->count; i++)
+        if (room->people[i].replica && !replica_is_settled(room->people[i].replica))
+            return false;
+    return true;
+}
+
+bool room_settle(struct room *room)
+{
+    enum { STEP_MS = 20 };
+    uint64_t until_ms = net_now_ms() + ROOM_PATIENCE_MS;
+    while (!all_settled(room)) {
+        if (net_now_ms() >= until_ms)
+            return false;
+        room_turn(room, STEP_MS);
+    }
+    return true;
+}

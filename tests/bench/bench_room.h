@@ -1,0 +1,58 @@
+/*
+ * bench_room - a relay in a process of its own, and people with all they have: directories, journals, network threads.
+ *
+ * The relay is this very program started again (room_serve()), with the limits that protect it from one address raised:
+ * everybody here comes from 127.0.0.1. Everything lies below one fresh directory that room_close() removes.
+ *
+ *   Threads    the people share the thread that calls room_turn(); their network and journal threads are their own.
+ *   Errors     a benchmark that cannot go on says why and exits.
+ */
+#ifndef WEFT_TESTS_BENCH_ROOM_H
+#define WEFT_TESTS_BENCH_ROOM_H
+
+#include <sys/types.h>
+
+#include "app/replica.h"
+
+enum { ROOM_PEOPLE_MAX = 64, ROOM_PATIENCE_MS = 120000 };
+
+struct room_person {
+    struct env env;
+    struct replica *replica;
+    struct patch patch; /* the last one typed; kept for its memory */
+};
+
+struct room {
+    char *dir;
+    pid_t relay;
+    int relay_port, relay_lifeline;
+    struct room_person people[ROOM_PEOPLE_MAX];
+    size_t count;
+};
+
+/* The relay's process: serves below `dir` until its standard input ends. Returns the exit status. */
+int room_serve(const char *dir);
+
+void room_open(struct room *room, const char *below);
+void room_close(struct room *room);
+/* Person 0 shares `text` by way of this port (the relay's, or a proxy's). */
+void room_host(struct room *room, int port, struct bytes text);
+/* One more person, who has the text when this returns. */
+struct room_person *room_join(struct room *room, int port);
+
+/* Sleeps until somebody has something to do, at most `ms`, and lets them do it. */
+void room_turn(struct room *room, int ms);
+/* Goes on for `ms`: the pause between two keys, during which everybody lives on. */
+void room_linger(struct room *room, unsigned ms);
+/* Until everybody's text has this length and all texts are equal. False: not within ROOM_PATIENCE_MS. */
+bool room_converge(struct room *room, uint64_t len);
+/* Until everything is acknowledged. */
+bool room_settle(struct room *room);
+
+uint64_t person_len(const struct room_person *person);
+/* One local operation; without waiting for the journal. */
+void person_type(struct room_person *person, struct bytes text);
+
+void bench_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+#endif

@@ -1,0 +1,486 @@
+/*
+ * realtime - how fast the whole is: replicas with journals and network threads, a relay in a process of its own, loopback.
+ *
+ *     realtime [--quick] [--json] [--dir DIR] [SCENARIO...]      --list names the scenarios; no name: all of them
+ *
+ * DIR (default /var/tmp) should be on the disk one wants to know about: every operation is journaled there, and the
+ * relay's store is there too. The relay's limits against many connections and records from one address are off, because
+ * all people here come from 127.0.0.1; nothing else differs from `weft relay`.
+ *
+ * All people share one thread and, with the relay and everybody's network and journal threads, the cores of one
+ * machine; a room of 50 is thus slower here than it is on 50 machines.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/random.h"
+#include "editor/base/xalloc.h"
+#include "tests/bench/bench_load.h"
+#include "tests/bench/bench_proxy.h"
+#include "tests/bench/bench_room.h"
+#include "tests/bench/bench_stats.h"
+
+struct bench {
+    struct report report;
+    const char *dir;
+    bool quick;
+};
+
+static const struct bytes one_letter = {(const unsigned char *)"x", 1};
+
+static size_t scaled(const struct bench *bench, size_t full, size_t quick)
+{
+    return bench->quick ? quick : full;
+}
+
+/* A room whose host shares a text of 10 kB, with so many people. */
+static void open_room(struct bench *bench, struct room *room, size_t people)
+{
+    struct buf text = {0};
+    while (text.len < 10000)
+        buf_add_string(&text, "The quick brown fox jumps over the lazy dog.\n");
+    room_open(room, bench->dir);
+    room_host(room, room->relay_port, buf_view(&text));
+    while (room->count < people)
+        room_join(room, room->relay_port);
+    buf_release(&text);
+}
+
+static void need(bool done, const char *what)
+{
+    if (!done)
+        bench_fail("%s: not done within %d s", what, ROOM_PATIENCE_MS / 1000);
+}
+
+/* Everybody somewhere else in the text, as people are. */
+static void spread_out(struct room *room)
+{
+    uint64_t len = person_len(&room->people[0]);
+    for (size_t i = 0; i < room->count; i++)
+        replica_select(room->people[i].replica, selection_at(len * i / room->count));
+    room_linger(room, 100);
+}
+
+/* --- one person --- */
+
+static void local_operations(struct bench *bench, unsigned pause_ms, size_t keys)
+{
+    struct room room;
+    struct samples edits = {0}, barriers = {0};
+    open_room(bench, &room, 1);
+    for (size_t i = 0; i < keys + 5; i++) { /* the first ones make the journal */
+        room_linger(&room, pause_ms);
+        uint64_t start_ns = bench_now_ns();
+        person_type(&room.people[0], one_letter);
+        uint64_t edited_ns = bench_now_ns();
+        replica_barrier(room.people[0].replica);
+        if (i >= 5) {
+            samples_add(&edits, edited_ns - start_ns);
+            samples_add(&barriers, bench_now_ns() - start_ns);
+        }
+    }
+    char *name = xformat("one local operation, keys %u ms apart, p50", pause_ms);
+    report_at_most(&bench->report, name, 0.1, samples_percentile_ms(&barriers, 50), "ms");
+    report_note(&bench->report, "with the journal's commit; p99 %.3f; the edit alone p50 %.3f, p99 %.3f",
+                samples_percentile_ms(&barriers, 99), samples_percentile_ms(&edits, 50),
+                samples_percentile_ms(&edits, 99));
+    free(name);
+    samples_release(&edits);
+    samples_release(&barriers);
+    room_close(&room);
+}
+
+static void run_local(struct bench *bench)
+{
+    local_operations(bench, 2, scaled(bench, 1000, 300));
+    local_operations(bench, 50, scaled(bench, 200, 40));
+}
+
+/* --- two people --- */
+
+static double sync_latency(struct bench *bench, struct room *room, unsigned pause_ms, size_t keys, double *p99_ms)
+{
+    struct samples samples = {0};
+    (void)bench;
+    for (size_t i = 0; i < keys; i++) {
+        room_linger(room, pause_ms);
+        uint64_t len = person_len(&room->people[1]);
+        uint64_t start_ns = bench_now_ns();
+        person_type(&room->people[0], one_letter);
+        replica_barrier(room->people[0].replica);
+        while (person_len(&room->people[1]) == len)
+            room_turn(room, 1000);
+        samples_add(&samples, bench_now_ns() - start_ns);
+    }
+    double median_ms = samples_percentile_ms(&samples, 50);
+    *p99_ms = samples_percentile_ms(&samples, 99);
+    samples_release(&samples);
+    return median_ms;
+}
+
+static void run_sync(struct bench *bench)
+{
+    struct room room;
+    double p99_ms;
+    open_room(bench, &room, 2);
+    double median_ms = sync_latency(bench, &room, 25, scaled(bench, 200, 80), &p99_ms);
+    report_at_most(&bench->report, "a key to the other's text, keys 25 ms apart, median", 5, median_ms, "ms");
+    report_note(&bench->report, "p99 %.2f", p99_ms);
+    median_ms = sync_latency(bench, &room, 120, scaled(bench, 100, 20), &p99_ms);
+    report_at_most(&bench->report, "a key to the other's text, keys 120 ms apart, median", 5, median_ms, "ms");
+    report_note(&bench->report, "p99 %.2f", p99_ms);
+    room_close(&room);
+}
+
+/* Until both have put all they typed onto the wire, where it is held. */
+static void wait_until_held(struct room *room, struct proxy *proxy)
+{
+    uint64_t before;
+    do {
+        before = proxy_counts(proxy).waiting_bytes;
+        room_linger(room, 150);
+    } while (proxy_counts(proxy).waiting_bytes != before);
+}
+
+static void run_conflict(struct bench *bench)
+{
+    struct room room;
+    struct samples samples = {0};
+    room_open(&room, bench->dir);
+    struct proxy *proxy = proxy_start(room.relay_port);
+    room_host(&room, proxy_port(proxy), bytes_of_string("one line\n"));
+    room_join(&room, proxy_port(proxy));
+    for (size_t round = 0; round < scaled(bench, 20, 5); round++) {
+        uint64_t len = person_len(&room.people[0]);
+        proxy_hold(proxy, true);
+        for (size_t i = 0; i < 200; i++)
+            person_type(&room.people[i % 2], one_letter);
+        wait_until_held(&room, proxy);
+        uint64_t start_ns = bench_now_ns();
+        proxy_hold(proxy, false);
+        need(room_converge(&room, len + 200), "conflict");
+        samples_add(&samples, bench_now_ns() - start_ns);
+        need(room_settle(&room), "conflict");
+    }
+    report_at_most(&bench->report, "conflict of 2 x 100 edits at one place, median", 5,
+                   samples_percentile_ms(&samples, 50), "ms");
+    report_note(&bench->report, "from the wire let go until both texts are equal; worst %.2f",
+                samples_percentile_ms(&samples, 100));
+    samples_release(&samples);
+    room_close(&room);
+    proxy_stop(proxy);
+}
+
+static void run_wire(struct bench *bench)
+{
+    struct room room;
+    room_open(&room, bench->dir);
+    struct proxy *proxy = proxy_start(room.relay_port);
+    room_host(&room, proxy_port(proxy), bytes_of_string("one line\n"));
+    room_join(&room, room.relay_port);
+    size_t keys = scaled(bench, 200, 60);
+    room_linger(&room, 500);
+    struct proxy_counts before = proxy_counts(proxy);
+    for (size_t i = 0; i < keys; i++) {
+        person_type(&room.people[0], one_letter);
+        replica_barrier(room.people[0].replica);
+        room_linger(&room, 120);
+    }
+    struct proxy_counts after = proxy_counts(proxy);
+    report_figure(&bench->report, "bytes sent per key, keys 120 ms apart",
+                  (double)(after.up_bytes - before.up_bytes) / (double)keys, "bytes");
+    report_note(&bench->report, "edit, signature, cursor, proofs of life; %.0f bytes come back per key",
+                (double)(after.down_bytes - before.down_bytes) / (double)keys);
+    room_close(&room);
+    proxy_stop(proxy);
+}
+
+static double type_all(struct room *room, size_t operations, struct bytes text, const char *what)
+{
+    uint64_t len = person_len(&room->people[0]);
+    uint64_t start_ns = bench_now_ns();
+    for (size_t i = 0; i < operations; i++) {
+        person_type(&room->people[0], text);
+        room_turn(room, 0);
+    }
+    need(room_converge(room, len + operations * text.len), what);
+    return bench_ms_since(start_ns);
+}
+
+static void run_bulk(struct bench *bench)
+{
+    struct room room;
+    char kilobyte[1000];
+    memset(kilobyte, 'k', sizeof kilobyte);
+    open_room(bench, &room, 2);
+    size_t operations = scaled(bench, 10000, 10000);
+    double ms = type_all(&room, operations, one_letter, "10,000 operations");
+    report_at_most(&bench->report, "10,000 operations until both have them", 1000, ms, "ms");
+    ms = type_all(&room, 1000, bytes_of(kilobyte, sizeof kilobyte), "1 kB operations");
+    report_at_most(&bench->report, "1,000 operations of 1 kB until both have them", 1000, ms, "ms");
+    room_close(&room);
+}
+
+/* Typing as fast as it goes for `seconds`; the first and the last tenth are compared. */
+static void run_sustained(struct bench *bench)
+{
+    struct room room;
+    struct samples first = {0}, last = {0};
+    unsigned seconds = (unsigned)scaled(bench, 30, 5);
+    uint64_t all_ns = (uint64_t)seconds * 1000000000, typed = 0;
+    open_room(bench, &room, 2);
+    uint64_t len = person_len(&room.people[0]), begin_ns = bench_now_ns();
+    for (uint64_t start_ns; (start_ns = bench_now_ns()) - begin_ns < all_ns; typed++) {
+        person_type(&room.people[0], one_letter);
+        replica_barrier(room.people[0].replica);
+        uint64_t took_ns = bench_now_ns() - start_ns;
+        if (start_ns - begin_ns < all_ns / 10)
+            samples_add(&first, took_ns);
+        else if (start_ns - begin_ns > all_ns / 10 * 9)
+            samples_add(&last, took_ns);
+        room_turn(&room, 0);
+    }
+    uint64_t end_ns = bench_now_ns();
+    need(room_converge(&room, len + typed), "sustained");
+    double first_ms = samples_percentile_ms(&first, 50), last_ms = samples_percentile_ms(&last, 50);
+    char *name = xformat("%u s without a pause: p50 at the end / at the start", seconds);
+    report_at_most(&bench->report, name, 1.2, last_ms / first_ms, "times");
+    report_note(&bench->report, "%.3f ms, then %.3f ms; %llu operations; the other had all %.1f ms after the last",
+                first_ms, last_ms, (unsigned long long)typed, bench_ms_since(end_ns));
+    free(name);
+    samples_release(&first);
+    samples_release(&last);
+    room_close(&room);
+}
+
+/* --- many people --- */
+
+struct crowd_cost {
+    double mean_ms;            /* of one operation, journal included, while all others type */
+    double cpu_us_per_arrival; /* of the replicas: operations x people */
+    double relay_cpu_us_per_arrival;
+    double relay_rss_mb;
+};
+
+/* Everybody types a key in each round, then all live through a pause. */
+static struct crowd_cost crowd_types(struct bench *bench, size_t people, size_t rounds, unsigned pause_ms)
+{
+    struct room room;
+    struct samples operations = {0};
+    open_room(bench, &room, people);
+    spread_out(&room);
+    uint64_t len = person_len(&room.people[0]);
+    double cpu_ms = bench_cpu_ms(0), relay_ms = bench_cpu_ms(room.relay);
+    for (size_t round = 0; round < rounds; round++) {
+        for (size_t i = 0; i < people; i++) {
+            uint64_t start_ns = bench_now_ns();
+            person_type(&room.people[i], one_letter);
+            replica_barrier(room.people[i].replica);
+            samples_add(&operations, bench_now_ns() - start_ns);
+            room_turn(&room, 0);
+        }
+        room_linger(&room, pause_ms);
+    }
+    need(room_converge(&room, len + people * rounds), "a crowd");
+    double arrivals = (double)(people * people * rounds);
+    struct crowd_cost cost = {.mean_ms = samples_mean_ms(&operations),
+                              .cpu_us_per_arrival = (bench_cpu_ms(0) - cpu_ms) * 1000 / arrivals,
+                              .relay_cpu_us_per_arrival = (bench_cpu_ms(room.relay) - relay_ms) * 1000 / arrivals,
+                              .relay_rss_mb = bench_rss_mb(room.relay)};
+    samples_release(&operations);
+    room_close(&room);
+    return cost;
+}
+
+static void report_crowd(struct bench *bench, size_t people, const struct crowd_cost *cost)
+{
+    char *name = xformat("%zu people type at once: mean operation", people);
+    report_at_most(&bench->report, name, 1, cost->mean_ms, "ms");
+    report_note(&bench->report, "CPU per operation and reader: replicas %.0f us, relay %.0f us", cost->cpu_us_per_arrival,
+                cost->relay_cpu_us_per_arrival);
+    free(name);
+}
+
+static void run_crowd(struct bench *bench)
+{
+    static const size_t sizes[] = {2, 10, 25, 50};
+    struct crowd_cost costs[4] = {{0}};
+    for (size_t i = 0; i < 4; i++) {
+        if (bench->quick && sizes[i] == 25)
+            continue;
+        unsigned pause_ms = 100 + 10 * (unsigned)sizes[i]; /* so that the machine is not the limit that is measured */
+        costs[i] = crowd_types(bench, sizes[i], scaled(bench, 40, 8), pause_ms);
+        report_crowd(bench, sizes[i], &costs[i]);
+    }
+    report_at_most(&bench->report, "CPU per operation and reader, 50 people / 2 people", 1,
+                   (costs[3].cpu_us_per_arrival + costs[3].relay_cpu_us_per_arrival) /
+                       (costs[0].cpu_us_per_arrival + costs[0].relay_cpu_us_per_arrival),
+                   "times");
+    report_at_most(&bench->report, "memory of the relay with 50 people", 40, costs[3].relay_rss_mb, "MB");
+    report_note(&bench->report, "VmRSS");
+}
+
+static void run_everybody(struct bench *bench)
+{
+    struct room room;
+    size_t people = 50, each = scaled(bench, 1000, 20);
+    open_room(bench, &room, people);
+    spread_out(&room);
+    uint64_t len = person_len(&room.people[0]), start_ns = bench_now_ns();
+    for (size_t i = 0; i < each; i++) {
+        for (size_t p = 0; p < people; p++)
+            person_type(&room.people[p], one_letter);
+        room_turn(&room, 0);
+    }
+    need(room_converge(&room, len + people * each), "50 people");
+    double ms = bench_ms_since(start_ns);
+    char *name = xformat("50 people x %zu operations: all texts equal after", each);
+    report_figure(&bench->report, name, ms, "ms");
+    report_note(&bench->report, "%.0f arrivals a second; relay VmRSS %.1f MB", (double)(people * people * each) / ms * 1000,
+                bench_rss_mb(room.relay));
+    free(name);
+    room_close(&room);
+}
+
+/* --- bad days --- */
+
+static void run_bad_network(struct bench *bench)
+{
+    struct room room;
+    size_t operations = scaled(bench, 5000, 500);
+    room_open(&room, bench->dir);
+    struct proxy *proxy = proxy_start(room.relay_port);
+    room_host(&room, proxy_port(proxy), bytes_of_string("one line\n"));
+    room_join(&room, proxy_port(proxy));
+    proxy_delay(proxy, 50, 30);
+    uint64_t len = person_len(&room.people[0]), start_ns = bench_now_ns();
+    uint64_t connections = proxy_counts(proxy).connections;
+    for (size_t i = 0; i < operations; i++) {
+        person_type(&room.people[i % 2], one_letter);
+        room_linger(&room, 2);
+        if (i % (operations / 5) == operations / 10)
+            proxy_cut(proxy);
+    }
+    double typing_ms = bench_ms_since(start_ns);
+    need(room_converge(&room, len + operations), "a bad network");
+    char *name = xformat("%zu operations, 50-80 ms each way, 5 cuts: equal after the last", operations);
+    report_figure(&bench->report, name, bench_ms_since(start_ns) - typing_ms, "ms");
+    report_note(&bench->report, "2 people; typed for %.0f ms; %llu reconnections", typing_ms,
+                (unsigned long long)(proxy_counts(proxy).connections - connections));
+    free(name);
+    room_close(&room);
+    proxy_stop(proxy);
+}
+
+static void run_offline(struct bench *bench)
+{
+    struct room room;
+    enum { EDITS = 1000, READERS = 3 };
+    struct samples samples = {0};
+    room_open(&room, bench->dir);
+    struct proxy *proxy = proxy_start(room.relay_port);
+    room_host(&room, proxy_port(proxy), bytes_of_string("one line\n"));
+    while (room.count < 1 + READERS)
+        room_join(&room, room.relay_port);
+    for (size_t round = 0; round < scaled(bench, 5, 2); round++) {
+        uint64_t len = person_len(&room.people[0]);
+        proxy_refuse(proxy, true);
+        for (size_t i = 0; i < EDITS; i++) {
+            person_type(&room.people[0], one_letter);
+            room_linger(&room, i % 4 == 0);
+        }
+        room_linger(&room, 100);
+        proxy_refuse(proxy, false);
+        uint64_t start_ns = bench_now_ns();
+        replica_retry(room.people[0].replica);
+        need(room_converge(&room, len + EDITS), "offline");
+        samples_add(&samples, bench_now_ns() - start_ns);
+        need(room_settle(&room), "offline");
+    }
+    report_at_most(&bench->report, "1,000 edits made offline are with 3 others, median", 50,
+                   samples_percentile_ms(&samples, 50), "ms");
+    report_note(&bench->report, "from the link's return (retried at once): connect, prove, resume, send; worst %.1f",
+                samples_percentile_ms(&samples, 100));
+    samples_release(&samples);
+    room_close(&room);
+    proxy_stop(proxy);
+}
+
+/* --- the relay alone --- */
+
+static void run_relay(struct bench *bench)
+{
+    struct room room;
+    struct load load = {.people = 10, .records = scaled(bench, 5000, 1000)};
+    room_open(&room, bench->dir);
+    load_run(room.relay_port, room.relay, &load);
+    double messages = (double)(load.acked + load.delivered);
+    report_at_least(&bench->report, "messages a second through one relay", 20000, messages / load.seconds, "1/s");
+    report_note(&bench->report, "10 connections in one document: %.0f records/s taken and made durable, %.0f/s handed on; "
+                "%.1f us of relay CPU a message; clients on the same cores",
+                (double)load.acked / load.seconds, (double)load.delivered / load.seconds,
+                load.relay_cpu_ms * 1000 / messages);
+    room_close(&room);
+}
+
+static void run_memory(struct bench *bench)
+{
+    report_unmeasured(&bench->report, "memory of an editor", "the program `keystroke` does");
+}
+
+/* --- choosing --- */
+
+static const struct {
+    const char *name;
+    void (*run)(struct bench *bench);
+} scenarios[] = {
+    {"local", run_local},         {"sync", run_sync},       {"conflict", run_conflict}, {"wire", run_wire},
+    {"bulk", run_bulk},           {"offline", run_offline}, {"relay", run_relay},       {"sustained", run_sustained},
+    {"crowd", run_crowd},         {"bad", run_bad_network}, {"everybody", run_everybody}, {"memory", run_memory},
+};
+
+static bool wanted(const char *name, char *const *words)
+{
+    bool any = false;
+    for (; *words; words++) {
+        any = true;
+        if (strcmp(*words, name) == 0)
+            return true;
+    }
+    return !any;
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "realtime [--quick] [--json] [--dir DIR] [SCENARIO...]; scenarios:");
+    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
+        fprintf(stderr, " %s", scenarios[i].name);
+    fputc('\n', stderr);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench bench = {.dir = "/var/tmp"};
+    bool json = false;
+    int at = 1;
+    if (argc == 3 && strcmp(argv[1], "--serve") == 0)
+        return room_serve(argv[2]);
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        if (strcmp(argv[at], "--quick") == 0)
+            bench.quick = true;
+        else if (strcmp(argv[at], "--json") == 0)
+            json = true;
+        else if (strcmp(argv[at], "--dir") == 0 && at + 1 < argc)
+            bench.dir = argv[++at];
+        else
+            return usage();
+    }
+    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
+        if (wanted(scenarios[i].name, argv + at))
+            scenarios[i].run(&bench);
+    (json ? report_json : report_table)(&bench.report, stdout);
+    report_release(&bench.report);
+    return 0;
+}
