@@ -100,6 +100,7 @@ static void end_document(struct replica *replica)
         buffer_watch_release(&replica->buffer, &replica->watch);
         buffer_release(&replica->buffer);
     }
+    replica_forget_early(replica);
     document_free(replica->document);
     chain_free(replica->chain);
     rope_free(replica->base);
@@ -123,6 +124,7 @@ void replica_free(struct replica *replica)
     for (size_t i = 0; i < replica->held_count; i++)
         received_release(&replica->held[i]);
     free(replica->held);
+    free(replica->early);
     free(replica->owed);
     pthread_mutex_destroy(&replica->net_lock);
     free(replica->mine);
@@ -170,6 +172,19 @@ void replica_take_loaded(struct replica *replica, struct document *document, str
     chain_free(replica->chain);
     replica->document = document;
     replica->chain = chain;
+    replica_cut_chain(replica);
+}
+
+void replica_cut_chain(struct replica *replica)
+{
+    size_t count = 0;
+    struct chain_head *heads = chain_heads(replica->chain, &count);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t next_seq = document_next_seq(replica->document, &heads[i].agent);
+        if (next_seq < heads[i].next_seq)
+            chain_cut(replica->chain, &heads[i].agent, next_seq);
+    }
+    free(heads);
 }
 
 static char *label_of_path(const char *path)

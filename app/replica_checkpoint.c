@@ -106,6 +106,8 @@ void replica_checkpoint(struct replica *replica)
     if (state.failing || state.place < replica->checkpoint_place + CHECKPOINT_ROWS)
         return;
     replica_read_rows(replica);
+    if (replica->early_count > 0) /* rows that were read are not in the document */
+        return;
     struct checkpoint_job *job = xcalloc(1, sizeof *job);
     job->replica = replica;
     job->place = replica->place_read;

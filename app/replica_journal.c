@@ -95,22 +95,18 @@ void replica_add_member(struct replica *replica, const struct member *member, st
 
 /* --- restoring --- */
 
-/* What reading rows gathers. Rows whose parents have not been read yet wait: other processes may have been in between. */
+/* What reading rows gathers. */
 struct row_reader {
     struct replica *replica;
-    struct batch_list early;
-    struct buf early_plain; /* their canonical forms, one after another */
-    size_t *early_lens;
-    size_t early_lens_cap;
-    uint64_t broken;        /* batches that could not be taken */
-    bool news;              /* the document has events it had not */
+    uint64_t broken; /* batches that could not be taken */
+    bool news;       /* the document has events it had not */
 };
 
-static enum document_added add_batch(struct row_reader *reader, const struct batch *batch, struct bytes plain)
+static enum document_added add_batch(struct replica *replica, const struct batch *batch, struct bytes plain)
 {
     struct digest digest;
     struct error err = {0};
-    switch (chain_add(reader->replica->chain, batch, plain, &digest)) {
+    switch (chain_add(replica->chain, batch, plain, &digest)) {
     case CHAIN_EARLY:
         return DOCUMENT_EARLY;
     case CHAIN_FORKED:
@@ -119,50 +115,78 @@ static enum document_added add_batch(struct row_reader *reader, const struct bat
     case CHAIN_KNOWN:
         break;
     }
-    enum document_added added = document_add(reader->replica->document, batch, &err);
-    reader->news |= added == DOCUMENT_ADDED;
-    reader->replica->batches_checked++;
+    enum document_added added = document_add(replica->document, batch, &err);
+    if (added != DOCUMENT_EARLY)
+        replica->batches_checked++;
     if (added == DOCUMENT_REFUSED)
-        replica_note_fault(reader->replica, &err);
+        replica_note_fault(replica, &err);
     return added;
 }
 
 static void take_batch(struct row_reader *reader, const struct batch *batch, struct bytes plain)
 {
-    switch (add_batch(reader, batch, plain)) {
+    switch (add_batch(reader->replica, batch, plain)) {
     case DOCUMENT_ADDED:
+        reader->news = true;
+        break;
     case DOCUMENT_KNOWN:
-        return;
+        break;
     case DOCUMENT_EARLY:
-        batch_copy(batch_list_add(&reader->early), batch);
-        buf_add_bytes(&reader->early_plain, plain);
-        reader->early_lens = xgrow(reader->early_lens, &reader->early_lens_cap, reader->early.count,
-                                   sizeof *reader->early_lens);
-        reader->early_lens[reader->early.count - 1] = plain.len;
-        return;
+        replica_keep_early(reader->replica, batch, plain);
+        break;
     case DOCUMENT_REFUSED:
         reader->broken++;
+        break;
     }
 }
 
-/* Offers what was early again until nothing moves any more. */
-static void take_early(struct row_reader *reader)
+/* --- what came before its parents --- */
+
+void replica_keep_early(struct replica *replica, const struct batch *batch, struct bytes plain)
 {
-    bool moved = reader->early.count > 0;
-    while (moved) {
+    for (size_t i = 0; i < replica->early_count; i++)
+        if (agent_id_equal(&replica->early[i].batch.agent, &batch->agent) &&
+            replica->early[i].batch.seq0 == batch->seq0 && bytes_equal(buf_view(&replica->early[i].plain), plain))
+            return; /* from the room and from the journal */
+    replica->early = xgrow(replica->early, &replica->early_cap, replica->early_count + 1, sizeof *replica->early);
+    struct early *early = &replica->early[replica->early_count++];
+    *early = (struct early){0};
+    batch_copy(&early->batch, batch);
+    buf_add_bytes(&early->plain, plain);
+}
+
+static void drop_early(struct replica *replica, size_t at)
+{
+    batch_release(&replica->early[at].batch);
+    buf_release(&replica->early[at].plain);
+    replica->early_count--;
+    memmove(replica->early + at, replica->early + at + 1, (replica->early_count - at) * sizeof *replica->early);
+}
+
+bool replica_take_early(struct replica *replica)
+{
+    bool news = false;
+    for (bool moved = true; moved;) {
         moved = false;
-        size_t at = 0;
-        for (size_t i = 0; i < reader->early.count; at += reader->early_lens[i++]) {
-            const struct batch *batch = &reader->early.items[i];
-            if (document_next_seq(reader->replica->document, &batch->agent) > batch->seq0)
-                continue; /* taken in an earlier round */
-            struct bytes plain = bytes_slice(buf_view(&reader->early_plain), at, reader->early_lens[i]);
-            moved |= add_batch(reader, batch, plain) == DOCUMENT_ADDED;
+        for (size_t i = 0; i < replica->early_count;) {
+            const struct early *early = &replica->early[i];
+            enum document_added added = add_batch(replica, &early->batch, buf_view(&early->plain));
+            if (added == DOCUMENT_EARLY) {
+                i++;
+                continue;
+            }
+            moved |= added == DOCUMENT_ADDED;
+            drop_early(replica, i);
         }
+        news |= moved;
     }
-    for (size_t i = 0; i < reader->early.count; i++)
-        if (document_next_seq(reader->replica->document, &reader->early.items[i].agent) <= reader->early.items[i].seq0)
-            reader->broken++;
+    return news;
+}
+
+void replica_forget_early(struct replica *replica)
+{
+    while (replica->early_count > 0)
+        drop_early(replica, replica->early_count - 1);
 }
 
 /* The row names its batch's digest: what the chain makes of the content must be that. */
@@ -274,17 +298,21 @@ static bool visit_row(void *self, const struct journal_row *row)
     return true;
 }
 
-/* All rows above replica->place_read. */
+/*
+ * All rows above replica->place_read. When a document is opened everything is there, so what is still early then builds
+ * on rows that are lost; later it may only be ahead of the room.
+ */
 static bool read_rows(struct replica *replica, struct journal *journal, bool *news, struct error *err)
 {
     struct row_reader reader = {.replica = replica};
     struct journal_read read = {.last_place = replica->place_read};
     bool good = journal_rows(journal, 0, (struct journal_visitor){&reader, visit_row}, &read, err);
-    take_early(&reader);
+    *news = replica_take_early(replica) || reader.news;
     if (good)
         replica->place_read = read.last_place;
-    *news = reader.news;
     unsigned long long unread = read.damaged + reader.broken;
+    if (journal == replica->journal_found)
+        unread += replica->early_count;
     if (unread) {
         struct error lost = {0};
         error_set(&lost, ERR_FORMAT, 0, "entries of the journal cannot be read");
@@ -292,9 +320,6 @@ static bool read_rows(struct replica *replica, struct journal *journal, bool *ne
     }
     if (unread)
         replica_say(replica, "%llu entries of this document's journal cannot be read; the rest is here.", unread);
-    free(reader.early_lens);
-    buf_release(&reader.early_plain);
-    batch_list_release(&reader.early);
     return good;
 }
 

@@ -36,6 +36,12 @@ struct gesture {
     bool open;           /* there is one to go on with */
 };
 
+/* A batch whose parents are not in the document yet. */
+struct early {
+    struct batch batch;
+    struct buf plain; /* its canonical form */
+};
+
 /* The state of the file that belongs to the text: what was last read or written. */
 struct file_side {
     char *path;                /* resolved; NULL: none */
@@ -88,6 +94,8 @@ struct replica {
     struct journal_writer *writer;
     uint64_t last_ticket;          /* of the last local batch */
     bool journal_made;             /* it has committed something */
+    struct early *early;           /* in the order they came; offered again whenever the document got something */
+    size_t early_count, early_cap;
     struct buf genesis;            /* stored GENESIS; empty: never shared */
     struct members *members;
 
@@ -143,6 +151,11 @@ void replica_take_base(struct replica *replica, struct rope *base);
 /* A document loaded in one piece takes the place of the present, empty one; its text is brought up by the next
    replica_update_text(). Both are taken. */
 void replica_take_loaded(struct replica *replica, struct document *document, struct chain *chain);
+/*
+ * Brings the hash chain back to what the document holds. The session's thread checks ahead of it: what it had checked
+ * when it was stopped, and nobody took, has to be taken when it comes again. Not while a session runs.
+ */
+void replica_cut_chain(struct replica *replica);
 /* After document_add(): brings the text up to date. */
 void replica_update_text(struct replica *replica);
 /* Journals and sends batches that document_local() or document_undo() made. */
@@ -158,6 +171,11 @@ MUST_USE bool replica_restore(struct replica *replica, struct error *err);
 /* Idempotent. Never fails: what cannot be done now is tried again by the writer. */
 void replica_begin_writing(struct replica *replica);
 void replica_read_rows(struct replica *replica);
+/* Keeps a batch that the document found early; copies. */
+void replica_keep_early(struct replica *replica, const struct batch *batch, struct bytes plain);
+/* Offers what was early again until nothing moves any more; true when the document got something. */
+bool replica_take_early(struct replica *replica);
+void replica_forget_early(struct replica *replica);
 /* A stored MEMBER record, checked against the genesis and added. */
 MUST_USE bool replica_read_member(struct replica *replica, struct bytes stored, struct error *err);
 void replica_add_member(struct replica *replica, const struct member *member, struct bytes stored);

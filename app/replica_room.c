@@ -193,6 +193,7 @@ void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all
     pthread_mutex_unlock(&replica->net_lock);
     if (net)
         *all_sent = net_stop(net, deadline_ms);
+    replica_cut_chain(replica);
     people_clear(&replica->people);
 }
 
@@ -474,7 +475,8 @@ void replica_take_received(struct replica *replica, const struct received *recei
             break;
         case DOCUMENT_KNOWN:
             break;
-        case DOCUMENT_EARLY: /* from another process's rows, read in a moment */
+        case DOCUMENT_EARLY: /* what it builds on may be in rows of another process, read in a moment */
+            replica_keep_early(replica, &received->batches.items[i], received->plains[i]);
             replica->neighbour_rows_due = true;
             break;
         case DOCUMENT_REFUSED:
@@ -482,6 +484,8 @@ void replica_take_received(struct replica *replica, const struct received *recei
             break;
         }
     }
+    if (replica->early_count > 0 && replica_take_early(replica))
+        replica->text_due = true;
 }
 
 static void take_received(struct replica *replica, struct net_event *event)

@@ -244,6 +244,21 @@ bool chain_newest(struct chain *chain, const struct agent_id *id, struct digest 
     return agent != NULL;
 }
 
+void chain_cut(struct chain *chain, const struct agent_id *id, uint64_t next_seq)
+{
+    pthread_mutex_lock(&chain->lock);
+    struct chain_agent *agent = find_agent(chain, id);
+    while (agent && agent->count > 0 && agent->entries[agent->count - 1].seq0 >= next_seq)
+        agent->next_seq = agent->entries[--agent->count].seq0;
+    if (agent && agent->count == 0) {
+        free(agent->entries);
+        size_t behind = (size_t)(chain->agents + chain->count - agent) - 1;
+        memmove(agent, agent + 1, behind * sizeof *agent);
+        chain->count--;
+    }
+    pthread_mutex_unlock(&chain->lock);
+}
+
 struct chain_head *chain_heads(struct chain *chain, size_t *count)
 {
     pthread_mutex_lock(&chain->lock);

@@ -53,6 +53,12 @@ bool chain_find(struct chain *chain, const struct event_id *event, struct digest
 /* The digest of the agent's newest batch; false when it is unknown. */
 bool chain_newest(struct chain *chain, const struct agent_id *agent, struct digest *digest);
 
+/*
+ * Forgets an agent's batches from `next_seq` on, which is where one of them begins: they were checked, but nobody kept
+ * them, and they have to be taken when they come again.
+ */
+void chain_cut(struct chain *chain, const struct agent_id *agent, uint64_t next_seq);
+
 struct chain_head {
     struct agent_id agent;
     uint64_t next_seq;

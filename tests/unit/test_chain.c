@@ -356,6 +356,32 @@ static void a_chain_survives_a_checkpoint_and_a_cut_one_is_refused(void **state)
     buf_release(&again);
 }
 
+static void what_is_cut_off_can_be_added_again(void **state)
+{
+    (void)state;
+    struct chain *chain = chain_new(&doc);
+    struct digest before, after;
+    add_insert(chain, &ana, 0, NULL, "abc");
+    add_insert(chain, &ana, 3, NULL, "def");
+    add_insert(chain, &ana, 6, NULL, "g");
+    assert_true(chain_newest(chain, &ana, &before));
+    chain_cut(chain, &ana, 3);
+    assert_int_equal(chain_next_seq(chain, &ana), 3);
+    assert_false(chain_find(chain, &(struct event_id){ana, 3}, &after));
+    assert_int_equal(add_insert(chain, &ana, 6, NULL, "g"), CHAIN_EARLY);
+    assert_int_equal(add_insert(chain, &ana, 3, NULL, "def"), CHAIN_NEXT);
+    assert_int_equal(add_insert(chain, &ana, 6, NULL, "g"), CHAIN_NEXT);
+    assert_true(chain_newest(chain, &ana, &after));
+    assert_true(digest_equal(&before, &after));
+    chain_cut(chain, &ana, 7); /* nothing is behind it */
+    chain_cut(chain, &ben, 0); /* nobody knows him */
+    assert_int_equal(chain_next_seq(chain, &ana), 7);
+    chain_cut(chain, &ana, 0);
+    assert_int_equal(chain_next_seq(chain, &ana), 0);
+    assert_false(chain_newest(chain, &ana, &after));
+    chain_free(chain);
+}
+
 int main(void)
 {
     struct error err = {0};
@@ -376,6 +402,7 @@ int main(void)
         cmocka_unit_test(an_empty_chain_has_no_heads),
         cmocka_unit_test(a_chain_survives_a_checkpoint_and_a_cut_one_is_refused),
         cmocka_unit_test(threads_may_add_side_by_side),
+        cmocka_unit_test(what_is_cut_off_can_be_added_again),
     };
     return RUN_TESTS("chain", tests);
 }

@@ -1,0 +1,185 @@
+/* What a replica does with edits that come before, or without, what they build on. */
+#include "tests/support/scratch.h"
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/replica_parts.h"
+#include "editor/base/xalloc.h"
+
+static struct env env;
+
+/* A fresh home, and a file in it. */
+static int setup(void **state)
+{
+    struct error err = {0};
+    int rc = scratch_setup(state);
+    setenv("XDG_STATE_HOME", *state, 1);
+    setenv("XDG_CONFIG_HOME", *state, 1);
+    setenv("XDG_RUNTIME_DIR", *state, 1);
+    char *path = scratch_file(*state, "notes.md");
+    scratch_write(path, "-");
+    free(path);
+    return rc != 0 || !env_init(&env, "weft", &err);
+}
+
+static int teardown(void **state)
+{
+    env_release(&env);
+    return scratch_teardown(state);
+}
+
+static struct replica *open_notes(void **state)
+{
+    struct error err = {0};
+    char *path = scratch_file(*state, "notes.md");
+    struct replica *replica =
+        replica_open(&env, path, (struct bytes){0}, &(struct replica_options){.name = "ada"}, &err);
+    free(path);
+    assert_non_null(replica);
+    return replica;
+}
+
+static void close_notes(struct replica *replica)
+{
+    struct error err = {0};
+    assert_true(replica_close(replica, 0, NULL, &err));
+}
+
+static void type(struct replica *replica, const char *text)
+{
+    struct patch patch = {0};
+    struct error err = {0};
+    patch_replace(&patch, 0, 0, bytes_of_string(text));
+    assert_true(replica_edit(replica, &patch, selection_at(0), EDIT_WHOLE, &err));
+    patch_release(&patch);
+}
+
+/* More than a checkpoint is worth, and all of it in the journal. */
+enum { ENOUGH = 1100 };
+
+static void type_enough(struct replica *replica)
+{
+    for (int i = 0; i < ENOUGH; i++)
+        type(replica, "a");
+    uint64_t ticket = journal_writer_run(replica->writer, replica_nothing, NULL, (struct journal_done){0});
+    assert_int_equal(journal_writer_wait(replica->writer, ticket, 10000000), JOURNAL_WAIT_DONE);
+}
+
+static void expect_text(struct replica *replica, const char *text)
+{
+    struct buf have = {0};
+    const struct rope *rope = replica_buffer(replica)->text;
+    rope_append_to(rope, 0, rope_len(rope), &have);
+    assert_string_equal(buf_string(&have), text);
+    buf_release(&have);
+}
+
+/* Lin's letters, one batch each, as they come out of a session: checked, and in the hash chain. */
+static struct received letter_of_lin(struct replica *replica, uint64_t seq, const char *letter)
+{
+    struct received received = {.agent = {{0x11}}, .seq0 = seq, .count = 1, .place = seq + 1};
+    struct batch *batch = batch_list_add(&received.batches);
+    batch->agent = received.agent;
+    batch->seq0 = seq;
+    batch->flags = seq > 0 ? BATCH_FLAG_SELF : 0;
+    batch_add_insert(batch, seq, bytes_of_string(letter));
+    batch_encode(batch, &received.plain);
+    received.plains = xcalloc(1, sizeof *received.plains);
+    received.plains[0] = buf_view(&received.plain);
+    received.digests = xcalloc(1, sizeof *received.digests);
+    assert_int_equal(chain_add(replica->chain, batch, received.plains[0], received.digests), CHAIN_NEXT);
+    buf_add_bytes(&received.stored, bytes_of_string(letter)); /* nobody reads it back here */
+    record_hash(buf_view(&received.stored), &received.hash);
+    return received;
+}
+
+static void edits_that_come_before_what_they_build_on_are_taken_when_it_comes(void **state)
+{
+    struct replica *replica = open_notes(state);
+    replica_begin_writing(replica);
+    struct received first = letter_of_lin(replica, 0, "l"), second = letter_of_lin(replica, 1, "i"),
+                    third = letter_of_lin(replica, 2, "n");
+    replica_take_received(replica, &third);
+    replica_take_received(replica, &second);
+    assert_int_equal(replica->early_count, 2);
+    replica_take_received(replica, &second);
+    assert_int_equal(replica->early_count, 2); /* once is enough */
+    replica_update_text(replica);
+    expect_text(replica, "-");
+    replica_take_received(replica, &first);
+    assert_true(replica->text_due);
+    replica_update_text(replica);
+    expect_text(replica, "lin-");
+    assert_int_equal(replica->early_count, 0);
+    received_release(&first);
+    received_release(&second);
+    received_release(&third);
+    close_notes(replica);
+}
+
+static void edits_that_nobody_took_before_going_offline_are_taken_when_they_come_again(void **state)
+{
+    struct replica *replica = open_notes(state);
+    bool all_sent;
+    type(replica, "a");
+    struct received first = letter_of_lin(replica, 0, "l"); /* lies in the session's queue, and is dropped there */
+    replica_go_offline(replica, 0, &all_sent);
+    assert_int_equal(chain_next_seq(replica->chain, &first.agent), 0);
+    assert_int_equal(chain_next_seq(replica->chain, &replica->agent), 1);
+    struct received again = letter_of_lin(replica, 0, "l");
+    replica_take_received(replica, &again);
+    replica_update_text(replica);
+    expect_text(replica, "la-");
+    received_release(&first);
+    received_release(&again);
+    close_notes(replica);
+}
+
+static void a_checkpoint_takes_nothing_for_known_that_is_not_in_its_document(void **state)
+{
+    struct replica *replica = open_notes(state);
+    type_enough(replica);
+    struct received first = letter_of_lin(replica, 0, "l");
+    close_notes(replica);
+    replica = open_notes(state);
+    assert_true(replica->checkpoint_place > 0);
+    assert_int_equal(document_events(replica->document), ENOUGH);
+    assert_int_equal(chain_next_seq(replica->chain, &first.agent), 0);
+    received_release(&first);
+    close_notes(replica);
+}
+
+/* An early row counts as read, so a checkpoint would be the only place to look for it. */
+static void no_checkpoint_is_made_while_something_waits_for_its_parents(void **state)
+{
+    struct replica *replica = open_notes(state);
+    type_enough(replica);
+    struct received first = letter_of_lin(replica, 0, "l"), second = letter_of_lin(replica, 1, "i");
+    replica_keep_early(replica, &second.batches.items[0], second.plains[0]);
+    close_notes(replica);
+    replica = open_notes(state);
+    assert_int_equal(replica->checkpoint_place, 0);
+    assert_int_equal(document_events(replica->document), ENOUGH);
+    received_release(&first);
+    received_release(&second);
+    close_notes(replica);
+}
+
+int main(void)
+{
+    struct error err = {0};
+    if (!crypto_start(&err))
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(edits_that_come_before_what_they_build_on_are_taken_when_it_comes, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(edits_that_nobody_took_before_going_offline_are_taken_when_they_come_again,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_checkpoint_takes_nothing_for_known_that_is_not_in_its_document, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(no_checkpoint_is_made_while_something_waits_for_its_parents, setup, teardown),
+    };
+    return RUN_TESTS("replica", tests);
+}
