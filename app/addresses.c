@@ -82,7 +82,7 @@ static void fill_addresses(const struct share_link *place, bool insecure, struct
         address->scheme = place->tls ? LINK_TLS : LINK_PLAIN;
         snprintf(address->host, sizeof address->host, "%s", place->hosts[i].name);
         address->port = place->hosts[i].port;
-        address->insecure = insecure;
+        address->insecure = insecure || (place->tls && place->pinned);
     }
 }
 

@@ -5,6 +5,12 @@
  *   text    ws://HOST[:PORT][,HOST[:PORT]]...   plain: this machine and private networks, else only with `insecure`
  *           wss://...                           TLS. https://, weft:// mean the same; http://, weft+ws:// mean ws://
  *   flags   "pin=HEX": the relay's identity key hashes to this; NULL: not pinned
+ *
+ * A pin is there where no authority vouches for the relay although strangers may stand in between: behind a certificate that
+ * nobody known has signed, or plain over a public network. Both need `insecure` from whoever shares, once; the relay's key is
+ * then remembered and goes into the links, so that guests need not be insecure. It takes the certificate's place: with a pin
+ * any certificate is taken, for the relay's own key names the right one (sync/message.h). To loopback and private addresses
+ * links stay short.
  */
 #ifndef WEFT_APP_ADDRESSES_H
 #define WEFT_APP_ADDRESSES_H

@@ -16,10 +16,11 @@
 
 #include "editor/base/bytes.h"
 #include "editor/base/error.h"
+#include "sync/id.h"
 
 #include <stdint.h>
 
-enum { LINK_QUEUE_BYTES_MAX = 2 << 20, LINK_CONNECT_MS = 10000, LINK_HOST_BYTES_MAX = 255, LINK_PIN_BYTES = 32 };
+enum { LINK_QUEUE_BYTES_MAX = 2 << 20, LINK_CONNECT_MS = 10000, LINK_HOST_BYTES_MAX = 255 };
 
 enum link_scheme { LINK_TLS, LINK_PLAIN, LINK_UNIX };
 
@@ -27,9 +28,11 @@ struct link_address {
     enum link_scheme scheme;
     char host[LINK_HOST_BYTES_MAX + 1]; /* LINK_UNIX: the socket's path */
     unsigned port;
-    bool has_pin;                       /* LINK_TLS: the certificate's key must hash to `pin`, whoever signed it */
-    unsigned char pin[LINK_PIN_BYTES];  /* SHA-256 of the SubjectPublicKeyInfo */
-    bool insecure;                      /* LINK_TLS: take any certificate (the person asked for it) */
+    /*
+     * LINK_TLS: take any certificate, because the person asked for it or because the relay's own key vouches for it
+     * (link_certificate() and sync/session.h).
+     */
+    bool insecure;
 };
 
 /* "weft://host:443", for messages; out has room for LINK_HOST_BYTES_MAX + 32. */
@@ -56,6 +59,8 @@ void link_open(struct link *link, const struct link_address *address);
 /* Ends the connection soon, after what is queued has left when `flush`; port.closed() is not called for it any more. */
 void link_close(struct link *link, bool flush);
 bool link_is_open(const struct link *link);
+/* The open connection's certificate, when nobody vouches for it (`insecure`). False: an authority does, or there is none. */
+bool link_certificate(const struct link *link, struct digest *out);
 size_t link_queued(const struct link *link); /* bytes not yet given to the system */
 bool link_send(struct link *link, struct bytes frame); /* false: the queue is full, nothing was taken */
 void link_hold(struct link *link, bool on);  /* stop or go on reading */

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <libwebsockets.h>
 #include <netdb.h>
-#include <openssl/evp.h>
-#include <openssl/x509.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/certificate.h"
 #include "sync/message.h"
 
 /* One outgoing frame, with the room libwebsockets wants in front of it. */
@@ -238,35 +237,6 @@ static void end_connection(struct connection *connection, const char *what, cons
     connection->wsi = NULL;
 }
 
-/* --- TLS --- */
-
-static bool is_pinned_key(X509 *certificate, const unsigned char pin[LINK_PIN_BYTES])
-{
-    unsigned char *spki = NULL;
-    unsigned char hash[EVP_MAX_MD_SIZE];
-    unsigned hash_len = 0;
-    int len = certificate ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &spki) : -1;
-    bool equal = len > 0 && EVP_Digest(spki, (size_t)len, hash, &hash_len, EVP_sha256(), NULL) == 1 &&
-                 hash_len == LINK_PIN_BYTES && memcmp(hash, pin, LINK_PIN_BYTES) == 0;
-    OPENSSL_free(spki);
-    return equal;
-}
-
-/*
- * With a pin only the server's own key counts; who signed it, for which name and until when does not. Decided here,
- * inside the TLS handshake: later the request, with what it tells, would be out already.
- */
-static int verify_certificate(const struct connection *connection, X509_STORE_CTX *store)
-{
-    if (!connection || !connection->address.has_pin)
-        return 0; /* as OpenSSL decided */
-    if (X509_STORE_CTX_get_error_depth(store) == 0 &&
-        !is_pinned_key(X509_STORE_CTX_get_current_cert(store), connection->address.pin))
-        return 1;
-    X509_STORE_CTX_set_error(store, X509_V_OK);
-    return 0;
-}
-
 /* --- frames --- */
 
 static int receive(struct connection *connection, struct bytes piece)
@@ -364,8 +334,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
         return 0;
     }
     struct connection *connection = wsi ? lws_get_opaque_user_data(wsi) : NULL;
-    if (reason == LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION)
-        return verify_certificate(connection, user);
+    (void)user;
     if (!connection)
         return 0;
     connection->wsi = wsi; /* while connecting, lws_client_connect_via_info() has not returned it yet */
@@ -428,9 +397,7 @@ static int tls_flags(const struct link_address *address)
     if (address->scheme != LINK_TLS)
         return 0;
     int flags = LCCSCF_USE_SSL;
-    if (address->has_pin)
-        flags |= LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK; /* ALLOW_SELFSIGNED would accept before asking us */
-    else if (address->insecure)
+    if (address->insecure)
         flags |= LCCSCF_ALLOW_SELFSIGNED | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK | LCCSCF_ALLOW_EXPIRED |
                  LCCSCF_ALLOW_INSECURE;
     return flags;
@@ -495,6 +462,12 @@ void link_close(struct link *link, bool flush)
 bool link_is_open(const struct link *link)
 {
     return link->current && link->current->open;
+}
+
+bool link_certificate(const struct link *link, struct digest *out)
+{
+    return link_is_open(link) && link->current->address.scheme == LINK_TLS && link->current->address.insecure &&
+           certificate_seen(lws_get_ssl(link->current->wsi), out);
 }
 
 size_t link_queued(const struct link *link)

@@ -188,12 +188,30 @@ static unsigned decode_small(struct reader *reader)
 
 /* --- one pair of functions for each kind with more than two fields --- */
 
+static void encode_knock(const struct message *message, struct buf *out)
+{
+    buf_add_varint(out, message->knock.low);
+    buf_add_varint(out, message->knock.high);
+    buf_add(out, message->knock.doc.bytes, sizeof message->knock.doc.bytes);
+    buf_add(out, message->knock.nonce, sizeof message->knock.nonce);
+}
+
+static void decode_knock(struct reader *reader, struct message *message)
+{
+    message->knock.low = decode_small(reader);
+    message->knock.high = decode_small(reader);
+    read_into(reader, message->knock.doc.bytes, sizeof message->knock.doc.bytes);
+    read_into(reader, message->knock.nonce, sizeof message->knock.nonce);
+}
+
 static void encode_challenge(const struct message *message, struct buf *out)
 {
     buf_add_varint(out, message->challenge.low);
     buf_add_varint(out, message->challenge.high);
     buf_add(out, message->challenge.relay_key.bytes, sizeof message->challenge.relay_key.bytes);
     buf_add(out, message->challenge.nonce, sizeof message->challenge.nonce);
+    buf_add(out, message->challenge.certificate.bytes, sizeof message->challenge.certificate.bytes);
+    buf_add(out, message->challenge.proof.bytes, sizeof message->challenge.proof.bytes);
 }
 
 static void decode_challenge(struct reader *reader, struct message *message)
@@ -202,14 +220,13 @@ static void decode_challenge(struct reader *reader, struct message *message)
     message->challenge.high = decode_small(reader);
     read_into(reader, message->challenge.relay_key.bytes, sizeof message->challenge.relay_key.bytes);
     read_into(reader, message->challenge.nonce, sizeof message->challenge.nonce);
+    read_into(reader, message->challenge.certificate.bytes, sizeof message->challenge.certificate.bytes);
+    read_into(reader, message->challenge.proof.bytes, sizeof message->challenge.proof.bytes);
 }
 
 static void encode_hello(const struct message *message, struct buf *out)
 {
     size_t start = out->len;
-    buf_add_varint(out, message->hello.low);
-    buf_add_varint(out, message->hello.high);
-    buf_add(out, message->hello.doc.bytes, sizeof message->hello.doc.bytes);
     buf_add(out, message->hello.device_key.bytes, sizeof message->hello.device_key.bytes);
     buf_add(out, message->hello.device_proof.bytes, sizeof message->hello.device_proof.bytes);
     buf_add(out, message->hello.read_proof.bytes, sizeof message->hello.read_proof.bytes);
@@ -220,9 +237,6 @@ static void encode_hello(const struct message *message, struct buf *out)
 
 static void decode_hello(struct reader *reader, struct message *message)
 {
-    message->hello.low = decode_small(reader);
-    message->hello.high = decode_small(reader);
-    read_into(reader, message->hello.doc.bytes, sizeof message->hello.doc.bytes);
     read_into(reader, message->hello.device_key.bytes, sizeof message->hello.device_key.bytes);
     read_into(reader, message->hello.device_proof.bytes, sizeof message->hello.device_proof.bytes);
     read_into(reader, message->hello.read_proof.bytes, sizeof message->hello.read_proof.bytes);
@@ -349,6 +363,7 @@ static bool may_send(enum message_sender sender, enum message_kind kind)
 {
     bool client = sender == MESSAGE_BY_CLIENT;
     switch (kind) {
+    case MESSAGE_KNOCK:
     case MESSAGE_HELLO:
     case MESSAGE_RESUME:
     case MESSAGE_REOFFER:
@@ -376,6 +391,9 @@ static void encode_fields(const struct message *message, enum message_sender sen
                           struct buf *out)
 {
     switch (message->kind) {
+    case MESSAGE_KNOCK:
+        encode_knock(message, out);
+        break;
     case MESSAGE_CHALLENGE:
         encode_challenge(message, out);
         break;
@@ -431,6 +449,9 @@ static void decode_fields(struct reader *reader, enum message_sender sender, str
                           struct message *message)
 {
     switch (message->kind) {
+    case MESSAGE_KNOCK:
+        decode_knock(reader, message);
+        break;
     case MESSAGE_CHALLENGE:
         decode_challenge(reader, message);
         break;
@@ -533,29 +554,41 @@ bool message_decode(struct bytes frame, enum message_sender sender, struct agent
 
 /* --- proofs --- */
 
-static void hash_connection(struct hasher *hasher, const char *label, const struct sign_public *relay_key,
-                            const unsigned char nonce[32], const struct doc_id *doc)
+static void hash_handshake(struct hasher *hasher, const char *label, const struct handshake *handshake)
 {
     hasher_init(hasher, label);
-    hasher_add(hasher, relay_key->bytes, sizeof relay_key->bytes);
-    hasher_add(hasher, nonce, 32);
-    hasher_add(hasher, doc->bytes, sizeof doc->bytes);
+    hasher_add_sized(hasher, bytes_of_string(MESSAGE_SUBPROTOCOL));
+    hasher_add_u64(hasher, handshake->client_low);
+    hasher_add_u64(hasher, handshake->client_high);
+    hasher_add_u64(hasher, handshake->relay_low);
+    hasher_add_u64(hasher, handshake->relay_high);
+    hasher_add(hasher, handshake->doc.bytes, sizeof handshake->doc.bytes);
+    hasher_add(hasher, handshake->client_nonce, sizeof handshake->client_nonce);
+    hasher_add(hasher, handshake->relay_nonce, sizeof handshake->relay_nonce);
+    hasher_add(hasher, handshake->relay_key.bytes, sizeof handshake->relay_key.bytes);
+    hasher_add(hasher, handshake->certificate.bytes, sizeof handshake->certificate.bytes);
 }
 
-void hello_digest(const struct sign_public *relay_key, const unsigned char nonce[32], const struct doc_id *doc,
-                  const struct sign_public *device_key, bool creates, struct digest *out)
+void challenge_digest(const struct handshake *handshake, struct digest *out)
 {
     struct hasher hasher;
-    hash_connection(&hasher, "weft-auth-1", relay_key, nonce, doc);
+    hash_handshake(&hasher, "weft-relay-1", handshake);
+    hasher_digest(&hasher, out);
+}
+
+void hello_digest(const struct handshake *handshake, const struct sign_public *device_key, bool creates,
+                  struct digest *out)
+{
+    struct hasher hasher;
+    hash_handshake(&hasher, "weft-auth-1", handshake);
     hasher_add(&hasher, device_key->bytes, sizeof device_key->bytes);
     hasher_add_u64(&hasher, creates);
     hasher_digest(&hasher, out);
 }
 
-void delete_digest(const struct sign_public *relay_key, const unsigned char nonce[32], const struct doc_id *doc,
-                   struct digest *out)
+void delete_digest(const struct handshake *handshake, struct digest *out)
 {
     struct hasher hasher;
-    hash_connection(&hasher, "weft-delete-1", relay_key, nonce, doc);
+    hash_handshake(&hasher, "weft-delete-1", handshake);
     hasher_digest(&hasher, out);
 }

@@ -2,14 +2,19 @@
  * message - what client and relay say to each other: subprotocol `weft.1`, one message a binary WebSocket frame.
  *
  *     client                                  relay
- *        |  <-- CHALLENGE lo hi key nonce        |   first thing on every connection
- *        |  HELLO doc device proofs [genesis] -> |   proves the right to read; genesis + token create the document
+ *        |  KNOCK lo hi doc nonce ----------->   |   first thing on every connection
+ *        |  <-- CHALLENGE lo hi key nonce proof  |   the relay proves that it holds its key, before it is told more
+ *        |  HELLO device proofs [genesis token]->|   proves the right to read; genesis + token create the document
  *        |  RESUME log place hash vector -->     |   sent right behind HELLO
  *        |  <-- WELCOME log head vector peers    |   or REFUSE and the end
  *        |  <-- RECORDS ... CAUGHT_UP            |   what the resume lacks, in places' order
  *        |  RECORDS ------------------------->   |   MEMBER first, then what the relay's vector lacks
  *        |  <-- ACK ordinal                      |   durable up to there
  *        |  <-> PRESENCE, PING, PONG             |
+ *
+ * All that is proved on a connection (by the relay in CHALLENGE, by the client in HELLO and DELETE) is signed over its
+ * handshake: both sides' versions and nonces, the relay's key and certificate, the document. So no proof is worth anything
+ * on another connection, at another relay or for another document, and nobody in between can talk the version down.
  *
  * Every message is one kind byte and its fields in the order of struct message below; numbers are varints, keys and ids
  * are raw, texts and records are sized, a log is named by the first 16 bytes of its digest. Bytes left over are an error.
@@ -39,10 +44,12 @@ enum {
     MESSAGE_VECTOR_MAX = 65536,
     MESSAGE_TEXT_BYTES_MAX = 256,
     MESSAGE_TOKEN_BYTES_MAX = 256,
+    MESSAGE_NONCE_BYTES = 32,
 };
 
 enum message_kind {
-    MESSAGE_CHALLENGE = 1,
+    MESSAGE_KNOCK = 1,
+    MESSAGE_CHALLENGE,
     MESSAGE_HELLO,
     MESSAGE_RESUME,
     MESSAGE_WELCOME,
@@ -86,13 +93,36 @@ struct place_record {
     struct bytes stored; /* the record in its stored form */
 };
 
+/* What both sides know of a connection once KNOCK and CHALLENGE have gone: what every proof on it is bound to. */
+struct handshake {
+    unsigned client_low, client_high; /* protocols spoken */
+    unsigned relay_low, relay_high;
+    struct doc_id doc;
+    unsigned char client_nonce[MESSAGE_NONCE_BYTES], relay_nonce[MESSAGE_NONCE_BYTES];
+    struct sign_public relay_key;
+    /*
+     * SHA-256 of the SubjectPublicKeyInfo of the certificate the relay shows on this connection; zeros: it shows none
+     * (plain, or a proxy in front of it does). Where no authority vouches for a certificate, this does.
+     */
+    struct digest certificate;
+};
+
 struct message {
     enum message_kind kind;
     union {
-        struct { unsigned low, high; struct sign_public relay_key; unsigned char nonce[32]; } challenge;
         struct {
             unsigned low, high;
             struct doc_id doc;
+            unsigned char nonce[MESSAGE_NONCE_BYTES];
+        } knock;
+        struct {
+            unsigned low, high;
+            struct sign_public relay_key;
+            unsigned char nonce[MESSAGE_NONCE_BYTES];
+            struct digest certificate;
+            struct signature proof; /* by relay_key, over challenge_digest() */
+        } challenge;
+        struct {
             struct sign_public device_key; /* the device's key in this document */
             struct signature device_proof; /* over hello_digest() */
             struct signature read_proof;   /* by the document's read key, over hello_digest() */
@@ -158,11 +188,12 @@ MUST_USE bool message_decode(struct bytes frame, enum message_sender sender, str
 void message_encode(const struct message *message, enum message_sender sender, struct agent_numbers *numbers,
                     struct buf *out);
 
-/* What both proofs of HELLO sign: ("weft-auth-1", relay key, nonce, doc, device key, whether it creates). */
-void hello_digest(const struct sign_public *relay_key, const unsigned char nonce[32], const struct doc_id *doc,
-                  const struct sign_public *device_key, bool creates, struct digest *out);
-/* What a DELETE signs: ("weft-delete-1", relay key, nonce of this connection's challenge, doc). */
-void delete_digest(const struct sign_public *relay_key, const unsigned char nonce[32], const struct doc_id *doc,
-                   struct digest *out);
+/* What the relay's proof in CHALLENGE signs: ("weft-relay-1", handshake). */
+void challenge_digest(const struct handshake *handshake, struct digest *out);
+/* What both proofs of HELLO sign: ("weft-auth-1", handshake, device key, whether it creates). */
+void hello_digest(const struct handshake *handshake, const struct sign_public *device_key, bool creates,
+                  struct digest *out);
+/* What a DELETE signs: ("weft-delete-1", handshake). */
+void delete_digest(const struct handshake *handshake, struct digest *out);
 
 #endif

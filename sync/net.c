@@ -493,7 +493,9 @@ static void work(struct net *net)
 static void on_opened(void *self)
 {
     struct net *net = self;
-    session_connected(net->session, link_now_ms());
+    struct digest certificate;
+    bool unvouched = link_certificate(net->link, &certificate);
+    session_connected(net->session, unvouched ? &certificate : NULL, link_now_ms());
     link_hold(net->link, net->held); /* only this thread changes it */
     work(net);
 }

@@ -224,6 +224,7 @@ struct session *session_new(const struct session_config *config, const struct se
     session->keys = *config->keys;
     session->device = *config->device;
     session->self = config->self;
+    session->seed = config->seed;
     session->chain = config->chain;
     session->create = config->create;
     session->pinned = config->pinned;
@@ -268,13 +269,16 @@ void session_free(struct session *session)
 
 /* --- the doors --- */
 
-void session_connected(struct session *session, uint64_t now_ms)
+void session_connected(struct session *session, const struct digest *certificate, uint64_t now_ms)
 {
     session_end_talk(session, now_ms);
     session->talk = TALK_CHALLENGE;
     session->heard_ms = session->ping_ms = now_ms;
     session->waiting_since_ms = now_ms;
     session->refuse_code = 0;
+    session->vouched = certificate == NULL;
+    session->seen_certificate = certificate ? *certificate : (struct digest){{0}};
+    session_knock(session);
 }
 
 void session_receive(struct session *session, struct bytes frame, uint64_t now_ms)

@@ -101,7 +101,7 @@ struct session_config {
     size_t member_count;
     const struct bytes *outbox;   /* stored EVENTS records of the journal's outbox, not acknowledged, in order */
     size_t outbox_count;
-    uint64_t seed;                /* for jitter */
+    uint64_t seed;                /* for jitter and nonces; another one for every session of an agent */
 };
 
 /*
@@ -114,7 +114,11 @@ void session_free(struct session *session);
 
 /* --- the connection --- */
 
-void session_connected(struct session *session, uint64_t now_ms);
+/*
+ * `certificate`: SHA-256 of the SubjectPublicKeyInfo the relay shows, when no authority vouches for it; then the relay's own
+ * key has to. NULL: an authority does, or the connection is plain.
+ */
+void session_connected(struct session *session, const struct digest *certificate, uint64_t now_ms);
 void session_receive(struct session *session, struct bytes frame, uint64_t now_ms);
 void session_writable(struct session *session, uint64_t now_ms);
 void session_disconnected(struct session *session, uint64_t now_ms);

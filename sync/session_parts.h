@@ -54,8 +54,10 @@ struct session {
     enum talk talk;
     struct agent_numbers numbers_in, numbers_out;
     struct out_queue out;
-    struct sign_public relay_key;
-    unsigned char nonce[32];
+    struct handshake handshake;
+    bool vouched;                   /* an authority vouches for the relay's certificate, or there is none */
+    struct digest seen_certificate; /* else: what the link saw of it */
+    uint64_t seed, knocks;          /* for the nonces: one a connection */
     bool caught_up;
     unsigned peer_count;
     struct resume_point last; /* the newest place received */
@@ -104,6 +106,8 @@ void session_on_refused(void *self, const struct agent_id *agent, bool forked, c
 
 /* --- session_talk.c --- */
 
+/* The first word on a new connection. */
+void session_knock(struct session *session);
 void session_take_message(struct session *session, const struct message *message, uint64_t now_ms);
 void session_send_delete(struct session *session);
 

@@ -1,12 +1,43 @@
 /* What the relay says: the handshake, and every message of a live connection. */
 #include "sync/session_parts.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "editor/base/xalloc.h"
 
 /* --- handshake --- */
+
+/* Unpredictable to whoever has not this device's key, and never the same again: a relay's proof cannot be an old one. */
+static void make_nonce(struct session *session, unsigned char out[MESSAGE_NONCE_BYTES])
+{
+    struct hasher hasher;
+    struct digest digest;
+    static_assert(sizeof digest.bytes == MESSAGE_NONCE_BYTES, "a digest is a nonce");
+    hasher_init(&hasher, "weft-knock-1");
+    hasher_add(&hasher, session->doc_key.seed, sizeof session->doc_key.seed);
+    hasher_add(&hasher, session->self.bytes, sizeof session->self.bytes);
+    hasher_add_u64(&hasher, session->seed);
+    hasher_add_u64(&hasher, ++session->knocks);
+    hasher_digest(&hasher, &digest);
+    memcpy(out, digest.bytes, MESSAGE_NONCE_BYTES);
+}
+
+void session_knock(struct session *session)
+{
+    struct handshake *handshake = &session->handshake;
+    struct message message = {.kind = MESSAGE_KNOCK};
+    *handshake = (struct handshake){.client_low = MESSAGE_PROTOCOL_LOW,
+                                    .client_high = MESSAGE_PROTOCOL_HIGH,
+                                    .doc = session->keys.doc};
+    make_nonce(session, handshake->client_nonce);
+    message.knock.low = handshake->client_low;
+    message.knock.high = handshake->client_high;
+    message.knock.doc = handshake->doc;
+    memcpy(message.knock.nonce, handshake->client_nonce, sizeof message.knock.nonce);
+    session_send(session, &message);
+}
 
 static bool is_pinned_relay(const struct session *session, const struct sign_public *key)
 {
@@ -15,18 +46,38 @@ static bool is_pinned_relay(const struct session *session, const struct sign_pub
     return !session->pinned || memcmp(hash, session->relay_pin, sizeof hash) == 0;
 }
 
+/* Whoever stands in between with a certificate of his own can pass the relay's words on, but not change what they name. */
+static bool shows_its_certificate(const struct session *session, const struct digest *named)
+{
+    static const struct digest none;
+    return session->vouched || digest_equal(named, &none) || digest_equal(named, &session->seen_certificate);
+}
+
+/* Why this is not the relay to talk to; false: it is. */
+static bool relay_fault(const struct session *session, const struct message *message, struct error *err)
+{
+    struct digest digest;
+    challenge_digest(&session->handshake, &digest);
+    if (!is_pinned_relay(session, &message->challenge.relay_key))
+        error_set(err, ERR_AUTH, 0, "this is not the relay the link names (its key is another): nothing was sent to it; ask "
+                                    "for a new link if the relay was set up anew");
+    else if (!crypto_verify_digest(&message->challenge.relay_key, &digest, &message->challenge.proof))
+        error_set(err, ERR_AUTH, 0, "the relay cannot prove that its key is its own: somebody else answers in its place; "
+                                    "nothing was sent to it");
+    else if (!shows_its_certificate(session, &message->challenge.certificate))
+        error_set(err, ERR_AUTH, 0, "somebody stands between here and the relay (the certificate is not the relay's): nothing "
+                                    "was sent");
+    return err->code != ERR_NONE;
+}
+
 static void send_hello(struct session *session)
 {
     bool creates = session->create && session->has_genesis;
     struct digest digest;
     struct message hello = {.kind = MESSAGE_HELLO};
 
-    hello.hello.low = MESSAGE_PROTOCOL_LOW;
-    hello.hello.high = MESSAGE_PROTOCOL_HIGH;
-    hello.hello.doc = session->keys.doc;
     hello.hello.device_key = session->doc_key.public_key;
-    hello_digest(&session->relay_key, session->nonce, &session->keys.doc, &session->doc_key.public_key, creates,
-                 &digest);
+    hello_digest(&session->handshake, &session->doc_key.public_key, creates, &digest);
     crypto_sign_digest(&session->doc_key, &digest, &hello.hello.device_proof);
     crypto_sign_digest(&session->keys.read_key, &digest, &hello.hello.read_proof);
     hello.hello.genesis = creates ? buf_view(&session->genesis_stored) : (struct bytes){0};
@@ -53,6 +104,15 @@ static void send_resume(struct session *session)
     free(heads);
 }
 
+static void keep_challenge(struct handshake *handshake, const struct message *message)
+{
+    handshake->relay_low = message->challenge.low;
+    handshake->relay_high = message->challenge.high;
+    handshake->relay_key = message->challenge.relay_key;
+    handshake->certificate = message->challenge.certificate;
+    memcpy(handshake->relay_nonce, message->challenge.nonce, sizeof handshake->relay_nonce);
+}
+
 static void take_challenge(struct session *session, const struct message *message, uint64_t now_ms)
 {
     unsigned low = message->challenge.low, high = message->challenge.high;
@@ -69,13 +129,11 @@ static void take_challenge(struct session *session, const struct message *messag
         session_refuse(session, REFUSE_PROTOCOL, &err, now_ms);
         return;
     }
-    if (!is_pinned_relay(session, &message->challenge.relay_key)) {
-        error_set(&err, ERR_AUTH, 0, "the relay is not the one this link names (its key differs)");
+    keep_challenge(&session->handshake, message);
+    if (relay_fault(session, message, &err)) {
         session_refuse(session, REFUSE_AUTH, &err, now_ms);
         return;
     }
-    session->relay_key = message->challenge.relay_key;
-    memcpy(session->nonce, message->challenge.nonce, sizeof session->nonce);
     session->talk = TALK_WELCOME;
     send_hello(session);
     send_resume(session);
@@ -98,7 +156,7 @@ void session_send_delete(struct session *session)
     struct message message = {.kind = MESSAGE_DELETE};
     if (!session->delete_due || session->keys.access < ACCESS_ADMIN)
         return;
-    delete_digest(&session->relay_key, session->nonce, &session->keys.doc, &digest);
+    delete_digest(&session->handshake, &digest);
     crypto_sign_digest(&session->keys.admin_key, &digest, &message.delete_request.proof);
     session_send(session, &message);
     session->delete_due = false;
@@ -203,6 +261,7 @@ static void take_live(struct session *session, const struct message *message, ui
     case MESSAGE_MOVED:
         session->port.moved(session->port.self, message->moved.link);
         break;
+    case MESSAGE_KNOCK:
     case MESSAGE_CHALLENGE:
     case MESSAGE_HELLO:
     case MESSAGE_RESUME:

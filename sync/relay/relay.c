@@ -79,30 +79,19 @@ static const char *accept_fault(struct relay *relay, struct address *address)
     return NULL;
 }
 
-static void send_challenge(struct relay_connection *connection)
-{
-    struct relay *relay = connection->relay;
-    struct message challenge = {
-        .kind = MESSAGE_CHALLENGE,
-        .challenge = {.low = MESSAGE_PROTOCOL_LOW, .high = MESSAGE_PROTOCOL_HIGH, .relay_key = relay->key.public_key}};
-    relay->port.random(relay->port.self, connection->nonce, sizeof connection->nonce);
-    memcpy(challenge.challenge.nonce, connection->nonce, sizeof connection->nonce);
-    relay_connection_send(connection, &challenge);
-}
-
-struct relay_connection *relay_accept(struct relay *relay, void *link, const char *address, uint64_t now_ms)
+struct relay_connection *relay_accept(struct relay *relay, void *link, const struct relay_guest *guest, uint64_t now_ms)
 {
     relay->now_ms = now_ms;
     struct relay_connection *connection = connection_new(relay, link);
-    if (*address) {
-        connection->address = addresses_get(&relay->addresses, address, &relay->limits, now_ms);
+    if (guest->certificate)
+        connection->handshake.certificate = *guest->certificate;
+    if (*guest->address) {
+        connection->address = addresses_get(&relay->addresses, guest->address, &relay->limits, now_ms);
         connection->address->connections++;
     }
     const char *fault = accept_fault(relay, connection->address);
     if (fault)
         relay_connection_refuse(connection, relay->stopping ? REFUSE_STOPPING : REFUSE_LIMIT, RETRY_LATER_MS, fault);
-    else
-        send_challenge(connection);
     return connection;
 }
 
@@ -110,7 +99,8 @@ struct relay_connection *relay_accept(struct relay *relay, void *link, const cha
 
 static bool waits_for_word(const struct relay_connection *connection)
 {
-    return connection->state == CONNECTION_GREETED || connection->state == CONNECTION_JOINED;
+    return connection->state == CONNECTION_ACCEPTED || connection->state == CONNECTION_GREETED ||
+           connection->state == CONNECTION_JOINED;
 }
 
 /* Whether its link has taken nothing for too long although something waits. */

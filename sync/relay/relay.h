@@ -4,7 +4,7 @@
  * No I/O, no clock, no threads: frames, time and the store's answers are handed in, frames are handed out. A server
  * puts sockets around it (relay_server.h), a simulation puts queues around it.
  *
- *     accept -> CHALLENGE;  HELLO -> proofs -> load or create;  RESUME -> WELCOME, RECORDS..., CAUGHT_UP;  then live
+ *     KNOCK -> CHALLENGE;  HELLO -> proofs -> load or create;  RESUME -> WELCOME, RECORDS..., CAUGHT_UP;  then live
  *
  *   Uploads     checked (identity, grant, sequence), appended, acknowledged when durable, then handed on. What a
  * connection uploaded does not come back to it. Readers     every connection has a cursor (a place) in its document's
@@ -71,7 +71,7 @@ struct relay_limits {
     size_t store_window_bytes;          /* of all connections, not durable yet: 32 MiB */
     size_t reader_lag_bytes;  /* a reader who was live, is further behind and whose link is full is sent away: 4 MiB */
     uint64_t reader_stall_ms; /* so is one whose link takes nothing for so long: 10 s */
-    uint64_t hello_ms;        /* from accept to HELLO, and from HELLO to RESUME: 5 s */
+    uint64_t hello_ms;        /* from accept to HELLO, and from there to RESUME: 5 s */
     uint64_t silence_ms;      /* nothing heard: the connection is dead: 60 s */
     size_t connections;       /* in all: 20,000 */
     size_t document_connections;        /* 1,024 */
@@ -98,11 +98,13 @@ struct relay *relay_new(const struct relay_options *options, struct store *store
 /* Store calls still under way end without an answer. */
 void relay_free(struct relay *relay);
 
-/*
- * A new link, with its peer's address as text ("" is exempt from limits by address). Sends the CHALLENGE, or REFUSE and
- * closes: it never gives NULL, and relay_gone() is due for every one.
- */
-struct relay_connection *relay_accept(struct relay *relay, void *link, const char *address, uint64_t now_ms);
+/* Whom a new link leads to. */
+struct relay_guest {
+    const char *address;              /* the peer's, as text; "" is exempt from limits by address */
+    const struct digest *certificate; /* SHA-256 of our certificate's SubjectPublicKeyInfo on this link; NULL: none shown */
+};
+/* A new link. Waits for its KNOCK, or sends REFUSE and closes: it never gives NULL, and relay_gone() is due for every one. */
+struct relay_connection *relay_accept(struct relay *relay, void *link, const struct relay_guest *guest, uint64_t now_ms);
 /* Whether the relay takes a frame from this connection now. When not: hold frames back until port.resumed(). */
 bool relay_reads(const struct relay_connection *connection);
 /* The largest frame it may send now: MESSAGE_HELLO_BYTES_MAX until its proofs are checked. */

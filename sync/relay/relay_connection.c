@@ -126,6 +126,7 @@ static bool must_hold(struct relay_connection *connection)
     case CONNECTION_LOADING:
     case CONNECTION_ENDED:
         return true;
+    case CONNECTION_ACCEPTED:
     case CONNECTION_GREETED:
     case CONNECTION_JOINED:
         return false;
@@ -202,15 +203,54 @@ static void refuse_store(struct relay_connection *connection, const struct store
     relay_connection_refuse(connection, REFUSE_LIMIT, RETRY_MS, "the relay's store does not answer; try again");
 }
 
+/* --- KNOCK --- */
+
+/* We are who we say, to this client, now, for this document. */
+static void send_challenge(struct relay_connection *connection)
+{
+    const struct sign_key *key = &connection->relay->key;
+    const struct handshake *handshake = &connection->handshake;
+    struct message message = {.kind = MESSAGE_CHALLENGE};
+    struct digest digest;
+    challenge_digest(handshake, &digest);
+    crypto_sign_digest(key, &digest, &message.challenge.proof);
+    message.challenge.low = handshake->relay_low;
+    message.challenge.high = handshake->relay_high;
+    message.challenge.relay_key = handshake->relay_key;
+    message.challenge.certificate = handshake->certificate;
+    memcpy(message.challenge.nonce, handshake->relay_nonce, sizeof message.challenge.nonce);
+    relay_connection_send(connection, &message);
+}
+
+static void receive_knock(struct relay_connection *connection, const struct message *message)
+{
+    struct relay *relay = connection->relay;
+    struct handshake *handshake = &connection->handshake;
+    handshake->client_low = message->knock.low;
+    handshake->client_high = message->knock.high;
+    handshake->doc = message->knock.doc;
+    memcpy(handshake->client_nonce, message->knock.nonce, sizeof handshake->client_nonce);
+    handshake->relay_low = MESSAGE_PROTOCOL_LOW;
+    handshake->relay_high = MESSAGE_PROTOCOL_HIGH;
+    handshake->relay_key = relay->key.public_key;
+    relay->port.random(relay->port.self, handshake->relay_nonce, sizeof handshake->relay_nonce);
+    if (handshake->client_low > MESSAGE_PROTOCOL_HIGH || handshake->client_high < MESSAGE_PROTOCOL_LOW) {
+        relay_connection_refuse(connection, REFUSE_PROTOCOL, 0, "this relay speaks weft.1: update weft");
+        return;
+    }
+    connection->state = CONNECTION_GREETED;
+    send_challenge(connection);
+}
+
 /* --- HELLO --- */
 
 static void join(struct relay_connection *connection, const struct genesis *genesis)
 {
     struct relay *relay = connection->relay;
-    struct relay_document *document = relay_document_find(relay, &connection->hello.doc);
+    struct relay_document *document = relay_document_find(relay, &connection->handshake.doc);
     buf_release(&connection->genesis);
     if (!document)
-        document = relay_document_open(relay, &connection->hello.doc, genesis);
+        document = relay_document_open(relay, &connection->handshake.doc, genesis);
     if (document->state == DOCUMENT_BROKEN) {
         relay_connection_refuse(connection, REFUSE_LIMIT, RETRY_MS,
                                 "the relay is putting this document in order; try again");
@@ -263,7 +303,7 @@ static bool read_genesis(const struct relay_connection *connection, struct bytes
                          struct error *err)
 {
     struct record record;
-    return record_decode(stored, &record, err) && genesis_check(&record, &connection->hello.doc, genesis, err);
+    return record_decode(stored, &record, err) && genesis_check(&record, &connection->handshake.doc, genesis, err);
 }
 
 static void on_created(void *self, uint64_t tag, const struct store_reply *reply);
@@ -311,7 +351,7 @@ static void create(struct relay_connection *connection)
         return;
     }
     relay->port.random(relay->port.self, log.bytes, sizeof log.bytes);
-    store_create(relay->store, &connection->hello.doc, &log, buf_view(&connection->genesis), relay->wall_s,
+    store_create(relay->store, &connection->handshake.doc, &log, buf_view(&connection->genesis), relay->wall_s,
                  answer_to(connection, on_created));
 }
 
@@ -324,7 +364,7 @@ static void on_created(void *self, uint64_t tag, const struct store_reply *reply
     if (!relay_connection_answered(connection))
         return;
     if (reply->result == STORE_EXISTS) { /* somebody was faster: theirs counts */
-        store_find(connection->relay->store, &connection->hello.doc, answer_to(connection, on_found));
+        store_find(connection->relay->store, &connection->handshake.doc, answer_to(connection, on_found));
         return;
     }
     if (reply->result != STORE_OK) {
@@ -367,30 +407,23 @@ static bool token_fits(const struct relay *relay, struct bytes token)
 static void receive_hello(struct relay_connection *connection, const struct message *message)
 {
     struct relay *relay = connection->relay;
-    connection->hello.doc = message->hello.doc;
     connection->hello.read_proof = message->hello.read_proof;
     connection->hello.creates = message->hello.genesis.len > 0;
     connection->hello.token_fits = token_fits(relay, message->hello.token);
     connection->device_key = message->hello.device_key;
     buf_add_bytes(&connection->genesis, message->hello.genesis);
-    hello_digest(&relay->key.public_key, connection->nonce, &message->hello.doc, &message->hello.device_key,
-                 connection->hello.creates, &connection->hello.digest);
-
-    if (message->hello.low > MESSAGE_PROTOCOL_HIGH || message->hello.high < MESSAGE_PROTOCOL_LOW) {
-        relay_connection_refuse(connection, REFUSE_PROTOCOL, 0, "this relay speaks protocol 1; update weft");
-        return;
-    }
+    hello_digest(&connection->handshake, &connection->device_key, connection->hello.creates, &connection->hello.digest);
     if (!crypto_verify_digest(&connection->device_key, &connection->hello.digest, &message->hello.device_proof)) {
         refuse_proof(connection, REFUSE_AUTH, "the device's proof does not fit its key");
         return;
     }
-    struct relay_document *document = relay_document_find(relay, &connection->hello.doc);
+    struct relay_document *document = relay_document_find(relay, &connection->handshake.doc);
     if (document) {
         join_proved(connection, &document->genesis);
         return;
     }
     connection->state = CONNECTION_PROVING;
-    store_find(relay->store, &connection->hello.doc, answer_to(connection, on_found));
+    store_find(relay->store, &connection->handshake.doc, answer_to(connection, on_found));
 }
 
 /* --- live --- */
@@ -435,7 +468,7 @@ static void receive_delete(struct relay_connection *connection, const struct mes
     struct relay *relay = connection->relay;
     struct relay_document *document = connection->document;
     struct digest digest;
-    delete_digest(&relay->key.public_key, connection->nonce, &document->id, &digest);
+    delete_digest(&connection->handshake, &digest);
     if (!crypto_verify_digest(&document->genesis.admin, &digest, &message->delete_request.proof)) {
         refuse_proof(connection, REFUSE_FORBIDDEN, "only the owner of a document can close it");
         return;
@@ -466,11 +499,17 @@ static void receive_live(struct relay_connection *connection, const struct messa
 static void dispatch(struct relay_connection *connection, const struct message *message)
 {
     switch (connection->state) {
+    case CONNECTION_ACCEPTED:
+        if (message->kind == MESSAGE_KNOCK)
+            receive_knock(connection, message);
+        else
+            relay_connection_refuse(connection, REFUSE_MALFORMED, 0, "KNOCK comes first");
+        break;
     case CONNECTION_GREETED:
         if (message->kind == MESSAGE_HELLO)
             receive_hello(connection, message);
         else
-            relay_connection_refuse(connection, REFUSE_MALFORMED, 0, "HELLO comes first");
+            relay_connection_refuse(connection, REFUSE_MALFORMED, 0, "HELLO follows CHALLENGE");
         break;
     case CONNECTION_JOINED:
         if (message->kind == MESSAGE_RESUME)

@@ -180,6 +180,15 @@ static void limit_messages(struct relay_link *link)
         ws_limit(link->ws, relay_frame_bytes_max(link->connection));
 }
 
+static struct relay_connection *accept_link(struct relay_link *link)
+{
+    struct relay_links *links = link->links;
+    struct digest certificate;
+    bool shown = relay_socket_certificate(link->socket, &certificate);
+    struct relay_guest guest = {peer_address(link), shown ? &certificate : NULL};
+    return relay_accept(links->relay, link, &guest, links->now_ms());
+}
+
 static void on_event(struct relay_link *link, enum ws_event event)
 {
     struct relay_links *links = link->links;
@@ -192,7 +201,7 @@ static void on_event(struct relay_link *link, enum ws_event event)
         break;
     case WS_UPGRADED:
         enqueue_ws_out(link);
-        link->connection = relay_accept(links->relay, link, peer_address(link), links->now_ms());
+        link->connection = accept_link(link);
         break;
     case WS_MESSAGE:
         relay_receive(link->connection, ws_message(link->ws), links->now_ms());

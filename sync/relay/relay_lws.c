@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/certificate.h"
 #include "sync/relay/relay_loop.h"
 
 enum {
@@ -153,6 +154,11 @@ void relay_socket_write(struct relay_socket *socket, unsigned char *data, size_t
 void relay_socket_read(struct relay_socket *socket, bool on)
 {
     lws_rx_flow_control(socket->wsi, on);
+}
+
+bool relay_socket_certificate(const struct relay_socket *socket, struct digest *out)
+{
+    return certificate_shown(lws_get_ssl(socket->wsi), out);
 }
 
 void relay_socket_close(struct relay_socket *socket)

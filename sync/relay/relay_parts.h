@@ -25,6 +25,7 @@ enum {
 };
 
 enum connection_state {
+    CONNECTION_ACCEPTED, /* waits for KNOCK */
     CONNECTION_GREETED, /* CHALLENGE sent, waits for HELLO */
     CONNECTION_PROVING, /* the store is asked for the document's keys */
     CONNECTION_LOADING, /* proved; the document is being loaded */
@@ -52,9 +53,8 @@ struct relay_connection {
     size_t asked;     /* store calls whose answer carries this connection */
     uint64_t since_ms, heard_ms;
 
-    unsigned char nonce[32];
+    struct handshake handshake;
     struct {
-        struct doc_id doc;
         struct digest digest; /* what the proofs sign */
         struct signature read_proof;
         bool creates, token_fits;

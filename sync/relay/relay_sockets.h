@@ -14,6 +14,7 @@
 
 #include "editor/base/bytes.h"
 #include "editor/base/error.h"
+#include "sync/id.h"
 
 struct relay_sockets;
 struct relay_socket;
@@ -56,6 +57,8 @@ void relay_socket_write(struct relay_socket *socket, unsigned char *data, size_t
 bool relay_socket_room(const struct relay_socket *socket);
 /* Whether `received` may be called. What was read already may still come once. */
 void relay_socket_read(struct relay_socket *socket, bool on);
+/* SHA-256 of the key in the certificate this socket shows. False: it shows none. */
+bool relay_socket_certificate(const struct relay_socket *socket, struct digest *out);
 /* `closed` follows, later. */
 void relay_socket_close(struct relay_socket *socket);
 

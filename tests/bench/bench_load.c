@@ -77,6 +77,10 @@ static void client_open(struct client *client, int port)
     setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     fcntl(client->fd, F_SETFL, O_NONBLOCK);
     buf_add(&client->output, request, sizeof request - 1);
+    struct buf knock = {0};
+    relay_peer_knock(&client->peer, &knock);
+    add_frame(&client->output, buf_view(&knock));
+    buf_release(&knock);
 }
 
 static void answer_challenge(struct client *client, struct bytes challenge, bool creates)

@@ -106,7 +106,7 @@ static void world_open(struct world *world)
                               .random = port_random};
     struct relay_options options = {.limits = relay_limits_none(), .key = &key};
     world->relay = relay_new(&options, world->store, &port);
-    world->connection = relay_accept(world->relay, world, "", 1000);
+    world->connection = relay_accept(world->relay, world, &(struct relay_guest){.address = ""}, 1000);
 }
 
 /* A writer who is inside, with one record of his in the log. */
@@ -119,6 +119,8 @@ static void come_in(struct world *world)
     doc_keys_from_admin(&keys, admin_seed);
     relay_peer_init(&peer, &keys, 1);
     relay_peer_genesis(&peer, &genesis);
+    relay_peer_knock(&peer, &frame);
+    receive_buf(world, &frame);
     relay_peer_hello(&peer, buf_view(&world->challenge), buf_view(&genesis), "", &frame);
     receive_buf(world, &frame);
     relay_peer_resume(&peer, NULL, &frame);

@@ -316,7 +316,7 @@ static void connect_replica(struct replica *replica)
     *wire = (struct wire){.open = true, .latency_ms = 1 + random_below(&sim->random, chance(sim, 5) ? 400 : 40)};
     pipe_init(&wire->to_client);
     pipe_init(&wire->to_relay);
-    wire->connection = relay_accept(sim->relay, wire, "", sim->now_ms);
+    wire->connection = relay_accept(sim->relay, wire, &(struct relay_guest){.address = ""}, sim->now_ms);
 }
 
 /* --- the journal's side of a replica --- */
@@ -1068,7 +1068,7 @@ static void deliver_to_client(struct sim *sim, struct replica *replica)
     struct wire *wire = &replica->wire;
     if (wire->open && !wire->announced) {
         wire->announced = true;
-        session_connected(replica->session, sim->now_ms);
+        session_connected(replica->session, NULL, sim->now_ms);
     }
     while (wire->open && wire->to_client.first && wire->to_client.first->at_ms <= sim->now_ms) {
         struct frame *frame = pipe_pop(&wire->to_client);

@@ -85,27 +85,49 @@ void relay_peer_frame(struct relay_peer *peer, const struct message *message, st
     message_encode(message, MESSAGE_BY_CLIENT, &peer->numbers_out, out);
 }
 
-void relay_peer_hello(struct relay_peer *peer, struct bytes challenge, struct bytes genesis, const char *token,
-                      struct buf *out)
+void relay_peer_knock(struct relay_peer *peer, struct buf *out)
+{
+    struct message knock = {.kind = MESSAGE_KNOCK,
+                            .knock = {.low = MESSAGE_PROTOCOL_LOW, .high = MESSAGE_PROTOCOL_HIGH, .doc = peer->keys.doc}};
+    peer->handshake = (struct handshake){
+        .client_low = MESSAGE_PROTOCOL_LOW, .client_high = MESSAGE_PROTOCOL_HIGH, .doc = peer->keys.doc};
+    crypto_random(peer->handshake.client_nonce, sizeof peer->handshake.client_nonce);
+    memcpy(knock.knock.nonce, peer->handshake.client_nonce, sizeof knock.knock.nonce);
+    relay_peer_frame(peer, &knock, out);
+}
+
+static void take_challenge(struct relay_peer *peer, struct bytes challenge)
 {
     struct message asked = {0};
     struct error err = {0};
     struct digest digest;
+    struct handshake *handshake = &peer->handshake;
     bool read = message_decode(challenge, MESSAGE_BY_RELAY, &peer->numbers_in, &asked, &err);
     ensure(read && asked.kind == MESSAGE_CHALLENGE);
+    handshake->relay_low = asked.challenge.low;
+    handshake->relay_high = asked.challenge.high;
+    handshake->relay_key = asked.challenge.relay_key;
+    handshake->certificate = asked.challenge.certificate;
+    memcpy(handshake->relay_nonce, asked.challenge.nonce, sizeof handshake->relay_nonce);
+    challenge_digest(handshake, &digest);
+    bool proved = crypto_verify_digest(&handshake->relay_key, &digest, &asked.challenge.proof);
+    ensure(proved);
+    message_release(&asked);
+}
+
+void relay_peer_hello(struct relay_peer *peer, struct bytes challenge, struct bytes genesis, const char *token,
+                      struct buf *out)
+{
+    struct digest digest;
+    take_challenge(peer, challenge);
     struct message hello = {.kind = MESSAGE_HELLO,
-                            .hello = {.low = MESSAGE_PROTOCOL_LOW,
-                                      .high = MESSAGE_PROTOCOL_HIGH,
-                                      .doc = peer->keys.doc,
-                                      .device_key = peer->doc_key.public_key,
+                            .hello = {.device_key = peer->doc_key.public_key,
                                       .genesis = genesis,
                                       .token = bytes_of_string(token)}};
-    hello_digest(&asked.challenge.relay_key, asked.challenge.nonce, &peer->keys.doc, &peer->doc_key.public_key,
-                 genesis.len > 0, &digest);
+    hello_digest(&peer->handshake, &peer->doc_key.public_key, genesis.len > 0, &digest);
     crypto_sign_digest(&peer->doc_key, &digest, &hello.hello.device_proof);
     crypto_sign_digest(&peer->keys.read_key, &digest, &hello.hello.read_proof);
     relay_peer_frame(peer, &hello, out);
-    message_release(&asked);
 }
 
 void relay_peer_resume(struct relay_peer *peer, const struct message *resume, struct buf *out)

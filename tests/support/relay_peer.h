@@ -17,6 +17,7 @@ struct relay_peer {
     struct chain *chain;
     uint64_t seq, counter;
     struct digest last;                           /* of its newest batch */
+    struct handshake handshake;                   /* of the present connection */
     struct agent_numbers numbers_in, numbers_out; /* of the present connection */
 };
 
@@ -33,7 +34,8 @@ void relay_peer_genesis(const struct relay_peer *peer, struct buf *out);
 void relay_peer_member(struct relay_peer *peer, struct buf *out); /* with a grant when its link has one to give */
 void relay_peer_events(struct relay_peer *peer, const char *text, struct buf *out); /* one batch: inserts at 0 */
 
-/* Frames, appended. `challenge` is the relay's first frame. */
+/* Frames, appended. KNOCK comes first; `challenge` is the relay's answer to it, whose proof is checked. */
+void relay_peer_knock(struct relay_peer *peer, struct buf *out);
 void relay_peer_hello(struct relay_peer *peer, struct bytes challenge, struct bytes genesis, const char *token,
                       struct buf *out);
 void relay_peer_resume(struct relay_peer *peer, const struct message *resume,

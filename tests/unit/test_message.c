@@ -56,7 +56,7 @@ static void add_client_samples(struct samples *samples)
     const enum message_sender by = MESSAGE_BY_CLIENT;
     add_sample(samples, by,
                (struct message){.kind = MESSAGE_HELLO,
-                                .hello = {1, 3, {{9}}, {{8}}, {{7}}, {{6}}, text_of("genesis"), text_of("token")}});
+                                .hello = {{{8}}, {{7}}, {{6}}, text_of("genesis"), text_of("token")}});
     add_sample(
         samples, by,
         (struct message){.kind = MESSAGE_RESUME, .resume = {{{5}}, 77, {{4}}, vector, sizeof vector / sizeof *vector}});
@@ -70,7 +70,7 @@ static void add_client_samples(struct samples *samples)
 static void add_relay_samples(struct samples *samples)
 {
     const enum message_sender by = MESSAGE_BY_RELAY;
-    add_sample(samples, by, (struct message){.kind = MESSAGE_CHALLENGE, .challenge = {1, 1, {{1}}, {2}}});
+    add_sample(samples, by, (struct message){.kind = MESSAGE_CHALLENGE, .challenge = {1, 1, {{1}}, {2}, {{3}}, {{4}}}});
     add_sample(samples, by,
                (struct message){.kind = MESSAGE_WELCOME,
                                 .welcome = {1, {{7}}, 1234567, 3, vector, sizeof vector / sizeof *vector}});
@@ -157,8 +157,6 @@ static void fields_arrive_where_they_belong(void **state)
 
     encode_once(&samples.items[0].message, MESSAGE_BY_CLIENT, &frame);
     assert_true(decode_once(buf_view(&frame), MESSAGE_BY_CLIENT, &back));
-    assert_int_equal(back.hello.high, 3);
-    assert_int_equal(back.hello.doc.bytes[0], 9);
     assert_int_equal(back.hello.read_proof.bytes[0], 6);
     assert_true(bytes_equal(back.hello.genesis, text_of("genesis")));
     assert_true(bytes_equal(back.hello.token, text_of("token")));
@@ -409,23 +407,37 @@ static void a_keystroke_is_at_most_110_bytes_in_its_frame(void **state)
 
 /* --- proofs --- */
 
-static void proofs_depend_on_relay_nonce_document_device_and_purpose(void **state)
+static void proofs_depend_on_everything_in_the_handshake_and_on_their_purpose(void **state)
 {
     (void)state;
-    struct sign_public relay = {{1}}, device = {{2}}, other = {{9}};
-    unsigned char nonce[32] = {3}, stale[32] = {4};
-    struct doc_id doc = {{5}}, elsewhere = {{6}};
-    struct digest digests[7];
-    hello_digest(&relay, nonce, &doc, &device, false, &digests[0]);
-    hello_digest(&relay, nonce, &doc, &device, true, &digests[1]);
-    hello_digest(&relay, nonce, &doc, &other, false, &digests[2]);
-    hello_digest(&relay, nonce, &elsewhere, &device, false, &digests[3]);
-    hello_digest(&relay, stale, &doc, &device, false, &digests[4]);
-    hello_digest(&other, nonce, &doc, &device, false, &digests[5]);
-    delete_digest(&relay, nonce, &doc, &digests[6]);
-    for (int i = 0; i < 7; i++)
+    struct sign_public device = {{2}}, other = {{9}};
+    struct handshake first = {.client_low = 1, .client_high = 1, .relay_low = 1, .relay_high = 1};
+    struct handshake changed[9];
+    struct digest digests[13];
+    for (int i = 0; i < 9; i++)
+        changed[i] = first;
+    changed[0].client_low++;
+    changed[1].client_high++;
+    changed[2].relay_low++;
+    changed[3].relay_high++;
+    changed[4].doc.bytes[0]++;
+    changed[5].client_nonce[31]++;
+    changed[6].relay_nonce[31]++;
+    changed[7].relay_key.bytes[0]++;
+    changed[8].certificate.bytes[0]++;
+    for (int i = 0; i < 9; i++)
+        hello_digest(&changed[i], &device, false, &digests[i]);
+    hello_digest(&first, &device, false, &digests[9]);
+    hello_digest(&first, &device, true, &digests[10]);
+    hello_digest(&first, &other, false, &digests[11]);
+    delete_digest(&first, &digests[12]);
+    for (int i = 0; i < 13; i++)
         for (int j = 0; j < i; j++)
             assert_false(digest_equal(&digests[i], &digests[j]));
+    struct digest relay;
+    challenge_digest(&first, &relay);
+    for (int i = 0; i < 13; i++)
+        assert_false(digest_equal(&digests[i], &relay));
 }
 
 /* --- presence --- */
@@ -557,7 +569,7 @@ int main(void)
         cmocka_unit_test(a_greeting_is_kept_short),
         cmocka_unit_test(an_agent_number_that_was_never_given_is_refused),
         cmocka_unit_test(a_keystroke_is_at_most_110_bytes_in_its_frame),
-        cmocka_unit_test(proofs_depend_on_relay_nonce_document_device_and_purpose),
+        cmocka_unit_test(proofs_depend_on_everything_in_the_handshake_and_on_their_purpose),
         cmocka_unit_test(the_longest_presence_fits_and_comes_back),
         cmocka_unit_test(a_presence_that_was_touched_is_refused),
         cmocka_unit_test(a_card_of_somebody_else_is_refused),

@@ -169,7 +169,7 @@ static struct link *connect_from(struct world *world, struct relay_peer *peer, c
     struct link *link = &world->links[world->link_count++];
     *link = (struct link){.world = world, .peer = peer};
     relay_peer_reconnect(peer);
-    link->connection = relay_accept(world->relay, link, address, world->now);
+    link->connection = relay_accept(world->relay, link, &(struct relay_guest){.address = address}, world->now);
     return link;
 }
 
@@ -185,9 +185,17 @@ static void offer_buf(struct link *link, struct buf *frame)
     buf_release(frame);
 }
 
+static void knock(struct link *link)
+{
+    struct buf frame = {0};
+    relay_peer_knock(link->peer, &frame);
+    offer_buf(link, &frame);
+}
+
 static void hello(struct link *link, bool creates, const char *token)
 {
     struct buf genesis = {0}, frame = {0};
+    knock(link);
     if (creates)
         relay_peer_genesis(link->peer, &genesis);
     relay_peer_hello(link->peer, buf_view(&link->frames[0]), buf_view(&genesis), token, &frame);
@@ -364,9 +372,19 @@ static void a_wrong_read_key_is_refused(void **state)
     relay_peer_init(&stranger, &world->keys, 2);
     unsigned char seed[CRYPTO_SEED_BYTES] = {5};
     sign_key_from_seed(&stranger.keys.read_key, seed);
+    uint64_t sent = relay_counts(world->relay).records_out;
     struct link *link = connect_from(world, &stranger, "");
     hello(link, false, "");
     expect_refused(link, REFUSE_AUTH);
+    assert_int_equal(relay_counts(world->relay).records_out, sent);
+    /* Nor is a document opened for him: he may be anybody. */
+    link_cut(world->links);
+    world_settle(world);
+    assert_int_equal(relay_counts(world->relay).documents, 0);
+    link = connect_from(world, &stranger, "");
+    hello(link, false, "");
+    expect_refused(link, REFUSE_AUTH);
+    assert_int_equal(relay_counts(world->relay).documents, 0);
     relay_peer_release(&owner);
     relay_peer_release(&stranger);
 }
@@ -413,6 +431,51 @@ static void creating_needs_the_token_and_joining_does_not(void **state)
     relay_peer_release(&owner);
 }
 
+static void the_relay_proves_its_key_before_it_is_told_anything(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner;
+    relay_peer_init(&owner, &world->keys, 1);
+    struct link *link = connect_from(world, &owner, "");
+    assert_int_equal(link->count, 0);
+    knock(link);
+    const struct message *challenge = expect(link, MESSAGE_CHALLENGE);
+    struct handshake handshake = owner.handshake;
+    struct digest digest;
+    handshake.relay_low = challenge->challenge.low;
+    handshake.relay_high = challenge->challenge.high;
+    handshake.relay_key = world->key.public_key;
+    memcpy(handshake.relay_nonce, challenge->challenge.nonce, sizeof handshake.relay_nonce);
+    challenge_digest(&handshake, &digest);
+    assert_memory_equal(&challenge->challenge.relay_key, &world->key.public_key, sizeof world->key.public_key);
+    assert_true(crypto_verify_digest(&world->key.public_key, &digest, &challenge->challenge.proof));
+    handshake.client_nonce[0] ^= 1; /* it is no answer to anybody else */
+    challenge_digest(&handshake, &digest);
+    assert_false(crypto_verify_digest(&world->key.public_key, &digest, &challenge->challenge.proof));
+    relay_peer_release(&owner);
+}
+
+static void a_replayed_hello_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner;
+    struct buf genesis = {0}, frame = {0};
+    relay_peer_init(&owner, &world->keys, 1);
+    struct link *link = connect_from(world, &owner, "");
+    knock(link);
+    relay_peer_genesis(&owner, &genesis);
+    relay_peer_hello(&owner, buf_view(&link->frames[0]), buf_view(&genesis), "", &frame);
+    offer(link, buf_view(&frame));
+    world_settle(world);
+    assert_int_equal(link->closed, 0);
+    struct link *again = connect_from(world, &owner, "");
+    knock(again);
+    offer_buf(again, &frame);
+    expect_refused(again, REFUSE_AUTH);
+    buf_release(&genesis);
+    relay_peer_release(&owner);
+}
+
 static void nothing_large_is_taken_before_the_proofs(void **state)
 {
     struct world *world = *state;
@@ -453,6 +516,7 @@ static void two_who_create_at_once_meet_in_one_document(void **state)
     struct link *links[2] = {connect_from(world, &one, ""), connect_from(world, &two, "")};
     relay_peer_genesis(&one, &genesis);
     for (int i = 0; i < 2; i++) {
+        knock(links[i]);
         relay_peer_hello(links[i]->peer, buf_view(&links[i]->frames[0]), buf_view(&genesis), "", &frame);
         links[i]->read = 1;
         offer_buf(links[i], &frame);
@@ -942,18 +1006,11 @@ static void delete_with(struct link *link, const struct sign_key *key)
     struct message message = {.kind = MESSAGE_DELETE};
     struct digest digest;
     struct buf frame = {0};
-    unsigned char nonce[32];
-    struct message challenge = {0};
-    struct error err = {0};
-    struct agent_numbers none = {0};
-    assert_true(message_decode(buf_view(&link->frames[0]), MESSAGE_BY_RELAY, &none, &challenge, &err));
-    memcpy(nonce, challenge.challenge.nonce, sizeof nonce);
-    delete_digest(&link->world->key.public_key, nonce, &link->peer->keys.doc, &digest);
+    delete_digest(&link->peer->handshake, &digest);
     crypto_sign_digest(key, &digest, &message.delete_request.proof);
     relay_peer_frame(link->peer, &message, &frame);
     offer_buf(link, &frame);
     world_settle(link->world);
-    message_release(&challenge);
 }
 
 static void only_the_owner_closes_a_document_and_then_it_stays_closed(void **state)
@@ -1000,6 +1057,7 @@ static void links_may_go_while_the_disk_works(void **state)
     link_cut(link);
     struct link *again = connect_from(world, &owner, "");
     struct buf frame = {0};
+    knock(again);
     relay_peer_hello(&owner, buf_view(&again->frames[0]), (struct bytes){0}, "", &frame);
     offer_buf(again, &frame);
     link_cut(again);
@@ -1019,6 +1077,8 @@ int main(void)
         RELAY_TEST(a_wrong_device_proof_is_refused),
         RELAY_TEST(an_unknown_document_is_refused_unless_it_is_created),
         RELAY_TEST(creating_needs_the_token_and_joining_does_not),
+        RELAY_TEST(the_relay_proves_its_key_before_it_is_told_anything),
+        RELAY_TEST(a_replayed_hello_is_refused),
         RELAY_TEST(nothing_large_is_taken_before_the_proofs),
         RELAY_TEST(whoever_says_nothing_is_sent_away),
         RELAY_TEST(two_who_create_at_once_meet_in_one_document),

@@ -207,6 +207,8 @@ static void client_open(struct client *client, int fd, struct relay_peer *peer)
 static void client_hello(struct client *client, bool creates)
 {
     struct buf challenge = {0}, genesis = {0}, frame = {0};
+    relay_peer_knock(client->peer, &frame);
+    send_message(client, &frame);
     assert_true(next_payload(client, &challenge));
     if (creates)
         relay_peer_genesis(client->peer, &genesis);

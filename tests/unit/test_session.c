@@ -277,12 +277,41 @@ static bool hears_none_of(struct room *room, enum message_kind kind)
     return true;
 }
 
-static void say_challenge(struct room *room)
+/* The handshake as the relay knows it after the session's KNOCK, which is taken. */
+static struct handshake hear_knock(struct room *room)
+{
+    const struct message *knock = expect_kind(room, MESSAGE_KNOCK);
+    struct handshake handshake = {.client_low = knock->knock.low,
+                                  .client_high = knock->knock.high,
+                                  .relay_low = 1,
+                                  .relay_high = 1,
+                                  .doc = knock->knock.doc,
+                                  .relay_key = room->relay_key.public_key};
+    memcpy(handshake.client_nonce, knock->knock.nonce, sizeof handshake.client_nonce);
+    memset(handshake.relay_nonce, 7, sizeof handshake.relay_nonce);
+    return handshake;
+}
+
+/* A CHALLENGE that names what `named` has, proved over `proved` with `key`. */
+static struct message make_challenge(const struct handshake *named, const struct handshake *proved,
+                                     const struct sign_key *key)
 {
     struct message message = {.kind = MESSAGE_CHALLENGE};
-    message.challenge.low = message.challenge.high = 1;
-    message.challenge.relay_key = room->relay_key.public_key;
-    memset(message.challenge.nonce, 7, sizeof message.challenge.nonce);
+    struct digest digest;
+    message.challenge.low = named->relay_low;
+    message.challenge.high = named->relay_high;
+    message.challenge.relay_key = named->relay_key;
+    message.challenge.certificate = named->certificate;
+    memcpy(message.challenge.nonce, named->relay_nonce, sizeof message.challenge.nonce);
+    challenge_digest(proved, &digest);
+    crypto_sign_digest(key, &digest, &message.challenge.proof);
+    return message;
+}
+
+static void say_challenge(struct room *room)
+{
+    struct handshake handshake = hear_knock(room);
+    struct message message = make_challenge(&handshake, &handshake, &room->relay_key);
     relay_says(room, &message);
 }
 
@@ -315,7 +344,7 @@ static void connect_to(struct room *room, struct welcome welcome)
     forget_out(room);
     agent_numbers_clear(&room->numbers_in);
     agent_numbers_clear(&room->numbers_out);
-    session_connected(room->session, room->now_ms);
+    session_connected(room->session, NULL, room->now_ms);
     say_challenge(room);
     say_welcome(room, welcome);
 }
@@ -473,12 +502,12 @@ static void a_challenge_is_answered_by_hello_and_resume(void **state)
 {
     struct room *room = *state;
     struct digest digest;
-    session_connected(room->session, room->now_ms);
-    say_challenge(room);
+    session_connected(room->session, NULL, room->now_ms);
+    struct handshake handshake = hear_knock(room);
+    struct message challenge = make_challenge(&handshake, &handshake, &room->relay_key);
+    relay_says(room, &challenge);
     const struct message *hello = expect_kind(room, MESSAGE_HELLO);
-    unsigned char nonce[32];
-    memset(nonce, 7, sizeof nonce);
-    hello_digest(&room->relay_key.public_key, nonce, &room->keys.doc, &hello->hello.device_key, false, &digest);
+    hello_digest(&handshake, &hello->hello.device_key, false, &digest);
     assert_true(crypto_verify_digest(&hello->hello.device_key, &digest, &hello->hello.device_proof));
     assert_true(crypto_verify_digest(&room->keys.read_key.public_key, &digest, &hello->hello.read_proof));
     expect_kind(room, MESSAGE_RESUME);
@@ -489,8 +518,8 @@ static void a_relay_of_another_protocol_is_refused_in_words(void **state)
 {
     struct room *room = *state;
     struct message message = {.kind = MESSAGE_CHALLENGE};
-    message.challenge.low = message.challenge.high = 2;
-    session_connected(room->session, room->now_ms);
+    message.challenge.low = message.challenge.high = 2; /* whatever else it would want to say */
+    session_connected(room->session, NULL, room->now_ms);
     relay_says(room, &message);
     assert_int_equal(room->dropped, 1);
     assert_int_equal(status_of(room).state, SESSION_REFUSED);
@@ -498,22 +527,101 @@ static void a_relay_of_another_protocol_is_refused_in_words(void **state)
     assert_non_null(strstr(room->why.text, "speaks weft.2, this is weft.1: update weft"));
 }
 
+/* The session heard this challenge and ended the connection; it said nothing but KNOCK on it. */
+static void expect_relay_refused(struct room *room, const char *why)
+{
+    assert_int_equal(room->dropped, 1);
+    assert_null(relay_hears(room));
+    assert_int_equal(status_of(room).state, SESSION_REFUSED);
+    assert_int_equal(status_of(room).refuse_code, REFUSE_AUTH);
+    assert_non_null(strstr(room->why.text, why));
+    room->dropped = 0;
+}
+
+static void pin_relay(struct room *room)
+{
+    struct sign_public *key = &room->relay_key.public_key;
+    room->config.pinned = true;
+    crypto_blake2b_128(bytes_of(key->bytes, sizeof key->bytes), room->config.relay_pin);
+    room->config.token = bytes_of_string("secret token");
+    restart(room);
+}
+
 static void a_relay_with_another_key_than_the_pinned_one_hears_nothing(void **state)
 {
+    static const unsigned char seed[CRYPTO_SEED_BYTES] = {0xee};
     struct room *room = *state;
-    room->config.pinned = true;
-    restart(room);
-    session_connected(room->session, room->now_ms);
+    pin_relay(room);
+    sign_key_from_seed(&room->relay_key, seed);
+    session_connected(room->session, NULL, room->now_ms);
     say_challenge(room);
-    assert_int_equal(room->dropped, 1);
-    assert_int_equal(room->out_count, 0);
-    assert_int_equal(status_of(room).state, SESSION_REFUSED);
+    expect_relay_refused(room, "not the relay the link names");
+}
+
+static void who_names_the_pinned_key_without_holding_it_hears_nothing(void **state)
+{
+    static const unsigned char seed[CRYPTO_SEED_BYTES] = {0xee};
+    struct room *room = *state;
+    struct sign_key own;
+    pin_relay(room);
+    sign_key_from_seed(&own, seed);
+    session_connected(room->session, NULL, room->now_ms);
+    struct handshake handshake = hear_knock(room);
+    struct message challenge = make_challenge(&handshake, &handshake, &own);
+    relay_says(room, &challenge);
+    expect_relay_refused(room, "cannot prove");
+}
+
+static void a_proof_of_another_connection_document_or_version_is_refused(void **state)
+{
+    struct room *room = *state;
+    struct handshake before = {0};
+    pin_relay(room);
+    for (int what = 0; what < 4; what++) {
+        session_connected(room->session, NULL, room->now_ms);
+        struct handshake now = hear_knock(room), proved = now;
+        if (what == 1)
+            proved = before; /* replayed, as it was said */
+        if (what == 2)
+            proved.doc.bytes[0] ^= 1;
+        if (what == 3)
+            proved.relay_high++; /* somebody in between talks it down */
+        struct message challenge = make_challenge(&now, &proved, &room->relay_key);
+        relay_says(room, &challenge);
+        if (what > 0)
+            expect_relay_refused(room, "cannot prove");
+        else
+            expect_kind(room, MESSAGE_HELLO);
+        before = now;
+        forget_out(room);
+    }
+}
+
+static void a_certificate_that_is_not_the_relays_is_refused(void **state)
+{
+    struct room *room = *state;
+    struct digest shown = {{1}}, other = {{2}};
+    pin_relay(room);
+    session_connected(room->session, &shown, room->now_ms);
+    struct handshake handshake = hear_knock(room);
+    handshake.certificate = other; /* the true relay's words, passed on by somebody with a certificate of his own */
+    struct message challenge = make_challenge(&handshake, &handshake, &room->relay_key);
+    relay_says(room, &challenge);
+    expect_relay_refused(room, "stands between");
+    forget_out(room);
+
+    session_connected(room->session, &shown, room->now_ms);
+    handshake = hear_knock(room);
+    handshake.certificate = shown;
+    challenge = make_challenge(&handshake, &handshake, &room->relay_key);
+    relay_says(room, &challenge);
+    expect_kind(room, MESSAGE_HELLO);
 }
 
 static void a_refusal_is_told_with_its_code(void **state)
 {
     struct room *room = *state;
-    session_connected(room->session, room->now_ms);
+    session_connected(room->session, NULL, room->now_ms);
     say_challenge(room);
     struct message refuse = {.kind = MESSAGE_REFUSE};
     refuse.refuse.code = REFUSE_NO_DOCUMENT;
@@ -788,7 +896,7 @@ static void the_owner_uploads_the_base_before_anything_else(void **state)
     room->config.base = room->base;
     restart(room);
     type(room, "a");
-    session_connected(room->session, room->now_ms);
+    session_connected(room->session, NULL, room->now_ms);
     say_challenge(room);
     assert_true(bytes_equal(expect_kind(room, MESSAGE_HELLO)->hello.genesis, buf_view(&room->genesis)));
     say_welcome(room, (struct welcome){.head = 1, .peers = 1});
@@ -1224,6 +1332,9 @@ int main(void)
         ROOM_TEST(a_challenge_is_answered_by_hello_and_resume),
         ROOM_TEST(a_relay_of_another_protocol_is_refused_in_words),
         ROOM_TEST(a_relay_with_another_key_than_the_pinned_one_hears_nothing),
+        ROOM_TEST(who_names_the_pinned_key_without_holding_it_hears_nothing),
+        ROOM_TEST(a_proof_of_another_connection_document_or_version_is_refused),
+        ROOM_TEST(a_certificate_that_is_not_the_relays_is_refused),
         ROOM_TEST(a_refusal_is_told_with_its_code),
         ROOM_TEST(noise_from_the_relay_ends_the_connection_only),
         ROOM_TEST(a_record_leaves_only_after_the_journal_has_it),
