@@ -158,8 +158,8 @@ const char *replica_person_source(const struct replica *replica); /* "--name", "
 /* The text that is in the file as far as weft knows; NULL: not known. Borrowed. */
 const struct rope *replica_saved_text(const struct replica *replica);
 /*
- * What was checked of the history: hash chain of every batch, signature of every record from elsewhere. Complete for a replica
- * opened with `audits`, and for one that got everything from a relay just now. False and *err: something is wrong.
+ * What was checked of the history: hash chain of every batch, and signatures: under every record from elsewhere for a replica
+ * opened with `audits`; for one that got everything from a relay just now, enough of them to vouch for every batch. False and *err: something is wrong.
  */
 struct replica_audit {
     uint64_t batches, signatures, agents;

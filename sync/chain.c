@@ -103,33 +103,37 @@ static const struct chain_entry *find_entry(const struct chain_agent *agent, uin
 
 /* --- linking --- */
 
-/* False when a parent is missing. */
-static bool hash_parents(const struct chain *chain, const struct batch *batch, struct hasher *hasher)
+void chain_digest(const struct doc_id *doc, const struct batch *batch, struct bytes plain,
+                  const struct digest *previous, const struct digest *parents, struct digest *out)
 {
-    hasher_add_u64(hasher, batch->parent_count);
+    struct hasher hasher;
+    previous = previous ? previous : &no_digest;
+    hasher_init(&hasher, "weft-batch-1");
+    hasher_add(&hasher, doc->bytes, sizeof doc->bytes);
+    hasher_add(&hasher, batch->agent.bytes, sizeof batch->agent.bytes);
+    hasher_add_u64(&hasher, batch->seq0);
+    hasher_add(&hasher, previous->bytes, sizeof previous->bytes);
+    hasher_add_u64(&hasher, batch->parent_count);
+    for (size_t i = 0; i < batch->parent_count; i++)
+        hasher_add(&hasher, parents[i].bytes, sizeof parents[i].bytes);
+    hasher_add_sized(&hasher, plain);
+    hasher_digest(&hasher, out);
+}
+
+/* False when a parent is missing. */
+static bool batch_digest(const struct chain *chain, const struct batch *batch, struct bytes plain,
+                         const struct digest *previous, struct digest *out)
+{
+    struct digest parents[BATCH_PARENTS_MAX];
+    ensure(batch->parent_count <= BATCH_PARENTS_MAX);
     for (size_t i = 0; i < batch->parent_count; i++) {
         const struct event_id *parent = &batch->parents[i];
         const struct chain_entry *entry = find_entry(find_agent(chain, &parent->agent), parent->seq);
         if (!entry)
             return false;
-        hasher_add(hasher, entry->digest.bytes, sizeof entry->digest.bytes);
+        parents[i] = entry->digest;
     }
-    return true;
-}
-
-static bool batch_digest(const struct chain *chain, const struct batch *batch, struct bytes plain,
-                         const struct digest *previous, struct digest *out)
-{
-    struct hasher hasher;
-    hasher_init(&hasher, "weft-batch-1");
-    hasher_add(&hasher, chain->doc.bytes, sizeof chain->doc.bytes);
-    hasher_add(&hasher, batch->agent.bytes, sizeof batch->agent.bytes);
-    hasher_add_u64(&hasher, batch->seq0);
-    hasher_add(&hasher, previous->bytes, sizeof previous->bytes);
-    if (!hash_parents(chain, batch, &hasher))
-        return false;
-    hasher_add_sized(&hasher, plain);
-    hasher_digest(&hasher, out);
+    chain_digest(&chain->doc, batch, plain, previous, parents, out);
     return true;
 }
 

@@ -46,6 +46,13 @@ enum chain_link chain_add(struct chain *chain, const struct batch *batch, struct
 enum chain_link chain_check_run(struct chain *chain, const struct batch *batches, const struct bytes *plains,
                                 size_t count, struct digest *digests);
 
+/*
+ * The digest alone, by the rule above: behind `previous` (NULL: it is its agent's first), `parents` the digests of the
+ * batches that hold its foreign parents, in their order. No chain is needed, and none is asked.
+ */
+void chain_digest(const struct doc_id *doc, const struct batch *batch, struct bytes plain,
+                  const struct digest *previous, const struct digest *parents, struct digest *out);
+
 /* The next seq of an agent: 0 when it is unknown. */
 uint64_t chain_next_seq(struct chain *chain, const struct agent_id *agent);
 /* The digest of the batch that holds this event; false when it is unknown. */

@@ -14,6 +14,7 @@
 #define WEFT_SYNC_INBOX_H
 
 #include "sync/chain.h"
+#include "sync/history.h"
 #include "sync/roster.h"
 
 enum { INBOX_EARLY_BYTES_MAX = 4 << 20, INBOX_EARLY_RECORDS_MAX = 65536 };
@@ -31,6 +32,7 @@ struct received {
     struct digest hash;
     struct resume_point resume; /* to be kept with (after) this record: nothing before it is still waited for */
     struct agent_id agent;
+    bool checked;              /* its own signature was; else that of a later record, which vouches for it */
     uint64_t seq0, count;      /* of the record; its first batches may have been known already */
     struct buf stored;         /* the record as received, for the journal */
     struct batch_list batches; /* the new ones, in order */
@@ -60,7 +62,14 @@ enum inbox_took {
     INBOX_REFUSED, /* port.refused() was told, once */
     INBOX_FULL,    /* early, and there is no room left to wait */
 };
-/* One EVENTS record, decoded by record_decode(). */
+/*
+ * A frame of history is about to be taken, record by record, in this order: as far as one signature vouches for several
+ * of them (sync/history.h), theirs need not be checked. Holds until the next call; count 0 ends it.
+ */
+void inbox_expect(struct inbox *inbox, const struct record *records, size_t count);
+/* Signatures that were checked, for measuring. */
+size_t inbox_signatures(const struct inbox *inbox);
+/* One EVENTS or PACK record, decoded by record_decode(). */
 enum inbox_took inbox_take(struct inbox *inbox, uint64_t place, const struct record *record, uint64_t now_ms);
 /* Hands out what waited and need wait no longer; call after records or members were taken. */
 void inbox_settle(struct inbox *inbox);

@@ -1,6 +1,10 @@
 /* Records on their way in: the document's beginning, who is who, edits. */
 #include "sync/session_parts.h"
 
+#include <stdlib.h>
+
+#include "editor/base/xalloc.h"
+
 static void base_is_whole(struct session *session, uint64_t now_ms)
 {
     struct digest root;
@@ -157,13 +161,33 @@ static void take_record(struct session *session, const struct place_record *item
     }
 }
 
+/*
+ * Of what comes before the relay says that we have caught up, the newest signature of each agent in a frame is enough;
+ * live, each one is checked.
+ */
+static void expect_history(struct session *session, const struct message *message)
+{
+    size_t count = 0;
+    struct error err = {0};
+    struct record *records = xmalloc((message->records.count + 1) * sizeof *records);
+    for (size_t i = 0; i < message->records.count; i++)
+        count += record_decode(message->records.items[i].stored, &records[count], &err);
+    inbox_expect(session->inbox, records, count);
+    free(records);
+}
+
 void session_take_records(struct session *session, const struct message *message, uint64_t now_ms)
 {
+    bool history = !session->caught_up && session->has_base && message->records.count > 1;
+    if (history)
+        expect_history(session, message);
     for (size_t i = 0; i < message->records.count && session->talk == TALK_LIVE; i++) {
         take_record(session, &message->records.items[i], now_ms);
         if (session->talk == TALK_LIVE)
             inbox_settle(session->inbox);
     }
+    if (history)
+        inbox_expect(session->inbox, NULL, 0);
     if (session->talk == TALK_LIVE && session->has_base)
         session_advance(session);
 }

@@ -1,12 +1,13 @@
 /*
- * What a keystroke's record costs on its way out and in, and a pack of them. Prints microseconds; asserts nothing.
+ * What a keystroke's record costs on its way out and in, and a pack of them, and joining a long history of them.
+ * Prints times; asserts nothing.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "sync/chain.h"
+#include "sync/inbox.h"
 #include "sync/message.h"
 
 enum { ROUNDS = 2000 };
@@ -125,6 +126,65 @@ static void measure(size_t batches, int rounds)
     chain_free(writer.chain);
 }
 
+/* --- a join: records of one letter in the frames a relay makes, through the inbox --- */
+
+static void count_received(void *self, struct received *received)
+{
+    *(size_t *)self += received->batches.count;
+}
+
+static void stop_refused(void *self, const struct agent_id *agent, bool forked, const struct error *why)
+{
+    (void)self, (void)agent, (void)forked;
+    ensure(!why->text[0]);
+}
+
+static double join_ms(const struct writer *writer, const struct buf *stored, size_t count, bool history)
+{
+    enum { FRAME = 256 };
+    struct record records[FRAME];
+    struct roster roster = {0};
+    struct member member = {.agent = writer->agent, .doc_key = writer->doc_key.public_key, .has_grant = true};
+    struct error err = {0};
+    size_t received = 0;
+    struct chain *chain = chain_new(&writer->keys.doc);
+    struct inbox_port port = {&received, count_received, stop_refused};
+    ensure(roster_add(&roster, &member, (struct bytes){0}));
+    struct inbox *inbox = inbox_new(&writer->keys, chain, &roster, &port);
+    double start = now_us();
+    for (size_t at = 0; at < count; at += FRAME) {
+        size_t n = count - at < FRAME ? count - at : FRAME;
+        for (size_t i = 0; i < n; i++)
+            ensure(record_decode(buf_view(&stored[at + i]), &records[i], &err));
+        if (history)
+            inbox_expect(inbox, records, n);
+        for (size_t i = 0; i < n; i++)
+            ensure(inbox_take(inbox, at + i + 1, &records[i], 0) == INBOX_TAKEN);
+    }
+    double end = now_us();
+    ensure(received == count);
+    inbox_free(inbox);
+    roster_release(&roster);
+    chain_free(chain);
+    return (end - start) / 1000;
+}
+
+static void measure_join(size_t count)
+{
+    struct writer writer;
+    struct buf *stored = calloc(count, sizeof *stored);
+    ensure(stored);
+    writer_init(&writer);
+    for (size_t i = 0; i < count; i++)
+        write_record(&writer, 1, &stored[i]);
+    double each = join_ms(&writer, stored, count, false), newest = join_ms(&writer, stored, count, true);
+    printf("join of %zu records: every signature %.0f ms, the newest of each frame %.0f ms\n", count, each, newest);
+    for (size_t i = 0; i < count; i++)
+        buf_release(&stored[i]);
+    free(stored);
+    chain_free(writer.chain);
+}
+
 int main(void)
 {
     struct error err = {0};
@@ -133,5 +193,6 @@ int main(void)
     measure(1, ROUNDS);
     measure(10, ROUNDS);
     measure(1000, ROUNDS / 20);
+    measure_join(20000);
     return 0;
 }

@@ -360,6 +360,15 @@ static void say_record(struct room *room, uint64_t place, struct bytes stored)
     relay_says(room, &(struct message){.kind = MESSAGE_RECORDS, .records = {&item, 1}});
 }
 
+static void say_records(struct room *room, uint64_t place, const struct buf *stored, size_t count)
+{
+    struct place_record items[64];
+    ensure(count <= 64);
+    for (size_t i = 0; i < count; i++)
+        items[i] = (struct place_record){place + i, buf_view(&stored[i])};
+    relay_says(room, &(struct message){.kind = MESSAGE_RECORDS, .records = {items, count}});
+}
+
 static void say_ack(struct room *room, uint64_t ordinal)
 {
     relay_says(room, &(struct message){.kind = MESSAGE_ACK, .ack = {ordinal}});
@@ -1046,6 +1055,36 @@ static void no_altered_record_is_ever_accepted(void **state)
     buf_release(&record);
 }
 
+/* What the signature of a later record vouches for is taken as history; live, every signature has to be good. */
+static void history_is_taken_on_its_newest_signature_and_live_records_each_on_its_own(void **state)
+{
+    struct room *room = *state;
+    struct author author;
+    struct buf stored[3] = {{0}};
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &author, 0x21);
+    for (int i = 0; i < 3; i++)
+        author_record(&author, room, NULL, (char[]){(char)('a' + i), '\0'}, &stored[i]);
+    stored[1].data[stored[1].len - 1] ^= 1;
+    say_records(room, 4, stored, 3);
+    expect_text(room, "abc");
+    assert_int_equal(room->alarms, 0);
+
+    struct buf live[3] = {{0}};
+    say_caught_up(room);
+    for (int i = 0; i < 3; i++)
+        author_record(&author, room, NULL, (char[]){(char)('d' + i), '\0'}, &live[i]);
+    live[1].data[live[1].len - 1] ^= 1;
+    say_records(room, 7, live, 3);
+    expect_text(room, "abcd");
+    assert_int_equal(room->alarms, 1);
+    for (int i = 0; i < 3; i++) {
+        buf_release(&stored[i]);
+        buf_release(&live[i]);
+    }
+    author_release(&author);
+}
+
 static void a_readers_record_is_refused(void **state)
 {
     struct room *room = *state;
@@ -1359,6 +1398,7 @@ int main(void)
         ROOM_TEST(early_records_come_out_in_causal_order_and_the_resume_point_waits),
         ROOM_TEST(every_flipped_bit_is_refused_and_others_go_on),
         ROOM_TEST(no_altered_record_is_ever_accepted),
+        ROOM_TEST(history_is_taken_on_its_newest_signature_and_live_records_each_on_its_own),
         ROOM_TEST(a_readers_record_is_refused),
         ROOM_TEST(a_writer_who_gives_one_id_two_contents_is_noticed),
         ROOM_TEST(a_joiner_gets_genesis_and_base),
