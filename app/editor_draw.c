@@ -202,7 +202,12 @@ void editor_draw(struct editor *editor)
     fill_peers(editor, picture, now_ms);
     fill_status(editor, picture, now_ms);
     fill_panel(editor, picture);
-    if (editor->message_ms && now_ms - editor->message_ms < MESSAGE_MS) {
+    struct buf joining = {0};
+    replica_joining(editor_replica(editor), &joining); /* said for as long as it is so: the text is not empty */
+    if (joining.len > 0) {
+        picture->model.message = buf_string(&joining);
+        picture->model.message_kind = VIEW_MESSAGE_WARNING;
+    } else if (editor->message_ms && now_ms - editor->message_ms < MESSAGE_MS) {
         picture->model.message = editor->message;
         picture->model.message_kind = editor->message_kind;
     }
@@ -212,6 +217,7 @@ void editor_draw(struct editor *editor)
     scroll(editor, picture, screen_layout(&picture->model, rows, cols).text);
     screen_draw(&editor->frame, rows, cols, &picture->model);
     term_draw(editor->term, &editor->frame);
+    buf_release(&joining);
     free(picture);
 }
 

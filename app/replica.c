@@ -449,8 +449,13 @@ static bool begins_gesture(struct replica *replica, const struct patch *patch, e
 
 static bool may_write(const struct replica *replica, struct error *err)
 {
-    if (replica->joining)
-        return error_set(err, ERR_BUSY, 0, "The text is still on its way.");
+    if (replica->joining) {
+        struct buf sentence = {0};
+        replica_joining(replica, &sentence);
+        error_set(err, ERR_BUSY, 0, "%s", buf_string(&sentence));
+        buf_release(&sentence);
+        return false;
+    }
     if (replica->entry.keys.access == ACCESS_READ)
         return error_set(err, ERR_AUTH, 0, "This link is view-only: you can read, find, copy; ^S saves a copy. Ask for an "
                                            "edit link.");

@@ -127,6 +127,8 @@ bool replica_is_shared(const struct replica *replica);
 char *replica_link(const struct replica *replica, enum access access);
 void replica_set_away(struct replica *replica, bool away);
 void replica_work_alone(struct replica *replica, bool alone);
+/* While the text of a joined document has not come: what is so, a sentence. Appends nothing when it is here. */
+void replica_joining(const struct replica *replica, struct buf *sentence);
 void replica_retry(struct replica *replica); /* offline: tries to connect now */
 const struct people *replica_people(const struct replica *replica);
 

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@ enum {
     SOCKET_BYTES = 6,
 };
 
-enum bell { BELL_ROWS = 1, BELL_PRESENCE, BELL_HELLO };
+enum bell { BELL_ROWS = 1, BELL_PRESENCE, BELL_HELLO, BELL_INDEX };
 
 struct neighbours {
     int fd;
@@ -85,25 +86,29 @@ void neighbours_open(struct replica *replica)
     neighbours_present(replica, false);
 }
 
-/* To everybody in the directory. A socket nobody listens on any more is swept away. True when somebody took it. */
-static bool ring_all(const struct neighbours *n, struct bytes message)
+enum ring { RING_NOBODY, RING_HEARD, RING_FULL /* somebody is there whose queue has no room */ };
+
+/* To everybody in the directory. A socket nobody listens on any more is swept away. */
+static enum ring ring_all(const struct neighbours *n, struct bytes message)
 {
     DIR *dir = opendir(n->dir);
-    bool heard = false;
+    enum ring ring = RING_NOBODY;
     if (!dir)
-        return false;
+        return ring;
     for (struct dirent *entry; (entry = readdir(dir));) {
         struct sockaddr_un address;
         if (entry->d_name[0] == '.' || strcmp(entry->d_name, n->own) == 0 || !address_of(n, entry->d_name, &address))
             continue;
         ssize_t sent = sendto(n->fd, message.data, message.len, MSG_DONTWAIT, (struct sockaddr *)&address, sizeof address);
-        if (sent >= 0 || errno == EAGAIN)
-            heard = true;
-        else if (errno == ECONNREFUSED)
+        if (sent < 0 && errno == EAGAIN)
+            ring = RING_FULL;
+        else if (sent >= 0 && ring == RING_NOBODY)
+            ring = RING_HEARD;
+        else if (sent < 0 && errno == ECONNREFUSED)
             unlink(address.sun_path);
     }
     closedir(dir);
-    return heard;
+    return ring;
 }
 
 void neighbours_close(struct replica *replica)
@@ -135,6 +140,18 @@ void neighbours_ring(struct replica *replica, uint64_t place)
     buf_add_u64(&message, place);
     ring_all(replica->neighbours, buf_view(&message));
     buf_release(&message);
+}
+
+/* Unlike rows and presence this is said once, so a full queue is waited for; who sleeps looks when it wakes. */
+void neighbours_tell(struct replica *replica)
+{
+    enum { TRIES = 20, PAUSE_MS = 10 };
+    static const unsigned char bell = BELL_INDEX;
+    for (int i = 0; replica->neighbours && i < TRIES; i++) {
+        if (ring_all(replica->neighbours, bytes_of(&bell, 1)) != RING_FULL)
+            return;
+        poll(NULL, 0, PAUSE_MS);
+    }
 }
 
 static void fill_presence(struct replica *replica, struct presence *presence, bool leaving)
@@ -186,7 +203,7 @@ void neighbours_present(struct replica *replica, bool leaving)
     } else {
         buf_add_byte(&message, BELL_HELLO);
     }
-    bool somebody = ring_all(n, buf_view(&message));
+    bool somebody = ring_all(n, buf_view(&message)) != RING_NOBODY;
     n->beat_ms = somebody ? net_now_ms() + BEAT_MS : 0;
     buf_release(&message);
 }
@@ -261,6 +278,9 @@ static void hear(struct replica *replica, struct bytes message, uint64_t now_ms)
         break;
     case BELL_HELLO:
         hear_hello(replica, now_ms);
+        break;
+    case BELL_INDEX:
+        replica_look_at_index(replica);
         break;
     }
 }

@@ -216,6 +216,8 @@ void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all
 void replica_room_handle(struct replica *replica, uint64_t now_ms);
 uint64_t replica_room_next_ms(const struct replica *replica);
 void replica_present_soon(struct replica *replica);
+/* Another process may have ended sharing. */
+void replica_look_at_index(struct replica *replica);
 /* Into journal and document; replica->text_due says that the text is behind. */
 void replica_take_received(struct replica *replica, const struct received *received);
 
@@ -224,6 +226,7 @@ void neighbours_open(struct replica *replica);
 void neighbours_close(struct replica *replica);
 void neighbours_handle(struct replica *replica, uint64_t now_ms);
 void neighbours_ring(struct replica *replica, uint64_t place);       /* any thread: rows up to `place` are there */
+void neighbours_tell(struct replica *replica);                       /* the index has something new about this document */
 void neighbours_present(struct replica *replica, bool leaving);
 /* Somebody took the last thing that was said. */
 bool neighbours_listen(const struct replica *replica);

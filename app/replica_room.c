@@ -22,10 +22,17 @@ bool replica_is_shared(const struct replica *replica)
 
 /* --- what the session needs from the journal --- */
 
+struct unsealed {
+    struct local_batch batch; /* its plain: below */
+    struct buf plain;
+};
+
 struct gathered {
     const struct replica *replica; /* whose own and taken over agents count; NULL: any */
     struct buf *members, *outbox;
     size_t member_count, member_cap, outbox_count, outbox_cap;
+    struct unsealed *unsealed;
+    size_t unsealed_count, unsealed_cap;
 };
 
 static void gather(struct buf **items, size_t *count, size_t *cap, struct bytes stored)
@@ -61,8 +68,39 @@ static void gathered_release(struct gathered *gathered)
         buf_release(&gathered->members[i]);
     for (size_t i = 0; i < gathered->outbox_count; i++)
         buf_release(&gathered->outbox[i]);
+    for (size_t i = 0; i < gathered->unsealed_count; i++)
+        buf_release(&gathered->unsealed[i].plain);
     free(gathered->members);
     free(gathered->outbox);
+    free(gathered->unsealed);
+}
+
+/* Batches that are in no outbox record yet. */
+static bool gather_unsealed(void *self, const struct journal_row *row)
+{
+    struct gathered *gathered = self;
+    if (row->form != JOURNAL_LOCAL)
+        return true;
+    size_t n = gathered->unsealed_count++;
+    gathered->unsealed = xgrow(gathered->unsealed, &gathered->unsealed_cap, n + 1, sizeof *gathered->unsealed);
+    struct unsealed *unsealed = &gathered->unsealed[n];
+    *unsealed = (struct unsealed){.batch = {.agent = row->agent, .seq0 = row->seq0, .count = row->count,
+                                            .digest = row->digest, .gesture = true}};
+    buf_add_bytes(&unsealed->plain, row->body);
+    return true;
+}
+
+static bool gather_all_unsealed(struct replica *replica, struct gathered *gathered, struct error *err)
+{
+    for (size_t i = 0; i < replica->mine_count; i++) {
+        uint64_t next_seq = 0;
+        struct journal_read read = {0};
+        if (!journal_outbox_next_seq(replica->reader, &replica->mine[i], &next_seq, err) ||
+            !journal_rows_of(replica->reader, &replica->mine[i], next_seq,
+                             (struct journal_visitor){gathered, gather_unsealed}, &read, err))
+            return false;
+    }
+    return true;
 }
 
 /* Of this process's agents: their MEMBER records, and what is sealed and not acknowledged. */
@@ -77,32 +115,16 @@ static bool gather_all(struct replica *replica, struct gathered *gathered, struc
             gather(&gathered->members, &gathered->member_count, &gathered->member_cap,
                    buf_view(&replica->members->stored[i]));
     return journal_outbox_unacked(replica->reader, (struct journal_sent_visitor){gathered, gather_outbox}, err) &&
-           journal_relay_get(replica->reader, relay, err);
+           journal_relay_get(replica->reader, relay, err) && gather_all_unsealed(replica, gathered, err);
 }
 
-/* Batches that are in no outbox record yet. */
-static bool send_row(void *self, const struct journal_row *row)
+static void send_unsealed(struct replica *replica, const struct gathered *gathered)
 {
-    struct replica *replica = self;
-    if (row->form == JOURNAL_LOCAL) {
-        struct local_batch batch = {.agent = row->agent, .seq0 = row->seq0, .count = row->count, .plain = row->body,
-                                    .digest = row->digest, .gesture = true};
+    for (size_t i = 0; i < gathered->unsealed_count; i++) {
+        struct local_batch batch = gathered->unsealed[i].batch;
+        batch.plain = buf_view(&gathered->unsealed[i].plain);
         net_local(replica->net, &batch);
     }
-    return true;
-}
-
-static bool send_unsealed(struct replica *replica, struct error *err)
-{
-    for (size_t i = 0; i < replica->mine_count; i++) {
-        uint64_t next_seq = 0;
-        struct journal_read read = {0};
-        if (!journal_outbox_next_seq(replica->reader, &replica->mine[i], &next_seq, err) ||
-            !journal_rows_of(replica->reader, &replica->mine[i], next_seq, (struct journal_visitor){replica, send_row},
-                             &read, err))
-            return false;
-    }
-    return true;
 }
 
 static struct bytes *views_of(const struct buf *items, size_t count)
@@ -125,6 +147,15 @@ static bool read_token(struct replica *replica, struct buf *token, struct error 
     return true;
 }
 
+static bool check_token(struct replica *replica, struct error *err)
+{
+    struct buf token = {0};
+    bool good = read_token(replica, &token, err);
+    crypto_wipe(token.data, token.len);
+    buf_release(&token);
+    return good;
+}
+
 static bool start_net(struct replica *replica, const struct gathered *gathered, const struct journal_relay *relay,
                       struct error *err)
 {
@@ -134,8 +165,9 @@ static bool start_net(struct replica *replica, const struct gathered *gathered, 
         return false;
     /* Who joins by an admin link owns the document, but has nothing to create it from yet. */
     bool hosts = replica->entry.keys.access == ACCESS_ADMIN && replica->genesis.len > 0 && !replica->joining;
-    if (hosts && !read_token(replica, &token, err))
-        return false;
+    struct error no_token = {0};
+    if (hosts && !read_token(replica, &token, &no_token))
+        replica_say(replica, "%s: that is only needed for sharing something new.", no_token.text);
     struct bytes *members = views_of(gathered->members, gathered->member_count);
     struct bytes *outbox = views_of(gathered->outbox, gathered->outbox_count);
     struct net_config config = {
@@ -175,8 +207,11 @@ bool replica_go_online(struct replica *replica, struct error *err)
     bool has_past = !replica->is_private;
     if (has_past && !replica_open_reader(replica, err))
         return false;
+    /* All is read before anything starts, so that it is online with everything or not at all. */
     bool good = (!has_past || gather_all(replica, &gathered, &relay, err)) &&
-                start_net(replica, &gathered, &relay, err) && (!has_past || send_unsealed(replica, err));
+                start_net(replica, &gathered, &relay, err);
+    if (good)
+        send_unsealed(replica, &gathered);
     gathered_release(&gathered);
     if (!good)
         return error_wrap(err, "cannot go online");
@@ -218,6 +253,8 @@ void replica_retry(struct replica *replica)
 void replica_set_away(struct replica *replica, bool away)
 {
     replica->away = away;
+    if (!away)
+        replica_look_at_index(replica); /* who was stopped may have been told in vain */
     replica_present_soon(replica);
 }
 
@@ -287,7 +324,7 @@ bool replica_share(struct replica *replica, const char *relay, struct error *err
     if (rope_len(replica->buffer.text) > BASE_BYTES_MAX)
         return error_set(err, ERR_LIMIT, 0, "%s is too large to share: %llu MiB, and 64 MiB is the most; it can be edited alone",
                          replica->label, (unsigned long long)(rope_len(replica->buffer.text) >> 20));
-    if (!addresses_parse(relay, replica->insecure, &checked, &written, err))
+    if (!check_token(replica, err) || !addresses_parse(relay, replica->insecure, &checked, &written, err))
         return false;
     begin_shared_document(replica, written);
     free(written);
@@ -316,7 +353,29 @@ bool replica_unshare(struct replica *replica, bool close_for_all, struct error *
                                                   "reached", replica->label, status.why.text);
     }
     replica_go_offline(replica, 1000, &all_sent);
-    return put_state(replica, DOC_UNSHARED, err);
+    if (!put_state(replica, DOC_UNSHARED, err))
+        return false;
+    neighbours_tell(replica);
+    return true;
+}
+
+void replica_look_at_index(struct replica *replica)
+{
+    struct doc_index *index;
+    struct doc_entry entry = {0};
+    struct error err = {0};
+    bool found = false, all_sent;
+    if (!replica->indexed || !replica_open_index(replica, DOC_INDEX_READ, &index, &err))
+        return;
+    bool read = doc_index_find_doc(index, &replica->entry.doc, &entry, &found, &err);
+    doc_index_close(index);
+    if (read && found && entry.state == DOC_UNSHARED && replica_is_shared(replica)) {
+        replica_go_offline(replica, 0, &all_sent);
+        replica->entry.state = DOC_UNSHARED;
+        replica_say(replica, "%s is not shared any more: weft unshare ended it. The text stays here.", replica->label);
+        replica_touch(replica);
+    }
+    doc_entry_release(&entry);
 }
 
 char *replica_link(const struct replica *replica, enum access access)
@@ -642,6 +701,33 @@ static void take_alarm(struct replica *replica, const struct net_event *event)
     case ALARM_REJECTED:
         replica_say(replica, "%s", why->text);
         break;
+    }
+}
+
+/* "connection refused" of "cannot reach relay.example: connection refused". */
+static const char *reason_of(const struct error *why)
+{
+    const char *colon = strstr(why->text, ": ");
+    return colon ? colon + 2 : why->text;
+}
+
+void replica_joining(const struct replica *replica, struct buf *sentence)
+{
+    const struct session_status *status = &replica->net_status;
+    if (!replica->joining)
+        return;
+    if (status->state == SESSION_REFUSED) {
+        buf_addf(sentence, "The text cannot come: %s. ^Q leaves.", status->why.text);
+    } else if (replica->net && status->state == SESSION_OFFLINE && status->why.text[0]) {
+        char *relay = addresses_name(&replica->entry);
+        buf_addf(sentence, "The text has not come yet: %s cannot be reached (%s). It comes when the link is back; ^Q leaves.",
+                 relay, reason_of(&status->why));
+        free(relay);
+    } else if (replica->base_total > 0) {
+        buf_addf(sentence, "The text is on its way: %llu of %llu kB.", (unsigned long long)replica->base_done / 1000,
+                 (unsigned long long)replica->base_total / 1000);
+    } else {
+        buf_add_string(sentence, replica->net ? "The text is on its way." : "The text has not come yet, and this works alone.");
     }
 }
 

@@ -77,7 +77,7 @@ static int own_status(struct env *env)
     else
         puts("not running");
     free(status.address);
-    return EXIT_OK;
+    return status.running ? EXIT_OK : EXIT_FAILED;
 }
 
 static int own_stop(struct env *env)

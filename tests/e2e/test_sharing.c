@@ -220,6 +220,57 @@ static void a_hostile_name_and_text_reach_no_terminal(void **state)
     free(link);
 }
 
+static void who_joins_while_the_relay_is_away_is_never_shown_an_empty_text(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "the text\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    stage_relay_signal(stage, SIGKILL);
+    struct vt *lin = stage_weft(stage, "lin", ARGS("join", "--name", "lin", link));
+    vt_expect(lin, "The text has not come yet: 127.0.0.1:");
+    vt_type(lin, "x");
+    vt_expect(lin, "cannot be reached (connection refused");
+    stage_relay_restart(stage);
+    vt_expect_row_has(lin, 0, "the text"); /* and no x in front of it */
+    vt_expect_gone(lin, "has not come yet");
+    vt_expect(lin, "sent");
+    vt_free(lin);
+    free(link);
+}
+
+static void unshare_reaches_an_editor_that_has_the_file_open(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "edit");
+    struct stage_result result = stage_run(pair.stage, "ada", NULL, ARGS("unshare", "notes.md"));
+    assert_int_equal(result.status, 0);
+    vt_expect(pair.ada, "notes.md is not shared any more");
+    vt_expect_gone(pair.ada, "shared  ");
+    vt_expect(pair.ada, "in file");
+    vt_type(pair.ada, "mine alone ");
+    vt_expect_row_has(pair.ada, 0, "mine alone one");
+    vt_type(pair.lin, VT_END " theirs");
+    vt_expect(pair.lin, "sent");
+    vt_expect_row_has(pair.lin, 0, "one theirs");
+    vt_expect_row_has(pair.ada, 0, "mine alone one");
+    pair_free(&pair);
+}
+
+static void a_token_that_cannot_be_read_keeps_nobody_from_a_known_text(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "known\n");
+    stage_write(stage, "other.md", "new\n");
+    free(stage_share(stage, "ada", "notes.md", "edit"));
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "other.md", "--token-file",
+                                                                    "nowhere", "--relay", stage_relay(stage)));
+    assert_int_equal(result.status, 1);
+    assert_non_null(strstr(result.err, "the relay's token: cannot open nowhere"));
+    result = stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "notes.md", "--token-file", "nowhere"));
+    assert_int_equal(result.status, 0);
+    assert_non_null(strstr(result.err, "only needed for sharing something new"));
+    assert_non_null(strstr(result.out, "edit weft+ws://"));
+}
+
 static void a_damaged_link_is_told_apart(void **state)
 {
     struct stage *stage = *state;
@@ -246,6 +297,9 @@ int main(void)
         TEST(undo_takes_back_only_what_is_mine),
         TEST(kill_9_of_a_guest_loses_nothing),
         TEST(a_hostile_name_and_text_reach_no_terminal),
+        TEST(who_joins_while_the_relay_is_away_is_never_shown_an_empty_text),
+        TEST(unshare_reaches_an_editor_that_has_the_file_open),
+        TEST(a_token_that_cannot_be_read_keeps_nobody_from_a_known_text),
         TEST(a_damaged_link_is_told_apart),
     };
     return RUN_TESTS("sharing", tests);
