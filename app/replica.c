@@ -17,6 +17,7 @@ enum {
     GESTURE_PAUSE_MS = 2000, /* typing after a longer pause is another undo step */
     BARRIER_US = 2000,
     FIRST_BARRIER_US = 500000,
+    STOP_MS = 3000, /* for the journal to take what is queued */
     SAME_TEXT_BYTES_MAX = 4 << 20, /* above this two texts of equal length are told apart by version alone */
 };
 
@@ -109,16 +110,19 @@ static void end_document(struct replica *replica)
     replica->base = NULL;
 }
 
+/* From whatever state it is in, a half-opened one too; in the order of lives told in replica_writing.c. */
 void replica_free(struct replica *replica)
 {
+    bool all_sent;
+    struct error ignored = {0}; /* who wants to know has ceased already */
+    replica_go_offline(replica, 0, &all_sent);
     worker_free(replica->worker);
+    replica_cease_writing(replica, STOP_MS, &ignored);
+    neighbours_close(replica);
     end_document(replica);
-    journal_close(replica->journal_found);
-    journal_close(replica->reader);
     members_free(replica->members);
     buf_release(&replica->genesis);
     replica_file_release(&replica->file);
-    agent_lock_release(&replica->lock);
     crypto_wipe(&replica->doc_key, sizeof replica->doc_key);
     doc_entry_release(&replica->entry);
     for (size_t i = 0; i < replica->held_count; i++)
@@ -139,6 +143,7 @@ void replica_free(struct replica *replica)
 void replica_begin_document(struct replica *replica, struct rope *base)
 {
     end_document(replica);
+    replica->place_read = replica->checkpoint_place = 0;
     replica->base = base;
     replica->document = document_new(base);
     replica->chain = chain_new(&replica->entry.doc);
@@ -275,15 +280,14 @@ bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_ed
     worker_drain(replica->worker);
     bool kept = true;
     if (replica->writer) {
+        replica_await_journal(replica); /* or what was typed a moment ago would wait for a document that is not ours */
         replica_checkpoint(replica);
         if (replica->file.path && !replica->joining && !replica->scripted)
             journal_writer_view(replica->writer, replica->file.path, &replica->view);
-        enum { STOP_MS = 3000 };
-        kept = journal_writer_stop(replica->writer, STOP_MS, err);
-        replica->writer = NULL;
+        kept = replica_cease_writing(replica, STOP_MS, err);
     }
     bool last = !neighbours_listen(replica);
-    neighbours_close(replica); /* the writer rang there until now */
+    neighbours_close(replica);
     if (kept && replica->short_lived && last && !replica_is_shared(replica))
         replica_forget(replica);
     replica_free(replica);
@@ -501,6 +505,8 @@ enum replica_undone replica_undo(struct replica *replica, enum undo_direction di
 {
     if (!may_write(replica, err))
         return REPLICA_UNDO_REFUSED;
+    if (document_events(replica->document) == 0)
+        return REPLICA_NOTHING_TO_UNDO; /* and no reason to begin a journal */
     replica_begin_writing(replica);
     struct patch patch = {0};
     struct batch_list batches = {0};
@@ -534,6 +540,7 @@ void replica_handle(struct replica *replica)
     if (got > 0)
         replica_touch(replica);
     worker_handle(replica->worker);
+    replica_writing_handle(replica);
     neighbours_handle(replica, now_ms);
     replica_room_handle(replica, now_ms);
     replica_file_handle(replica, now_ms);

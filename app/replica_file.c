@@ -109,7 +109,7 @@ static void say_saved(struct replica *replica, const struct save_job *job)
                     (unsigned long long)rope_lines(job->text));
 }
 
-static void bind_path(struct replica *replica)
+void replica_bind_path(struct replica *replica)
 {
     struct doc_index *index;
     struct error err = {0};
@@ -144,7 +144,7 @@ static void take_saved(struct replica *replica, struct save_job *job)
         free(replica->label);
         replica->label = xstrdup(slash ? slash + 1 : job->path);
         replica_file_watch(replica);
-        bind_path(replica);
+        replica_bind_path(replica);
     }
     replica_put_saved(replica);
 }
@@ -330,6 +330,7 @@ static void import_disk(struct replica *replica, struct rope *disk, struct file_
     struct error err = {0};
     replica_hash_text(disk, &hash);
     replica_begin_writing(replica);
+    replica_await_journal(replica); /* several processes may see the change before any of them has written */
     if (!claim_import(replica, &hash)) {
         /* Another process of ours has it; its rows bring the change. */
         replica_read_rows(replica);

@@ -15,11 +15,6 @@ static char *journals_dir(const struct replica *replica)
     return paths_state_file(&replica->env->paths, "docs");
 }
 
-static char *agents_dir(const struct replica *replica)
-{
-    return paths_state_file(&replica->env->paths, "agents");
-}
-
 /* NULL for a private replica: its journal is in memory. */
 static char *journal_file(const struct replica *replica)
 {
@@ -56,7 +51,7 @@ bool replica_open_index(struct replica *replica, enum doc_index_mode mode, struc
     return *index != NULL;
 }
 
-bool replica_find_entry(struct replica *replica, bool *found, struct error *err)
+bool replica_find_path(struct replica *replica, struct doc_entry *entry, bool *found, struct error *err)
 {
     struct doc_index *index;
     *found = false;
@@ -66,8 +61,14 @@ bool replica_find_entry(struct replica *replica, bool *found, struct error *err)
         *err = (struct error){0};
         return true;
     }
-    bool good = doc_index_find_path(index, replica->file.path, &replica->entry, found, err);
+    bool good = doc_index_find_path(index, replica->file.path, entry, found, err);
     doc_index_close(index);
+    return good;
+}
+
+bool replica_find_entry(struct replica *replica, bool *found, struct error *err)
+{
+    bool good = replica_find_path(replica, &replica->entry, found, err);
     replica->indexed = good && *found;
     return good;
 }
@@ -407,234 +408,6 @@ bool replica_restore(struct replica *replica, struct error *err)
         return false;
     rebuild_saved_text(replica);
     return load_view(replica, err);
-}
-
-/* --- beginning to write --- */
-
-static void add_mine(struct replica *replica, const struct agent_id *agent)
-{
-    replica->mine = xgrow(replica->mine, &replica->mine_cap, replica->mine_count + 1, sizeof *replica->mine);
-    replica->mine[replica->mine_count++] = *agent;
-}
-
-/* Directories, device key, the agent's lock. */
-static bool prepare_disk(struct replica *replica, struct error *err)
-{
-    if (replica->is_private)
-        return env_device_passing(replica->env, err);
-    char *docs = journals_dir(replica), *agents = agents_dir(replica);
-    bool good = env_device(replica->env, err) && file_make_dirs(docs, err) && file_make_dirs(agents, err) &&
-                (replica->lock.path || agent_lock_hold(&replica->lock, agents, &replica->agent, err));
-    free(docs);
-    free(agents);
-    return good;
-}
-
-/*
- * Another process made a document for this path a moment ago and this one has not written yet: that one it is. Its journal
- * may be about to be made; both then begin from the file's text, which both have just read.
- */
-static bool adopt_entry(struct replica *replica, const struct doc_id *other, struct doc_index *index, struct error *err)
-{
-    bool found;
-    if (!doc_index_find_doc(index, other, &replica->entry, &found, err) || !found)
-        return false;
-    struct selection selection = replica->buffer.selection;
-    struct error restoring = {0};
-    version_release(&replica->file.version);
-    if (!replica_restore(replica, &restoring)) {
-        if (restoring.code != ERR_MISSING) {
-            *err = restoring;
-            return false;
-        }
-        replica_begin_document(replica, rope_snapshot(replica->base));
-    }
-    buffer_select(&replica->buffer, selection);
-    return true;
-}
-
-static bool put_entry(struct replica *replica, struct error *err)
-{
-    if (replica->is_private)
-        return true;
-    struct doc_index *index;
-    struct doc_id other;
-    struct doc_entry *entry = &replica->entry;
-    if (!replica_open_index(replica, DOC_INDEX_CREATE, &index, err))
-        return false;
-    uint64_t now_s = (uint64_t)time(NULL);
-    entry->opened_s = now_s;
-    if (!entry->created_s)
-        entry->created_s = now_s;
-    entry->dev = replica->file.stamp.dev;
-    entry->ino = replica->file.stamp.ino;
-    entry->content_known = replica->file.hash_known;
-    entry->content = replica->file.hash;
-    if (replica->takes_path && !doc_index_bind_path(index, &entry->doc, entry->path, entry->dev, entry->ino, NULL, now_s, err)) {
-        doc_index_close(index);
-        return false;
-    }
-    bool good = false;
-    switch (doc_index_put(index, entry, &other, err)) {
-    case DOC_INDEX_PUT:
-        good = true;
-        break;
-    case DOC_INDEX_TAKEN:
-        good = document_events(replica->document) == 0
-                   ? adopt_entry(replica, &other, index, err)
-                   : doc_index_bind_path(index, &entry->doc, entry->path, entry->dev, entry->ino, NULL, now_s, err);
-        break;
-    case DOC_INDEX_FAILED:
-        break;
-    }
-    doc_index_close(index);
-    replica->indexed = good;
-    return good;
-}
-
-/* On the writer's thread, when begin_writing could not do it: the disk was full, or worse. */
-static struct journal *writer_opens(void *self, struct error *err)
-{
-    struct replica *replica = self;
-    if (!prepare_disk(replica, err) || (!replica->indexed && !put_entry(replica, err)))
-        return NULL;
-    return open_journal(replica, JOURNAL_CREATE, err);
-}
-
-static void wake(struct replica *replica)
-{
-    uint64_t one = 1;
-    ssize_t wrote = write(replica->wake_fd, &one, sizeof one);
-    (void)wrote; /* a full counter is as awake as can be */
-}
-
-static void writer_committed(void *self, uint64_t ticket, uint64_t place)
-{
-    (void)ticket;
-    neighbours_ring(self, place);
-}
-
-static void writer_kept(void *self, uint64_t ticket)
-{
-    (void)ticket;
-    wake(self);
-}
-
-static void writer_troubled(void *self)
-{
-    wake(self);
-}
-
-/* The first job in a new journal: the base text, and who writes. Runs on the writer's thread. */
-struct founding {
-    struct rope *base;
-    struct agent_id agent;
-    uint64_t now_s;
-    struct buf genesis;
-};
-
-static bool found_journal(void *self, struct journal *journal, struct error *err)
-{
-    struct founding *founding = self;
-    struct journal_base state;
-    if (!journal_agent_add(journal, &founding->agent, founding->now_s, err) ||
-        !journal_base_state(journal, &state, err))
-        return false;
-    if (founding->genesis.len && !journal_note_put(journal, "genesis", buf_view(&founding->genesis), err))
-        return false;
-    if (!founding->base || state.complete)
-        return true;
-    uint64_t len = rope_len(founding->base);
-    struct buf chunk = {0};
-    bool good = journal_base_begin(journal, len, err);
-    for (uint64_t n = 0; good && n * JOURNAL_CHUNK_BYTES < len; n++) {
-        uint64_t at = n * JOURNAL_CHUNK_BYTES, left = len - at;
-        buf_clear(&chunk);
-        rope_append_to(founding->base, at, left < JOURNAL_CHUNK_BYTES ? left : JOURNAL_CHUNK_BYTES, &chunk);
-        good = journal_base_put(journal, n, buf_view(&chunk), err);
-    }
-    buf_release(&chunk);
-    return good;
-}
-
-static void founding_done(void *self, const struct journal_result *result)
-{
-    struct founding *founding = self;
-    (void)result;
-    rope_free(founding->base);
-    buf_release(&founding->genesis);
-    free(founding);
-}
-
-void replica_give_founding(struct replica *replica)
-{
-    struct founding *founding = xcalloc(1, sizeof *founding);
-    founding->base = replica->joining ? NULL : rope_snapshot(replica->base);
-    founding->agent = replica->agent;
-    founding->now_s = (uint64_t)time(NULL);
-    buf_add_bytes(&founding->genesis, buf_view(&replica->genesis));
-    journal_writer_run(replica->writer, found_journal, founding, (struct journal_done){founding_done, founding});
-}
-
-/* Takes over what dead processes of this device left: their undo steps, and their unsent batches. */
-static void claim_dead(struct replica *replica, struct journal *journal)
-{
-    struct journal_agent *agents = NULL;
-    size_t count = 0;
-    struct error err = {0};
-    char *dir = agents_dir(replica);
-    if (!journal_agent_add(journal, &replica->agent, (uint64_t)time(NULL), &err) ||
-        !journal_agents(journal, &agents, &count, &err))
-        replica_say(replica, "Edits of an earlier run cannot be taken over: %s", err.text);
-    for (size_t i = 0; i < count; i++) {
-        const struct journal_agent *dead = &agents[i];
-        if (agent_id_equal(&dead->agent, &replica->agent) || agent_lock_test(dir, &dead->owner) == AGENT_ALIVE)
-            continue;
-        if (journal_agent_claim(journal, &dead->agent, &dead->owner, &replica->agent, &err) == JOURNAL_CLAIMED)
-            add_mine(replica, &dead->agent);
-    }
-    free(dir);
-    free(agents);
-}
-
-void replica_begin_writing(struct replica *replica)
-{
-    if (replica->writing)
-        return;
-    replica->writing = true;
-    add_mine(replica, &replica->agent);
-    struct error err = {0};
-    bool ready = prepare_disk(replica, &err) && (replica->indexed || put_entry(replica, &err));
-    bool founded = replica->journal_found != NULL;
-    if (ready && founded)
-        claim_dead(replica, replica->journal_found);
-    struct journal_writer_spec spec = {.self = replica, .open = writer_opens, .committed = writer_committed,
-                                       .kept = writer_kept, .troubled = writer_troubled};
-    replica->writer = journal_writer_new(&spec, replica->journal_found);
-    replica->journal_found = NULL;
-    replica_give_founding(replica);
-    if (!founded && replica->file.path)
-        replica_put_saved(replica);
-}
-
-void replica_stop_writing(struct replica *replica)
-{
-    struct error err = {0};
-    enum { STOP_MS = 3000 };
-    if (replica->writer && !journal_writer_stop(replica->writer, STOP_MS, &err))
-        replica_say(replica, "Not everything could be kept: %s", err.text);
-    replica->writer = NULL;
-    journal_close(replica->journal_found);
-    journal_close(replica->reader);
-    replica->journal_found = NULL;
-    replica->reader = NULL;
-    replica->writing = false;
-    replica->mine_count = 0;
-    replica->last_ticket = 0;
-    replica->journal_made = false;
-    replica->place_read = 0;
-    agent_lock_release(&replica->lock);
-    crypto_random(&replica->agent, sizeof replica->agent);
 }
 
 /* --- rows of other processes --- */

@@ -31,8 +31,11 @@ enum {
 enum bell { BELL_ROWS = 1, BELL_PRESENCE, BELL_HELLO, BELL_INDEX };
 
 struct neighbours {
+    /* Constant while it is there: the journal's thread rings with these. */
     int fd;
     char *dir, *own;      /* the directory; the name of our socket in it */
+    /* The UI thread's alone. */
+    struct agent_id agent; /* who is here, and who has left when it closes: the replica may write as another by then */
     uint64_t counter;     /* of presence messages */
     uint64_t beat_ms;     /* when to say again that we are here; 0: nobody to say it to */
     bool rows_rung;
@@ -62,26 +65,43 @@ static bool address_of(const struct neighbours *n, const char *name, struct sock
     return len > 0 && (size_t)len < sizeof address->sun_path;
 }
 
+static struct neighbours *neighbours_new(const struct replica *replica)
+{
+    struct neighbours *n = xcalloc(1, sizeof *n);
+    char hex[2 * SOCKET_BYTES + 1];
+    id_hex(replica->agent.bytes, SOCKET_BYTES, hex);
+    n->agent = replica->agent;
+    n->dir = meeting_dir(replica);
+    n->own = xstrdup(hex);
+    n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return n;
+}
+
+static void neighbours_free(struct neighbours *n)
+{
+    if (n->fd >= 0)
+        close(n->fd);
+    free(n->dir);
+    free(n->own);
+    free(n);
+}
+
 void neighbours_open(struct replica *replica)
 {
     struct error err = {0};
     struct sockaddr_un address;
     if (replica->is_private || replica->neighbours)
         return;
-    struct neighbours *n = xcalloc(1, sizeof *n);
-    char hex[2 * SOCKET_BYTES + 1];
-    id_hex(replica->agent.bytes, SOCKET_BYTES, hex);
-    n->dir = meeting_dir(replica);
-    n->own = xstrdup(hex);
-    n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    replica->neighbours = n;
+    ensure(!replica->writer);
+    struct neighbours *n = neighbours_new(replica);
     bool bound = n->fd >= 0 && file_make_dirs(n->dir, &err) && address_of(n, n->own, &address) &&
                  bind(n->fd, (struct sockaddr *)&address, sizeof address) == 0;
     if (!bound) {
         /* Alone is how most people edit: without a doorbell others' rows are seen at the next opening. */
-        neighbours_close(replica);
+        neighbours_free(n);
         return;
     }
+    replica->neighbours = n;
     replica_watch_fd(replica, n->fd);
     neighbours_present(replica, false);
 }
@@ -117,16 +137,13 @@ void neighbours_close(struct replica *replica)
     struct sockaddr_un address;
     if (!n)
         return;
+    ensure(!replica->writer);
     neighbours_present(replica, true);
-    if (n->fd >= 0)
-        close(n->fd);
     if (address_of(n, n->own, &address))
         unlink(address.sun_path);
     rmdir(n->dir); /* the last one out; fails while others are in */
-    free(n->dir);
-    free(n->own);
-    free(n);
     replica->neighbours = NULL;
+    neighbours_free(n);
 }
 
 /* --- saying --- */
@@ -157,7 +174,8 @@ void neighbours_tell(struct replica *replica)
 static void fill_presence(struct replica *replica, struct presence *presence, bool leaving)
 {
     struct sign_key doc_key;
-    *presence = (struct presence){.agent = replica->agent, .counter = ++replica->neighbours->counter, .has_card = true};
+    *presence = (struct presence){.agent = replica->neighbours->agent, .counter = ++replica->neighbours->counter,
+                                   .has_card = true};
     presence->flags = (leaving ? PRESENCE_LEAVING : 0) | (replica->away ? PRESENCE_AWAY : 0) |
                       (replica->scripted ? PRESENCE_SCRIPT : 0);
     device_doc_key(&replica->env->device, &replica->entry.doc, &doc_key);
@@ -189,7 +207,7 @@ static bool has_presence(struct replica *replica)
 void neighbours_present(struct replica *replica, bool leaving)
 {
     struct neighbours *n = replica->neighbours;
-    if (!n || n->fd < 0)
+    if (!n)
         return;
     struct buf message = {0};
     if (has_presence(replica)) {
@@ -234,23 +252,13 @@ static void hear_presence(struct replica *replica, struct bytes sealed, uint64_t
 static void look_for_document(struct replica *replica)
 {
     struct error err = {0};
+    struct doc_entry entry = {0};
     bool found = false;
-    if (replica->indexed || document_events(replica->document) > 0 || !replica->file.path)
+    if (replica->indexed || replica->writing || !replica->file.path)
         return;
-    struct doc_entry mine = replica->entry;
-    replica->entry = (struct doc_entry){0};
-    struct selection selection = replica->buffer.selection;
-    if (!replica_find_entry(replica, &found, &err) || !found) {
-        doc_entry_release(&replica->entry);
-        replica->entry = mine;
-        return;
-    }
-    doc_entry_release(&mine);
-    if (!replica_restore(replica, &err))
-        replica_say(replica, "What another weft wrote cannot be read: %s", err.text);
-    buffer_select(&replica->buffer, selection);
-    neighbours_present(replica, false);
-    replica_touch(replica);
+    if (replica_find_path(replica, &entry, &found, &err) && found)
+        replica_adopt(replica, &entry.doc);
+    doc_entry_release(&entry);
 }
 
 /*

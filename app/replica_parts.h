@@ -2,7 +2,8 @@
  * replica_parts - the inside of a replica, for the files that make it up and nobody else:
  *
  *   replica.c             its life, edits, undo, status, the loop
- *   replica_journal.c     from and to the journal: restoring, beginning to write, rows of other processes
+ *   replica_journal.c     from and to the journal: restoring, rows of other processes
+ *   replica_writing.c     beginning to write and ceasing to: the journal's thread, and what it finds out
  *   replica_checkpoint.c  a whole document in one piece, so that opening costs no replay of everything
  *   replica_file.c        the file: saving, changes by other programs
  *   replica_room.c        sharing, joining, what the network thread reports
@@ -20,6 +21,7 @@
 #include "sync/journal_writer.h"
 
 struct neighbours;
+struct opening;
 
 /* How far an agent of ours has written; gone once the relay has acknowledged that far. */
 struct owed {
@@ -79,8 +81,8 @@ struct replica {
     struct journal_view view;
 
     /* who writes */
-    bool writing;              /* agent, journal and writer are there */
-    struct agent_lock lock;
+    bool writing;              /* agent, opening and writer are there */
+    struct opening *opening;   /* how the journal's thread opens the journal, and what it found out */
     struct agent_id agent;
     struct agent_id *mine;     /* own agent first, then those taken over */
     size_t mine_count, mine_cap;
@@ -166,10 +168,10 @@ bool replica_same_text(const struct rope *a, const struct rope *b);
 void replica_note_fault(struct replica *replica, const struct error *why);
 
 /* replica_journal.c */
+/* The document that the index has for the file's path; *entry as for doc_index_find_path(). */
+MUST_USE bool replica_find_path(struct replica *replica, struct doc_entry *entry, bool *found, struct error *err);
 MUST_USE bool replica_find_entry(struct replica *replica, bool *found, struct error *err);
 MUST_USE bool replica_restore(struct replica *replica, struct error *err);
-/* Idempotent. Never fails: what cannot be done now is tried again by the writer. */
-void replica_begin_writing(struct replica *replica);
 void replica_read_rows(struct replica *replica);
 /* Keeps a batch that the document found early; copies. */
 void replica_keep_early(struct replica *replica, const struct batch *batch, struct bytes plain);
@@ -181,17 +183,36 @@ MUST_USE bool replica_read_member(struct replica *replica, struct bytes stored, 
 void replica_add_member(struct replica *replica, const struct member *member, struct bytes stored);
 MUST_USE bool replica_open_index(struct replica *replica, enum doc_index_mode mode, struct doc_index **index,
                                  struct error *err);
-void replica_stop_writing(struct replica *replica);
 /* The connection for what this thread reads, and for claims. */
 MUST_USE bool replica_open_reader(struct replica *replica, struct error *err);
 /* A job that does nothing: whoever waits for it has waited for all before it. */
 journal_run_fn replica_nothing;
-/* Puts the base text, when it has come, and the genesis into the journal. */
-void replica_give_founding(struct replica *replica);
 /* Removes this document's journal and its place in the index, after the writer has stopped. */
 void replica_forget(struct replica *replica);
 /* Keeps the entry's name and genesis in index and journal. */
 void replica_put_name(struct replica *replica);
+
+/* replica_writing.c */
+/*
+ * Idempotent. Never fails: what cannot be done now is tried again by the journal's thread. The neighbours are open by now,
+ * or never will be.
+ */
+void replica_begin_writing(struct replica *replica);
+/* Begun, waits until the journal is open, 3 s at most: before what depends on which document the file's is. */
+void replica_await_journal(struct replica *replica);
+/* Draws the conclusions from what the journal's thread has told. */
+void replica_writing_handle(struct replica *replica);
+/*
+ * The file's document is this one, which another process began: it takes the place of ours, and what was typed here is
+ * carried over as an edit of its base text.
+ */
+void replica_adopt(struct replica *replica, const struct doc_id *other);
+/* Ends the writer; the agent is another one from here on. False: not everything was kept. Fine when nothing was begun. */
+bool replica_cease_writing(struct replica *replica, unsigned timeout_ms, struct error *err);
+/* The same with patience, and says what was lost. */
+void replica_stop_writing(struct replica *replica);
+/* Puts the base text, when it has come, and the genesis into the journal. */
+void replica_give_founding(struct replica *replica);
 
 /* replica_checkpoint.c */
 /* Loads the newest checkpoint into document, chain, buffer and members; *found == false: there is none that opens. */
@@ -208,6 +229,8 @@ void replica_hash_text(const struct rope *text, struct digest *out);
 /* Decides what a file that differs from what was saved means, when a document is opened again. */
 void replica_file_reconcile(struct replica *replica, struct rope *disk);
 void replica_put_saved(struct replica *replica);
+/* The index's path of this document is the file's. */
+void replica_bind_path(struct replica *replica);
 void replica_file_watch(struct replica *replica);
 
 /* replica_room.c */
@@ -222,7 +245,9 @@ void replica_look_at_index(struct replica *replica);
 void replica_take_received(struct replica *replica, const struct received *received);
 
 /* replica_neighbours.c */
+/* Before anything is written: the journal's thread rings them. Again is fine. */
 void neighbours_open(struct replica *replica);
+/* After the writer has stopped. Those who hear it know that whoever was here when they were opened has left. */
 void neighbours_close(struct replica *replica);
 void neighbours_handle(struct replica *replica, uint64_t now_ms);
 void neighbours_ring(struct replica *replica, uint64_t place);       /* any thread: rows up to `place` are there */

@@ -203,6 +203,7 @@ bool replica_go_online(struct replica *replica, struct error *err)
     uint64_t ticket = journal_writer_run(replica->writer, replica_nothing, NULL, (struct journal_done){0});
     if (journal_writer_wait(replica->writer, ticket, GATHER_WAIT_MS * 1000) != JOURNAL_WAIT_DONE)
         return error_set(err, ERR_BUSY, 0, "the journal does not take what was typed, so it cannot be shared now");
+    replica_writing_handle(replica);
     /* A private replica has nothing from before: its journal began empty, in memory. */
     bool has_past = !replica->is_private;
     if (has_past && !replica_open_reader(replica, err))
@@ -290,8 +291,9 @@ static void begin_shared_document(struct replica *replica, const char *relay)
     struct selection selection = replica->buffer.selection;
     bool in_file = replica_same_text(now, replica->file.text);
     char *path = replica->file.path;
-    neighbours_close(replica);
+    worker_drain(replica->worker); /* a save speaks of versions of the document that ends here */
     replica_stop_writing(replica);
+    neighbours_close(replica);
     doc_entry_release(&replica->entry);
     doc_keys_new(&replica->entry.keys);
     replica->entry = (struct doc_entry){.doc = replica->entry.keys.doc, .keys = replica->entry.keys, .role = DOC_HOST,
@@ -416,6 +418,18 @@ static bool entry_of_link(struct replica *replica, const struct share_link *link
     return good;
 }
 
+/* What failed halfway: nothing of it goes on, and what it made in index and journal goes with it. */
+static struct replica *end_failed(struct replica *replica, bool made)
+{
+    bool all_sent;
+    replica_go_offline(replica, 0, &all_sent);
+    replica_stop_writing(replica);
+    if (made)
+        replica_forget(replica);
+    replica_free(replica);
+    return NULL;
+}
+
 struct replica *replica_join(struct env *env, const struct share_link *link, const char *save_as,
                              const struct replica_options *options, struct error *err)
 {
@@ -437,14 +451,10 @@ struct replica *replica_join(struct env *env, const struct share_link *link, con
     }
     if (good) {
         replica->label = xstrdup(replica->entry.name ? replica->entry.name : "shared text");
+        neighbours_open(replica);
         good = replica_go_online(replica, err);
     }
-    if (!good) {
-        replica_free(replica);
-        return NULL;
-    }
-    neighbours_open(replica);
-    return replica;
+    return good ? replica : end_failed(replica, !found);
 }
 
 struct replica *replica_open_known(struct env *env, const struct doc_id *doc, const struct replica_options *options,
@@ -466,14 +476,11 @@ struct replica *replica_open_known(struct env *env, const struct doc_id *doc, co
         replica->label = xstrdup(replica->entry.name ? replica->entry.name : "shared text");
         good = replica_restore(replica, err);
     }
+    if (good)
+        neighbours_open(replica);
     if (good && replica_is_shared(replica))
         good = replica_go_online(replica, err);
-    if (!good) {
-        replica_free(replica);
-        return NULL;
-    }
-    neighbours_open(replica);
-    return replica;
+    return good ? replica : end_failed(replica, false);
 }
 
 /* --- what the network thread reports --- */

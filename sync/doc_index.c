@@ -113,6 +113,20 @@ static bool unseal_keys(struct doc_index *index, struct bytes sealed, struct doc
 
 /* --- entries --- */
 
+static char *copy_text(const char *text)
+{
+    return text ? xstrdup(text) : NULL;
+}
+
+void doc_entry_copy(struct doc_entry *out, const struct doc_entry *entry)
+{
+    *out = *entry;
+    out->name = copy_text(entry->name);
+    out->relay = copy_text(entry->relay);
+    out->relay_flags = copy_text(entry->relay_flags);
+    out->path = copy_text(entry->path);
+}
+
 void doc_entry_release(struct doc_entry *entry)
 {
     free(entry->name);
@@ -127,11 +141,6 @@ static bool fits(const char *text, struct error *err)
 {
     return !text || strlen(text) <= DOC_INDEX_TEXT_BYTES_MAX ||
            error_set(err, ERR_LIMIT, 0, "\"%.40s...\" is too long for the index of documents", text);
-}
-
-static char *copy_text(const char *text)
-{
-    return text ? xstrdup(text) : NULL;
 }
 
 #define ENTRY_COLUMNS "d.doc, role, state, name, relay, relay_flags, created_s, opened_s, shared_s, keys"

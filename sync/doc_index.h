@@ -42,6 +42,8 @@ struct doc_entry {
     struct digest content; /* of the file's bytes when weft last read or wrote it */
 };
 void doc_entry_release(struct doc_entry *entry); /* wipes the keys */
+/* *out is overwritten; it owns strings of its own. */
+void doc_entry_copy(struct doc_entry *out, const struct doc_entry *entry);
 
 enum doc_index_mode { DOC_INDEX_READ, DOC_INDEX_CREATE };
 /* DOC_INDEX_READ of a missing index: NULL and ERR_MISSING. `path` NULL: in memory. */

@@ -1,0 +1,510 @@
+/*
+ * Beginning to write, and ceasing to.
+ *
+ * Making a journal takes the disk as long as it likes: keys, directories, the index's entry, the database. So the journal's
+ * thread does it, from copies it has of everything (struct opening), while the UI thread takes keys. What it found out it
+ * tells, and the UI thread draws the conclusions at its next turn: that the document is in the index now, or that another
+ * process has just begun one for the same file, to which what was typed here is then carried over.
+ *
+ * The order of lives, which replica_stop_writing() and its callers keep: neighbours are there before the writer and after
+ * it (its thread rings them); the network may come and go while it runs (net_lock); the opening lives as long as the writer.
+ */
+#include "app/replica_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "editor/base/xalloc.h"
+
+enum {
+    OPEN_WAIT_MS = 3000,
+    STOP_MS = 3000, /* for what is queued when the journal does not take it */
+};
+
+enum told { TOLD_NOTHING, TOLD_FAILED, TOLD_OPENED, TOLD_TAKEN };
+
+struct opening {
+    /* Constant, or the journal's thread's own until the writer has stopped. */
+    const struct paths *paths;
+    char *key_path, *index_path, *journals, *agents;
+    bool is_private;
+    struct device device;
+    bool has_device;
+    struct agent_id agent;
+    struct agent_lock alive; /* of the agent */
+    struct doc_entry entry;
+    bool indexed;
+    bool takes_path; /* the path shows this document, whatever it showed before */
+    bool taken;      /* the path shows another document: */
+    struct doc_id taken_by;
+    int wake_fd;
+    /* Between the threads, under the lock. */
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    enum told told;
+    struct doc_id other; /* TOLD_TAKEN: taken_by */
+    bool drawn;          /* the UI thread's: it has drawn its conclusions */
+};
+
+/* --- the journal's thread --- */
+
+static void wake(int fd)
+{
+    uint64_t one = 1;
+    ssize_t wrote = write(fd, &one, sizeof one);
+    (void)wrote; /* a full counter is as awake as can be */
+}
+
+static void tell(struct opening *opening, enum told told)
+{
+    pthread_mutex_lock(&opening->lock);
+    opening->told = told;
+    opening->other = opening->taken_by;
+    pthread_cond_signal(&opening->news);
+    pthread_mutex_unlock(&opening->lock);
+    wake(opening->wake_fd);
+}
+
+/* Device key, directories, the agent's lock. */
+static bool prepare_disk(struct opening *opening, struct error *err)
+{
+    if (!opening->has_device)
+        opening->has_device = paths_make_state(opening->paths, err) &&
+                              device_load(opening->key_path, &opening->device, err);
+    if (!opening->has_device || opening->is_private)
+        return opening->has_device;
+    return file_make_dirs(opening->journals, err) && file_make_dirs(opening->agents, err) &&
+           (opening->alive.path || agent_lock_hold(&opening->alive, opening->agents, &opening->agent, err));
+}
+
+static bool take_path(const struct opening *opening, struct doc_index *index, struct error *err)
+{
+    const struct doc_entry *entry = &opening->entry;
+    return doc_index_bind_path(index, &entry->doc, entry->path, entry->dev, entry->ino, NULL, entry->opened_s, err);
+}
+
+static bool put_entry(struct opening *opening, struct doc_index *index, struct error *err)
+{
+    struct doc_id other;
+    if (opening->takes_path && opening->entry.path && !take_path(opening, index, err))
+        return false;
+    switch (doc_index_put(index, &opening->entry, &other, err)) {
+    case DOC_INDEX_PUT:
+        return true;
+    case DOC_INDEX_TAKEN:
+        opening->taken_by = other;
+        opening->taken = true;
+        return error_set(err, ERR_BUSY, 0, "another weft has just begun to keep %s", opening->entry.path);
+    case DOC_INDEX_FAILED:
+        break;
+    }
+    return false;
+}
+
+static bool enter(struct opening *opening, struct error *err)
+{
+    struct doc_index *index = doc_index_open(opening->index_path, DOC_INDEX_CREATE, &opening->device, err);
+    opening->indexed = index && put_entry(opening, index, err);
+    doc_index_close(index);
+    return opening->indexed;
+}
+
+static struct journal *create_journal(const struct opening *opening, struct error *err)
+{
+    struct seal_key key;
+    char *path = opening->is_private ? NULL : journal_path(opening->journals, &opening->entry.doc);
+    device_journal_key(&opening->device, &opening->entry.doc, &key);
+    struct journal_spec spec = {.path = path, .mode = JOURNAL_CREATE, .doc = opening->entry.doc, .key = &key,
+                                .now_s = (uint64_t)time(NULL)};
+    struct journal *journal = journal_open(&spec, err);
+    crypto_wipe(&key, sizeof key);
+    free(path);
+    return journal;
+}
+
+static struct journal *writer_opens(void *self, struct error *err)
+{
+    struct replica *replica = self;
+    struct opening *opening = replica->opening;
+    opening->taken = false;
+    bool ready = prepare_disk(opening, err) && (opening->is_private || opening->indexed || enter(opening, err));
+    struct journal *journal = ready ? create_journal(opening, err) : NULL;
+    tell(opening, journal ? TOLD_OPENED : opening->taken ? TOLD_TAKEN : TOLD_FAILED);
+    return journal;
+}
+
+static void writer_committed(void *self, uint64_t ticket, uint64_t place)
+{
+    (void)ticket;
+    neighbours_ring(self, place);
+}
+
+static void writer_kept(void *self, uint64_t ticket)
+{
+    struct replica *replica = self;
+    (void)ticket;
+    wake(replica->wake_fd);
+}
+
+static void writer_troubled(void *self)
+{
+    struct replica *replica = self;
+    wake(replica->wake_fd);
+}
+
+/* --- the opening's life --- */
+
+static struct opening *opening_new(struct replica *replica)
+{
+    struct opening *opening = xcalloc(1, sizeof *opening);
+    struct env *env = replica->env;
+    struct error err = {0};
+    opening->paths = &env->paths;
+    opening->key_path = paths_state_file(&env->paths, "device.key");
+    opening->index_path = paths_state_file(&env->paths, "index.db");
+    opening->journals = paths_state_file(&env->paths, "docs");
+    opening->agents = paths_state_file(&env->paths, "agents");
+    opening->is_private = replica->is_private;
+    opening->has_device = replica->is_private ? env_device_passing(env, &err) : env_device(env, &err);
+    if (opening->has_device) /* else the journal's thread tries again, and says why */
+        opening->device = env->device;
+    opening->agent = replica->agent;
+    opening->indexed = replica->indexed;
+    /* Only a document that began as this file's text may turn out to be the one another process began. */
+    opening->takes_path = replica->takes_path || replica->entry.state == DOC_SHARED || replica->entry.role == DOC_GUEST;
+    doc_entry_copy(&opening->entry, &replica->entry);
+    opening->wake_fd = replica->wake_fd;
+    pthread_mutex_init(&opening->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&opening->news, &attr);
+    pthread_condattr_destroy(&attr);
+    return opening;
+}
+
+static void opening_free(struct opening *opening)
+{
+    if (!opening)
+        return;
+    agent_lock_release(&opening->alive);
+    device_wipe(&opening->device);
+    doc_entry_release(&opening->entry);
+    free(opening->key_path);
+    free(opening->index_path);
+    free(opening->journals);
+    free(opening->agents);
+    pthread_mutex_destroy(&opening->lock);
+    pthread_cond_destroy(&opening->news);
+    free(opening);
+}
+
+/* --- founding a journal: the base text, and who writes --- */
+
+/* The first job in a new journal. Runs on the writer's thread. */
+struct founding {
+    struct rope *base;
+    struct agent_id agent;
+    uint64_t now_s;
+    struct buf genesis;
+};
+
+static bool found_journal(void *self, struct journal *journal, struct error *err)
+{
+    struct founding *founding = self;
+    struct journal_base state;
+    if (!journal_agent_add(journal, &founding->agent, founding->now_s, err) ||
+        !journal_base_state(journal, &state, err))
+        return false;
+    if (founding->genesis.len && !journal_note_put(journal, "genesis", buf_view(&founding->genesis), err))
+        return false;
+    if (!founding->base || state.complete)
+        return true;
+    uint64_t len = rope_len(founding->base);
+    struct buf chunk = {0};
+    bool good = journal_base_begin(journal, len, err);
+    for (uint64_t n = 0; good && n * JOURNAL_CHUNK_BYTES < len; n++) {
+        uint64_t at = n * JOURNAL_CHUNK_BYTES, left = len - at;
+        buf_clear(&chunk);
+        rope_append_to(founding->base, at, left < JOURNAL_CHUNK_BYTES ? left : JOURNAL_CHUNK_BYTES, &chunk);
+        good = journal_base_put(journal, n, buf_view(&chunk), err);
+    }
+    buf_release(&chunk);
+    return good;
+}
+
+static void founding_done(void *self, const struct journal_result *result)
+{
+    struct founding *founding = self;
+    (void)result;
+    rope_free(founding->base);
+    buf_release(&founding->genesis);
+    free(founding);
+}
+
+void replica_give_founding(struct replica *replica)
+{
+    struct founding *founding = xcalloc(1, sizeof *founding);
+    founding->base = replica->joining ? NULL : rope_snapshot(replica->base);
+    founding->agent = replica->agent;
+    founding->now_s = (uint64_t)time(NULL);
+    buf_add_bytes(&founding->genesis, buf_view(&replica->genesis));
+    journal_writer_run(replica->writer, found_journal, founding, (struct journal_done){founding_done, founding});
+}
+
+/* --- beginning --- */
+
+static void add_mine(struct replica *replica, const struct agent_id *agent)
+{
+    replica->mine = xgrow(replica->mine, &replica->mine_cap, replica->mine_count + 1, sizeof *replica->mine);
+    replica->mine[replica->mine_count++] = *agent;
+}
+
+/* Takes over what dead processes of this device left: their undo steps, and their unsent batches. */
+static void claim_dead(struct replica *replica, struct journal *journal)
+{
+    struct journal_agent *agents = NULL;
+    size_t count = 0;
+    struct error err = {0};
+    const char *dir = replica->opening->agents;
+    if (!journal_agent_add(journal, &replica->agent, (uint64_t)time(NULL), &err) ||
+        !journal_agents(journal, &agents, &count, &err))
+        replica_say(replica, "Edits of an earlier run cannot be taken over: %s", err.text);
+    for (size_t i = 0; i < count; i++) {
+        const struct journal_agent *dead = &agents[i];
+        if (agent_id_equal(&dead->agent, &replica->agent) || agent_lock_test(dir, &dead->owner) == AGENT_ALIVE)
+            continue;
+        if (journal_agent_claim(journal, &dead->agent, &dead->owner, &replica->agent, &err) == JOURNAL_CLAIMED)
+            add_mine(replica, &dead->agent);
+    }
+    free(agents);
+}
+
+/* What the index is to say of the document. */
+static void complete_entry(struct replica *replica)
+{
+    struct doc_entry *entry = &replica->entry;
+    entry->opened_s = (uint64_t)time(NULL);
+    if (!entry->created_s)
+        entry->created_s = entry->opened_s;
+    entry->dev = replica->file.stamp.dev;
+    entry->ino = replica->file.stamp.ino;
+    entry->content_known = replica->file.hash_known;
+    entry->content = replica->file.hash;
+}
+
+void replica_begin_writing(struct replica *replica)
+{
+    if (replica->writing)
+        return;
+    replica->writing = true;
+    add_mine(replica, &replica->agent);
+    complete_entry(replica);
+    replica->opening = opening_new(replica);
+    struct error err = {0};
+    struct journal *found = replica->journal_found;
+    bool founded = found != NULL;
+    replica->journal_found = NULL;
+    if (found && !prepare_disk(replica->opening, &err)) {
+        journal_close(found); /* an agent must not write while it looks dead: the journal's thread tries again */
+        found = NULL;
+    }
+    if (found)
+        claim_dead(replica, found);
+    struct journal_writer_spec spec = {.self = replica, .open = writer_opens, .committed = writer_committed,
+                                       .kept = writer_kept, .troubled = writer_troubled};
+    replica->opening->drawn = found != NULL;
+    replica->writer = journal_writer_new(&spec, found);
+    replica_give_founding(replica);
+    if (!founded && replica->file.path)
+        replica_put_saved(replica);
+}
+
+/* --- drawing the conclusions --- */
+
+static void take_opened(struct replica *replica)
+{
+    struct error err = {0};
+    if (!replica->is_private && !env_device(replica->env, &err)) /* it was made a moment ago */
+        replica_say(replica, "%s", err.text);
+    replica->opening->drawn = true;
+    if (replica->is_private)
+        return;
+    replica->indexed = true;
+    replica->takes_path = false;
+    const char *path = replica->file.path;
+    if (path && (!replica->opening->entry.path || strcmp(path, replica->opening->entry.path) != 0))
+        replica_bind_path(replica); /* it was saved under another name meanwhile */
+    neighbours_present(replica, false);
+    replica_touch(replica);
+}
+
+/* The other document in place of ours. False: there is none of it yet but the entry, or it cannot be read. */
+static bool load_other(struct replica *replica, const struct doc_id *other, struct error *err)
+{
+    struct doc_index *index;
+    bool found = false;
+    version_release(&replica->file.version);
+    if (!replica_open_index(replica, DOC_INDEX_READ, &index, err))
+        return false;
+    bool good = doc_index_find_doc(index, other, &replica->entry, &found, err);
+    doc_index_close(index);
+    replica->indexed = good && found;
+    if (good && !found)
+        return error_set(err, ERR_MISSING, 0, "the other document is gone again");
+    return good && replica_restore(replica, err);
+}
+
+/* A document of its own after all: what the file shows from now on. */
+static void begin_own(struct replica *replica, struct rope *base)
+{
+    struct doc_entry *entry = &replica->entry;
+    doc_entry_release(entry);
+    doc_keys_new(&entry->keys);
+    entry->doc = entry->keys.doc;
+    entry->name = xstrdup(replica->label);
+    entry->path = replica->file.path ? xstrdup(replica->file.path) : NULL;
+    replica->indexed = false;
+    replica->takes_path = true;
+    replica_begin_document(replica, base);
+}
+
+/* What was typed here since `base`, as an edit of the other document's base text: concurrent with all that was typed there. */
+static void carry_over(struct replica *replica, const struct rope *base, const struct patch *typed)
+{
+    struct patch between = {0}, patch = {0};
+    struct line_diff summary;
+    struct version nothing = {0};
+    struct batch_list batches = {0};
+    struct error err = {0};
+    if (patch_is_empty(typed))
+        return;
+    line_diff(base, replica->base, &between, &summary); /* nearly always nothing: both have just read the same file */
+    patch_transform(&patch, typed, &between, PATCH_RIGHT);
+    struct edit_mark mark = {.gesture = true, .time_s = (uint64_t)time(NULL)};
+    replica_begin_writing(replica);
+    bool fits = document_local_at(replica->document, &replica->agent, &nothing, &patch, mark, &batches, &err);
+    ensure(fits); /* it was made for that very text */
+    replica_commit(replica, &batches);
+    replica_update_text(replica);
+    patch_release(&between);
+    patch_release(&patch);
+    batch_list_release(&batches);
+}
+
+void replica_adopt(struct replica *replica, const struct doc_id *other)
+{
+    struct rope *base = rope_snapshot(replica->base);
+    struct selection selection = replica->buffer.selection;
+    struct version now = {0};
+    struct patch typed = {0};
+    struct error err = {0};
+    worker_drain(replica->worker); /* a save speaks of versions of the document that ends here */
+    document_version(replica->document, &now);
+    bool known = document_patch_to(replica->document, &now, &typed);
+    ensure(known);
+    version_release(&now);
+    replica_cease_writing(replica, 0, &err);
+    err = (struct error){0};
+    if (!load_other(replica, other, &err)) {
+        if (err.code == ERR_MISSING && replica->indexed) {
+            /* Its journal is about to be made. Both begin from the file's text, which both have just read. */
+            replica_begin_document(replica, rope_snapshot(base));
+        } else {
+            replica_say(replica, "What another weft keeps of %s cannot be read: %s", replica->label, err.text);
+            begin_own(replica, rope_snapshot(base));
+        }
+    }
+    carry_over(replica, base, &typed);
+    patch_release(&typed);
+    rope_free(base);
+    buffer_select(&replica->buffer, selection);
+    replica->gesture.open = false;
+    neighbours_present(replica, false);
+    replica_touch(replica);
+}
+
+static enum told what_was_told(struct opening *opening)
+{
+    pthread_mutex_lock(&opening->lock);
+    enum told told = opening->told;
+    pthread_mutex_unlock(&opening->lock);
+    return told;
+}
+
+static void take_taken(struct replica *replica)
+{
+    struct opening *opening = replica->opening;
+    pthread_mutex_lock(&opening->lock);
+    struct doc_id other = opening->other;
+    pthread_mutex_unlock(&opening->lock);
+    replica_adopt(replica, &other);
+}
+
+void replica_writing_handle(struct replica *replica)
+{
+    if (!replica->opening || replica->opening->drawn)
+        return;
+    switch (what_was_told(replica->opening)) {
+    case TOLD_NOTHING:
+    case TOLD_FAILED: /* it tries again; the writer's state says why */
+        break;
+    case TOLD_OPENED:
+        take_opened(replica);
+        break;
+    case TOLD_TAKEN:
+        take_taken(replica);
+        break;
+    }
+}
+
+void replica_await_journal(struct replica *replica)
+{
+    struct opening *opening = replica->opening;
+    struct timespec until;
+    if (!opening || opening->drawn)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += OPEN_WAIT_MS / 1000;
+    pthread_mutex_lock(&opening->lock);
+    while (opening->told == TOLD_NOTHING && pthread_cond_timedwait(&opening->news, &opening->lock, &until) == 0)
+        ;
+    pthread_mutex_unlock(&opening->lock);
+    replica_writing_handle(replica);
+    replica_begin_writing(replica); /* in the document it turned out to be */
+}
+
+/* --- ceasing --- */
+
+bool replica_cease_writing(struct replica *replica, unsigned timeout_ms, struct error *err)
+{
+    bool kept = true;
+    if (replica->writer) {
+        kept = journal_writer_stop(replica->writer, timeout_ms, err);
+        replica->writer = NULL;
+    }
+    if (replica->opening && !replica->opening->drawn && what_was_told(replica->opening) == TOLD_OPENED)
+        replica->indexed = !replica->is_private;
+    opening_free(replica->opening);
+    journal_close(replica->journal_found);
+    journal_close(replica->reader);
+    replica->opening = NULL;
+    replica->journal_found = replica->reader = NULL;
+    replica->writing = false;
+    replica->mine_count = 0;
+    replica->last_ticket = 0;
+    replica->journal_made = false;
+    replica->place_read = replica->checkpoint_place = 0;
+    replica->owed_count = 0;
+    crypto_random(&replica->agent, sizeof replica->agent);
+    return kept;
+}
+
+void replica_stop_writing(struct replica *replica)
+{
+    struct error err = {0};
+    if (!replica_cease_writing(replica, STOP_MS, &err))
+        replica_say(replica, "Not everything could be kept: %s", err.text);
+}
