@@ -377,12 +377,43 @@ static void rebuild_saved_text(struct replica *replica)
     patch_release(&patch);
 }
 
+/* A cursor that rode with an edit is a place in the text as that edit left it. */
+static bool note_version(void *self, const struct journal_row *row)
+{
+    struct version *version = self;
+    if (row->form == JOURNAL_LOCAL && row->count > 0) {
+        version->heads = xgrow(version->heads, &version->cap, 1, sizeof *version->heads);
+        version->heads[version->count++] = (struct event_id){row->agent, row->seq0 + row->count - 1};
+    }
+    return false;
+}
+
+/* What others wrote after it was kept moves the cursor, as it did on the screen. */
+static bool carry_view(struct replica *replica, uint64_t place, struct error *err)
+{
+    struct version version = {0};
+    struct patch since = {0};
+    struct journal_read read = {.last_place = place - 1};
+    bool good = journal_rows(replica->journal_found, 1, (struct journal_visitor){&version, note_version}, &read, err);
+    if (good && version.count && document_patch_since(replica->document, &version, &since)) {
+        struct selection kept = {replica->view.anchor, replica->view.cursor, SELECTION_NO_GOAL};
+        struct selection now = selection_map(kept, &since);
+        replica->view.cursor = now.head;
+        replica->view.anchor = now.anchor;
+    }
+    patch_release(&since);
+    version_release(&version);
+    return good;
+}
+
 static bool load_view(struct replica *replica, struct error *err)
 {
     uint64_t place;
     bool found = false;
     const char *path = replica->file.path ? replica->file.path : "";
     if (!journal_view_get(replica->journal_found, path, &replica->view, &place, &found, err))
+        return false;
+    if (found && place > 0 && !carry_view(replica, place, err))
         return false;
     if (found)
         buffer_select(&replica->buffer,

@@ -283,6 +283,43 @@ static void a_damaged_link_is_told_apart(void **state)
     free(link);
 }
 
+static void the_cursor_comes_back_where_the_others_moved_it(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "edit");
+    vt_type(pair.ada, VT_DOWN "two");
+    vt_expect_cursor(pair.ada, 1, 3);
+    vt_expect_row_has(pair.lin, 1, "two");
+    vt_type(pair.lin, "zero\r");
+    vt_expect_row_has(pair.ada, 2, "two");
+    vt_signal(pair.ada, SIGKILL);
+    assert_int_equal(vt_close(pair.ada), 128 + SIGKILL);
+    pair.ada = stage_weft(pair.stage, "ada", ARGS("notes.md"));
+    vt_expect_cursor(pair.ada, 2, 3);
+    pair_free(&pair);
+}
+
+static void who_comes_back_offline_is_told_what_was_sent_and_received(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "edit");
+    stage_relay_signal(pair.stage, SIGKILL);
+    vt_expect(pair.ada, "offline: ");
+    vt_type(pair.ada, "abc");
+    vt_expect(pair.ada, "offline: 3 kept");
+    vt_signal(pair.ada, SIGKILL);
+    assert_int_equal(vt_close(pair.ada), 128 + SIGKILL);
+    pair.ada = stage_weft(pair.stage, "ada", ARGS("notes.md"));
+    vt_link(pair.ada, pair.lin);
+    vt_expect(pair.ada, "offline: 3 kept");
+    vt_expect(pair.lin, "offline: ");
+    vt_type(pair.lin, VT_DOWN "de");
+    vt_expect(pair.lin, "offline: 2 kept");
+    stage_relay_restart(pair.stage);
+    vt_expect(pair.ada, "Back: sent 3, received ");
+    vt_expect(pair.lin, "Back: sent 2, received ");
+    vt_expect_row_has(pair.ada, 1, "de");
+    pair_free(&pair);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -301,6 +338,8 @@ int main(void)
         TEST(unshare_reaches_an_editor_that_has_the_file_open),
         TEST(a_token_that_cannot_be_read_keeps_nobody_from_a_known_text),
         TEST(a_damaged_link_is_told_apart),
+        TEST(the_cursor_comes_back_where_the_others_moved_it),
+        TEST(who_comes_back_offline_is_told_what_was_sent_and_received),
     };
     return RUN_TESTS("sharing", tests);
 }
