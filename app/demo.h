@@ -21,14 +21,13 @@ enum demo_mode {
     DEMO_PLAY,   /* plays itself in 60 seconds */
     DEMO_FAST,   /* without a screen, in a few seconds; prints how it ended */
 };
-/* The exit status. `speed`: how many times faster than told time goes, for DEMO_PLAY; 1 is right. */
+/* The exit status. `speed`: how many times faster than told the story goes; 1 is right. DEMO_FAST has its own. */
 int demo_run(struct env *env, enum demo_mode mode, unsigned speed);
 
 /* A pane's process: `weft demo --pane NAME ...`. */
 struct demo_pane {
     const char *name;
-    const char *file, *relay; /* of who shares; else NULL */
-    const char *link;         /* of who joins; else NULL */
+    const char *file, *relay; /* of who shares; NULL: joins by the link that comes over DEMO_PANE_FD */
 };
 int demo_pane_run(struct env *env, const struct demo_pane *pane);
 

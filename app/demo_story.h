@@ -13,8 +13,10 @@ enum story_act {
     ACT_CAPTION, /* only the caption changes */
     ACT_TYPE,    /* `text`, key by key */
     ACT_REPLACE, /* finds `find`, types `text` over it */
-    ACT_END,     /* goes to the end of the text */
+    ACT_PASTE,   /* finds `find`, puts `text` there in one piece: a word that a grep could find */
+    ACT_LINE_END, /* goes there: what follows begins a line of its own, apart from who types below */
     ACT_UNDO,
+    ACT_SAVE,
     ACT_CUT,     /* F5, the cable is whole: cuts it */
     ACT_KILL,    /* F6 */
     ACT_MEND,    /* F5, the cable is cut: mends it */
@@ -23,12 +25,12 @@ enum story_act {
 };
 
 struct story_step {
-    unsigned at_s;        /* when it is played */
+    unsigned at_s;       /* when it is played */
     enum actor actor;
     enum story_act act;
     const char *text, *find;
-    const char *caption;  /* NULL: the one before stays */
-    const char *hint;     /* what a person is asked to press, after 8 s; NULL: it goes on by itself */
+    const char *caption; /* NULL: the one before stays */
+    const char *hint;    /* of YOU's steps, what an idle person is told; NULL: a person is not asked for it */
 };
 
 extern const struct story_step story[];

@@ -2,13 +2,14 @@
 
 #include <string.h>
 
-enum { STATE_ONLINE = 1, STATE_CAUGHT_UP = 2, STATE_IN_FILE = 4, STATE_KEPT = 8, TEXT_BYTES_MAX = 24576 };
+enum { STATE_ONLINE = 1, STATE_CAUGHT_UP = 2, STATE_IN_FILE = 4, STATE_KEPT = 8 };
 
 void pane_state_release(struct pane_state *state)
 {
     buf_release(&state->text);
     buf_release(&state->link);
     buf_release(&state->message);
+    *state = (struct pane_state){0};
 }
 
 void pane_command_encode(const struct pane_command *command, struct buf *out)
@@ -32,7 +33,6 @@ bool pane_command_decode(struct bytes packet, struct pane_command *command)
 static void encode_person(const struct pane_person *person, struct buf *out)
 {
     buf_add_sized(out, bytes_of_string(person->name));
-    buf_add_varint(out, person->colour);
     buf_add_varint(out, person->anchor);
     buf_add_varint(out, person->head);
     buf_add_byte(out, (unsigned char)(person->has_cursor | person->quiet << 1));
@@ -42,7 +42,7 @@ void pane_state_encode(const struct pane_state *state, struct buf *out)
 {
     unsigned flags = (state->online ? STATE_ONLINE : 0) | (state->caught_up ? STATE_CAUGHT_UP : 0) |
                      (state->in_file ? STATE_IN_FILE : 0) | (state->kept ? STATE_KEPT : 0);
-    size_t text_len = state->text.len < TEXT_BYTES_MAX ? state->text.len : TEXT_BYTES_MAX;
+    size_t text_len = state->text.len < DEMO_TEXT_BYTES ? state->text.len : DEMO_TEXT_BYTES; /* others may have written on */
     buf_add_byte(out, (unsigned char)flags);
     buf_add_sized(out, bytes_of(state->text.data, text_len));
     buf_add_varint(out, state->selection.anchor);
@@ -55,6 +55,11 @@ void pane_state_encode(const struct pane_state *state, struct buf *out)
     buf_add_varint(out, state->people_count);
     for (size_t i = 0; i < state->people_count; i++)
         encode_person(&state->people[i], out);
+    buf_add_varint(out, state->mark_count);
+    for (size_t i = 0; i < state->mark_count; i++) {
+        buf_add_varint(out, state->marks[i].from);
+        buf_add_varint(out, state->marks[i].to);
+    }
 }
 
 static void decode_into(struct reader *reader, struct buf *out)
@@ -69,7 +74,6 @@ static void decode_person(struct reader *reader, struct pane_person *person)
     *person = (struct pane_person){0};
     if (name.len)
         memcpy(person->name, name.data, name.len);
-    person->colour = (unsigned)read_varint_max(reader, 255);
     person->anchor = read_varint(reader);
     person->head = read_varint(reader);
     unsigned char flags = read_byte(reader);
@@ -96,5 +100,10 @@ bool pane_state_decode(struct bytes packet, struct pane_state *state)
     state->people_count = (size_t)read_varint_max(&reader, DEMO_PEOPLE_MAX);
     for (size_t i = 0; i < state->people_count; i++)
         decode_person(&reader, &state->people[i]);
+    state->mark_count = (size_t)read_varint_max(&reader, DEMO_MARKS_MAX);
+    for (size_t i = 0; i < state->mark_count; i++) {
+        state->marks[i].from = read_varint(&reader);
+        state->marks[i].to = read_varint(&reader);
+    }
     return reader_done(&reader);
 }

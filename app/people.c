@@ -76,12 +76,26 @@ static bool name_has_other_key(const struct people *people, const struct person 
     return false;
 }
 
+/* A process that ended without a word is gone once the same device is here with another that goes on in its place. */
+static void drop_predecessors(struct people *people, const struct session_peer *peer)
+{
+    for (size_t i = people->count; i-- > 0;) {
+        const struct session_peer *other = &people->items[i].peer;
+        bool same_device = peer->introduced && other->introduced &&
+                           memcmp(&other->presence.device_key, &peer->presence.device_key, sizeof(struct sign_public)) == 0;
+        if (same_device && other->state != PEER_HERE && !agent_id_equal(&other->presence.agent, &peer->presence.agent))
+            people->items[i] = people->items[--people->count];
+    }
+}
+
 struct person *people_hear(struct people *people, const struct session_peer *peer, uint64_t now_ms)
 {
     if (peer->state == PEER_GONE || (peer->presence.flags & PRESENCE_LEAVING)) {
         people_drop(people, &peer->presence.agent);
         return NULL;
     }
+    if (peer->state == PEER_HERE)
+        drop_predecessors(people, peer);
     struct person *person = people_find(people, &peer->presence.agent);
     if (!person) {
         if (people->count == PEOPLE_MAX)

@@ -124,7 +124,9 @@ struct replica {
     bool present_due, away;
     uint64_t counted_ms;       /* when seconds were last counted on the screen */
     struct session_status net_status;
-    bool was_online, said_offline;
+    bool was_online;
+    bool was_away;             /* edits were made offline, here or before this process: coming back is told */
+    uint64_t back_ms;          /* when that is told; 0: not back yet */
     uint64_t received_edits, sent_edits; /* since the connection was lost */
 
     /* neighbours and the loop */

@@ -12,6 +12,7 @@ enum {
     GATHER_WAIT_MS = 3000, /* for the journal to have what was typed before going online */
     CLOSE_WAIT_MS = 5000,  /* for the relay to forget a closed document */
     COUNT_MS = 500,         /* how often a count of seconds is drawn anew */
+    BACK_MS = 400,          /* others come back in the same moment: what they bring is counted in */
     COUNTER_STEP_BITS = 24, /* a new session of the same agent seals with counters that no earlier one reached */
 };
 
@@ -124,6 +125,7 @@ static void send_unsealed(struct replica *replica, const struct gathered *gather
         struct local_batch batch = gathered->unsealed[i].batch;
         batch.plain = buf_view(&gathered->unsealed[i].plain);
         net_local(replica->net, &batch);
+        replica->was_away = true;
     }
 }
 
@@ -211,6 +213,7 @@ bool replica_go_online(struct replica *replica, struct error *err)
     /* All is read before anything starts, so that it is online with everything or not at all. */
     bool good = (!has_past || gather_all(replica, &gathered, &relay, err)) &&
                 start_net(replica, &gathered, &relay, err);
+    replica->was_away |= gathered.outbox_count > 0;
     if (good)
         send_unsealed(replica, &gathered);
     gathered_release(&gathered);
@@ -740,9 +743,10 @@ void replica_joining(const struct replica *replica, struct buf *sentence)
 
 static void say_offline(struct replica *replica, const struct session_status *status)
 {
-    if (replica->said_offline || !replica->was_online)
+    replica->back_ms = 0;
+    if (replica->was_away || !replica->was_online)
         return;
-    replica->said_offline = true;
+    replica->was_away = true;
     replica->received_edits = 0;
     replica->sent_edits = status->unacked_edits;
     replica_say(replica, "Offline. Type on: all is kept here and sent when the link is back.");
@@ -750,25 +754,27 @@ static void say_offline(struct replica *replica, const struct session_status *st
 
 static void say_back(struct replica *replica)
 {
-    if (replica->said_offline)
+    if (!replica->scripted)
         replica_say(replica, "Back: sent %llu, received %llu.", (unsigned long long)replica->sent_edits,
                     (unsigned long long)replica->received_edits);
-    replica->said_offline = false;
-    replica->was_online = true;
+    replica->was_away = false;
+    replica->back_ms = 0;
+    replica->sent_edits = 0;
 }
 
-static void take_status(struct replica *replica, const struct session_status *status)
+static void take_status(struct replica *replica, const struct session_status *status, uint64_t now_ms)
 {
     enum session_state before = replica->net_status.state;
     unsigned refused_before = replica->net_status.refuse_code;
     replica->net_status = *status;
     if (status->state == SESSION_OFFLINE)
         say_offline(replica, status);
-    if (replica->said_offline && status->unacked_edits > replica->sent_edits)
+    if (replica->was_away && status->unacked_edits > replica->sent_edits)
         replica->sent_edits = status->unacked_edits;
     bool settled = status->state == SESSION_ONLINE && status->caught_up && status->unacked_batches == 0;
-    if (settled)
-        say_back(replica);
+    replica->was_online |= settled;
+    if (settled && replica->was_away && !replica->back_ms)
+        replica->back_ms = now_ms + BACK_MS;
     if (status->state == SESSION_REFUSED && (before != SESSION_REFUSED || status->refuse_code != refused_before))
         replica_say(replica, "%s Your edits are kept.", status->why.text);
     replica_touch(replica);
@@ -792,7 +798,7 @@ static void take_event(struct replica *replica, struct net_event *event, uint64_
     case NET_MOVED:
         replica_say(replica, "The relay says this document has moved; ask for a new link.");
         break;
-    case NET_STATUS: take_status(replica, &event->status); break;
+    case NET_STATUS: take_status(replica, &event->status, now_ms); break;
     }
 }
 
@@ -851,6 +857,8 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
     replica->text_due = replica->people_due = false;
     if (replica->present_due)
         present(replica);
+    if (replica->back_ms && now_ms >= replica->back_ms)
+        say_back(replica);
     if (counts_seconds(replica) && now_ms >= replica->counted_ms + COUNT_MS) {
         replica->counted_ms = now_ms;
         replica_touch(replica);
@@ -859,5 +867,6 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
 
 uint64_t replica_room_next_ms(const struct replica *replica)
 {
-    return counts_seconds(replica) ? replica->counted_ms + COUNT_MS : UINT64_MAX;
+    uint64_t counts_ms = counts_seconds(replica) ? replica->counted_ms + COUNT_MS : UINT64_MAX;
+    return replica->back_ms && replica->back_ms < counts_ms ? replica->back_ms : counts_ms;
 }

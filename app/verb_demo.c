@@ -12,7 +12,7 @@
 int verb_demo_run(struct env *env, const struct args *args)
 {
     struct demo_pane pane = {.name = args_value(args, "--pane"), .file = args_value(args, "--file"),
-                             .relay = args_value(args, "--relay"), .link = args_value(args, "--link")};
+                             .relay = args_value(args, "--relay")};
     const char *speed = args_value(args, "--speed");
     if (pane.name)
         return demo_pane_run(env, &pane);

@@ -54,7 +54,6 @@ static const struct option_spec demo_options[] = {
     {"--pane", "NAME", NULL},
     {"--file", "FILE", NULL},
     {"--relay", "URL", NULL},
-    {"--link", "LINK", NULL},
     {"--speed", "N", NULL},
     {NULL, NULL, NULL},
 };

@@ -125,7 +125,7 @@ void stage_expect_file(struct stage *stage, const char *path, const char *conten
 /* --- persons --- */
 
 struct person_env {
-    char *state, *config, *runtime, *home;
+    char *state, *config, *runtime, *home, *temporary;
 };
 
 static struct person_env person_env(const struct stage *stage, const char *person)
@@ -135,6 +135,7 @@ static struct person_env person_env(const struct stage *stage, const char *perso
         .config = xformat("XDG_CONFIG_HOME=%s/%s.config", stage->dir, person),
         .runtime = xformat("XDG_RUNTIME_DIR=%s/%s.run", stage->dir, person),
         .home = xformat("HOME=%s/%s.home", stage->dir, person),
+        .temporary = xformat("TMPDIR=%s", stage->dir),
     };
     return env;
 }
@@ -145,6 +146,7 @@ static void person_env_release(struct person_env *env)
     free(env->config);
     free(env->runtime);
     free(env->home);
+    free(env->temporary);
 }
 
 struct vt *stage_weft_sized(struct stage *stage, const char *person, int rows, int cols, const char *const *args)
@@ -152,7 +154,7 @@ struct vt *stage_weft_sized(struct stage *stage, const char *person, int rows, i
     struct person_env env = person_env(stage, person);
     char *name = xformat("USER=%s", person);
     struct vt_program program = {.argv = {WEFT_PROGRAM}, .dir = stage->dir, .rows = rows, .cols = cols,
-                                 .env = {env.state, env.config, env.runtime, env.home, name}};
+                                 .env = {env.state, env.config, env.runtime, env.home, env.temporary, name}};
     for (size_t i = 0; args[i]; i++)
         program.argv[i + 1] = args[i];
     struct vt *vt = vt_spawn(&program);
@@ -175,6 +177,7 @@ static void run_child(struct stage *stage, const char *person, const char *const
                           env.config,
                           env.runtime,
                           env.home,
+                          env.temporary,
                           xstrdup("LANG=C.UTF-8"),
                           xformat("PATH=%s", getenv("PATH")),
                           xformat("ASAN_OPTIONS=%s", getenv("ASAN_OPTIONS") ? getenv("ASAN_OPTIONS") : ""),
