@@ -162,6 +162,7 @@ int editor_free(struct editor *editor)
     if (editor->clip.data)
         crypto_wipe(editor->clip.data, editor->clip.len); /* a copied link is a secret */
     buf_release(&editor->clip);
+    buf_release(&editor->joining);
     buf_release(&editor->needle);
     buf_release(&editor->paste);
     int status = editor->lost ? 1 : 0;

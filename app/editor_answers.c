@@ -13,6 +13,12 @@ static void ask_line(struct editor *editor, enum asking asking, const char *labe
     editor->asking = asking;
 }
 
+static void ask_find(struct editor *editor)
+{
+    prompt_open_again(&editor->prompt, "Find:", buf_string(&editor->needle));
+    editor->asking = ASKING_FIND;
+}
+
 static void ask_choice(struct editor *editor, enum asking asking, const char *label, const char *choices)
 {
     prompt_open_choice(&editor->prompt, label, choices);
@@ -213,7 +219,7 @@ static void answer_overwrite(struct editor *editor, char choice)
 static void find_again(struct editor *editor, bool back)
 {
     if (editor->needle.len == 0)
-        ask_line(editor, ASKING_FIND, "Find:", "");
+        ask_find(editor);
     else
         editor_command(editor, back ? COMMAND_FIND_BACK : COMMAND_FIND, false, buf_view(&editor->needle));
 }
@@ -326,6 +332,11 @@ void editor_prompt_key(struct editor *editor, struct key key)
 {
     char choice = 0;
     enum asking asking = editor->asking;
+    bool pastes = (key.code == 'v' && key.mods == KEY_CTRL) || (key.code == KEY_INSERT && key.mods == KEY_SHIFT);
+    if (pastes) {
+        prompt_paste(&editor->prompt, buf_view(&editor->clip));
+        return;
+    }
     switch (prompt_key(&editor->prompt, key, &choice)) {
     case PROMPT_GOES_ON:
         return;
@@ -373,7 +384,7 @@ static void paste_clip(struct editor *editor)
 
 void editor_panel(struct editor *editor, enum panel_kind kind)
 {
-    editor->panel_scroll = 0;
+    editor->panel_scroll = kind == PANEL_MESSAGES ? SIZE_MAX : 0; /* the newest is at the end */
     editor->link_copied = editor->view_copied = false;
     editor->panel_kind = kind;
 }
@@ -471,7 +482,7 @@ void editor_request(struct editor *editor, enum request request)
     case REQUEST_REDO: undo(editor, UNDO_AGAIN); break;
     case REQUEST_PASTE: paste_clip(editor); break;
     case REQUEST_OPEN: ask_line(editor, ASKING_OPEN, "Open file:", ""); break;
-    case REQUEST_FIND: ask_line(editor, ASKING_FIND, "Find:", buf_string(&editor->needle)); break;
+    case REQUEST_FIND: ask_find(editor); break;
     case REQUEST_FIND_NEXT: find_again(editor, false); break;
     case REQUEST_FIND_PREVIOUS: find_again(editor, true); break;
     case REQUEST_GO_LINE: ask_line(editor, ASKING_GO_LINE, "Go to line:", ""); break;

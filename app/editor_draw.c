@@ -119,6 +119,25 @@ static void fill_status(struct editor *editor, struct picture *picture, uint64_t
     };
 }
 
+/* What is said or asked below the text. */
+static void fill_bottom(struct editor *editor, struct view_model *model, uint64_t now_ms)
+{
+    struct prompt *prompt = &editor->prompt;
+    buf_clear(&editor->joining);
+    replica_joining(editor_replica(editor), &editor->joining); /* said for as long as it is so: the text is not empty */
+    if (editor->joining.len > 0) {
+        model->message = buf_string(&editor->joining);
+        model->message_kind = VIEW_MESSAGE_WARNING;
+    } else if (editor->message_ms && now_ms - editor->message_ms < MESSAGE_MS) {
+        model->message = editor->message;
+        model->message_kind = editor->message_kind;
+    }
+    if (prompt->open)
+        model->prompt = (struct view_prompt){.label = prompt->label, .cursor = prompt->cursor,
+                                             .typed = prompt->choices ? NULL : buf_string(&prompt->typed),
+                                             .typed_is_old = prompt->suggested};
+}
+
 /* --- panels --- */
 
 static void fill_links(struct editor *editor)
@@ -151,15 +170,28 @@ static void fill_messages(struct editor *editor)
     free(messages);
 }
 
+/* Not beyond the last screenful. */
+static void clamp_panel_scroll(struct editor *editor, struct view_model *model)
+{
+    model->panel = panel_view(&editor->panel, 0);
+    size_t rows = (size_t)screen_layout(model, term_rows(editor->term), term_cols(editor->term)).panel_rows;
+    size_t last = editor->panel.count > rows ? editor->panel.count - rows : 0;
+    if (editor->panel_scroll > last)
+        editor->panel_scroll = last;
+}
+
 static void fill_panel(struct editor *editor, struct picture *picture)
 {
+    int cols = term_cols(editor->term);
     switch (editor->panel_kind) {
     case PANEL_NONE: panel_clear(&editor->panel); break;
-    case PANEL_HELP: panel_help(&editor->panel); break;
+    case PANEL_HELP: panel_help(&editor->panel, cols); break;
     case PANEL_PEOPLE: panel_people(&editor->panel, picture->peers, picture->model.peer_count); break;
     case PANEL_LINKS: fill_links(editor); break;
     case PANEL_MESSAGES: fill_messages(editor); break;
     }
+    panel_wrap(&editor->panel, cols);
+    clamp_panel_scroll(editor, &picture->model);
     picture->model.panel = panel_view(&editor->panel, editor->panel_scroll);
 }
 
@@ -169,6 +201,7 @@ struct screen_layout editor_layout(struct editor *editor)
 {
     struct view_model model = {0};
     editor_view_text(editor, &model.text);
+    fill_bottom(editor, &model, net_now_ms());
     model.panel = panel_view(&editor->panel, editor->panel_scroll);
     return screen_layout(&model, term_rows(editor->term), term_cols(editor->term));
 }
@@ -201,23 +234,11 @@ void editor_draw(struct editor *editor)
     editor_view_text(editor, &picture->model.text);
     fill_peers(editor, picture, now_ms);
     fill_status(editor, picture, now_ms);
+    fill_bottom(editor, &picture->model, now_ms);
     fill_panel(editor, picture);
-    struct buf joining = {0};
-    replica_joining(editor_replica(editor), &joining); /* said for as long as it is so: the text is not empty */
-    if (joining.len > 0) {
-        picture->model.message = buf_string(&joining);
-        picture->model.message_kind = VIEW_MESSAGE_WARNING;
-    } else if (editor->message_ms && now_ms - editor->message_ms < MESSAGE_MS) {
-        picture->model.message = editor->message;
-        picture->model.message_kind = editor->message_kind;
-    }
-    if (editor->prompt.open)
-        picture->model.prompt = (struct view_prompt){editor->prompt.label, buf_string(&editor->prompt.typed),
-                                                     editor->prompt.cursor};
     scroll(editor, picture, screen_layout(&picture->model, rows, cols).text);
     screen_draw(&editor->frame, rows, cols, &picture->model);
     term_draw(editor->term, &editor->frame);
-    buf_release(&joining);
     free(picture);
 }
 

@@ -82,6 +82,7 @@ struct editor {
 
     struct buf clip;
     bool cut_goes_on;       /* the last key cut a line: the next one adds to it */
+    struct buf joining;     /* why the text is not there yet; made anew for every frame */
     struct buf needle;      /* what was searched for last */
     struct buf paste;       /* while it arrives in chunks */
     struct agent_id followed;

@@ -21,6 +21,7 @@ static void prompt_open(struct prompt *prompt, const char *label, const char *ch
     prompt->label = copy;
     prompt->choices = choices;
     prompt->open = true;
+    prompt->suggested = false;
     buf_clear(&prompt->typed);
     prompt->cursor = 0;
 }
@@ -30,6 +31,12 @@ void prompt_open_line(struct prompt *prompt, const char *label, const char *sugg
     prompt_open(prompt, label, NULL);
     buf_add_string(&prompt->typed, suggestion);
     prompt->cursor = prompt->typed.len;
+}
+
+void prompt_open_again(struct prompt *prompt, const char *label, const char *last)
+{
+    prompt_open_line(prompt, label, last);
+    prompt->suggested = prompt->typed.len > 0;
 }
 
 void prompt_open_choice(struct prompt *prompt, const char *label, const char *choices)
@@ -44,6 +51,10 @@ void prompt_close(struct prompt *prompt)
 
 static void insert(struct prompt *prompt, struct bytes text)
 {
+    if (prompt->suggested) {
+        buf_clear(&prompt->typed);
+        prompt->cursor = 0;
+    }
     if (prompt->typed.len + text.len > PROMPT_BYTES_MAX)
         return;
     size_t behind = prompt->typed.len - prompt->cursor;
@@ -72,28 +83,60 @@ static size_t behind(const struct prompt *prompt)
            cluster_next(bytes_slice(buf_view(&prompt->typed), prompt->cursor, prompt->typed.len - prompt->cursor));
 }
 
-static enum prompt_answer edit_line(struct prompt *prompt, struct key key)
+/* Where the word in front of the cursor begins; a path's parts are words. */
+static size_t word_before(const struct prompt *prompt)
 {
-    bool plain = (key.mods & ~(unsigned)KEY_SHIFT) == 0;
-    unsigned char typed[UTF8_BYTES_MAX];
-    if (plain && key.code >= 0x20 && key.code < 0x110000) {
-        insert(prompt, bytes_of(typed, utf8_encode(key.code, typed)));
-        return PROMPT_GOES_ON;
+    const unsigned char *typed = prompt->typed.data;
+    size_t at = prompt->cursor;
+    while (at > 0 && (typed[at - 1] == ' ' || typed[at - 1] == '/'))
+        at--;
+    while (at > 0 && typed[at - 1] != ' ' && typed[at - 1] != '/')
+        at--;
+    return at;
+}
+
+/* What a shell's line knows under these keys. */
+static void edit_with_ctrl(struct prompt *prompt, uint32_t letter)
+{
+    switch (letter) {
+    case 'a': prompt->cursor = 0; break;
+    case 'e': prompt->cursor = prompt->typed.len; break;
+    case 'u': erase(prompt, 0, prompt->typed.len); break;
+    case 'k': erase(prompt, prompt->cursor, prompt->typed.len); break;
+    case 'w': erase(prompt, word_before(prompt), prompt->cursor); break;
+    case 'h': erase(prompt, before(prompt), prompt->cursor); break;
+    case 'd': erase(prompt, prompt->cursor, behind(prompt)); break;
+    default: break;
     }
-    if (key.code == 'u' && key.mods == KEY_CTRL) {
-        erase(prompt, 0, prompt->typed.len);
-        return PROMPT_GOES_ON;
-    }
+}
+
+static void move_or_erase(struct prompt *prompt, struct key key)
+{
+    bool word = (key.mods & (KEY_CTRL | KEY_ALT)) != 0;
     switch (key.code) {
     case KEY_LEFT: prompt->cursor = before(prompt); break;
     case KEY_RIGHT: prompt->cursor = behind(prompt); break;
     case KEY_HOME: prompt->cursor = 0; break;
     case KEY_END: prompt->cursor = prompt->typed.len; break;
-    case KEY_BACKSPACE: erase(prompt, before(prompt), prompt->cursor); break;
+    case KEY_BACKSPACE: erase(prompt, word ? word_before(prompt) : before(prompt), prompt->cursor); break;
     case KEY_DELETE: erase(prompt, prompt->cursor, behind(prompt)); break;
-    case KEY_ENTER: return PROMPT_DONE;
     default: break; /* a key without a meaning here does nothing */
     }
+}
+
+static enum prompt_answer edit_line(struct prompt *prompt, struct key key)
+{
+    bool plain = (key.mods & ~(unsigned)KEY_SHIFT) == 0;
+    unsigned char typed[UTF8_BYTES_MAX];
+    if (key.code == KEY_ENTER)
+        return PROMPT_DONE;
+    if (plain && key.code >= 0x20 && key.code < 0x110000)
+        insert(prompt, bytes_of(typed, utf8_encode(key.code, typed)));
+    else if (key.mods == KEY_CTRL && key.code < 0x80)
+        edit_with_ctrl(prompt, key.code);
+    else
+        move_or_erase(prompt, key);
+    prompt->suggested = false;
     return PROMPT_GOES_ON;
 }
 
@@ -123,5 +166,6 @@ void prompt_paste(struct prompt *prompt, struct bytes text)
         if (line.data[i] == '\n' || line.data[i] == '\r')
             line.data[i] = ' ';
     insert(prompt, buf_view(&line));
+    prompt->suggested = false;
     buf_release(&line);
 }

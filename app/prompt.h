@@ -16,11 +16,14 @@ struct prompt {
     const char *choices;  /* NULL: a line; else the letters that answer, lower case: "skd" */
     struct buf typed;
     size_t cursor;        /* bytes into typed */
+    bool suggested;       /* nothing was typed yet: the first character replaces what stands there */
 };
 
 void prompt_release(struct prompt *prompt);
 /* Opens a line to type, with a suggestion (may be ""), or a question answered by one of the letters. */
 void prompt_open_line(struct prompt *prompt, const char *label, const char *suggestion);
+/* The same with what was answered last time: Enter takes it, a character replaces it, moving in it keeps it. */
+void prompt_open_again(struct prompt *prompt, const char *label, const char *last);
 void prompt_open_choice(struct prompt *prompt, const char *label, const char *choices);
 void prompt_close(struct prompt *prompt);
 

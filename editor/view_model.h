@@ -109,8 +109,9 @@ struct view_status {
 
 struct view_prompt {
     const char *label; /* "Find:" ; NULL: no prompt */
-    const char *typed;
-    size_t cursor;     /* bytes into `typed` */
+    const char *typed;  /* NULL: one key answers, nothing is typed */
+    size_t cursor;      /* bytes into `typed` */
+    bool typed_is_old;  /* a suggestion: the first key typed replaces it */
 };
 
 enum view_line_kind { VIEW_LINE_TEXT, VIEW_LINE_TITLE, VIEW_LINE_STRONG, VIEW_LINE_DIM, VIEW_LINE_WARNING };
@@ -120,6 +121,7 @@ struct view_panel_line {
     enum view_line_kind kind;
     int colour;    /* a peer's colour for the first `coloured` bytes, or -1 */
     size_t coloured;
+    int hang;      /* cells by which the line goes on indented when it is longer than the window is wide */
 };
 
 /* A list below the text: help, people, links, messages, documents (built by ui/panel.h or by app/). */

@@ -7,8 +7,9 @@
 
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
+#include "ui/wrap.h"
 
-enum { NAME_CELLS = 14, MINUTE_S = 60, HOUR_S = 3600 };
+enum { NAME_CELLS = 14, MINUTE_S = 60, HOUR_S = 3600, MESSAGE_HANG = 7 /* behind "14:02  " */ };
 
 void panel_clear(struct panel *panel)
 {
@@ -57,27 +58,94 @@ struct view_panel panel_view(const struct panel *panel, size_t scroll)
     return (struct view_panel){.lines = panel->lines, .count = panel->count, .scroll = scroll, .chosen = -1};
 }
 
+/* ---- lines longer than the window ---- */
+
+static char *indented(struct bytes text, int cells)
+{
+    struct buf out = {0};
+    for (int i = 0; i < cells; i++)
+        buf_add_byte(&out, ' ');
+    buf_add_bytes(&out, text);
+    char *copy = xstrdup(buf_string(&out));
+    buf_release(&out);
+    return copy;
+}
+
+/* The first piece keeps the colour; it is not broken inside the label in front, which is as long as what follows hangs. */
+static void wrap_one(struct panel *out, const struct view_panel_line *line, int cols)
+{
+    struct bytes text = bytes_of_string(line->text);
+    int hang = line->hang < cols / 2 ? line->hang : 0;
+    size_t label = text_cells(text) > cols && (size_t)hang < text.len ? (size_t)hang : 0;
+    struct bytes rest = bytes_slice(text, label, text.len - label);
+    struct bytes first = wrap_line(&rest, cols - (int)label);
+    struct view_panel_line *piece = panel_take(out, line->kind, indented(bytes_slice(text, 0, label + first.len), 0));
+    if (piece) {
+        piece->colour = line->colour;
+        piece->coloured = line->coloured;
+    }
+    while (rest.len > 0)
+        panel_take(out, line->kind, indented(wrap_line(&rest, cols - hang), hang));
+}
+
+void panel_wrap(struct panel *panel, int cols)
+{
+    struct panel wrapped = {0};
+    for (size_t i = 0; i < panel->count; i++)
+        wrap_one(&wrapped, &panel->lines[i], cols);
+    panel_release(panel);
+    *panel = wrapped;
+}
+
 /* ---- help ---- */
 
-void panel_help(struct panel *panel)
+struct help_entry {
+    const char *keys, *what;
+};
+
+void panel_help(struct panel *panel, int cols)
 {
-    static const char *const lines[] = {
-        "^S  save                       ^Q  quit",
-        "^Z  undo mine                  ^Y  redo",
-        "^F  find (^W too)              Alt+G  go to line",
-        "^X  cut selection              ^C  copy selection",
-        "^K  cut line                   ^U  paste (^V too)",
-        "^O  open file                  Alt+Z  suspend",
-        "F2  people (Alt+2)             F3  links (Alt+3)",
-        "F12 messages (Alt+M)           Esc  close, cancel",
-        "Shift with arrows selects; Ctrl with arrows goes by words.",
+    static const struct help_entry entries[] = {
+        {"^S", "save"},
+        {"^Q", "quit"},
+        {"^Z", "undo mine"},
+        {"^Y", "redo"},
+        {"^F", "find (^W too)"},
+        {"Alt+N", "find the next"},
+        {"^X", "cut selection"},
+        {"^C", "copy selection"},
+        {"^K", "cut line"},
+        {"^U", "paste (^V too)"},
+        {"^A", "select all"},
+        {"Alt+G", "go to line"},
+        {"F2", "people (Alt+2)"},
+        {"F3", "share, links (Alt+3)"},
+        {"Alt+F", "follow somebody"},
+        {"Alt+A", "work alone"},
+        {"^O", "open file"},
+        {"Alt+S", "save as"},
+        {"Alt+.", "next file"},
+        {"Alt+Z", "suspend"},
+        {"F12", "messages (Alt+M)"},
+        {"Alt+#", "line numbers"},
+        {"Alt+Q", "quit with failure"},
+        {"Esc", "close, cancel"},
     };
+    enum { COUNT = sizeof entries / sizeof *entries, COLUMN_CELLS = 30 };
+    size_t columns = cols < 2 * COLUMN_CELLS ? 1 : (size_t)cols / COLUMN_CELLS;
     panel_clear(panel);
     panel_add(panel, VIEW_LINE_TITLE, "Help. Any key closes this.");
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
-        panel_add(panel, VIEW_LINE_TEXT, "%s", lines[i]);
-    panel_add(panel, VIEW_LINE_DIM,
-              "in file: on disk, in the file.  kept: safe on this machine.  sent: the relay has it.");
+    for (size_t i = 0; i < COUNT; i += columns) {
+        struct buf line = {0};
+        for (size_t k = i; k < COUNT && k < i + columns; k++)
+            buf_addf(&line, "%-6s%-*s", entries[k].keys, COLUMN_CELLS - 6, entries[k].what);
+        while (line.len > 0 && line.data[line.len - 1] == ' ')
+            line.len--;
+        panel_add(panel, VIEW_LINE_TEXT, "%s", buf_string(&line));
+        buf_release(&line);
+    }
+    panel_add(panel, VIEW_LINE_TEXT, "Shift with arrows selects; Ctrl with arrows goes by words; Alt+Up, Alt+Down move lines.");
+    panel_add(panel, VIEW_LINE_DIM, "in file: on disk, in the file. kept: safe on this machine. sent: the relay has it.");
     panel_add(panel, VIEW_LINE_DIM, "Undo takes back only what you typed.");
 }
 
@@ -135,6 +203,7 @@ static void add_person(struct panel *panel, const struct view_peer *peer)
     if (line) {
         line->colour = (int)(peer->colour % VIEW_PEER_COLOURS);
         line->coloured = coloured;
+        line->hang = 3;
     }
     buf_release(&text);
     if (peer->warning)
@@ -151,17 +220,16 @@ void panel_people(struct panel *panel, const struct view_peer *peers, size_t cou
 
 /* ---- links ---- */
 
-/* A link is longer than a narrow window: it goes on in the next line, which whoever reads it back takes for one. */
-enum { LINK_COLS = 72 };
+enum { LINK_HANG = 6 };
 
 static void add_link(struct panel *panel, const char *word, const char *link, bool copied, const char *otherwise)
 {
-    const char *label = word;
     if (!link)
         return;
-    for (size_t len = strlen(link); len > LINK_COLS; len -= LINK_COLS, link += LINK_COLS, label = "")
-        panel_add(panel, VIEW_LINE_TEXT, "%-4s  %.*s", label, LINK_COLS, link);
-    panel_add(panel, VIEW_LINE_TEXT, "%-4s  %s    %s", label, link, copied ? "copied" : otherwise);
+    const char *more = copied ? "    copied" : otherwise;
+    struct view_panel_line *line = panel_take(panel, VIEW_LINE_TEXT, xformat("%-4s  %s%s", word, link, more));
+    if (line)
+        line->hang = LINK_HANG;
 }
 
 void panel_show_links(struct panel *panel, const struct panel_links *links)
@@ -170,7 +238,7 @@ void panel_show_links(struct panel *panel, const struct panel_links *links)
     panel_add(panel, VIEW_LINE_TITLE, "Anyone with a link gets in. No account. The relay %s cannot read it.",
               links->relay);
     add_link(panel, "edit", links->edit, links->edit_copied, "");
-    add_link(panel, "view", links->view, links->view_copied, "F3 again copies this one");
+    add_link(panel, "view", links->view, links->view_copied, links->edit ? "    F3 again copies this one" : "");
     if (links->name)
         panel_add(panel, VIEW_LINE_DIM, "You appear as \"%s\" (from %s; `weft config name`)", links->name,
                   links->name_source);
@@ -184,7 +252,10 @@ void panel_messages(struct panel *panel, const struct panel_message *messages, s
     panel_add(panel, VIEW_LINE_TITLE, count ? "Messages" : "No messages yet");
     for (size_t i = 0; i < count; i++) {
         bool warning = messages[i].kind == VIEW_MESSAGE_WARNING;
-        panel_add(panel, warning ? VIEW_LINE_WARNING : VIEW_LINE_TEXT, "%s  %s", messages[i].time, messages[i].text);
+        struct view_panel_line *line = panel_take(panel, warning ? VIEW_LINE_WARNING : VIEW_LINE_TEXT,
+                                                  xformat("%s  %s", messages[i].time, messages[i].text));
+        if (line)
+            line->hang = MESSAGE_HANG;
     }
 }
 
@@ -192,7 +263,7 @@ void panel_messages(struct panel *panel, const struct panel_message *messages, s
 
 int panel_rows(const struct view_panel *panel, int rows)
 {
-    int most = rows / 2;
+    int most = rows - (rows + 2) / 3;
     size_t count = panel->count - (panel->scroll < panel->count ? panel->scroll : panel->count);
     return count < (size_t)most ? (int)count : most;
 }

@@ -38,15 +38,17 @@ struct panel_message {
 void panel_release(struct panel *panel);
 void panel_clear(struct panel *panel);
 void panel_add(struct panel *panel, enum view_line_kind kind, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Makes more lines of those that are longer than `cols` (at least 1) cells. */
+void panel_wrap(struct panel *panel, int cols);
 struct view_panel panel_view(const struct panel *panel, size_t scroll); /* borrowed from the panel */
 
-/* Each replaces what the panel holds. */
-void panel_help(struct panel *panel);
+/* Each replaces what the panel holds. Help stands in as many columns as `cols` has room for. */
+void panel_help(struct panel *panel, int cols);
 void panel_people(struct panel *panel, const struct view_peer *peers, size_t count);
 void panel_show_links(struct panel *panel, const struct panel_links *links);
 void panel_messages(struct panel *panel, const struct panel_message *messages, size_t count); /* newest last */
 
-/* Rows the panel takes of `rows`: at least half of them stay with the text. */
+/* Rows the panel takes of `rows`: at least a third of them stays with the text. */
 int panel_rows(const struct view_panel *panel, int rows);
 void panel_draw(struct frame *frame, int row, int rows, const struct view_panel *panel);
 

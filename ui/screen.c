@@ -3,13 +3,32 @@
 #include "ui/panel.h"
 #include "ui/status.h"
 
+/* A message leaves half of the window to the text; a prompt, which must be answered, one row. */
+static int bottom_rows(const struct view_model *model, int rows, int cols)
+{
+    int wanted = 1, most = 1;
+    if (model->prompt.label) {
+        wanted = status_prompt_rows(&model->prompt, cols);
+        most = rows - 2;
+    } else if (model->message) {
+        wanted = status_message_rows(model->message, cols);
+        most = rows / 2;
+    }
+    wanted = wanted < most ? wanted : most;
+    return wanted > 1 ? wanted : 1;
+}
+
 struct screen_layout screen_layout(const struct view_model *model, int rows, int cols)
 {
-    struct screen_layout layout = {.message_row = -1, .status_row = -1};
+    struct screen_layout layout = {.message_row = rows - 1, .message_rows = 1, .status_row = -1};
     int text_rows = rows;
     if (rows >= 2)
         layout.status_row = --text_rows;
-    layout.message_row = rows >= SCREEN_ROWS_FULL ? --text_rows : rows - 1;
+    if (rows >= SCREEN_ROWS_FULL) {
+        layout.message_rows = bottom_rows(model, rows, cols > 0 ? cols : 1);
+        text_rows -= layout.message_rows;
+        layout.message_row = text_rows;
+    }
     layout.panel_rows = panel_rows(&model->panel, text_rows);
     text_rows -= layout.panel_rows;
     layout.panel_row = text_rows;
@@ -42,7 +61,7 @@ void screen_draw(struct frame *frame, int rows, int cols, const struct view_mode
     if (layout.status_row >= 0 && !(shared_row && (message || model->prompt.label)))
         status_draw(frame, layout.status_row, &model->status, model->peers, model->peer_count);
     if (model->prompt.label)
-        status_draw_prompt(frame, layout.message_row, &model->prompt);
+        status_draw_prompt(frame, layout.message_row, layout.message_rows, &model->prompt);
     else if (message && (rows > 1 || !shared_row))
-        status_draw_message(frame, layout.message_row, model->message, model->message_kind);
+        status_draw_message(frame, layout.message_row, layout.message_rows, model->message, model->message_kind);
 }

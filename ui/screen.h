@@ -2,8 +2,9 @@
  * screen - a whole frame from what the program knows.
  *
  *     text (view.h), as high as possible
- *     panel, when there is one: at most half of the text's rows, below it
- *     message or prompt: one row, always there from SCREEN_ROWS_FULL rows up, so that the text never jumps
+ *     panel, when there is one: at most two thirds of the text's rows, below it
+ *     message or prompt: one row, always there from SCREEN_ROWS_FULL rows up, so that the text never jumps; more rows for
+ *       one that is longer than the window is wide
  *     status: the last row
  *
  * Windows lower than SCREEN_ROWS_FULL show message and prompt in the status line's place; one row is all text.
@@ -20,7 +21,7 @@ enum { SCREEN_ROWS_FULL = 4 };
 struct screen_layout {
     struct view_area text;
     int panel_row, panel_rows;
-    int message_row; /* of message and prompt; -1: none */
+    int message_row, message_rows; /* of message and prompt */
     int status_row;  /* -1: none */
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "editor/base/unicode.h"
+#include "ui/wrap.h"
 
 enum { NAME_CELLS_MAX = 12, FILE_CELLS_MAX = 200, RTT_SHOWN_MS = 200 };
 /* Where fields begin when there is room; a longer field pushes the next one on. */
@@ -328,11 +329,18 @@ void status_draw(struct frame *frame, int row, const struct view_status *status,
     status_release(&line);
 }
 
-void status_draw_message(struct frame *frame, int row, const char *message, enum view_message_kind kind)
+int status_message_rows(const char *message, int cols)
+{
+    return wrap_rows(bytes_of_string(message), cols);
+}
+
+void status_draw_message(struct frame *frame, int row, int rows, const char *message, enum view_message_kind kind)
 {
     bool warning = kind == VIEW_MESSAGE_WARNING;
     struct style style = {warning ? INK_WARNING : INK_DEFAULT, INK_DEFAULT, warning ? ATTR_BOLD : 0};
-    frame_string(frame, (struct place){row, 0, frame->cols}, message, style);
+    struct bytes rest = bytes_of_string(message);
+    for (int i = 0; i < rows && rest.len > 0; i++)
+        frame_text(frame, (struct place){row + i, 0, frame->cols}, wrap_line(&rest, frame->cols), style);
 }
 
 /* Where to begin in the typed text so that its cursor is in sight. */
@@ -344,20 +352,58 @@ static size_t prompt_from(struct bytes typed, size_t cursor, int room)
     return from < cursor ? from : cursor;
 }
 
-void status_draw_prompt(struct frame *frame, int row, const struct view_prompt *prompt)
+/* How a prompt lies: the label's lines, and what is typed behind the last of them or, with no room there, below. */
+struct prompt_shape {
+    int label_rows, last_cells;
+    bool typed_below;
+};
+
+static struct prompt_shape prompt_shape(const struct view_prompt *prompt, int cols)
 {
-    struct style label = {INK_TITLE, INK_DEFAULT, ATTR_BOLD};
-    struct style text = {INK_DEFAULT, INK_DEFAULT, 0};
+    enum { TYPED_CELLS_MIN = 16 };
+    struct prompt_shape shape = {0};
+    int room = cols / 2 < TYPED_CELLS_MIN ? cols / 2 : TYPED_CELLS_MIN;
+    for (struct bytes rest = bytes_of_string(prompt->label); rest.len > 0; shape.label_rows++)
+        shape.last_cells = text_cells(wrap_line(&rest, cols));
+    shape.typed_below = prompt->typed && shape.last_cells + 1 + room > cols;
+    return shape;
+}
+
+int status_prompt_rows(const struct view_prompt *prompt, int cols)
+{
+    struct prompt_shape shape = prompt_shape(prompt, cols);
+    return shape.label_rows + shape.typed_below;
+}
+
+static void draw_typed(struct frame *frame, struct place place, const struct view_prompt *prompt)
+{
     struct bytes typed = bytes_of_string(prompt->typed ? prompt->typed : "");
     size_t cursor = prompt->cursor < typed.len ? prompt->cursor : typed.len;
-    struct place place = {row, 0, frame->cols};
-    frame_fill(frame, place, text);
-    place.col = frame_string(frame, place, prompt->label, label) + 1;
     int room = frame->cols - place.col;
     size_t from = prompt_from(typed, cursor, room > 0 ? room : 1);
     int before = text_cells(bytes_slice(typed, from, cursor - from));
-    frame_text(frame, place, bytes_slice(typed, from, typed.len - from), text);
-    frame->cursor.row = row;
+    struct style style = {prompt->typed_is_old ? INK_DIM : INK_DEFAULT, INK_DEFAULT, 0};
+    frame_text(frame, place, bytes_slice(typed, from, typed.len - from), style);
+    frame->cursor.row = place.row;
     frame->cursor.col = place.col + before < frame->cols ? place.col + before : frame->cols - 1;
     frame->cursor.visible = true;
+}
+
+void status_draw_prompt(struct frame *frame, int row, int rows, const struct view_prompt *prompt)
+{
+    struct style label = {INK_TITLE, INK_DEFAULT, ATTR_BOLD};
+    struct prompt_shape shape = prompt_shape(prompt, frame->cols);
+    struct bytes rest = bytes_of_string(prompt->label);
+    int hidden = shape.label_rows + shape.typed_below - rows;
+    struct place place = {row - (hidden > 0 ? hidden : 0), 0, frame->cols};
+    for (int i = 0; i < shape.label_rows; i++, place.row++) {
+        struct bytes line = wrap_line(&rest, frame->cols);
+        if (place.row < row)
+            continue;
+        frame_fill(frame, place, label);
+        frame_text(frame, place, line, label);
+    }
+    if (!shape.typed_below)
+        place = (struct place){place.row - 1, shape.last_cells + (shape.last_cells > 0), frame->cols};
+    draw_typed(frame, place, prompt);
 }

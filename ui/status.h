@@ -33,8 +33,14 @@ void status_format(const struct view_status *status, const struct view_peer *pee
 void status_draw(struct frame *frame, int row, const struct view_status *status, const struct view_peer *peers,
                  size_t peer_count);
 
-/* The message above it, and the prompt in its place; the prompt puts the frame's cursor. */
-void status_draw_message(struct frame *frame, int row, const char *message, enum view_message_kind kind);
-void status_draw_prompt(struct frame *frame, int row, const struct view_prompt *prompt);
+/*
+ * The message above it, and the prompt in its place; the prompt puts the frame's cursor. Longer ones than the window is wide
+ * go on in further rows: how many they would like, and drawing from `row` on in the `rows` they got. Of a message that got
+ * too few the beginning is shown (F12 has it whole), of a prompt the end, where the keys that answer it are.
+ */
+int status_message_rows(const char *message, int cols);
+int status_prompt_rows(const struct view_prompt *prompt, int cols);
+void status_draw_message(struct frame *frame, int row, int rows, const char *message, enum view_message_kind kind);
+void status_draw_prompt(struct frame *frame, int row, int rows, const struct view_prompt *prompt);
 
 #endif

@@ -248,6 +248,50 @@ static void a_private_buffer_leaves_nothing(void **state)
     assert_false(stage_exists(stage, "ada.state/weft"));
 }
 
+static void a_narrow_window_shows_every_choice_and_whole_messages(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = stage_weft_sized(stage, "ada", 10, 40, ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_ctrl(vt, 'c');
+    vt_expect_row(vt, 7, "Nothing selected. ^C copies a selection.");
+    vt_expect_row(vt, 8, "To leave: ^Q. To stop a job: Esc.");
+    vt_type(vt, "x");
+    vt_expect_row(vt, 7, "");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[S]ave [K]eep for later [D]iscard Esc");
+    vt_type(vt, "d");
+    assert_int_equal(vt_close(vt), 0);
+    vt = stage_weft_sized(stage, "ada", 10, 40, ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_ctrl(vt, 'c');
+    vt_type(vt, VT_F12);
+    vt_expect_row(vt, 7, "       a job: Esc.");
+    vt_free(vt);
+}
+
+static void finding_again_offers_the_last_words_and_typing_replaces_them(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\ntwo\nthree\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_ctrl(vt, 'f');
+    vt_type(vt, "two" VT_ENTER);
+    vt_expect_cursor(vt, 1, 3);
+    vt_ctrl(vt, 'f');
+    vt_expect(vt, "Find: two");
+    vt_type(vt, "thr" VT_ENTER);
+    vt_expect_cursor(vt, 2, 3);
+    vt_ctrl(vt, 'c');
+    vt_ctrl(vt, 'f');
+    vt_ctrl(vt, 'v');
+    vt_type(vt, "ee");
+    vt_expect(vt, "Find: three");
+    vt_free(vt);
+}
+
 static void every_size_of_window_is_usable(void **state)
 {
     struct stage *stage = *state;
@@ -343,6 +387,8 @@ int main(void)
         TEST(a_change_by_another_program_is_merged_once),
         TEST(a_deleted_file_is_kept_and_written_again),
         TEST(a_private_buffer_leaves_nothing),
+        TEST(a_narrow_window_shows_every_choice_and_whole_messages),
+        TEST(finding_again_offers_the_last_words_and_typing_replaces_them),
         TEST(every_size_of_window_is_usable),
         TEST(what_a_person_gets_wrong_is_said_in_one_sentence),
         TEST(hanging_up_keeps_the_text),

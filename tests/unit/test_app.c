@@ -160,6 +160,32 @@ static enum prompt_answer press(struct prompt *prompt, uint32_t code, unsigned m
     return prompt_key(prompt, (struct key){code, mods}, &choice);
 }
 
+static void a_prompt_offers_the_last_answer_and_a_character_replaces_it(void **state)
+{
+    (void)state;
+    struct prompt prompt = {0};
+    prompt_open_again(&prompt, "Find:", "old words");
+    assert_int_equal(press(&prompt, KEY_ENTER, 0), PROMPT_DONE);
+    assert_string_equal(buf_string(&prompt.typed), "old words");
+    prompt_open_again(&prompt, "Find:", "old words");
+    press(&prompt, 'n', 0);
+    press(&prompt, 'e', 0);
+    assert_string_equal(buf_string(&prompt.typed), "ne");
+    prompt_open_again(&prompt, "Find:", "old words");
+    press(&prompt, 'w', KEY_CTRL);
+    press(&prompt, 'x', 0);
+    assert_string_equal(buf_string(&prompt.typed), "old x");
+    press(&prompt, 'a', KEY_CTRL);
+    press(&prompt, 'k', KEY_CTRL);
+    prompt_paste(&prompt, bytes_of_string("a\nb"));
+    assert_string_equal(buf_string(&prompt.typed), "a b");
+    prompt_open_again(&prompt, "Find:", "old words");
+    prompt_paste(&prompt, bytes_of_string("new"));
+    press(&prompt, KEY_BACKSPACE, 0);
+    assert_string_equal(buf_string(&prompt.typed), "ne");
+    prompt_release(&prompt);
+}
+
 static void a_prompt_edits_its_line(void **state)
 {
     (void)state;
@@ -363,6 +389,7 @@ int main(void)
         cmocka_unit_test(a_mistake_in_the_configuration_is_told_and_the_defaults_hold),
         cmocka_unit_test(numbers_beyond_what_json_can_carry_are_refused),
         cmocka_unit_test(a_prompt_edits_its_line),
+        cmocka_unit_test(a_prompt_offers_the_last_answer_and_a_character_replaces_it),
         cmocka_unit_test(a_question_takes_only_its_letters),
         cmocka_unit_test(no_function_is_reachable_only_by_a_function_key),
         cmocka_unit_test(a_relay_survives_the_way_through_the_index_into_a_link),

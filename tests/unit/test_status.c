@@ -168,16 +168,64 @@ static void a_long_prompt_keeps_its_cursor_in_sight(void **state)
     struct frame frame = {0};
     struct buf out = {0};
     frame_reset(&frame, 1, 16);
-    status_draw_prompt(&frame, 0, &(struct view_prompt){"Find:", "abcdefghijklmnop", 16});
+    status_draw_prompt(&frame, 0, 1, &(struct view_prompt){.label = "Find:", .typed = "abcdefghijklmnop", .cursor = 16});
     frame_print(&frame, &out);
     assert_string_equal(buf_string(&out), "Find: hijklmnop\n");
     assert_int_equal(frame.cursor.col, 15);
     frame_reset(&frame, 1, 16);
     buf_clear(&out);
-    status_draw_prompt(&frame, 0, &(struct view_prompt){"Find:", "ab\x1b", 1});
+    status_draw_prompt(&frame, 0, 1, &(struct view_prompt){.label = "Find:", .typed = "ab\x1b", .cursor = 1});
     frame_print(&frame, &out);
     assert_string_equal(buf_string(&out), "Find: ab^[\n");
     assert_int_equal(frame.cursor.col, 7);
+    buf_release(&out);
+    frame_release(&frame);
+}
+
+static void expect_prompt(int rows, int cols, struct view_prompt prompt, int wanted, const char *expected)
+{
+    struct frame frame = {0};
+    struct buf out = {0};
+    assert_int_equal(status_prompt_rows(&prompt, cols), wanted);
+    frame_reset(&frame, rows, cols);
+    status_draw_prompt(&frame, 0, rows, &prompt);
+    frame_print(&frame, &out);
+    assert_string_equal(buf_string(&out), expected);
+    buf_release(&out);
+    frame_release(&frame);
+}
+
+static void a_prompt_wider_than_the_window_shows_all_its_choices(void **state)
+{
+    (void)state;
+    struct view_prompt quit = {.label = "notes.md has 12 edits not in the file. [S]ave [K]eep for later [D]iscard Esc"};
+    expect_prompt(1, 79, quit, 1, "notes.md has 12 edits not in the file. [S]ave [K]eep for later [D]iscard Esc\n");
+    expect_prompt(2, 40, quit, 2,
+                  "notes.md has 12 edits not in the file.\n"
+                  "[S]ave [K]eep for later [D]iscard Esc\n");
+    /* Too few rows: what was asked goes, the keys stay. */
+    expect_prompt(3, 20, quit, 5,
+                  "file. [S]ave [K]eep\n"
+                  "for later [D]iscard\n"
+                  "Esc\n");
+    struct view_prompt relay = {.label = "Share it at relay (ws://HOST:PORT):", .typed = "wss://x", .cursor = 7};
+    expect_prompt(1, 60, relay, 1, "Share it at relay (ws://HOST:PORT): wss://x\n");
+    expect_prompt(2, 40, relay, 2, "Share it at relay (ws://HOST:PORT):\nwss://x\n");
+    expect_prompt(1, 40, relay, 2, "wss://x\n");
+}
+
+static void a_message_wider_than_the_window_goes_on_below(void **state)
+{
+    (void)state;
+    static const char *const message = "Offline. Type on: all is kept here.";
+    struct frame frame = {0};
+    struct buf out = {0};
+    assert_int_equal(status_message_rows(message, 35), 1);
+    assert_int_equal(status_message_rows(message, 20), 2);
+    frame_reset(&frame, 3, 20);
+    status_draw_message(&frame, 0, 2, message, VIEW_MESSAGE_PLAIN);
+    frame_print(&frame, &out);
+    assert_string_equal(buf_string(&out), "Offline. Type on:\nall is kept here.\n\n");
     buf_release(&out);
     frame_release(&frame);
 }
@@ -197,6 +245,8 @@ int main(void)
         cmocka_unit_test(a_hostile_name_stays_a_name),
         cmocka_unit_test(every_width_fits),
         cmocka_unit_test(a_long_prompt_keeps_its_cursor_in_sight),
+        cmocka_unit_test(a_prompt_wider_than_the_window_shows_all_its_choices),
+        cmocka_unit_test(a_message_wider_than_the_window_goes_on_below),
     };
     return RUN_TESTS("status", tests);
 }

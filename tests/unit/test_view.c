@@ -432,6 +432,69 @@ static void a_screen_has_text_panel_message_and_status(void **state)
     buf_release(&out);
 }
 
+static void expect_panel(struct panel *panel, int cols, const char *expected)
+{
+    struct frame frame = {0};
+    struct buf out = {0};
+    panel_wrap(panel, cols);
+    struct view_panel view = panel_view(panel, 0);
+    frame_reset(&frame, (int)panel->count, cols);
+    panel_draw(&frame, 0, (int)panel->count, &view);
+    frame_print(&frame, &out);
+    assert_string_equal(buf_string(&out), expected);
+    buf_release(&out);
+    frame_release(&frame);
+}
+
+static void a_panel_shows_its_long_lines_whole(void **state)
+{
+    (void)state;
+    struct panel panel = {0};
+    struct panel_links links = {.relay = "relay.example", .name = "Ada L.", .name_source = "git config",
+                                .edit = "weft://relay.example/Wg8AHwLLYh5NrKIL2ROh7w#w.GgF9egRu1l0apVJqqQ00iQ.7Vr3",
+                                .edit_copied = true};
+    struct panel_message message = {"14:02", "Another program changed notes.md: +120 -80 lines merged.", 0};
+    panel_show_links(&panel, &links);
+    expect_panel(&panel, 40, "Anyone with a link gets in. No account.\n"
+                             "The relay relay.example cannot read it.\n"
+                             "edit  weft://relay.example/Wg8AHwLLYh5Nr\n"
+                             "      KIL2ROh7w#w.GgF9egRu1l0apVJqqQ00iQ\n"
+                             "      .7Vr3    copied\n"
+                             "You appear as \"Ada L.\" (from git config;\n"
+                             "`weft config name`)\n");
+    panel_messages(&panel, &message, 1);
+    expect_panel(&panel, 40, "Messages\n"
+                             "14:02  Another program changed notes.md:\n"
+                             "       +120 -80 lines merged.\n");
+    panel_help(&panel, 80);
+    for (int cols = 1; cols < 80; cols++) {
+        panel_wrap(&panel, cols);
+        for (size_t i = 0; i < panel.count; i++)
+            assert_true(text_cells(bytes_of_string(panel.lines[i].text)) <= cols);
+    }
+    panel_release(&panel);
+}
+
+static void a_long_prompt_takes_rows_from_the_text(void **state)
+{
+    (void)state;
+    struct view_model model = {.prompt.label = "a has 12 edits not in the file. [S]ave [K]eep for later Esc",
+                               .text = {.tab_width = 8}};
+    struct frame frame = {0};
+    struct buf out = {0};
+    model.text.rope = rope_from_bytes(bytes_of_string("one\ntwo\nthree\nfour"));
+    model.status = (struct view_status){.file = "a", .line = 1, .column = 1};
+    screen_draw(&frame, 6, 32, &model);
+    frame_print(&frame, &out);
+    assert_string_equal(buf_string(&out), "one\ntwo\nthree\na has 12 edits not in the file.\n"
+                                          "[S]ave [K]eep for later Esc\na +  keeping         Ln 1, Col 1\n");
+    assert_int_equal(screen_layout(&model, 6, 32).text.rows, 3);
+    assert_int_equal(screen_layout(&model, 5, 10).text.rows, 1);
+    rope_free((struct rope *)model.text.rope);
+    buf_release(&out);
+    frame_release(&frame);
+}
+
 static void small_windows_show_what_matters_most(void **state)
 {
     (void)state;
@@ -523,6 +586,8 @@ int main(void)
         cmocka_unit_test(a_line_without_end_is_seen_at_any_place),
         cmocka_unit_test(any_bytes_are_safe_to_draw),
         cmocka_unit_test(a_screen_has_text_panel_message_and_status),
+        cmocka_unit_test(a_panel_shows_its_long_lines_whole),
+        cmocka_unit_test(a_long_prompt_takes_rows_from_the_text),
         cmocka_unit_test(small_windows_show_what_matters_most),
         cmocka_unit_test(the_quick_road_measures_as_the_slow_one_does),
         cmocka_unit_test(drawing_over_half_a_wide_character_blanks_the_other_half),
