@@ -139,17 +139,37 @@ bool addresses_of_entry(const struct doc_entry *entry, bool insecure, struct add
     return true;
 }
 
+static void keep_pin(struct doc_entry *entry, const struct relay_pin *pin)
+{
+    char hex[2 * sizeof pin->bytes + 1];
+    id_hex(pin->bytes, sizeof pin->bytes, hex);
+    free(entry->relay_flags);
+    entry->relay_flags = xformat(PIN_FLAG "%s", hex);
+}
+
 void addresses_keep_link(struct doc_entry *entry, const struct share_link *link)
 {
     free(entry->relay);
     free(entry->relay_flags);
     entry->relay = write_place(link);
     entry->relay_flags = NULL;
-    if (link->pinned) {
-        char hex[2 * sizeof link->pin.bytes + 1];
-        id_hex(link->pin.bytes, sizeof link->pin.bytes, hex);
-        entry->relay_flags = xformat(PIN_FLAG "%s", hex);
-    }
+    if (link->pinned)
+        keep_pin(entry, &link->pin);
+}
+
+bool addresses_want_pin(const struct doc_entry *entry, bool insecure)
+{
+    struct share_link place = {0};
+    struct error err = {0};
+    return insecure && place_of_entry(entry, &place, &err) && !place.pinned &&
+           (place.tls || share_link_needs_insecure(&place));
+}
+
+void addresses_keep_pin(struct doc_entry *entry, const struct sign_public *relay_key)
+{
+    struct relay_pin pin;
+    share_link_pin_of(relay_key, &pin);
+    keep_pin(entry, &pin);
 }
 
 char *addresses_link(const struct doc_entry *entry, enum access access)

@@ -31,6 +31,12 @@ MUST_USE bool addresses_parse(const char *text, bool insecure, struct addresses 
 MUST_USE bool addresses_of_entry(const struct doc_entry *entry, bool insecure, struct addresses *out, struct error *err);
 /* The entry's relay and flags become the link's. */
 void addresses_keep_link(struct doc_entry *entry, const struct share_link *link);
+/*
+ * Whether links of this document need the relay's key and do not have it: nobody vouches for the relay, the person said
+ * `insecure`. addresses_keep_pin() remembers it.
+ */
+bool addresses_want_pin(const struct doc_entry *entry, bool insecure);
+void addresses_keep_pin(struct doc_entry *entry, const struct sign_public *relay_key);
 /* A share link to the entry's document with at most the entry's own access. Heap string with a secret. */
 char *addresses_link(const struct doc_entry *entry, enum access access);
 /* "relay.example", for sentences: the first host, with its port where it is unusual. Heap string. */

@@ -477,17 +477,25 @@ void replica_catch_up(struct replica *replica)
     replica_read_rows(replica);
 }
 
-void replica_put_name(struct replica *replica)
+bool replica_put_entry(struct replica *replica, struct error *err)
 {
     struct doc_index *index;
     struct doc_id other;
+    if (replica->is_private)
+        return true;
+    if (!replica_open_index(replica, DOC_INDEX_CREATE, &index, err))
+        return false;
+    bool good = doc_index_put(index, &replica->entry, &other, err) != DOC_INDEX_FAILED;
+    doc_index_close(index);
+    return good;
+}
+
+void replica_put_name(struct replica *replica)
+{
     struct error err = {0};
     replica_give_founding(replica);
-    if (replica->is_private || !replica_open_index(replica, DOC_INDEX_CREATE, &index, &err))
-        return;
-    if (doc_index_put(index, &replica->entry, &other, &err) == DOC_INDEX_FAILED)
+    if (!replica_put_entry(replica, &err))
         replica_say(replica, "The name of this document is not kept: %s", err.text);
-    doc_index_close(index);
 }
 
 void replica_forget(struct replica *replica)

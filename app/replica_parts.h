@@ -193,6 +193,8 @@ journal_run_fn replica_nothing;
 void replica_forget(struct replica *replica);
 /* Keeps the entry's name and genesis in index and journal. */
 void replica_put_name(struct replica *replica);
+/* The index gets the entry as it is now. */
+MUST_USE bool replica_put_entry(struct replica *replica, struct error *err);
 
 /* replica_writing.c */
 /*

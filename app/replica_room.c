@@ -318,6 +318,17 @@ static void begin_shared_document(struct replica *replica, const char *relay)
     neighbours_open(replica);
 }
 
+/* Where nobody vouches for the relay, its key goes into the links: it is worth a moment's wait. */
+static void wait_for_pin(struct replica *replica)
+{
+    enum { PIN_WAIT_MS = 3000, STEP_MS = 50 };
+    uint64_t until_ms = net_now_ms() + PIN_WAIT_MS;
+    while (replica->net && addresses_want_pin(&replica->entry, replica->insecure) && net_now_ms() < until_ms)
+        replica_wait(replica, STEP_MS);
+    if (addresses_want_pin(&replica->entry, replica->insecure))
+        replica_say(replica, "The relay does not answer yet: links made now do not name its key, and guests need --insecure.");
+}
+
 bool replica_share(struct replica *replica, const char *relay, struct error *err)
 {
     struct addresses checked;
@@ -333,7 +344,10 @@ bool replica_share(struct replica *replica, const char *relay, struct error *err
         return false;
     begin_shared_document(replica, written);
     free(written);
-    return replica_go_online(replica, err);
+    if (!replica_go_online(replica, err))
+        return false;
+    wait_for_pin(replica);
+    return true;
 }
 
 bool replica_unshare(struct replica *replica, bool close_for_all, struct error *err)
@@ -762,11 +776,24 @@ static void say_back(struct replica *replica)
     replica->sent_edits = 0;
 }
 
+/* Trusted when it is first used, as the person asked for; from then on no other will do. */
+static void keep_pin(struct replica *replica, const struct session_status *status)
+{
+    struct error err = {0};
+    if (!status->relay_proved || status->state != SESSION_ONLINE || replica->entry.role != DOC_HOST ||
+        !addresses_want_pin(&replica->entry, replica->insecure))
+        return;
+    addresses_keep_pin(&replica->entry, &status->relay_key);
+    if (!replica_put_entry(replica, &err))
+        replica_say(replica, "The relay's key cannot be remembered: %s", err.text);
+}
+
 static void take_status(struct replica *replica, const struct session_status *status, uint64_t now_ms)
 {
     enum session_state before = replica->net_status.state;
     unsigned refused_before = replica->net_status.refuse_code;
     replica->net_status = *status;
+    keep_pin(replica, status);
     if (status->state == SESSION_OFFLINE)
         say_offline(replica, status);
     if (replica->was_away && status->unacked_edits > replica->sent_edits)
@@ -775,8 +802,9 @@ static void take_status(struct replica *replica, const struct session_status *st
     replica->was_online |= settled;
     if (settled && replica->was_away && !replica->back_ms)
         replica->back_ms = now_ms + BACK_MS;
-    if (status->state == SESSION_REFUSED && (before != SESSION_REFUSED || status->refuse_code != refused_before))
-        replica_say(replica, "%s Your edits are kept.", status->why.text);
+    bool newly = before != SESSION_REFUSED || status->refuse_code != refused_before;
+    if (status->state == SESSION_REFUSED && !replica->joining && newly)
+        replica_say(replica, "%s. Your edits are kept.", status->why.text);
     replica_touch(replica);
 }
 

@@ -276,6 +276,7 @@ void session_connected(struct session *session, const struct digest *certificate
     session->heard_ms = session->ping_ms = now_ms;
     session->waiting_since_ms = now_ms;
     session->refuse_code = 0;
+    session->relay_proved = false;
     session->vouched = certificate == NULL;
     session->seen_certificate = certificate ? *certificate : (struct digest){{0}};
     session_knock(session);
@@ -420,6 +421,8 @@ void session_status(const struct session *session, uint64_t now_ms, struct sessi
         .peers = session->peer_count,
         .refuse_code = session->refuse_code,
         .retry_ms = session->retry_ms,
+        .relay_proved = session->relay_proved,
+        .relay_key = session->handshake.relay_key,
         .why = session->why,
     };
     base_status(session, &counts, out);

@@ -185,6 +185,8 @@ struct session_status {
     unsigned peers;            /* connections in the document, this one included; 0 when unknown */
     unsigned refuse_code;      /* enum refuse_code, or 0 */
     uint64_t retry_ms;         /* with SESSION_REFUSED: not before this much time has passed; 0: no word */
+    bool relay_proved;         /* relay_key is that of the relay of the present connection, or of the newest one */
+    struct sign_public relay_key;
     struct error why;          /* why it is not online, one sentence; empty when it is */
 };
 void session_status(const struct session *session, uint64_t now_ms, struct session_status *out);

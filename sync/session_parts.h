@@ -55,6 +55,7 @@ struct session {
     struct agent_numbers numbers_in, numbers_out;
     struct out_queue out;
     struct handshake handshake;
+    bool relay_proved;              /* that it holds handshake.relay_key */
     bool vouched;                   /* an authority vouches for the relay's certificate, or there is none */
     struct digest seen_certificate; /* else: what the link saw of it */
     uint64_t seed, knocks;          /* for the nonces: one a connection */

@@ -134,6 +134,7 @@ static void take_challenge(struct session *session, const struct message *messag
         session_refuse(session, REFUSE_AUTH, &err, now_ms);
         return;
     }
+    session->relay_proved = true;
     session->talk = TALK_WELCOME;
     send_hello(session);
     send_resume(session);

@@ -15,6 +15,7 @@
 #include "app/target.h"
 #include "app/verbs.h"
 #include "app/worker.h"
+#include "editor/base/xalloc.h"
 
 /* --- the command line --- */
 
@@ -375,12 +376,41 @@ static void jobs_run_elsewhere_and_are_done_here(void **state)
     worker_free(worker);
 }
 
+static void only_a_relay_nobody_vouches_for_is_pinned(void **state)
+{
+    static const struct {
+        const char *relay;
+        bool insecure, wants;
+    } cases[] = {
+        {"wss://relay.example", false, false}, {"wss://relay.example", true, true},
+        {"ws://relay.example:7717", true, true}, {"ws://127.0.0.1:7717", true, false},
+        {"ws://192.168.1.20:7717", true, false},
+    };
+    (void)state;
+    struct sign_public key = {{7}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct doc_entry entry = {.relay = xstrdup(cases[i].relay)};
+        struct addresses addresses;
+        struct error err = {0};
+        assert_int_equal(addresses_want_pin(&entry, cases[i].insecure), cases[i].wants);
+        if (cases[i].wants) { /* and then nobody has to be insecure any more */
+            addresses_keep_pin(&entry, &key);
+            assert_false(addresses_want_pin(&entry, true));
+            assert_true(addresses_of_entry(&entry, false, &addresses, &err));
+            assert_true(addresses.pinned);
+            assert_int_equal(addresses.items[0].insecure, addresses.items[0].scheme == LINK_TLS);
+        }
+        doc_entry_release(&entry);
+    }
+}
+
 int main(void)
 {
     struct error err = {0};
     if (!crypto_start(&err))
         return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_a_relay_nobody_vouches_for_is_pinned),
         cmocka_unit_test(options_and_arguments_come_in_any_order),
         cmocka_unit_test(a_wrong_option_is_named_with_what_there_is),
         cmocka_unit_test(a_mistyped_verb_is_recognised_and_a_file_is_not),
