@@ -6,7 +6,11 @@
 #include "editor/base/xalloc.h"
 #include "sync/relay/relay_parts.h"
 
-enum { PURGE_MS = 60 * 1000 };
+enum {
+    PURGE_MS = 60 * 1000,
+    PACKS_PURGE_MS = 60 * 1000,
+    PACK_AGE_S = 24 * 3600, /* after that nobody is waited for any more */
+};
 
 struct relay *relay_new(const struct relay_options *options, struct store *store, const struct relay_port *port)
 {
@@ -146,6 +150,40 @@ static void connection_tick(struct relay_connection *connection)
         relay_connection_pace(connection);
 }
 
+static struct relay_document *document_by_key(struct relay *relay, uint64_t key)
+{
+    for (size_t i = 0; i < DOCUMENT_SLOTS; i++)
+        for (struct relay_document *document = relay->slots[i]; document; document = document->next)
+            if (document->state == DOCUMENT_READY && document->key == key)
+                return document;
+    return NULL;
+}
+
+static void on_purged(void *self, uint64_t tag, const struct store_reply *reply)
+{
+    struct relay *relay = self;
+    (void)tag;
+    for (size_t i = 0; i < reply->freed_count; i++) {
+        struct relay_document *document = document_by_key(relay, reply->freed[i].key);
+        if (document)
+            document->bytes -= reply->freed[i].bytes;
+    }
+    if (reply->freed_count == STORE_PURGE_PACKS)
+        relay->packs_purged_ms = 0; /* there may be more */
+}
+
+void relay_purge(struct relay *relay, const struct store_purge *purge)
+{
+    store_purge(relay->store, purge, (struct store_done){.call = on_purged, .self = relay});
+}
+
+static void purge_old_packs(struct relay *relay)
+{
+    relay->packs_purged_ms = relay->now_ms;
+    if (relay->wall_s > PACK_AGE_S)
+        relay_purge(relay, &(struct store_purge){.place = INT64_MAX, .before_s = relay->wall_s - PACK_AGE_S});
+}
+
 void relay_tick(struct relay *relay, uint64_t now_ms, uint64_t wall_s)
 {
     relay->now_ms = now_ms;
@@ -159,6 +197,8 @@ void relay_tick(struct relay *relay, uint64_t now_ms, uint64_t wall_s)
         relay->purged_ms = now_ms;
         addresses_purge(&relay->addresses, now_ms);
     }
+    if (now_ms >= relay->packs_purged_ms + PACKS_PURGE_MS)
+        purge_old_packs(relay);
 }
 
 /* --- the store's answers --- */

@@ -162,6 +162,16 @@ void relay_feed_run(struct relay_connection *connection)
 
 /* --- RESUME --- */
 
+/* Whoever resumes behind a pack has compared it with what it stands in for. */
+static void acknowledge_packs(const struct relay_connection *connection, uint64_t place)
+{
+    struct store_purge purge = {.key = connection->document->key,
+                                .place = place,
+                                .before_s = INT64_MAX,
+                                .not_by = connection->device_key};
+    relay_purge(connection->relay, &purge);
+}
+
 static void place_known(struct relay_connection *connection, uint64_t place, struct bytes stored)
 {
     struct digest hash;
@@ -170,6 +180,7 @@ static void place_known(struct relay_connection *connection, uint64_t place, str
         return;
     connection->by_vector = false;
     connection->cursor = place;
+    acknowledge_packs(connection, place);
 }
 
 static void on_place_read(void *self, uint64_t tag, const struct store_reply *reply)

@@ -153,11 +153,15 @@ struct relay {
     struct addresses addresses;
     struct relay_connection *acks_due;
     struct relay_document *documents_due;
-    uint64_t next_id, now_ms, wall_s, purged_ms;
+    uint64_t next_id, now_ms, wall_s, purged_ms, packs_purged_ms;
     size_t held;
     bool stopping;
     struct relay_counts counts;
 };
+
+/* --- relay.c --- */
+/* Rows that packs stand in for go; what that gives back is counted. */
+void relay_purge(struct relay *relay, const struct store_purge *purge);
 
 /* --- relay_connection.c --- */
 /* Sends a message to one connection. */

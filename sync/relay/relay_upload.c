@@ -171,7 +171,10 @@ static void append(const struct upload_item *item, struct relay_agent *agent, bo
     store_append(relay->store, &question, (struct store_done){.call = on_appended, .self = arrival});
 }
 
-/* It is here already, or should be: the store compares, and answers after what it may still be writing. */
+/*
+ * It is here already, or should be: the store compares, and answers after what it may still be writing. Whoever offers
+ * another's record again although it is here may have found that a pack says something else: then it stays.
+ */
 static void look_up(const struct upload_item *item, uint64_t agent_number)
 {
     struct digest hash;
@@ -179,8 +182,11 @@ static void look_up(const struct upload_item *item, uint64_t agent_number)
     struct relay *relay = item->connection->relay;
     struct relay_document *document = item->connection->document;
     record_hash(item->record.whole, &hash);
-    store_lookup(relay->store, document->key, &row, &hash,
-                 (struct store_done){.call = on_looked_up, .self = arrival_new(item)});
+    struct store_done done = {.call = on_looked_up, .self = arrival_new(item)};
+    if (item->reoffered && row.kind == RECORD_EVENTS)
+        store_unpack(relay->store, document->key, &row, &hash, done);
+    else
+        store_lookup(relay->store, document->key, &row, &hash, done);
 }
 
 /* --- checks --- */
@@ -191,7 +197,8 @@ static bool has_room(const struct upload_item *item)
     const struct relay *relay = item->connection->relay;
     const struct relay_document *document = item->connection->document;
     uint64_t most = relay->limits.document_log_bytes;
-    bool needed = item->record.kind == RECORD_EVENTS || item->record.kind == RECORD_MEMBER;
+    bool needed = item->record.kind == RECORD_EVENTS || item->record.kind == RECORD_MEMBER ||
+                  item->record.kind == RECORD_PACK; /* which makes room, a little later */
     if (!needed)
         most = most / 5 * 4;
     if (document->bytes > most || item->record.whole.len > most - document->bytes) {
@@ -262,6 +269,34 @@ static void take_events(const struct upload_item *item)
     if (!has_room(item))
         return;
     agent->is.next_seq = end;
+    relay_feed_note_own(connection, agent->is.number, end);
+    append(item, agent, false);
+}
+
+/*
+ * A pack repeats what is here (and may go on beyond it, where this log has lost its tail). It gets a place of its own;
+ * which rows it stands in for is for the store to see. The same pack once more is harmless: it stands in for the first.
+ */
+static void take_pack(const struct upload_item *item)
+{
+    const struct record *record = &item->record;
+    struct relay_connection *connection = item->connection;
+    struct relay_agent *agent = agents_find(&connection->document->agents, &record->agent);
+    if (!agent_may(item, agent))
+        return;
+    uint64_t end = record->seq0 + record->count;
+    if (item->reoffered && end <= agent->is.next_seq) {
+        look_up(item, agent->is.number);
+        return;
+    }
+    if (record->seq0 > agent->is.next_seq) {
+        reject(item, REFUSE_ORDER, "an agent's records follow one another");
+        return;
+    }
+    if (!has_room(item))
+        return;
+    if (end > agent->is.next_seq)
+        agent->is.next_seq = end;
     relay_feed_note_own(connection, agent->is.number, end);
     append(item, agent, false);
 }
@@ -381,10 +416,12 @@ static void take(struct upload_item *item, struct bytes stored)
     case RECORD_BASE:
         take_base(item);
         return;
+    case RECORD_PACK:
+        take_pack(item);
+        return;
     case RECORD_GENESIS:
         reject(item, REFUSE_ORDER, "a document begins once");
         return;
-    case RECORD_PACK:
     case RECORD_EPOCH:
     case RECORD_CHECKPOINT:
     case RECORD_CHAT:

@@ -28,7 +28,14 @@
 
 struct store;
 
-enum { LOG_ID_BYTES = 16 };
+enum {
+    LOG_ID_BYTES = 16,
+    /* A pack stands in for rows only this near in front of it: who reads past their holes has to remember what builds
+       on them until it comes, and takes no more than that (INBOX_EARLY_*_MAX). */
+    STORE_PACK_SPAN_BYTES = 1 << 20,
+    STORE_PACK_SPAN_PLACES = 16384,
+    STORE_PURGE_PACKS = 256, /* in one store_purge() */
+};
 
 struct log_id {
     unsigned char bytes[LOG_ID_BYTES];
@@ -74,6 +81,12 @@ struct store_document {
     size_t agent_count;
 };
 
+/* What a purge took out of a document. */
+struct store_freed {
+    uint64_t key;
+    uint64_t bytes;
+};
+
 struct store_reply {
     enum store_result result;
     struct error err;               /* when it is neither OK nor an expected outcome */
@@ -81,6 +94,8 @@ struct store_reply {
     struct store_document document; /* store_load */
     const struct store_row *rows;   /* store_read */
     size_t row_count;
+    const struct store_freed *freed; /* store_purge */
+    size_t freed_count;
 };
 
 /* How an answer finds its way back. `tag` is the caller's. */
@@ -116,6 +131,10 @@ struct store_append {
     struct store_row row;             /* row.place: the head at load plus one, and so on; numbers below 2^63 */
     const struct store_agent *member; /* with a MEMBER record: the agent it introduces or renews; else NULL */
 };
+/*
+ * A row of kind PACK repeats rows of its agent. If it covers whole ones, without a hole, and they are near enough, they
+ * are marked as packed in the same transaction, and a later store_purge() removes them; else it is a row like any other.
+ */
 void store_append(struct store *store, const struct store_append *append, struct store_done done);
 /*
  * What is there of an agent's range: STORE_EXISTS (the same bytes by record_hash()), STORE_OTHER (the same seq0 and
@@ -123,6 +142,20 @@ void store_append(struct store *store, const struct store_append *append, struct
  */
 void store_lookup(struct store *store, uint64_t key, const struct store_row *row, const struct digest *hash,
                   struct store_done done);
+/* The same; and a row that is there and was marked as packed stays for good: somebody says the pack is not the same. */
+void store_unpack(struct store *store, uint64_t key, const struct store_row *row, const struct digest *hash,
+                  struct store_done done);
+struct store_purge {
+    uint64_t key;              /* 0: in every document */
+    uint64_t place;            /* of packs up to here */
+    uint64_t before_s;         /* and appended before this */
+    struct sign_public not_by; /* and not by agents of this device; zeros: by any */
+};
+/*
+ * Removes the rows that such packs stand in for, STORE_PURGE_PACKS packs at a time; reply->freed says what it gave (full:
+ * there may be more). Places are not given again.
+ */
+void store_purge(struct store *store, const struct store_purge *purge, struct store_done done);
 /* Rows after a place, in order: as many as fit into bytes_max, but at least one when there is one. */
 void store_read(struct store *store, uint64_t key, uint64_t after, size_t bytes_max, struct store_done done);
 /* Forgets the log and remembers that it was closed. */

@@ -11,6 +11,7 @@
 #include "editor/base/xalloc.h"
 #include "sync/db.h"
 #include "sync/record.h"
+#include "sync/relay/store_packs.h"
 
 enum {
     STORE_APPLICATION_ID = 0x77667472, /* "wftr" */
@@ -21,8 +22,8 @@ enum {
 /*
  * documents.head and records' primary key are the fence: an append names the place it expects to get, and one of the
  * two refuses when somebody else gave that place. An agent's number is its index in the document, so that a record's
- * row needs no second copy of the 16 bytes inside its body. packed_by is reserved: the place of the pack that repeats a
- * row.
+ * row needs no second copy of the 16 bytes inside its body. packed_by is the place of the pack that repeats a row; packs
+ * holds those that rows are still marked with.
  */
 static const char *const store_schema[] = {
     "CREATE TABLE documents (id INTEGER PRIMARY KEY, doc BLOB NOT NULL UNIQUE, log BLOB NOT NULL,"
@@ -35,6 +36,9 @@ static const char *const store_schema[] = {
     "CREATE TABLE agents (document INTEGER NOT NULL, number INTEGER NOT NULL, agent BLOB NOT NULL,"
     " next_seq INTEGER NOT NULL, device_key BLOB NOT NULL, grant_expiry INTEGER NOT NULL,"
     " member_hash BLOB NOT NULL, PRIMARY KEY (document, number)) WITHOUT ROWID;",
+    "CREATE TABLE packs (document INTEGER NOT NULL, place INTEGER NOT NULL, agent INTEGER NOT NULL,"
+    " time INTEGER NOT NULL, PRIMARY KEY (document, place)) WITHOUT ROWID;"
+    "CREATE INDEX records_packed ON records (document, packed_by) WHERE packed_by IS NOT NULL;",
 };
 
 static const struct db_options store_db_options = {
@@ -47,7 +51,7 @@ static const struct db_options store_db_options = {
     .busy_ms = STORE_BUSY_MS,
 };
 
-enum job_kind { JOB_FIND, JOB_CREATE, JOB_LOAD, JOB_APPEND, JOB_LOOKUP, JOB_READ, JOB_REMOVE };
+enum job_kind { JOB_FIND, JOB_CREATE, JOB_LOAD, JOB_APPEND, JOB_LOOKUP, JOB_UNPACK, JOB_READ, JOB_REMOVE, JOB_PURGE };
 
 /* One call: the question, then (owned by it too) the answer. */
 struct job {
@@ -67,6 +71,8 @@ struct job {
     struct store_agent *agents;
     struct store_row *rows;
     size_t *row_ends; /* rows point into body only when it no longer grows */
+    struct store_purge purge;
+    struct store_freed *freed;
 };
 
 struct job_list {
@@ -131,6 +137,7 @@ static void job_free(struct job *job)
     free(job->agents);
     free(job->rows);
     free(job->row_ends);
+    free(job->freed);
     free(job);
 }
 
@@ -322,7 +329,8 @@ static bool put_member(struct store *store, uint64_t key, const struct store_age
 
 static bool advance_agent(struct store *store, const struct store_append *append, struct error *err)
 {
-    struct db_stmt *stmt = db_use(store->db, "UPDATE agents SET next_seq = ? WHERE document = ? AND number = ?");
+    struct db_stmt *stmt = db_use(store->db, "UPDATE agents SET next_seq = max(next_seq, ?) WHERE document = ?"
+                                             " AND number = ?");
     db_bind_u64(stmt, 1, append->row.seq0 + append->row.count);
     db_bind_u64(stmt, 2, append->key);
     db_bind_u64(stmt, 3, append->row.agent_number);
@@ -342,6 +350,8 @@ static bool run_append(struct store *store, struct job *job)
         return job_fail(job, &err);
     if (append->member && !put_member(store, append->key, append->member, &err))
         return job_fail(job, &err);
+    if (append->row.kind == RECORD_PACK && !store_packs_mark(store->db, append, &err))
+        return job_fail(job, &err);
     if (append->row.count > 0 && !advance_agent(store, append, &err))
         return job_fail(job, &err);
     store->working.bytes += append->row.stored.len;
@@ -354,21 +364,40 @@ static bool run_lookup(struct store *store, struct job *job)
     const struct store_row *wanted = &job->append.row;
     enum store_result result = STORE_MISSING;
     enum db_stepped stepped;
+    uint64_t place = 0;
     struct db_stmt *stmt =
-        db_use(store->db, "SELECT count, body FROM records WHERE document = ? AND agent = ? AND seq0 = ?");
+        db_use(store->db, "SELECT place, kind, count, body FROM records WHERE document = ? AND agent = ? AND seq0 = ?");
     db_bind_u64(stmt, 1, job->append.key);
     db_bind_u64(stmt, 2, wanted->agent_number);
     db_bind_u64(stmt, 3, wanted->seq0);
     while (result != STORE_EXISTS && (stepped = db_step(stmt, &err)) == DB_ROW) {
         struct digest hash;
-        record_hash(db_column_bytes(stmt, 1), &hash);
+        place = db_column_u64(stmt, 0);
+        record_hash(db_column_bytes(stmt, 3), &hash);
         if (digest_equal(&hash, &job->hash))
             result = STORE_EXISTS;
-        else if (wanted->count > 0 && db_column_u64(stmt, 0) == wanted->count)
+        else if (wanted->count > 0 && db_column_u64(stmt, 1) == wanted->kind && db_column_u64(stmt, 2) == wanted->count)
             result = STORE_OTHER;
     }
     db_end(stmt);
-    return stepped == DB_FAILED ? job_fail(job, &err) : job_end(job, result);
+    bool good = stepped != DB_FAILED;
+    if (good && job->kind == JOB_UNPACK && result == STORE_EXISTS)
+        good = store_packs_keep(store->db, job->append.key, place, &err);
+    return good ? job_end(job, result) : job_fail(job, &err);
+}
+
+static bool run_purge(struct store *store, struct job *job)
+{
+    struct error err = {0};
+    size_t count = 0;
+    job->freed = xcalloc(STORE_PURGE_PACKS, sizeof *job->freed);
+    if (!store_packs_purge(store->db, &job->purge, job->freed, &count, &err))
+        return job_fail(job, &err);
+    for (size_t i = 0; i < count; i++)
+        store->working.bytes -= job->freed[i].bytes;
+    job->reply.freed = job->freed;
+    job->reply.freed_count = count;
+    return job_end(job, STORE_OK);
 }
 
 static void take_row(struct job *job, struct db_stmt *stmt, size_t *cap)
@@ -452,6 +481,7 @@ static bool run_remove(struct store *store, struct job *job)
     bool done = remove_rows(store, "UPDATE documents SET removed = 1, head = 0, bytes = 0 WHERE id = ?", id, &err) &&
                 remove_rows(store, "DELETE FROM records WHERE document = ?", id, &err) &&
                 remove_rows(store, "DELETE FROM agents WHERE document = ?", id, &err) &&
+                remove_rows(store, "DELETE FROM packs WHERE document = ?", id, &err) &&
                 read_totals(store->db, &store->working, &err);
     return done ? job_end(job, STORE_OK) : job_fail(job, &err);
 }
@@ -468,11 +498,14 @@ static bool job_run(struct store *store, struct job *job)
     case JOB_APPEND:
         return run_append(store, job);
     case JOB_LOOKUP:
+    case JOB_UNPACK:
         return run_lookup(store, job);
     case JOB_READ:
         return run_read(store, job);
     case JOB_REMOVE:
         return run_remove(store, job);
+    case JOB_PURGE:
+        return run_purge(store, job);
     }
     return false;
 }
@@ -481,7 +514,8 @@ static bool job_run(struct store *store, struct job *job)
 
 static bool job_writes(const struct job *job)
 {
-    return job->kind == JOB_CREATE || job->kind == JOB_APPEND || job->kind == JOB_REMOVE;
+    return job->kind == JOB_CREATE || job->kind == JOB_APPEND || job->kind == JOB_REMOVE || job->kind == JOB_UNPACK ||
+           job->kind == JOB_PURGE;
 }
 
 static bool list_writes(const struct job_list *list)
@@ -695,14 +729,33 @@ void store_append(struct store *store, const struct store_append *append, struct
     ask(store, job);
 }
 
-void store_lookup(struct store *store, uint64_t key, const struct store_row *row, const struct digest *hash,
-                  struct store_done done)
+static void ask_for_row(struct store *store, enum job_kind kind, uint64_t key, const struct store_row *row,
+                        const struct digest *hash, struct store_done done)
 {
-    struct job *job = job_new(JOB_LOOKUP, NULL, done);
+    struct job *job = job_new(kind, NULL, done);
     job->append.key = key;
     job->append.row = *row;
     job->append.row.stored = (struct bytes){0};
     job->hash = *hash;
+    ask(store, job);
+}
+
+void store_lookup(struct store *store, uint64_t key, const struct store_row *row, const struct digest *hash,
+                  struct store_done done)
+{
+    ask_for_row(store, JOB_LOOKUP, key, row, hash, done);
+}
+
+void store_unpack(struct store *store, uint64_t key, const struct store_row *row, const struct digest *hash,
+                  struct store_done done)
+{
+    ask_for_row(store, JOB_UNPACK, key, row, hash, done);
+}
+
+void store_purge(struct store *store, const struct store_purge *purge, struct store_done done)
+{
+    struct job *job = job_new(JOB_PURGE, NULL, done);
+    job->purge = *purge;
     ask(store, job);
 }
 

@@ -80,6 +80,31 @@ void relay_peer_events(struct relay_peer *peer, const char *text, struct buf *ou
     buf_release(&plain);
 }
 
+void relay_peer_pack(struct relay_peer *peer, const struct buf *records, size_t count, struct buf *out)
+{
+    struct record first, record;
+    struct buf plain = {0};
+    struct digest last;
+    struct error err = {0};
+    ensure(record_decode(buf_view(&records[0]), &first, &err));
+    for (size_t i = 0; i < count; i++)
+        ensure(record_decode(buf_view(&records[i]), &record, &err) && record_open(&record, &peer->keys, &plain, &err));
+    uint64_t end = record.seq0 + record.count;
+    ensure(chain_find(peer->chain, &(struct event_id){peer->agent, end - 1}, &last));
+    record_seal(&(struct record_spec){.kind = RECORD_PACK,
+                                      .agent = peer->agent,
+                                      .sealer = peer->agent,
+                                      .counter = ++peer->counter,
+                                      .seq0 = first.seq0,
+                                      .count = end - first.seq0,
+                                      .plain = buf_view(&plain),
+                                      .last = &last,
+                                      .keys = &peer->keys,
+                                      .signer = &peer->doc_key},
+                out);
+    buf_release(&plain);
+}
+
 void relay_peer_frame(struct relay_peer *peer, const struct message *message, struct buf *out)
 {
     message_encode(message, MESSAGE_BY_CLIENT, &peer->numbers_out, out);

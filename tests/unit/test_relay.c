@@ -267,7 +267,7 @@ static void expect_acked(struct link *link, uint64_t ordinal)
 
 /* Counts records of each kind in all messages that are left; the places rise. */
 struct tally {
-    size_t genesis, base, members, events, frames;
+    size_t genesis, base, members, events, packs, frames;
     uint64_t last_place;
 };
 
@@ -282,6 +282,7 @@ static void tally_record(struct tally *tally, const struct place_record *item)
     tally->base += record.kind == RECORD_BASE;
     tally->members += record.kind == RECORD_MEMBER;
     tally->events += record.kind == RECORD_EVENTS;
+    tally->packs += record.kind == RECORD_PACK;
 }
 
 static struct tally tally_rest(struct link *link)
@@ -787,6 +788,218 @@ static void a_place_beyond_the_head_is_ignored(void **state)
     relay_peer_release(&reader);
 }
 
+/* --- packs --- */
+
+enum { PACKED = 10 }; /* records of ten letters at places 3 to 12; their pack comes to place 13 */
+
+struct packing {
+    struct relay_peer owner, reader;
+    struct link *link;
+    struct buf records[PACKED], pack;
+};
+
+static void packing_init(struct packing *packing, struct world *world)
+{
+    *packing = (struct packing){.link = NULL};
+    relay_peer_init(&packing->reader, &world->keys, 2);
+    packing->link = written(world, &packing->owner, 0);
+    for (int i = 0; i < PACKED; i++) {
+        relay_peer_events(&packing->owner, "0123456789", &packing->records[i]);
+        upload(packing->link, &packing->records[i]);
+    }
+    relay_peer_pack(&packing->owner, packing->records, PACKED, &packing->pack);
+    world_settle(world);
+    expect_acked(packing->link, 1 + PACKED);
+}
+
+static void packing_release(struct packing *packing)
+{
+    for (int i = 0; i < PACKED; i++)
+        buf_release(&packing->records[i]);
+    buf_release(&packing->pack);
+    relay_peer_release(&packing->owner);
+    relay_peer_release(&packing->reader);
+}
+
+static void upload_pack(struct world *world, struct packing *packing)
+{
+    upload(packing->link, &packing->pack);
+    world_settle(world);
+    expect_acked(packing->link, 2 + PACKED);
+}
+
+/* What somebody gets who begins from nothing. */
+static struct tally tally_of_joiner(struct world *world, struct relay_peer *joiner)
+{
+    struct link *link = join_as(world, joiner, false);
+    struct tally tally = tally_rest(link);
+    link_cut(link);
+    return tally;
+}
+
+static void expect_joiner_gets(struct world *world, size_t events, size_t packs)
+{
+    struct relay_peer joiner;
+    relay_peer_init(&joiner, &world->keys, 5);
+    struct tally tally = tally_of_joiner(world, &joiner);
+    assert_int_equal(tally.events, events);
+    assert_int_equal(tally.packs, packs);
+    relay_peer_release(&joiner);
+}
+
+static void what_a_pack_stands_in_for_goes_when_another_has_compared_it(void **state)
+{
+    struct world *world = *state;
+    struct packing packing;
+    packing_init(&packing, world);
+    struct message mine = resume_at(world, &packing.owner, 12), before = resume_at(world, &packing.reader, 12);
+    upload_pack(world, &packing);
+    expect_joiner_gets(world, PACKED, 1);
+    assert_int_equal(tally_rest(resume_as(world, &packing.reader, &before)).packs, 1); /* and hears of it only now */
+    link_cut(packing.link);
+    tally_rest(resume_as(world, &packing.owner, &mine)); /* its own device does not count */
+    expect_joiner_gets(world, PACKED, 1);
+
+    world_restart(world, false);
+    uint64_t bytes = store_totals(world->store).bytes;
+    struct message behind = resume_at(world, &packing.reader, 13);
+    resume_as(world, &packing.reader, &behind);
+    expect_joiner_gets(world, 0, 1);
+    size_t gone = 0;
+    for (int i = 0; i < PACKED; i++)
+        gone += packing.records[i].len;
+    assert_int_equal(store_totals(world->store).bytes, bytes - gone);
+    packing_release(&packing);
+}
+
+static void what_a_pack_stands_in_for_goes_after_a_day(void **state)
+{
+    enum { DAY_S = 24 * 3600 };
+    struct world *world = *state;
+    struct packing packing;
+    packing_init(&packing, world);
+    upload_pack(world, &packing);
+    relay_tick(world->relay, world->now += 60 * 1000, 1000 + DAY_S);
+    world_settle(world);
+    expect_joiner_gets(world, PACKED, 1);
+    relay_tick(world->relay, world->now += 60 * 1000, 1001 + DAY_S);
+    world_settle(world);
+    expect_joiner_gets(world, 0, 1);
+    packing_release(&packing);
+}
+
+/* Wherever a reader was when the rows went, he gets the rest, and nothing is missing. */
+static void a_reader_resumes_at_any_place_of_a_packed_log(void **state)
+{
+    struct world *world = *state;
+    struct packing packing;
+    struct message at[PACKED];
+    packing_init(&packing, world);
+    for (int i = 0; i < PACKED; i++) {
+        at[i] = resume_at(world, &packing.reader, 3 + (uint64_t)i);
+        world_restart(world, false);
+    }
+    packing.link = join_as(world, &packing.owner, false);
+    upload(packing.link, &packing.pack);
+    world_settle(world);
+    relay_tick(world->relay, world->now += 60 * 1000, (uint64_t)10 * 24 * 3600);
+    world_settle(world);
+    for (int i = 0; i < PACKED; i++) {
+        struct vector_entry has = {.agent = packing.owner.agent, .next_seq = 10 * (1 + (uint64_t)i)};
+        at[i].resume.vector = &has;
+        at[i].resume.vector_count = 1;
+        struct tally tally = tally_rest(resume_as(world, &packing.reader, &at[i]));
+        assert_int_equal(tally.events, 0);
+        assert_int_equal(tally.packs, i + 1 < PACKED); /* with the last one he has everything in it */
+        world_restart(world, false);
+    }
+    packing_release(&packing);
+}
+
+static void only_the_authors_device_packs(void **state)
+{
+    struct world *world = *state;
+    struct packing packing;
+    packing_init(&packing, world);
+    struct link *link = join_as(world, &packing.reader, false);
+    upload_member(link);
+    upload(link, &packing.pack);
+    world_settle(world);
+    expect_rejected(link, 2, REFUSE_FORBIDDEN);
+    expect_joiner_gets(world, PACKED, 0);
+    packing_release(&packing);
+}
+
+static void a_pack_of_what_is_not_here_is_out_of_order(void **state)
+{
+    struct world *world = *state;
+    struct packing packing;
+    packing_init(&packing, world);
+    struct buf later[2] = {{0}}, pack = {0};
+    relay_peer_events(&packing.owner, "x", &later[0]);
+    relay_peer_events(&packing.owner, "y", &later[1]);
+    relay_peer_pack(&packing.owner, &later[1], 1, &pack);
+    upload(packing.link, &pack);
+    world_settle(world);
+    expect_rejected(packing.link, 2 + PACKED, REFUSE_ORDER);
+    for (int i = 0; i < 2; i++)
+        buf_release(&later[i]);
+    buf_release(&pack);
+    packing_release(&packing);
+}
+
+/* Whoever offers an original again, although it is here, says that the pack is not the same. */
+static void originals_that_are_offered_again_stay(void **state)
+{
+    struct world *world = *state;
+    struct packing packing;
+    struct buf frame = {0};
+    packing_init(&packing, world);
+    upload_pack(world, &packing);
+    struct link *link = join_as(world, &packing.reader, false);
+    upload_member(link);
+    struct message reoffer = {.kind = MESSAGE_REOFFER, .reoffer = {.stored = buf_view(&packing.records[PACKED - 1])}};
+    reoffer.reoffer.last = packing.owner.last;
+    relay_peer_frame(&packing.reader, &reoffer, &frame);
+    offer_buf(link, &frame);
+    world_settle(world);
+    expect_acked(link, 2);
+    relay_tick(world->relay, world->now += 60 * 1000, (uint64_t)10 * 24 * 3600);
+    world_settle(world);
+    expect_joiner_gets(world, 1, 1);
+    packing_release(&packing);
+}
+
+/* A relay that lost its tail gets it from another writer's pack. */
+static void a_pack_heals_a_relay(void **state)
+{
+    struct world *world = *state;
+    struct packing packing;
+    struct buf frame = {0};
+    relay_peer_init(&packing.reader, &world->keys, 2);
+    packing.link = written(world, &packing.owner, 0);
+    for (int i = 0; i < PACKED; i++) {
+        packing.records[i] = (struct buf){0};
+        relay_peer_events(&packing.owner, "0123456789", &packing.records[i]);
+        if (i < 4)
+            upload(packing.link, &packing.records[i]);
+    }
+    packing.pack = (struct buf){0};
+    relay_peer_pack(&packing.owner, packing.records, PACKED, &packing.pack);
+    struct link *link = join_as(world, &packing.reader, false);
+    upload_member(link);
+    struct message reoffer = {.kind = MESSAGE_REOFFER,
+                              .reoffer = {.stored = buf_view(&packing.pack), .last = packing.owner.last}};
+    for (int twice = 0; twice < 2; twice++) {
+        relay_peer_frame(&packing.reader, &reoffer, &frame);
+        offer_buf(link, &frame);
+        world_settle(world);
+        expect_acked(link, 2 + (uint64_t)twice);
+    }
+    expect_joiner_gets(world, 4, 1);
+    packing_release(&packing);
+}
+
 static void after_a_restart_everything_acknowledged_is_there(void **state)
 {
     struct world *world = *state;
@@ -1092,6 +1305,13 @@ int main(void)
         RELAY_TEST(a_resume_at_a_known_place_brings_only_what_follows),
         RELAY_TEST(a_resume_whose_hash_does_not_fit_goes_by_the_vector),
         RELAY_TEST(a_place_beyond_the_head_is_ignored),
+        RELAY_TEST(what_a_pack_stands_in_for_goes_when_another_has_compared_it),
+        RELAY_TEST(what_a_pack_stands_in_for_goes_after_a_day),
+        RELAY_TEST(a_reader_resumes_at_any_place_of_a_packed_log),
+        RELAY_TEST(only_the_authors_device_packs),
+        RELAY_TEST(a_pack_of_what_is_not_here_is_out_of_order),
+        RELAY_TEST(originals_that_are_offered_again_stay),
+        RELAY_TEST(a_pack_heals_a_relay),
         RELAY_TEST(after_a_restart_everything_acknowledged_is_there),
         RELAY_TEST(a_welcome_names_only_what_is_durable),
         RELAY_TEST(a_reader_who_does_not_read_is_told_to_resume),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/xalloc.h"
 #include "sync/record.h"
 #include "sync/relay/store.h"
 #include "tests/support/scratch.h"
@@ -19,7 +20,8 @@ struct heard {
     uint64_t places[64];
     size_t row_count;
     char last_row[64];
-    size_t genesis_len;
+    size_t genesis_len, freed_count;
+    uint64_t freed;
 };
 
 static void hear(void *self, uint64_t tag, const struct store_reply *reply)
@@ -39,6 +41,10 @@ static void hear(void *self, uint64_t tag, const struct store_reply *reply)
                  (const char *)reply->rows[i].stored.data);
     }
     heard->genesis_len = reply->genesis.len;
+    heard->freed_count = reply->freed_count;
+    heard->freed = 0;
+    for (size_t i = 0; i < reply->freed_count; i++)
+        heard->freed += reply->freed[i].bytes;
 }
 
 static const struct doc_id doc = {{1, 2, 3}};
@@ -220,7 +226,7 @@ static void a_look_up_tells_the_same_bytes_from_others_under_one_number(void **s
     create(store, &loaded);
     introduce(store, &loaded, &heard);
     append(store, &loaded, 3, 0, "mine", &heard);
-    struct store_row row = {.agent_number = 1, .seq0 = 0, .count = 1};
+    struct store_row row = {.kind = RECORD_EVENTS, .agent_number = 1, .seq0 = 0, .count = 1};
     struct digest same, other;
     record_hash(bytes_of_string("mine"), &same);
     record_hash(bytes_of_string("forged"), &other);
@@ -231,6 +237,177 @@ static void a_look_up_tells_the_same_bytes_from_others_under_one_number(void **s
     row.count = 2;
     store_lookup(store, loaded.document.key, &row, &other, to(&heard));
     assert_int_equal(settle(store, &heard), STORE_MISSING);
+    store_free(store);
+}
+
+/* --- packs --- */
+
+static void append_row(struct store *store, const struct heard *loaded, const struct store_row *row, uint64_t now_s,
+                       struct heard *heard)
+{
+    struct store_append append = {
+        .key = loaded->document.key, .epoch = loaded->document.epoch, .now_s = now_s, .row = *row};
+    append.row.agent_number = 1;
+    store_append(store, &append, to(heard));
+    assert_int_equal(settle(store, heard), STORE_OK);
+}
+
+/* Places 3 to 7: five rows of two events each; place 8: what is said to be their pack. */
+static struct store *packed_store(struct heard *loaded, uint64_t seq0, uint64_t count, uint64_t now_s)
+{
+    struct store *store = open_store(":memory:");
+    struct heard heard = {0};
+    create(store, loaded);
+    introduce(store, loaded, &heard);
+    for (uint64_t i = 0; i < 5; i++)
+        append_row(store, loaded,
+                   &(struct store_row){.place = 3 + i, .kind = RECORD_EVENTS, .seq0 = 2 * i, .count = 2,
+                                       .stored = bytes_of_string((char[]){(char)('a' + i), 0})},
+                   100, &heard);
+    append_row(store, loaded,
+               &(struct store_row){.place = 8, .kind = RECORD_PACK, .seq0 = seq0, .count = count,
+                                   .stored = bytes_of_string("pack")},
+               now_s, &heard);
+    return store;
+}
+
+static const struct store_purge everything = {.place = INT64_MAX, .before_s = INT64_MAX};
+
+static size_t purge(struct store *store, const struct store_purge *purge, struct heard *heard)
+{
+    store_purge(store, purge, to(heard));
+    assert_int_equal(settle(store, heard), STORE_OK);
+    return heard->freed_count;
+}
+
+static void expect_places(struct store *store, const struct heard *loaded, const uint64_t *places, size_t count)
+{
+    struct heard heard = {0};
+    store_read(store, loaded->document.key, 2, 4096, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_OK);
+    assert_int_equal(heard.row_count, count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(heard.places[i], places[i]);
+}
+
+static void the_rows_a_pack_stands_in_for_are_read_until_they_are_purged(void **state)
+{
+    (void)state;
+    struct heard loaded = {0}, heard = {0};
+    struct store *store = packed_store(&loaded, 2, 8, 100);
+    uint64_t before = store_totals(store).bytes;
+    expect_places(store, &loaded, (uint64_t[]){3, 4, 5, 6, 7, 8}, 6);
+    assert_int_equal(purge(store, &everything, &heard), 1);
+    assert_int_equal(heard.freed, 4);
+    expect_places(store, &loaded, (uint64_t[]){3, 8}, 2);
+    assert_int_equal(store_totals(store).bytes, before - 4);
+    store_load(store, &doc, to(&loaded));
+    settle(store, &loaded);
+    assert_int_equal(loaded.document.bytes, before - 4);
+    assert_int_equal(loaded.document.head, 8);
+    assert_int_equal(loaded.agents[0].next_seq, 10);
+    assert_int_equal(purge(store, &everything, &heard), 0);
+    store_free(store);
+}
+
+static void a_pack_that_does_not_cover_whole_rows_stands_in_for_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t seq0, count;
+    } cases[] = {{1, 9}, {0, 9}, {3, 4}, {1, 1}, {10, 4}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct heard loaded = {0}, heard = {0};
+        struct store *store = packed_store(&loaded, cases[i].seq0, cases[i].count, 100);
+        assert_int_equal(purge(store, &everything, &heard), 0);
+        expect_places(store, &loaded, (uint64_t[]){3, 4, 5, 6, 7, 8}, 6);
+        store_free(store);
+    }
+}
+
+/* A log that has lost its tail gets it back in the same record. */
+static void a_pack_may_go_on_where_the_log_ends(void **state)
+{
+    (void)state;
+    struct heard loaded = {0}, heard = {0};
+    struct store *store = packed_store(&loaded, 0, 30, 100);
+    assert_int_equal(purge(store, &everything, &heard), 1);
+    expect_places(store, &loaded, (uint64_t[]){8}, 1);
+    store_load(store, &doc, to(&loaded));
+    settle(store, &loaded);
+    assert_int_equal(loaded.agents[0].next_seq, 30);
+    store_free(store);
+}
+
+static void the_same_pack_again_stands_in_for_the_first(void **state)
+{
+    (void)state;
+    struct heard loaded = {0}, heard = {0};
+    struct store *store = packed_store(&loaded, 0, 10, 100);
+    append_row(store, &loaded,
+               &(struct store_row){.place = 9, .kind = RECORD_PACK, .seq0 = 0, .count = 10,
+                                   .stored = bytes_of_string("pack")},
+               100, &heard);
+    assert_int_equal(purge(store, &everything, &heard), 2);
+    expect_places(store, &loaded, (uint64_t[]){9}, 1);
+    store_free(store);
+}
+
+static void a_pack_far_behind_its_rows_stands_in_for_nothing(void **state)
+{
+    (void)state;
+    enum { HALF = STORE_PACK_SPAN_BYTES / 2 };
+    char *large = xcalloc(1, HALF + 1);
+    memset(large, 'x', HALF);
+    for (int far = 0; far < 2; far++) {
+        struct heard loaded = {0}, heard = {0};
+        struct store *store = open_store(":memory:");
+        create(store, &loaded);
+        introduce(store, &loaded, &heard);
+        append(store, &loaded, 3, 0, "a", &heard);
+        append(store, &loaded, 4, 1, large, &heard);
+        append(store, &loaded, 5, 2, far ? large : "b", &heard);
+        settle(store, &heard);
+        append_row(store, &loaded,
+                   &(struct store_row){.place = 6, .kind = RECORD_PACK, .seq0 = 0, .count = 3,
+                                       .stored = bytes_of_string("pack")},
+                   100, &heard);
+        assert_int_equal(purge(store, &everything, &heard), far ? 0 : 1);
+        store_free(store);
+    }
+    free(large);
+}
+
+static void a_purge_goes_by_document_place_time_and_device(void **state)
+{
+    (void)state;
+    struct heard loaded = {0}, heard = {0};
+    struct store *store = packed_store(&loaded, 0, 10, 100);
+    uint64_t key = loaded.document.key;
+    assert_int_equal(purge(store, &(struct store_purge){key + 1, INT64_MAX, INT64_MAX, {{0}}}, &heard), 0);
+    assert_int_equal(purge(store, &(struct store_purge){key, 7, INT64_MAX, {{0}}}, &heard), 0);
+    assert_int_equal(purge(store, &(struct store_purge){key, 8, 100, {{0}}}, &heard), 0);
+    assert_int_equal(purge(store, &(struct store_purge){key, 8, 101, {{8}}}, &heard), 0); /* its own device */
+    assert_int_equal(purge(store, &(struct store_purge){0, 8, 101, {{8}}}, &heard), 0);
+    assert_int_equal(purge(store, &(struct store_purge){key, 8, 101, {{9}}}, &heard), 1);
+    store_free(store);
+}
+
+static void a_row_that_somebody_stands_up_for_stays(void **state)
+{
+    (void)state;
+    struct heard loaded = {0}, heard = {0};
+    struct store *store = packed_store(&loaded, 0, 10, 100);
+    struct store_row row = {.kind = RECORD_EVENTS, .agent_number = 1, .seq0 = 4, .count = 2};
+    struct digest mine, other;
+    record_hash(bytes_of_string("c"), &mine);
+    record_hash(bytes_of_string("d"), &other);
+    store_unpack(store, loaded.document.key, &row, &other, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_OTHER);
+    store_unpack(store, loaded.document.key, &row, &mine, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_EXISTS);
+    assert_int_equal(purge(store, &everything, &heard), 1);
+    expect_places(store, &loaded, (uint64_t[]){5, 8}, 2);
     store_free(store);
 }
 
@@ -338,6 +515,13 @@ int main(void)
         cmocka_unit_test(a_loaded_document_knows_its_agents_and_how_far_they_are),
         cmocka_unit_test(reading_goes_on_where_it_stopped_in_pieces),
         cmocka_unit_test(a_look_up_tells_the_same_bytes_from_others_under_one_number),
+        cmocka_unit_test(the_rows_a_pack_stands_in_for_are_read_until_they_are_purged),
+        cmocka_unit_test(a_pack_that_does_not_cover_whole_rows_stands_in_for_nothing),
+        cmocka_unit_test(a_pack_may_go_on_where_the_log_ends),
+        cmocka_unit_test(the_same_pack_again_stands_in_for_the_first),
+        cmocka_unit_test(a_pack_far_behind_its_rows_stands_in_for_nothing),
+        cmocka_unit_test(a_purge_goes_by_document_place_time_and_device),
+        cmocka_unit_test(a_row_that_somebody_stands_up_for_stays),
         cmocka_unit_test(a_removed_document_stays_closed),
         cmocka_unit_test(a_crash_takes_only_what_was_not_committed),
         cmocka_unit_test(who_went_away_gets_no_answers),
