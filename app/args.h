@@ -17,7 +17,7 @@ struct option_spec {
     const char *help;  /* one line; NULL: not for people, named nowhere */
 };
 
-enum { ARGS_OPTIONS_MAX = 32 };
+enum { ARGS_OPTIONS_MAX = 64 };
 
 struct args {
     const struct option_spec *specs;

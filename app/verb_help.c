@@ -35,7 +35,9 @@ static const struct topic topics[] = {
      "  weft relay --listen 127.0.0.1:7717 --store sqlite:/var/lib/weft/relay.db\n"
      "It answers WebSocket, /healthz and /metrics on one port. For the world, give it a certificate (--tls-cert,\n"
      "--tls-key) or put it behind a proxy (--behind-proxy ADDR). --token-file makes creating documents, not joining,\n"
-     "need a token. weft relay ls | rm DOC | stat | backup FILE look after the store.\n"
+     "need a token. weft relay ls | rm DOC | stat | backup FILE look after the store; --retain DAYS forgets what nobody\n"
+     "uses. Every limit is an option; a RATE is what may come each second, and behind a slash what may be saved up.\n"
+     "The relay has a key (--key, beside the store): keep it, for links may name it, and then no other relay will do.\n"
      "Without a relay, `weft share` starts one of your own on this machine: weft relay status | stop.\n"},
     {"keys",
      "^S save          ^Q quit           ^Z undo mine      ^Y redo\n"
@@ -66,7 +68,7 @@ static void print_verb(const struct verb *verb, FILE *out)
     for (const struct option_spec *option = verb->options; option->name && option->help; option++) {
         char left[64];
         snprintf(left, sizeof left, "%s %s", option->name, option->value ? option->value : "");
-        fprintf(out, "  %-22s %s\n", left, option->help);
+        fprintf(out, "  %-27s %s\n", left, option->help);
     }
 }
 

@@ -14,22 +14,6 @@
 #include "sync/relay/relay_admin.h"
 #include "sync/relay/relay_server.h"
 
-/* "10G", "512M", "1000": bytes, with binary multiples. */
-static bool parse_size(const char *text, uint64_t *bytes, struct error *err)
-{
-    static const char units[] = "KMGT";
-    char *end;
-    uint64_t number = strtoull(text, &end, 10);
-    const char *unit = *end ? strchr(units, *end) : NULL;
-    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
-    bool good = text[0] >= '0' && text[0] <= '9' && (*end == '\0' || (unit && end[1] == '\0')) &&
-                number <= UINT64_MAX >> shift;
-    if (!good)
-        return error_set(err, ERR_USAGE, 0, "%s is no size; write a number, with K, M, G or T behind it", text);
-    *bytes = number << shift;
-    return true;
-}
-
 /* The store's path: of --store, or in the state directory, which is made. Heap string. */
 static char *store_path(struct env *env, const struct args *args, struct error *err)
 {
@@ -47,11 +31,32 @@ static char *store_path(struct env *env, const struct args *args, struct error *
     return path;
 }
 
+static bool set_limits(const struct args *args, struct relay_limits *limits, struct error *err)
+{
+    for (const struct option_spec *spec = args->specs; spec->name; spec++) {
+        const char *text = args_value(args, spec->name);
+        if (text && relay_limits_know(spec->name) && !relay_limits_set(limits, spec->name, text, err))
+            return false;
+    }
+    return true;
+}
+
+static bool set_retain(const struct args *args, uint64_t *retain_s, struct error *err)
+{
+    enum { DAY_S = 24 * 60 * 60, DAYS_MAX = 36500 };
+    const char *text = args_value(args, "--retain");
+    char *end = NULL;
+    unsigned long days = text && text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
+    if (text && (!end || *end || days == 0 || days > DAYS_MAX))
+        return error_set(err, ERR_USAGE, 0, "--retain %s: expected days, from 1 to %d", text, DAYS_MAX);
+    *retain_s = (uint64_t)days * DAY_S;
+    return true;
+}
+
 static int serve(const struct args *args, const char *store)
 {
     struct error err = {0};
     struct relay_server_options options = relay_server_options_default();
-    const char *max_total = args_value(args, "--max-total");
     options.store = store;
     options.listen = args_value(args, "--listen");
     options.unix_path = args_value(args, "--unix");
@@ -60,7 +65,7 @@ static int serve(const struct args *args, const char *store)
     options.behind_proxy = args_value(args, "--behind-proxy");
     options.token_path = args_value(args, "--token-file");
     options.key_path = args_value(args, "--key");
-    if (max_total && !parse_size(max_total, &options.limits.total_bytes, &err))
+    if (!set_limits(args, &options.limits, &err) || !set_retain(args, &options.retain_s, &err))
         return verb_fail("relay", &err);
     int status = relay_server_run(&options, stdout, &err);
     return err.code == ERR_NONE ? status : verb_fail("relay", &err);

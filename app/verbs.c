@@ -42,8 +42,11 @@ static const struct option_spec relay_options[] = {
     {"--tls-key", "FILE", "its key"},
     {"--behind-proxy", "ADDR", "believe X-Forwarded-For from this address"},
     {"--token-file", "FILE", "creating documents needs the token in this file"},
-    {"--max-total", "SIZE", "how much all documents may take, e.g. 10G"},
     {"--key", "FILE", "the relay's identity key; beside the store unless told otherwise"},
+    {"--retain", "DAYS", "forget documents nobody has been in for so long; for ever unless told otherwise"},
+#define LIMIT(option, value, kind, field, usual, help) {option, value, help " (" usual ")"},
+#include "sync/relay/limit_list.h"
+#undef LIMIT
     {NULL, NULL, NULL},
 };
 

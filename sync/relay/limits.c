@@ -1,5 +1,6 @@
 #include "sync/relay/limits.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,29 +12,120 @@ enum {
     DAY_MS = 24 * 60 * 60 * 1000,
 };
 
+/* --- the list, as a table --- */
+
+enum limit_kind {
+    LIMIT_RATE,
+    LIMIT_BYTES_RATE,
+    LIMIT_BYTES,
+    LIMIT_BYTES_OR_NONE,
+    LIMIT_COUNT,
+    LIMIT_COUNT_OR_NONE,
+    LIMIT_SECONDS,
+};
+
+static const struct limit {
+    const char *option;
+    enum limit_kind kind;
+    size_t offset; /* of a struct relay_rate or a uint64_t */
+    const char *usual;
+} limits_known[] = {
+#define LIMIT(option, value, kind, field, usual, help) {option, kind, offsetof(struct relay_limits, field), usual},
+#include "sync/relay/limit_list.h"
+#undef LIMIT
+};
+enum { LIMITS = sizeof limits_known / sizeof *limits_known };
+
+static const struct limit *find_limit(const char *option)
+{
+    for (size_t i = 0; i < LIMITS; i++)
+        if (strcmp(limits_known[i].option, option) == 0)
+            return &limits_known[i];
+    return NULL;
+}
+
+/* The number in front of text[len], with a unit where `units` has its letter. Bounded so that no sum of a few overflows. */
+static bool parse_number(const char *text, size_t len, const char *units, uint64_t *out)
+{
+    enum { BITS_MAX = 50 };
+    uint64_t number = 0;
+    size_t at = 0;
+    for (; at < len && text[at] >= '0' && text[at] <= '9' && number >> BITS_MAX == 0; at++)
+        number = number * 10 + (uint64_t)(text[at] - '0');
+    const char *unit = at > 0 && at + 1 == len ? strchr(units, text[at]) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    *out = number << shift;
+    return len > 0 && at + (unit != NULL) == len && number >> BITS_MAX == 0 && number <= UINT64_MAX >> (64 - BITS_MAX) >> shift;
+}
+
+#define BYTE_UNITS "KMGT"
+
+bool relay_parse_size(const char *text, uint64_t *out, struct error *err)
+{
+    return parse_number(text, strlen(text), BYTE_UNITS, out) ||
+           error_set(err, ERR_USAGE, 0, "%s is no size; write a number, with K, M, G or T behind it", text);
+}
+
+static bool parse_rate(const char *text, const char *units, struct relay_rate *rate)
+{
+    size_t len = strcspn(text, "/");
+    if (!parse_number(text, len, units, &rate->rate))
+        return false;
+    rate->burst = rate->rate;
+    return !text[len] || (parse_number(text + len + 1, strlen(text + len + 1), units, &rate->burst) &&
+                          rate->burst >= rate->rate);
+}
+
+static bool set_limit(struct relay_limits *limits, const struct limit *limit, const char *text, struct error *err)
+{
+    static const char *const expected[] = {
+        [LIMIT_RATE] = "a rate a second, and perhaps how much may be saved up: 60 or 60/240; 0: no limit",
+        [LIMIT_BYTES_RATE] = "bytes a second, and perhaps how many may be saved up: 2M or 2M/72M; 0: no limit",
+        [LIMIT_BYTES] = "a size above 0, for example 256M",
+        [LIMIT_BYTES_OR_NONE] = "a size, for example 10G; 0: no limit",
+        [LIMIT_COUNT] = "a number above 0",
+        [LIMIT_COUNT_OR_NONE] = "a number; 0: no limit",
+        [LIMIT_SECONDS] = "seconds, from 1 to 86400",
+    };
+    enum { SECONDS_MAX = 86400 };
+    bool may_be_none = limit->kind == LIMIT_BYTES_OR_NONE || limit->kind == LIMIT_COUNT_OR_NONE;
+    bool bytes = limit->kind == LIMIT_BYTES || limit->kind == LIMIT_BYTES_OR_NONE || limit->kind == LIMIT_BYTES_RATE;
+    struct relay_rate rate = {0, 0};
+    uint64_t number = 0;
+    bool good;
+    if (limit->kind == LIMIT_RATE || limit->kind == LIMIT_BYTES_RATE) {
+        good = parse_rate(text, bytes ? BYTE_UNITS : "", &rate);
+        memcpy((char *)limits + limit->offset, &rate, good ? sizeof rate : 0);
+    } else {
+        good = parse_number(text, strlen(text), bytes ? BYTE_UNITS : "", &number) && (number > 0 || may_be_none) &&
+               (limit->kind != LIMIT_SECONDS || number <= SECONDS_MAX);
+        number *= limit->kind == LIMIT_SECONDS ? 1000 : 1;
+        memcpy((char *)limits + limit->offset, &number, good ? sizeof number : 0);
+    }
+    return good || error_set(err, ERR_USAGE, 0, "%s %s: expected %s", limit->option, text, expected[limit->kind]);
+}
+
+bool relay_limits_know(const char *option)
+{
+    return find_limit(option) != NULL;
+}
+
+bool relay_limits_set(struct relay_limits *limits, const char *option, const char *text, struct error *err)
+{
+    const struct limit *limit = find_limit(option);
+    ensure(limit);
+    return set_limit(limits, limit, text, err);
+}
+
 struct relay_limits relay_limits_default(void)
 {
-    return (struct relay_limits){
-        .frames = {60, 240},
-        .presence = {20, 40},
-        .document_bytes = {2 << 20, 72 << 20},
-        .document_records = {1000, 20000},
-        .upload_window_bytes = 1 << 20,
-        .store_window_bytes = 32 << 20,
-        .reader_lag_bytes = 4 << 20,
-        .reader_stall_ms = 10000,
-        .hello_ms = 5000,
-        .silence_ms = 60000,
-        .connections = 20000,
-        .document_connections = 1024,
-        .document_agents = 16384,
-        .document_log_bytes = 256 << 20,
-        .total_bytes = (uint64_t)10 << 30,
-        .address_connections = 32,
-        .address_accepts = {5, 20},
-        .address_refusals = {1, 10},
-        .address_documents = 100,
-    };
+    struct relay_limits limits = {.documents = 0};
+    struct error err = {0};
+    for (size_t i = 0; i < LIMITS; i++) {
+        bool good = set_limit(&limits, &limits_known[i], limits_known[i].usual, &err);
+        ensure(good);
+    }
+    return limits;
 }
 
 struct relay_limits relay_limits_none(void)
@@ -43,7 +135,7 @@ struct relay_limits relay_limits_none(void)
     limits.frames = limits.presence = free_rate;
     limits.document_bytes = limits.document_records = free_rate;
     limits.address_accepts = limits.address_refusals = free_rate;
-    limits.connections = limits.document_connections = limits.address_connections = SIZE_MAX;
+    limits.connections = limits.document_connections = limits.address_connections = UINT64_MAX;
     limits.address_documents = UINT64_MAX;
     limits.document_log_bytes = UINT64_MAX;
     limits.total_bytes = 0;

@@ -10,12 +10,16 @@ enum {
     PURGE_MS = 60 * 1000,
     PACKS_PURGE_MS = 60 * 1000,
     PACK_AGE_S = 24 * 3600, /* after that nobody is waited for any more */
+    RETAIN_MS = 3600 * 1000, /* how often it is looked for documents to forget */
+    EXPIRE_MOST = 64,        /* of them at once: one transaction */
+    CLOCK_SLACK_S = 600,
 };
 
 struct relay *relay_new(const struct relay_options *options, struct store *store, const struct relay_port *port)
 {
     struct relay *relay = xcalloc(1, sizeof *relay);
     relay->limits = options->limits;
+    relay->retain_s = options->retain_s;
     relay->key = *options->key;
     relay->token = options->token ? xstrdup(options->token) : NULL;
     relay->store = store;
@@ -184,6 +188,46 @@ static void purge_old_packs(struct relay *relay)
         relay_purge(relay, &(struct store_purge){.place = INT64_MAX, .before_s = relay->wall_s - PACK_AGE_S});
 }
 
+static void on_expired(void *self, uint64_t tag, const struct store_reply *reply)
+{
+    struct relay *relay = self;
+    (void)tag;
+    if (reply->result != STORE_OK)
+        return;
+    relay->counts.expired += reply->row_count;
+    if (reply->row_count < EXPIRE_MOST)
+        return;
+    relay->looked_ms = relay->now_ms - RETAIN_MS; /* there may be more: go on with the next tick */
+    relay->looked_s = relay->wall_s - RETAIN_MS / 1000;
+}
+
+/* The calendar and the running clock have moved alike: nobody has set the one in between. */
+static bool clocks_agree(const struct relay *relay)
+{
+    uint64_t ran_s = (relay->now_ms - relay->looked_ms) / 1000;
+    uint64_t passed_s = relay->wall_s > relay->looked_s ? relay->wall_s - relay->looked_s : 0;
+    return passed_s <= ran_s + CLOCK_SLACK_S && passed_s + CLOCK_SLACK_S >= ran_s;
+}
+
+/*
+ * Documents nobody has been in for long. Those that are open are touched first, in the same queue, so that none of them can
+ * be meant. A clock that was set forward makes everything look old, so then nothing is forgotten this time.
+ */
+static void retain(struct relay *relay)
+{
+    if (relay->retain_s == 0 || (relay->looked_ms && relay->now_ms - relay->looked_ms < RETAIN_MS))
+        return;
+    bool due = relay->looked_ms && clocks_agree(relay) && relay->wall_s > relay->retain_s;
+    relay->looked_ms = relay->now_ms;
+    relay->looked_s = relay->wall_s;
+    for (size_t i = 0; i < DOCUMENT_SLOTS; i++)
+        for (struct relay_document *document = relay->slots[i]; document; document = document->next)
+            store_touch(relay->store, &document->id, relay->wall_s);
+    if (due)
+        store_expire(relay->store, relay->wall_s - relay->retain_s, EXPIRE_MOST,
+                     (struct store_done){.call = on_expired, .self = relay});
+}
+
 void relay_tick(struct relay *relay, uint64_t now_ms, uint64_t wall_s)
 {
     relay->now_ms = now_ms;
@@ -193,6 +237,7 @@ void relay_tick(struct relay *relay, uint64_t now_ms, uint64_t wall_s)
     for (size_t i = 0; i < DOCUMENT_SLOTS; i++)
         for (struct relay_document *document = relay->slots[i]; document; document = document->next)
             relay_document_trim(document);
+    retain(relay);
     if (now_ms >= relay->purged_ms + PURGE_MS) {
         relay->purged_ms = now_ms;
         addresses_purge(&relay->addresses, now_ms);
@@ -313,6 +358,7 @@ void relay_metrics(struct relay *relay, struct buf *out)
     metric(out, "rejected_total", "counter", "Records not taken.", counts->rejected);
     metric(out, "presence_in_total", "counter", "Presence messages received.", counts->presence_in);
     metric(out, "presence_dropped_total", "counter", "Presence messages not handed on.", counts->presence_dropped);
+    metric(out, "expired_total", "counter", "Documents forgotten because nobody was in them.", counts->expired);
     metric(out, "slow_readers_total", "counter", "Readers told to resume.", counts->slow_readers);
     document_metrics(relay, out);
 }

@@ -63,36 +63,37 @@ struct relay_rate {
     uint64_t rate, burst;
 };
 
+/* What each of them is for, and its default: sync/relay/limit_list.h. */
 struct relay_limits {
-    struct relay_rate frames;           /* of a connection, RECORDS aside: 60/s, 240 */
-    struct relay_rate presence;         /* of a connection; more are dropped: 20/s, 40 */
-    struct relay_rate document_bytes;   /* of records uploaded to a document: 2 MiB/s, 72 MiB (a whole base text) */
-    struct relay_rate document_records; /* 1,000/s, 20,000 */
-    size_t upload_window_bytes;         /* of a connection, not durable yet: 1 MiB */
-    size_t store_window_bytes;          /* of all connections, not durable yet: 32 MiB */
-    size_t reader_lag_bytes;  /* a reader who was live, is further behind and whose link is full is sent away: 4 MiB */
-    uint64_t reader_stall_ms; /* so is one whose link takes nothing for so long: 10 s */
-    uint64_t hello_ms;        /* from accept to HELLO, and from there to RESUME: 5 s */
-    uint64_t silence_ms;      /* nothing heard: the connection is dead: 60 s */
-    size_t connections;       /* in all: 20,000 */
-    size_t document_connections;        /* 1,024 */
-    size_t document_agents;             /* 16,384 */
-    uint64_t document_log_bytes;        /* 256 MiB; from 80 % on only edits are taken */
-    uint64_t total_bytes;               /* of all documents, 0: no limit; from 80 % on no new documents: 10 GiB */
-    uint64_t documents;                 /* 0: no limit */
-    size_t address_connections;         /* from one address: 32; the address "" (a Unix socket) is exempt */
-    struct relay_rate address_accepts;  /* 5/s, 20 */
-    struct relay_rate address_refusals; /* failed proofs: 1/s, 10 */
-    uint64_t address_documents;         /* created a day: 100 */
+    struct relay_rate frames, presence;
+    struct relay_rate document_bytes, document_records; /* the burst has room for a whole base text */
+    uint64_t upload_window_bytes, store_window_bytes;
+    uint64_t reader_lag_bytes, reader_stall_ms;
+    uint64_t hello_ms; /* from accept to HELLO, and from there to RESUME */
+    uint64_t silence_ms;
+    uint64_t connections, document_connections, document_agents;
+    uint64_t document_log_bytes;
+    uint64_t total_bytes, documents; /* 0: no limit */
+    /* The address "" (a Unix socket) is exempt from these. */
+    uint64_t address_connections;
+    struct relay_rate address_accepts, address_refusals;
+    uint64_t address_documents;
 };
 struct relay_limits relay_limits_default(void);
 /* No rate or count limits except those that bound memory: for benchmarks and simulations. */
 struct relay_limits relay_limits_none(void);
+/* Whether `option` ("--max-total") is one of them. */
+bool relay_limits_know(const char *option);
+/* Sets the limit of this option from what a person typed: "10G", "60/240", "5". */
+MUST_USE bool relay_limits_set(struct relay_limits *limits, const char *option, const char *text, struct error *err);
+/* "10G", "1000": bytes or a count, with binary multiples. */
+MUST_USE bool relay_parse_size(const char *text, uint64_t *out, struct error *err);
 
 struct relay_options {
     struct relay_limits limits;
     const struct sign_key *key; /* the relay's identity; copied */
     const char *token;          /* NULL, or what creating a document needs; copied */
+    uint64_t retain_s;          /* documents nobody has been in for so long are forgotten; 0: never */
 };
 
 struct relay *relay_new(const struct relay_options *options, struct store *store, const struct relay_port *port);
@@ -135,7 +136,7 @@ struct relay_counts {
     uint64_t frames_in, frames_out, bytes_in, bytes_out;
     uint64_t records_in, records_out, duplicates, rejected;
     uint64_t presence_in, presence_dropped;
-    uint64_t slow_readers;
+    uint64_t slow_readers, expired;
 };
 struct relay_counts relay_counts(const struct relay *relay);
 /* Prometheus' text format, appended. */

@@ -136,6 +136,8 @@ struct relay_document *relay_document_open(struct relay *relay, const struct doc
         (*slot)->self_in_relay = &document->next;
     *slot = document;
     relay->counts.documents++;
+    if (relay->retain_s)
+        store_touch(relay->store, id, relay->wall_s);
     store_load(relay->store, id, (struct store_done){.call = on_loaded, .self = document});
     return document;
 }

@@ -226,9 +226,11 @@ static bool open_sockets(struct relay_server *server, const struct relay_server_
     return server->sockets != NULL;
 }
 
-static void make_relay(struct relay_server *server, const struct relay_limits *limits)
+static void make_relay(struct relay_server *server, const struct relay_server_options *asked)
 {
-    struct relay_options options = {.limits = *limits, .key = &server->identity.key, .token = server->token};
+    const struct relay_limits *limits = &asked->limits;
+    struct relay_options options = {
+        .limits = *limits, .key = &server->identity.key, .token = server->token, .retain_s = asked->retain_s};
     struct relay_port port = relay_links_port(&server->links);
     server->relay = relay_new(&options, server->store, &port);
     server->links.relay = server->relay;
@@ -270,7 +272,7 @@ static bool server_begin(struct relay_server *server, const struct relay_server_
         !load_token(server, options->token_path, err) || !open_store(server, err))
         return false;
     raise_descriptor_limit();
-    make_relay(server, &options->limits);
+    make_relay(server, options);
     return open_sockets(server, options, err) && start_thread(server, err);
 }
 

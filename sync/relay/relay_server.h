@@ -24,6 +24,7 @@ struct relay_server_options {
     const char *tls_cert, *tls_key; /* both or none; PEM; read again by relay_server_reload() */
     const char *behind_proxy;       /* NULL, or the address whose X-Forwarded-For is believed */
     const char *token_path;         /* NULL, or a file whose first line creating documents needs; 0600 or stricter */
+    uint64_t retain_s;              /* documents nobody has been in for so long are forgotten; 0: never */
     struct relay_limits limits;
 };
 struct relay_server_options relay_server_options_default(void);

@@ -161,6 +161,12 @@ void store_read(struct store *store, uint64_t key, uint64_t after, size_t bytes_
 /* Forgets the log and remembers that it was closed. */
 void store_remove(struct store *store, const struct doc_id *doc, struct store_done done);
 
+/* Somebody was in the document at now_s: what store_expire() goes by, beside appends. No answer. */
+void store_touch(struct store *store, const struct doc_id *doc, uint64_t now_s);
+/* Forgets every document last used before `before_s`, `most` at a time; none is remembered as closed: its owner can bring it
+   again. STORE_OK; reply->row_count is how many went. */
+void store_expire(struct store *store, uint64_t before_s, size_t most, struct store_done done);
+
 /* Delivers answers; returns how many. */
 size_t store_poll(struct store *store);
 /* By hand: does all that is queued, in one transaction. On a thread: waits until all that is queued is done. */

@@ -51,7 +51,19 @@ static const struct db_options store_db_options = {
     .busy_ms = STORE_BUSY_MS,
 };
 
-enum job_kind { JOB_FIND, JOB_CREATE, JOB_LOAD, JOB_APPEND, JOB_LOOKUP, JOB_UNPACK, JOB_READ, JOB_REMOVE, JOB_PURGE };
+enum job_kind {
+    JOB_FIND,
+    JOB_CREATE,
+    JOB_LOAD,
+    JOB_APPEND,
+    JOB_LOOKUP,
+    JOB_UNPACK,
+    JOB_READ,
+    JOB_REMOVE,
+    JOB_PURGE,
+    JOB_TOUCH,
+    JOB_EXPIRE,
+};
 
 /* One call: the question, then (owned by it too) the answer. */
 struct job {
@@ -486,6 +498,46 @@ static bool run_remove(struct store *store, struct job *job)
     return done ? job_end(job, STORE_OK) : job_fail(job, &err);
 }
 
+static bool run_touch(struct store *store, struct job *job)
+{
+    struct error err = {0};
+    struct db_stmt *stmt = db_use(store->db, "UPDATE documents SET used = max(used, ?) WHERE doc = ? AND removed = 0");
+    db_bind_u64(stmt, 1, job->now_s);
+    db_bind_bytes(stmt, 2, bytes_of(job->doc.bytes, sizeof job->doc.bytes));
+    return db_run(stmt, &err) ? job_end(job, STORE_OK) : job_fail(job, &err);
+}
+
+/* The least recently used one that is due. */
+static enum db_stepped find_expired(struct store *store, uint64_t before_s, uint64_t *id, struct error *err)
+{
+    struct db_stmt *stmt =
+        db_use(store->db, "SELECT id FROM documents WHERE removed = 0 AND used < ? ORDER BY used LIMIT 1");
+    db_bind_u64(stmt, 1, before_s);
+    enum db_stepped stepped = db_step(stmt, err);
+    if (stepped != DB_ROW)
+        return stepped;
+    *id = db_column_u64(stmt, 0);
+    db_end(stmt);
+    return stepped;
+}
+
+static bool run_expire(struct store *store, struct job *job)
+{
+    struct error err = {0};
+    uint64_t id;
+    enum db_stepped stepped = DB_DONE;
+    while (job->reply.row_count < job->bytes_max && (stepped = find_expired(store, job->now_s, &id, &err)) == DB_ROW) {
+        if (!remove_rows(store, "DELETE FROM documents WHERE id = ?", id, &err) ||
+            !remove_rows(store, "DELETE FROM records WHERE document = ?", id, &err) ||
+            !remove_rows(store, "DELETE FROM agents WHERE document = ?", id, &err) ||
+            !remove_rows(store, "DELETE FROM packs WHERE document = ?", id, &err))
+            return job_fail(job, &err);
+        job->reply.row_count++;
+    }
+    return stepped != DB_FAILED && read_totals(store->db, &store->working, &err) ? job_end(job, STORE_OK)
+                                                                                  : job_fail(job, &err);
+}
+
 static bool job_run(struct store *store, struct job *job)
 {
     switch (job->kind) {
@@ -506,6 +558,10 @@ static bool job_run(struct store *store, struct job *job)
         return run_remove(store, job);
     case JOB_PURGE:
         return run_purge(store, job);
+    case JOB_TOUCH:
+        return run_touch(store, job);
+    case JOB_EXPIRE:
+        return run_expire(store, job);
     }
     return false;
 }
@@ -514,8 +570,22 @@ static bool job_run(struct store *store, struct job *job)
 
 static bool job_writes(const struct job *job)
 {
-    return job->kind == JOB_CREATE || job->kind == JOB_APPEND || job->kind == JOB_REMOVE || job->kind == JOB_UNPACK ||
-           job->kind == JOB_PURGE;
+    switch (job->kind) {
+    case JOB_CREATE:
+    case JOB_APPEND:
+    case JOB_REMOVE:
+    case JOB_UNPACK:
+    case JOB_PURGE:
+    case JOB_TOUCH:
+    case JOB_EXPIRE:
+        return true;
+    case JOB_FIND:
+    case JOB_LOAD:
+    case JOB_LOOKUP:
+    case JOB_READ:
+        break;
+    }
+    return false;
 }
 
 static bool list_writes(const struct job_list *list)
@@ -773,11 +843,27 @@ void store_remove(struct store *store, const struct doc_id *doc, struct store_do
     ask(store, job_new(JOB_REMOVE, doc, done));
 }
 
+void store_touch(struct store *store, const struct doc_id *doc, uint64_t now_s)
+{
+    struct job *job = job_new(JOB_TOUCH, doc, (struct store_done){.call = NULL});
+    job->now_s = now_s;
+    ask(store, job);
+}
+
+void store_expire(struct store *store, uint64_t before_s, size_t most, struct store_done done)
+{
+    struct job *job = job_new(JOB_EXPIRE, NULL, done);
+    job->now_s = before_s;
+    job->bytes_max = most;
+    ask(store, job);
+}
+
 /* --- answers --- */
 
 static void deliver(const struct job *job)
 {
-    job->done.call(job->done.self, job->done.tag, &job->reply);
+    if (job->done.call)
+        job->done.call(job->done.self, job->done.tag, &job->reply);
 }
 
 size_t store_poll(struct store *store)

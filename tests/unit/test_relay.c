@@ -32,6 +32,7 @@ struct world {
     struct sign_key key;
     struct relay_limits limits;
     const char *token;
+    uint64_t retain_s;
     uint64_t now;
     unsigned char nonce;
     struct doc_keys keys; /* of the one document */
@@ -93,7 +94,8 @@ static void world_start(struct world *world)
                               .resumed = port_resumed,
                               .close = port_close,
                               .random = port_random};
-    struct relay_options options = {.limits = world->limits, .key = &world->key, .token = world->token};
+    struct relay_options options = {
+        .limits = world->limits, .key = &world->key, .token = world->token, .retain_s = world->retain_s};
     world->relay = relay_new(&options, world->store, &port);
     relay_tick(world->relay, world->now, 1000);
 }
@@ -1212,6 +1214,98 @@ static void a_relay_that_is_four_fifths_full_takes_no_new_documents(void **state
     relay_peer_release(&stranger);
 }
 
+/* --- documents nobody is in --- */
+
+/* Both clocks move on, hour by hour, and the relay does what is due. */
+static void pass_hours(struct world *world, uint64_t *wall_s, unsigned hours)
+{
+    enum { HOUR_S = 3600 };
+    for (unsigned i = 0; i < hours; i++) {
+        world->now += (uint64_t)HOUR_S * 1000;
+        *wall_s += HOUR_S;
+        relay_tick(world->relay, world->now, *wall_s);
+        world_settle(world);
+    }
+}
+
+static void a_document_nobody_was_in_is_forgotten_and_its_owner_may_bring_it_again(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner;
+    uint64_t wall_s = 1000000000;
+    world->retain_s = 48 * 3600;
+    world->limits.silence_ms = UINT64_MAX; /* nobody pings here */
+    world_restart(world, false);
+    relay_tick(world->relay, world->now, wall_s);
+    relay_peer_init(&owner, &world->keys, 1);
+    struct link *link = join_as(world, &owner, true);
+    pass_hours(world, &wall_s, 60); /* he only reads: that counts */
+    link_cut(link);
+    pass_hours(world, &wall_s, 47);
+    assert_int_equal(store_totals(world->store).documents, 1);
+    pass_hours(world, &wall_s, 3);
+    assert_int_equal(store_totals(world->store).documents, 0);
+    assert_int_equal(relay_counts(world->relay).expired, 1);
+    link = join_as(world, &owner, true);
+    expect(link, MESSAGE_WELCOME);
+    assert_int_equal(link->closed, 0);
+    relay_peer_release(&owner);
+}
+
+static void a_clock_that_is_set_forward_forgets_nothing(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner;
+    uint64_t wall_s = 1000000000;
+    world->retain_s = 48 * 3600;
+    world_restart(world, false);
+    relay_tick(world->relay, world->now, wall_s);
+    relay_peer_init(&owner, &world->keys, 1);
+    link_cut(join_as(world, &owner, true));
+    world_settle(world);
+    wall_s += (uint64_t)10 * 365 * 24 * 3600;
+    pass_hours(world, &wall_s, 1);
+    assert_int_equal(store_totals(world->store).documents, 1);
+    relay_peer_release(&owner);
+}
+
+/* --- limits as they are typed --- */
+
+static void limits_are_read_as_a_person_types_them(void **state)
+{
+    static const struct {
+        const char *option, *text;
+        bool good;
+    } cases[] = {
+        {"--max-total", "10G", true},          {"--max-total", "0", true},
+        {"--max-total", "", false},            {"--max-total", "10Q", false},
+        {"--max-total", "-1", false},          {"--max-total", "99999999999999999999", false},
+        {"--document-size", "0", false},       {"--document-size", "1K", true},
+        {"--connection-messages", "60", true}, {"--connection-messages", "60/240", true},
+        {"--connection-messages", "60/", false}, {"--connection-messages", "60/30", false},
+        {"--connection-messages", "1K", false}, {"--document-bytes", "2M/72M", true},
+        {"--hello-time", "5", true},           {"--hello-time", "0", false},
+        {"--hello-time", "86401", false},      {"--hello-time", "5s", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct relay_limits limits = relay_limits_default();
+        struct error err = {0};
+        if (relay_limits_set(&limits, cases[i].option, cases[i].text, &err) != cases[i].good)
+            fail_msg("%s %s: %s", cases[i].option, cases[i].text, err.text);
+        assert_int_equal(err.code, cases[i].good ? ERR_NONE : ERR_USAGE);
+    }
+    struct relay_limits limits = relay_limits_default();
+    struct error err = {0};
+    assert_int_equal(limits.total_bytes, (uint64_t)10 << 30);
+    assert_int_equal(limits.hello_ms, 5000);
+    assert_int_equal(limits.frames.burst, 240);
+    assert_true(relay_limits_set(&limits, "--document-bytes", "3M/4M", &err));
+    assert_int_equal(limits.document_bytes.rate, 3 << 20);
+    assert_int_equal(limits.document_bytes.burst, 4 << 20);
+    assert_false(relay_limits_know("--listen"));
+}
+
 /* --- the end of a document --- */
 
 static void delete_with(struct link *link, const struct sign_key *key)
@@ -1326,6 +1420,9 @@ int main(void)
         RELAY_TEST(only_the_owner_closes_a_document_and_then_it_stays_closed),
         RELAY_TEST(a_stopping_relay_says_goodbye),
         RELAY_TEST(links_may_go_while_the_disk_works),
+        RELAY_TEST(a_document_nobody_was_in_is_forgotten_and_its_owner_may_bring_it_again),
+        RELAY_TEST(a_clock_that_is_set_forward_forgets_nothing),
+        cmocka_unit_test(limits_are_read_as_a_person_types_them),
     };
     return RUN_TESTS("relay", tests);
 }
