@@ -50,6 +50,8 @@ static void fill_peer(struct editor *editor, const struct person *person, struct
         .line = person->located ? rope_line_at(text, person->cursor) + 1 : 0,
         .warning = person->key_changed ? "this name has come with another key" : NULL,
     };
+    if (!peer->warning && replica_wrote_twice(editor_replica(editor), &presence->doc_key))
+        peer->warning = "wrote two different things from one state: a copied or restored machine?";
     if (person->peer.introduced) {
         device_fingerprint(&presence->device_key, picture->fingerprints[n]);
         peer->fingerprint = picture->fingerprints[n];

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "editor/base/unicode.h"
+#include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
 
 enum {
@@ -183,7 +184,7 @@ void replica_take_loaded(struct replica *replica, struct document *document, str
 void replica_cut_chain(struct replica *replica)
 {
     size_t count = 0;
-    struct chain_head *heads = chain_heads(replica->chain, &count);
+    struct chain_head *heads = chain_branches(replica->chain, &count);
     for (size_t i = 0; i < count; i++) {
         uint64_t next_seq = document_next_seq(replica->document, &heads[i].agent);
         if (next_seq < heads[i].next_seq)
@@ -401,18 +402,28 @@ static void owe(struct replica *replica, const struct batch *batch)
     replica->owed[replica->owed_count++] = (struct owed){batch->agent, batch->seq0 + batch->count};
 }
 
+/* What others understand: a batch of the document names branches as they are called here. */
+static void encode_named(struct replica *replica, const struct batch *batch, struct batch *wire, struct buf *plain)
+{
+    batch_copy(wire, batch);
+    chain_name_batch(replica->chain, wire);
+    batch_encode(wire, plain);
+}
+
 static void commit_batch(struct replica *replica, const struct batch *batch)
 {
     if (replica_is_shared(replica))
         owe(replica, batch);
     struct outgoing *outgoing = xcalloc(1, sizeof *outgoing);
+    struct batch wire = {0};
     outgoing->replica = replica;
-    batch_encode(batch, &outgoing->plain);
+    encode_named(replica, batch, &wire, &outgoing->plain);
     struct local_batch *local = &outgoing->batch;
     *local = (struct local_batch){.agent = batch->agent, .seq0 = batch->seq0, .count = batch->count,
                                   .plain = buf_view(&outgoing->plain), .gesture = true};
-    enum chain_link linked = chain_add(replica->chain, batch, local->plain, &local->digest);
+    enum chain_link linked = chain_add(replica->chain, &wire, local->plain, &local->digest);
     ensure(linked == CHAIN_NEXT);
+    batch_release(&wire);
     if (!replica->writer) {
         buf_release(&outgoing->plain);
         free(outgoing);
@@ -628,9 +639,33 @@ void replica_status(struct replica *replica, uint64_t now_ms, struct replica_sta
         out->edits_not_in_file = document_edits_since(replica->document, &replica->file.version, NULL, 0);
 }
 
+void replica_named_version(const struct replica *replica, struct version *out)
+{
+    document_version(replica->document, out);
+    chain_name_heads(replica->chain, out->heads, out->count);
+}
+
+void replica_encode_version(const struct replica *replica, const struct version *version, struct buf *out)
+{
+    struct version named = {0};
+    version_copy(&named, version);
+    chain_name_heads(replica->chain, named.heads, named.count);
+    version_encode(&named, out);
+    version_release(&named);
+}
+
+bool replica_decode_version(const struct replica *replica, struct bytes encoded, struct version *version)
+{
+    struct reader reader = reader_of(encoded);
+    if (!version_decode(&reader, version))
+        return false;
+    chain_place_heads(replica->chain, version->heads, version->count);
+    return document_knows(replica->document, version);
+}
+
 void replica_version(const struct replica *replica, struct version *version, struct digest *text_hash)
 {
-    document_version(replica->document, version);
+    replica_named_version(replica, version);
     replica_hash_text(replica->buffer.text, text_hash);
 }
 

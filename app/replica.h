@@ -130,6 +130,8 @@ void replica_work_alone(struct replica *replica, bool alone);
 /* While the text of a joined document has not come: what is so, a sentence. Appends nothing when it is here. */
 void replica_joining(const struct replica *replica, struct buf *sentence);
 void replica_retry(struct replica *replica); /* offline: tries to connect now */
+/* Whether this device has written two different things under one number: both are in the text. */
+bool replica_wrote_twice(const struct replica *replica, const struct sign_public *doc_key);
 const struct people *replica_people(const struct replica *replica);
 
 /* --- what is so --- */

@@ -63,7 +63,7 @@ void replica_put_saved(struct replica *replica)
         file->hash_known = true;
     }
     struct buf version = {0};
-    version_encode(&file->version, &version);
+    replica_encode_version(replica, &file->version, &version);
     struct journal_saved saved = {
         .path = file->path, .dev = file->stamp.dev, .ino = file->stamp.ino,
         .size = file->stamp.exists ? file->stamp.size : 0, .mtime_ns = file->stamp.mtime_ns,
@@ -276,7 +276,7 @@ static bool claim_import(struct replica *replica, const struct digest *hash)
     if (!replica->reader)
         return true;
     struct buf version = {0};
-    version_encode(&replica->file.version, &version);
+    replica_encode_version(replica, &replica->file.version, &version);
     struct journal_import import = {.version = buf_view(&version), .hash = *hash};
     struct agent_id owner;
     bool done = false;
@@ -369,10 +369,7 @@ static bool saved_by_us(struct replica *replica, const struct rope *disk, struct
     replica_hash_text(disk, &hash);
     bool ours = journal_saved_get(replica->reader, replica->file.path, &saved, &memory, &found, &err) && found &&
                 digest_equal(&saved.hash, &hash);
-    if (ours) {
-        struct reader reader = reader_of(saved.version);
-        ours = version_decode(&reader, version) && document_knows(replica->document, version);
-    }
+    ours = ours && replica_decode_version(replica, saved.version, version);
     buf_release(&memory);
     return ours;
 }

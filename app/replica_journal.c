@@ -103,85 +103,41 @@ struct row_reader {
     bool news;       /* the document has events it had not */
 };
 
-static enum document_added add_batch(struct replica *replica, const struct batch *batch, struct bytes plain)
-{
-    struct digest digest;
-    struct error err = {0};
-    switch (chain_add(replica->chain, batch, plain, &digest)) {
-    case CHAIN_EARLY:
-        return DOCUMENT_EARLY;
-    case CHAIN_FORKED:
-        return DOCUMENT_REFUSED;
-    case CHAIN_NEXT:
-    case CHAIN_KNOWN:
-        break;
-    }
-    enum document_added added = document_add(replica->document, batch, &err);
-    if (added != DOCUMENT_EARLY)
-        replica->batches_checked++;
-    if (added == DOCUMENT_REFUSED)
-        replica_note_fault(replica, &err);
-    return added;
-}
-
-static void take_batch(struct row_reader *reader, const struct batch *batch, struct bytes plain)
-{
-    switch (add_batch(reader->replica, batch, plain)) {
-    case DOCUMENT_ADDED:
-        reader->news = true;
-        break;
-    case DOCUMENT_KNOWN:
-        break;
-    case DOCUMENT_EARLY:
-        replica_keep_early(reader->replica, batch, plain);
-        break;
-    case DOCUMENT_REFUSED:
-        reader->broken++;
-        break;
-    }
-}
-
 /* --- what came before its parents --- */
 
-void replica_keep_early(struct replica *replica, const struct batch *batch, struct bytes plain)
+static struct early *add_early(struct replica *replica)
 {
-    for (size_t i = 0; i < replica->early_count; i++)
-        if (agent_id_equal(&replica->early[i].batch.agent, &batch->agent) &&
-            replica->early[i].batch.seq0 == batch->seq0 && bytes_equal(buf_view(&replica->early[i].plain), plain))
-            return; /* from the room and from the journal */
     replica->early = xgrow(replica->early, &replica->early_cap, replica->early_count + 1, sizeof *replica->early);
     struct early *early = &replica->early[replica->early_count++];
     *early = (struct early){0};
+    return early;
+}
+
+static void keep_batch(struct replica *replica, const struct batch *batch)
+{
+    for (size_t i = 0; i < replica->early_count; i++) {
+        const struct early *early = &replica->early[i];
+        if (early->linked && agent_id_equal(&early->batch.agent, &batch->agent) && early->batch.seq0 == batch->seq0)
+            return; /* from the room and from the journal */
+    }
+    struct early *early = add_early(replica);
+    early->linked = true;
     batch_copy(&early->batch, batch);
-    buf_add_bytes(&early->plain, plain);
+}
+
+static void keep_row(struct replica *replica, const struct journal_row *row)
+{
+    struct early *early = add_early(replica);
+    early->row = *row;
+    buf_add_bytes(&early->body, row->body);
 }
 
 static void drop_early(struct replica *replica, size_t at)
 {
     batch_release(&replica->early[at].batch);
-    buf_release(&replica->early[at].plain);
+    buf_release(&replica->early[at].body);
     replica->early_count--;
     memmove(replica->early + at, replica->early + at + 1, (replica->early_count - at) * sizeof *replica->early);
-}
-
-bool replica_take_early(struct replica *replica)
-{
-    bool news = false;
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (size_t i = 0; i < replica->early_count;) {
-            const struct early *early = &replica->early[i];
-            enum document_added added = add_batch(replica, &early->batch, buf_view(&early->plain));
-            if (added == DOCUMENT_EARLY) {
-                i++;
-                continue;
-            }
-            moved |= added == DOCUMENT_ADDED;
-            drop_early(replica, i);
-        }
-        news |= moved;
-    }
-    return news;
 }
 
 void replica_forget_early(struct replica *replica)
@@ -190,21 +146,52 @@ void replica_forget_early(struct replica *replica)
         drop_early(replica, replica->early_count - 1);
 }
 
-/* The row names its batch's digest: what the chain makes of the content must be that. */
-static bool digest_matches(struct row_reader *reader, const struct event_id *last, const struct digest *expected)
+/* --- batches into the document --- */
+
+static enum document_added add_batch(struct replica *replica, const struct batch *batch)
 {
-    struct digest digest;
-    return !chain_find(reader->replica->chain, last, &digest) || digest_equal(&digest, expected);
+    struct error err = {0};
+    enum document_added added = document_add(replica->document, batch, &err);
+    if (added != DOCUMENT_EARLY)
+        replica->batches_checked++;
+    if (added == DOCUMENT_REFUSED) {
+        replica_note_fault(replica, &err);
+        replica_say(replica, "An edit that came in cannot be taken: %s", err.text);
+    }
+    return added;
 }
 
-static void check_local(struct row_reader *reader, const struct journal_row *row)
+bool replica_add_batches(struct replica *replica, const struct batch *batches, size_t count,
+                         const struct agent_fork *fork)
 {
-    struct event_id last = {row->agent, row->seq0 + row->count - 1};
-    struct error err = {0};
-    if (digest_matches(reader, &last, &row->digest))
-        return;
-    error_set(&err, ERR_AUTH, 0, "row %llu of the journal is not what its digest says", (unsigned long long)row->place);
-    replica_note_fault(reader->replica, &err);
+    bool news = false;
+    if (fork)
+        document_fork(replica->document, fork);
+    for (size_t i = 0; i < count; i++) {
+        enum document_added added = add_batch(replica, &batches[i]);
+        news |= added == DOCUMENT_ADDED;
+        if (added == DOCUMENT_EARLY)
+            keep_batch(replica, &batches[i]);
+    }
+    return news;
+}
+
+/* A row's batches, opened. */
+struct opened {
+    const struct journal_row *row;
+    struct record record; /* of a RECEIVED row */
+    struct buf plain;
+    struct batch_list batches;
+    struct bytes *plains;
+    struct digest *digests;
+};
+
+static void opened_release(struct opened *opened)
+{
+    batch_list_release(&opened->batches);
+    buf_release(&opened->plain);
+    free(opened->plains);
+    free(opened->digests);
 }
 
 static const struct member *find_member(const struct members *members, const struct agent_id *agent)
@@ -216,50 +203,132 @@ static const struct member *find_member(const struct members *members, const str
 }
 
 /* A record from elsewhere carries its author's signature over the chain up to its last batch. */
-static void check_signature(struct row_reader *reader, const struct record *record)
+static bool is_signed(struct replica *replica, const struct opened *opened, const struct digest *last)
 {
-    struct replica *replica = reader->replica;
-    const struct member *member = find_member(replica->members, &record->agent);
-    struct event_id last = {record->agent, record->seq0 + record->count - 1};
-    struct digest digest;
-    struct error err = {0};
-    bool good = member && chain_find(replica->chain, &last, &digest) &&
-                record_verify(record, &replica->entry.doc, &member->doc_key, &digest);
+    const struct member *member = find_member(replica->members, &opened->record.agent);
     replica->signatures_checked++;
-    if (good)
-        return;
-    error_set(&err, ERR_AUTH, 0, "a record of events %llu to %llu is not signed by its author",
-              (unsigned long long)record->seq0, (unsigned long long)last.seq);
+    return member && record_verify(&opened->record, &replica->entry.doc, &member->doc_key, last);
+}
+
+static void note_row(struct replica *replica, const struct journal_row *row, const char *what)
+{
+    struct error err = {0};
+    error_set(&err, ERR_AUTH, 0, "row %llu of the journal (events %llu to %llu) %s", (unsigned long long)row->place,
+              (unsigned long long)row->seq0, (unsigned long long)(row->seq0 + row->count - 1), what);
     replica_note_fault(replica, &err);
 }
 
-static void read_local(struct row_reader *reader, const struct journal_row *row)
+/*
+ * Which digest the row ends in: a LOCAL one says so itself; a RECEIVED one was checked when it came, so only where forks leave
+ * a choice does its signature have to tell.
+ */
+static enum chain_link find_last(struct replica *replica, const struct opened *opened, struct digest *last)
 {
-    struct batch batch = {0};
-    struct error err = {0};
-    if (batch_decode(row->body, &row->agent, row->seq0, &batch, &err)) {
-        take_batch(reader, &batch, row->body);
-        check_local(reader, row);
-    } else {
-        reader->broken++;
+    size_t count = opened->batches.count;
+    for (unsigned way = 0; way < CHAIN_WAYS_MAX; way++) {
+        enum chain_link link = chain_check_run(replica->chain, opened->batches.items, opened->plains, count, way,
+                                               opened->digests);
+        *last = opened->digests[count - 1];
+        bool sure = opened->row->form == JOURNAL_LOCAL
+                        ? digest_equal(last, &opened->row->digest)
+                        : link == CHAIN_NEXT && !replica->audits && chain_forks(replica->chain) == 0;
+        if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || link == CHAIN_KNOWN || sure)
+            return link;
+        if (opened->row->form == JOURNAL_RECEIVED && is_signed(replica, opened, last))
+            return link;
     }
-    batch_release(&batch);
+    return CHAIN_NO_WAY;
 }
 
-static bool read_events(struct row_reader *reader, const struct record *record, struct error *err)
+/* Says what is wrong with a row that no way leads to, and takes its content the first way all the same: it is somebody's. */
+static enum chain_link take_doubtful(struct replica *replica, const struct opened *opened, struct digest *last)
 {
-    struct buf plain = {0};
-    struct batch_list batches = {0};
-    struct bytes *plains = NULL;
-    bool good = record_open_events(record, &reader->replica->entry.keys, &plain, &batches, &plains, err);
-    for (size_t i = 0; good && i < batches.count; i++)
-        take_batch(reader, &batches.items[i], plains[i]);
-    if (good && reader->replica->audits)
-        check_signature(reader, record);
-    free(plains);
-    batch_list_release(&batches);
-    buf_release(&plain);
-    return good;
+    bool local = opened->row->form == JOURNAL_LOCAL;
+    note_row(replica, opened->row, local ? "is not what its digest says" : "is not signed by its author");
+    enum chain_link link = chain_check_run(replica->chain, opened->batches.items, opened->plains,
+                                           opened->batches.count, 0, opened->digests);
+    *last = opened->digests[opened->batches.count - 1];
+    return link == CHAIN_FORKED ? CHAIN_NO_WAY : link;
+}
+
+enum row_took { ROW_NEWS, ROW_KNOWN, ROW_EARLY, ROW_BROKEN };
+
+static enum row_took take_opened(struct replica *replica, const struct opened *opened)
+{
+    struct digest last;
+    struct chain_taken taken;
+    size_t count = opened->batches.count;
+    enum chain_link link = find_last(replica, opened, &last);
+    if (link == CHAIN_NO_WAY)
+        link = take_doubtful(replica, opened, &last);
+    if (link == CHAIN_EARLY)
+        return ROW_EARLY;
+    link = chain_take_run(replica->chain, opened->batches.items, opened->plains, count, &last, opened->digests, &taken);
+    if (link == CHAIN_EARLY || link == CHAIN_NO_WAY)
+        return ROW_BROKEN;
+    bool news = replica_add_batches(replica, opened->batches.items, count, taken.forked ? &taken.fork : NULL);
+    return news ? ROW_NEWS : ROW_KNOWN;
+}
+
+static bool open_row(struct replica *replica, const struct journal_row *row, struct opened *opened, struct error *err)
+{
+    if (row->form == JOURNAL_RECEIVED)
+        return record_decode(row->body, &opened->record, err) &&
+               record_open_events(&opened->record, &replica->entry.keys, &opened->plain, &opened->batches,
+                                  &opened->plains, err);
+    opened->plains = xmalloc(sizeof *opened->plains);
+    opened->plains[0] = row->body;
+    return batch_decode(row->body, &row->agent, row->seq0, batch_list_add(&opened->batches), err);
+}
+
+static enum row_took take_row(struct replica *replica, const struct journal_row *row)
+{
+    struct opened opened = {.row = row};
+    struct error err = {0};
+    enum row_took took = ROW_BROKEN;
+    if (open_row(replica, row, &opened, &err)) {
+        opened.digests = xmalloc((opened.batches.count + 1) * sizeof *opened.digests);
+        took = take_opened(replica, &opened);
+    }
+    opened_release(&opened);
+    return took;
+}
+
+static enum row_took retry(struct replica *replica, size_t at)
+{
+    struct early *early = &replica->early[at];
+    if (!early->linked) {
+        struct journal_row row = early->row;
+        struct buf body = early->body; /* the list may grow meanwhile */
+        row.body = buf_view(&body);
+        return take_row(replica, &row);
+    }
+    switch (add_batch(replica, &early->batch)) {
+    case DOCUMENT_ADDED: return ROW_NEWS;
+    case DOCUMENT_EARLY: return ROW_EARLY;
+    case DOCUMENT_KNOWN:
+    case DOCUMENT_REFUSED: break;
+    }
+    return ROW_KNOWN;
+}
+
+bool replica_take_early(struct replica *replica)
+{
+    bool news = false;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (size_t i = 0; i < replica->early_count;) {
+            enum row_took took = retry(replica, i);
+            if (took == ROW_EARLY) {
+                i++;
+                continue;
+            }
+            moved |= took != ROW_BROKEN; /* into the document, or into the chain */
+            news |= took == ROW_NEWS;
+            drop_early(replica, i);
+        }
+    }
+    return news;
 }
 
 bool replica_read_member(struct replica *replica, struct bytes stored, struct error *err)
@@ -276,26 +345,31 @@ bool replica_read_member(struct replica *replica, struct bytes stored, struct er
     return good;
 }
 
-static void read_received(struct row_reader *reader, const struct journal_row *row)
+static void read_events(struct row_reader *reader, const struct journal_row *row)
 {
-    struct record record;
-    struct error err = {0};
-    bool good = record_decode(row->body, &record, &err);
-    if (good && record.kind == RECORD_EVENTS)
-        good = read_events(reader, &record, &err);
-    else if (good && record.kind == RECORD_MEMBER)
-        good = replica_read_member(reader->replica, row->body, &err);
-    if (!good)
+    switch (take_row(reader->replica, row)) {
+    case ROW_NEWS:
+        reader->news = true;
+        break;
+    case ROW_KNOWN:
+        break;
+    case ROW_EARLY:
+        keep_row(reader->replica, row);
+        break;
+    case ROW_BROKEN:
         reader->broken++;
+        break;
+    }
 }
 
 static bool visit_row(void *self, const struct journal_row *row)
 {
     struct row_reader *reader = self;
-    if (row->form == JOURNAL_LOCAL)
-        read_local(reader, row);
-    else
-        read_received(reader, row);
+    struct error err = {0};
+    if (row->form == JOURNAL_LOCAL || row->kind == RECORD_EVENTS)
+        read_events(reader, row);
+    else if (row->kind == RECORD_MEMBER && !replica_read_member(reader->replica, row->body, &err))
+        reader->broken++;
     return true;
 }
 
@@ -354,8 +428,7 @@ static bool load_saved(struct replica *replica, struct error *err)
         return true;
     bool good = journal_saved_get(replica->journal_found, replica->file.path, &saved, &memory, &found, err);
     if (good && found) {
-        struct reader reader = reader_of(saved.version);
-        if (!version_decode(&reader, &replica->file.version) || !document_knows(replica->document, &replica->file.version))
+        if (!replica_decode_version(replica, saved.version, &replica->file.version))
             version_release(&replica->file.version);
         replica->file.hash = saved.hash;
         replica->file.hash_known = true;

@@ -185,7 +185,7 @@ static void fill_presence(struct replica *replica, struct presence *presence, bo
     crypto_wipe(&doc_key, sizeof doc_key);
     snprintf(presence->name, sizeof presence->name, "%s", replica_person(replica));
     struct version version = {0};
-    document_version(replica->document, &version);
+    replica_named_version(replica, &version);
     if (version.count <= PRESENCE_HEADS_MAX) {
         for (size_t i = 0; i < version.count; i++)
             presence->heads[i] = version.heads[i];
@@ -237,6 +237,7 @@ static void hear_presence(struct replica *replica, struct bytes sealed, uint64_t
     bool known = people_find(&replica->people, &presence.agent) != NULL;
     struct session_peer peer = {.presence = presence, .state = PEER_HERE, .introduced = true, .writer = true,
                                 .heard_ms = now_ms};
+    chain_place_heads(replica->chain, peer.presence.heads, peer.presence.head_count);
     struct person *person = people_hear(&replica->people, &peer, now_ms);
     if (person) {
         person->is_neighbour = true;

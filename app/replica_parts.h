@@ -38,10 +38,12 @@ struct gesture {
     bool open;           /* there is one to go on with */
 };
 
-/* A batch whose parents are not in the document yet. */
+/* What came before something that it builds on. */
 struct early {
+    bool linked;             /* the hash chain has it, the document lacks its parents: `batch`. Else a row of the journal */
     struct batch batch;
-    struct buf plain; /* its canonical form */
+    struct journal_row row;  /* its body is `body` */
+    struct buf body;
 };
 
 /* The state of the file that belongs to the text: what was last read or written. */
@@ -100,6 +102,7 @@ struct replica {
     size_t early_count, early_cap;
     struct buf genesis;            /* stored GENESIS; empty: never shared */
     struct members *members;
+    bool renew_due;                /* our own agent has forked: replica_go_on_as_another() */
 
     /* what was checked */
     uint64_t batches_checked, signatures_checked, faults;
@@ -160,6 +163,18 @@ void replica_take_loaded(struct replica *replica, struct document *document, str
  * when it was stopped, and nobody took, has to be taken when it comes again. Not while a session runs.
  */
 void replica_cut_chain(struct replica *replica);
+/* --- forks --- */
+
+/* The session says that an agent has forked. */
+void replica_take_fork(struct replica *replica, const struct agent_id *agent);
+/* Ceases to write and begins again under a fresh agent, which takes over the old one's edits, unsent ones too. */
+void replica_go_on_as_another(struct replica *replica);
+
+/* The version of the text as others understand it (sync/chain.h). */
+void replica_named_version(const struct replica *replica, struct version *out);
+/* Encodes a version of this document by the names that others understand, and back: false when it is not known here. */
+void replica_encode_version(const struct replica *replica, const struct version *version, struct buf *out);
+MUST_USE bool replica_decode_version(const struct replica *replica, struct bytes encoded, struct version *version);
 /* After document_add(): brings the text up to date. */
 void replica_update_text(struct replica *replica);
 /* Journals and sends batches that document_local() or document_undo() made. */
@@ -175,8 +190,10 @@ MUST_USE bool replica_find_path(struct replica *replica, struct doc_entry *entry
 MUST_USE bool replica_find_entry(struct replica *replica, bool *found, struct error *err);
 MUST_USE bool replica_restore(struct replica *replica, struct error *err);
 void replica_read_rows(struct replica *replica);
-/* Keeps a batch that the document found early; copies. */
-void replica_keep_early(struct replica *replica, const struct batch *batch, struct bytes plain);
+/* To the document, with what is known of a branch that begins with the first of them; what is early there is kept. Batches of
+   the hash chain, with the ids that agents have here. True when the document got something. */
+bool replica_add_batches(struct replica *replica, const struct batch *batches, size_t count,
+                         const struct agent_fork *fork);
 /* Offers what was early again until nothing moves any more; true when the document got something. */
 bool replica_take_early(struct replica *replica);
 void replica_forget_early(struct replica *replica);

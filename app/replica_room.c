@@ -546,29 +546,19 @@ static void journal_received(struct replica *replica, const struct received *rec
 
 void replica_take_received(struct replica *replica, const struct received *received)
 {
-    struct error err = {0};
     journal_received(replica, received);
     replica->signatures_checked += received->checked; /* by the session, which lets out nothing that none vouches for */
-    replica->batches_checked += received->batches.count;
-    for (size_t i = 0; i < received->batches.count; i++) {
-        switch (document_add(replica->document, &received->batches.items[i], &err)) {
-        case DOCUMENT_ADDED:
-            replica->received_edits++;
-            replica->text_due = true;
-            break;
-        case DOCUMENT_KNOWN:
-            break;
-        case DOCUMENT_EARLY: /* what it builds on may be in rows of another process, read in a moment */
-            replica_keep_early(replica, &received->batches.items[i], received->plains[i]);
-            replica->neighbour_rows_due = true;
-            break;
-        case DOCUMENT_REFUSED:
-            replica_say(replica, "An edit that came in cannot be taken: %s", err.text);
-            break;
-        }
-    }
-    if (replica->early_count > 0 && replica_take_early(replica))
-        replica->text_due = true;
+    size_t early_before = replica->early_count;
+    uint64_t before = document_events(replica->document);
+    bool news = replica_add_batches(replica, received->batches.items, received->batches.count,
+                                    received->forked ? &received->fork : NULL);
+    if (replica->early_count > early_before) /* what it builds on may be in rows of another process, read in a moment */
+        replica->neighbour_rows_due = true;
+    if (replica->early_count > 0)
+        news |= replica_take_early(replica);
+    if (document_events(replica->document) > before)
+        replica->received_edits += received->batches.count;
+    replica->text_due |= news;
 }
 
 static void take_received(struct replica *replica, struct net_event *event)
@@ -714,7 +704,7 @@ static void take_alarm(struct replica *replica, const struct net_event *event)
         replica_say(replica, "Edits of agent %s are not taken: %s", agent, why->text);
         break;
     case ALARM_FORKED:
-        replica_say(replica, "Agent %s has written two different things under one number: %s", agent, why->text);
+        replica_take_fork(replica, &event->alarm.agent);
         break;
     case ALARM_WITHHELD:
         replica_say(replica, "The relay withholds edits of agent %s.", agent);
@@ -819,6 +809,7 @@ static void take_event(struct replica *replica, struct net_event *event, uint64_
     case NET_BASE: take_base(replica, event); break;
     case NET_FETCH: take_fetch(replica, event); break;
     case NET_PEER:
+        chain_place_heads(replica->chain, event->peer.presence.heads, event->peer.presence.head_count);
         people_hear(&replica->people, &event->peer, now_ms);
         replica->people_due = true;
         break;
@@ -841,7 +832,7 @@ static void present(struct replica *replica)
 {
     struct version version = {0};
     struct session_view view = {.flags = replica->away ? PRESENCE_AWAY : 0};
-    document_version(replica->document, &version);
+    replica_named_version(replica, &version);
     view.events_seen = document_events(replica->document);
     if (version.count <= PRESENCE_HEADS_MAX && !replica->joining) {
         for (size_t i = 0; i < version.count; i++)
@@ -872,6 +863,8 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
             net_event_free(event);
         }
     }
+    if (replica->renew_due)
+        replica_go_on_as_another(replica);
     if (replica->neighbour_rows_due) {
         replica->neighbour_rows_due = false;
         replica_read_rows(replica);

@@ -1,32 +1,10 @@
-#include "sync/chain.h"
+#include "sync/chain_parts.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
 #include "sync/crypto.h"
-
-/* A batch ends where the agent's next one begins, the newest one at next_seq. */
-struct chain_entry {
-    uint64_t seq0;
-    struct digest digest;
-};
-
-struct chain_agent {
-    struct agent_id id;
-    uint64_t next_seq;
-    struct chain_entry *entries; /* ascending, without holes from seq 0 */
-    size_t count, cap;
-};
-
-struct chain {
-    pthread_mutex_t lock;
-    struct doc_id doc;
-    struct chain_agent *agents; /* sorted by id */
-    size_t count, cap;
-};
 
 static const struct digest no_digest; /* what the first batch of an agent has for a predecessor */
 
@@ -38,13 +16,21 @@ struct chain *chain_new(const struct doc_id *doc)
     return chain;
 }
 
+static void free_branches(struct chain_branch **branches, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(branches[i]->entries);
+        free(branches[i]);
+    }
+    free(branches);
+}
+
 void chain_free(struct chain *chain)
 {
     if (!chain)
         return;
-    for (size_t i = 0; i < chain->count; i++)
-        free(chain->agents[i].entries);
-    free(chain->agents);
+    free_branches(chain->agents, chain->count);
+    free_branches(chain->forks, chain->fork_count);
     pthread_mutex_destroy(&chain->lock);
     free(chain);
 }
@@ -57,7 +43,7 @@ static size_t agent_index(const struct chain *chain, const struct agent_id *id)
     size_t low = 0, high = chain->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (agent_id_compare(&chain->agents[middle].id, id) < 0)
+        if (agent_id_compare(&chain->agents[middle]->id, id) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -65,43 +51,123 @@ static size_t agent_index(const struct chain *chain, const struct agent_id *id)
     return low;
 }
 
-static struct chain_agent *find_agent(const struct chain *chain, const struct agent_id *id)
+struct chain_branch *chain_agent(const struct chain *chain, const struct agent_id *id)
 {
     size_t at = agent_index(chain, id);
-    bool there = at < chain->count && agent_id_equal(&chain->agents[at].id, id);
-    return there ? &chain->agents[at] : NULL;
+    return at < chain->count && agent_id_equal(&chain->agents[at]->id, id) ? chain->agents[at] : NULL;
 }
 
-static struct chain_agent *find_or_add_agent(struct chain *chain, const struct agent_id *id)
+struct chain_branch *chain_add_agent(struct chain *chain, const struct agent_id *id)
 {
-    struct chain_agent *known = find_agent(chain, id);
+    struct chain_branch *known = chain_agent(chain, id);
     if (known)
         return known;
     size_t at = agent_index(chain, id);
-    chain->agents = xgrow(chain->agents, &chain->cap, chain->count + 1, sizeof *chain->agents);
-    memmove(chain->agents + at + 1, chain->agents + at, (chain->count - at) * sizeof *chain->agents);
+    chain->agents = xgrow(chain->agents, &chain->cap, chain->count + 1, sizeof(struct chain_branch *));
+    memmove(chain->agents + at + 1, chain->agents + at, (chain->count - at) * sizeof(struct chain_branch *));
     chain->count++;
-    chain->agents[at] = (struct chain_agent){.id = *id};
-    return &chain->agents[at];
+    struct chain_branch *branch = xcalloc(1, sizeof *branch);
+    branch->id = branch->agent = *id;
+    return chain->agents[at] = branch;
 }
 
-/* The batch that holds seq: the last one that begins at or before it. NULL when it is not there. */
-static const struct chain_entry *find_entry(const struct chain_agent *agent, uint64_t seq)
+struct chain_branch *chain_add_fork(struct chain *chain, struct chain_branch *from, uint64_t seq,
+                                    const struct agent_id *rival)
 {
-    if (!agent || seq >= agent->next_seq)
-        return NULL;
-    size_t low = 0, high = agent->count; /* entries[low] begins at or before seq, entries[high] behind it */
+    chain->forks = xgrow(chain->forks, &chain->fork_cap, chain->fork_count + 1, sizeof(struct chain_branch *));
+    struct chain_branch *branch = xcalloc(1, sizeof *branch);
+    branch->agent = from->agent;
+    branch->from = from;
+    branch->rival = *rival;
+    branch->seq0 = branch->next_seq = seq;
+    return chain->forks[chain->fork_count++] = branch;
+}
+
+void chain_append(struct chain_branch *branch, uint64_t seq0, uint64_t count, const struct digest *digest)
+{
+    if (branch->from && branch->count == 0)
+        branch->id = chain_branch_id(digest);
+    branch->entries = xgrow(branch->entries, &branch->cap, branch->count + 1, sizeof *branch->entries);
+    branch->entries[branch->count++] = (struct chain_entry){seq0, *digest};
+    branch->next_seq = seq0 + count;
+}
+
+bool chain_entry_at(const struct chain_branch *branch, uint64_t seq, size_t *index)
+{
+    if (!branch || seq < branch->seq0 || seq >= branch->next_seq)
+        return false;
+    size_t low = 0, high = branch->count; /* entries[low] begins at or before seq, entries[high] behind it */
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
-        if (agent->entries[middle].seq0 <= seq)
+        if (branch->entries[middle].seq0 <= seq)
             low = middle;
         else
             high = middle;
     }
-    return &agent->entries[low];
+    *index = low;
+    return true;
 }
 
-/* --- linking --- */
+/* --- where a run of batches goes --- */
+
+/* A place between two batches of an agent: behind entries[index - 1] of a branch; 0: before all it wrote. */
+struct spot {
+    struct chain_branch *branch; /* NULL: the agent is unknown */
+    size_t index;
+};
+
+static const struct digest *digest_before(const struct spot *spot)
+{
+    return spot->index > 0 ? &spot->branch->entries[spot->index - 1].digest : &no_digest;
+}
+
+/* Whether one of the branch's own batches ends right before seq. */
+static bool ends_at(struct chain_branch *branch, uint64_t seq, struct spot *spot)
+{
+    size_t at;
+    if (!chain_entry_at(branch, seq - 1, &at))
+        return false;
+    *spot = (struct spot){branch, at + 1};
+    return seq == (at + 1 < branch->count ? branch->entries[at + 1].seq0 : branch->next_seq);
+}
+
+/* The n-th place, from 0, at which a batch of the agent that begins at seq may stand. */
+static bool nth_spot(const struct chain *chain, const struct agent_id *agent, uint64_t seq, unsigned n, struct spot *spot)
+{
+    struct chain_branch *first = chain_agent(chain, agent);
+    *spot = (struct spot){first, 0};
+    if (seq == 0)
+        return n == 0;
+    if (ends_at(first, seq, spot) && n-- == 0)
+        return true;
+    for (size_t i = 0; i < chain->fork_count; i++)
+        if (agent_id_equal(&chain->forks[i]->agent, agent) && ends_at(chain->forks[i], seq, spot) && n-- == 0)
+            return true;
+    return false;
+}
+
+/*
+ * A way is a number whose digits, each to its own base, choose where the run stands and which events its parents are, in
+ * that order. Every choice takes its digit off. False: there is nothing to choose from.
+ */
+static bool choose_spot(const struct chain *chain, const struct batch *batch, unsigned *way, struct spot *spot)
+{
+    unsigned count = 0;
+    while (nth_spot(chain, &batch->agent, batch->seq0, count, spot))
+        count++;
+    if (count == 0)
+        return false;
+    nth_spot(chain, &batch->agent, batch->seq0, *way % count, spot);
+    *way /= count;
+    return true;
+}
+
+static const struct chain_branch *choose_parent(const struct chain *chain, const struct event_id *parent, unsigned *way)
+{
+    unsigned count = chain_count_named(chain, parent), choice = count ? *way % count : 0;
+    *way /= count ? count : 1;
+    return chain_named(chain, parent, choice);
+}
 
 void chain_digest(const struct doc_id *doc, const struct batch *batch, struct bytes plain,
                   const struct digest *previous, const struct digest *parents, struct digest *out)
@@ -122,143 +188,306 @@ void chain_digest(const struct doc_id *doc, const struct batch *batch, struct by
 
 /* False when a parent is missing. */
 static bool batch_digest(const struct chain *chain, const struct batch *batch, struct bytes plain,
-                         const struct digest *previous, struct digest *out)
+                         const struct digest *previous, unsigned *way, struct digest *out)
 {
     struct digest parents[BATCH_PARENTS_MAX];
     ensure(batch->parent_count <= BATCH_PARENTS_MAX);
     for (size_t i = 0; i < batch->parent_count; i++) {
-        const struct event_id *parent = &batch->parents[i];
-        const struct chain_entry *entry = find_entry(find_agent(chain, &parent->agent), parent->seq);
-        if (!entry)
+        const struct chain_branch *branch = choose_parent(chain, &batch->parents[i], way);
+        size_t at;
+        if (!chain_entry_at(branch, batch->parents[i].seq, &at))
             return false;
-        parents[i] = entry->digest;
+        parents[i] = branch->entries[at].digest;
     }
     chain_digest(&chain->doc, batch, plain, previous, parents, out);
     return true;
 }
 
-/*
- * A batch whose first seq is taken: the one that took it, or something else. A parent that is not here makes it
- * something else as well, for the stored batch had all of its parents.
- */
-static enum chain_link link_taken(const struct chain *chain, const struct chain_agent *agent, const struct batch *batch,
-                                  struct bytes plain, struct digest *digest)
+/* Steps over a batch that is there; false: it is new. */
+static bool step_known(const struct chain *chain, struct spot *spot, uint64_t seq, const struct digest *digest)
 {
-    const struct chain_entry *entry = find_entry(agent, batch->seq0);
-    if (entry->seq0 != batch->seq0)
-        return CHAIN_FORKED;
-    const struct digest *previous = entry == agent->entries ? &no_digest : &entry[-1].digest;
-    bool same = batch_digest(chain, batch, plain, previous, digest) && digest_equal(digest, &entry->digest);
-    return same ? CHAIN_KNOWN : CHAIN_FORKED;
+    if (!spot->branch)
+        return false;
+    if (spot->index < spot->branch->count && digest_equal(&spot->branch->entries[spot->index].digest, digest)) {
+        spot->index++;
+        return true;
+    }
+    for (size_t i = 0; i < chain->fork_count; i++) {
+        struct chain_branch *fork = chain->forks[i];
+        if (fork->from == spot->branch && fork->seq0 == seq && fork->count > 0 &&
+            digest_equal(&fork->entries[0].digest, digest)) {
+            *spot = (struct spot){fork, 1};
+            return true;
+        }
+    }
+    return false;
 }
 
-static const struct digest *newest_of(const struct chain_agent *agent)
+static bool is_taken(const struct spot *spot)
 {
-    return agent && agent->count ? &agent->entries[agent->count - 1].digest : &no_digest;
+    return spot->branch && spot->index < spot->branch->count;
+}
+
+static void check_run(const struct batch *batches, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        ensure(batches[i].count > 0 && batches[i].count <= UINT64_MAX - batches[i].seq0);
+        ensure(i == 0 || (agent_id_equal(&batches[i].agent, &batches[0].agent) &&
+                          batches[i].seq0 == batches[i - 1].seq0 + batches[i - 1].count));
+    }
 }
 
 static enum chain_link link_run(const struct chain *chain, const struct batch *batches, const struct bytes *plains,
-                                size_t count, struct digest *digests)
+                                size_t count, unsigned way, struct digest *digests)
 {
-    const struct chain_agent *agent = find_agent(chain, &batches[0].agent);
-    const struct digest *previous = newest_of(agent);
-    uint64_t next_seq = agent ? agent->next_seq : 0;
-    enum chain_link link = CHAIN_KNOWN;
-
+    struct spot spot;
+    size_t known = 0;
+    check_run(batches, count);
+    if (!choose_spot(chain, &batches[0], &way, &spot))
+        return CHAIN_EARLY;
+    const struct digest *previous = digest_before(&spot);
     for (size_t i = 0; i < count; i++) {
-        const struct batch *batch = &batches[i];
-        ensure(batch->count > 0 && batch->count <= UINT64_MAX - batch->seq0);
-        ensure(i == 0 || (agent_id_equal(&batch->agent, &batches[0].agent) &&
-                          batch->seq0 == batches[i - 1].seq0 + batches[i - 1].count));
-        if (batch->seq0 < next_seq) {
-            if (link_taken(chain, agent, batch, plains[i], &digests[i]) != CHAIN_KNOWN)
-                return CHAIN_FORKED;
-            continue;
-        }
-        if (batch->seq0 > next_seq || !batch_digest(chain, batch, plains[i], previous, &digests[i]))
+        if (!batch_digest(chain, &batches[i], plains[i], previous, &way, &digests[i]))
             return CHAIN_EARLY;
-        link = CHAIN_NEXT;
+        if (known == i && step_known(chain, &spot, batches[i].seq0, &digests[i]))
+            known++;
         previous = &digests[i];
-        next_seq = batch->seq0 + batch->count;
     }
-    return link;
+    if (way > 0)
+        return CHAIN_NO_WAY;
+    if (known == count)
+        return CHAIN_KNOWN;
+    return is_taken(&spot) ? CHAIN_FORKED : CHAIN_NEXT;
 }
 
-static void append(struct chain *chain, const struct batch *batch, const struct digest *digest)
+/* --- adding --- */
+
+static struct agent_fork describe(const struct chain_branch *fork)
 {
-    struct chain_agent *agent = find_or_add_agent(chain, &batch->agent);
-    agent->entries = xgrow(agent->entries, &agent->cap, agent->count + 1, sizeof *agent->entries);
-    agent->entries[agent->count++] = (struct chain_entry){batch->seq0, *digest};
-    agent->next_seq = batch->seq0 + batch->count;
+    return (struct agent_fork){fork->id, fork->from->id, fork->seq0, fork->rival};
+}
+
+/* Puts a batch at a spot where it is new. */
+static void add_at(struct chain *chain, struct spot *spot, const struct batch *batch, const struct digest *digest,
+                   struct chain_taken *taken)
+{
+    bool forks = is_taken(spot);
+    if (forks) {
+        struct agent_id rival = chain_branch_id(&spot->branch->entries[spot->index].digest);
+        *spot = (struct spot){chain_add_fork(chain, spot->branch, batch->seq0, &rival), 0};
+    } else if (!spot->branch) {
+        spot->branch = chain_add_agent(chain, &batch->agent);
+    }
+    chain_append(spot->branch, batch->seq0, batch->count, digest);
+    spot->index++;
+    if (forks) {
+        taken->forked = true;
+        taken->fork = describe(spot->branch);
+    }
+}
+
+/* Parents and undo spans as they are called here. */
+static void localize(const struct chain *chain, struct batch *batch, unsigned *way)
+{
+    for (size_t i = 0; i < batch->parent_count; i++)
+        batch->parents[i].agent = choose_parent(chain, &batch->parents[i], way)->id;
+    for (size_t i = 0; i < batch->undo_count; i++) {
+        struct event_span *span = &batch->undo[i];
+        struct event_id last = {span->agent, span->seq + span->len - 1};
+        const struct chain_branch *branch = chain_named(chain, &last, 0);
+        span->agent = branch ? branch->id : span->agent;
+    }
+}
+
+static void add_run(struct chain *chain, struct batch *batches, size_t count, unsigned way, const struct digest *digests,
+                    struct chain_taken *taken)
+{
+    struct spot spot;
+    *taken = (struct chain_taken){.known = 0};
+    choose_spot(chain, &batches[0], &way, &spot);
+    for (size_t i = 0; i < count && chain->fork_count > 0; i++) /* all, before anything is added that others could mean */
+        localize(chain, &batches[i], &way);
+    for (size_t i = 0; i < count; i++) {
+        if (taken->known == i && step_known(chain, &spot, batches[i].seq0, &digests[i]))
+            taken->known++;
+        else
+            add_at(chain, &spot, &batches[i], &digests[i], taken);
+        batches[i].agent = spot.branch->id;
+    }
+}
+
+/* A branch is called by half of its digest: another one of the same name (2^64 tries) is not taken. */
+static bool is_name_taken(const struct chain *chain, const struct digest *digests, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct agent_id id = chain_branch_id(&digests[i]);
+        const struct chain_branch *branch = chain_branch(chain, &id);
+        if (branch && !(branch->from && branch->count > 0 && digest_equal(&branch->entries[0].digest, &digests[i])))
+            return true;
+    }
+    return false;
+}
+
+static enum chain_link take_run(struct chain *chain, struct batch *batches, const struct bytes *plains, size_t count,
+                                const struct digest *last, struct digest *digests, struct chain_taken *taken)
+{
+    for (unsigned way = 0; way < CHAIN_WAYS_MAX; way++) {
+        enum chain_link link = link_run(chain, batches, plains, count, way, digests);
+        if (link == CHAIN_EARLY || link == CHAIN_NO_WAY)
+            return link;
+        if (!digest_equal(&digests[count - 1], last))
+            continue;
+        if (link == CHAIN_FORKED && is_name_taken(chain, digests, count))
+            return CHAIN_NO_WAY;
+        add_run(chain, batches, count, way, digests, taken);
+        return link;
+    }
+    return CHAIN_NO_WAY;
 }
 
 /* --- the public calls: each under the lock --- */
 
 enum chain_link chain_check_run(struct chain *chain, const struct batch *batches, const struct bytes *plains,
-                                size_t count, struct digest *digests)
+                                size_t count, unsigned way, struct digest *digests)
 {
     ensure(count > 0);
     pthread_mutex_lock(&chain->lock);
-    enum chain_link link = link_run(chain, batches, plains, count, digests);
+    enum chain_link link = link_run(chain, batches, plains, count, way, digests);
     pthread_mutex_unlock(&chain->lock);
     return link;
 }
 
-enum chain_link chain_check(struct chain *chain, const struct batch *batch, struct bytes plain, struct digest *digest)
+enum chain_link chain_take_run(struct chain *chain, struct batch *batches, const struct bytes *plains, size_t count,
+                               const struct digest *last, struct digest *digests, struct chain_taken *taken)
 {
-    return chain_check_run(chain, batch, &plain, 1, digest);
+    ensure(count > 0);
+    *taken = (struct chain_taken){.known = 0};
+    pthread_mutex_lock(&chain->lock);
+    enum chain_link link = take_run(chain, batches, plains, count, last, digests, taken);
+    pthread_mutex_unlock(&chain->lock);
+    return link;
 }
 
 enum chain_link chain_add(struct chain *chain, const struct batch *batch, struct bytes plain, struct digest *digest)
 {
+    unsigned way = 0;
+    struct spot spot;
+    struct chain_taken taken;
     pthread_mutex_lock(&chain->lock);
-    enum chain_link link = link_run(chain, batch, &plain, 1, digest);
-    if (link == CHAIN_NEXT)
-        append(chain, batch, digest);
+    enum chain_link link = link_run(chain, batch, &plain, 1, 0, digest);
+    if (link == CHAIN_NEXT && choose_spot(chain, batch, &way, &spot))
+        add_at(chain, &spot, batch, digest, &taken);
     pthread_mutex_unlock(&chain->lock);
     return link;
+}
+
+size_t chain_forks(struct chain *chain)
+{
+    pthread_mutex_lock(&chain->lock);
+    size_t count = chain->fork_count;
+    pthread_mutex_unlock(&chain->lock);
+    return count;
+}
+
+bool chain_is_forked(struct chain *chain, const struct agent_id *agent)
+{
+    bool forked = false;
+    pthread_mutex_lock(&chain->lock);
+    for (size_t i = 0; i < chain->fork_count; i++)
+        forked |= agent_id_equal(&chain->forks[i]->agent, agent);
+    pthread_mutex_unlock(&chain->lock);
+    return forked;
+}
+
+static uint64_t next_seq_of(const struct chain *chain, const struct chain_branch *first)
+{
+    uint64_t next_seq = first ? first->next_seq : 0;
+    for (size_t i = 0; first && i < chain->fork_count; i++)
+        if (agent_id_equal(&chain->forks[i]->agent, &first->agent) && chain->forks[i]->next_seq > next_seq)
+            next_seq = chain->forks[i]->next_seq;
+    return next_seq;
 }
 
 uint64_t chain_next_seq(struct chain *chain, const struct agent_id *id)
 {
     pthread_mutex_lock(&chain->lock);
-    const struct chain_agent *agent = find_agent(chain, id);
-    uint64_t next_seq = agent ? agent->next_seq : 0;
+    uint64_t next_seq = next_seq_of(chain, chain_agent(chain, id));
     pthread_mutex_unlock(&chain->lock);
     return next_seq;
 }
 
+bool chain_reaches(struct chain *chain, const struct agent_id *agent, uint64_t seq)
+{
+    struct spot spot;
+    pthread_mutex_lock(&chain->lock);
+    bool reaches = nth_spot(chain, agent, seq, 0, &spot);
+    pthread_mutex_unlock(&chain->lock);
+    return reaches;
+}
+
+bool chain_find_nth(struct chain *chain, const struct event_id *event, unsigned n, struct digest *digest)
+{
+    size_t at;
+    pthread_mutex_lock(&chain->lock);
+    const struct chain_branch *branch = chain_named(chain, event, n);
+    bool found = chain_entry_at(branch, event->seq, &at);
+    if (found)
+        *digest = branch->entries[at].digest;
+    pthread_mutex_unlock(&chain->lock);
+    return found;
+}
+
 bool chain_find(struct chain *chain, const struct event_id *event, struct digest *digest)
 {
-    pthread_mutex_lock(&chain->lock);
-    const struct chain_entry *entry = find_entry(find_agent(chain, &event->agent), event->seq);
-    if (entry)
-        *digest = entry->digest;
-    pthread_mutex_unlock(&chain->lock);
-    return entry != NULL;
+    return chain_find_nth(chain, event, 0, digest);
+}
+
+static struct chain_head head_of(const struct chain_branch *branch)
+{
+    return (struct chain_head){branch->id, branch->next_seq,
+                               branch->count ? branch->entries[branch->count - 1].digest : no_digest};
 }
 
 bool chain_newest(struct chain *chain, const struct agent_id *id, struct digest *digest)
 {
     pthread_mutex_lock(&chain->lock);
-    const struct chain_agent *agent = find_agent(chain, id);
-    if (agent)
-        *digest = *newest_of(agent);
+    const struct chain_branch *branch = chain_agent(chain, id);
+    if (branch)
+        *digest = head_of(branch).newest;
     pthread_mutex_unlock(&chain->lock);
-    return agent != NULL;
+    return branch != NULL;
+}
+
+static void drop_branch(struct chain_branch **branches, size_t *count, const struct chain_branch *branch)
+{
+    size_t at = 0;
+    while (at < *count && branches[at] != branch)
+        at++;
+    if (at == *count)
+        return;
+    free(branches[at]->entries);
+    free(branches[at]);
+    --*count;
+    memmove(branches + at, branches + at + 1, (*count - at) * sizeof(struct chain_branch *));
+}
+
+static bool is_left(const struct chain *chain, const struct chain_branch *branch)
+{
+    for (size_t i = 0; i < chain->fork_count; i++)
+        if (chain->forks[i]->from == branch)
+            return true;
+    return false;
 }
 
 void chain_cut(struct chain *chain, const struct agent_id *id, uint64_t next_seq)
 {
     pthread_mutex_lock(&chain->lock);
-    struct chain_agent *agent = find_agent(chain, id);
-    while (agent && agent->count > 0 && agent->entries[agent->count - 1].seq0 >= next_seq)
-        agent->next_seq = agent->entries[--agent->count].seq0;
-    if (agent && agent->count == 0) {
-        free(agent->entries);
-        size_t behind = (size_t)(chain->agents + chain->count - agent) - 1;
-        memmove(agent, agent + 1, behind * sizeof *agent);
-        chain->count--;
+    struct chain_branch *branch = chain_branch(chain, id);
+    while (branch && branch->count > 0 && branch->entries[branch->count - 1].seq0 >= next_seq)
+        branch->next_seq = branch->entries[--branch->count].seq0;
+    if (branch && branch->count == 0 && !is_left(chain, branch)) {
+        drop_branch(chain->forks, &chain->fork_count, branch);
+        drop_branch(chain->agents, &chain->count, branch);
     }
     pthread_mutex_unlock(&chain->lock);
 }
@@ -268,71 +497,23 @@ struct chain_head *chain_heads(struct chain *chain, size_t *count)
     pthread_mutex_lock(&chain->lock);
     struct chain_head *heads = xcalloc(chain->count, sizeof *heads);
     for (size_t i = 0; i < chain->count; i++) {
-        const struct chain_agent *agent = &chain->agents[i];
-        heads[i] = (struct chain_head){agent->id, agent->next_seq, *newest_of(agent)};
+        heads[i] = head_of(chain->agents[i]);
+        heads[i].next_seq = next_seq_of(chain, chain->agents[i]);
     }
     *count = chain->count;
     pthread_mutex_unlock(&chain->lock);
     return heads;
 }
 
-/* --- checkpoints --- */
-
-static void encode_agent(const struct chain_agent *agent, struct buf *out)
-{
-    buf_add(out, agent->id.bytes, sizeof agent->id.bytes);
-    buf_add_varint(out, agent->next_seq);
-    buf_add_varint(out, agent->count);
-    for (size_t i = 0; i < agent->count; i++) {
-        uint64_t end = i + 1 < agent->count ? agent->entries[i + 1].seq0 : agent->next_seq;
-        buf_add_varint(out, end - agent->entries[i].seq0);
-        buf_add(out, agent->entries[i].digest.bytes, sizeof agent->entries[i].digest.bytes);
-    }
-}
-
-void chain_encode(struct chain *chain, struct buf *out)
+struct chain_head *chain_branches(struct chain *chain, size_t *count)
 {
     pthread_mutex_lock(&chain->lock);
-    buf_add_varint(out, chain->count);
+    struct chain_head *heads = xcalloc(chain->count + chain->fork_count, sizeof *heads);
+    *count = 0;
+    for (size_t i = chain->fork_count; i-- > 0;)
+        heads[(*count)++] = head_of(chain->forks[i]);
     for (size_t i = 0; i < chain->count; i++)
-        encode_agent(&chain->agents[i], out);
+        heads[(*count)++] = head_of(chain->agents[i]);
     pthread_mutex_unlock(&chain->lock);
-}
-
-static void decode_agent(struct reader *reader, struct chain *chain)
-{
-    struct agent_id id;
-    read_into(reader, id.bytes, sizeof id.bytes);
-    if (find_agent(chain, &id))
-        reader_fail(reader);
-    struct chain_agent *agent = find_or_add_agent(chain, &id);
-    uint64_t next_seq = read_varint(reader);
-    /* An entry takes more than a digest's bytes: more entries than that cannot be there, so nothing is allocated for them. */
-    uint64_t count = read_varint_max(reader, reader_left(reader) / sizeof(struct digest));
-    for (uint64_t i = 0; i < count && !reader->failed; i++) {
-        uint64_t len = read_varint_max(reader, next_seq - agent->next_seq);
-        if (len == 0)
-            reader_fail(reader);
-        agent->entries = xgrow(agent->entries, &agent->cap, agent->count + 1, sizeof *agent->entries);
-        struct chain_entry *entry = &agent->entries[agent->count++];
-        entry->seq0 = agent->next_seq;
-        read_into(reader, entry->digest.bytes, sizeof entry->digest.bytes);
-        agent->next_seq += len;
-    }
-    if (agent->next_seq != next_seq)
-        reader_fail(reader);
-}
-
-struct chain *chain_decode(const struct doc_id *doc, struct bytes encoded, struct error *err)
-{
-    struct chain *chain = chain_new(doc);
-    struct reader reader = reader_of(encoded);
-    uint64_t count = read_varint(&reader);
-    for (uint64_t i = 0; i < count && !reader.failed; i++)
-        decode_agent(&reader, chain);
-    if (reader_done(&reader))
-        return chain;
-    chain_free(chain);
-    error_set(err, ERR_FORMAT, 0, "the hash chain of a checkpoint cannot be read");
-    return NULL;
+    return heads;
 }

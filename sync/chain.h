@@ -9,17 +9,30 @@
  * parents u64, their digests 32 each, the plaintext's length as u64 and the plaintext; u64 little endian.
  *
  * Two replicas that agree on an agent's newest digest agree on everything that agent ever wrote and on what it had
- * seen. The same (agent, seq) with another digest is a fork of that agent: detected here, never silently merged.
+ * seen. The same (agent, seq) with another digest is a fork of that agent (a restored machine, an equivocating writer, a
+ * relay that serves two histories). Nothing of it is lost: the agent's batches are a tree, and both branches are kept.
  *
+ *      ana  0..4 --- 5..9 ---- 10..11        here "ana": what came first
+ *               \--- 5..6 ---- 7..8          here "4f9c...": the first 16 bytes of the digest of the batch 5..6
+ *
+ *   Names      Parents travel as (agent, seq), and whoever knew one branch only wrote (ana, 7), whichever it was. Where a
+ *              batch belongs, and which parents it means, is one of several *ways*; each gives another digest, and the
+ *              author's signature says which one it is. Who knows of a fork calls events behind it by their branch,
+ *              (4f9c..., 7), both sides alike, so that is never in doubt, and is the same on all replicas.
+ *   Locally    the branch that came first goes on under the agent's id (struct agent_fork). chain_take_run() gives batches
+ *              these local ids, chain_name_*() turns local ids into names for others.
  *   Ownership  opaque; chain_new() / chain_free(). Plaintexts are not kept.
  *   Threads    every call takes the chain's own lock: the user interface adds what is typed while the network thread
  *              checks what arrives.
- *   Bounds     40 bytes a batch. A batch is found in logarithmic time; a new agent costs a move of those behind it.
+ *   Bounds     40 bytes a batch. A batch is found in logarithmic time; a new agent costs a move of those behind it; an
+ *              agent that forked costs a look at every branch of the document. CHAIN_WAYS_MAX.
  */
 #ifndef WEFT_SYNC_CHAIN_H
 #define WEFT_SYNC_CHAIN_H
 
 #include "sync/batch.h"
+
+enum { CHAIN_WAYS_MAX = 1024 };
 
 struct chain;
 
@@ -30,21 +43,23 @@ enum chain_link {
     CHAIN_NEXT,   /* follows what is there; *digest is what it will be */
     CHAIN_KNOWN,  /* already there with the same digest */
     CHAIN_EARLY,  /* the agent's previous batch or a parent is missing: offer it again later */
-    CHAIN_FORKED, /* the id is taken by other content: the agent equivocates */
+    CHAIN_FORKED, /* its place is taken by other content: a new branch */
+    CHAIN_NO_WAY, /* there are not so many ways */
 };
 
-/* Where a batch would stand, without adding it. *digest counts for NEXT and KNOWN. `plain` is its canonical form. */
-enum chain_link chain_check(struct chain *chain, const struct batch *batch, struct bytes plain, struct digest *digest);
-/* The same, and adds it when it is CHAIN_NEXT. */
+/*
+ * One batch of our own, or of an agent of which no forks are known. Adds it when it is CHAIN_NEXT, and never a branch.
+ * *digest counts for NEXT and KNOWN. `plain` is its canonical form.
+ */
 enum chain_link chain_add(struct chain *chain, const struct batch *batch, struct bytes plain, struct digest *digest);
 
 /*
- * Several consecutive batches of one agent, of which none or all are to be added: chain_check_run() computes the
- * digests of batches[0..count) in a row, digests[i] for each, and adds nothing. CHAIN_NEXT when the first unknown one
- * follows what is there and all parents are known; CHAIN_KNOWN when all are there already. count > 0.
+ * Several consecutive batches of one agent, of which none or all are to be added: computes the digests of
+ * batches[0..count) in a row, digests[i] for each, and adds nothing. `way` counts from 0 to CHAIN_NO_WAY; without forks
+ * there is one way. count > 0.
  */
 enum chain_link chain_check_run(struct chain *chain, const struct batch *batches, const struct bytes *plains,
-                                size_t count, struct digest *digests);
+                                size_t count, unsigned way, struct digest *digests);
 
 /*
  * The digest alone, by the rule above: behind `previous` (NULL: it is its agent's first), `parents` the digests of the
@@ -53,26 +68,57 @@ enum chain_link chain_check_run(struct chain *chain, const struct batch *batches
 void chain_digest(const struct doc_id *doc, const struct batch *batch, struct bytes plain,
                   const struct digest *previous, const struct digest *parents, struct digest *out);
 
-/* The next seq of an agent: 0 when it is unknown. */
+struct chain_taken {
+    size_t known;           /* the first so many batches were there already */
+    bool forked;            /* batches[known] begins the branch `fork` */
+    struct agent_fork fork;
+};
+/*
+ * Adds what is new of such a run the way that ends in the digest `last`, whose truth the caller has checked. The batches get
+ * local ids. CHAIN_NEXT, _FORKED, _KNOWN; CHAIN_NO_WAY when no way ends so, CHAIN_EARLY when there is none yet: nothing is
+ * changed then.
+ */
+enum chain_link chain_take_run(struct chain *chain, struct batch *batches, const struct bytes *plains, size_t count,
+                               const struct digest *last, struct digest *digests, struct chain_taken *taken);
+
+/* How many branches there are besides the agents. */
+size_t chain_forks(struct chain *chain);
+/* Of this agent (its own id, not a branch's)? */
+bool chain_is_forked(struct chain *chain, const struct agent_id *agent);
+
+/* From local ids to names that everybody understands: the parents and undo spans of a batch of ours, the heads of a version
+   (both are sorted again). */
+void chain_name_batch(struct chain *chain, struct batch *batch);
+void chain_name_heads(struct chain *chain, struct event_id *heads, size_t count);
+/* And back, as far as they are known here; in doubt the branch that came first. */
+void chain_place_heads(struct chain *chain, struct event_id *heads, size_t count);
+
+/* The next seq of an agent, of its longest branch if it forked: 0 when it is unknown. */
 uint64_t chain_next_seq(struct chain *chain, const struct agent_id *agent);
+/* Whether a batch of the agent ends right before `seq`, in any branch. */
+bool chain_reaches(struct chain *chain, const struct agent_id *agent, uint64_t seq);
 /* The digest of the batch that holds this event; false when it is unknown. */
 bool chain_find(struct chain *chain, const struct event_id *event, struct digest *digest);
+/* The same of the n-th branch that has such an event, from 0. */
+bool chain_find_nth(struct chain *chain, const struct event_id *event, unsigned n, struct digest *digest);
 /* The digest of the agent's newest batch; false when it is unknown. */
 bool chain_newest(struct chain *chain, const struct agent_id *agent, struct digest *digest);
 
 /*
- * Forgets an agent's batches from `next_seq` on, which is where one of them begins: they were checked, but nobody kept
- * them, and they have to be taken when they come again.
+ * Forgets an agent's (or branch's: a local id) batches from `next_seq` on, which is where one of them begins: they were
+ * checked, but nobody kept them, and they have to be taken when they come again.
  */
 void chain_cut(struct chain *chain, const struct agent_id *agent, uint64_t next_seq);
 
 struct chain_head {
     struct agent_id agent;
     uint64_t next_seq;
-    struct digest newest;
+    struct digest newest; /* of the branch that came first */
 };
 /* Every agent with its newest digest, sorted by agent. Heap array for the caller; *count is its length. */
 struct chain_head *chain_heads(struct chain *chain, size_t *count);
+/* The same of every single branch, by local ids; those that leave another one before it. */
+struct chain_head *chain_branches(struct chain *chain, size_t *count);
 
 /* All of it, for a checkpoint; and back. NULL and *err for bytes that are not such. */
 void chain_encode(struct chain *chain, struct buf *out);

@@ -97,12 +97,25 @@ uint64_t document_next_seq(const struct document *document, const struct agent_i
 
 /* --- adding --- */
 
+/* The newest event of an agent. A branch of which nothing is here yet follows what it leaves, if that is here. */
+static bool find_newest(const struct document *document, size_t agent, uint64_t *lv)
+{
+    uint64_t next = graph_next_seq(document->graph, agent);
+    return next > 0 && graph_find(document->graph, agent, next - 1, lv, NULL);
+}
+
+bool document_has_past(const struct document *document, size_t agent)
+{
+    uint64_t lv;
+    return graph_next_seq(document->graph, agent) == 0 || find_newest(document, agent, &lv);
+}
+
 static bool holds_own_past(struct document *document, size_t agent, const uint64_t *parents, size_t parent_count)
 {
-    uint64_t next = graph_next_seq(document->graph, agent), previous;
-    if (next == 0)
+    uint64_t previous;
+    if (graph_next_seq(document->graph, agent) == 0)
         return true;
-    ensure(graph_find(document->graph, agent, next - 1, &previous, NULL));
+    ensure(find_newest(document, agent, &previous));
     return graph_contains(document->graph, parents, parent_count, previous);
 }
 
@@ -184,6 +197,11 @@ static bool find_parents(const struct document *document, const struct batch *ba
     return true;
 }
 
+void document_fork(struct document *document, const struct agent_fork *fork)
+{
+    graph_branch(document->graph, fork);
+}
+
 enum document_added document_add(struct document *document, const struct batch *batch, struct error *err)
 {
     uint64_t next = document_next_seq(document, &batch->agent);
@@ -201,6 +219,8 @@ enum document_added document_add(struct document *document, const struct batch *
         return DOCUMENT_REFUSED;
     }
     size_t agent = graph_agent(document->graph, &batch->agent);
+    if (!document_has_past(document, agent))
+        return DOCUMENT_EARLY;
     if (!document_admits(document, agent, document->scratch.items, document->scratch.count, err))
         return DOCUMENT_REFUSED;
     document_append_batch(document, batch, document->scratch.items, document->scratch.count);

@@ -73,6 +73,12 @@ MUST_USE bool document_local_at(struct document *document, const struct agent_id
                                 const struct patch *patch, struct edit_mark mark, struct batch_list *out,
                                 struct error *err);
 
+/*
+ * Before the first batch of a branch of an agent that forked (sync/chain.h). Batches name agents by their local ids here, and
+ * so do versions that come out; who passes them on gives them the names that others know.
+ */
+void document_fork(struct document *document, const struct agent_fork *fork);
+
 enum document_added {
     DOCUMENT_ADDED,
     DOCUMENT_KNOWN,   /* all of it was there already */

@@ -1,12 +1,13 @@
 /*
  * A document in bytes. Numbers are varints unless said otherwise.
  *
- *   magic    8 bytes  "weftdoc" and the format's version, 1
+ *   magic    8 bytes  "weftdoc" and the format's version: 1, or 2 when an agent has forked
  *   base               length of the base text
- *   agents             count, then each: 16 bytes
+ *   agents             count, then each: 16 bytes; in version 2 then 0, or for a branch of an agent 1 + that one's number
+ *                      (below its own), the seq at which it begins, what the other side is called there (16 bytes)
  *   graph              count of rows; each: len; agent << 2 | PARENTS_*; with PARENTS_SEVERAL their count; for each
  *                      parent how far it lies before the row's first event, ascending LVs. Seqs follow: every agent
- *                      counts from 0.
+ *                      counts from 0, a branch from where it begins.
  *   ops                count of runs; each: len << 3 | shape; zigzag(pos - where the run before ended), none for
  *                      SHAPE_NOP
  *   marks              count; each: LV less that of the mark before (or 0), flags; with FLAG_TIME zigzag(seconds since
@@ -25,16 +26,44 @@ enum { MAGIC_BYTES = 8, SHAPE_BITS = 3, SHAPE_MASK = 7, PARENT_BITS = 2, PARENT_
 enum { PARENTS_NONE, PARENTS_PREVIOUS, PARENTS_ONE, PARENTS_SEVERAL };
 enum { ROW_PARENTS_MAX = BATCH_PARENTS_MAX + 1 };
 
-static const unsigned char magic[MAGIC_BYTES] = {'w', 'e', 'f', 't', 'd', 'o', 'c', 1};
+enum { VERSION_PLAIN = 1, VERSION_FORKS = 2 };
+
+static const unsigned char magic[MAGIC_BYTES - 1] = {'w', 'e', 'f', 't', 'd', 'o', 'c'};
 
 /* --- encoding --- */
 
-static void encode_agents(const struct document *document, struct buf *out)
+static unsigned version_of(const struct document *document)
+{
+    struct agent_fork fork;
+    for (size_t i = 0; i < graph_agents(document->graph); i++)
+        if (graph_fork_of(document->graph, i, &fork))
+            return VERSION_FORKS;
+    return VERSION_PLAIN;
+}
+
+static void encode_fork(const struct document *document, size_t agent, struct buf *out)
+{
+    struct agent_fork fork;
+    size_t from;
+    if (!graph_fork_of(document->graph, agent, &fork)) {
+        buf_add_varint(out, 0);
+        return;
+    }
+    ensure(graph_find_agent(document->graph, &fork.from, &from) && from < agent);
+    buf_add_varint(out, from + 1);
+    buf_add_varint(out, fork.seq);
+    buf_add(out, fork.rival.bytes, AGENT_ID_BYTES);
+}
+
+static void encode_agents(const struct document *document, unsigned version, struct buf *out)
 {
     size_t count = graph_agents(document->graph);
     buf_add_varint(out, count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         buf_add(out, graph_agent_id(document->graph, i)->bytes, AGENT_ID_BYTES);
+        if (version == VERSION_FORKS)
+            encode_fork(document, i, out);
+    }
 }
 
 static void encode_parents(struct buf *out, size_t agent, uint64_t first, const uint64_t *parents, size_t count)
@@ -141,9 +170,11 @@ static void encode_marks(const struct document *document, struct buf *out)
 
 void document_encode(const struct document *document, struct buf *out)
 {
+    unsigned version = version_of(document);
     buf_add(out, magic, sizeof magic);
+    buf_add_byte(out, (unsigned char)version);
     buf_add_varint(out, rope_len(document->base));
-    encode_agents(document, out);
+    encode_agents(document, version, out);
     encode_graph(document, out);
     encode_ops(document, out);
     encode_marks(document, out);
@@ -157,26 +188,41 @@ static bool refuse(struct error *err, const char *what)
     return error_set(err, ERR_FORMAT, 0, "a saved document is damaged: %s", what);
 }
 
-static bool decode_head(struct reader *reader, const struct rope *base, struct error *err)
+static bool decode_head(struct reader *reader, const struct rope *base, unsigned *version, struct error *err)
 {
-    unsigned char found[MAGIC_BYTES];
+    unsigned char found[MAGIC_BYTES - 1];
     read_into(reader, found, sizeof found);
-    if (memcmp(found, magic, MAGIC_BYTES - 1) != 0)
+    *version = read_byte(reader);
+    if (memcmp(found, magic, sizeof magic) != 0)
         return refuse(err, "it does not begin like one");
-    if (found[MAGIC_BYTES - 1] != magic[MAGIC_BYTES - 1])
+    if (*version < VERSION_PLAIN || *version > VERSION_FORKS)
         return error_set(err, ERR_NEWER, 0, "a saved document was made by a newer weft");
     if (read_varint(reader) != rope_len(base) || reader->failed)
         return refuse(err, "it belongs to another base text");
     return true;
 }
 
-static bool decode_agents(struct reader *reader, struct document *document, struct error *err)
+/* Of agent number n, whose id has been read. */
+static bool decode_fork(struct reader *reader, struct document *document, const struct agent_id *id, uint64_t n)
+{
+    uint64_t from = read_varint_max(reader, n);
+    if (reader->failed || from == 0)
+        return !reader->failed && graph_agent(document->graph, id) == n;
+    struct agent_fork fork = {.branch = *id, .from = *graph_agent_id(document->graph, (size_t)from - 1)};
+    fork.seq = read_varint_max(reader, BATCH_SEQ_MAX);
+    read_into(reader, fork.rival.bytes, AGENT_ID_BYTES);
+    return !reader->failed && graph_branch(document->graph, &fork) == n;
+}
+
+static bool decode_agents(struct reader *reader, struct document *document, unsigned version, struct error *err)
 {
     uint64_t count = read_varint_max(reader, reader_left(reader) / AGENT_ID_BYTES);
     for (uint64_t i = 0; i < count; i++) {
         struct agent_id id;
         read_into(reader, id.bytes, sizeof id.bytes);
-        if (reader->failed || graph_agent(document->graph, &id) != i)
+        bool taken = version == VERSION_FORKS ? decode_fork(reader, document, &id, i)
+                                              : !reader->failed && graph_agent(document->graph, &id) == i;
+        if (!taken)
             return refuse(err, "its agents");
     }
     return !reader->failed || refuse(err, "the number of its agents");
@@ -213,6 +259,8 @@ static bool decode_row(struct reader *reader, struct document *document, struct 
         return refuse(err, "a row of its graph");
     if (!decode_parents(reader, coded & PARENT_MASK, first, parents, &parent_count))
         return refuse(err, "the parents of a row");
+    if (!document_has_past(document, (size_t)agent))
+        return refuse(err, "a branch of an agent without its beginning");
     if (!document_admits(document, (size_t)agent, parents, parent_count, err))
         return false;
     document_append(document, (size_t)agent, len, parents, parent_count);
@@ -319,7 +367,8 @@ static bool decode_marks(struct reader *reader, struct document *document, struc
 static bool decode_all(struct reader *reader, struct document *document, struct error *err)
 {
     uint64_t text_len = 0;
-    if (!decode_head(reader, document->base, err) || !decode_agents(reader, document, err) ||
+    unsigned version;
+    if (!decode_head(reader, document->base, &version, err) || !decode_agents(reader, document, version, err) ||
         !decode_graph(reader, document, err) || !decode_ops(reader, document, &text_len, err) ||
         !decode_marks(reader, document, err))
         return false;

@@ -32,7 +32,9 @@ struct document {
 /* False when a head is not here. Ascending. */
 bool document_lvs(const struct document *document, const struct version *version, struct lv_list *out);
 
-/* May these be the parents of an agent's next batch? Ascending LVs. */
+/* Whether what an agent wrote last is here; a branch that is to begin follows what it leaves. */
+bool document_has_past(const struct document *document, size_t agent);
+/* May these be the parents of an agent's next batch, whose past is here? Ascending LVs. */
 bool document_admits(struct document *document, size_t agent, const uint64_t *parents, size_t parent_count,
                      struct error *err);
 /* Events of an agent in a row were added to the log: puts them into the graph. */

@@ -44,10 +44,10 @@ static void set_kind(const struct document *document, struct edit *edit, const s
 /* An agent's first batch begins an edit even when it is not marked. */
 static void collect_agent(const struct document *document, size_t agent, struct edits *edits)
 {
-    struct edit *edit = NULL;
-    if (graph_next_seq(document->graph, agent) == 0)
+    uint64_t first = graph_first_seq(document->graph, agent);
+    if (graph_next_seq(document->graph, agent) == first)
         return;
-    edit = add_edit(edits, document, agent, 0);
+    struct edit *edit = add_edit(edits, document, agent, first);
     for (size_t i = marks_from(&document->marks, edit->lv); i < document->marks.count; i++) {
         const struct mark *mark = &document->marks.items[i];
         struct graph_author author = graph_author_of(document->graph, mark->lv);

@@ -97,8 +97,13 @@ struct seq_run { /* of one agent, by seq */
     uint64_t seq, len, lv;
 };
 
+enum { NO_AGENT = -1 };
+
 struct agent {
     struct agent_id id;
+    size_t from; /* a branch: what it leaves; else NO_AGENT */
+    uint64_t seq0;
+    struct agent_id rival; /* see struct agent_fork */
     struct seq_run *runs;
     size_t count, cap;
 };
@@ -211,11 +216,39 @@ size_t graph_agent(struct graph *graph, const struct agent_id *id)
 
     size_t agent = graph->agent_count++;
     graph->agents = xgrow(graph->agents, &graph->agent_cap, graph->agent_count, sizeof *graph->agents);
-    graph->agents[agent] = (struct agent){.id = *id};
+    graph->agents[agent] = (struct agent){.id = *id, .from = (size_t)NO_AGENT};
     graph->by_id = xgrow(graph->by_id, &graph->by_id_cap, graph->agent_count, sizeof *graph->by_id);
     memmove(graph->by_id + place + 1, graph->by_id + place, (agent - place) * sizeof *graph->by_id);
     graph->by_id[place] = agent;
     return agent;
+}
+
+size_t graph_branch(struct graph *graph, const struct agent_fork *fork)
+{
+    size_t agent, from = graph_agent(graph, &fork->from);
+    if (graph_find_agent(graph, &fork->branch, &agent))
+        return agent;
+    agent = graph_agent(graph, &fork->branch);
+    graph->agents[agent].from = from;
+    graph->agents[agent].seq0 = fork->seq;
+    graph->agents[agent].rival = fork->rival;
+    return agent;
+}
+
+uint64_t graph_first_seq(const struct graph *graph, size_t agent)
+{
+    ensure(agent < graph->agent_count);
+    return graph->agents[agent].seq0;
+}
+
+bool graph_fork_of(const struct graph *graph, size_t agent, struct agent_fork *fork)
+{
+    ensure(agent < graph->agent_count);
+    const struct agent *who = &graph->agents[agent];
+    if (who->from == (size_t)NO_AGENT)
+        return false;
+    *fork = (struct agent_fork){who->id, graph->agents[who->from].id, who->seq0, who->rival};
+    return true;
 }
 
 const struct agent_id *graph_agent_id(const struct graph *graph, size_t agent)
@@ -228,7 +261,7 @@ uint64_t graph_next_seq(const struct graph *graph, size_t agent)
 {
     ensure(agent < graph->agent_count);
     const struct agent *who = &graph->agents[agent];
-    return who->count ? who->runs[who->count - 1].seq + who->runs[who->count - 1].len : 0;
+    return who->count ? who->runs[who->count - 1].seq + who->runs[who->count - 1].len : who->seq0;
 }
 
 /* How many of an agent's runs begin at or before seq. */
@@ -268,6 +301,8 @@ bool graph_find(const struct graph *graph, size_t agent, uint64_t seq, uint64_t 
 {
     ensure(agent < graph->agent_count);
     const struct agent *who = &graph->agents[agent];
+    while (seq < who->seq0)
+        who = &graph->agents[who->from];
     size_t upto = seq_runs_upto(who, seq);
     if (upto == 0)
         return false;
@@ -297,11 +332,61 @@ struct graph_author graph_author_of(const struct graph *graph, uint64_t lv)
     return (struct graph_author){run->agent, run->seq + (lv - run->first), end - lv};
 }
 
+/* --- the order of events --- */
+
+static size_t first_branch(const struct graph *graph, size_t agent)
+{
+    while (graph->agents[agent].from != (size_t)NO_AGENT)
+        agent = graph->agents[agent].from;
+    return agent;
+}
+
+static unsigned depth_of(const struct graph *graph, size_t agent)
+{
+    unsigned depth = 0;
+    for (; graph->agents[agent].from != (size_t)NO_AGENT; agent = graph->agents[agent].from)
+        depth++;
+    return depth;
+}
+
+/* Goes down to what both leave; *child is the branch by which one of them left it, NO_AGENT when it is that itself. */
+static void step_down(const struct graph *graph, size_t *at, size_t *child)
+{
+    *child = *at;
+    *at = graph->agents[*at].from;
+}
+
+/* Two branches of one agent: the names of the two ways where they part. */
+static int compare_branches(const struct graph *graph, size_t left, size_t right)
+{
+    size_t from_left = (size_t)NO_AGENT, from_right = (size_t)NO_AGENT;
+    unsigned left_depth = depth_of(graph, left), right_depth = depth_of(graph, right);
+    for (; left_depth > right_depth; left_depth--)
+        step_down(graph, &left, &from_left);
+    for (; right_depth > left_depth; right_depth--)
+        step_down(graph, &right, &from_right);
+    while (left != right) {
+        step_down(graph, &left, &from_left);
+        step_down(graph, &right, &from_right);
+    }
+    const struct agent *a = from_left == (size_t)NO_AGENT ? NULL : &graph->agents[from_left];
+    const struct agent *b = from_right == (size_t)NO_AGENT ? NULL : &graph->agents[from_right];
+    if (a && b && a->seq0 == b->seq0)
+        return agent_id_compare(&a->id, &b->id);
+    bool left_first = a && (!b || a->seq0 < b->seq0); /* who leaves first parts from what the other still goes along */
+    return left_first ? agent_id_compare(&a->id, &a->rival) : agent_id_compare(&b->rival, &b->id);
+}
+
 int graph_compare(const struct graph *graph, uint64_t a, uint64_t b)
 {
     struct graph_author left = graph_author_of(graph, a), right = graph_author_of(graph, b);
-    if (left.agent != right.agent)
-        return agent_id_compare(&graph->agents[left.agent].id, &graph->agents[right.agent].id);
+    if (left.agent != right.agent) {
+        size_t one = first_branch(graph, left.agent), other = first_branch(graph, right.agent);
+        if (one != other)
+            return agent_id_compare(&graph->agents[one].id, &graph->agents[other].id);
+        if (left.seq == right.seq)
+            return compare_branches(graph, left.agent, right.agent);
+    }
     return (left.seq > right.seq) - (left.seq < right.seq);
 }
 

@@ -64,6 +64,10 @@ const struct lv_list *graph_frontier(const struct graph *graph); /* the version 
 size_t graph_agents(const struct graph *graph);
 size_t graph_agent(struct graph *graph, const struct agent_id *id); /* its number; a new one when it is unknown */
 bool graph_find_agent(const struct graph *graph, const struct agent_id *id, size_t *agent);
+/* A branch of an agent, or of a branch of it, as an agent with a number of its own. Known is fine. */
+size_t graph_branch(struct graph *graph, const struct agent_fork *fork);
+uint64_t graph_first_seq(const struct graph *graph, size_t agent); /* 0 unless it is a branch */
+bool graph_fork_of(const struct graph *graph, size_t agent, struct agent_fork *fork); /* false: it is no branch */
 const struct agent_id *graph_agent_id(const struct graph *graph, size_t agent);
 uint64_t graph_next_seq(const struct graph *graph, size_t agent); /* above all that are here */
 
@@ -85,9 +89,13 @@ struct graph_author {
     uint64_t seq, len;
 };
 struct graph_author graph_author_of(const struct graph *graph, uint64_t lv);
-/* The LV of an agent's event, and how many LVs from there on are its next seqs. False when it is not here. */
+/* The LV of an agent's event, and how many LVs from there on are its next seqs. False when it is not here. What is before a
+   branch's beginning is that of the branch it leaves. */
 bool graph_find(const struct graph *graph, size_t agent, uint64_t seq, uint64_t *lv, uint64_t *len);
-/* The order of two different events between concurrent inserts: by agent id, then seq. < 0: a first. */
+/*
+ * The order of two different events between concurrent inserts: by agent id, then seq, then, where both are one agent's, by
+ * what the branches are called at which their ways part. < 0: a first. It follows from the events alone.
+ */
 int graph_compare(const struct graph *graph, uint64_t a, uint64_t b);
 
 /* Whether an event is in a version. */

@@ -63,7 +63,7 @@ static struct run *get_run(struct frame *frame, const struct agent_id *agent, co
     *run = (struct run){.agent = *agent, .member = &entry->member};
     run->first_seq = run->next_seq = chain_next_seq(frame->chain, agent);
     if (run->next_seq > 0)
-        run->broken = !chain_newest(frame->chain, agent, &run->newest);
+        run->broken = chain_is_forked(frame->chain, agent) || !chain_newest(frame->chain, agent, &run->newest);
     return run;
 }
 

@@ -4,6 +4,9 @@
  * An agent is one writing process: 16 random bytes, never reused. Its events are numbered from 0 without holes, so
  * (agent, seq) names one event everywhere. A document is named by the hash of its admin key. A digest binds a batch to its
  * content and to everything its agent wrote before (sync/chain.h).
+ *
+ * One (agent, seq) with two contents is a fork: the agent's writing branches. The branch that came first here goes on under
+ * the agent's id here, every other one under an id of its own, which graph and document treat like any agent's.
  */
 #ifndef WEFT_SYNC_ID_H
 #define WEFT_SYNC_ID_H
@@ -28,6 +31,14 @@ struct digest {
 struct event_id {
     struct agent_id agent;
     uint64_t seq;
+};
+
+/* Where a branch leaves the writing of an agent that forked. */
+struct agent_fork {
+    struct agent_id branch; /* what it is called: the first bytes of its first batch's digest */
+    struct agent_id from;   /* what it leaves: the agent, or a branch of it */
+    uint64_t seq;           /* of the first event that differs */
+    struct agent_id rival;  /* what the other side is called from there on, by the same rule */
 };
 
 /* Byte order (memcmp); decides ties between concurrent inserts, so it is part of the protocol. */

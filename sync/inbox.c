@@ -28,12 +28,6 @@ struct inbox {
     size_t signatures;      /* checked one by one */
 };
 
-/* One record, opened, on its way through the checks. */
-struct opened {
-    struct received received;
-    struct digest last;
-};
-
 void received_release(struct received *received)
 {
     buf_release(&received->stored);
@@ -104,6 +98,11 @@ bool inbox_is_refused(const struct inbox *inbox, const struct agent_id *agent)
     return false;
 }
 
+bool inbox_has_refused(const struct inbox *inbox)
+{
+    return inbox->refused_count > 0;
+}
+
 bool inbox_has_hole(const struct inbox *inbox)
 {
     return inbox->waiting_count > 0 || inbox->refused_count > 0;
@@ -118,11 +117,13 @@ uint64_t inbox_waiting_since(const struct inbox *inbox)
     return oldest;
 }
 
-static enum inbox_took refuse(struct inbox *inbox, const struct agent_id *agent, bool forked, const struct error *why)
+static enum inbox_took refuse(struct inbox *inbox, const struct agent_id *agent, const struct error *why)
 {
+    if (inbox_is_refused(inbox, agent))
+        return INBOX_REFUSED;
     inbox->refused = xgrow(inbox->refused, &inbox->refused_cap, inbox->refused_count + 1, sizeof *inbox->refused);
     inbox->refused[inbox->refused_count++] = *agent;
-    inbox->port.refused(inbox->port.self, agent, forked, why);
+    inbox->port.refused(inbox->port.self, agent, why);
     return INBOX_REFUSED;
 }
 
@@ -130,6 +131,8 @@ static enum inbox_took keep_waiting(struct inbox *inbox, uint64_t place, const s
                                     const struct event_id *needs, uint64_t now_ms)
 {
     size_t bytes = record->whole.len + sizeof(struct waiting);
+    if (inbox_is_refused(inbox, &record->agent)) /* it comes again, on the next connection */
+        return INBOX_REFUSED;
     if (inbox->waiting_count == INBOX_EARLY_RECORDS_MAX || inbox->waiting_bytes + bytes > INBOX_EARLY_BYTES_MAX)
         return INBOX_FULL;
     inbox->waiting = xgrow(inbox->waiting, &inbox->waiting_cap, inbox->waiting_count + 1, sizeof *inbox->waiting);
@@ -143,12 +146,7 @@ static enum inbox_took keep_waiting(struct inbox *inbox, uint64_t place, const s
     return INBOX_EARLY;
 }
 
-static bool inside(const struct batch *batches, size_t count, const struct event_id *event)
-{
-    return count > 0 && agent_id_equal(&batches[0].agent, &event->agent) && event->seq >= batches[0].seq0;
-}
-
-/* The first parent that is nowhere: neither in the chain nor earlier in the record. */
+/* The first parent that is nowhere. */
 static bool find_missing_parent(struct inbox *inbox, const struct batch_list *batches, struct event_id *missing)
 {
     struct digest digest;
@@ -156,7 +154,7 @@ static bool find_missing_parent(struct inbox *inbox, const struct batch_list *ba
         const struct batch *batch = &batches->items[i];
         for (size_t p = 0; p < batch->parent_count; p++) {
             *missing = batch->parents[p];
-            if (!chain_find(inbox->chain, missing, &digest) && !inside(batches->items, i, missing))
+            if (!chain_find(inbox->chain, missing, &digest))
                 return true;
         }
     }
@@ -175,26 +173,22 @@ static bool open_record(struct inbox *inbox, const struct record *record, struct
 }
 
 /* Adds what is new to the chain; `received` is left with that only. */
-static bool add_to_chain(struct inbox *inbox, struct received *received, struct error *err)
+static bool add_to_chain(struct inbox *inbox, struct received *received, const struct digest *last, struct error *err)
 {
-    size_t kept = 0;
-    struct batch *items = received->batches.items;
-    for (size_t i = 0; i < received->batches.count; i++) {
-        enum chain_link link = chain_add(inbox->chain, &items[i], received->plains[i], &received->digests[i]);
-        if (link != CHAIN_NEXT && link != CHAIN_KNOWN)
-            return error_set(err, ERR_FORMAT, 0, "a batch does not follow the one before it");
-        if (link == CHAIN_KNOWN)
-            continue;
-        struct batch known = items[kept];
-        items[kept] = items[i];
-        items[i] = known;
-        received->plains[kept] = received->plains[i];
-        received->digests[kept] = received->digests[i];
-        kept++;
-    }
-    for (size_t i = kept; i < received->batches.count; i++)
-        batch_release(&items[i]);
-    received->batches.count = kept;
+    struct chain_taken taken;
+    struct batch_list *batches = &received->batches;
+    enum chain_link link =
+        chain_take_run(inbox->chain, batches->items, received->plains, batches->count, last, received->digests, &taken);
+    if (link == CHAIN_EARLY || link == CHAIN_NO_WAY)
+        return error_set(err, ERR_FORMAT, 0, "a batch does not follow the one before it");
+    received->forked = taken.forked;
+    received->fork = taken.fork;
+    for (size_t i = 0; i < taken.known; i++)
+        batch_release(&batches->items[i]);
+    batches->count -= taken.known;
+    memmove(batches->items, batches->items + taken.known, batches->count * sizeof *batches->items);
+    memmove(received->plains, received->plains + taken.known, batches->count * sizeof *received->plains);
+    memmove(received->digests, received->digests + taken.known, batches->count * sizeof *received->digests);
     return true;
 }
 
@@ -202,8 +196,9 @@ static enum inbox_took hand_out(struct inbox *inbox, uint64_t place, const struc
                                 struct received *received)
 {
     struct error err = {0};
-    if (!add_to_chain(inbox, received, &err))
-        return refuse(inbox, &record->agent, false, &err);
+    struct digest last = received->digests[received->batches.count - 1];
+    if (!add_to_chain(inbox, received, &last, &err))
+        return refuse(inbox, &record->agent, &err);
     if (received->batches.count == 0)
         return INBOX_KNOWN;
     received->place = place;
@@ -213,42 +208,59 @@ static enum inbox_took hand_out(struct inbox *inbox, uint64_t place, const struc
     return INBOX_TAKEN;
 }
 
-static bool check_author(struct inbox *inbox, const struct record *record, const struct member *member,
-                         const struct digest *last, bool *checked, struct error *err)
+/* Whether the author signed what ends in this digest. */
+static bool is_signed(struct inbox *inbox, const struct record *record, const struct member *member,
+                      const struct digest *last, bool *checked)
 {
     const struct vouched *vouched = history_find(&inbox->history, last);
     *checked = !vouched || vouched->itself;
-    if (!member->has_grant)
-        return error_set(err, ERR_AUTH, 0, "a reader has no right to write");
     if (vouched)
         return true;
     inbox->signatures++;
-    if (!record_verify(record, &inbox->keys->doc, &member->doc_key, last))
-        return error_set(err, ERR_AUTH, 0, "the signature under a record does not fit its author and content");
-    return true;
+    return record_verify(record, &inbox->keys->doc, &member->doc_key, last);
+}
+
+/*
+ * Where the record belongs and what it builds on: of all ways in which that can be meant, the one that its author signed
+ * (received->digests). CHAIN_NO_WAY: none.
+ */
+static enum chain_link find_way(struct inbox *inbox, const struct record *record, const struct member *member,
+                                struct received *received)
+{
+    size_t count = received->batches.count;
+    for (unsigned way = 0; way < CHAIN_WAYS_MAX; way++) {
+        enum chain_link link = chain_check_run(inbox->chain, received->batches.items, received->plains, count, way,
+                                               received->digests);
+        if (link == CHAIN_KNOWN || link == CHAIN_EARLY || link == CHAIN_NO_WAY ||
+            is_signed(inbox, record, member, &received->digests[count - 1], &received->checked))
+            return link;
+    }
+    return CHAIN_NO_WAY;
 }
 
 static enum inbox_took take_opened(struct inbox *inbox, uint64_t place, const struct record *record,
                                    const struct member *member, struct received *received, uint64_t now_ms)
 {
     struct error err = {0};
-    size_t count = received->batches.count;
     struct event_id missing;
 
-    switch (chain_check_run(inbox->chain, received->batches.items, received->plains, count, received->digests)) {
+    switch (find_way(inbox, record, member, received)) {
     case CHAIN_KNOWN:
         return INBOX_KNOWN;
     case CHAIN_EARLY:
         return keep_waiting(inbox, place, record,
                             find_missing_parent(inbox, &received->batches, &missing) ? &missing : NULL, now_ms);
+    case CHAIN_NO_WAY:
+        error_set(&err, ERR_AUTH, 0, "the signature under a record does not fit its author and content");
+        return refuse(inbox, &record->agent, &err);
     case CHAIN_FORKED:
-        error_set(&err, ERR_FORMAT, 0, "two contents exist under one of its ids");
-        return refuse(inbox, &record->agent, true, &err);
     case CHAIN_NEXT:
         break;
     }
-    if (!check_author(inbox, record, member, &received->digests[count - 1], &received->checked, &err))
-        return refuse(inbox, &record->agent, false, &err);
+    if (!member->has_grant) {
+        error_set(&err, ERR_AUTH, 0, "a reader has no right to write");
+        return refuse(inbox, &record->agent, &err);
+    }
     return hand_out(inbox, place, record, received);
 }
 
@@ -262,15 +274,13 @@ static enum inbox_took open_and_take(struct inbox *inbox, uint64_t place, const 
     if (open_record(inbox, record, &received, &err))
         took = take_opened(inbox, place, record, member, &received, now_ms);
     else
-        took = refuse(inbox, &record->agent, false, &err);
+        took = refuse(inbox, &record->agent, &err);
     received_release(&received);
     return took;
 }
 
 enum inbox_took inbox_take(struct inbox *inbox, uint64_t place, const struct record *record, uint64_t now_ms)
 {
-    if (inbox_is_refused(inbox, &record->agent))
-        return INBOX_REFUSED;
     const struct roster_entry *entry = roster_find(inbox->roster, &record->agent);
     if (!entry || record->seq0 > chain_next_seq(inbox->chain, &record->agent))
         return keep_waiting(inbox, place, record, NULL, now_ms);
@@ -283,7 +293,7 @@ static bool is_due(struct inbox *inbox, const struct waiting *waiting)
     if (waiting->needs_event)
         return chain_find(inbox->chain, &waiting->needs, &digest);
     return roster_find(inbox->roster, &waiting->agent) &&
-           waiting->seq0 <= chain_next_seq(inbox->chain, &waiting->agent);
+           chain_reaches(inbox->chain, &waiting->agent, waiting->seq0);
 }
 
 /* Takes a due record out of the line and offers it again; it may come to wait for something else. */

@@ -6,7 +6,8 @@
  * word.
  *
  *   Ownership  opaque; inbox_free(). Chain, keys and roster outlive it.
- *   Errors     a record that does not verify: INBOX_REFUSED, and nothing more of its agent until inbox_forgive().
+ *   Errors     a record that does not verify: INBOX_REFUSED, and nothing that builds on it until inbox_forgive(). Other
+ *              records of its agent are taken: one may be the branch whose lack made the first one fit nowhere.
  *   Bounds     INBOX_EARLY_*_MAX; a record whose author is far ahead of what is here is kept closed, and costs no key
  *              operation until its turn has come.
  */
@@ -35,7 +36,9 @@ struct received {
     bool checked;              /* its own signature was; else that of a later record, which vouches for it */
     uint64_t seq0, count;      /* of the record; its first batches may have been known already */
     struct buf stored;         /* the record as received, for the journal */
-    struct batch_list batches; /* the new ones, in order */
+    bool forked;               /* batches.items[0] begins a branch: document_fork() comes first */
+    struct agent_fork fork;
+    struct batch_list batches; /* the new ones, in order, with the ids that agents have here (sync/chain.h) */
     struct buf plain;
     struct bytes *plains;      /* canonical form of batches.items[i]: views into `plain` */
     struct digest *digests;    /* of batches.items[i] */
@@ -46,7 +49,7 @@ void received_move(struct received *out, struct received *from); /* `from` becom
 struct inbox_port {
     void *self;
     void (*received)(void *self, struct received *received); /* may received_move() it; .resume is its to fill */
-    void (*refused)(void *self, const struct agent_id *agent, bool forked, const struct error *why);
+    void (*refused)(void *self, const struct agent_id *agent, const struct error *why);
 };
 
 struct inbox;
@@ -75,6 +78,7 @@ enum inbox_took inbox_take(struct inbox *inbox, uint64_t place, const struct rec
 void inbox_settle(struct inbox *inbox);
 /* A new connection: whoever was refused gets another chance, what waits is dropped (it comes again). */
 void inbox_forgive(struct inbox *inbox);
+bool inbox_has_refused(const struct inbox *inbox);
 bool inbox_is_refused(const struct inbox *inbox, const struct agent_id *agent);
 /* Whether some record waits or was refused: a resume point must not pass it. */
 bool inbox_has_hole(const struct inbox *inbox);

@@ -129,19 +129,32 @@ void session_advance(struct session *session)
         session->safe = session->last;
 }
 
+static void tell_forked(struct session *session, const struct agent_id *agent)
+{
+    struct error err = {0};
+    error_set(&err, ERR_FORMAT, 0, "two contents exist under one of its ids; both are kept");
+    session->port.alarm(session->port.self, ALARM_FORKED, agent, &err);
+}
+
 static void on_received(void *self, struct received *received)
 {
     struct session *session = self;
     session_advance(session);
     received->resume = session->safe;
     upload_relay_has(session->upload, &received->agent, received->seq0 + received->count);
+    struct agent_id agent = received->agent;
+    bool forked = received->forked;
     session->port.received(session->port.self, received);
+    if (!forked)
+        return;
+    session->fork_found = true;
+    tell_forked(session, &agent);
 }
 
-void session_on_refused(void *self, const struct agent_id *agent, bool forked, const struct error *why)
+void session_on_refused(void *self, const struct agent_id *agent, const struct error *why)
 {
     struct session *session = self;
-    session->port.alarm(session->port.self, forked ? ALARM_FORKED : ALARM_RECORD_REFUSED, agent, why);
+    session->port.alarm(session->port.self, ALARM_RECORD_REFUSED, agent, why);
 }
 
 /* --- life --- */

@@ -50,7 +50,7 @@ enum {
 
 enum session_alarm {
     ALARM_RECORD_REFUSED, /* a record of `agent` does not open, verify or decode: nothing more of it is taken for now */
-    ALARM_FORKED,         /* `agent` has two contents under one id */
+    ALARM_FORKED,         /* `agent` has two contents under one id: both are taken; if it is ours, it must not write on */
     ALARM_WITHHELD,       /* the relay says there is more of `agent` and does not give it */
     ALARM_OWN_FORKED,     /* the relay holds something else under one of our ids: this agent must not write on */
     ALARM_REJECTED,       /* the relay did not take a record of ours */

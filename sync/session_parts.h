@@ -78,6 +78,7 @@ struct session {
     struct event_id awaited; /* somebody's presence speaks of it and it is not here; the zero agent: none */
     uint64_t awaited_since_ms, asked_ms;
     bool gap_told, awaited_told;
+    bool fork_found; /* what was refused for want of a branch may fit now */
 
     /* presence */
     struct session_view view, shown; /* wanted, sent */
@@ -103,7 +104,7 @@ bool session_has_room(void *self);                              /* `self`: the s
 void session_send(void *self, const struct message *message); /* the same; always takes it */
 /* The resume point follows what has come, unless something in front of it is missing. */
 void session_advance(struct session *session);
-void session_on_refused(void *self, const struct agent_id *agent, bool forked, const struct error *why);
+void session_on_refused(void *self, const struct agent_id *agent, const struct error *why);
 
 /* --- session_talk.c --- */
 

@@ -230,9 +230,20 @@ static void watch_awaited(struct session *session, uint64_t now_ms)
     }
 }
 
+/* A record that fitted nowhere was not kept; a branch that has come since may be what it builds on. */
+static void watch_forks(struct session *session, uint64_t now_ms)
+{
+    bool found = session->fork_found;
+    session->fork_found = false;
+    if (found && inbox_has_refused(session->inbox))
+        ask_again(session, now_ms);
+}
+
 void session_run(struct session *session, uint64_t now_ms)
 {
     session->ran_ms = now_ms;
+    if (session->talk == TALK_LIVE)
+        watch_forks(session, now_ms);
     if (session->talk == TALK_LIVE) {
         upload_run(session->upload, pace_ms(session), now_ms);
         show(session, now_ms);

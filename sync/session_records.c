@@ -94,7 +94,7 @@ static void take_member(struct session *session, const struct record *record, ui
     if (roster_find(&session->roster, &record->agent))
         return;
     if (!member_open(record, &session->keys, &session->genesis.write, &member, &err)) {
-        session_on_refused(session, &record->agent, false, &err);
+        session_on_refused(session, &record->agent, &err);
         return;
     }
     if (roster_add(&session->roster, &member, record->whole))

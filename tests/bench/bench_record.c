@@ -133,9 +133,9 @@ static void count_received(void *self, struct received *received)
     *(size_t *)self += received->batches.count;
 }
 
-static void stop_refused(void *self, const struct agent_id *agent, bool forked, const struct error *why)
+static void stop_refused(void *self, const struct agent_id *agent, const struct error *why)
 {
-    (void)self, (void)agent, (void)forked;
+    (void)self, (void)agent;
     ensure(!why->text[0]);
 }
 

@@ -653,6 +653,7 @@ static void restore_batch(struct replica *replica, const struct batch *batch, st
         break;
     case CHAIN_EARLY:
     case CHAIN_FORKED:
+    case CHAIN_NO_WAY:
         fail(replica->sim, "a row of the journal does not follow those before it", replica->number);
         break;
     }

@@ -113,12 +113,145 @@ static void other_content_under_a_taken_id_is_a_fork(void **state)
     assert_int_equal(add_insert(chain, &ana, 3, NULL, "dex"), CHAIN_FORKED);
     assert_int_equal(add_insert(chain, &ana, 0, NULL, "ab"), CHAIN_FORKED);
     assert_int_equal(add_insert(chain, &ana, 0, NULL, "abcdef"), CHAIN_FORKED);
-    assert_int_equal(add_insert(chain, &ana, 1, NULL, "bc"), CHAIN_FORKED); /* other boundaries are other content */
-    assert_int_equal(add_insert(chain, &ana, 5, NULL, "fg"), CHAIN_FORKED);
-    assert_int_equal(add_insert(chain, &ana, 3, &(struct event_id){eve, 0}, "def"), CHAIN_FORKED);
+    assert_int_equal(add_insert(chain, &ana, 1, NULL, "bc"), CHAIN_EARLY); /* it follows a batch 0..0 of another branch */
+    assert_int_equal(add_insert(chain, &ana, 5, NULL, "fg"), CHAIN_EARLY);
+    assert_int_equal(add_insert(chain, &ana, 3, &(struct event_id){eve, 0}, "def"), CHAIN_EARLY);
     assert_int_equal(chain_next_seq(chain, &ana), 6);
     assert_int_equal(add_insert(chain, &ana, 3, NULL, "def"), CHAIN_KNOWN);
     chain_free(chain);
+}
+
+/* --- forks --- */
+
+/* Takes a batch the way that ends in `digest`, as a signature would say. */
+static enum chain_link take(struct chain *chain, struct written *written, const struct digest *digest,
+                            struct chain_taken *taken)
+{
+    struct digest found;
+    return chain_take_run(chain, &written->batch, &(struct bytes){written->plain.data, written->plain.len}, 1, digest,
+                          &found, taken);
+}
+
+static void take_insert(struct chain *chain, struct chain *author, uint64_t seq0, const char *text,
+                        enum chain_link expected, struct chain_taken *taken)
+{
+    struct written written;
+    struct digest digest;
+    write_insert(&written, &eve, seq0, NULL, text);
+    assert_int_equal(chain_add(author, &written.batch, plain_of(&written), &digest), CHAIN_NEXT);
+    assert_int_equal(take(chain, &written, &digest, taken), expected);
+    written_release(&written);
+}
+
+/* eve 0..2, then on one machine 3..5, on the other 3..4 and 5..6. */
+struct story {
+    struct chain *one, *other, *both;
+    struct chain_taken taken;
+};
+
+static void story_init(struct story *story)
+{
+    *story = (struct story){chain_new(&doc), chain_new(&doc), chain_new(&doc), {.known = 0}};
+    add_insert(story->other, &eve, 0, NULL, "abc");
+    take_insert(story->both, story->one, 0, "abc", CHAIN_NEXT, &story->taken);
+    take_insert(story->both, story->one, 3, "def", CHAIN_NEXT, &story->taken);
+    take_insert(story->both, story->other, 3, "xy", CHAIN_FORKED, &story->taken);
+}
+
+static void story_release(struct story *story)
+{
+    chain_free(story->one);
+    chain_free(story->other);
+    chain_free(story->both);
+}
+
+static void a_fork_becomes_a_branch_and_goes_on(void **state)
+{
+    (void)state;
+    struct story story;
+    struct chain_taken taken;
+    struct digest digest;
+    story_init(&story);
+    assert_true(story.taken.forked);
+    assert_true(agent_id_equal(&story.taken.fork.from, &eve));
+    assert_int_equal(story.taken.fork.seq, 3);
+    chain_newest(story.other, &eve, &digest);
+    assert_memory_equal(story.taken.fork.branch.bytes, digest.bytes, AGENT_ID_BYTES);
+    chain_newest(story.one, &eve, &digest);
+    assert_memory_equal(story.taken.fork.rival.bytes, digest.bytes, AGENT_ID_BYTES);
+    take_insert(story.both, story.other, 5, "zw", CHAIN_NEXT, &taken);
+    take_insert(story.both, story.one, 6, "g", CHAIN_NEXT, &taken);
+    assert_int_equal(chain_forks(story.both), 1);
+    assert_true(chain_is_forked(story.both, &eve));
+    assert_false(chain_is_forked(story.both, &ana));
+    story_release(&story);
+}
+
+static void the_signed_digest_says_which_branch_a_parent_is_of(void **state)
+{
+    (void)state;
+    struct story story;
+    struct chain *writers[2];
+    struct digest digests[2];
+    story_init(&story);
+    writers[0] = story.one;
+    writers[1] = story.other;
+    for (int i = 0; i < 2; i++) { /* each knows one branch, and answers to (eve, 4) */
+        struct written written;
+        struct chain_taken taken;
+        const struct agent_id who = {{(unsigned char)(0x10 + i)}};
+        write_insert(&written, &who, 0, &(struct event_id){eve, 4}, "reply");
+        assert_int_equal(chain_add(writers[i], &written.batch, plain_of(&written), &digests[i]), CHAIN_NEXT);
+        assert_int_equal(take(story.both, &written, &(struct digest){{1}}, &taken), CHAIN_NO_WAY);
+        assert_int_equal(take(story.both, &written, &digests[i], &taken), CHAIN_NEXT);
+        const struct agent_id *meant = i == 0 ? &eve : &story.taken.fork.branch;
+        assert_true(agent_id_equal(&written.batch.parents[0].agent, meant));
+        written_release(&written);
+    }
+    assert_false(digest_equal(&digests[0], &digests[1]));
+    story_release(&story);
+}
+
+static void who_knows_of_a_fork_names_both_sides_by_their_branch(void **state)
+{
+    (void)state;
+    struct story story;
+    story_init(&story);
+    struct event_id heads[] = {{eve, 5}, {story.taken.fork.branch, 4}, {eve, 1}};
+    const struct event_id local[] = {heads[0], heads[1], heads[2]};
+    chain_name_heads(story.both, heads, 3);
+    bool rival = false, trunk = false;
+    for (int i = 0; i < 3; i++) {
+        rival |= agent_id_equal(&heads[i].agent, &story.taken.fork.rival) && heads[i].seq == 5;
+        trunk |= agent_id_equal(&heads[i].agent, &eve) && heads[i].seq == 1;
+    }
+    assert_true(rival && trunk);
+    chain_place_heads(story.both, heads, 3);
+    for (int i = 0; i < 3; i++) {
+        bool found = false;
+        for (int j = 0; j < 3; j++)
+            found |= agent_id_equal(&heads[i].agent, &local[j].agent) && heads[i].seq == local[j].seq;
+        assert_true(found);
+    }
+    story_release(&story);
+}
+
+static void what_was_forgotten_of_a_branch_can_come_again(void **state)
+{
+    (void)state;
+    struct story story;
+    struct chain_taken taken;
+    struct digest digest;
+    struct written written;
+    story_init(&story);
+    chain_cut(story.both, &story.taken.fork.branch, 3);
+    assert_int_equal(chain_forks(story.both), 0);
+    chain_newest(story.other, &eve, &digest);
+    write_insert(&written, &eve, 3, NULL, "xy");
+    assert_int_equal(take(story.both, &written, &digest, &taken), CHAIN_FORKED);
+    assert_int_equal(chain_forks(story.both), 1);
+    written_release(&written);
+    story_release(&story);
 }
 
 static void checking_adds_nothing(void **state)
@@ -128,7 +261,7 @@ static void checking_adds_nothing(void **state)
     struct written written;
     struct digest checked, added;
     write_insert(&written, &ana, 0, NULL, "abc");
-    assert_int_equal(chain_check(chain, &written.batch, plain_of(&written), &checked), CHAIN_NEXT);
+    assert_int_equal(chain_check_run(chain, &written.batch, (struct bytes[]){plain_of(&written)}, 1, 0, &checked), CHAIN_NEXT);
     assert_int_equal(chain_next_seq(chain, &ana), 0);
     assert_false(chain_newest(chain, &ana, &added));
     assert_int_equal(chain_add(chain, &written.batch, plain_of(&written), &added), CHAIN_NEXT);
@@ -228,7 +361,7 @@ static void a_run_has_the_digests_of_its_batches_one_by_one(void **state)
         struct digest one_by_one[RUN], digests[RUN];
         for (size_t i = 0; i < known; i++)
             assert_int_equal(chain_add(chain, &run.batches[i], run.plains[i], &one_by_one[i]), CHAIN_NEXT);
-        enum chain_link link = chain_check_run(chain, run.batches, run.plains, RUN, digests);
+        enum chain_link link = chain_check_run(chain, run.batches, run.plains, RUN, 0, digests);
         assert_int_equal(link, known == RUN ? CHAIN_KNOWN : CHAIN_NEXT);
         for (size_t i = known; i < RUN; i++)
             assert_int_equal(chain_add(chain, &run.batches[i], run.plains[i], &one_by_one[i]), CHAIN_NEXT);
@@ -245,10 +378,10 @@ static void a_run_behind_a_gap_is_early_and_one_over_other_content_a_fork(void *
     struct digest digests[RUN];
     write_run(&run);
     struct chain *chain = chain_new(&doc);
-    assert_int_equal(chain_check_run(chain, run.batches + 1, run.plains + 1, RUN - 1, digests), CHAIN_EARLY);
+    assert_int_equal(chain_check_run(chain, run.batches + 1, run.plains + 1, RUN - 1, 0, digests), CHAIN_EARLY);
     add_insert(chain, &ana, 0, NULL, "a");
     add_insert(chain, &ana, 1, NULL, "xy");
-    assert_int_equal(chain_check_run(chain, run.batches, run.plains, RUN, digests), CHAIN_FORKED);
+    assert_int_equal(chain_check_run(chain, run.batches, run.plains, RUN, 0, digests), CHAIN_FORKED);
     chain_free(chain);
     run_release(&run);
 }
@@ -392,6 +525,10 @@ int main(void)
         cmocka_unit_test(a_batch_follows_is_known_afterwards_and_early_before_its_turn),
         cmocka_unit_test(a_batch_waits_for_its_parents),
         cmocka_unit_test(other_content_under_a_taken_id_is_a_fork),
+        cmocka_unit_test(a_fork_becomes_a_branch_and_goes_on),
+        cmocka_unit_test(the_signed_digest_says_which_branch_a_parent_is_of),
+        cmocka_unit_test(who_knows_of_a_fork_names_both_sides_by_their_branch),
+        cmocka_unit_test(what_was_forgotten_of_a_branch_can_come_again),
         cmocka_unit_test(checking_adds_nothing),
         cmocka_unit_test(the_same_batch_has_another_digest_in_another_document_or_past),
         cmocka_unit_test(the_digest_names_the_branch_of_a_parent_that_was_meant),

@@ -418,7 +418,7 @@ static void a_damaged_document_is_refused(void **state)
     assert_int_equal(err.code, ERR_FORMAT);
     struct rope *other = rope_from_bytes(bytes_of_string("another"));
     assert_null(document_decode(buf_view(&bytes), other, &err));
-    bytes.data[7]++;
+    bytes.data[7] = 3;
     assert_null(document_decode(buf_view(&bytes), ana.base, &err));
     assert_int_equal(err.code, ERR_NEWER);
     rope_free(other);

@@ -52,9 +52,9 @@ static void on_received(void *self, struct received *received)
         buf_add_bytes(&person->received, buf_view(&received->batches.items[i].text));
 }
 
-static void on_refused(void *self, const struct agent_id *agent, bool forked, const struct error *why)
+static void on_refused(void *self, const struct agent_id *agent, const struct error *why)
 {
-    (void)forked, (void)why;
+    (void)why;
     person_of(self, agent)->refused++;
 }
 

@@ -89,7 +89,7 @@ static bool accepts(const struct scene *scene, struct bytes stored, struct batch
     struct chain *chain = chain_new(&scene->keys.doc);
     bool good = record_decode(stored, &record, &err) &&
                 record_open_events(&record, &scene->keys, &plain, batches, &plains, &err) && batches->count <= 8 &&
-                chain_check_run(chain, batches->items, plains, batches->count, digests) == CHAIN_NEXT &&
+                chain_check_run(chain, batches->items, plains, batches->count, 0, digests) == CHAIN_NEXT &&
                 record_verify(&record, &scene->keys.doc, &scene->doc_key.public_key, &digests[batches->count - 1]);
     assert_true(good || err.code != ERR_NONE || batches->count > 0);
     free(plains);

@@ -157,7 +157,8 @@ static void no_checkpoint_is_made_while_something_waits_for_its_parents(void **s
     struct replica *replica = open_notes(state);
     type_enough(replica);
     struct received first = letter_of_lin(replica, 0, "l"), second = letter_of_lin(replica, 1, "i");
-    replica_keep_early(replica, &second.batches.items[0], second.plains[0]);
+    replica_add_batches(replica, second.batches.items, 1, NULL);
+    assert_int_equal(replica->early_count, 1);
     close_notes(replica);
     replica = open_notes(state);
     assert_int_equal(replica->checkpoint_place, 0);

@@ -1104,7 +1104,7 @@ static void a_readers_record_is_refused(void **state)
     buf_release(&record);
 }
 
-static void a_writer_who_gives_one_id_two_contents_is_noticed(void **state)
+static void of_a_writer_who_gives_one_id_two_contents_both_are_taken_and_it_is_told(void **state)
 {
     struct room *room = *state;
     struct author ben, twin;
@@ -1116,8 +1116,11 @@ static void a_writer_who_gives_one_id_two_contents_is_noticed(void **state)
     author_record(&twin, room, NULL, "two", &other);
     say_record(room, 3, buf_view(&record));
     say_record(room, 4, buf_view(&other));
-    expect_text(room, "one");
+    expect_text(room, "onetwo");
     assert_int_equal(room->alarm, ALARM_FORKED);
+    say_record(room, 5, buf_view(&other));
+    say_record(room, 6, buf_view(&record));
+    expect_text(room, "onetwo");
     author_release(&ben);
     author_release(&twin);
     buf_release(&record);
@@ -1400,7 +1403,7 @@ int main(void)
         ROOM_TEST(no_altered_record_is_ever_accepted),
         ROOM_TEST(history_is_taken_on_its_newest_signature_and_live_records_each_on_its_own),
         ROOM_TEST(a_readers_record_is_refused),
-        ROOM_TEST(a_writer_who_gives_one_id_two_contents_is_noticed),
+        ROOM_TEST(of_a_writer_who_gives_one_id_two_contents_both_are_taken_and_it_is_told),
         ROOM_TEST(a_joiner_gets_genesis_and_base),
         ROOM_TEST(a_base_its_owner_did_not_sign_is_refused),
         ROOM_TEST(what_is_missing_is_asked_for_again_and_then_told),

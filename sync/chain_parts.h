@@ -1,0 +1,55 @@
+/*
+ * chain_parts - the inside of struct chain, for the files that implement sync/chain.h; nobody else includes it.
+ *
+ *   chain.c        finding, linking, adding
+ *   chain_names.c  local ids and names
+ *   chain_code.c   the whole in bytes
+ */
+#ifndef WEFT_SYNC_CHAIN_PARTS_H
+#define WEFT_SYNC_CHAIN_PARTS_H
+
+#include <pthread.h>
+
+#include "sync/chain.h"
+
+/* A batch ends where the next one of its branch begins, the newest one at next_seq. */
+struct chain_entry {
+    uint64_t seq0;
+    struct digest digest;
+};
+
+struct chain_branch {
+    struct agent_id id;    /* local */
+    struct agent_id agent; /* who writes: the same as `id` for the branch that came first */
+    struct chain_branch *from; /* what it leaves, at the batch that would begin at seq0; NULL: it came first */
+    uint64_t seq0, next_seq;
+    struct agent_id rival; /* of a branch that leaves another: see struct agent_fork */
+    struct chain_entry *entries; /* ascending, without holes from seq0 */
+    size_t count, cap;
+};
+
+struct chain {
+    pthread_mutex_t lock;
+    struct doc_id doc;
+    struct chain_branch **agents; /* the branches that came first, sorted by id */
+    size_t count, cap;
+    struct chain_branch **forks;  /* all others, in the order they came */
+    size_t fork_count, fork_cap;
+};
+
+/* All under the lock. */
+struct chain_branch *chain_agent(const struct chain *chain, const struct agent_id *agent); /* NULL: unknown */
+struct chain_branch *chain_add_agent(struct chain *chain, const struct agent_id *agent);   /* known is fine */
+/* Its id follows from its first batch. */
+struct chain_branch *chain_add_fork(struct chain *chain, struct chain_branch *from, uint64_t seq,
+                                    const struct agent_id *rival);
+struct chain_branch *chain_branch(const struct chain *chain, const struct agent_id *local); /* by local id */
+void chain_append(struct chain_branch *branch, uint64_t seq0, uint64_t count, const struct digest *digest);
+/* The index of the batch that holds seq; false when the branch has none. */
+bool chain_entry_at(const struct chain_branch *branch, uint64_t seq, size_t *index);
+struct agent_id chain_branch_id(const struct digest *first);
+/* The n-th branch in which a name's event is, from 0; NULL: there are not so many. */
+struct chain_branch *chain_named(const struct chain *chain, const struct event_id *name, unsigned n);
+unsigned chain_count_named(const struct chain *chain, const struct event_id *name);
+
+#endif

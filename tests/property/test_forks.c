@@ -1,0 +1,363 @@
+/*
+ * Agents that fork: machines that are copied while they run and both go on under one agent. Whoever has seen the same batches,
+ * in whatever order, in whatever portions, with whatever restarts in between, has the same text and the same version.
+ */
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/random.h"
+#include "editor/base/xalloc.h"
+#include "editor/rope.h"
+#include "sync/chain.h"
+#include "sync/document.h"
+
+enum { RECORDS_MAX = 400, MACHINES_MAX = 8, BATCHES_MAX = 3 };
+
+static const struct doc_id doc = {{0xd0}};
+
+/* What travels: consecutive batches of one agent. The digest stands for the signature, which is over it. */
+struct parcel {
+    struct agent_id agent;
+    uint64_t seq0;
+    struct buf plains[BATCHES_MAX];
+    size_t count;
+    struct digest last;
+};
+
+/* A process with all it knows. */
+struct machine {
+    struct agent_id agent;
+    struct chain *chain;
+    struct document *document;
+    struct rope *base, *text;
+    size_t heard[RECORDS_MAX]; /* parcels, in the order it took or made them */
+    size_t heard_count;
+    bool has[RECORDS_MAX];
+};
+
+struct world {
+    struct random random;
+    struct parcel parcels[RECORDS_MAX];
+    size_t count;
+    struct machine machines[MACHINES_MAX];
+    size_t machine_count;
+};
+
+static void machine_init(struct machine *machine, const struct agent_id *agent)
+{
+    *machine = (struct machine){.agent = *agent, .chain = chain_new(&doc)};
+    machine->base = rope_from_bytes(bytes_of_string("base"));
+    machine->text = rope_snapshot(machine->base);
+    machine->document = document_new(machine->base);
+}
+
+static void machine_release(struct machine *machine)
+{
+    chain_free(machine->chain);
+    document_free(machine->document);
+    rope_free(machine->base);
+    rope_free(machine->text);
+}
+
+static void update(struct machine *machine)
+{
+    struct patch patch = {0};
+    document_update(machine->document, &patch);
+    rope_apply(machine->text, &patch);
+    patch_release(&patch);
+}
+
+static struct agent_id fresh_agent(struct world *world)
+{
+    struct agent_id agent = {{0}};
+    for (size_t i = 0; i < sizeof agent.bytes; i++)
+        agent.bytes[i] = (unsigned char)random_next(&world->random);
+    return agent;
+}
+
+/* --- writing --- */
+
+static void note_heard(struct machine *machine, size_t parcel)
+{
+    machine->has[parcel] = true;
+    machine->heard[machine->heard_count++] = parcel;
+}
+
+static void random_patch(struct world *world, const struct machine *machine, struct patch *patch)
+{
+    uint64_t len = rope_len(machine->text), at = random_below(&world->random, len + 1);
+    patch_retain(patch, at);
+    if (at < len && random_chance(&world->random, 3))
+        patch_delete(patch, 1 + random_below(&world->random, len - at < 4 ? len - at : 4));
+    char text[4];
+    size_t count = 1 + (size_t)random_below(&world->random, sizeof text);
+    for (size_t i = 0; i < count; i++)
+        text[i] = (char)('a' + random_below(&world->random, 26));
+    patch_insert(patch, bytes_of(text, count));
+}
+
+static void pack(struct machine *machine, const struct batch *batch, struct parcel *parcel)
+{
+    struct batch wire = {0};
+    struct buf *plain = &parcel->plains[parcel->count++];
+    batch_copy(&wire, batch);
+    chain_name_batch(machine->chain, &wire);
+    batch_encode(&wire, plain);
+    assert_int_equal(chain_add(machine->chain, &wire, buf_view(plain), &parcel->last), CHAIN_NEXT);
+    batch_release(&wire);
+}
+
+/* One edit, or an undo; several batches may go in one parcel. */
+static void write(struct world *world, struct machine *machine)
+{
+    struct parcel *parcel = &world->parcels[world->count];
+    struct batch_list batches = {0};
+    for (uint64_t n = 1 + random_below(&world->random, BATCHES_MAX); n > 0 && batches.count < BATCHES_MAX; n--) {
+        struct patch patch = {0};
+        if (random_chance(&world->random, 5)) {
+            document_undo(machine->document, &machine->agent, 1, &machine->agent, UNDO_BACK, 0, &patch, &batches);
+        } else {
+            random_patch(world, machine, &patch);
+            document_local(machine->document, &machine->agent, &patch, (struct edit_mark){.gesture = true}, &batches);
+        }
+        rope_apply(machine->text, &patch);
+        patch_release(&patch);
+    }
+    if (batches.count > 0) {
+        parcel->agent = batches.items[0].agent;
+        parcel->seq0 = batches.items[0].seq0;
+        for (size_t i = 0; i < batches.count; i++)
+            pack(machine, &batches.items[i], parcel);
+        note_heard(machine, world->count++);
+    }
+    batch_list_release(&batches);
+}
+
+/* --- taking --- */
+
+static bool find_way(struct machine *machine, const struct parcel *parcel, const struct batch *batches,
+                     const struct bytes *plains, struct digest *digests)
+{
+    for (unsigned way = 0; way < CHAIN_WAYS_MAX; way++) {
+        switch (chain_check_run(machine->chain, batches, plains, parcel->count, way, digests)) {
+        case CHAIN_EARLY:
+        case CHAIN_NO_WAY:
+            return false;
+        case CHAIN_NEXT:
+        case CHAIN_FORKED:
+        case CHAIN_KNOWN:
+            if (digest_equal(&digests[parcel->count - 1], &parcel->last))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool take_opened(struct machine *machine, const struct parcel *parcel, struct batch *batches,
+                        const struct bytes *plains)
+{
+    struct digest digests[BATCHES_MAX];
+    struct chain_taken taken;
+    struct error err = {0};
+    if (!find_way(machine, parcel, batches, plains, digests))
+        return false;
+    enum chain_link link =
+        chain_take_run(machine->chain, batches, plains, parcel->count, &parcel->last, digests, &taken);
+    assert_true(link == CHAIN_NEXT || link == CHAIN_FORKED || link == CHAIN_KNOWN);
+    if (taken.forked)
+        document_fork(machine->document, &taken.fork);
+    for (size_t i = taken.known; i < parcel->count; i++)
+        if (document_add(machine->document, &batches[i], &err) != DOCUMENT_ADDED)
+            fail_msg("%s", err.text[0] ? err.text : "a linked batch is not added");
+    return true;
+}
+
+/* False: too early. */
+static bool take(struct machine *machine, const struct parcel *parcel)
+{
+    struct batch batches[BATCHES_MAX] = {{.seq0 = 0}};
+    struct bytes plains[BATCHES_MAX];
+    struct error err = {0};
+    uint64_t seq0 = parcel->seq0;
+    for (size_t i = 0; i < parcel->count; i++) {
+        plains[i] = buf_view(&parcel->plains[i]);
+        assert_true(batch_decode(plains[i], &parcel->agent, seq0, &batches[i], &err));
+        seq0 += batches[i].count;
+    }
+    bool taken = take_opened(machine, parcel, batches, plains);
+    for (size_t i = 0; i < parcel->count; i++)
+        batch_release(&batches[i]);
+    return taken;
+}
+
+static bool hear(struct world *world, struct machine *machine, size_t parcel)
+{
+    if (machine->has[parcel] || !take(machine, &world->parcels[parcel]))
+        return machine->has[parcel];
+    note_heard(machine, parcel);
+    return true;
+}
+
+/* From a saved document and chain, as after a restart. */
+static void restart(struct machine *machine)
+{
+    struct buf document = {0}, chain = {0}, again = {0};
+    struct error err = {0};
+    document_encode(machine->document, &document);
+    chain_encode(machine->chain, &chain);
+    document_free(machine->document);
+    chain_free(machine->chain);
+    machine->document = document_decode(buf_view(&document), machine->base, &err);
+    machine->chain = chain_decode(&doc, buf_view(&chain), &err);
+    assert_non_null(machine->document);
+    assert_non_null(machine->chain);
+    chain_encode(machine->chain, &again);
+    assert_true(bytes_equal(buf_view(&chain), buf_view(&again)));
+    rope_free(machine->text);
+    machine->text = rope_snapshot(machine->base);
+    update(machine);
+    buf_release(&document);
+    buf_release(&chain);
+    buf_release(&again);
+}
+
+/* Everything, in a random order; what is early is offered again until all is taken. */
+static void hear_all(struct world *world, struct machine *machine, bool restarts)
+{
+    size_t order[RECORDS_MAX];
+    for (size_t i = 0; i < world->count; i++) {
+        size_t j = (size_t)random_below(&world->random, i + 1);
+        order[i] = order[j];
+        order[j] = i;
+    }
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (size_t i = 0; i < world->count; i++) {
+            if (machine->has[order[i]] || !hear(world, machine, order[i]))
+                continue;
+            moved = true;
+            if (random_chance(&world->random, 4))
+                update(machine);
+            if (restarts && random_chance(&world->random, 16))
+                restart(machine);
+        }
+    }
+    update(machine);
+    assert_int_equal(machine->heard_count, world->count);
+    document_check(machine->document);
+}
+
+/* --- life --- */
+
+/* A copy of a running machine: it knows the same, in the same order, and goes on as the same agent. */
+static void copy_machine(struct world *world, const struct machine *original)
+{
+    struct machine *copy = &world->machines[world->machine_count++];
+    machine_init(copy, &original->agent);
+    for (size_t i = 0; i < original->heard_count; i++)
+        assert_true(hear(world, copy, original->heard[i]));
+    update(copy);
+}
+
+static void live(struct world *world, unsigned steps, bool evil)
+{
+    while (steps-- > 0) {
+        struct machine *machine = &world->machines[random_below(&world->random, world->machine_count)];
+        uint64_t what = random_below(&world->random, 10);
+        if (what == 0 && world->machine_count < MACHINES_MAX) {
+            copy_machine(world, machine);
+        } else if (what < 5 && world->count < RECORDS_MAX) {
+            /* Who sees himself forked goes on as somebody else, unless he does not care. */
+            if (chain_is_forked(machine->chain, &machine->agent) && !evil)
+                machine->agent = fresh_agent(world);
+            write(world, machine);
+        } else {
+            for (size_t i = 0; i < world->count; i++)
+                if (random_chance(&world->random, 2))
+                    hear(world, machine, i);
+            update(machine);
+        }
+    }
+}
+
+static void named_version(const struct machine *machine, struct version *version)
+{
+    document_version(machine->document, version);
+    chain_name_heads(machine->chain, version->heads, version->count);
+}
+
+static void expect_same(const struct machine *a, const struct machine *b)
+{
+    struct version left = {0}, right = {0};
+    named_version(a, &left);
+    named_version(b, &right);
+    assert_true(rope_equal(a->text, b->text));
+    assert_true(version_equal(&left, &right));
+    chain_place_heads(b->chain, left.heads, left.count);
+    assert_true(document_knows(b->document, &left));
+    version_release(&left);
+    version_release(&right);
+}
+
+static size_t run(struct world *world, uint64_t seed, bool evil)
+{
+    world->random = random_of(seed);
+    for (int i = 0; i < 2; i++) {
+        struct agent_id agent = fresh_agent(world);
+        machine_init(&world->machines[world->machine_count++], &agent);
+    }
+    live(world, 60, evil);
+    for (size_t i = 0; i < world->machine_count; i++)
+        hear_all(world, &world->machines[i], false);
+    for (int i = 0; i < 3; i++) {
+        struct machine observer;
+        machine_init(&observer, &(struct agent_id){{0xff}});
+        hear_all(world, &observer, i > 0);
+        expect_same(&observer, &world->machines[0]);
+        machine_release(&observer);
+    }
+    for (size_t i = 1; i < world->machine_count; i++)
+        expect_same(&world->machines[i], &world->machines[0]);
+    size_t forks = chain_forks(world->machines[0].chain);
+    for (size_t i = 0; i < world->machine_count; i++)
+        machine_release(&world->machines[i]);
+    for (size_t i = 0; i < world->count; i++)
+        for (size_t b = 0; b < world->parcels[i].count; b++)
+            buf_release(&world->parcels[i].plains[b]);
+    return forks;
+}
+
+static void run_worlds(const char *name, bool evil)
+{
+    struct random random = random_of(support_seed(name, 4));
+    size_t forks = 0;
+    for (uint64_t round = support_rounds(60); round > 0; round--) {
+        struct world *world = xcalloc(1, sizeof *world);
+        forks += run(world, random_next(&random), evil);
+        free(world);
+    }
+    assert_true(forks > 0);
+}
+
+static void who_has_seen_the_same_batches_has_the_same_text_and_version(void **state)
+{
+    (void)state;
+    run_worlds("forks", false);
+}
+
+static void so_it_is_when_copies_go_on_although_they_know(void **state)
+{
+    (void)state;
+    run_worlds("evil forks", true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_has_seen_the_same_batches_has_the_same_text_and_version),
+        cmocka_unit_test(so_it_is_when_copies_go_on_although_they_know),
+    };
+    return RUN_TESTS("forks", tests);
+}
