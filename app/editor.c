@@ -116,7 +116,7 @@ void editor_add(struct editor *editor, struct replica *replica)
 {
     ensure(editor->count < FILES_MAX);
     struct window *window = &editor->windows[editor->count++];
-    *window = (struct window){.replica = replica};
+    *window = (struct window){.replica = replica, .touched = true, .caret_row = -1};
     replica_get_view(replica, &window->scroll.line, &window->scroll.column);
 }
 
@@ -178,14 +178,8 @@ void editor_leave(struct editor *editor, int exit_status)
 
 /* --- signals --- */
 
-void editor_suspend(struct editor *editor)
+static void resume(struct editor *editor)
 {
-    for (size_t i = 0; i < editor->count; i++) {
-        replica_set_away(editor->windows[i].replica, true);
-        replica_handle(editor->windows[i].replica);
-    }
-    term_suspend(editor->term);
-    kill(getpid(), SIGSTOP);
     term_resume(editor->term);
     term_resize(editor->term);
     term_redraw(editor->term);
@@ -194,24 +188,67 @@ void editor_suspend(struct editor *editor)
     editor->dirty = true;
 }
 
+static void take_signal(struct editor *editor, int number)
+{
+    switch (number) {
+    case SIGWINCH:
+        term_resize(editor->term);
+        editor->dirty = true;
+        break;
+    case SIGTERM:
+    case SIGHUP:
+        editor_leave(editor, 128 + number);
+        break;
+    default: /* SIGINT: ^C is a key here. SIGCONT: what stopped us has drawn already */
+        editor->dirty = true;
+        break;
+    }
+}
+
+/* False: nobody woke us within that time, so nobody had stopped us. */
+static bool wait_until_woken(struct editor *editor)
+{
+    enum { STOPPED_BY_MS = 200 };
+    struct signalfd_siginfo info;
+    struct pollfd fd = {.fd = editor->signal_fd, .events = POLLIN};
+    uint64_t until_ms = net_now_ms() + STOPPED_BY_MS;
+    for (;;) {
+        while (read(editor->signal_fd, &info, sizeof info) == sizeof info) {
+            if (info.ssi_signo == SIGCONT)
+                return true;
+            take_signal(editor, (int)info.ssi_signo);
+        }
+        uint64_t now_ms = net_now_ms();
+        if (now_ms >= until_ms)
+            return false;
+        (void)poll(&fd, 1, (int)(until_ms - now_ms)); /* interrupted or not: the clock decides */
+    }
+}
+
+/*
+ * The whole group stops, as for ^Z elsewhere: whoever started us (git, a script) waits with us. Where no shell watches the
+ * group the system stops nobody, for nobody could go on.
+ */
+void editor_suspend(struct editor *editor)
+{
+    for (size_t i = 0; i < editor->count; i++) {
+        replica_set_away(editor->windows[i].replica, true);
+        replica_handle(editor->windows[i].replica);
+    }
+    term_suspend(editor->term);
+    signal(SIGTSTP, SIG_DFL);
+    kill(0, SIGTSTP);
+    bool stopped = wait_until_woken(editor);
+    resume(editor);
+    if (!stopped)
+        editor_say(editor, "No shell has started weft here, so none would wake it: not suspended.");
+}
+
 static void take_signals(struct editor *editor)
 {
     struct signalfd_siginfo info;
-    while (read(editor->signal_fd, &info, sizeof info) == sizeof info) {
-        switch (info.ssi_signo) {
-        case SIGWINCH:
-            term_resize(editor->term);
-            editor->dirty = true;
-            break;
-        case SIGTERM:
-        case SIGHUP:
-            editor_leave(editor, 128 + (int)info.ssi_signo);
-            break;
-        default: /* SIGINT: ^C is a key here. SIGCONT: what stopped us has drawn already */
-            editor->dirty = true;
-            break;
-        }
-    }
+    while (read(editor->signal_fd, &info, sizeof info) == sizeof info)
+        take_signal(editor, (int)info.ssi_signo);
 }
 
 /* --- the loop --- */
@@ -241,9 +278,20 @@ static void read_terminal(struct editor *editor)
         len += (size_t)got;
     }
     if (len > 0) {
+        editor->keys_at_ms = net_now_ms();
         keys_feed(editor->keys, bytes_of(bytes, len));
         take_inputs(editor);
     }
+}
+
+/* The rest of a key sequence has had its time: what is there stands for itself. Other deadlines do not shorten it. */
+static void take_late_keys(struct editor *editor)
+{
+    int wait_ms = keys_wait_ms(editor->keys);
+    if (wait_ms < 0 || net_now_ms() < editor->keys_at_ms + (uint64_t)wait_ms)
+        return;
+    keys_timeout(editor->keys);
+    take_inputs(editor);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -258,7 +306,7 @@ static int wait_ms(struct editor *editor, uint64_t now_ms)
         at_ms = earlier(at_ms, replica_next_ms(editor->windows[i].replica));
     int keys_ms = keys_wait_ms(editor->keys);
     if (keys_ms >= 0)
-        at_ms = earlier(at_ms, now_ms + (uint64_t)keys_ms);
+        at_ms = earlier(at_ms, editor->keys_at_ms + (uint64_t)keys_ms);
     if (at_ms == UINT64_MAX)
         return -1;
     enum { WAIT_MAX_MS = 3600 * 1000 };
@@ -291,12 +339,10 @@ static void turn(struct editor *editor)
     uint64_t now_ms = net_now_ms();
     int timeout = wait_ms(editor, now_ms);
     int ready = poll(fds, n, editor->dirty && !pending ? 0 : timeout);
-    if (ready == 0 && keys_wait_ms(editor->keys) >= 0) {
-        keys_timeout(editor->keys);
-        take_inputs(editor);
-    }
     if (ready > 0 && (fds[0].revents & (POLLIN | POLLHUP | POLLERR)))
         read_terminal(editor);
+    else
+        take_late_keys(editor);
     if (ready > 0 && (fds[1].revents & POLLIN))
         take_signals(editor);
     for (size_t i = 0; i < editor->count; i++)

@@ -80,8 +80,56 @@ static void say_goodbye(struct editor *editor)
     }
 }
 
+/*
+ * What the journal does not take is lost with this process: where that is more than the undo of a saved text, it is not left
+ * behind unasked, and "keep for later" would be a lie.
+ */
+static bool is_not_kept(struct replica *replica, struct replica_status *status)
+{
+    replica_status(replica, net_now_ms(), status);
+    return status->edits_in_memory > 0 && (!status->in_file || status->shared);
+}
+
+static bool find_not_kept(struct editor *editor)
+{
+    struct replica_status status;
+    for (size_t i = 0; i < editor->count; i++) {
+        if (!editor->windows[i].decided && is_not_kept(editor->windows[i].replica, &status)) {
+            editor->current = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void ask_not_kept(struct editor *editor)
+{
+    struct replica_status status;
+    struct buf question = {0};
+    char *label = safe_label(editor);
+    replica_status(editor_replica(editor), net_now_ms(), &status);
+    unsigned long long edits = status.edits_in_memory;
+    buf_addf(&question, "%s: %llu edit%s of %s cannot be kept and would be lost. [S]ave elsewhere [L]eave without %s Esc",
+             status.disk_full ? "DISK FULL" : "NOT KEPT", edits, edits == 1 ? "" : "s", label, edits == 1 ? "it" : "them");
+    ask_choice(editor, ASKING_NOT_KEPT, buf_string(&question), "sl");
+    buf_release(&question);
+    free(label);
+}
+
+/* What was answered for one file holds for this time of leaving only. */
+static void stop_leaving(struct editor *editor)
+{
+    editor->quit_after_save = false;
+    for (size_t i = 0; i < editor->count; i++)
+        editor->windows[i].decided = false;
+}
+
 static void quit(struct editor *editor)
 {
+    if (find_not_kept(editor)) {
+        ask_not_kept(editor);
+        return;
+    }
     if (find_unsaved(editor)) {
         ask_quit(editor);
         return;
@@ -106,11 +154,25 @@ static void answer_quit(struct editor *editor, char choice)
         window->decided = replica_discard(window->replica, &err);
         if (!window->decided) {
             editor_say(editor, err.text);
+            stop_leaving(editor);
             return;
         }
         break;
     }
     quit(editor);
+}
+
+static void ask_save_as(struct editor *editor);
+
+static void answer_not_kept(struct editor *editor, char choice)
+{
+    if (choice == 'l') {
+        editor_window(editor)->decided = true;
+        quit(editor);
+        return;
+    }
+    editor->quit_after_save = true;
+    ask_save_as(editor);
 }
 
 void editor_save_ended(struct editor *editor)
@@ -122,8 +184,11 @@ void editor_save_ended(struct editor *editor)
     if (status.saving)
         return;
     editor->quit_after_save = false;
+    editor_window(editor)->decided = true;
     if (status.in_file)
         quit(editor);
+    else
+        stop_leaving(editor);
 }
 
 /* --- saving --- */
@@ -133,7 +198,7 @@ static void save_to(struct editor *editor, const char *path)
     struct error err = {0};
     if (!replica_save(editor_replica(editor), path, &err)) {
         editor_say(editor, err.text);
-        editor->quit_after_save = false;
+        stop_leaving(editor);
     }
 }
 
@@ -166,7 +231,7 @@ static void answer_save_as(struct editor *editor, const char *path)
     const char *own = replica_path(editor_replica(editor));
     bool other = !own || strcmp(own, path) != 0;
     if (!*path) {
-        editor->quit_after_save = false;
+        stop_leaving(editor);
         return;
     }
     if (other && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
@@ -203,14 +268,14 @@ static void answer_overwrite(struct editor *editor, char choice)
 {
     struct error err = {0};
     if (choice != 'y') {
-        editor->quit_after_save = false;
+        stop_leaving(editor);
         return;
     }
     if (back_up(editor->save_path, &err)) {
         save_to(editor, editor->save_path);
         return;
     }
-    editor->quit_after_save = false;
+    stop_leaving(editor);
     editor_sayf(editor, "Not saved, for the old file could not be copied first: %s", err.text);
 }
 
@@ -234,11 +299,29 @@ static void answer_find(struct editor *editor, const char *typed)
         find_again(editor, false);
 }
 
+/* A file that is open already is looked at where it is: twice, it would be somebody else's in one's own eyes. */
+static bool show_open_file(struct editor *editor, const char *path)
+{
+    struct error err = {0}; /* a path that leads nowhere is reported by opening it */
+    char *resolved = NULL;
+    bool shown = false;
+    if (!file_resolve(path, &resolved, &err))
+        return false;
+    for (size_t i = 0; i < editor->count && !shown; i++) {
+        const char *open = replica_path(editor->windows[i].replica);
+        shown = open && strcmp(open, resolved) == 0;
+        if (shown)
+            editor->current = i;
+    }
+    free(resolved);
+    return shown;
+}
+
 static void answer_open(struct editor *editor, const char *path)
 {
     struct error err = {0};
     struct replica_options options = {.port = editor_port(editor)};
-    if (!*path)
+    if (!*path || show_open_file(editor, path))
         return;
     if (editor->count == FILES_MAX) {
         editor_sayf(editor, "%d files are open: that is as many as there can be.", FILES_MAX);
@@ -323,9 +406,18 @@ static void answer(struct editor *editor, enum asking asking, const char *typed,
     case ASKING_SAVE_AS: answer_save_as(editor, typed); break;
     case ASKING_OVERWRITE: answer_overwrite(editor, choice); break;
     case ASKING_QUIT: answer_quit(editor, choice); break;
+    case ASKING_NOT_KEPT: answer_not_kept(editor, choice); break;
     case ASKING_DISK: answer_disk(editor, choice); break;
     case ASKING_RELAY: answer_relay(editor, typed); break;
     }
+}
+
+/* No shell stands between a prompt and a file: the home directory's sign is understood here. Heap string. */
+static char *path_of_typed(const char *typed)
+{
+    const char *home = getenv("HOME");
+    bool at_home = typed[0] == '~' && (typed[1] == '/' || typed[1] == '\0');
+    return at_home && home && *home ? xformat("%s%s", home, typed + 1) : xstrdup(typed);
 }
 
 void editor_prompt_key(struct editor *editor, struct key key)
@@ -343,12 +435,14 @@ void editor_prompt_key(struct editor *editor, struct key key)
     case PROMPT_CANCELLED:
         prompt_close(&editor->prompt);
         editor->asking = ASKING_NOTHING;
-        editor->quit_after_save = false;
+        stop_leaving(editor);
         return;
     case PROMPT_DONE: {
         prompt_close(&editor->prompt);
         editor->asking = ASKING_NOTHING;
-        char *typed = xstrdup(buf_string(&editor->prompt.typed));
+        bool is_path = asking == ASKING_OPEN || asking == ASKING_SAVE_AS;
+        const char *line = buf_string(&editor->prompt.typed);
+        char *typed = is_path ? path_of_typed(line) : xstrdup(line);
         answer(editor, asking, typed, choice);
         free(typed);
         return;
@@ -369,7 +463,7 @@ static void undo(struct editor *editor, enum undo_direction direction)
         editor_say(editor, direction == UNDO_BACK ? "No changes of yours left to undo." : "Nothing to redo.");
         break;
     case REPLICA_UNDO_REFUSED:
-        editor_say(editor, err.text);
+        editor_say_refused(editor, &err);
         break;
     }
 }

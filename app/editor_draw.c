@@ -208,11 +208,41 @@ struct screen_layout editor_layout(struct editor *editor)
     return screen_layout(&model, term_rows(editor->term), term_cols(editor->term));
 }
 
+/*
+ * While nothing is pressed here, what others write above does not move the text under one's eyes: the caret keeps its row,
+ * or, out of sight, the first line stays the first. A text that fits into the window begins at its top all the same.
+ */
+static void stay(const struct window *window, const struct view_text *text, struct view_area area,
+                 struct view_scroll *scroll)
+{
+    uint64_t lines = rope_lines(text->rope), rows = area.rows > 0 ? (uint64_t)area.rows : 1;
+    uint64_t last_top = lines > rows ? lines - rows : 0;
+    uint64_t caret = rope_line_at(text->rope, text->selection.head), row = (uint64_t)window->caret_row;
+    uint64_t top = window->caret_row < 0 ? rope_line_at(text->rope, replica_top(window->replica))
+                   : caret > row         ? caret - row
+                                         : 0;
+    if (top <= last_top || top < scroll->line)
+        scroll->line = top;
+    else if (scroll->line < last_top)
+        scroll->line = last_top;
+}
+
+static void remember_place(struct window *window, const struct view_text *text, struct view_area area)
+{
+    uint64_t caret = rope_line_at(text->rope, text->selection.head);
+    bool seen = caret >= text->scroll.line && caret - text->scroll.line < (uint64_t)(area.rows > 0 ? area.rows : 0);
+    window->touched = false;
+    window->caret_row = seen ? (int64_t)(caret - text->scroll.line) : -1;
+    replica_set_top(window->replica, rope_line_start(text->rope, text->scroll.line));
+}
+
 /* With somebody followed, the view goes where they are. */
 static void scroll(struct editor *editor, struct picture *picture, struct view_area area)
 {
     struct window *window = editor_window(editor);
     struct view_text text = picture->model.text;
+    if (!window->touched)
+        stay(window, &text, area, &window->scroll);
     if (editor->following) {
         for (size_t i = 0; i < replica_people(editor_replica(editor))->count; i++) {
             const struct person *person = &replica_people(editor_replica(editor))->items[i];
@@ -225,6 +255,7 @@ static void scroll(struct editor *editor, struct picture *picture, struct view_a
     }
     view_scroll_clamp(&text, &window->scroll);
     picture->model.text.scroll = window->scroll;
+    remember_place(window, &picture->model.text, area);
     replica_set_view(editor_replica(editor), window->scroll.line, window->scroll.column);
 }
 

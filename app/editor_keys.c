@@ -12,15 +12,18 @@ enum {
 
 /* --- edits --- */
 
-static void say_refused(struct editor *editor, const struct error *err)
+void editor_say_refused(struct editor *editor, const struct error *err)
 {
     uint64_t now_ms = net_now_ms();
     bool said_lately = editor->view_only_said_ms && now_ms - editor->view_only_said_ms < VIEW_ONLY_MS;
-    if (err->code == ERR_AUTH && said_lately)
-        return;
-    if (err->code == ERR_AUTH)
+    if (err->code != ERR_AUTH) {
+        editor_say(editor, err->text);
+    } else if (!said_lately) {
         editor->view_only_said_ms = now_ms;
-    editor_say(editor, err->text);
+        editor_say(editor, err->text);
+    } else if (editor->message && strcmp(editor->message, err->text) == 0) {
+        editor->message_ms = editor->view_only_said_ms; /* the key put it away: it goes on showing for its time */
+    }
 }
 
 static enum edit_kind edit_kind_of(enum command_kind kind)
@@ -68,7 +71,7 @@ void editor_command(struct editor *editor, enum command command, bool extend, st
     else
         replica_select(replica, result.selection);
     if (!done)
-        say_refused(editor, &err);
+        editor_say_refused(editor, &err);
     else if (result.message)
         editor_say(editor, result.message);
     if (done && result.copied)
@@ -250,6 +253,7 @@ static void mouse(struct editor *editor, const struct mouse *mouse)
 
 void editor_input(struct editor *editor, const struct input *input)
 {
+    editor_window(editor)->touched = true;
     switch (input->kind) {
     case INPUT_KEY:
         if (editor->prompt.open)

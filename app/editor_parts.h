@@ -34,6 +34,7 @@ enum asking {
     ASKING_SAVE_AS,
     ASKING_OVERWRITE, /* save over an existing file: y or n */
     ASKING_QUIT,      /* s, k, d */
+    ASKING_NOT_KEPT,  /* s, l */
     ASKING_DISK,      /* k, m, o */
     ASKING_RELAY,
 };
@@ -51,7 +52,9 @@ struct window {
     struct replica *replica;
     struct view_scroll scroll;
     bool scrolled;   /* by the wheel: the caret may be out of sight */
-    bool decided;    /* leaving: kept for later or discarded */
+    bool decided;    /* leaving: kept for later, discarded, or given up with what could not be kept */
+    bool touched;    /* something was pressed here since the last frame */
+    int64_t caret_row; /* where the caret was in the last frame, counted from the first line shown; -1: out of sight */
     bool asked_disk; /* the question about the file on disk has been shown */
 };
 
@@ -59,6 +62,7 @@ struct editor {
     struct env *env;
     struct term *term;
     struct keys *keys;
+    uint64_t keys_at_ms;    /* when the terminal last sent something */
     struct frame frame;
     int signal_fd;
 
@@ -110,6 +114,8 @@ void editor_suspend(struct editor *editor);
 void editor_leave(struct editor *editor, int exit_status);
 
 /* editor_keys.c */
+/* Why an edit was not made; that a link is view-only is said only now and then. */
+void editor_say_refused(struct editor *editor, const struct error *err);
 void editor_input(struct editor *editor, const struct input *input);
 void editor_command(struct editor *editor, enum command command, bool extend, struct bytes argument);
 
@@ -119,7 +125,7 @@ void editor_prompt_key(struct editor *editor, struct key key);
 /* Asks what a replica wants to know (a file changed on disk), when nothing else is being asked. */
 void editor_ask_pending(struct editor *editor);
 void editor_panel(struct editor *editor, enum panel_kind kind);
-/* The running save has ended. */
+/* Goes on leaving when the save that was chosen for it has ended. */
 void editor_save_ended(struct editor *editor);
 
 /* editor_draw.c */

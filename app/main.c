@@ -40,6 +40,7 @@ static const struct verb *mistaken_verb(const char *word)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error like a full disk, not the end */
     const char *first = argc > 1 ? argv[1] : NULL;
     if (first && (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)) {
         verbs_print_help(stdout);

@@ -48,6 +48,8 @@ static void text_changed(void *self, const struct patch *patch, enum patch_origi
     struct replica *replica = self;
     (void)origin;
     people_map(&replica->people, patch);
+    if (replica->top_at > 0)
+        replica->top_at = patch_map(patch, replica->top_at, GRAVITY_RIGHT);
     replica_touch(replica);
 }
 
@@ -184,6 +186,8 @@ void replica_take_loaded(struct replica *replica, struct document *document, str
 void replica_cut_chain(struct replica *replica)
 {
     size_t count = 0;
+    if (!replica->chain)
+        return; /* opening has failed before there was a document */
     struct chain_head *heads = chain_branches(replica->chain, &count);
     for (size_t i = 0; i < count; i++) {
         uint64_t next_seq = document_next_seq(replica->document, &heads[i].agent);
@@ -349,6 +353,17 @@ void replica_set_view(struct replica *replica, uint64_t top, uint64_t left_cells
 {
     replica->view.top = top;
     replica->view.left_cells = left_cells;
+}
+
+void replica_set_top(struct replica *replica, uint64_t at)
+{
+    replica->top_at = at;
+}
+
+uint64_t replica_top(const struct replica *replica)
+{
+    uint64_t len = rope_len(replica->buffer.text);
+    return replica->top_at < len ? replica->top_at : len;
 }
 
 void replica_get_view(const struct replica *replica, uint64_t *top, uint64_t *left_cells)

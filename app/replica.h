@@ -78,6 +78,9 @@ const char *replica_path(const struct replica *replica);  /* resolved; NULL: non
 const char *replica_label(const struct replica *replica); /* what to call it: file name, or the shared name; not yet safe */
 void replica_select(struct replica *replica, struct selection selection);
 void replica_set_view(struct replica *replica, uint64_t top, uint64_t left_cells); /* kept with the cursor */
+/* A place the view begins at, carried through every change of the text until it is set anew. */
+void replica_set_top(struct replica *replica, uint64_t at);
+uint64_t replica_top(const struct replica *replica);
 void replica_get_view(const struct replica *replica, uint64_t *top, uint64_t *left_cells);
 
 enum edit_kind {

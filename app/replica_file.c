@@ -102,11 +102,13 @@ static void save_run(void *self)
 static void say_saved(struct replica *replica, const struct save_job *job)
 {
     const char *slash = strrchr(job->path, '/');
+    uint64_t len = rope_len(job->text);
+    bool ended = len == 0 || rope_byte(job->text, len - 1) == '\n'; /* then the last line is none of the file's */
+    unsigned long long lines = rope_lines(job->text) - ended;
     if (replica->entry.role == DOC_GUEST && replica_is_shared(replica))
         replica_say(replica, "Saved your copy: %s. The host's file is written by the host.", job->path);
     else
-        replica_say(replica, "Saved %s: %llu lines.", slash ? slash + 1 : job->path,
-                    (unsigned long long)rope_lines(job->text));
+        replica_say(replica, "Saved %s: %llu line%s.", slash ? slash + 1 : job->path, lines, lines == 1 ? "" : "s");
 }
 
 void replica_bind_path(struct replica *replica)
@@ -174,7 +176,7 @@ static void save_done(void *self)
         replica->file.look_ms = net_now_ms();
         break;
     case FILE_SAVE_FAILED:
-        replica_say(replica, "Not saved: %s. The text is kept.", job->err.text);
+        replica_say(replica, "Not saved: %s. The text is still here; Alt+S writes it elsewhere.", job->err.text);
         break;
     }
     replica_touch(replica);

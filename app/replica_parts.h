@@ -81,6 +81,7 @@ struct replica {
     struct buffer_watch watch;
     struct gesture gesture;
     struct journal_view view;
+    uint64_t top_at;        /* of replica_set_top() */
 
     /* who writes */
     bool writing;              /* agent, opening and writer are there */

@@ -394,10 +394,22 @@ static void carry_over(struct replica *replica, const struct rope *base, const s
     batch_list_release(&batches);
 }
 
+/* The caret and the view stay with their lines when the text becomes another document's. */
+static void stay_in_place(struct replica *replica, const struct rope *before, struct selection selection, uint64_t top_at)
+{
+    struct patch moved = {0};
+    struct line_diff summary;
+    line_diff(before, replica->buffer.text, &moved, &summary);
+    buffer_select(&replica->buffer, selection_map(selection, &moved));
+    replica->top_at = top_at > 0 ? patch_map(&moved, top_at, GRAVITY_RIGHT) : 0;
+    patch_release(&moved);
+}
+
 void replica_adopt(struct replica *replica, const struct doc_id *other)
 {
-    struct rope *base = rope_snapshot(replica->base);
+    struct rope *base = rope_snapshot(replica->base), *before = rope_snapshot(replica->buffer.text);
     struct selection selection = replica->buffer.selection;
+    uint64_t top_at = replica_top(replica);
     struct version now = {0};
     struct patch typed = {0};
     struct error err = {0};
@@ -419,8 +431,9 @@ void replica_adopt(struct replica *replica, const struct doc_id *other)
     }
     carry_over(replica, base, &typed);
     patch_release(&typed);
+    stay_in_place(replica, before, selection, top_at);
     rope_free(base);
-    buffer_select(&replica->buffer, selection);
+    rope_free(before);
     replica->gesture.open = false;
     neighbours_present(replica, false);
     replica_touch(replica);

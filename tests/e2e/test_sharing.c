@@ -109,7 +109,8 @@ static void a_view_link_cannot_write(void **state)
     struct pair pair = pair_up(*state, "read me\n", "view");
     vt_expect(pair.lin, "VIEW");
     vt_expect_row_has(pair.lin, 0, "read me");
-    vt_type(pair.lin, "x");
+    vt_type(pair.lin, "xy");
+    vt_type(pair.lin, "z"); /* further keys do not put the answer to the first away */
     vt_expect(pair.lin, "This link is view-only: you can read, find, copy; ^S saves a copy.");
     vt_expect_row_has(pair.lin, 0, "read me");
     vt_type(pair.ada, "please ");
@@ -229,7 +230,7 @@ static void who_joins_while_the_relay_is_away_is_never_shown_an_empty_text(void 
     struct vt *lin = stage_weft(stage, "lin", ARGS("join", "--name", "lin", link));
     vt_expect(lin, "The text has not come yet: 127.0.0.1:");
     vt_type(lin, "x");
-    vt_expect(lin, "cannot be reached (connection refused");
+    vt_expect(lin, "cannot be reached (connection");
     stage_relay_restart(stage);
     vt_expect_row_has(lin, 0, "the text"); /* and no x in front of it */
     vt_expect_gone(lin, "has not come yet");

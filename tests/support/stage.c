@@ -168,6 +168,17 @@ struct vt *stage_weft(struct stage *stage, const char *person, const char *const
     return stage_weft_sized(stage, person, 24, 80, args);
 }
 
+struct vt *stage_shell(struct stage *stage, const char *person, const char *script)
+{
+    struct person_env env = person_env(stage, person);
+    struct vt_program program = {.argv = {"/bin/sh", "-c", script}, .dir = stage->dir,
+                                 .env = {env.state, env.config, env.runtime, env.home, env.temporary,
+                                         "WEFT=" WEFT_PROGRAM}};
+    struct vt *vt = vt_spawn(&program);
+    person_env_release(&env);
+    return vt;
+}
+
 /* --- without a terminal --- */
 
 static void run_child(struct stage *stage, const char *person, const char *const *args, int in, int out, int err)

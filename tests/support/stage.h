@@ -32,6 +32,9 @@ void stage_expect_file(struct stage *stage, const char *path, const char *conten
 struct vt *stage_weft(struct stage *stage, const char *person, const char *const *args);
 struct vt *stage_weft_sized(struct stage *stage, const char *person, int rows, int cols, const char *const *args);
 
+/* A shell's script in such a terminal: "$WEFT" is the program. */
+struct vt *stage_shell(struct stage *stage, const char *person, const char *script);
+
 /* weft without a terminal: runs to its end. Output of both streams is kept until the next call. */
 struct stage_result {
     int status;

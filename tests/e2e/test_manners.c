@@ -1,0 +1,202 @@
+/* What the editor owes a person at the moments that surprise: leaving, suspending, others writing above, odd places. */
+#include "tests/support/support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tests/support/stage.h"
+
+#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
+
+static int setup(void **state)
+{
+    *state = stage_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    stage_free(*state);
+    return 0;
+}
+
+/* "line 1" to "line 60". */
+static void write_lines(struct stage *stage)
+{
+    char text[60 * 16] = "";
+    for (int i = 1; i <= 60; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "line %d\n", i);
+    stage_write(stage, "notes.md", text);
+}
+
+static void what_cannot_be_kept_is_not_left_behind_unasked(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    /* No file may grow beyond 30 kB: the journal cannot be made, the text's own file can. */
+    struct vt *vt = stage_shell(stage, "ada", "trap '' XFSZ; ulimit -f 60; exec \"$WEFT\" notes.md");
+    vt_expect(vt, "in file");
+    vt_type(vt, "abc");
+    vt_expect(vt, "3 edits only in memory");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "3 edits of notes.md cannot be kept and would be lost.");
+    vt_expect(vt, "[L]eave without them Esc");
+    vt_type(vt, "k" VT_ESC);
+    vt_expect_gone(vt, "[L]eave");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[S]ave elsewhere");
+    vt_type(vt, "s");
+    vt_expect(vt, "Write to file:");
+    vt_ctrl(vt, 'w');
+    vt_type(vt, "other.md" VT_ENTER);
+    assert_int_equal(vt_close(vt), 1); /* the text is safe, its undo is not */
+    stage_expect_file(stage, "other.md", "abctext\n");
+    stage_expect_file(stage, "notes.md", "text\n");
+    vt = stage_shell(stage, "ada", "trap '' XFSZ; ulimit -f 60; exec \"$WEFT\" notes.md");
+    vt_expect(vt, "in file");
+    vt_type(vt, "x");
+    vt_expect(vt, "only in memory");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[L]eave without it Esc");
+    vt_type(vt, "l");
+    assert_int_equal(vt_close(vt), 1);
+}
+
+static void suspending_without_a_shell_does_not_freeze(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, VT_ALT("z"));
+    vt_expect(vt, "not suspended");
+    vt_type(vt, "on ");
+    vt_expect_row(vt, 0, "on text");
+    vt_free(vt);
+}
+
+static void suspending_under_a_shell_gives_the_terminal_back_and_goes_on(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = stage_shell(stage, "ada", "set -m; \"$WEFT\" notes.md; echo stopped; read answer; fg; exit $?");
+    vt_expect(vt, "in file");
+    vt_type(vt, "a");
+    vt_expect_row(vt, 0, "atext");
+    vt_type(vt, VT_ALT("z"));
+    vt_expect(vt, "stopped");
+    assert_false(vt_alternate_screen(vt));
+    vt_type(vt, "go" VT_ENTER);
+    vt_expect_row(vt, 0, "atext");
+    vt_type(vt, "b");
+    vt_expect_row(vt, 0, "abtext");
+    vt_ctrl(vt, 's');
+    vt_expect(vt, "Saved notes.md: 1 line.");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+}
+
+static void what_others_write_above_leaves_the_view_where_it_is(void **state)
+{
+    struct stage *stage = *state;
+    write_lines(stage);
+    struct vt *a = stage_weft(stage, "ada", ARGS("notes.md"));
+    struct vt *b = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_link(a, b);
+    vt_expect(a, "in file");
+    vt_expect(b, "in file");
+    vt_type(b, VT_ALT("g"));
+    vt_type(b, "10" VT_ENTER);
+    vt_expect_cursor(b, 9, 0);
+    vt_type(a, "new 1" VT_ENTER "new 2" VT_ENTER);
+    vt_expect(b, "Ln 12");
+    vt_expect_cursor(b, 9, 0); /* the line being looked at did not move */
+    vt_expect_row(b, 9, "line 10");
+    /* Out of sight of the caret the first line stays the first. */
+    for (int i = 0; i < 10; i++)
+        vt_type(b, "\x1b[<65;1;1M");
+    vt_expect_row_has(b, 0, "line 31");
+    vt_type(a, "new 3" VT_ENTER);
+    vt_expect(b, "Ln 13");
+    vt_expect_row_has(b, 0, "line 31");
+    /* Own edits move as ever. */
+    vt_type(b, "x");
+    vt_expect(b, "xline 10");
+    vt_free(a);
+    vt_free(b);
+}
+
+static void a_text_that_fits_is_seen_from_its_top(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\ntwo\n");
+    struct vt *a = stage_weft(stage, "ada", ARGS("notes.md"));
+    struct vt *b = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_link(a, b);
+    vt_expect(a, "in file");
+    vt_type(b, VT_DOWN);
+    vt_expect_cursor(b, 1, 0);
+    vt_type(a, "zero" VT_ENTER);
+    vt_expect_row_has(b, 0, "zero");
+    vt_expect_cursor(b, 2, 0);
+    vt_free(a);
+    vt_free(b);
+}
+
+static void a_file_that_is_open_is_not_opened_twice(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    stage_write(stage, "other.md", "other\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md", "other.md"));
+    vt_expect_row(vt, 0, "text");
+    vt_ctrl(vt, 'o');
+    vt_type(vt, "./other.md" VT_ENTER);
+    vt_expect_row(vt, 0, "other");
+    vt_type(vt, VT_ALT("."));
+    vt_expect_row(vt, 0, "text");
+    vt_type(vt, VT_ALT("."));
+    vt_expect_row(vt, 0, "other");
+    vt_free(vt);
+}
+
+static void a_prompt_knows_the_home_directory(void **state)
+{
+    struct stage *stage = *state;
+    char *home = NULL;
+    assert_true(asprintf(&home, "%s/ada.home", stage_dir(stage)) > 0);
+    mkdir(home, 0755);
+    free(home);
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, "text");
+    vt_type(vt, VT_ALT("s"));
+    vt_expect(vt, "Write to file:");
+    vt_ctrl(vt, 'u');
+    vt_type(vt, "~/kept.md" VT_ENTER);
+    vt_expect(vt, "Saved kept.md: 1 line.");
+    vt_expect(vt, "in file");
+    stage_expect_file(stage, "ada.home/kept.md", "text");
+    vt_type(vt, VT_ALT("s"));
+    vt_ctrl(vt, 'u');
+    vt_type(vt, "ada.home" VT_ENTER);
+    vt_expect(vt, "is still here;");
+    vt_free(vt);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(what_cannot_be_kept_is_not_left_behind_unasked),
+        TEST(suspending_without_a_shell_does_not_freeze),
+        TEST(suspending_under_a_shell_gives_the_terminal_back_and_goes_on),
+        TEST(what_others_write_above_leaves_the_view_where_it_is),
+        TEST(a_text_that_fits_is_seen_from_its_top),
+        TEST(a_file_that_is_open_is_not_opened_twice),
+        TEST(a_prompt_knows_the_home_directory),
+    };
+    return RUN_TESTS("manners", tests);
+}
