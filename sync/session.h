@@ -34,6 +34,7 @@ struct session;
 
 enum {
     SESSION_FLUSH_MS = 20,                 /* batches typed within this time travel together */
+    SESSION_FLUSH_ANSWERED_MS = 4,         /* the same when the relay has acknowledged all that was sent: it keeps up */
     SESSION_FLUSH_SLOW_MS = 50,            /* the same when a round trip takes longer than SESSION_SLOW_RTT_MS */
     SESSION_FLUSH_ALONE_MS = 250,          /* the same while nobody else is in the document */
     SESSION_SLOW_RTT_MS = 150,

@@ -3,10 +3,17 @@
 
 #include <string.h>
 
+/*
+ * Batches that travel together save envelopes; waiting for company costs whoever reads along. Alone nobody reads. Else
+ * the relay's own answers set the pace as long as they come quickly: two keys pressed in one roll of the fingers are
+ * both seen within a few ms, a flood of edits still fills records, and a slow relay or link is left the fixed pace.
+ */
 static uint64_t pace_ms(const struct session *session)
 {
     if (session->peer_count <= 1)
         return SESSION_FLUSH_ALONE_MS;
+    if (upload_is_answered(session->upload))
+        return SESSION_FLUSH_ANSWERED_MS;
     return session->rtt_ms > SESSION_SLOW_RTT_MS ? SESSION_FLUSH_SLOW_MS : SESSION_FLUSH_MS;
 }
 

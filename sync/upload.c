@@ -877,6 +877,11 @@ size_t upload_in_flight_bytes(const struct upload *upload)
     return upload->in_flight_bytes;
 }
 
+bool upload_is_answered(const struct upload *upload)
+{
+    return upload->in_flight_bytes == 0 && upload->ahead_bytes == 0;
+}
+
 uint64_t upload_counter(const struct upload *upload)
 {
     return upload->next_counter;

@@ -708,6 +708,21 @@ static void a_key_after_a_pause_leaves_at_once_and_the_next_ones_together(void *
     assert_int_equal(expect_kind(room, MESSAGE_RECORDS)->records.count, 1);
 }
 
+static void a_relay_that_answers_quickly_gets_the_next_key_quickly(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 2});
+    pass_time(room, 1000);
+    type(room, "a");
+    expect_kind(room, MESSAGE_RECORDS);
+    say_ack(room, 2);
+    type(room, "b");
+    assert_true(hears_none_of(room, MESSAGE_RECORDS));
+    assert_int_equal(session_next_ms(room->session), room->now_ms + SESSION_FLUSH_ANSWERED_MS);
+    pass_time(room, SESSION_FLUSH_ANSWERED_MS);
+    expect_kind(room, MESSAGE_RECORDS);
+}
+
 static void alone_in_the_document_batches_wait_longer_until_somebody_joins(void **state)
 {
     struct room *room = *state;
@@ -1383,6 +1398,7 @@ int main(void)
         ROOM_TEST(an_agents_first_record_is_its_member),
         ROOM_TEST(an_acknowledged_record_is_reported_and_no_longer_counted),
         ROOM_TEST(a_key_after_a_pause_leaves_at_once_and_the_next_ones_together),
+        ROOM_TEST(a_relay_that_answers_quickly_gets_the_next_key_quickly),
         ROOM_TEST(alone_in_the_document_batches_wait_longer_until_somebody_joins),
         ROOM_TEST(what_was_typed_offline_travels_in_one_record),
         ROOM_TEST(after_a_cut_the_same_bytes_are_sent_again),
