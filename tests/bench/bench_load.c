@@ -12,18 +12,24 @@
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
+#include "tests/bench/bench_base.h"
 #include "tests/bench/bench_room.h"
-#include "tests/bench/bench_stats.h"
 #include "tests/support/relay_peer.h"
 
-enum { INPUT_BYTES = 1 << 18, MASK_BYTES = 4, BINARY = 0x82, CLOSE = 0x88 };
+enum {
+    INPUT_BYTES = 1 << 18,
+    MASK_BYTES = 4,
+    BINARY = 0x82,
+    CLOSE = 0x88,
+    WINDOW = 256, /* records of one client that are sent and not acknowledged: who sends more is cut as a slow reader */
+};
 
 struct client {
     int fd;
     struct relay_peer peer;
     struct buf input;   /* received, not yet read */
     struct buf output;  /* made beforehand: all frames */
-    size_t sent;
+    size_t sent, records; /* bytes of the output, records in it (0: greetings) */
     struct message message;
     uint64_t acked, received;
     bool upgraded, challenged, caught_up;
@@ -110,8 +116,11 @@ static void take_message(struct client *client, struct bytes payload)
         client->received += message->records.count;
     else if (message->kind == MESSAGE_CAUGHT_UP)
         client->caught_up = true;
-    else if (message->kind == MESSAGE_REFUSE || message->kind == MESSAGE_REJECT)
-        bench_fail("the relay refuses");
+    else if (message->kind == MESSAGE_REFUSE)
+        bench_fail("the relay refuses: %.*s", (int)message->refuse.text.len, (const char *)message->refuse.text.data);
+    else if (message->kind == MESSAGE_REJECT)
+        bench_fail("the relay rejects a record: %.*s", (int)message->reject.text.len,
+                   (const char *)message->reject.text.data);
 }
 
 static size_t take_upgrade(struct client *client, struct bytes input)
@@ -152,9 +161,18 @@ static void client_read(struct client *client, bool creates)
     client->input.len -= used;
 }
 
+/* How much of the output may leave now: all frames are about equally long. */
+static size_t window_bytes(const struct client *client)
+{
+    if (client->acked + WINDOW >= client->records)
+        return client->output.len - client->sent;
+    size_t upto = client->output.len / client->records * (size_t)(client->acked + WINDOW);
+    return upto > client->sent ? upto - client->sent : 0;
+}
+
 static void client_write(struct client *client)
 {
-    size_t left = client->output.len - client->sent;
+    size_t left = window_bytes(client);
     ssize_t sent = left ? send(client->fd, client->output.data + client->sent, left, MSG_NOSIGNAL) : 0;
     if (sent > 0)
         client->sent += (size_t)sent;
@@ -175,7 +193,7 @@ static void turn(struct client *clients, size_t count)
 {
     struct pollfd fds[ROOM_PEOPLE_MAX];
     for (size_t i = 0; i < count; i++) {
-        bool writes = clients[i].sent < clients[i].output.len;
+        bool writes = window_bytes(&clients[i]) > 0;
         fds[i] = (struct pollfd){.fd = clients[i].fd, .events = (short)(POLLIN | (writes ? POLLOUT : 0))};
     }
     if (poll(fds, count, ROOM_PATIENCE_MS) <= 0)
@@ -216,6 +234,9 @@ static void add_record(struct client *client, struct buf *record)
 static void make_records(struct client *client, size_t count)
 {
     struct buf record = {0};
+    buf_clear(&client->output);
+    client->sent = 0;
+    client->records = count + 1;
     relay_peer_member(&client->peer, &record);
     add_record(client, &record);
     for (size_t i = 0; i < count; i++) {

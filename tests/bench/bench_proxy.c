@@ -15,8 +15,7 @@
 
 #include "editor/base/random.h"
 #include "editor/base/xalloc.h"
-#include "tests/bench/bench_room.h"
-#include "tests/bench/bench_stats.h"
+#include "tests/bench/bench_base.h"
 
 enum { WIRES_MAX = 64, PIECE_BYTES = 65536, LINE_BYTES_MAX = 64 << 20 };
 

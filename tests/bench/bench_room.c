@@ -1,29 +1,16 @@
 #include "tests/bench/bench_room.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
 #include "sync/relay/relay_server.h"
-
-void bench_fail(const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
-    va_end(args);
-    fputc('\n', stderr);
-    exit(1);
-}
+#include "tests/bench/bench_base.h"
 
 /* --- the relay --- */
 
@@ -76,18 +63,8 @@ static void start_relay(struct room *room)
 
 void room_open(struct room *room, const char *below)
 {
-    *room = (struct room){.dir = xformat("%s/weft-bench-XXXXXX", below)};
-    if (!mkdtemp(room->dir))
-        bench_fail("cannot make a directory below %s", below);
+    *room = (struct room){.dir = bench_dir_new(below)};
     start_relay(room);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
 }
 
 static void person_release(struct room_person *person)
@@ -101,13 +78,11 @@ static void person_release(struct room_person *person)
 
 void room_close(struct room *room)
 {
-    enum { FDS = 16 };
     for (size_t i = 0; i < room->count; i++)
         person_release(&room->people[i]);
     close(room->relay_lifeline);
     waitpid(room->relay, NULL, 0);
-    nftw(room->dir, remove_one, FDS, FTW_DEPTH | FTW_PHYS);
-    free(room->dir);
+    bench_dir_remove(room->dir);
 }
 
 /* --- people --- */

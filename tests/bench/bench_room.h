@@ -5,7 +5,7 @@
  * everybody here comes from 127.0.0.1. Everything lies below one fresh directory that room_close() removes.
  *
  *   Threads    the people share the thread that calls room_turn(); their network and journal threads are their own.
- *   Errors     a benchmark that cannot go on says why and exits.
+ *   Errors     as bench_base.h says.
  */
 #ifndef WEFT_TESTS_BENCH_ROOM_H
 #define WEFT_TESTS_BENCH_ROOM_H
@@ -52,7 +52,5 @@ bool room_settle(struct room *room);
 uint64_t person_len(const struct room_person *person);
 /* One local operation; without waiting for the journal. */
 void person_type(struct room_person *person, struct bytes text);
-
-void bench_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 #endif

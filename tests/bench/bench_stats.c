@@ -3,30 +3,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "editor/base/xalloc.h"
-
-/* --- times --- */
-
-uint64_t bench_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-double bench_ms_since(uint64_t start_ns)
-{
-    return (double)(bench_now_ns() - start_ns) / 1e6;
-}
-
-void bench_pause_ms(unsigned ms)
-{
-    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
-    nanosleep(&pause, NULL);
-}
 
 /* --- samples --- */
 
@@ -64,47 +42,6 @@ void samples_release(struct samples *samples)
 {
     free(samples->ns);
     *samples = (struct samples){0};
-}
-
-/* --- processes --- */
-
-static FILE *open_proc(pid_t pid, const char *file)
-{
-    char *path = pid ? xformat("/proc/%d/%s", (int)pid, file) : xformat("/proc/self/%s", file);
-    FILE *opened = fopen(path, "r");
-    free(path);
-    return opened;
-}
-
-double bench_rss_mb(pid_t pid)
-{
-    FILE *status = open_proc(pid, "status");
-    char line[256];
-    double kb = -1;
-    while (status && fgets(line, sizeof line, status))
-        if (strncmp(line, "VmRSS:", 6) == 0)
-            kb = strtod(line + 6, NULL);
-    if (status)
-        fclose(status);
-    return kb < 0 ? -1 : kb / 1024;
-}
-
-double bench_cpu_ms(pid_t pid)
-{
-    FILE *stat = open_proc(pid, "stat");
-    char line[1024] = "";
-    if (!stat)
-        return -1;
-    char *got = fgets(line, sizeof line, stat);
-    fclose(stat);
-    char *at = got ? strrchr(line, ')') : NULL; /* the name before it may contain anything */
-    enum { FIELDS_BEFORE_TIMES = 12 };
-    for (int i = 0; at && i < FIELDS_BEFORE_TIMES; i++)
-        at = strchr(at + 1, ' ');
-    if (!at)
-        return -1;
-    double user = strtod(at, &at), system = strtod(at, NULL);
-    return (user + system) * 1000 / (double)sysconf(_SC_CLK_TCK);
 }
 
 /* --- reports --- */

@@ -1,7 +1,7 @@
 /*
- * bench_stats - times, percentiles and rows of figures for the benchmarks.
+ * bench_stats - percentiles of times, and rows of figures, for the benchmarks.
  *
- *   Units      ns of CLOCK_MONOTONIC unless a name says otherwise.
+ *   Units      ns unless a name says otherwise.
  *   Ownership  texts of rows are copied; a report and samples are released by who made them.
  */
 #ifndef WEFT_TESTS_BENCH_STATS_H
@@ -11,11 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/types.h>
-
-uint64_t bench_now_ns(void);
-double bench_ms_since(uint64_t start_ns);
-void bench_pause_ms(unsigned ms); /* the pause between two keys: a model of a person, not a way of waiting */
 
 struct samples {
     uint64_t *ns;
@@ -25,10 +20,6 @@ void samples_add(struct samples *samples, uint64_t ns);
 double samples_percentile_ms(struct samples *samples, unsigned percent); /* sorts; 0 when there are none */
 double samples_mean_ms(const struct samples *samples);
 void samples_release(struct samples *samples);
-
-/* Of another process, or of this one with pid 0. -1: it cannot be read. */
-double bench_rss_mb(pid_t pid);
-double bench_cpu_ms(pid_t pid);
 
 struct report_row {
     char *name, *target, *note;

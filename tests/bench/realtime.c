@@ -1,10 +1,10 @@
 /*
  * realtime - how fast the whole is: replicas with journals and network threads, a relay in a process of its own, loopback.
  *
- *     realtime [--quick] [--json] [--dir DIR] [SCENARIO...]      --list names the scenarios; no name: all of them
+ *     realtime [--quick] [--json] [--dir DIR] [SCENARIO...]      no name: all of them
  *
- * DIR (default /var/tmp) should be on the disk one wants to know about: every operation is journaled there, and the
- * relay's store is there too. The relay's limits against many connections and records from one address are off, because
+ * DIR should be on the disk one wants to know about: every operation is journaled there, and the relay's store is there
+ * too. The relay's limits against many connections and records from one address are off, because
  * all people here come from 127.0.0.1; nothing else differs from `weft relay`.
  *
  * All people share one thread and, with the relay and everybody's network and journal threads, the cores of one
@@ -16,23 +16,13 @@
 
 #include "editor/base/random.h"
 #include "editor/base/xalloc.h"
+#include "tests/bench/bench_base.h"
+#include "tests/bench/bench_cli.h"
 #include "tests/bench/bench_load.h"
 #include "tests/bench/bench_proxy.h"
 #include "tests/bench/bench_room.h"
-#include "tests/bench/bench_stats.h"
-
-struct bench {
-    struct report report;
-    const char *dir;
-    bool quick;
-};
 
 static const struct bytes one_letter = {(const unsigned char *)"x", 1};
-
-static size_t scaled(const struct bench *bench, size_t full, size_t quick)
-{
-    return bench->quick ? quick : full;
-}
 
 /* A room whose host shares a text of 10 kB, with so many people. */
 static void open_room(struct bench *bench, struct room *room, size_t people)
@@ -93,8 +83,8 @@ static void local_operations(struct bench *bench, unsigned pause_ms, size_t keys
 
 static void run_local(struct bench *bench)
 {
-    local_operations(bench, 2, scaled(bench, 1000, 300));
-    local_operations(bench, 50, scaled(bench, 200, 40));
+    local_operations(bench, 2, bench_scaled(bench, 1000, 300));
+    local_operations(bench, 50, bench_scaled(bench, 200, 40));
 }
 
 /* --- two people --- */
@@ -124,10 +114,10 @@ static void run_sync(struct bench *bench)
     struct room room;
     double p99_ms;
     open_room(bench, &room, 2);
-    double median_ms = sync_latency(bench, &room, 25, scaled(bench, 200, 80), &p99_ms);
+    double median_ms = sync_latency(bench, &room, 25, bench_scaled(bench, 200, 80), &p99_ms);
     report_at_most(&bench->report, "a key to the other's text, keys 25 ms apart, median", 5, median_ms, "ms");
     report_note(&bench->report, "p99 %.2f", p99_ms);
-    median_ms = sync_latency(bench, &room, 120, scaled(bench, 100, 20), &p99_ms);
+    median_ms = sync_latency(bench, &room, 120, bench_scaled(bench, 100, 20), &p99_ms);
     report_at_most(&bench->report, "a key to the other's text, keys 120 ms apart, median", 5, median_ms, "ms");
     report_note(&bench->report, "p99 %.2f", p99_ms);
     room_close(&room);
@@ -151,7 +141,7 @@ static void run_conflict(struct bench *bench)
     struct proxy *proxy = proxy_start(room.relay_port);
     room_host(&room, proxy_port(proxy), bytes_of_string("one line\n"));
     room_join(&room, proxy_port(proxy));
-    for (size_t round = 0; round < scaled(bench, 20, 5); round++) {
+    for (size_t round = 0; round < bench_scaled(bench, 20, 5); round++) {
         uint64_t len = person_len(&room.people[0]);
         proxy_hold(proxy, true);
         for (size_t i = 0; i < 200; i++)
@@ -179,7 +169,7 @@ static void run_wire(struct bench *bench)
     struct proxy *proxy = proxy_start(room.relay_port);
     room_host(&room, proxy_port(proxy), bytes_of_string("one line\n"));
     room_join(&room, room.relay_port);
-    size_t keys = scaled(bench, 200, 60);
+    size_t keys = bench_scaled(bench, 200, 60);
     room_linger(&room, 500);
     struct proxy_counts before = proxy_counts(proxy);
     for (size_t i = 0; i < keys; i++) {
@@ -214,7 +204,7 @@ static void run_bulk(struct bench *bench)
     char kilobyte[1000];
     memset(kilobyte, 'k', sizeof kilobyte);
     open_room(bench, &room, 2);
-    size_t operations = scaled(bench, 10000, 10000);
+    size_t operations = bench_scaled(bench, 10000, 10000);
     double ms = type_all(&room, operations, one_letter, "10,000 operations");
     report_at_most(&bench->report, "10,000 operations until both have them", 1000, ms, "ms");
     ms = type_all(&room, 1000, bytes_of(kilobyte, sizeof kilobyte), "1 kB operations");
@@ -227,7 +217,7 @@ static void run_sustained(struct bench *bench)
 {
     struct room room;
     struct samples first = {0}, last = {0};
-    unsigned seconds = (unsigned)scaled(bench, 30, 5);
+    unsigned seconds = (unsigned)bench_scaled(bench, 30, 5);
     uint64_t all_ns = (uint64_t)seconds * 1000000000, typed = 0;
     open_room(bench, &room, 2);
     uint64_t len = person_len(&room.people[0]), begin_ns = bench_now_ns();
@@ -310,7 +300,7 @@ static void run_crowd(struct bench *bench)
         if (bench->quick && sizes[i] == 25)
             continue;
         unsigned pause_ms = 100 + 10 * (unsigned)sizes[i]; /* so that the machine is not the limit that is measured */
-        costs[i] = crowd_types(bench, sizes[i], scaled(bench, 40, 8), pause_ms);
+        costs[i] = crowd_types(bench, sizes[i], bench_scaled(bench, 40, 8), pause_ms);
         report_crowd(bench, sizes[i], &costs[i]);
     }
     report_at_most(&bench->report, "CPU per operation and reader, 50 people / 2 people", 1,
@@ -324,7 +314,7 @@ static void run_crowd(struct bench *bench)
 static void run_everybody(struct bench *bench)
 {
     struct room room;
-    size_t people = 50, each = scaled(bench, 1000, 20);
+    size_t people = 50, each = bench_scaled(bench, 1000, 20);
     open_room(bench, &room, people);
     spread_out(&room);
     uint64_t len = person_len(&room.people[0]), start_ns = bench_now_ns();
@@ -348,7 +338,7 @@ static void run_everybody(struct bench *bench)
 static void run_bad_network(struct bench *bench)
 {
     struct room room;
-    size_t operations = scaled(bench, 5000, 500);
+    size_t operations = bench_scaled(bench, 5000, 500);
     room_open(&room, bench->dir);
     struct proxy *proxy = proxy_start(room.relay_port);
     room_host(&room, proxy_port(proxy), bytes_of_string("one line\n"));
@@ -383,7 +373,7 @@ static void run_offline(struct bench *bench)
     room_host(&room, proxy_port(proxy), bytes_of_string("one line\n"));
     while (room.count < 1 + READERS)
         room_join(&room, room.relay_port);
-    for (size_t round = 0; round < scaled(bench, 5, 2); round++) {
+    for (size_t round = 0; round < bench_scaled(bench, 5, 2); round++) {
         uint64_t len = person_len(&room.people[0]);
         proxy_refuse(proxy, true);
         for (size_t i = 0; i < EDITS; i++) {
@@ -412,75 +402,27 @@ static void run_offline(struct bench *bench)
 static void run_relay(struct bench *bench)
 {
     struct room room;
-    struct load load = {.people = 10, .records = scaled(bench, 5000, 1000)};
+    struct load load = {.people = 10, .records = bench_scaled(bench, 5000, 1000)};
     room_open(&room, bench->dir);
     load_run(room.relay_port, room.relay, &load);
     double messages = (double)(load.acked + load.delivered);
-    report_at_least(&bench->report, "messages a second through one relay", 20000, messages / load.seconds, "1/s");
-    report_note(&bench->report, "10 connections in one document: %.0f records/s taken and made durable, %.0f/s handed on; "
-                "%.1f us of relay CPU a message; clients on the same cores",
-                (double)load.acked / load.seconds, (double)load.delivered / load.seconds,
-                load.relay_cpu_ms * 1000 / messages);
+    report_at_least(&bench->report, "records a second through one relay, made durable", 20000,
+                    (double)load.acked / load.seconds, "1/s");
+    report_note(&bench->report, "10 connections in one document, a frame each; %.0f/s handed on; %.1f us of relay CPU a "
+                "record in or out; clients on the same cores",
+                (double)load.delivered / load.seconds, load.relay_cpu_ms * 1000 / messages);
     room_close(&room);
-}
-
-static void run_memory(struct bench *bench)
-{
-    report_unmeasured(&bench->report, "memory of an editor", "the program `keystroke` does");
-}
-
-/* --- choosing --- */
-
-static const struct {
-    const char *name;
-    void (*run)(struct bench *bench);
-} scenarios[] = {
-    {"local", run_local},         {"sync", run_sync},       {"conflict", run_conflict}, {"wire", run_wire},
-    {"bulk", run_bulk},           {"offline", run_offline}, {"relay", run_relay},       {"sustained", run_sustained},
-    {"crowd", run_crowd},         {"bad", run_bad_network}, {"everybody", run_everybody}, {"memory", run_memory},
-};
-
-static bool wanted(const char *name, char *const *words)
-{
-    bool any = false;
-    for (; *words; words++) {
-        any = true;
-        if (strcmp(*words, name) == 0)
-            return true;
-    }
-    return !any;
-}
-
-static int usage(void)
-{
-    fprintf(stderr, "realtime [--quick] [--json] [--dir DIR] [SCENARIO...]; scenarios:");
-    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
-        fprintf(stderr, " %s", scenarios[i].name);
-    fputc('\n', stderr);
-    return 2;
 }
 
 int main(int argc, char **argv)
 {
-    struct bench bench = {.dir = "/var/tmp"};
-    bool json = false;
-    int at = 1;
+    static const struct scenario scenarios[] = {
+        {"local", run_local},     {"sync", run_sync},       {"conflict", run_conflict},   {"wire", run_wire},
+        {"bulk", run_bulk},       {"offline", run_offline}, {"relay", run_relay},         {"sustained", run_sustained},
+        {"crowd", run_crowd},     {"bad", run_bad_network}, {"everybody", run_everybody}, {NULL, NULL},
+    };
+    struct bench bench = {0};
     if (argc == 3 && strcmp(argv[1], "--serve") == 0)
         return room_serve(argv[2]);
-    for (; at < argc && argv[at][0] == '-'; at++) {
-        if (strcmp(argv[at], "--quick") == 0)
-            bench.quick = true;
-        else if (strcmp(argv[at], "--json") == 0)
-            json = true;
-        else if (strcmp(argv[at], "--dir") == 0 && at + 1 < argc)
-            bench.dir = argv[++at];
-        else
-            return usage();
-    }
-    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
-        if (wanted(scenarios[i].name, argv + at))
-            scenarios[i].run(&bench);
-    (json ? report_json : report_table)(&bench.report, stdout);
-    report_release(&bench.report);
-    return 0;
+    return bench_main(argc, argv, scenarios, &bench);
 }
