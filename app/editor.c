@@ -357,6 +357,7 @@ static void turn(struct editor *editor)
 
 int editor_run(struct editor *editor)
 {
+    editor_ask_pending(editor);
     paint(editor);
     while (!editor->leaving)
         turn(editor);

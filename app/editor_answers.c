@@ -23,6 +23,7 @@ static void ask_choice(struct editor *editor, enum asking asking, const char *la
 {
     prompt_open_choice(&editor->prompt, label, choices);
     editor->asking = asking;
+    editor->dirty = true; /* it may come up without a key */
 }
 
 static char *safe_label(struct editor *editor)
@@ -359,36 +360,64 @@ static void switch_file(struct editor *editor, size_t by)
 
 /* --- a file that changed on disk --- */
 
-void editor_ask_pending(struct editor *editor)
-{
-    struct buf question = {0};
-    if (editor->prompt.open || editor->leaving)
-        return;
-    if (replica_disk_question(editor_replica(editor), &question) != DISK_QUESTION_NONE && !editor_window(editor)->asked_disk) {
-        /* Not a prompt that steals keys: a message; the answer is asked for with ^S or when leaving. */
-        editor_window(editor)->asked_disk = true;
-        editor_say_kind(editor, VIEW_MESSAGE_WARNING, buf_string(&question));
-    }
-    buf_release(&question);
-}
-
+/* True when there is a question; the answer comes through answer_disk(). */
 static bool ask_disk(struct editor *editor)
 {
     struct buf question = {0};
-    bool open = replica_disk_question(editor_replica(editor), &question) != DISK_QUESTION_NONE;
-    if (open)
+    enum disk_question kind = replica_disk_question(editor_replica(editor), &question);
+    switch (kind) {
+    case DISK_QUESTION_NONE:
+        break;
+    case DISK_QUESTION_DIFFERENT:
         ask_choice(editor, ASKING_DISK, buf_string(&question), "kmo");
+        break;
+    case DISK_QUESTION_GONE:
+        ask_choice(editor, ASKING_GONE, buf_string(&question), "rn");
+        break;
+    }
     buf_release(&question);
-    return open;
+    return kind != DISK_QUESTION_NONE;
+}
+
+void editor_ask_pending(struct editor *editor)
+{
+    struct buf question = {0};
+    struct window *window = editor_window(editor);
+    if (editor->prompt.open || editor->leaving)
+        return;
+    switch (replica_disk_question(window->replica, &question)) {
+    case DISK_QUESTION_NONE:
+        window->asked_disk = false;
+        break;
+    case DISK_QUESTION_DIFFERENT:
+        /* Not a prompt, for it would take a key that is being typed: ^S asks, and so does leaving. */
+        buf_add_string(&question, "  (^S asks)");
+        if (!window->asked_disk)
+            editor_say_kind(editor, VIEW_MESSAGE_WARNING, buf_string(&question));
+        window->asked_disk = true;
+        break;
+    case DISK_QUESTION_GONE: /* comes up at opening only */
+        if (!window->asked_disk)
+            ask_disk(editor);
+        window->asked_disk = true;
+        break;
+    }
+    buf_release(&question);
 }
 
 static void answer_disk(struct editor *editor, char choice)
 {
     struct error err = {0};
-    enum disk_answer answer = choice == 'k' ? DISK_KEEP_SHARED : choice == 'm' ? DISK_MERGE : DISK_OPEN_ALONE;
+    enum disk_answer answer = choice == 'k'   ? DISK_KEEP_SHARED
+                              : choice == 'm' ? DISK_MERGE
+                              : choice == 'o' ? DISK_OPEN_ALONE
+                              : choice == 'r' ? DISK_RESTORE
+                                              : DISK_NEW_EMPTY;
     editor_window(editor)->asked_disk = false;
     if (!replica_disk_answer(editor_replica(editor), answer, &err))
         editor_say(editor, err.text);
+    else if (answer == DISK_KEEP_SHARED)
+        save(editor);
 }
 
 /* --- answers --- */
@@ -407,7 +436,8 @@ static void answer(struct editor *editor, enum asking asking, const char *typed,
     case ASKING_OVERWRITE: answer_overwrite(editor, choice); break;
     case ASKING_QUIT: answer_quit(editor, choice); break;
     case ASKING_NOT_KEPT: answer_not_kept(editor, choice); break;
-    case ASKING_DISK: answer_disk(editor, choice); break;
+    case ASKING_DISK:
+    case ASKING_GONE: answer_disk(editor, choice); break;
     case ASKING_RELAY: answer_relay(editor, typed); break;
     }
 }
@@ -436,6 +466,8 @@ void editor_prompt_key(struct editor *editor, struct key key)
         prompt_close(&editor->prompt);
         editor->asking = ASKING_NOTHING;
         stop_leaving(editor);
+        if (asking == ASKING_GONE)
+            replica_disk_leave(editor_replica(editor));
         return;
     case PROMPT_DONE: {
         prompt_close(&editor->prompt);

@@ -36,6 +36,7 @@ enum asking {
     ASKING_QUIT,      /* s, k, d */
     ASKING_NOT_KEPT,  /* s, l */
     ASKING_DISK,      /* k, m, o */
+    ASKING_GONE,      /* r, n */
     ASKING_RELAY,
 };
 

@@ -108,9 +108,11 @@ static void end_document(struct replica *replica)
     document_free(replica->document);
     chain_free(replica->chain);
     rope_free(replica->base);
+    members_free(replica->members);
     replica->document = NULL;
     replica->chain = NULL;
     replica->base = NULL;
+    replica->members = NULL;
 }
 
 /* From whatever state it is in, a half-opened one too; in the order of lives told in replica_writing.c. */
@@ -123,7 +125,6 @@ void replica_free(struct replica *replica)
     replica_cease_writing(replica, STOP_MS, &ignored);
     neighbours_close(replica);
     end_document(replica);
-    members_free(replica->members);
     buf_release(&replica->genesis);
     replica_file_release(&replica->file);
     crypto_wipe(&replica->doc_key, sizeof replica->doc_key);
@@ -231,7 +232,6 @@ static bool open_file(struct replica *replica, const char *path, struct error *e
         replica_file_loaded(replica, text, stamp);
         return true;
     }
-    replica->file.stamp = stamp;
     struct error restoring = {0};
     bool restored = replica_restore(replica, &restoring);
     if (!restored && restoring.code == ERR_MISSING && !replica_is_shared(replica)) {
@@ -246,10 +246,12 @@ static bool open_file(struct replica *replica, const char *path, struct error *e
         return error_wrap(err, "%s has a journal that cannot be read (weft forget %s removes it, the file stays)",
                           replica->label, replica->label);
     }
-    if (replica->reads_only)
+    if (replica->reads_only) {
         rope_free(text); /* the journal's text is asked for; whether the file has another one is not decided here */
-    else
-        replica_file_reconcile(replica, text);
+        return true;
+    }
+    neighbours_open(replica); /* reconciling may begin to write */
+    replica_file_reconcile(replica, text, stamp);
     return true;
 }
 
@@ -386,23 +388,20 @@ void replica_update_text(struct replica *replica)
 
 /* --- edits --- */
 
-/* A committed batch on its way from the journal's thread to the network's. */
-struct outgoing {
-    struct replica *replica;
-    struct local_batch batch;
-    struct buf plain;
-};
-
-static void local_committed(void *self, const struct journal_result *result)
+void replica_hand_on(struct outgoing *outgoing, bool committed)
 {
-    struct outgoing *outgoing = self;
     struct replica *replica = outgoing->replica;
     pthread_mutex_lock(&replica->net_lock);
-    if (result->ok && replica->net)
+    if (committed && replica->net)
         net_local(replica->net, &outgoing->batch);
     pthread_mutex_unlock(&replica->net_lock);
     buf_release(&outgoing->plain);
     free(outgoing);
+}
+
+static void local_committed(void *self, const struct journal_result *result)
+{
+    replica_hand_on(self, result->ok);
 }
 
 static void owe(struct replica *replica, const struct batch *batch)
@@ -425,7 +424,7 @@ static void encode_named(struct replica *replica, const struct batch *batch, str
     batch_encode(wire, plain);
 }
 
-static void commit_batch(struct replica *replica, const struct batch *batch)
+struct outgoing *replica_outgoing(struct replica *replica, const struct batch *batch)
 {
     if (replica_is_shared(replica))
         owe(replica, batch);
@@ -439,9 +438,15 @@ static void commit_batch(struct replica *replica, const struct batch *batch)
     enum chain_link linked = chain_add(replica->chain, &wire, local->plain, &local->digest);
     ensure(linked == CHAIN_NEXT);
     batch_release(&wire);
+    return outgoing;
+}
+
+static void commit_batch(struct replica *replica, const struct batch *batch)
+{
+    struct outgoing *outgoing = replica_outgoing(replica, batch);
+    const struct local_batch *local = &outgoing->batch;
     if (!replica->writer) {
-        buf_release(&outgoing->plain);
-        free(outgoing);
+        replica_hand_on(outgoing, false);
         return;
     }
     struct journal_local row = {.agent = batch->agent, .seq0 = batch->seq0, .count = batch->count,
@@ -613,7 +618,7 @@ static bool text_is_in_file(const struct replica *replica)
     document_version(replica->document, &now);
     bool same = version_equal(&now, &replica->file.version) || replica_same_text(replica->buffer.text, replica->file.text);
     version_release(&now);
-    return same && (replica->file.stamp.exists || rope_len(replica->buffer.text) == 0);
+    return same && !replica->file.differs && (replica->file.stamp.exists || rope_len(replica->buffer.text) == 0);
 }
 
 static void status_of_journal(struct replica *replica, struct replica_status *out)

@@ -428,18 +428,17 @@ static bool load_saved(struct replica *replica, struct error *err)
         return true;
     bool good = journal_saved_get(replica->journal_found, replica->file.path, &saved, &memory, &found, err);
     if (good && found) {
-        if (!replica_decode_version(replica, saved.version, &replica->file.version))
-            version_release(&replica->file.version);
+        replica->file.origin_unknown = !replica_decode_version(replica, saved.version, &replica->file.version);
         replica->file.hash = saved.hash;
         replica->file.hash_known = true;
-        replica->file.stamp = (struct file_stamp){saved.dev, saved.ino, saved.size, saved.mtime_ns, saved.size != UINT64_MAX};
+        replica->file.stamp = (struct file_stamp){saved.dev, saved.ino, saved.size, saved.mtime_ns, saved.ino != 0};
     }
     buf_release(&memory);
     return good;
 }
 
-/* The text of the file as weft last knew it, from the document: nothing else has to be kept for that. */
-static void rebuild_saved_text(struct replica *replica)
+/* From the document: nothing else has to be kept for that. */
+void replica_rebuild_file_text(struct replica *replica)
 {
     struct patch patch = {0};
     if (replica->file.hash_known && document_patch_to(replica->document, &replica->file.version, &patch)) {
@@ -510,8 +509,32 @@ bool replica_restore(struct replica *replica, struct error *err)
     replica_update_text(replica);
     if (!load_saved(replica, err))
         return false;
-    rebuild_saved_text(replica);
+    replica_rebuild_file_text(replica);
     return load_view(replica, err);
+}
+
+/* --- other processes --- */
+
+bool replica_agent_lives(const struct replica *replica, const struct agent_id *agent)
+{
+    char *dir = paths_state_file(&replica->env->paths, "agents");
+    bool lives = agent_lock_test(dir, agent) == AGENT_ALIVE;
+    free(dir);
+    return lives;
+}
+
+bool replica_others_write(struct replica *replica)
+{
+    struct journal_agent *agents = NULL;
+    size_t count = 0;
+    struct error err = {0};
+    bool any = false;
+    if (!replica->journal_found || !journal_agents(replica->journal_found, &agents, &count, &err))
+        return false;
+    for (size_t i = 0; i < count && !any; i++)
+        any = replica_agent_lives(replica, &agents[i].owner);
+    free(agents);
+    return any;
 }
 
 /* --- rows of other processes --- */

@@ -5,7 +5,9 @@
  *   replica_journal.c     from and to the journal: restoring, rows of other processes
  *   replica_writing.c     beginning to write and ceasing to: the journal's thread, and what it finds out
  *   replica_checkpoint.c  a whole document in one piece, so that opening costs no replay of everything
- *   replica_file.c        the file: saving, changes by other programs
+ *   replica_file.c        the file: reading, saving, opening again
+ *   replica_disk.c        changes of the file by other programs, and the questions about them
+ *   replica_import.c      who of several processes merges such a change
  *   replica_room.c        sharing, joining, what the network thread reports
  *   replica_neighbours.c  the doorbell between processes on one document
  */
@@ -54,13 +56,17 @@ struct file_side {
     bool hash_known;
     struct rope *text;         /* those bytes; NULL: not known */
     struct version version;    /* of the document that those bytes are */
+    bool origin_unknown;       /* they never were one: shared before they were saved; `version` is then a name of its own */
+    bool text_guessed;         /* `text` stands for bytes that nobody knows any more */
+    bool differs;              /* the file has bytes that are not in the document, by a person's choice or undecided */
     struct file_watch *watch;  /* NULL: not watched */
     uint64_t look_ms;          /* when to look at the file again; 0: no reason */
     struct file_stamp looked;  /* as it was at the last look: read once it stays so */
     bool saving;
-    bool gone_said;
+    bool gone_said, trouble_said;
     enum disk_question question;
     struct rope *other;        /* what is on disk, while there is a question */
+    struct digest other_hash;
     struct line_diff other_diff;
 };
 
@@ -181,6 +187,15 @@ void replica_update_text(struct replica *replica);
 /* Journals and sends batches that document_local() or document_undo() made. */
 void replica_commit(struct replica *replica, const struct batch_list *batches);
 bool replica_same_text(const struct rope *a, const struct rope *b);
+/* A batch on its way: into the chain now, to the network once the journal has it. */
+struct outgoing {
+    struct replica *replica;
+    struct local_batch batch;
+    struct buf plain;
+};
+struct outgoing *replica_outgoing(struct replica *replica, const struct batch *batch);
+/* On the journal's thread. Frees it. */
+void replica_hand_on(struct outgoing *outgoing, bool committed);
 
 /* Something that came in or was kept is not authentic; the first such reason is kept for replica_audit(). */
 void replica_note_fault(struct replica *replica, const struct error *why);
@@ -203,6 +218,12 @@ MUST_USE bool replica_read_member(struct replica *replica, struct bytes stored, 
 void replica_add_member(struct replica *replica, const struct member *member, struct bytes stored);
 MUST_USE bool replica_open_index(struct replica *replica, enum doc_index_mode mode, struct doc_index **index,
                                  struct error *err);
+/* The text of the file as the document has it at replica->file.version. */
+void replica_rebuild_file_text(struct replica *replica);
+/* Whether the process behind that agent is alive; what cannot be found out counts as alive. */
+bool replica_agent_lives(const struct replica *replica, const struct agent_id *agent);
+/* Whether another process of ours has this document open and has written to it. */
+bool replica_others_write(struct replica *replica);
 /* The connection for what this thread reads, and for claims. */
 MUST_USE bool replica_open_reader(struct replica *replica, struct error *err);
 /* A job that does nothing: whoever waits for it has waited for all before it. */
@@ -248,12 +269,42 @@ void replica_file_handle(struct replica *replica, uint64_t now_ms);
 uint64_t replica_file_next_ms(const struct replica *replica);
 void replica_file_release(struct file_side *file);
 void replica_hash_text(const struct rope *text, struct digest *out);
-/* Decides what a file that differs from what was saved means, when a document is opened again. */
-void replica_file_reconcile(struct replica *replica, struct rope *disk);
+/* Decides what a file, read with that stamp, means when a document is opened again. Takes the rope. */
+void replica_file_reconcile(struct replica *replica, struct rope *disk, struct file_stamp stamp);
 void replica_put_saved(struct replica *replica);
 /* The index's path of this document is the file's. */
 void replica_bind_path(struct replica *replica);
+/* Reads the file of a document that was restored, decides what it means, watches it. A document without one: nothing. */
+MUST_USE bool replica_file_reopen(struct replica *replica, struct error *err);
+/* Watches the file, and looks at it once: it may have changed since it was read. */
 void replica_file_watch(struct replica *replica);
+/* A new, unshared document that begins with these bytes of the file. Nothing may be writing. Takes the rope. */
+void replica_begin_anew(struct replica *replica, struct rope *disk, struct file_stamp stamp);
+
+/* replica_disk.c */
+/* What the file's new bytes, read with that stamp, mean for the text. Takes the rope. */
+void replica_disk_changed(struct replica *replica, struct rope *disk, struct file_stamp stamp);
+/* Looks at the file now, without merging anything. True: what is in it is in the document. */
+bool replica_file_is_known(struct replica *replica);
+/* Looks at the file without waiting for it to be stable, until it is clear what is in it. */
+void replica_look_now(struct replica *replica);
+
+/* replica_import.c */
+/* Takes over the newest state of the file that the journal knows. False: not now; *err says why when something failed. */
+MUST_USE bool replica_catch_up_file(struct replica *replica, struct error *err);
+struct import {
+    const struct rope *disk; /* the file's bytes */
+    struct file_stamp stamp;
+    struct digest hash;
+};
+enum imported {
+    IMPORT_DONE,  /* merged here; *summary is filled */
+    IMPORT_KNOWN, /* another process of ours has merged it, and it is in the document */
+    IMPORT_LATER, /* nothing has changed: another process is at it, or *err says what failed */
+};
+/* Merges a change of the file, once among all processes. Brings replica->file.version up; its text is the caller's. */
+enum imported replica_import(struct replica *replica, const struct import *import, struct line_diff *summary,
+                             struct error *err);
 
 /* replica_room.c */
 MUST_USE bool replica_go_online(struct replica *replica, struct error *err);

@@ -281,20 +281,18 @@ static void forget_file_version(struct file_side *file)
 {
     struct event_id nowhere = {.seq = 0};
     crypto_random(&nowhere.agent, sizeof nowhere.agent);
-    version_release(&file->version);
-    file->version.heads = xgrow(NULL, &file->version.cap, 1, sizeof nowhere);
-    file->version.heads[0] = nowhere;
-    file->version.count = 1;
+    version_set(&file->version, nowhere);
+    file->origin_unknown = true;
 }
 
 /* A new document whose beginning is the text as it is now: what was written before stays in the old one, here. */
 static void begin_shared_document(struct replica *replica, const char *relay)
 {
+    worker_drain(replica->worker); /* a save speaks of versions of the document that ends here */
     struct rope *now = rope_snapshot(replica->buffer.text);
     struct selection selection = replica->buffer.selection;
     bool in_file = replica_same_text(now, replica->file.text);
     char *path = replica->file.path;
-    worker_drain(replica->worker); /* a save speaks of versions of the document that ends here */
     replica_stop_writing(replica);
     neighbours_close(replica);
     doc_entry_release(&replica->entry);
@@ -306,6 +304,7 @@ static void begin_shared_document(struct replica *replica, const char *relay)
     replica->takes_path = path != NULL;
     replica_begin_document(replica, now);
     buffer_select(&replica->buffer, selection);
+    replica->file.origin_unknown = false;
     if (in_file)
         version_release(&replica->file.version);
     else
@@ -459,8 +458,6 @@ struct replica *replica_join(struct env *env, const struct share_link *link, con
         if (!replica->file.path && replica->entry.path)
             replica->file.path = xstrdup(replica->entry.path);
         good = replica_restore(replica, err);
-        if (good && replica->file.path)
-            good = file_stat(replica->file.path, &replica->file.stamp, err);
     } else if (good) {
         replica->joining = true;
         replica->entry.path = save_as ? xstrdup(replica->file.path) : NULL;
@@ -469,7 +466,7 @@ struct replica *replica_join(struct env *env, const struct share_link *link, con
     if (good) {
         replica->label = xstrdup(replica->entry.name ? replica->entry.name : "shared text");
         neighbours_open(replica);
-        good = replica_go_online(replica, err);
+        good = (!found || replica_file_reopen(replica, err)) && replica_go_online(replica, err);
     }
     return good ? replica : end_failed(replica, !found);
 }
@@ -493,8 +490,10 @@ struct replica *replica_open_known(struct env *env, const struct doc_id *doc, co
         replica->label = xstrdup(replica->entry.name ? replica->entry.name : "shared text");
         good = replica_restore(replica, err);
     }
-    if (good)
+    if (good) {
         neighbours_open(replica);
+        good = replica_file_reopen(replica, err);
+    }
     if (good && replica_is_shared(replica))
         good = replica_go_online(replica, err);
     return good ? replica : end_failed(replica, false);

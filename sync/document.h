@@ -39,6 +39,7 @@ struct version {
 };
 void version_release(struct version *version);
 void version_copy(struct version *out, const struct version *version);
+void version_set(struct version *out, struct event_id head); /* what that event had seen, and it */
 bool version_equal(const struct version *a, const struct version *b);
 void version_encode(const struct version *version, struct buf *out);
 bool version_decode(struct reader *reader, struct version *version); /* at most BATCH_PARENTS_MAX * 4 heads */

@@ -272,6 +272,10 @@ MUST_USE bool journal_saved_put(struct journal *journal, const struct journal_sa
 MUST_USE bool journal_saved_get(struct journal *journal, const char *path, struct journal_saved *saved,
                                 struct buf *memory, bool *found, struct error *err);
 
+/* The newest of that path whose file had these bytes. */
+MUST_USE bool journal_saved_find(struct journal *journal, const char *path, const struct digest *hash,
+                                 struct journal_saved *saved, struct buf *memory, bool *found, struct error *err);
+
 /*
  * A change of the file by another program is imported once, by whoever claims it: `version` is that of the saved state
  * it was found against, `hash` that of the file's new bytes. A claim whose owner died before journal_import_done() may

@@ -119,6 +119,28 @@ bool journal_saved_get(struct journal *journal, const char *path, struct journal
     return *found || error_set(err, ERR_AUTH, 0, "the journal's note of the last save is damaged");
 }
 
+bool journal_saved_find(struct journal *journal, const char *path, const struct digest *hash,
+                        struct journal_saved *saved, struct buf *memory, bool *found, struct error *err)
+{
+    struct path_tag tag = journal_path_tag(journal, path);
+    struct db_stmt *stmt = db_use(journal->db, "SELECT sealed FROM saved WHERE path = ?1 ORDER BY id DESC");
+    db_bind_bytes(stmt, 1, bytes_of(tag.bytes, sizeof tag.bytes));
+    *found = false;
+    *saved = (struct journal_saved){.path = path};
+    enum db_stepped stepped;
+    while ((stepped = db_step(stmt, err)) == DB_ROW) {
+        buf_clear(memory);
+        name_saved(journal, &tag);
+        *found = journal_unseal(journal, db_column_bytes(stmt, 0), memory) && saved_decode(buf_view(memory), saved) &&
+                 digest_equal(&saved->hash, hash);
+        if (*found) {
+            db_end(stmt);
+            return true;
+        }
+    }
+    return stepped == DB_DONE;
+}
+
 /* --- imports --- */
 
 /* Keyed, for the hash of a file's bytes would let a thief of the disk test guesses. */

@@ -22,6 +22,11 @@ void version_copy(struct version *out, const struct version *version)
         memcpy(out->heads, version->heads, version->count * sizeof *out->heads);
 }
 
+void version_set(struct version *out, struct event_id head)
+{
+    version_copy(out, &(struct version){.heads = &head, .count = 1});
+}
+
 static int head_compare(const struct event_id *a, const struct event_id *b)
 {
     int order = agent_id_compare(&a->agent, &b->agent);

@@ -741,6 +741,30 @@ static void the_newest_saved_state_of_a_path_comes_back(void **state)
     journal_close(journal);
 }
 
+static void a_saved_state_is_found_by_the_bytes_of_its_file(void **state)
+{
+    (void)state;
+    struct journal *journal = open_ok(NULL, JOURNAL_CREATE);
+    struct error err = {0};
+    struct journal_saved saved;
+    struct buf memory = {0};
+    struct digest first = digest_of(1), second = digest_of(2), never = digest_of(3);
+    bool found = false;
+    struct journal_saved put = {.path = "/a", .hash = first, .version = bytes_of_string("v1")};
+    assert_true(journal_saved_put(journal, &put, &err));
+    put.hash = second;
+    put.version = bytes_of_string("v2");
+    assert_true(journal_saved_put(journal, &put, &err));
+    assert_true(journal_saved_find(journal, "/a", &first, &saved, &memory, &found, &err));
+    assert_true(found && bytes_equal(saved.version, bytes_of_string("v1")));
+    assert_true(journal_saved_find(journal, "/a", &never, &saved, &memory, &found, &err));
+    assert_false(found);
+    assert_true(journal_saved_find(journal, "/b", &first, &saved, &memory, &found, &err));
+    assert_false(found);
+    buf_release(&memory);
+    journal_close(journal);
+}
+
 static void a_change_of_the_file_is_imported_once(void **state)
 {
     (void)state;
@@ -1002,6 +1026,7 @@ int main(void)
         cmocka_unit_test(a_dead_agent_is_taken_over_once),
         SCRATCH_TEST(of_four_processes_exactly_one_claims_each_agent),
         cmocka_unit_test(the_newest_saved_state_of_a_path_comes_back),
+        cmocka_unit_test(a_saved_state_is_found_by_the_bytes_of_its_file),
         cmocka_unit_test(a_change_of_the_file_is_imported_once),
         cmocka_unit_test(the_cursor_is_where_the_last_row_left_it),
         SCRATCH_TEST(another_process_s_rows_are_seen_as_a_tail),

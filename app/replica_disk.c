@@ -1,0 +1,340 @@
+/*
+ * Changes of the file by other programs: noticing them, merging them once among all processes of ours, asking where merging
+ * unasked would be wrong.
+ *
+ * An import is claimed in the journal first (replica_import.c); only then does the document change. Whoever cannot tell yet
+ * whose change it is leaves everything as it was and looks again: what is taken as known without being in the document would
+ * be written over by the next save.
+ */
+#include "app/replica_parts.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "editor/base/xalloc.h"
+
+enum {
+    STABLE_MS = 200,        /* a file is read once it has not changed for so long */
+    EMPTY_STABLE_MS = 2000, /* ... and an empty one only then: most are about to be written */
+    AGAIN_MS = 250,         /* until the next look, when another process of ours is at it */
+    TROUBLE_MS = 2000,      /* ... and when something fails */
+    MERGE_COMMON_PERCENT = 50,
+};
+
+/* --- taking what is on disk --- */
+
+/* What is in the file from now on; which version of the document that is has been said before. Takes the rope. */
+static void take_file_text(struct replica *replica, struct rope *disk, struct file_stamp stamp, const struct digest *hash)
+{
+    struct file_side *file = &replica->file;
+    rope_free(file->text);
+    file->text = disk;
+    file->stamp = stamp;
+    file->hash = *hash;
+    file->hash_known = true;
+    file->differs = file->text_guessed = false;
+    file->trouble_said = false;
+    file->look_ms = 0;
+}
+
+/* Nothing is taken: the next look sees the same change. */
+static void look_again(struct replica *replica, struct file_stamp stamp, const struct error *why)
+{
+    struct file_side *file = &replica->file;
+    file->looked = stamp;
+    file->look_ms = net_now_ms() + (why->code ? TROUBLE_MS : AGAIN_MS);
+    if (!why->code || file->trouble_said)
+        return;
+    file->trouble_said = true;
+    replica_say(replica, "%s changed on disk and is not merged yet: %s. Trying again.", replica->label, why->text);
+}
+
+/* Merges what is on disk. Takes the rope. */
+static void import_disk(struct replica *replica, struct rope *disk, struct file_stamp stamp, const struct digest *hash)
+{
+    struct line_diff summary;
+    struct error err = {0};
+    struct import import = {.disk = disk, .stamp = stamp, .hash = *hash};
+    if (!replica->writing) {
+        replica_begin_writing(replica);
+        replica_await_journal(replica); /* it may turn out that another process has begun this file's document */
+        replica_disk_changed(replica, disk, stamp);
+        return;
+    }
+    switch (replica_import(replica, &import, &summary, &err)) {
+    case IMPORT_DONE:
+        take_file_text(replica, disk, stamp, hash);
+        replica_say(replica, "Another program changed %s: +%llu -%llu lines merged. ^Z takes it back.", replica->label,
+                    (unsigned long long)summary.lines_added, (unsigned long long)summary.lines_removed);
+        return;
+    case IMPORT_KNOWN:
+        take_file_text(replica, disk, stamp, hash);
+        return;
+    case IMPORT_LATER:
+        look_again(replica, stamp, &err);
+        break;
+    }
+    rope_free(disk);
+}
+
+/* --- what a change means --- */
+
+/* It was about bytes that are not in the file any more. */
+static void forget_question(struct file_side *file)
+{
+    rope_free(file->other);
+    file->other = NULL;
+    file->question = DISK_QUESTION_NONE;
+}
+
+static bool must_ask(const struct replica *replica, const struct rope *disk, const struct line_diff *summary)
+{
+    return replica_is_shared(replica) &&
+           (rope_len(disk) == 0 || summary->common_percent < MERGE_COMMON_PERCENT || replica->file.text_guessed);
+}
+
+/* True when it is asked; the rope is then taken. */
+static bool asks(struct replica *replica, struct rope *disk, struct file_stamp stamp, const struct digest *hash)
+{
+    struct file_side *file = &replica->file;
+    struct line_diff summary;
+    struct patch patch = {0};
+    line_diff(file->text, disk, &patch, &summary);
+    patch_release(&patch);
+    if (!must_ask(replica, disk, &summary))
+        return false;
+    file->other = disk;
+    file->other_hash = *hash;
+    file->other_diff = summary;
+    file->question = DISK_QUESTION_DIFFERENT;
+    file->stamp = stamp;
+    file->differs = true;
+    file->look_ms = 0;
+    return true;
+}
+
+/* Somebody wrote just what is on the screen. */
+static void take_same(struct replica *replica, struct rope *disk, struct file_stamp stamp, const struct digest *hash)
+{
+    document_version(replica->document, &replica->file.version);
+    replica->file.origin_unknown = false;
+    take_file_text(replica, disk, stamp, hash);
+    replica_put_saved(replica);
+}
+
+/* Whether the document has these bytes; then they are taken. After catching up. */
+static bool take_known(struct replica *replica, struct rope *disk, struct file_stamp stamp, const struct digest *hash)
+{
+    struct file_side *file = &replica->file;
+    if (file->text && !file->hash_known) {
+        replica_hash_text(file->text, &file->hash);
+        file->hash_known = true;
+    }
+    if (!file->text || digest_equal(hash, &file->hash))
+        take_file_text(replica, disk, stamp, hash); /* touched, or written by another process of ours */
+    else if (rope_equal(disk, replica->buffer.text))
+        take_same(replica, disk, stamp, hash);
+    else
+        return false;
+    return true;
+}
+
+void replica_disk_changed(struct replica *replica, struct rope *disk, struct file_stamp stamp)
+{
+    struct error err = {0};
+    struct digest hash;
+    replica->file.gone_said = false;
+    forget_question(&replica->file);
+    if (!replica_catch_up_file(replica, &err)) {
+        look_again(replica, stamp, &err);
+        rope_free(disk);
+        return;
+    }
+    replica_hash_text(disk, &hash);
+    if (!take_known(replica, disk, stamp, &hash) && !asks(replica, disk, stamp, &hash))
+        import_disk(replica, disk, stamp, &hash);
+}
+
+/* --- the questions --- */
+
+/* "3 May", of this person's calendar. */
+static void add_date(struct buf *out, uint64_t time_s)
+{
+    char date[32];
+    time_t at = (time_t)time_s;
+    struct tm local;
+    strftime(date, sizeof date, "%e %B", localtime_r(&at, &local));
+    buf_add_string(out, date[0] == ' ' ? date + 1 : date);
+}
+
+static void add_gone(const struct replica *replica, struct buf *out)
+{
+    bool shared = replica_is_shared(replica);
+    buf_addf(out, "%s is gone from disk; its %stext is kept", replica->label, shared ? "shared " : "");
+    if (replica->entry.opened_s) {
+        buf_add_string(out, " (");
+        add_date(out, replica->entry.opened_s);
+        buf_add_string(out, ")");
+    }
+    buf_addf(out, ". [R]estore [N]ew empty file%s  Esc", shared ? ", not shared" : "");
+}
+
+enum disk_question replica_disk_question(const struct replica *replica, struct buf *sentence)
+{
+    if (!sentence)
+        return replica->file.question;
+    switch (replica->file.question) {
+    case DISK_QUESTION_NONE:
+        break;
+    case DISK_QUESTION_DIFFERENT:
+        buf_addf(sentence, "%s on disk is nearly all different (%d %% in common). [K]eep shared text [M]erge for everybody "
+                           "[O]pen the file alone, unshared",
+                 replica->label, replica->file.other_diff.common_percent);
+        break;
+    case DISK_QUESTION_GONE:
+        add_gone(replica, sentence);
+        break;
+    }
+    return replica->file.question;
+}
+
+/* The file alone, from `text` on: the document it had goes on without it, shared as it is. Takes the rope. */
+static void open_alone(struct replica *replica, struct rope *text)
+{
+    bool all_sent;
+    struct file_stamp stamp = replica->file.stamp;
+    worker_drain(replica->worker);
+    replica_go_offline(replica, 0, &all_sent);
+    replica_stop_writing(replica);
+    neighbours_close(replica);
+    replica_begin_anew(replica, text, stamp);
+    replica->file.differs = false;
+    neighbours_open(replica);
+    replica_begin_writing(replica); /* so that the path shows the new document from now on */
+    replica_touch(replica);
+}
+
+void replica_disk_leave(struct replica *replica)
+{
+    if (replica->file.question == DISK_QUESTION_GONE)
+        forget_question(&replica->file);
+}
+
+bool replica_disk_answer(struct replica *replica, enum disk_answer answer, struct error *err)
+{
+    struct file_side *file = &replica->file;
+    struct rope *other = file->other;
+    if (file->question == DISK_QUESTION_NONE)
+        return true;
+    file->question = DISK_QUESTION_NONE;
+    file->other = NULL;
+    switch (answer) {
+    case DISK_KEEP_SHARED: /* ^S will write the shared text over what is there now: that is what was asked for */
+        rope_free(other);
+        return true;
+    case DISK_MERGE:
+        import_disk(replica, other, file->stamp, &file->other_hash);
+        return true;
+    case DISK_OPEN_ALONE:
+        open_alone(replica, other);
+        return true;
+    case DISK_RESTORE:
+        return replica_save(replica, NULL, err);
+    case DISK_NEW_EMPTY:
+        open_alone(replica, rope_new());
+        return true;
+    }
+    return true;
+}
+
+/* --- noticing --- */
+
+static void file_is_gone(struct replica *replica)
+{
+    struct file_side *file = &replica->file;
+    file->stamp.exists = false;
+    if (file->gone_said)
+        return;
+    file->gone_said = true;
+    replica_say(replica, "%s was deleted on disk. The text is kept%s; ^S writes it again.", replica->label,
+                replica_is_shared(replica) ? " and still shared" : "");
+    replica_touch(replica);
+}
+
+static void look_at_file(struct replica *replica, uint64_t now_ms)
+{
+    struct file_side *file = &replica->file;
+    struct file_stamp stamp;
+    struct error err = {0};
+    if (!file_stat(file->path, &stamp, &err))
+        return;
+    if (file_stamp_equal(stamp, file->stamp)) {
+        file->look_ms = 0;
+        return;
+    }
+    if (!file_stamp_equal(stamp, file->looked)) {
+        file->looked = stamp;
+        file->look_ms = now_ms + (stamp.exists && stamp.size == 0 ? EMPTY_STABLE_MS : STABLE_MS);
+        return;
+    }
+    file->look_ms = 0;
+    if (!stamp.exists) {
+        file_is_gone(replica);
+        return;
+    }
+    struct rope *disk;
+    if (file_load(file->path, &disk, &stamp, &err))
+        replica_disk_changed(replica, disk, stamp);
+    else
+        look_again(replica, stamp, &err);
+    replica_touch(replica);
+}
+
+void replica_file_handle(struct replica *replica, uint64_t now_ms)
+{
+    struct file_side *file = &replica->file;
+    if (file->watch && file_watch_happened(file->watch)) {
+        file->look_ms = now_ms + STABLE_MS;
+        file->looked = (struct file_stamp){.size = UINT64_MAX, .exists = true}; /* no file is so: it is looked at twice */
+    }
+    if (file->look_ms && now_ms >= file->look_ms && !file->saving && !replica->joining)
+        look_at_file(replica, now_ms);
+}
+
+uint64_t replica_file_next_ms(const struct replica *replica)
+{
+    bool waits = replica->file.look_ms && !replica->file.saving && !replica->joining;
+    return waits ? replica->file.look_ms : UINT64_MAX;
+}
+
+bool replica_file_is_known(struct replica *replica)
+{
+    struct rope *disk;
+    struct file_stamp stamp;
+    struct error err = {0};
+    struct digest hash;
+    if (replica->file.question != DISK_QUESTION_NONE || !file_load(replica->file.path, &disk, &stamp, &err))
+        return false;
+    replica_hash_text(disk, &hash);
+    if (stamp.exists && replica_catch_up_file(replica, &err) && take_known(replica, disk, stamp, &hash))
+        return true;
+    rope_free(disk);
+    return false;
+}
+
+/* What is read is compared with itself by file_load(), so the file need not have been stable before. */
+void replica_look_now(struct replica *replica)
+{
+    enum { LOOKS = 8 };
+    struct rope *disk;
+    struct file_stamp stamp;
+    struct error err = {0};
+    for (int i = 0; i < LOOKS && file_load(replica->file.path, &disk, &stamp, &err); i++) {
+        replica_disk_changed(replica, disk, stamp);
+        if (!replica->file.look_ms)
+            return;
+        (void)poll(NULL, 0, AGAIN_MS); /* another process of ours is at it */
+    }
+}

@@ -1,0 +1,262 @@
+/*
+ * Who merges a change of the file, when several processes of ours see it: whoever gets the claim in the journal.
+ *
+ *   1  what the journal says of the file is taken over first: its newest saved state is what a change is found against
+ *   2  the claim (saved version, new bytes), a transaction of its own
+ *   3  the import's rows, the new saved state and "done", in one transaction
+ *
+ * Killed between 2 and 3, whoever finds the claim of a dead owner takes it over and does 3; killed later, all is there.
+ */
+#include "app/replica_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "editor/base/xalloc.h"
+
+enum { FLUSH_MS = 2000 };
+
+/* --- what the journal says --- */
+
+/* Everything this process wrote so far is in the journal: the newest saved state there is then not older than ours. */
+static bool flush(struct replica *replica, struct error *err)
+{
+    if (!replica->writer)
+        return true;
+    uint64_t ticket = journal_writer_run(replica->writer, replica_nothing, NULL, (struct journal_done){0});
+    if (journal_writer_wait(replica->writer, ticket, FLUSH_MS * 1000) == JOURNAL_WAIT_DONE)
+        return true;
+    struct journal_writer_state state;
+    journal_writer_state(replica->writer, &state);
+    return error_set(err, ERR_BUSY, 0, "the journal does not take it%s%s", state.failing ? ": " : "",
+                     state.failing ? state.why.text : "");
+}
+
+/* Takes over the state of the file that a row tells. False: it speaks of rows that are not read yet. */
+static bool take_saved_row(struct replica *replica, const struct journal_saved *saved)
+{
+    struct file_side *file = &replica->file;
+    struct version version = {0};
+    bool known = replica_decode_version(replica, saved->version, &version);
+    bool ours = file->hash_known && digest_equal(&file->hash, &saved->hash) && version_equal(&file->version, &version);
+    if (known && !ours) {
+        version_copy(&file->version, &version);
+        file->hash = saved->hash;
+        file->hash_known = true;
+        file->origin_unknown = false;
+        replica_rebuild_file_text(replica);
+    }
+    version_release(&version);
+    return known || ours;
+}
+
+bool replica_catch_up_file(struct replica *replica, struct error *err)
+{
+    struct journal_saved saved = {0};
+    struct buf memory = {0};
+    bool found = false;
+    if (!replica->indexed || replica->is_private)
+        return true;
+    if (!flush(replica, err) || !replica_open_reader(replica, err))
+        return false;
+    /* The saved state before the rows: it then speaks of no row that is not read. */
+    bool good = journal_saved_get(replica->reader, replica->file.path, &saved, &memory, &found, err);
+    if (good) {
+        replica_read_rows(replica);
+        good = !found || take_saved_row(replica, &saved) || replica->file.origin_unknown;
+    }
+    buf_release(&memory);
+    return good;
+}
+
+/* --- the claim --- */
+
+enum turn { TURN_OURS, TURN_TAKEN, TURN_LATER };
+
+static enum turn claim(struct replica *replica, const struct journal_import *import, struct error *err)
+{
+    struct agent_id owner;
+    bool done = false;
+    if (replica->is_private)
+        return TURN_OURS; /* its journal is in memory: nobody else sees it */
+    if (!replica_open_reader(replica, err))
+        return TURN_LATER;
+    enum journal_claim got =
+        journal_import_claim(replica->reader, import, &replica->agent, NULL, &owner, &done, err);
+    bool ours = got == JOURNAL_TAKEN && agent_id_equal(&owner, &replica->agent);
+    if (got == JOURNAL_TAKEN && !done && !ours && !replica_agent_lives(replica, &owner))
+        got = journal_import_claim(replica->reader, import, &replica->agent, &owner, &owner, &done, err);
+    switch (got) {
+    case JOURNAL_CLAIMED:
+        return TURN_OURS;
+    case JOURNAL_TAKEN:
+        if (done)
+            return TURN_TAKEN;
+        return ours ? TURN_OURS : TURN_LATER; /* its owner is at it: its rows come */
+    case JOURNAL_CLAIM_FAILED:
+        break;
+    }
+    return TURN_LATER;
+}
+
+/* --- the rows --- */
+
+/* One transaction of the writer's thread. */
+struct import_job {
+    struct agent_id agent, owner; /* a fresh one, and this process: who dies later leaves it with its own */
+    struct outgoing **rows;
+    size_t count;
+    struct journal_import import;
+    struct buf import_version;
+    struct journal_saved saved;
+    struct buf saved_version;
+    char *path;
+};
+
+static bool import_run(void *self, struct journal *journal, struct error *err)
+{
+    struct import_job *job = self;
+    if (!journal_agent_add(journal, &job->agent, job->saved.time_s, err) ||
+        journal_agent_claim(journal, &job->agent, &job->agent, &job->owner, err) == JOURNAL_CLAIM_FAILED)
+        return false;
+    for (size_t i = 0; i < job->count; i++) {
+        const struct local_batch *batch = &job->rows[i]->batch;
+        struct journal_local row = {.agent = batch->agent, .seq0 = batch->seq0, .count = batch->count,
+                                    .plain = batch->plain, .digest = batch->digest};
+        if (journal_add_local(journal, &row, NULL, err) == JOURNAL_FAILED)
+            return false;
+    }
+    return journal_saved_put(journal, &job->saved, err) && journal_import_done(journal, &job->import, err);
+}
+
+static void import_committed(void *self, const struct journal_result *result)
+{
+    struct import_job *job = self;
+    for (size_t i = 0; i < job->count; i++)
+        replica_hand_on(job->rows[i], result->ok);
+    free(job->rows);
+    buf_release(&job->import_version);
+    buf_release(&job->saved_version);
+    free(job->path);
+    free(job);
+}
+
+static void journal_import(struct replica *replica, const struct import *import, const struct journal_import *claimed,
+                           const struct agent_id *agent, const struct batch_list *batches)
+{
+    struct import_job *job = xcalloc(1, sizeof *job);
+    job->agent = *agent;
+    job->owner = replica->agent;
+    job->count = batches->count;
+    job->rows = xmalloc((batches->count + 1) * sizeof *job->rows);
+    for (size_t i = 0; i < batches->count; i++)
+        job->rows[i] = replica_outgoing(replica, &batches->items[i]);
+    buf_add_bytes(&job->import_version, claimed->version);
+    job->import = (struct journal_import){buf_view(&job->import_version), claimed->hash};
+    replica_encode_version(replica, &replica->file.version, &job->saved_version);
+    job->path = xstrdup(replica->file.path);
+    job->saved = (struct journal_saved){
+        .path = job->path, .dev = import->stamp.dev, .ino = import->stamp.ino, .size = import->stamp.size,
+        .mtime_ns = import->stamp.mtime_ns, .time_s = (uint64_t)time(NULL), .hash = import->hash,
+        .version = buf_view(&job->saved_version)};
+    replica->last_ticket =
+        journal_writer_run(replica->writer, import_run, job, (struct journal_done){import_committed, job});
+}
+
+/*
+ * The patch that brings the change in, and the version it stands on. Where the file's text was never a version of this
+ * document (shared before it was saved) the change is carried over to the text the document began with.
+ */
+static void find_change(struct replica *replica, const struct rope *disk, struct version *at, struct patch *patch,
+                        struct line_diff *summary)
+{
+    struct file_side *file = &replica->file;
+    line_diff(file->text, disk, patch, summary);
+    if (!file->origin_unknown) {
+        version_copy(at, &file->version);
+        return;
+    }
+    struct patch to_base = {0}, carried = {0};
+    struct line_diff ignored;
+    line_diff(file->text, replica->base, &to_base, &ignored);
+    patch_transform(&carried, patch, &to_base, PATCH_RIGHT);
+    patch_move(patch, &carried);
+    patch_release(&carried);
+    patch_release(&to_base);
+}
+
+static void add_mine(struct replica *replica, const struct agent_id *agent)
+{
+    replica->mine = xgrow(replica->mine, &replica->mine_cap, replica->mine_count + 1, sizeof *replica->mine);
+    replica->mine[replica->mine_count++] = *agent;
+}
+
+/* The change as events of a fresh agent that had seen what was saved: concurrent with everything typed since. */
+static bool record_import(struct replica *replica, const struct import *import, const struct journal_import *claimed,
+                          struct line_diff *summary, struct error *err)
+{
+    struct file_side *file = &replica->file;
+    struct patch patch = {0};
+    struct version at = {0};
+    struct batch_list batches = {0};
+    struct agent_id agent;
+    crypto_random(&agent, sizeof agent);
+    find_change(replica, import->disk, &at, &patch, summary);
+    struct edit_mark mark = {.gesture = true, .time_s = (uint64_t)time(NULL), .label = "disk"};
+    bool good = document_local_at(replica->document, &agent, &at, &patch, mark, &batches, err);
+    if (good && batches.count) {
+        const struct batch *last = &batches.items[batches.count - 1];
+        add_mine(replica, &agent);
+        if (!file->origin_unknown)
+            version_set(&file->version, (struct event_id){agent, last->seq0 + last->count - 1});
+    }
+    if (good) {
+        journal_import(replica, import, claimed, &agent, &batches);
+        replica_update_text(replica);
+    }
+    version_release(&at);
+    patch_release(&patch);
+    batch_list_release(&batches);
+    return good;
+}
+
+/* It is in the rows already; which version of the document those bytes are, the saved states tell. */
+static bool find_imported(struct replica *replica, const struct digest *hash, struct error *err)
+{
+    struct journal_saved saved = {0};
+    struct buf memory = {0};
+    bool found = false;
+    bool good = journal_saved_find(replica->reader, replica->file.path, hash, &saved, &memory, &found, err);
+    if (good) {
+        replica_read_rows(replica);
+        good = found && (replica->file.origin_unknown || take_saved_row(replica, &saved));
+    }
+    buf_release(&memory);
+    return good;
+}
+
+enum imported replica_import(struct replica *replica, const struct import *import, struct line_diff *summary,
+                             struct error *err)
+{
+    struct buf version = {0};
+    enum imported imported = IMPORT_LATER;
+    if (!flush(replica, err))
+        return IMPORT_LATER;
+    replica_encode_version(replica, &replica->file.version, &version);
+    struct journal_import claimed = {.version = buf_view(&version), .hash = import->hash};
+    switch (claim(replica, &claimed, err)) {
+    case TURN_OURS:
+        if (record_import(replica, import, &claimed, summary, err))
+            imported = IMPORT_DONE;
+        break;
+    case TURN_TAKEN:
+        if (find_imported(replica, &import->hash, err))
+            imported = IMPORT_KNOWN;
+        break;
+    case TURN_LATER:
+        break;
+    }
+    buf_release(&version);
+    return imported;
+}

@@ -1,0 +1,377 @@
+/*
+ * A replica and its file: changes by other programs are merged exactly once, whenever a process is killed, and nothing of
+ * one document's file is taken for another's.
+ *
+ * Kills are exact: the functions of the journal that an import goes through are wrapped by the linker (--wrap), and a
+ * forked process ends itself with SIGKILL at the place the test names.
+ */
+#include "tests/support/support.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/replica.h"
+#include "editor/base/xalloc.h"
+#include "tests/support/scratch.h"
+
+/* --- the places where a process dies or the journal fails --- */
+
+enum place { NOWHERE, BEFORE_CLAIM, AFTER_CLAIM, BEFORE_DONE, AFTER_DONE };
+static enum place dies_at;
+static int claims_to_fail;
+
+static void die_at(enum place place)
+{
+    if (dies_at == place)
+        raise(SIGKILL);
+}
+
+enum journal_claim __real_journal_import_claim(struct journal *journal, const struct journal_import *import,
+                                               const struct agent_id *by, const struct agent_id *dead,
+                                               struct agent_id *owner, bool *done, struct error *err);
+enum journal_claim __wrap_journal_import_claim(struct journal *journal, const struct journal_import *import,
+                                               const struct agent_id *by, const struct agent_id *dead,
+                                               struct agent_id *owner, bool *done, struct error *err);
+enum journal_claim __wrap_journal_import_claim(struct journal *journal, const struct journal_import *import,
+                                               const struct agent_id *by, const struct agent_id *dead,
+                                               struct agent_id *owner, bool *done, struct error *err)
+{
+    if (claims_to_fail > 0) {
+        claims_to_fail--;
+        error_set(err, ERR_IO, 0, "the disk is tired");
+        return JOURNAL_CLAIM_FAILED;
+    }
+    die_at(BEFORE_CLAIM);
+    enum journal_claim claim = __real_journal_import_claim(journal, import, by, dead, owner, done, err);
+    die_at(AFTER_CLAIM);
+    return claim;
+}
+
+bool __real_journal_import_done(struct journal *journal, const struct journal_import *import, struct error *err);
+bool __wrap_journal_import_done(struct journal *journal, const struct journal_import *import, struct error *err);
+bool __wrap_journal_import_done(struct journal *journal, const struct journal_import *import, struct error *err)
+{
+    die_at(BEFORE_DONE);
+    bool good = __real_journal_import_done(journal, import, err);
+    die_at(AFTER_DONE); /* not committed yet */
+    return good;
+}
+
+/* --- a person's machine --- */
+
+struct machine {
+    char *dir, *path;
+    struct env env;
+    char said[4096];
+};
+
+static int setup(void **state)
+{
+    struct machine *machine = xcalloc(1, sizeof *machine);
+    void *dir;
+    struct error err = {0};
+    scratch_setup(&dir);
+    machine->dir = dir;
+    setenv("XDG_STATE_HOME", machine->dir, 1);
+    setenv("XDG_CONFIG_HOME", machine->dir, 1);
+    setenv("XDG_RUNTIME_DIR", machine->dir, 1);
+    setenv("HOME", machine->dir, 1);
+    machine->path = scratch_file(machine->dir, "notes.md");
+    assert_true(env_init(&machine->env, "weft", &err));
+    *state = machine;
+    dies_at = NOWHERE;
+    claims_to_fail = 0;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct machine *machine = *state;
+    void *dir = machine->dir;
+    env_release(&machine->env);
+    free(machine->path);
+    free(machine);
+    return scratch_teardown(&dir);
+}
+
+static void said(void *self, const char *text)
+{
+    struct machine *machine = self;
+    size_t len = strlen(machine->said);
+    snprintf(machine->said + len, sizeof machine->said - len, "%s\n", text);
+}
+
+static struct replica *open_it(struct machine *machine)
+{
+    struct error err = {0};
+    struct replica_options options = {.port = {.self = machine, .said = said}, .name = "ada"};
+    struct replica *replica = replica_open(&machine->env, machine->path, (struct bytes){0}, &options, &err);
+    if (!replica)
+        fail_msg("%s", err.text);
+    return replica;
+}
+
+static void close_it(struct replica *replica)
+{
+    struct error err = {0};
+    if (!replica_close(replica, 0, NULL, &err))
+        fail_msg("%s", err.text);
+}
+
+static void insert(struct replica *replica, const char *text)
+{
+    struct patch patch = {0};
+    struct error err = {0};
+    patch_replace(&patch, 0, 0, bytes_of_string(text));
+    assert_true(replica_edit(replica, &patch, selection_at(strlen(text)), EDIT_WHOLE, &err));
+    patch_release(&patch);
+}
+
+static bool text_is(struct replica *replica, const char *expected)
+{
+    struct buf now = {0};
+    const struct rope *text = replica_buffer(replica)->text;
+    rope_append_to(text, 0, rope_len(text), &now);
+    bool same = strcmp(buf_string(&now), expected) == 0;
+    buf_release(&now);
+    return same;
+}
+
+static void expect_text(struct replica *replica, const char *expected)
+{
+    enum { STEP_MS = 20, TRIES = 500 };
+    for (int i = 0; i < TRIES && !text_is(replica, expected); i++)
+        replica_wait(replica, STEP_MS);
+    struct buf now = {0};
+    const struct rope *text = replica_buffer(replica)->text;
+    rope_append_to(text, 0, rope_len(text), &now);
+    assert_string_equal(buf_string(&now), expected);
+    buf_release(&now);
+}
+
+static void expect_settled(struct replica *replica)
+{
+    enum { STEP_MS = 10, TRIES = 1000 };
+    for (int i = 0; i < TRIES && !replica_is_settled(replica); i++)
+        replica_wait(replica, STEP_MS);
+    assert_true(replica_is_settled(replica));
+}
+
+static void expect_said(struct machine *machine, struct replica *replica, const char *text)
+{
+    enum { STEP_MS = 20, TRIES = 500 };
+    for (int i = 0; i < TRIES && !strstr(machine->said, text); i++)
+        replica_wait(replica, STEP_MS);
+    if (!strstr(machine->said, text))
+        fail_msg("not said: %s\nsaid: %s", text, machine->said);
+}
+
+static void expect_file(struct machine *machine, const char *expected)
+{
+    struct buf content = {0};
+    scratch_read(machine->path, &content);
+    assert_string_equal(buf_string(&content), expected);
+    buf_release(&content);
+}
+
+static struct replica_status status_of(struct replica *replica)
+{
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    return status;
+}
+
+/* --- killed at any place --- */
+
+#define BEFORE "one\ntwo\nthree\nfour\n"
+#define OUTSIDE "one\ntwo\nthree\nfour, by another program\n"
+#define MERGED "mine: one\ntwo\nthree\nfour, by another program\n"
+
+/* In a process of its own: types, sees the change of the file, dies while importing it. */
+static void type_and_die(struct machine *machine, enum place place)
+{
+    enum { STEP_MS = 20, TRIES = 500 };
+    pid_t child = fork();
+    if (child == 0) {
+        dies_at = place;
+        struct replica *replica = open_it(machine);
+        insert(replica, "mine: ");
+        expect_settled(replica);
+        scratch_write(machine->path, OUTSIDE);
+        for (int i = 0; i < TRIES; i++)
+            replica_wait(replica, STEP_MS);
+        _exit(3);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void die_and_come_back(void **state, enum place place)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    scratch_write(machine->path, BEFORE);
+    type_and_die(machine, place);
+    struct replica *replica = open_it(machine);
+    expect_text(replica, MERGED);
+    expect_settled(replica);
+    assert_true(replica_save_now(replica, NULL, &err));
+    expect_file(machine, MERGED);
+    assert_true(status_of(replica).in_file);
+    close_it(replica);
+    replica = open_it(machine);
+    assert_true(text_is(replica, MERGED));
+    /* Both are this person's to take back, whoever of the dead wrote them. */
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_true(text_is(replica, BEFORE));
+    close_it(replica);
+}
+
+static void killed_before_the_claim(void **state)
+{
+    die_and_come_back(state, BEFORE_CLAIM);
+}
+
+static void killed_between_the_claim_and_the_rows(void **state)
+{
+    die_and_come_back(state, AFTER_CLAIM);
+}
+
+static void killed_with_the_rows_before_done(void **state)
+{
+    die_and_come_back(state, BEFORE_DONE);
+}
+
+static void killed_before_the_commit(void **state)
+{
+    die_and_come_back(state, AFTER_DONE);
+}
+
+/* The change that a dead process claimed is seen by another one that was there all the time. */
+static void a_living_process_takes_over_the_claim_of_a_killed_one(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    scratch_write(machine->path, BEFORE);
+    pid_t child = fork();
+    if (child == 0) {
+        dies_at = AFTER_CLAIM;
+        struct replica *replica = open_it(machine);
+        insert(replica, "mine: ");
+        expect_settled(replica);
+        expect_text(replica, "now: mine: " BEFORE); /* the other one is here, and saw this */
+        scratch_write(machine->path, OUTSIDE);
+        for (;;)
+            replica_wait(replica, 20);
+    }
+    struct replica *replica = open_it(machine);
+    expect_text(replica, "mine: " BEFORE);
+    insert(replica, "now: ");
+    expect_text(replica, "now: " MERGED);
+    int status = 0;
+    /* Whoever was first with the claim: it is merged once. A child that lost the claim sees it done and lives. */
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    expect_settled(replica);
+    assert_true(replica_save_now(replica, NULL, &err));
+    expect_file(machine, "now: " MERGED);
+    close_it(replica);
+}
+
+/* --- a claim that fails --- */
+
+static void a_failed_claim_is_said_and_tried_again(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    scratch_write(machine->path, BEFORE);
+    struct replica *replica = open_it(machine);
+    insert(replica, "mine: ");
+    expect_settled(replica);
+    claims_to_fail = 1;
+    scratch_write(machine->path, OUTSIDE);
+    expect_said(machine, replica, "notes.md changed on disk and is not merged yet: the disk is tired. Trying again.");
+    assert_true(text_is(replica, "mine: " BEFORE));
+    assert_true(replica_save(replica, NULL, &err)); /* what nobody has merged is not written over */
+    expect_said(machine, replica, "nothing was written");
+    expect_text(replica, MERGED);
+    assert_true(replica_save_now(replica, NULL, &err));
+    expect_file(machine, MERGED);
+    close_it(replica);
+}
+
+/* --- sharing --- */
+
+static void sharing_while_a_save_runs_keeps_the_documents_apart(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    scratch_write(machine->path, BEFORE);
+    struct replica *replica = open_it(machine);
+    insert(replica, "mine: ");
+    assert_true(replica_save(replica, NULL, &err)); /* runs, and has not been taken yet */
+    assert_true(replica_share(replica, "ws://127.0.0.1:9", &err));
+    while (status_of(replica).saving)
+        replica_wait(replica, 10);
+    assert_true(status_of(replica).in_file);
+    expect_file(machine, "mine: " BEFORE);
+    scratch_write(machine->path, "mine: " OUTSIDE);
+    expect_text(replica, MERGED);
+    close_it(replica);
+}
+
+/* What is in the file was never a version of the shared document: a change of it is merged all the same. */
+static void a_file_shared_before_it_was_saved_merges_changes_too(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    scratch_write(machine->path, BEFORE);
+    struct replica *replica = open_it(machine);
+    insert(replica, "mine: ");
+    assert_true(replica_share(replica, "ws://127.0.0.1:9", &err));
+    assert_false(status_of(replica).in_file);
+    scratch_write(machine->path, OUTSIDE);
+    expect_text(replica, MERGED);
+    assert_true(replica_save_now(replica, NULL, &err));
+    expect_file(machine, MERGED);
+    close_it(replica);
+}
+
+static void a_file_shared_before_it_was_saved_is_not_in_the_file_when_opened_again(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    scratch_write(machine->path, BEFORE);
+    struct replica *replica = open_it(machine);
+    insert(replica, "mine: ");
+    assert_true(replica_share(replica, "ws://127.0.0.1:9", &err));
+    close_it(replica);
+    replica = open_it(machine);
+    assert_true(text_is(replica, "mine: " BEFORE));
+    assert_false(status_of(replica).in_file);
+    close_it(replica);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(killed_before_the_claim),
+        TEST(killed_between_the_claim_and_the_rows),
+        TEST(killed_with_the_rows_before_done),
+        TEST(killed_before_the_commit),
+        TEST(a_living_process_takes_over_the_claim_of_a_killed_one),
+        TEST(a_failed_claim_is_said_and_tried_again),
+        TEST(sharing_while_a_save_runs_keeps_the_documents_apart),
+        TEST(a_file_shared_before_it_was_saved_merges_changes_too),
+        TEST(a_file_shared_before_it_was_saved_is_not_in_the_file_when_opened_again),
+    };
+    return RUN_TESTS("replica_file", tests);
+}
