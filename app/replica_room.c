@@ -230,9 +230,10 @@ void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all
     struct net *net = replica->net;
     replica->net = NULL;
     pthread_mutex_unlock(&replica->net_lock);
-    if (net)
+    if (net) {
         *all_sent = net_stop(net, deadline_ms);
-    replica_cut_chain(replica);
+        replica_cut_chain(replica);
+    }
     people_clear(&replica->people);
 }
 
