@@ -39,6 +39,8 @@ bool addresses_want_pin(const struct doc_entry *entry, bool insecure);
 void addresses_keep_pin(struct doc_entry *entry, const struct sign_public *relay_key);
 /* A share link to the entry's document with at most the entry's own access. Heap string with a secret. */
 char *addresses_link(const struct doc_entry *entry, enum access access);
+/* Whether all of them are this machine or in a private network, without a certificate: then it is somebody's own machine. */
+bool addresses_are_private(const struct doc_entry *entry);
 /* "relay.example", for sentences: the first host, with its port where it is unusual. Heap string. */
 char *addresses_name(const struct doc_entry *entry);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "app/own_relay.h"
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
@@ -342,12 +343,12 @@ static void answer_open(struct editor *editor, const char *path)
 static void answer_relay(struct editor *editor, const char *relay)
 {
     struct error err = {0};
-    if (!*relay)
-        return;
-    if (replica_share(editor_replica(editor), relay, &err))
+    char *own = *relay ? NULL : own_relay_ensure(editor->env, false, &err);
+    if ((*relay || own) && replica_share(editor_replica(editor), own ? own : relay, &err))
         editor_panel(editor, PANEL_LINKS);
     else
         editor_say(editor, err.text);
+    free(own);
 }
 
 static void switch_file(struct editor *editor, size_t by)
@@ -532,7 +533,7 @@ static void show_links(struct editor *editor)
     }
     if (!status.shared) {
         const char *relay = editor->env->config.relay;
-        ask_line(editor, ASKING_RELAY, "Not shared. Share it at relay (ws://HOST:PORT or wss://HOST):", relay ? relay : "");
+        ask_line(editor, ASKING_RELAY, "Not shared. Share it at relay (wss://HOST; Enter: one on this machine):", relay ? relay : "");
         return;
     }
     bool again = editor->panel_kind == PANEL_LINKS && !editor->view_copied;

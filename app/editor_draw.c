@@ -14,6 +14,7 @@ struct picture {
     struct view_peer peers[PEERS_DRAWN];
     char fingerprints[PEERS_DRAWN][FINGERPRINT_TEXT_BYTES];
     struct replica_status status;
+    char away[96];
 };
 
 void editor_view_text(struct editor *editor, struct view_text *text)
@@ -138,6 +139,18 @@ static void fill_bottom(struct editor *editor, struct view_model *model, uint64_
         model->prompt = (struct view_prompt){.label = prompt->label, .cursor = prompt->cursor,
                                              .typed = prompt->choices ? NULL : buf_string(&prompt->typed),
                                              .typed_is_old = prompt->suggested};
+}
+
+/* Whose machine is not there, when that is why. */
+static void fill_away(struct editor *editor, struct picture *picture)
+{
+    struct buf away = {0};
+    replica_away(editor_replica(editor), &away);
+    if (away.len > 0 && away.len < sizeof picture->away) {
+        memcpy(picture->away, away.data, away.len);
+        picture->model.status.offline_why = picture->away;
+    }
+    buf_release(&away);
 }
 
 /* --- panels --- */
@@ -267,6 +280,7 @@ void editor_draw(struct editor *editor)
     editor_view_text(editor, &picture->model.text);
     fill_peers(editor, picture, now_ms);
     fill_status(editor, picture, now_ms);
+    fill_away(editor, picture);
     fill_bottom(editor, &picture->model, now_ms);
     fill_panel(editor, picture);
     scroll(editor, picture, screen_layout(&picture->model, rows, cols).text);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,13 +21,15 @@
 #include "editor/file.h"
 
 /*
- * In STATE/relay: relay.db, its key, `port` (chosen once), `reach` ("machine" or the network address), and `pid`, on which
+ * In STATE/relay: relay.db, its key, `socket`, `port` (chosen once), `reach` ("machine" or the network address), and `pid`, on which
  * the running relay holds a flock: however it ends, the lock goes with it.
  */
+#define END_IDLE_S "86400" /* a day without anybody */
+
 enum { PORT_FIRST = 7717, PORT_LAST = 7816, START_MS = 10000, STOP_MS = 5000, SMALL_BYTES = 256 };
 
 struct place {
-    char *dir, *pid, *port, *reach, *store;
+    char *dir, *pid, *port, *reach, *store, *socket;
 };
 
 static struct place place_of(const struct env *env)
@@ -36,6 +39,9 @@ static struct place place_of(const struct env *env)
     place.port = xformat("%s/port", place.dir);
     place.reach = xformat("%s/reach", place.dir);
     place.store = xformat("sqlite:%s/relay.db", place.dir);
+    place.socket = xformat("%s/socket", place.dir);
+    if (strlen(place.socket) >= sizeof ((struct sockaddr_un *)NULL)->sun_path)
+        place.socket[0] = '\0'; /* none, then */
     return place;
 }
 
@@ -46,6 +52,7 @@ static void place_release(struct place *place)
     free(place->port);
     free(place->reach);
     free(place->store);
+    free(place->socket);
 }
 
 static bool read_word(const char *path, char out[SMALL_BYTES])
@@ -212,7 +219,8 @@ static _Noreturn void become_relay(const struct env *env, const struct place *pl
         close_range(STDERR_FILENO + 1, (unsigned)lock - 1, 0);
     close_range((unsigned)lock + 1, ~0U, 0);
     char *program = env_program_path(env);
-    execl(program, program, "relay", "--listen", listen, "--store", place->store, (char *)NULL);
+    execl(program, program, "relay", "--listen", listen, "--store", place->store, "--end-idle", END_IDLE_S,
+          place->socket[0] ? "--unix" : (char *)NULL, place->socket, (char *)NULL);
     _exit(1);
 }
 
@@ -301,13 +309,33 @@ char *own_relay_ensure(struct env *env, bool may_ask, struct error *err)
     return address;
 }
 
-bool own_relay_revive(struct env *env, const char *relay, struct error *err)
+static bool is_own_relay(const struct place *place, const char *relay)
+{
+    char *own = relay ? address_of(place) : NULL;
+    bool is_own = own && strcmp(relay, own) == 0;
+    free(own);
+    return is_own;
+}
+
+bool own_relay_is(struct env *env, const char *relay)
 {
     struct place place = place_of(env);
-    char *own = address_of(&place);
-    bool is_own = relay && own && strcmp(relay, own) == 0;
-    free(own);
+    bool is_own = is_own_relay(&place, relay);
     place_release(&place);
+    return is_own;
+}
+
+char *own_relay_socket(struct env *env, const char *relay)
+{
+    struct place place = place_of(env);
+    char *path = is_own_relay(&place, relay) && place.socket[0] ? xstrdup(place.socket) : NULL;
+    place_release(&place);
+    return path;
+}
+
+bool own_relay_revive(struct env *env, const char *relay, struct error *err)
+{
+    bool is_own = own_relay_is(env, relay);
     char *address = is_own ? own_relay_ensure(env, false, err) : NULL;
     bool good = !is_own || address;
     free(address);

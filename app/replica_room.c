@@ -6,12 +6,15 @@
 #include <time.h>
 
 #include "app/addresses.h"
+#include "app/own_relay.h"
+#include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
 enum {
     GATHER_WAIT_MS = 3000, /* for the journal to have what was typed before going online */
     CLOSE_WAIT_MS = 5000,  /* for the relay to forget a closed document */
     COUNT_MS = 500,         /* how often a count of seconds is drawn anew */
+    AWAY_NAME_CELLS = 16,   /* of a name, in the status line */
     BACK_MS = 400,          /* others come back in the same moment: what they bring is counted in */
     COUNTER_STEP_BITS = 24, /* a new session of the same agent seals with counters that no earlier one reached */
 };
@@ -158,6 +161,20 @@ static bool check_token(struct replica *replica, struct error *err)
     return good;
 }
 
+/* The own relay is nearest by its socket. */
+static size_t list_places(const struct replica *replica, const struct addresses *addresses, struct link_address *out)
+{
+    char *path = own_relay_socket(replica->env, replica->entry.relay);
+    size_t count = 0;
+    if (path) {
+        out[count] = (struct link_address){.scheme = LINK_UNIX};
+        snprintf(out[count++].host, sizeof out->host, "%s", path);
+    }
+    free(path);
+    memcpy(out + count, addresses->items, addresses->count * sizeof *out);
+    return count + addresses->count;
+}
+
 static bool start_net(struct replica *replica, const struct gathered *gathered, const struct journal_relay *relay,
                       struct error *err)
 {
@@ -170,6 +187,8 @@ static bool start_net(struct replica *replica, const struct gathered *gathered, 
     struct error no_token = {0};
     if (hosts && !read_token(replica, &token, &no_token))
         replica_say(replica, "%s: that is only needed for sharing something new.", no_token.text);
+    struct link_address places[SHARE_LINK_HOSTS_MAX + 1];
+    size_t place_count = list_places(replica, &addresses, places);
     struct bytes *members = views_of(gathered->members, gathered->member_count);
     struct bytes *outbox = views_of(gathered->outbox, gathered->outbox_count);
     struct net_config config = {
@@ -180,8 +199,8 @@ static bool start_net(struct replica *replica, const struct gathered *gathered, 
                     .resume = {.log = relay->log, .place = relay->place, .hash = relay->hash},
                     .first_counter = replica->sessions++ << COUNTER_STEP_BITS, .members = members,
                     .member_count = gathered->member_count, .outbox = outbox, .outbox_count = gathered->outbox_count},
-        .addresses = addresses.items,
-        .address_count = addresses.count,
+        .addresses = places,
+        .address_count = place_count,
     };
     memcpy(config.session.relay_pin, addresses.relay_pin, sizeof config.session.relay_pin);
     struct net *net = net_start(&config, err);
@@ -715,6 +734,26 @@ static void take_alarm(struct replica *replica, const struct net_event *event)
     case ALARM_REJECTED:
         replica_say(replica, "%s", why->text);
         break;
+    }
+}
+
+/* Whose machine the relay is on: of a relay in a private network, whoever began the document. "" when nobody knows. */
+static const char *relay_keeper(const struct replica *replica)
+{
+    struct addresses addresses;
+    struct error err = {0};
+    if (replica->entry.role != DOC_GUEST || !replica->members || replica->members->count == 0 ||
+        !addresses_of_entry(&replica->entry, replica->insecure, &addresses, &err))
+        return "";
+    return addresses_are_private(&replica->entry) ? replica->members->open[0].name : "";
+}
+
+void replica_away(const struct replica *replica, struct buf *sentence)
+{
+    const char *keeper = relay_keeper(replica);
+    if (keeper[0] && replica->net_status.state == SESSION_OFFLINE) {
+        unicode_safe_label(bytes_of_string(keeper), AWAY_NAME_CELLS, sentence);
+        buf_add_string(sentence, "'s machine is away");
     }
 }
 

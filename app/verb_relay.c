@@ -41,15 +41,25 @@ static bool set_limits(const struct args *args, struct relay_limits *limits, str
     return true;
 }
 
-static bool set_retain(const struct args *args, uint64_t *retain_s, struct error *err)
+/* 0 when it is not given. */
+static bool count_of(const struct args *args, const char *option, unsigned long most, uint64_t *out, struct error *err)
+{
+    const char *text = args_value(args, option);
+    char *end = NULL;
+    unsigned long count = text && text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
+    *out = count;
+    return !text || (end && !*end && count > 0 && count <= most) ||
+           error_set(err, ERR_USAGE, 0, "%s %s: expected a number from 1 to %lu", option, text, most);
+}
+
+static bool set_times(const struct args *args, struct relay_server_options *options, struct error *err)
 {
     enum { DAY_S = 24 * 60 * 60, DAYS_MAX = 36500 };
-    const char *text = args_value(args, "--retain");
-    char *end = NULL;
-    unsigned long days = text && text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
-    if (text && (!end || *end || days == 0 || days > DAYS_MAX))
-        return error_set(err, ERR_USAGE, 0, "--retain %s: expected days, from 1 to %d", text, DAYS_MAX);
-    *retain_s = (uint64_t)days * DAY_S;
+    uint64_t days, seconds;
+    if (!count_of(args, "--retain", DAYS_MAX, &days, err) || !count_of(args, "--end-idle", (unsigned long)DAYS_MAX * DAY_S, &seconds, err))
+        return false;
+    options->retain_s = days * DAY_S;
+    options->end_idle_ms = seconds * 1000;
     return true;
 }
 
@@ -65,7 +75,7 @@ static int serve(const struct args *args, const char *store)
     options.behind_proxy = args_value(args, "--behind-proxy");
     options.token_path = args_value(args, "--token-file");
     options.key_path = args_value(args, "--key");
-    if (!set_limits(args, &options.limits, &err) || !set_retain(args, &options.retain_s, &err))
+    if (!set_limits(args, &options.limits, &err) || !set_times(args, &options, &err))
         return verb_fail("relay", &err);
     int status = relay_server_run(&options, stdout, &err);
     return err.code == ERR_NONE ? status : verb_fail("relay", &err);

@@ -43,6 +43,7 @@ static const struct option_spec relay_options[] = {
     {"--behind-proxy", "ADDR", "believe X-Forwarded-For from this address"},
     {"--token-file", "FILE", "creating documents needs the token in this file"},
     {"--key", "FILE", "the relay's identity key; beside the store unless told otherwise"},
+    {"--end-idle", "SECONDS", "end by itself when nobody was in any document for so long; never unless told otherwise"},
     {"--retain", "DAYS", "forget documents nobody has been in for so long; for ever unless told otherwise"},
 #define LIMIT(option, value, kind, field, usual, help) {option, value, help " (" usual ")"},
 #include "sync/relay/limit_list.h"

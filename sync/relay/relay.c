@@ -188,6 +188,20 @@ static void purge_old_packs(struct relay *relay)
         relay_purge(relay, &(struct store_purge){.place = INT64_MAX, .before_s = relay->wall_s - PACK_AGE_S});
 }
 
+static bool is_inhabited(const struct relay *relay)
+{
+    for (size_t i = 0; i < DOCUMENT_SLOTS; i++)
+        for (const struct relay_document *document = relay->slots[i]; document; document = document->next)
+            if (document->live > 0)
+                return true;
+    return false;
+}
+
+uint64_t relay_empty_ms(const struct relay *relay)
+{
+    return relay->now_ms > relay->inhabited_ms ? relay->now_ms - relay->inhabited_ms : 0;
+}
+
 static void on_expired(void *self, uint64_t tag, const struct store_reply *reply)
 {
     struct relay *relay = self;
@@ -238,6 +252,8 @@ void relay_tick(struct relay *relay, uint64_t now_ms, uint64_t wall_s)
         for (struct relay_document *document = relay->slots[i]; document; document = document->next)
             relay_document_trim(document);
     retain(relay);
+    if (relay->inhabited_ms == 0 || is_inhabited(relay))
+        relay->inhabited_ms = now_ms;
     if (now_ms >= relay->purged_ms + PURGE_MS) {
         relay->purged_ms = now_ms;
         addresses_purge(&relay->addresses, now_ms);

@@ -119,6 +119,8 @@ void relay_writable(struct relay_connection *connection, uint64_t now_ms);
 void relay_gone(struct relay_connection *connection, uint64_t now_ms);
 /* Deadlines and paces. wall_s: seconds since 1970, for grants and bookkeeping only. */
 void relay_tick(struct relay *relay, uint64_t now_ms, uint64_t wall_s);
+/* For how long nobody has been in any document, as of the newest tick; counted from the first one. */
+uint64_t relay_empty_ms(const struct relay *relay);
 /* Lets the store deliver (store_poll()): acknowledgements go out, readers wake. Returns how many answers there were. */
 size_t relay_poll(struct relay *relay, uint64_t now_ms);
 /*

@@ -155,6 +155,7 @@ struct relay {
     struct relay_document *documents_due;
     uint64_t next_id, now_ms, wall_s, purged_ms, packs_purged_ms;
     uint64_t retain_s;
+    uint64_t inhabited_ms; /* when somebody was in a document last; 0: no tick yet */
     uint64_t looked_ms, looked_s; /* when it was looked last for documents to forget, by both clocks; 0: never */
     size_t held;
     bool stopping;

@@ -37,6 +37,7 @@ struct relay_server {
     pthread_t thread;
     bool running; /* the thread is */
     atomic_bool stop_asked;
+    atomic_uint_least64_t empty_ms; /* nobody has been in any document */
     bool leaving; /* everybody was told; on the loop's thread only */
     uint64_t leaving_ms;
 };
@@ -108,6 +109,7 @@ static void on_tick(void *self)
 {
     struct relay_server *server = self;
     relay_tick(server->relay, now_ms(), (uint64_t)time(NULL));
+    atomic_store(&server->empty_ms, relay_empty_ms(server->relay));
     relay_links_tick(&server->links);
     leave_if_done(server);
 }
@@ -334,6 +336,11 @@ int relay_server_port(const struct relay_server *server)
     return relay_sockets_port(server->sockets);
 }
 
+uint64_t relay_server_empty_ms(const struct relay_server *server)
+{
+    return atomic_load(&server->empty_ms);
+}
+
 struct sign_public relay_server_key(const struct relay_server *server)
 {
     return server->identity.key.public_key;
@@ -365,15 +372,18 @@ void relay_server_describe(struct relay_server *server, struct buf *out)
 
 /* --- as a process --- */
 
-static void wait_for_end(struct relay_server *server, const sigset_t *signals)
+static void wait_for_end(struct relay_server *server, const sigset_t *signals, uint64_t end_idle_ms)
 {
-    for (;;) {
-        int signal_number = 0;
-        if (sigwait(signals, &signal_number) != 0)
-            continue;
-        if (signal_number != SIGHUP)
+    enum { LOOK_S = 60 }; /* at the most between two looks whether everybody has left for good */
+    struct timespec look = {.tv_sec = LOOK_S};
+    if (end_idle_ms && end_idle_ms < LOOK_S * 1000)
+        look = (struct timespec){.tv_sec = (time_t)(end_idle_ms / 1000), .tv_nsec = (long)(end_idle_ms % 1000) * 1000000};
+    while (end_idle_ms == 0 || relay_server_empty_ms(server) < end_idle_ms) {
+        int signal_number = sigtimedwait(signals, NULL, &look);
+        if (signal_number == SIGHUP)
+            relay_server_reload(server);
+        else if (signal_number > 0)
             return;
-        relay_server_reload(server);
     }
 }
 
@@ -396,7 +406,7 @@ int relay_server_run(const struct relay_server_options *options, FILE *out, stru
     fprintf(out, "%s\n", buf_string(&line));
     fflush(out);
     buf_release(&line);
-    wait_for_end(server, &signals);
+    wait_for_end(server, &signals, options->end_idle_ms);
     relay_server_stop(server);
     return 0;
 }

@@ -25,12 +25,15 @@ struct relay_server_options {
     const char *behind_proxy;       /* NULL, or the address whose X-Forwarded-For is believed */
     const char *token_path;         /* NULL, or a file whose first line creating documents needs; 0600 or stricter */
     uint64_t retain_s;              /* documents nobody has been in for so long are forgotten; 0: never */
+    uint64_t end_idle_ms;           /* relay_server_run() ends when nobody was in a document for so long; 0: never */
     struct relay_limits limits;
 };
 struct relay_server_options relay_server_options_default(void);
 
 /* Listens and serves on a thread of its own. NULL: *err says why. */
 MUST_USE struct relay_server *relay_server_start(const struct relay_server_options *options, struct error *err);
+/* For how long nobody has been in any document. */
+uint64_t relay_server_empty_ms(const struct relay_server *server);
 /* The TCP port it got; 0 without one. */
 int relay_server_port(const struct relay_server *server);
 /* The relay's public key, as links pin it. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/xalloc.h"
 #include "tests/support/stage.h"
 
 #define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
@@ -20,6 +21,13 @@ static int teardown(void **state)
 {
     stage_free(*state);
     return 0;
+}
+
+/* A relay of somebody's own outlives the program that started it, also when a test fails. */
+static int teardown_own_relay(void **state)
+{
+    (void)stage_run(*state, "ada", NULL, ARGS("relay", "stop"));
+    return teardown(state);
 }
 
 /* ada shares notes.md with this text and has it open; lin has joined by the given link. */
@@ -230,7 +238,7 @@ static void who_joins_while_the_relay_is_away_is_never_shown_an_empty_text(void 
     struct vt *lin = stage_weft(stage, "lin", ARGS("join", "--name", "lin", link));
     vt_expect(lin, "The text has not come yet: 127.0.0.1:");
     vt_type(lin, "x");
-    vt_expect(lin, "cannot be reached (connection");
+    vt_expect(lin, "refused). It comes when the link is back; ^Q leaves.");
     stage_relay_restart(stage);
     vt_expect_row_has(lin, 0, "the text"); /* and no x in front of it */
     vt_expect_gone(lin, "has not come yet");
@@ -270,6 +278,34 @@ static void a_token_that_cannot_be_read_keeps_nobody_from_a_known_text(void **st
     assert_int_equal(result.status, 0);
     assert_non_null(strstr(result.err, "only needed for sharing something new"));
     assert_non_null(strstr(result.out, "edit weft+ws://"));
+}
+
+static void a_room_on_ones_own_machine_stays_open_and_is_missed_when_it_does_not(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "mine\n");
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "--name", "ada", "notes.md"));
+    assert_int_equal(result.status, 0);
+    assert_true(stage_exists(stage, "ada.state/weft/relay/socket"));
+    char *link = xstrndup(result.out + strlen("edit "), strcspn(result.out, "\n") - strlen("edit "));
+    struct vt *ada = stage_weft(stage, "ada", ARGS("--name", "ada", "notes.md"));
+    vt_type(ada, "x");
+    vt_expect(ada, "sent");
+    struct vt *lin = stage_weft(stage, "lin", ARGS("join", "--name", "lin", link));
+    vt_link(ada, lin);
+    vt_expect(ada, "lin");
+    vt_expect(lin, "ada");
+    vt_ctrl(ada, 'q');
+    vt_expect(ada, "[S]ave");
+    vt_type(ada, "k");
+    vt_expect(ada, "1 person goes on; this machine keeps the room open. (weft relay stop ends it.)");
+    assert_int_equal(vt_close(ada), 0);
+    vt_type(lin, "y");
+    vt_expect(lin, "sent");
+    assert_int_equal(stage_run(stage, "ada", NULL, ARGS("relay", "stop")).status, 0);
+    vt_expect(lin, "offline: 0 kept (ada's machine is away)");
+    vt_free(lin);
+    free(link);
 }
 
 static void a_damaged_link_is_told_apart(void **state)
@@ -338,6 +374,8 @@ int main(void)
         TEST(who_joins_while_the_relay_is_away_is_never_shown_an_empty_text),
         TEST(unshare_reaches_an_editor_that_has_the_file_open),
         TEST(a_token_that_cannot_be_read_keeps_nobody_from_a_known_text),
+        cmocka_unit_test_setup_teardown(a_room_on_ones_own_machine_stays_open_and_is_missed_when_it_does_not, setup,
+                                        teardown_own_relay),
         TEST(a_damaged_link_is_told_apart),
         TEST(the_cursor_comes_back_where_the_others_moved_it),
         TEST(who_comes_back_offline_is_told_what_was_sent_and_received),

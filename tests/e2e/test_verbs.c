@@ -545,6 +545,20 @@ static bool has_open(int pid, const char *path)
     return found;
 }
 
+static void a_relay_may_end_by_itself_when_nobody_is_there(void **state)
+{
+    struct stage *stage = *state;
+    char *store = xformat("sqlite:%s/own.db", stage_dir(stage));
+    struct stage_result result =
+        stage_run(stage, "ada", NULL, ARGS("relay", "--listen", "127.0.0.1:0", "--store", store, "--end-idle", "1"));
+    expect_status(result, 0);
+    expect_has(result.out, "weft relay on ws://127.0.0.1:");
+    result = stage_run(stage, "ada", NULL, ARGS("relay", "--store", store, "--end-idle", "soon"));
+    expect_status(result, 2);
+    expect_has(result.err, "--end-idle soon: expected a number from 1 to");
+    free(store);
+}
+
 static void a_relay_of_ones_own_holds_nothing_of_who_started_it(void **state)
 {
     struct stage *stage = *state;
@@ -571,6 +585,7 @@ static void sharing_without_a_relay_starts_one_that_stays(void **state)
     stage_write(stage, "two.md", "two\n");
     struct stage_result result = stage_run(stage, "ada", NULL, ARGS("relay", "status"));
     assert_string_equal(result.out, "not running\n");
+    expect_status(result, 1);
     struct stage_job jobs[] = {stage_start(stage, "ada", NULL, ARGS("share", "--no-edit", "one.md")),
                                stage_start(stage, "ada", NULL, ARGS("share", "--no-edit", "two.md"))};
     char *links[2];
@@ -624,6 +639,7 @@ int main(void)
         TEST(the_doctor_finds_a_healthy_machine_healthy),
         TEST(an_operator_sees_sizes_and_removes_documents),
         TEST(a_relay_ends_in_order_when_it_is_interrupted),
+        cmocka_unit_test_setup_teardown(a_relay_may_end_by_itself_when_nobody_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(a_relay_of_ones_own_holds_nothing_of_who_started_it, setup, teardown_own_relay),
         cmocka_unit_test_setup_teardown(sharing_without_a_relay_starts_one_that_stays, setup, teardown_own_relay),
     };

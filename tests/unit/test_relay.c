@@ -1252,6 +1252,31 @@ static void a_document_nobody_was_in_is_forgotten_and_its_owner_may_bring_it_aga
     relay_peer_release(&owner);
 }
 
+static void an_empty_relay_counts_how_long_it_is_so(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner;
+    uint64_t wall_s = 1000000000;
+    const uint64_t hour_ms = 3600 * 1000;
+    world->limits.silence_ms = UINT64_MAX;
+    world_restart(world, false);
+    relay_tick(world->relay, world->now, wall_s);
+    pass_hours(world, &wall_s, 5);
+    assert_int_equal(relay_empty_ms(world->relay), 5 * hour_ms);
+    relay_peer_init(&owner, &world->keys, 1);
+    struct link *link = connect_from(world, &owner, ""); /* a connection alone is nobody yet */
+    pass_hours(world, &wall_s, 1);
+    assert_int_equal(relay_empty_ms(world->relay), 6 * hour_ms);
+    link_cut(link);
+    link = join_as(world, &owner, true);
+    pass_hours(world, &wall_s, 30);
+    assert_int_equal(relay_empty_ms(world->relay), 0);
+    link_cut(link);
+    pass_hours(world, &wall_s, 24);
+    assert_int_equal(relay_empty_ms(world->relay), 24 * hour_ms);
+    relay_peer_release(&owner);
+}
+
 static void a_clock_that_is_set_forward_forgets_nothing(void **state)
 {
     struct world *world = *state;
@@ -1422,6 +1447,7 @@ int main(void)
         RELAY_TEST(links_may_go_while_the_disk_works),
         RELAY_TEST(a_document_nobody_was_in_is_forgotten_and_its_owner_may_bring_it_again),
         RELAY_TEST(a_clock_that_is_set_forward_forgets_nothing),
+        RELAY_TEST(an_empty_relay_counts_how_long_it_is_so),
         cmocka_unit_test(limits_are_read_as_a_person_types_them),
     };
     return RUN_TESTS("relay", tests);
