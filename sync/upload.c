@@ -784,14 +784,6 @@ void upload_lost(struct upload *upload)
     }
 }
 
-/* What the relay has already is acknowledged, although the ACK was lost with the last connection. */
-static void drop_known(struct upload *upload, struct stream *stream)
-{
-    while (stream->record_count > 0 && stream->records[0]->persisted &&
-           record_end(stream->records[0]) <= stream->relay_next)
-        record_acked(upload, stream, stream->records[0]);
-}
-
 static uint64_t first_owed(const struct upload *upload, const struct stream *stream)
 {
     if (stream->record_count > 0)
@@ -801,11 +793,14 @@ static uint64_t first_owed(const struct upload *upload, const struct stream *str
     return chain_next_seq(upload->config.chain, &stream->agent);
 }
 
+/*
+ * What is here and not acknowledged is sent again, also where the vector says that the relay has such seqs: after a fork it
+ * may be others' content. It compares, and acknowledges what it has.
+ */
 static void welcome_stream(struct upload *upload, struct stream *stream)
 {
     if (!stream->mine)
         return;
-    drop_known(upload, stream);
     if (stream->relay_next < first_owed(upload, stream))
         ask_journal(upload, stream);
 }

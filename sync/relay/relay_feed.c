@@ -34,7 +34,7 @@ static bool has_already(const struct relay_connection *connection, const struct 
     if (row->count == 0 || row->agent_number > connection->have_count)
         return false;
     const struct relay_agent *agent = agents_at(&connection->document->agents, row->agent_number);
-    if (!agent || row->seq0 + row->count > connection->have[row->agent_number - 1])
+    if (!agent || agent->is.forked || row->seq0 + row->count > connection->have[row->agent_number - 1])
         return false;
     return connection->by_vector ||
            crypto_equal(&agent->is.device_key, &connection->device_key, sizeof connection->device_key);
@@ -84,6 +84,25 @@ static void send_tail(struct relay_connection *connection)
     piece_send(&piece, connection);
 }
 
+static void read_again(struct relay_connection *reader, uint64_t place)
+{
+    if (reader->cursor >= place)
+        reader->cursor = place - 1;
+    relay_connection_want_write(reader);
+}
+
+void relay_feed_rewind(struct relay_document *document, uint64_t place)
+{
+    for (struct relay_connection *reader = document->connections; reader; reader = reader->next_here) {
+        if (reader->state != CONNECTION_LIVE || place == 0)
+            continue;
+        if (reader->reading) /* it may be about to skip */
+            reader->rewind = reader->rewind && reader->rewind < place ? reader->rewind : place;
+        else if (reader->skipped)
+            read_again(reader, place);
+    }
+}
+
 static void on_read(void *self, uint64_t tag, const struct store_reply *reply)
 {
     struct relay_connection *connection = self;
@@ -99,10 +118,15 @@ static void on_read(void *self, uint64_t tag, const struct store_reply *reply)
     for (size_t i = 0; i < reply->row_count; i++) {
         const struct store_row *row = &reply->rows[i];
         connection->cursor = row->place;
-        if (!has_already(connection, row))
+        if (has_already(connection, row))
+            connection->skipped = true;
+        else
             piece_add(&piece, connection, row->place, row->stored);
     }
     piece_send(&piece, connection);
+    if (connection->rewind && connection->skipped)
+        read_again(connection, connection->rewind);
+    connection->rewind = 0;
     relay_connection_want_write(connection);
 }
 

@@ -50,6 +50,7 @@ struct relay_connection {
     bool checking;    /* reading: the hash at the resume's place is being looked up */
     bool reading;     /* reading: a piece is being read from the store */
     bool caught_up;   /* reading: CAUGHT_UP was said */
+    bool skipped;     /* reading: it was not sent something that it should have had already */
     size_t asked;     /* store calls whose answer carries this connection */
     uint64_t since_ms, heard_ms;
 
@@ -69,11 +70,15 @@ struct relay_connection {
 
     /* uploads */
     uint64_t ordinal, acked;
+    unsigned doubts;         /* records whose like is here, or that came behind such: being compared, or appended after it */
+    uint64_t first_doubt;    /* the ordinal of the first of them: none from it on is acknowledged */
+    uint64_t acked_behind;   /* what else could be */
     struct relay_connection *next_due;
     size_t pending_bytes;
 
     /* reading */
     uint64_t cursor;    /* everything up to this place was sent, or need not be */
+    uint64_t rewind;    /* a place to read on from again, when the piece that is being read has come; 0: none */
     uint64_t stream_at; /* document->stream_bytes at the cursor, as far as it counts for the lag */
     uint64_t *have;     /* by agent number - 1: what the reader has of it; until caught up */
     size_t have_count;
@@ -136,7 +141,8 @@ struct relay_arrival {
     uint64_t next_seq; /* of the agent after it; 0: it moves nothing */
     bool member;
     bool exact;            /* a look-up that must find these very bytes */
-    unsigned char *stored; /* for the tail; NULL when nobody else was there */
+    bool doubt;            /* counted in connection->doubts */
+    unsigned char *stored; /* for the tail; NULL when nobody else was there. Of a doubt: the record */
     size_t len;
 };
 
@@ -210,6 +216,8 @@ void relay_upload_reoffer(struct relay_connection *connection, const struct mess
 void relay_feed_resume(struct relay_connection *connection, const struct message *message);
 void relay_feed_run(struct relay_connection *connection);
 /* Own uploads need not come back from the store. */
+/* Whoever was not sent something reads on from this place again. */
+void relay_feed_rewind(struct relay_document *document, uint64_t place);
 void relay_feed_note_own(struct relay_connection *connection, uint64_t agent_number, uint64_t next_seq);
 
 #endif

@@ -23,15 +23,43 @@ static void reject(const struct upload_item *item, enum refuse_code code, const 
 
 /* --- answers --- */
 
+/* An ACK speaks for all before it, so it waits while one of these is in doubt. */
 static void acknowledge(struct relay_connection *connection, uint64_t ordinal)
 {
     struct relay *relay = connection->relay;
+    if (connection->doubts > 0 && ordinal >= connection->first_doubt) {
+        if (ordinal > connection->acked_behind)
+            connection->acked_behind = ordinal;
+        return;
+    }
     connection->acked = ordinal;
     if (connection->ack_due)
         return;
     connection->ack_due = true;
     connection->next_due = relay->acks_due;
     relay->acks_due = connection;
+}
+
+static void doubt(struct relay_arrival *arrival)
+{
+    struct relay_connection *connection = arrival->connection;
+    if (connection->doubts++ == 0)
+        connection->first_doubt = arrival->ordinal;
+    arrival->doubt = true;
+}
+
+static void doubt_no_more(struct relay_arrival *arrival)
+{
+    struct relay_connection *connection = arrival->connection;
+    if (!arrival->doubt)
+        return;
+    arrival->doubt = false;
+    uint64_t behind = connection->acked_behind;
+    if (--connection->doubts > 0 || behind == 0)
+        return;
+    connection->acked_behind = 0;
+    if (connection->state == CONNECTION_LIVE)
+        acknowledge(connection, behind);
 }
 
 static void note_durable(const struct relay_arrival *arrival)
@@ -64,6 +92,7 @@ void relay_arrival_free(struct relay_arrival *arrival)
 static void arrival_end(struct relay_arrival *arrival)
 {
     struct relay_document *document = arrival->document;
+    doubt_no_more(arrival);
     arrival->connection->pending_bytes -= arrival->len;
     relay_connection_answered(arrival->connection);
     relay_document_answered(document);
@@ -83,30 +112,6 @@ static void on_appended(void *self, uint64_t tag, const struct store_reply *repl
     } else if (arrival->document->state != DOCUMENT_BROKEN) {
         break_document(arrival->document, reply);
     }
-    arrival_end(arrival);
-}
-
-static void tell_looked_up(const struct relay_arrival *arrival, enum store_result result)
-{
-    struct relay_connection *connection = arrival->connection;
-    struct upload_item item = {.connection = connection, .ordinal = arrival->ordinal};
-    if (result == STORE_OTHER || (result == STORE_MISSING && arrival->exact)) {
-        reject(&item, REFUSE_FORKED, "something else is here under the same numbers");
-        return;
-    }
-    connection->relay->counts.duplicates++;
-    acknowledge(connection, arrival->ordinal);
-}
-
-static void on_looked_up(void *self, uint64_t tag, const struct store_reply *reply)
-{
-    struct relay_arrival *arrival = self;
-    bool answered = reply->result == STORE_EXISTS || reply->result == STORE_OTHER || reply->result == STORE_MISSING;
-    (void)tag;
-    if (!answered && arrival->document->state != DOCUMENT_BROKEN)
-        break_document(arrival->document, reply);
-    else if (arrival->connection->state == CONNECTION_LIVE)
-        tell_looked_up(arrival, reply->result);
     arrival_end(arrival);
 }
 
@@ -145,7 +150,8 @@ static struct store_row row_of(const struct upload_item *item, uint64_t agent_nu
                               .stored = record->whole};
 }
 
-static void append(const struct upload_item *item, struct relay_agent *agent, bool member)
+/* Gives it the next place. What comes of it is said by on_appended(). */
+static struct relay_arrival *append(const struct upload_item *item, struct relay_agent *agent, bool member)
 {
     struct relay_connection *connection = item->connection;
     struct relay *relay = connection->relay;
@@ -163,30 +169,14 @@ static void append(const struct upload_item *item, struct relay_agent *agent, bo
                                     .epoch = document->epoch,
                                     .now_s = relay->wall_s,
                                     .row = row_of(item, arrival->agent_number),
-                                    .member = member ? &agent->is : NULL};
+                                    .member = member ? &agent->is : NULL,
+                                    .forked = agent && agent->is.forked};
     question.row.place = arrival->place;
     document->bytes += arrival->len;
     connection->pending_bytes += arrival->len;
     relay->counts.records_in++;
     store_append(relay->store, &question, (struct store_done){.call = on_appended, .self = arrival});
-}
-
-/*
- * It is here already, or should be: the store compares, and answers after what it may still be writing. Whoever offers
- * another's record again although it is here may have found that a pack says something else: then it stays.
- */
-static void look_up(const struct upload_item *item, uint64_t agent_number)
-{
-    struct digest hash;
-    struct store_row row = row_of(item, agent_number);
-    struct relay *relay = item->connection->relay;
-    struct relay_document *document = item->connection->document;
-    record_hash(item->record.whole, &hash);
-    struct store_done done = {.call = on_looked_up, .self = arrival_new(item)};
-    if (item->reoffered && row.kind == RECORD_EVENTS)
-        store_unpack(relay->store, document->key, &row, &hash, done);
-    else
-        store_lookup(relay->store, document->key, &row, &hash, done);
+    return arrival;
 }
 
 /* --- checks --- */
@@ -250,6 +240,67 @@ static bool agent_may(const struct upload_item *item, const struct relay_agent *
     return true;
 }
 
+static void on_looked_up(void *self, uint64_t tag, const struct store_reply *reply);
+
+/*
+ * It is here already, or should be: the store compares, and answers after what it may still be writing. Whoever offers
+ * another's record again although it is here may have found that a pack says something else: then it stays.
+ */
+static struct relay_arrival *look_up(const struct upload_item *item, uint64_t agent_number)
+{
+    struct digest hash;
+    struct store_row row = row_of(item, agent_number);
+    struct relay *relay = item->connection->relay;
+    struct relay_document *document = item->connection->document;
+    struct relay_arrival *arrival = arrival_new(item);
+    record_hash(item->record.whole, &hash);
+    arrival->agent_number = agent_number;
+    struct store_done done = {.call = on_looked_up, .self = arrival};
+    if (item->reoffered && row.kind == RECORD_EVENTS)
+        store_unpack(relay->store, document->key, &row, &hash, done);
+    else
+        store_lookup(relay->store, document->key, &row, &hash, done);
+    return arrival;
+}
+
+/* The same, keeping the record: if it is not here, it is appended after all. */
+static void look_up_first(const struct upload_item *item, uint64_t agent_number)
+{
+    struct relay_arrival *arrival = look_up(item, agent_number);
+    arrival->len = item->record.whole.len;
+    arrival->stored = xmemdup(item->record.whole.data, arrival->len);
+    item->connection->pending_bytes += arrival->len;
+    doubt(arrival);
+}
+
+/*
+ * The same seqs with other bytes: sealed anew by whoever took the agent over, or the other side of a fork. The relay cannot
+ * tell and drops neither. Who left something out because its range was known gets to see it now.
+ */
+static void note_fork(const struct upload_item *item, struct relay_agent *agent, uint64_t conflict)
+{
+    agent->is.forked = true;
+    relay_feed_rewind(item->connection->document, conflict);
+}
+
+/* conflict: see struct store_reply; 0 where nothing was looked up. NULL: it was rejected. */
+static struct relay_arrival *append_events(const struct upload_item *item, struct relay_agent *agent, uint64_t conflict)
+{
+    uint64_t end = item->record.seq0 + item->record.count;
+    if (item->record.seq0 > agent->is.next_seq) {
+        reject(item, REFUSE_ORDER, "an agent's records follow one another");
+        return NULL;
+    }
+    if (!has_room(item))
+        return NULL;
+    if (item->record.seq0 < agent->is.next_seq)
+        note_fork(item, agent, conflict);
+    if (end > agent->is.next_seq)
+        agent->is.next_seq = end;
+    relay_feed_note_own(item->connection, agent->is.number, end);
+    return append(item, agent, false);
+}
+
 static void take_events(const struct upload_item *item)
 {
     const struct record *record = &item->record;
@@ -257,20 +308,49 @@ static void take_events(const struct upload_item *item)
     struct relay_agent *agent = agents_find(&connection->document->agents, &record->agent);
     if (!agent_may(item, agent))
         return;
-    uint64_t end = record->seq0 + record->count;
-    if (end <= agent->is.next_seq) {
-        look_up(item, agent->is.number);
+    /* What comes behind a doubtful one may build on it: it must not get its place before. */
+    if (connection->doubts > 0 || record->seq0 < agent->is.next_seq)
+        look_up_first(item, agent->is.number);
+    else
+        append_events(item, agent, 0);
+}
+
+static void tell_looked_up(const struct relay_arrival *arrival, enum store_result result)
+{
+    struct relay_connection *connection = arrival->connection;
+    struct upload_item item = {.connection = connection, .ordinal = arrival->ordinal};
+    if (result == STORE_OTHER || (result == STORE_MISSING && arrival->exact)) {
+        reject(&item, REFUSE_FORKED, "something else is here under the same numbers");
         return;
     }
-    if (record->seq0 > agent->is.next_seq) {
-        reject(item, REFUSE_ORDER, "an agent's records follow one another");
-        return;
-    }
-    if (!has_room(item))
-        return;
-    agent->is.next_seq = end;
-    relay_feed_note_own(connection, agent->is.number, end);
-    append(item, agent, false);
+    connection->relay->counts.duplicates++;
+    acknowledge(connection, arrival->ordinal);
+}
+
+/* The doubt goes over to the append. */
+static void append_doubtful(struct relay_arrival *arrival, uint64_t conflict)
+{
+    struct upload_item item = {.connection = arrival->connection, .ordinal = arrival->ordinal};
+    struct relay_agent *agent = agents_at(&arrival->document->agents, arrival->agent_number);
+    struct error err = {0};
+    ensure(agent && record_decode(bytes_of(arrival->stored, arrival->len), &item.record, &err));
+    struct relay_arrival *appended = append_events(&item, agent, conflict);
+    if (appended)
+        doubt(appended);
+}
+
+static void on_looked_up(void *self, uint64_t tag, const struct store_reply *reply)
+{
+    struct relay_arrival *arrival = self;
+    bool answered = reply->result == STORE_EXISTS || reply->result == STORE_OTHER || reply->result == STORE_MISSING;
+    (void)tag;
+    if (!answered && arrival->document->state != DOCUMENT_BROKEN)
+        break_document(arrival->document, reply);
+    else if (arrival->connection->state == CONNECTION_LIVE && arrival->doubt && reply->result != STORE_EXISTS)
+        append_doubtful(arrival, reply->place);
+    else if (arrival->connection->state == CONNECTION_LIVE)
+        tell_looked_up(arrival, reply->result);
+    arrival_end(arrival);
 }
 
 /*

@@ -60,6 +60,7 @@ struct store_agent {
     struct sign_public device_key; /* signs its records */
     uint64_t grant_expiry_s;       /* 0: never */
     struct digest member_hash;     /* of its newest MEMBER record */
+    bool forked;                   /* some of its seqs may be here with two contents */
 };
 
 struct store_row {
@@ -92,6 +93,7 @@ struct store_reply {
     struct error err;               /* when it is neither OK nor an expected outcome */
     struct bytes genesis;           /* store_find */
     struct store_document document; /* store_load */
+    uint64_t place;                 /* store_lookup, unless EXISTS: the first that holds something from seq0 on; 0: none */
     const struct store_row *rows;   /* store_read */
     size_t row_count;
     const struct store_freed *freed; /* store_purge */
@@ -130,6 +132,7 @@ struct store_append {
     uint64_t now_s;
     struct store_row row;             /* row.place: the head at load plus one, and so on; numbers below 2^63 */
     const struct store_agent *member; /* with a MEMBER record: the agent it introduces or renews; else NULL */
+    bool forked;                      /* its agent has forked: noted, and a pack of it stands in for nothing */
 };
 /*
  * A row of kind PACK repeats rows of its agent. If it covers whole ones, without a hole, and they are near enough, they

@@ -39,6 +39,7 @@ static const char *const store_schema[] = {
     "CREATE TABLE packs (document INTEGER NOT NULL, place INTEGER NOT NULL, agent INTEGER NOT NULL,"
     " time INTEGER NOT NULL, PRIMARY KEY (document, place)) WITHOUT ROWID;"
     "CREATE INDEX records_packed ON records (document, packed_by) WHERE packed_by IS NOT NULL;",
+    "ALTER TABLE agents ADD COLUMN forked INTEGER NOT NULL DEFAULT 0;",
 };
 
 static const struct db_options store_db_options = {
@@ -258,8 +259,8 @@ static bool load_agents(struct store *store, struct job *job)
     struct store_document *document = &job->reply.document;
     size_t cap = 0;
     enum db_stepped stepped;
-    struct db_stmt *stmt = db_use(store->db, "SELECT number, agent, next_seq, device_key, grant_expiry, member_hash"
-                                             " FROM agents WHERE document = ? ORDER BY number");
+    struct db_stmt *stmt = db_use(store->db, "SELECT number, agent, next_seq, device_key, grant_expiry, member_hash,"
+                                             " forked FROM agents WHERE document = ? ORDER BY number");
     db_bind_u64(stmt, 1, document->key);
     while ((stepped = db_step(stmt, &err)) == DB_ROW) {
         job->agents = xgrow(job->agents, &cap, document->agent_count + 1, sizeof *job->agents);
@@ -267,6 +268,7 @@ static bool load_agents(struct store *store, struct job *job)
         agent->number = db_column_u64(stmt, 0);
         agent->next_seq = db_column_u64(stmt, 2);
         agent->grant_expiry_s = db_column_u64(stmt, 4);
+        agent->forked = db_column_int(stmt, 6) != 0;
         if (db_column_into(stmt, 1, agent->id.bytes, sizeof agent->id.bytes) &&
             db_column_into(stmt, 3, agent->device_key.bytes, sizeof agent->device_key.bytes) &&
             db_column_into(stmt, 5, agent->member_hash.bytes, sizeof agent->member_hash.bytes))
@@ -341,11 +343,12 @@ static bool put_member(struct store *store, uint64_t key, const struct store_age
 
 static bool advance_agent(struct store *store, const struct store_append *append, struct error *err)
 {
-    struct db_stmt *stmt = db_use(store->db, "UPDATE agents SET next_seq = max(next_seq, ?) WHERE document = ?"
-                                             " AND number = ?");
+    struct db_stmt *stmt = db_use(store->db, "UPDATE agents SET next_seq = max(next_seq, ?), forked = max(forked, ?)"
+                                             " WHERE document = ? AND number = ?");
     db_bind_u64(stmt, 1, append->row.seq0 + append->row.count);
-    db_bind_u64(stmt, 2, append->key);
-    db_bind_u64(stmt, 3, append->row.agent_number);
+    db_bind_int(stmt, 2, append->forked);
+    db_bind_u64(stmt, 3, append->key);
+    db_bind_u64(stmt, 4, append->row.agent_number);
     return db_run(stmt, err);
 }
 
@@ -362,12 +365,27 @@ static bool run_append(struct store *store, struct job *job)
         return job_fail(job, &err);
     if (append->member && !put_member(store, append->key, append->member, &err))
         return job_fail(job, &err);
-    if (append->row.kind == RECORD_PACK && !store_packs_mark(store->db, append, &err))
+    if (append->row.kind == RECORD_PACK && !append->forked && !store_packs_mark(store->db, append, &err))
         return job_fail(job, &err);
     if (append->row.count > 0 && !advance_agent(store, append, &err))
         return job_fail(job, &err);
     store->working.bytes += append->row.stored.len;
     return job_end(job, STORE_OK);
+}
+
+/* Where an agent's events from the asked one on begin. */
+static bool find_overlap(struct store *store, struct job *job, struct error *err)
+{
+    struct db_stmt *stmt = db_use(store->db, "SELECT ifnull(min(place), 0) FROM records WHERE document = ? AND agent = ?"
+                                             " AND count > 0 AND seq0 + count > ?");
+    db_bind_u64(stmt, 1, job->append.key);
+    db_bind_u64(stmt, 2, job->append.row.agent_number);
+    db_bind_u64(stmt, 3, job->append.row.seq0);
+    if (!db_one(stmt, err))
+        return false;
+    job->reply.place = db_column_u64(stmt, 0);
+    db_end(stmt);
+    return true;
 }
 
 static bool run_lookup(struct store *store, struct job *job)
@@ -393,6 +411,8 @@ static bool run_lookup(struct store *store, struct job *job)
     }
     db_end(stmt);
     bool good = stepped != DB_FAILED;
+    if (good && result != STORE_EXISTS)
+        good = find_overlap(store, job, &err);
     if (good && job->kind == JOB_UNPACK && result == STORE_EXISTS)
         good = store_packs_keep(store->db, job->append.key, place, &err);
     return good ? job_end(job, result) : job_fail(job, &err);

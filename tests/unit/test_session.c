@@ -769,16 +769,19 @@ static void after_a_cut_the_same_bytes_are_sent_again(void **state)
     buf_release(&first);
 }
 
-static void an_ack_that_was_lost_with_the_connection_is_read_from_the_vector(void **state)
+/* The vector may speak of others' content under the same numbers: only the relay can compare. */
+static void what_was_not_acknowledged_is_sent_again_whatever_the_vector_says(void **state)
 {
     struct room *room = *state;
     connect_to(room, (struct welcome){.peers = 1});
     type(room, "a");
     cut(room);
     connect_to(room, (struct welcome){.peers = 1, .vector = {{room->self, 1}}, .count = 1});
+    assert_int_equal(room->acked, 0);
+    assert_int_equal(expect_kind(room, MESSAGE_RECORDS)->records.count, 1);
+    say_ack(room, 1);
     assert_int_equal(room->acked, 1);
     assert_int_equal(status_of(room).unacked_batches, 0);
-    assert_true(hears_none_of(room, MESSAGE_RECORDS));
 }
 
 static void a_restart_sends_what_the_outbox_holds_byte_for_byte(void **state)
@@ -1402,7 +1405,7 @@ int main(void)
         ROOM_TEST(alone_in_the_document_batches_wait_longer_until_somebody_joins),
         ROOM_TEST(what_was_typed_offline_travels_in_one_record),
         ROOM_TEST(after_a_cut_the_same_bytes_are_sent_again),
-        ROOM_TEST(an_ack_that_was_lost_with_the_connection_is_read_from_the_vector),
+        ROOM_TEST(what_was_not_acknowledged_is_sent_again_whatever_the_vector_says),
         ROOM_TEST(a_restart_sends_what_the_outbox_holds_byte_for_byte),
         ROOM_TEST(a_relay_that_lost_its_tail_gets_acknowledged_records_again),
         ROOM_TEST(other_peoples_lost_records_are_offered_again_after_a_while),
