@@ -187,13 +187,16 @@ static char *git_user_name(void)
     return len ? xstrndup(name, len) : NULL;
 }
 
-char *config_person(const struct config *config)
+char *config_person(const struct config *config, const char **source)
 {
+    *source = "the configuration";
     if (config->name && config->name[0])
         return xstrdup(config->name);
+    *source = "git config";
     char *git = git_user_name();
     if (git)
         return git;
+    *source = "login";
     const struct passwd *user = getpwuid(geteuid());
     return xstrdup(user && user->pw_name[0] ? user->pw_name : "somebody");
 }

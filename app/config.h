@@ -37,7 +37,7 @@ MUST_USE bool config_load(struct config *config, const char *path, struct error 
 void config_release(struct config *config);
 /* Writes one setting into the file, keeping the others (comments are lost; the sentence shown says so). */
 MUST_USE bool config_set_name(const char *path, const char *name, struct error *err);
-/* How others see this person: configuration, git, login. Heap string. */
-char *config_person(const struct config *config);
+/* How others see this person, and which of the three says so: "the configuration", "git config", "login". Heap string. */
+char *config_person(const struct config *config, const char **source);
 
 #endif

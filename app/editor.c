@@ -110,6 +110,13 @@ struct editor *editor_new(struct env *env, const struct editor_options *options,
     editor->dirty = true;
     if (options->show_links)
         editor->panel_kind = PANEL_LINKS;
+    if (options->shows_start)
+        editor_fill_start(editor);
+    editor->greets = options->greets;
+    if (term_warning(term))
+        editor_say_kind(editor, VIEW_MESSAGE_WARNING, term_warning(term));
+    if (env->config_error.code != ERR_NONE) /* it is on stderr too, but there this screen is in front of it */
+        editor_say_kind(editor, VIEW_MESSAGE_WARNING, env->config_error.text);
     return editor;
 }
 
@@ -174,6 +181,8 @@ int editor_free(struct editor *editor)
         free(editor->kept[i].text);
     free(editor->message);
     free(editor->save_path);
+    for (size_t i = 0; i < editor->recent_count; i++)
+        free(editor->recents[i].path);
     if (editor->clip.data)
         crypto_wipe(editor->clip.data, editor->clip.len); /* a copied link is a secret */
     buf_release(&editor->clip);
@@ -362,6 +371,7 @@ static void turn(struct editor *editor)
         take_signals(editor);
     for (size_t i = 0; i < editor->count; i++)
         replica_handle(editor->windows[i].replica);
+    editor_greet(editor);
     editor_save_ended(editor);
     editor_ask_pending(editor);
     if (editor_next_draw_ms(editor, now_ms) <= net_now_ms())

@@ -14,6 +14,8 @@ struct editor;
 
 struct editor_options {
     bool show_links;     /* begin with the panel of F3 */
+    bool greets;         /* a guest: says who else is here, once the text has come */
+    bool shows_start;    /* nothing was named: the keys, and what was opened before */
     int terminal_fd;     /* -1: the controlling terminal */
 };
 

@@ -329,7 +329,10 @@ static void answer_open(struct editor *editor, const char *path)
         editor_sayf(editor, "%d files are open: that is as many as there can be.", FILES_MAX);
         return;
     }
-    struct replica *replica = replica_open(editor->env, path, (struct bytes){0}, &options, &err);
+    const struct recent *recent = editor_recent(editor, path);
+    struct replica *replica = recent && !recent->path
+                                  ? replica_open_known(editor->env, &recent->doc, &options, &err)
+                                  : replica_open(editor->env, recent ? recent->path : path, (struct bytes){0}, &options, &err);
     if (!replica) {
         editor_say(editor, err.text);
         return;

@@ -43,7 +43,7 @@ static void fill_peer(struct editor *editor, const struct person *person, struct
         .head = person->cursor,
         .has_cursor = person->located,
         .flag = person->located && now_ms - person->moved_ms < FLAG_MS,
-        .can_edit = person->peer.writer && !(presence->flags & PRESENCE_VIEWER),
+        .can_edit = !(presence->flags & PRESENCE_VIEWER), /* who has not written yet has shown no grant */
         .away = (presence->flags & PRESENCE_AWAY) != 0,
         .quiet = person->peer.state != PEER_HERE,
         .away_s = (now_ms - person->moved_ms) / 1000,
@@ -204,6 +204,7 @@ static void fill_panel(struct editor *editor, struct picture *picture)
     case PANEL_PEOPLE: panel_people(&editor->panel, picture->peers, picture->model.peer_count); break;
     case PANEL_LINKS: fill_links(editor); break;
     case PANEL_MESSAGES: fill_messages(editor); break;
+    case PANEL_START: break; /* as it was filled at the start */
     }
     panel_wrap(&editor->panel, cols);
     clamp_panel_scroll(editor, &picture->model);
@@ -294,6 +295,8 @@ uint64_t editor_next_draw_ms(const struct editor *editor, uint64_t now_ms)
     uint64_t at_ms = UINT64_MAX;
     if (editor->message_ms && now_ms < editor->message_ms + MESSAGE_MS)
         at_ms = editor->message_ms + MESSAGE_MS;
+    if (editor->greets && editor->greet_ms && editor->greet_ms < at_ms)
+        at_ms = editor->greet_ms;
     const struct people *people = replica_people(editor->windows[editor->current].replica);
     for (size_t i = 0; i < people->count; i++) {
         uint64_t fades_ms = people->items[i].moved_ms + FLAG_MS;

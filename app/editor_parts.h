@@ -5,6 +5,7 @@
  *   editor_keys.c      what a key, a paste, a click does
  *   editor_answers.c   prompts and the requests that open them: save, find, open, quit
  *   editor_draw.c      from replica to frame
+ *   editor_greet.c     the first words: to a guest, and to who named no file
  */
 #ifndef WEFT_APP_EDITOR_PARTS_H
 #define WEFT_APP_EDITOR_PARTS_H
@@ -22,6 +23,7 @@ enum {
     MESSAGES_KEPT = 200, /* for F12 */
     FLAG_MS = 3000,      /* how long a name flag shows after its owner moved */
     FILES_MAX = 64,
+    RECENT_MAX = 8,      /* listed for who named no file */
     VIM_TYPED_MAX = 4,
 };
 
@@ -40,7 +42,7 @@ enum asking {
     ASKING_RELAY,
 };
 
-enum panel_kind { PANEL_NONE, PANEL_HELP, PANEL_PEOPLE, PANEL_LINKS, PANEL_MESSAGES };
+enum panel_kind { PANEL_NONE, PANEL_HELP, PANEL_PEOPLE, PANEL_LINKS, PANEL_MESSAGES, PANEL_START };
 
 struct kept_message {
     char time[6];
@@ -57,6 +59,12 @@ struct window {
     bool touched;    /* something was pressed here since the last frame */
     int64_t caret_row; /* where the caret was in the last frame, counted from the first line shown; -1: out of sight */
     bool asked_disk; /* the question about the file on disk has been shown */
+};
+
+/* What was opened before; `path` NULL: a buffer that has no file yet, or a joined text without a copy. */
+struct recent {
+    struct doc_id doc;
+    char *path;
 };
 
 struct editor {
@@ -97,6 +105,11 @@ struct editor {
     bool vim_said;
     uint64_t view_only_said_ms;
 
+    struct recent recents[RECENT_MAX];
+    size_t recent_count;
+    bool greets;            /* a guest has not been told yet who is here */
+    uint64_t greet_ms;      /* when that is told although nobody was heard; 0: the text has not come */
+
     bool dirty;             /* something to draw */
     bool leaving;
     bool lost;              /* something could not be kept */
@@ -128,6 +141,13 @@ void editor_ask_pending(struct editor *editor);
 void editor_panel(struct editor *editor, enum panel_kind kind);
 /* Goes on leaving when the save that was chosen for it has ended. */
 void editor_save_ended(struct editor *editor);
+
+/* editor_greet.c */
+void editor_greet(struct editor *editor); /* to be called after the replicas were handled */
+/* Fills the panel for who named no file: the keys, what was opened last. */
+void editor_fill_start(struct editor *editor);
+/* The document "[3]" of that list stands for; NULL: the word is no such number. */
+const struct recent *editor_recent(const struct editor *editor, const char *word);
 
 /* editor_draw.c */
 void editor_draw(struct editor *editor);

@@ -13,7 +13,7 @@ static int run_verb(const struct verb *verb, const char *program, int argc, char
     struct error err = {0};
     struct args args;
     if (!args_parse(&args, verb->name[0] ? verb->name : "weft", verb->options, argc, (const char *const *)argv, &err)) {
-        fprintf(stderr, "weft %s\n", err.text);
+        fprintf(stderr, verb->name[0] ? "weft %s\n" : "%s\n", err.text);
         return EXIT_USAGE;
     }
     struct env env;
@@ -30,11 +30,11 @@ static int run_verb(const struct verb *verb, const char *program, int argc, char
 }
 
 /* A word that is no file, has no `.` or `/` and is nearly a verb was meant as one: better to ask than to open a new file. */
-static const struct verb *mistaken_verb(const char *word)
+static const struct verb *mistaken_verb(const char *word, bool more_follows)
 {
     if (word[0] == '-' || strpbrk(word, "./") || access(word, F_OK) == 0)
         return NULL;
-    return verb_near(word);
+    return verb_near(word, more_follows);
 }
 
 int main(int argc, char **argv)
@@ -53,7 +53,7 @@ int main(int argc, char **argv)
     const struct verb *verb = first ? verb_find(first) : NULL;
     if (verb)
         return run_verb(verb, argv[0], argc - 2, argv + 2);
-    const struct verb *meant = first ? mistaken_verb(first) : NULL;
+    const struct verb *meant = first ? mistaken_verb(first, argc > 2) : NULL;
     if (meant) {
         fprintf(stderr, "weft: no file \"%s\"; did you mean \"weft %s\"? (weft -- %s creates it)\n", first, meant->name,
                 first);

@@ -332,15 +332,22 @@ const char *replica_person(const struct replica *replica)
 {
     struct replica *mutable = (struct replica *)replica; /* asked for the first time: git is slow, so not before */
     if (!mutable->person)
-        mutable->person = config_person(&replica->env->config);
+        mutable->person = config_person(&replica->env->config, &mutable->person_source);
     return replica->person;
+}
+
+bool replica_name_is_found(const struct replica *replica)
+{
+    const char *name = replica->env->config.name;
+    return !replica->named && !(name && name[0]);
 }
 
 const char *replica_person_source(const struct replica *replica)
 {
     if (replica->named)
         return "--name";
-    return replica->env->config.name ? "the configuration" : "git config or login";
+    (void)replica_person(replica);
+    return replica->person_source;
 }
 
 void replica_select(struct replica *replica, struct selection selection)
@@ -655,6 +662,7 @@ void replica_status(struct replica *replica, uint64_t now_ms, struct replica_sta
     status_of_room(replica, now_ms, out);
     out->events = document_events(replica->document);
     out->in_file = text_is_in_file(replica);
+    out->known = replica->indexed;
     if (!out->in_file)
         out->edits_not_in_file = document_edits_since(replica->document, &replica->file.version, NULL, 0);
 }

@@ -145,6 +145,7 @@ const struct people *replica_people(const struct replica *replica);
 
 struct replica_status {
     bool in_file;           /* the file on disk has this text */
+    bool known;             /* this device keeps a journal of it */
     bool shared, view_only, is_private, joining, saving, alone;
     uint64_t edits_not_in_file;
     /* the journal */
@@ -165,7 +166,8 @@ void replica_status(struct replica *replica, uint64_t now_ms, struct replica_sta
 void replica_version(const struct replica *replica, struct version *version, struct digest *text_hash);
 const struct doc_entry *replica_entry(const struct replica *replica);
 const char *replica_person(const struct replica *replica); /* how others see this person */
-const char *replica_person_source(const struct replica *replica); /* "--name", "the configuration", "git config or login" */
+bool replica_name_is_found(const struct replica *replica); /* nobody chose it for weft: it is git's or the login */
+const char *replica_person_source(const struct replica *replica); /* "--name", "the configuration", "git config", "login" */
 /* The text that is in the file as far as weft knows; NULL: not known. Borrowed. */
 const struct rope *replica_saved_text(const struct replica *replica);
 /*

@@ -75,6 +75,7 @@ struct replica {
     struct replica_port port;
     bool is_private, scripted, audits, short_lived, reads_only, insecure, work_alone, named;
     char *person, *token_file, *label;
+    const char *person_source; /* where the name comes from, once it was asked for */
 
     /* the document */
     struct doc_entry entry; /* keys, role, state; strings owned */

@@ -34,9 +34,18 @@ struct replica_port target_port(const char *verb)
     return (struct replica_port){.self = (void *)verb, .said = say_on_stderr};
 }
 
-enum target_wait target_settle(struct replica *replica, uint64_t timeout_ms, struct error *err)
+bool target_exists(struct replica *replica, const char *word, struct error *err)
 {
-    uint64_t until_ms = net_now_ms() + timeout_ms;
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    return status.known || status.stamp.exists ||
+           error_set(err, ERR_MISSING, 0, "there is no file %s, and nothing of it is kept", word);
+}
+
+static enum target_wait settle(struct replica *replica, uint64_t timeout_ms, bool opening, struct error *err)
+{
+    enum { REACH_MS = 4000 };
+    uint64_t until_ms = net_now_ms() + timeout_ms, reach_ms = net_now_ms() + REACH_MS;
     struct replica_status status;
     while (!replica_is_settled(replica)) {
         uint64_t now_ms = net_now_ms();
@@ -45,7 +54,9 @@ enum target_wait target_settle(struct replica *replica, uint64_t timeout_ms, str
             *err = status.net.why;
             return TARGET_REFUSED;
         }
-        if (now_ms >= until_ms) {
+        opening = opening && status.net.state != SESSION_ONLINE;
+        bool unreachable = opening && status.net.why.text[0] && now_ms >= reach_ms;
+        if (now_ms >= until_ms || unreachable) {
             if (status.net.why.text[0])
                 *err = status.net.why;
             else
@@ -56,6 +67,17 @@ enum target_wait target_settle(struct replica *replica, uint64_t timeout_ms, str
         replica_wait(replica, STEP_MS);
     }
     return TARGET_DONE;
+}
+
+enum target_wait target_settle(struct replica *replica, uint64_t timeout_ms, struct error *err)
+{
+    return settle(replica, timeout_ms, false, err);
+}
+
+enum target_wait target_arrive(struct replica *replica, struct error *err)
+{
+    enum { ARRIVE_MS = 15000 };
+    return settle(replica, ARRIVE_MS, true, err);
 }
 
 /* The number behind the last colon, which is cut off with it. False, and nothing cut, when there is none. */

@@ -13,13 +13,17 @@ MUST_USE bool target_parse_link(const char *word, bool insecure, struct share_li
 /* Says every message of a replica on stderr; `self` of the port is the verb's name. */
 struct replica_port target_port(const char *verb);
 
+/* False with a sentence: there is neither such a file nor anything kept of it. For verbs that make nothing new. */
+MUST_USE bool target_exists(struct replica *replica, const char *word, struct error *err);
+
 enum target_wait { TARGET_DONE, TARGET_TIMED_OUT, TARGET_REFUSED };
 /*
  * Runs the replica until everything is acknowledged and caught up (replica_is_settled()), at most timeout_ms.
  * TARGET_REFUSED: the relay will not have us; TARGET_TIMED_OUT: it cannot be reached. *err says which and why.
  */
 enum target_wait target_settle(struct replica *replica, uint64_t timeout_ms, struct error *err);
-enum { TARGET_TIMEOUT_MS = 15000 };
+/* The same for what was just opened: 15 s, but 4 s where no connection comes about at all. */
+enum target_wait target_arrive(struct replica *replica, struct error *err);
 
 /* The file's path beside a word like "notes.md:12:3" or after "+12:3". *line and *column 0 when not given. Heap string. */
 char *target_path(const char *word, uint64_t *line, uint64_t *column);

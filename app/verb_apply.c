@@ -278,7 +278,8 @@ int verb_apply_run(struct env *env, const struct args *args)
     if (!applying.replica)
         return verb_fail("apply", &err);
     bool is_link = target_is_link(args->positional[0]);
-    bool reached = !is_link || target_settle(applying.replica, TARGET_TIMEOUT_MS, &err) == TARGET_DONE;
+    bool reached = !is_link ? target_exists(applying.replica, args->positional[0], &err)
+                            : target_arrive(applying.replica, &err) == TARGET_DONE;
     bool good = reached && apply_all(&applying, &err);
     struct error settling = {0};
     /* What came before a bad line stands, so it is waited for too. */

@@ -53,7 +53,7 @@ static struct replica *open_link(struct env *env, const char *verb, const char *
     struct replica_options options = {.port = target_port(verb), .is_private = true, .name = verb, .insecure = insecure};
     struct replica *replica = replica_join(env, &link, NULL, &options, err);
     share_link_wipe(&link);
-    if (!replica || target_settle(replica, TARGET_TIMEOUT_MS, err) == TARGET_DONE)
+    if (!replica || target_arrive(replica, err) == TARGET_DONE)
         return replica;
     struct error closing = {0};
     if (!replica_close(replica, 0, NULL, &closing))
@@ -105,12 +105,8 @@ int verb_cat_run(struct env *env, const struct args *args)
                                       : open_file(env, "cat", word, false, &err);
     bool good = replica != NULL;
     if (good && !is_link) {
-        struct replica_status status;
-        replica_status(replica, net_now_ms(), &status);
-        bool nothing = !status.stamp.exists && rope_len(replica_buffer(replica)->text) == 0 && status.events == 0;
-        if (nothing)
-            good = error_set(&err, ERR_MISSING, 0, "there is no file %s, and nothing of it is kept", word);
-        else
+        good = target_exists(replica, word, &err);
+        if (good)
             warn_of_difference(replica, word);
     }
     good = good && print_text(replica_buffer(replica)->text, &err);
@@ -136,6 +132,17 @@ static void print_version(const struct replica *replica)
     version_release(&version);
 }
 
+/* "All is right" about something that nobody knows would be no check at all. */
+static bool has_history(struct replica *replica, const char *word, struct error *err)
+{
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    return target_exists(replica, word, err) &&
+           (status.known ||
+            error_set(err, ERR_MISSING, 0, "nothing is kept of %s: it was never edited with weft, there is no history to check",
+                      word));
+}
+
 int verb_verify_run(struct env *env, const struct args *args)
 {
     struct error err = {0};
@@ -149,8 +156,7 @@ int verb_verify_run(struct env *env, const struct args *args)
                                       : open_file(env, "verify", word, true, &err);
     bool good = replica != NULL;
     struct replica_audit audit;
-    if (good && !is_link && !replica_entry(replica)->path)
-        good = error_set(&err, ERR_MISSING, 0, "nothing is kept of %s: there is no history to check", word);
+    good = good && (is_link || has_history(replica, word, &err));
     good = good && replica_audit(replica, &audit, &err);
     if (good) {
         printf("checked %llu batches of %llu agents, %llu signatures: all right\n", (unsigned long long)audit.batches,

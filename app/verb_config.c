@@ -20,9 +20,10 @@
 static void print_config(const struct env *env)
 {
     const struct config *config = &env->config;
-    char *person = config_person(config);
+    const char *source;
+    char *person = config_person(config, &source);
     printf("%s%s\n", env->paths.config, access(env->paths.config, F_OK) == 0 ? "" : "  (not there: the defaults hold)");
-    printf("name          %s\n", person);
+    printf("name          %s  (from %s)\n", person, source);
     printf("relay         %s\n", config->relay ? config->relay : "-");
     printf("tab_width     %d\n", config->tab_width);
     printf("indent_spaces %d\n", config->indent_spaces);

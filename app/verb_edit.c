@@ -161,7 +161,6 @@ static bool open_all(struct opening *opening, const struct args *args, struct er
     if (!replica)
         return false;
     editor_add(opening->editor, replica);
-    editor_say(opening->editor, "^S save  ^Q quit  ^Z undo mine  ^F find  ^O open  ^G or F1 help");
     return true;
 }
 
@@ -179,7 +178,7 @@ int verb_edit_run(struct env *env, const struct args *args)
 {
     struct error err = {0};
     struct opening opening = {.env = env};
-    struct editor_options editor_options = {.terminal_fd = -1};
+    struct editor_options editor_options = {.terminal_fd = -1, .shows_start = args->positional_count == 0};
     opening.editor = editor_new(env, &editor_options, &err);
     if (!opening.editor)
         return verb_fail("", &err);
@@ -205,19 +204,32 @@ static int print_links(struct replica *replica)
     return EXIT_OK;
 }
 
+/* Guests see the name; one that nobody chose for this is told before it goes. */
+static void say_name(const struct replica *replica)
+{
+    struct buf name = {0};
+    enum { NAME_CELLS = 64 };
+    unicode_safe_label(bytes_of_string(replica_person(replica)), NAME_CELLS, &name);
+    if (replica_name_is_found(replica))
+        fprintf(stderr, "weft share: you appear as \"%s\" (from %s; `weft config name` changes it)\n", buf_string(&name),
+                replica_person_source(replica));
+    buf_release(&name);
+}
+
 /* Shares without a screen: done when the relay has everything. */
 static int share_no_edit(struct env *env, const char *path, const char *relay, struct replica_options options)
 {
     struct error err = {0}, closing = {0};
     options.port = target_port("share");
+    options.scripted = true;
     struct replica *replica = replica_open(env, path, (struct bytes){0}, &options, &err);
     if (!replica)
         return verb_fail("share", &err);
-    int status = EXIT_OK;
-    if (!own_relay_revive(env, replica_entry(replica)->relay, &err) || !replica_share(replica, relay, &err) || target_settle(replica, TARGET_TIMEOUT_MS, &err) != TARGET_DONE)
-        status = verb_fail("share", &err);
-    else
-        print_links(replica);
+    bool good = target_exists(replica, path, &err) && own_relay_revive(env, replica_entry(replica)->relay, &err);
+    if (good && !replica_is_shared(replica))
+        say_name(replica);
+    good = good && replica_share(replica, relay, &err) && target_arrive(replica, &err) == TARGET_DONE;
+    int status = good ? print_links(replica) : verb_fail("share", &err);
     if (!replica_close(replica, 1000, NULL, &closing))
         status = verb_fail("share", &closing);
     return status;
@@ -325,12 +337,14 @@ static bool choose_recent(struct env *env, struct doc_id *doc, struct error *err
 {
     struct listing listing = {0};
     char *path = paths_state_file(&env->paths, "index.db");
-    struct doc_index *index = env_device(env, err) ? doc_index_open(path, DOC_INDEX_READ, &env->device, err) : NULL;
+    bool any = access(path, F_OK) == 0; /* nothing is made on disk for the answer "nothing" */
+    struct doc_index *index =
+        any && env_device(env, err) ? doc_index_open(path, DOC_INDEX_READ, &env->device, err) : NULL;
     free(path);
-    bool good = index && doc_index_recent(index, 0, list_joined, &listing, err);
+    bool good = !any || (index && doc_index_recent(index, 0, list_joined, &listing, err));
     doc_index_close(index);
     if (good && listing.count == 0)
-        good = error_set(err, ERR_MISSING, 0, "you have joined nothing yet; ask somebody for a link");
+        good = error_set(err, ERR_MISSING, 0, "no link was given, and nothing was joined here before; ask somebody for a link");
     if (!good)
         return false;
     fputs("Which? ", stderr);
@@ -342,17 +356,18 @@ static bool choose_recent(struct env *env, struct doc_id *doc, struct error *err
     return true;
 }
 
-static struct replica *join_one(struct env *env, const char *word, const char *save_as,
-                                const struct replica_options *options, const struct doc_id *known, struct error *err)
-{
+/* What is joined: one of the documents that are known here, or a link's. */
+struct joining {
+    bool known;
+    struct doc_id doc;
     struct share_link link;
-    if (known)
-        return replica_open_known(env, known, options, err);
-    if (!target_parse_link(word, options->insecure, &link, err))
-        return NULL;
-    struct replica *replica = replica_join(env, &link, save_as, options, err);
-    share_link_wipe(&link);
-    return replica;
+};
+
+static struct replica *join_one(struct env *env, const struct joining *joining, const char *save_as,
+                                const struct replica_options *options, struct error *err)
+{
+    return joining->known ? replica_open_known(env, &joining->doc, options, err)
+                          : replica_join(env, &joining->link, save_as, options, err);
 }
 
 /* An existing file is never written over without a question: joining with --save-as refuses it, ^S asks. */
@@ -363,30 +378,40 @@ static bool check_save_as(const char *path, struct error *err)
                                         "keeps a copy", path);
 }
 
-int verb_join_run(struct env *env, const struct args *args)
+/* From the command line, else asked for; an empty answer lists what was joined before. */
+static bool what_to_join(struct env *env, const struct args *args, struct joining *joining, struct error *err)
 {
     char line[SHARE_LINK_BYTES_MAX] = "";
-    struct error err = {0};
-    struct doc_id doc;
-    bool known = false;
     const char *word = args->positional_count ? args->positional[0] : line;
-    const char *save_as = args_value(args, "--save-as");
-    if (!check_save_as(save_as, &err))
-        return verb_fail("join", &err);
     if (!args->positional_count) {
         (void)read_link_line(line, sizeof line);
-        known = line[strspn(line, " \t\r\n")] == '\0';
-        if (known && !choose_recent(env, &doc, &err))
-            return verb_fail("join", &err);
+        joining->known = line[strspn(line, " \t\r\n")] == '\0';
     }
-    struct editor_options editor_options = {.terminal_fd = -1};
+    bool good = joining->known ? choose_recent(env, &joining->doc, err)
+                               : target_parse_link(word, args_flag(args, "--insecure"), &joining->link, err);
+    crypto_wipe(line, sizeof line);
+    return good;
+}
+
+int verb_join_run(struct env *env, const struct args *args)
+{
+    struct error err = {0};
+    struct joining joining = {0};
+    const char *save_as = args_value(args, "--save-as");
+    if (args->positional_count > 1) {
+        fputs("weft join: name one link: weft join LINK\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (!check_save_as(save_as, &err) || !what_to_join(env, args, &joining, &err))
+        return verb_fail("join", &err);
+    struct editor_options editor_options = {.terminal_fd = -1, .greets = true};
     struct editor *editor = editor_new(env, &editor_options, &err);
     if (!editor)
         return verb_fail("join", &err);
     struct replica_options options = {.port = editor_port(editor), .name = args_value(args, "--name"),
                                       .insecure = args_flag(args, "--insecure")};
-    struct replica *replica = join_one(env, word, save_as, &options, known ? &doc : NULL, &err);
-    crypto_wipe(line, sizeof line);
+    struct replica *replica = join_one(env, &joining, save_as, &options, &err);
+    share_link_wipe(&joining.link);
     if (replica)
         editor_add(editor, replica);
     return run_and_free(editor, "join", replica != NULL, &err);

@@ -120,7 +120,8 @@ static const struct verb verbs[] = {
      verb_cat_run},
     {"apply", "LINK|FILE", "edits as JSON lines on standard input",
      "Each line {\"at\": BYTE | \"end\", \"delete\": N, \"insert\": \"...\"} is applied to the text as it is at that moment. "
-     "Exits 0 when all of it is acknowledged: by the relay for a link, by the journal for a file.",
+     "Exits 0 when all of it is acknowledged: by the relay for a link, by the journal for a file, which must exist and is "
+     "written then, unless an editor has it open or with --no-save. A line that is wrong ends it with 1; those before it stand.",
      apply_options, verb_apply_run},
     {"verify", "LINK|FILE", "check every chain and signature",
      "Prints the text's BLAKE2b-256 and the version.", verify_options, verb_verify_run},
@@ -182,14 +183,20 @@ static int word_distance(const char *a, const char *b)
     return rows[a_len][b_len] < FAR ? rows[a_len][b_len] : FAR;
 }
 
-const struct verb *verb_near(const char *word)
+const struct verb *verb_near(const char *word, bool more_follows)
 {
+    enum { WORD_MIN = 3 };
+    size_t len = strlen(word);
     const struct verb *best = NULL;
     int best_distance = 3;
     for (size_t i = 0; i < VERBS; i++) {
         int distance = word_distance(word, verbs[i].name);
-        /* Two letters of a three-letter word are nearly all of it: `a` is a file, not a mistyped `cat`. */
-        if (distance < best_distance && (size_t)distance * 2 < strlen(word)) {
+        /*
+         * Two letters of a short word are nearly all of it: `todo` alone is a new file, not a mistyped `demo`. In front of
+         * more words it is a verb sooner than the first of several new files.
+         */
+        bool near = more_follows ? len >= WORD_MIN && (size_t)distance + 1 < len : (size_t)distance * 2 < len;
+        if (distance < best_distance && near) {
             best = &verbs[i];
             best_distance = distance;
         }

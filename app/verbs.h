@@ -23,8 +23,8 @@ struct verb {
 
 /* The verb of that name, or NULL. */
 const struct verb *verb_find(const char *name);
-/* The verb that `word` was perhaps meant to be: within two letters of it. NULL: none. */
-const struct verb *verb_near(const char *word);
+/* The verb that `word` (alone, or in front of more) was perhaps meant to be: within two letters of it. NULL: none. */
+const struct verb *verb_near(const char *word, bool more_follows);
 /* Editing files: what weft does without a verb. */
 const struct verb *verb_edit(void);
 

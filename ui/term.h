@@ -40,6 +40,8 @@ struct term_options {
 
 /* Raw mode, alternate screen, paste marks, focus and mouse reports. NULL after filling *err. */
 struct term *term_open(const struct term_options *options, struct error *err);
+/* What to tell about $TERM, in one sentence: it is not set, or names a terminal nobody here knows. NULL: all is well. */
+const char *term_warning(const struct term *term);
 void term_close(struct term *term); /* the terminal as it was found; NULL is fine */
 
 int term_fd(const struct term *term);

@@ -51,6 +51,7 @@ struct colour_pair {
 };
 
 struct term {
+    char warning[160]; /* about $TERM; "": none. The name in it is shown by the frame, which shows nothing unsafe */
     int fd;
     int sink;       /* the file in memory that curses writes to */
     FILE *sink_out; /* over `sink` */
@@ -195,9 +196,15 @@ static const char *capability(const char *name)
 static bool open_screen(struct term *term, const struct term_options *options, struct error *err)
 {
     const char *type = terminal_type(options);
+    if (!options->type || !options->type[0])
+        snprintf(term->warning, sizeof term->warning, "TERM is not set: this is taken for %s. If the screen looks broken: "
+                                                      "^Q, and set TERM.", FALLBACK_TYPE);
     term->screen = quiet_newterm(term, type);
-    if (!term->screen)
+    if (!term->screen) {
+        snprintf(term->warning, sizeof term->warning, "The terminal \"%.40s\" is unknown here: taken for %s. If the screen "
+                                                      "looks broken: ^Q, and set TERM.", type, FALLBACK_TYPE);
         term->screen = quiet_newterm(term, FALLBACK_TYPE);
+    }
     if (!term->screen)
         return error_set(err, ERR_MISSING, 0,
                          "the terminal \"%.40s\" is unknown here, and so is %s: install ncurses-base, or set TERM",
@@ -209,6 +216,11 @@ static bool open_screen(struct term *term, const struct term_options *options, s
                          "for example TERM=%s",
                          type, FALLBACK_TYPE);
     return true;
+}
+
+const char *term_warning(const struct term *term)
+{
+    return term->warning[0] ? term->warning : NULL;
 }
 
 static void set_up_curses(struct term *term)

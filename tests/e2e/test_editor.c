@@ -374,6 +374,42 @@ static void a_long_history_opens_from_its_checkpoint_with_undo(void **state)
     vt_free(vt);
 }
 
+static void weft_alone_shows_six_keys_and_what_was_opened_before(void **state)
+{
+    struct stage *stage = *state;
+    struct vt *vt = stage_weft(stage, "ada", (const char *[]){NULL});
+    vt_expect(vt, "^S save  ^Q quit  ^Z undo mine  ^F find  ^O open  ^G or F1 help");
+    assert_false(stage_exists(stage, "ada.state"));
+    vt_type(vt, "no file yet");
+    vt_expect_row(vt, 0, "no file yet");
+    vt_expect_gone(vt, "^S save");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[K]eep for later");
+    vt_type(vt, "k");
+    assert_int_equal(vt_close(vt), 0);
+    stage_write(stage, "notes.md", "one\n");
+    vt = stage_weft(stage, "ada", (const char *[]){"notes.md", NULL});
+    vt_type(vt, "x");
+    vt_expect_row(vt, 0, "xone");
+    vt_ctrl(vt, 'q');
+    vt_type(vt, "k");
+    assert_int_equal(vt_close(vt), 0);
+    vt = stage_weft_sized(stage, "ada", 24, 120, (const char *[]){NULL});
+    vt_expect(vt, "/notes.md");
+    vt_expect(vt, "new buffer");
+    vt_expect(vt, "^O with [1] opens the first of them again. weft docs lists all that is kept.");
+    int row, col;
+    assert_true(vt_find(vt, "[2]", &row, &col)); /* both were opened in one second: either may be first */
+    bool buffer_second = strstr(vt_row(vt, row), "new buffer") != NULL;
+    vt_ctrl(vt, 'o');
+    vt_type(vt, buffer_second ? "[2]" VT_ENTER : "[1]" VT_ENTER);
+    vt_expect_row(vt, 0, "no file yet");
+    vt_ctrl(vt, 'o');
+    vt_type(vt, buffer_second ? "[1]" VT_ENTER : "[2]" VT_ENTER);
+    vt_expect_row(vt, 0, "xone");
+    vt_free(vt);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -393,6 +429,7 @@ int main(void)
         TEST(what_a_person_gets_wrong_is_said_in_one_sentence),
         TEST(hanging_up_keeps_the_text),
         TEST(a_long_history_opens_from_its_checkpoint_with_undo),
+        TEST(weft_alone_shows_six_keys_and_what_was_opened_before),
     };
     return RUN_TESTS("editor", tests);
 }

@@ -357,6 +357,30 @@ static void who_comes_back_offline_is_told_what_was_sent_and_received(void **sta
     pair_free(&pair);
 }
 
+static void a_guest_is_told_who_is_here_and_under_which_name(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\ntwo\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    struct vt *lin = stage_weft_sized(stage, "lin", 24, 100, ARGS("join", "--name", "lin", link));
+    vt_expect(lin, "You are lin. Nobody else is here now. What you type waits for them. F2 people, F1 help, ^Q leave.");
+    struct vt *ada = stage_weft(stage, "ada", ARGS("--name", "ada", "notes.md"));
+    vt_link(ada, lin);
+    vt_type(ada, VT_DOWN);
+    vt_expect(lin, "ada");
+    vt_type(lin, VT_ALT("2"));
+    vt_expect(lin, "edit  line 2");
+    /* The name comes from the login here, and that is said. */
+    struct vt *bo = stage_weft_sized(stage, "bo", 24, 120, ARGS("join", link));
+    vt_expect(bo, " (from login). Here: ");
+    vt_expect(bo, "ada (line 2)");
+    vt_expect(bo, "lin (line 1)");
+    vt_free(bo);
+    vt_free(ada);
+    vt_free(lin);
+    free(link);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -377,6 +401,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_room_on_ones_own_machine_stays_open_and_is_missed_when_it_does_not, setup,
                                         teardown_own_relay),
         TEST(a_damaged_link_is_told_apart),
+        TEST(a_guest_is_told_who_is_here_and_under_which_name),
         TEST(the_cursor_comes_back_where_the_others_moved_it),
         TEST(who_comes_back_offline_is_told_what_was_sent_and_received),
     };

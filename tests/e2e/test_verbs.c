@@ -314,6 +314,7 @@ static void many_lines_are_taken_in_one_go(void **state)
     char *text = verified(stage, "bo", link, "text ");
     expect_has(text, "5000 bytes");
     free(text);
+    stage_write(stage, "other.md", "");
     apply(stage, "ada", "other.md", buf_string(&input));
     text = stage_read(stage, "other.md");
     assert_int_equal(strlen(text), EDITS);
@@ -343,6 +344,22 @@ static void links_are_shown_until_sharing_ends(void **state)
     free(both);
     free(edit);
     free(view);
+}
+
+static void a_name_nobody_chose_is_told_before_it_goes(void **state)
+{
+    struct stage *stage = *state;
+    const char *const *args = ARGS("share", "--no-edit", "notes.md", "--relay", stage_relay(stage));
+    stage_write(stage, "notes.md", "one\n");
+    struct stage_result result = stage_run(stage, "ada", NULL, args);
+    expect_status(result, 0);
+    expect_has(result.err, "weft share: you appear as \"");
+    expect_has(result.err, "\" (from login; `weft config name` changes it)\n");
+    assert_string_equal(stage_run(stage, "ada", NULL, args).err, ""); /* known from the first time */
+    expect_status(stage_run(stage, "lin", NULL, ARGS("config", "name", "Lin")), 0);
+    stage_write(stage, "other.md", "one\n");
+    args = ARGS("share", "--no-edit", "other.md", "--relay", stage_relay(stage));
+    assert_string_equal(stage_run(stage, "lin", NULL, args).err, ""); /* chosen */
 }
 
 static void a_closed_room_lets_nobody_in(void **state)
@@ -630,6 +647,7 @@ int main(void)
         TEST(two_scripts_at_once_on_one_file_write_it_whole),
         TEST(many_lines_are_taken_in_one_go),
         TEST(links_are_shown_until_sharing_ends),
+        TEST(a_name_nobody_chose_is_told_before_it_goes),
         TEST(a_closed_room_lets_nobody_in),
         TEST(sync_writes_what_the_room_writes_and_reads_what_the_disk_says),
         TEST(sync_never_writes_over_a_file_that_is_nearly_all_different),

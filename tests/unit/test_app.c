@@ -64,12 +64,17 @@ static void a_wrong_option_is_named_with_what_there_is(void **state)
 static void a_mistyped_verb_is_recognised_and_a_file_is_not(void **state)
 {
     (void)state;
-    assert_string_equal(verb_near("shrae")->name, "share");
-    assert_string_equal(verb_near("jion")->name, "join");
-    assert_string_equal(verb_near("relya")->name, "relay");
-    assert_null(verb_near("a"));
-    assert_null(verb_near("notes"));
-    assert_null(verb_near("Makefile"));
+    assert_string_equal(verb_near("shrae", false)->name, "share");
+    assert_string_equal(verb_near("jion", false)->name, "join");
+    assert_string_equal(verb_near("relya", true)->name, "relay");
+    assert_null(verb_near("todo", false));
+    assert_string_equal(verb_near("snkc", true)->name, "sync");
+    for (int more = 0; more < 2; more++) {
+        assert_null(verb_near("a", more));
+        assert_null(verb_near("log", more));
+        assert_null(verb_near("notes", more));
+        assert_null(verb_near("Makefile", more));
+    }
     assert_null(verb_find("shrae"));
 }
 

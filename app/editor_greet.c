@@ -1,0 +1,121 @@
+#include "app/editor_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "editor/base/unicode.h"
+#include "editor/base/xalloc.h"
+#include "sync/doc_index.h"
+
+/* --- to a guest --- */
+
+enum {
+    GREET_WAIT_MS = 1000, /* for the others to be heard */
+    GREETED_MAX = 4,
+    NAME_CELLS = 24,
+};
+
+static void add_others(const struct people *people, const struct rope *text, struct buf *out)
+{
+    size_t named = people->count < GREETED_MAX ? people->count : GREETED_MAX;
+    for (size_t i = 0; i < named; i++) {
+        const struct person *person = &people->items[i];
+        buf_addf(out, "%s%s", i ? ", " : " Here: ", person->name);
+        if (person->located)
+            buf_addf(out, " (line %llu)", (unsigned long long)rope_line_at(text, person->cursor) + 1);
+    }
+    if (people->count > named)
+        buf_addf(out, " and %zu more", people->count - named);
+    buf_add_string(out, people->count ? "." : " Nobody else is here now. What you type waits for them.");
+}
+
+/* Whoever has a cursor in the text is worth waiting for, and then all of them are named at once. */
+static bool all_are_located(const struct people *people)
+{
+    for (size_t i = 0; i < people->count; i++)
+        if (!people->items[i].located)
+            return false;
+    return people->count > 0;
+}
+
+void editor_greet(struct editor *editor)
+{
+    if (!editor->greets || editor->count == 0)
+        return;
+    struct replica *replica = editor->windows[0].replica;
+    struct replica_status status;
+    uint64_t now_ms = net_now_ms();
+    replica_status(replica, now_ms, &status);
+    if (status.joining || status.net.state != SESSION_ONLINE)
+        return;
+    if (!editor->greet_ms)
+        editor->greet_ms = now_ms + GREET_WAIT_MS;
+    if (now_ms < editor->greet_ms && !all_are_located(replica_people(replica)))
+        return;
+    struct buf text = {0};
+    buf_add_string(&text, "You are ");
+    unicode_safe_label(bytes_of_string(replica_person(replica)), NAME_CELLS, &text);
+    if (replica_name_is_found(replica))
+        buf_addf(&text, " (from %s)", replica_person_source(replica));
+    buf_add_byte(&text, '.');
+    add_others(replica_people(replica), buffer_text(replica_buffer(replica)), &text);
+    buf_add_string(&text, " F2 people, F1 help, ^Q leave.");
+    editor_say(editor, buf_string(&text));
+    buf_release(&text);
+    editor->greets = false;
+}
+
+/* --- to who named no file --- */
+
+enum { PATH_CELLS = 52 };
+
+static bool add_recent(void *self, const struct doc_entry *entry)
+{
+    struct editor *editor = self;
+    struct recent *recent = &editor->recents[editor->recent_count++];
+    struct buf name = {0};
+    char opened[32] = "";
+    struct tm local;
+    time_t at = (time_t)entry->opened_s;
+    const char *kind = entry->state != DOC_SHARED ? "" : entry->role == DOC_HOST ? "  shared" : "  joined";
+    strftime(opened, sizeof opened, "%e %b %H:%M", localtime_r(&at, &local));
+    unicode_safe_label(bytes_of_string(entry->path ? entry->path : entry->name ? entry->name : "new buffer"), PATH_CELLS,
+                       &name);
+    *recent = (struct recent){entry->doc, entry->path ? xstrdup(entry->path) : NULL};
+    panel_add(&editor->panel, VIEW_LINE_TEXT, "[%zu]  %s  %s%s", editor->recent_count, opened, buf_string(&name), kind);
+    buf_release(&name);
+    return true;
+}
+
+/* Without an index there is nothing to list, and nothing is made on disk for saying so. */
+static void add_recents(struct editor *editor)
+{
+    struct error err = {0};
+    char *path = paths_state_file(&editor->env->paths, "index.db");
+    bool any = access(path, F_OK) == 0 && env_device(editor->env, &err);
+    struct doc_index *index = any ? doc_index_open(path, DOC_INDEX_READ, &editor->env->device, &err) : NULL;
+    free(path);
+    if (index) {
+        if (!doc_index_recent(index, RECENT_MAX, add_recent, editor, &err))
+            panel_add(&editor->panel, VIEW_LINE_WARNING, "%s", err.text);
+    }
+    doc_index_close(index);
+    if (editor->recent_count)
+        panel_add(&editor->panel, VIEW_LINE_DIM, "^O with [1] opens the first of them again. weft docs lists all that is kept.");
+}
+
+const struct recent *editor_recent(const struct editor *editor, const char *word)
+{
+    size_t number = word[0] == '[' && word[1] >= '1' && word[1] <= '9' && strcmp(word + 2, "]") == 0 ? (size_t)(word[1] - '0') : 0;
+    return number >= 1 && number <= editor->recent_count ? &editor->recents[number - 1] : NULL;
+}
+
+void editor_fill_start(struct editor *editor)
+{
+    panel_clear(&editor->panel);
+    panel_add(&editor->panel, VIEW_LINE_TITLE, "^S save  ^Q quit  ^Z undo mine  ^F find  ^O open  ^G or F1 help");
+    add_recents(editor);
+    editor->panel_kind = PANEL_START;
+}

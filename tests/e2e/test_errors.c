@@ -1,0 +1,422 @@
+/* What people get wrong, and what goes wrong around them: one clear sentence each, and nothing is lost. */
+#include "tests/support/support.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "editor/base/xalloc.h"
+#include "sync/share_link.h"
+#include "tests/support/stage.h"
+
+#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
+
+static int setup(void **state)
+{
+    *state = stage_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    stage_free(*state);
+    return 0;
+}
+
+/* --- saying what is expected --- */
+
+/* Nothing on standard output, one line on standard error. */
+static void expect_failure(struct stage_result result, int status, const char *sentence)
+{
+    char *line = xformat("%s\n", sentence);
+    assert_string_equal(result.err, line);
+    assert_string_equal(result.out, "");
+    assert_int_equal(result.status, status);
+    free(line);
+}
+
+static void expect_error(struct stage *stage, const char *const *args, int status, const char *sentence)
+{
+    expect_failure(stage_run(stage, "ada", NULL, args), status, sentence);
+}
+
+/* --- the command line --- */
+
+static void a_mistyped_verb_opens_nothing(void **state)
+{
+    struct stage *stage = *state;
+    expect_error(stage, ARGS("shrae"), 2,
+                 "weft: no file \"shrae\"; did you mean \"weft share\"? (weft -- shrae creates it)");
+    expect_error(stage, ARGS("jion", "--name", "lin"), 2,
+                 "weft: no file \"jion\"; did you mean \"weft join\"? (weft -- jion creates it)");
+    expect_error(stage, ARGS("snkc", "one.md", "two.md"), 2,
+                 "weft: no file \"snkc\"; did you mean \"weft sync\"? (weft -- snkc creates it)");
+    stage_write(stage, "shrae", "a file of that name\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("shrae"));
+    vt_expect_row(vt, 0, "a file of that name");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+}
+
+static void unknown_options_and_topics_are_told_what_there_is(void **state)
+{
+    struct stage *stage = *state;
+    expect_error(stage, ARGS("--nope"), 2, "weft: unknown option --nope; it knows --private, --name");
+    expect_error(stage, ARGS("cat", "--nope", "x"), 2, "weft cat: unknown option --nope; it knows --disk, --insecure");
+    expect_error(stage, ARGS("apply", "x", "--rate"), 2, "weft apply: --rate needs a value: N");
+    expect_error(stage, ARGS("apply", "x", "--rate", "much"), 2,
+                 "weft apply: --rate takes edits a second, more than 0, not much");
+    expect_error(stage, ARGS("help", "nothing"), 2,
+                 "weft help: nothing about \"nothing\"; there are: scripts, relay, keys, trust, and the verbs");
+    expect_error(stage, ARGS("completions", "tcsh"), 2, "weft completions: name your shell: bash, zsh or fish");
+    expect_error(stage, ARGS("share"), 2, "weft share: name one file: weft share FILE");
+    expect_error(stage, ARGS("demo", "notes.md"), 2,
+                 "weft demo: it takes no file; weft demo, weft demo --play, weft demo --fast");
+    assert_false(stage_exists(stage, "ada.state"));
+}
+
+/* --- files --- */
+
+static void a_missing_file_is_said_and_not_made(void **state)
+{
+    struct stage *stage = *state;
+    expect_error(stage, ARGS("cat", "no.md"), 1, "weft cat: there is no file no.md, and nothing of it is kept");
+    expect_error(stage, ARGS("apply", "no.md"), 1, "weft apply: there is no file no.md, and nothing of it is kept");
+    expect_failure(stage_run(stage, "ada", "{\"at\": 0, \"insert\": \"x\"}\n", ARGS("apply", "no.md")), 1,
+                   "weft apply: there is no file no.md, and nothing of it is kept");
+    expect_error(stage, ARGS("verify", "no.md"), 1, "weft verify: there is no file no.md, and nothing of it is kept");
+    expect_error(stage, ARGS("share", "--no-edit", "no.md", "--relay", stage_relay(stage)), 1,
+                 "weft share: there is no file no.md, and nothing of it is kept");
+    expect_error(stage, ARGS("links", "no.md"), 1, "weft links: no.md is not shared; weft share no.md shares it");
+    assert_false(stage_exists(stage, "no.md"));
+    assert_false(stage_exists(stage, "ada.state"));
+}
+
+static void a_file_nobody_edited_has_no_history_to_verify(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    expect_error(stage, ARGS("verify", "notes.md"), 1,
+                 "weft verify: nothing is kept of notes.md: it was never edited with weft, there is no history to check");
+}
+
+static void a_directory_is_no_file(void **state)
+{
+    static const char *const verbs[] = {"cat", "apply", "verify", "links", "unshare", "sync", "share"};
+    struct stage *stage = *state;
+    char *dir = xformat("%s/dir", stage_dir(stage));
+    assert_int_equal(mkdir(dir, 0700), 0);
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        char *sentence = xformat("weft %s: %s is a directory, not a file that can be edited", verbs[i], dir);
+        bool shares = strcmp(verbs[i], "share") == 0;
+        const char *const *args = shares ? ARGS("share", "--no-edit", "dir", "--relay", "ws://127.0.0.1:9")
+                                         : ARGS(verbs[i], "dir");
+        expect_error(stage, args, 2, sentence);
+        free(sentence);
+    }
+    char *sentence = xformat("%s is a directory, not a file that can be edited", dir);
+    struct vt *vt = stage_weft_sized(stage, "ada", 24, 160, ARGS("dir"));
+    vt_expect(vt, sentence);
+    assert_int_equal(vt_close(vt), 2);
+    free(sentence);
+    free(dir);
+}
+
+static void what_cannot_be_read_is_said_with_its_reason(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("cat", "/proc/self/mem"));
+    assert_int_equal(result.status, 1);
+    assert_non_null(strstr(result.err, "weft cat: cannot read /proc/"));
+    assert_non_null(strstr(result.err, ": Input/output error\n"));
+    stage_write(stage, "notes.md", "one\n");
+    expect_error(stage, ARGS("cat", "notes.md/one"), 1, "weft cat: cannot find notes.md/one: Not a directory");
+    expect_error(stage, ARGS("apply", "nowhere/notes.md"), 1,
+                 "weft apply: cannot use the directory nowhere: No such file or directory");
+    char *path = xformat("%s/notes.md", stage_dir(stage));
+    assert_int_equal(chmod(path, 0), 0);
+    if (access(path, R_OK) != 0) { /* root reads everything */
+        char *sentence = xformat("weft cat: cannot open %s: Permission denied", path);
+        expect_error(stage, ARGS("cat", "notes.md"), 1, sentence);
+        free(sentence);
+    }
+    free(path);
+}
+
+/* The one journal of this person; heap string. */
+static char *only_journal(struct stage *stage, const char *person)
+{
+    char *docs = xformat("%s/%s.state/weft/docs", stage_dir(stage), person), *found = NULL;
+    DIR *dir = opendir(docs);
+    for (struct dirent *entry; dir && !found && (entry = readdir(dir));) {
+        size_t len = strlen(entry->d_name), end = strlen(".journal");
+        if (len > end && strcmp(entry->d_name + len - end, ".journal") == 0)
+            found = xformat("%s.state/weft/docs/%s", person, entry->d_name);
+    }
+    assert_non_null(dir);
+    closedir(dir);
+    assert_non_null(found);
+    free(docs);
+    return found;
+}
+
+static void a_broken_journal_is_named_and_left_alone(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    assert_int_equal(stage_run(stage, "ada", "{\"at\": 0, \"insert\": \"zero \"}\n", ARGS("apply", "notes.md")).status, 0);
+    char *journal = only_journal(stage, "ada");
+    stage_write(stage, journal, "this is no journal, it was one, and now it is a text that is long enough for a header");
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
+    assert_int_equal(result.status, 1);
+    assert_non_null(strstr(result.err, "notes.md has a journal that cannot be read (weft forget notes.md removes it, the file "
+                                       "stays): "));
+    stage_expect_file(stage, "notes.md", "zero one\n");
+    char *content = stage_read(stage, journal);
+    assert_non_null(strstr(content, "this is no journal"));
+    assert_int_equal(stage_run(stage, "ada", NULL, ARGS("forget", "notes.md")).status, 0);
+    result = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
+    assert_string_equal(result.out, "zero one\n");
+    free(content);
+    free(journal);
+}
+
+/* --- links and relays --- */
+
+static void a_bad_link_is_told_before_anything_is_opened(void **state)
+{
+    static const struct {
+        const char *link, *says;
+    } links[] = {
+        {"weft://relay.example/abc#w.def", "This link is damaged (a character is missing or changed); ask for it again."},
+        {"weft://x", "This link is damaged (a character is missing or changed); ask for it again."},
+    };
+    static const char *const verbs[] = {"cat", "apply", "verify", "join"};
+    struct stage *stage = *state;
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+        for (size_t v = 0; v < sizeof verbs / sizeof *verbs; v++) {
+            char *sentence = xformat("weft %s: %s", verbs[v], links[i].says);
+            expect_error(stage, ARGS(verbs[v], links[i].link), 1, sentence);
+            free(sentence);
+        }
+    assert_false(stage_exists(stage, "ada.state"));
+}
+
+static void joining_nothing_says_where_links_come_from(void **state)
+{
+    struct stage *stage = *state;
+    expect_failure(stage_run(stage, "ada", "\n", ARGS("join")), 1,
+                   "weft join: no link was given, and nothing was joined here before; ask somebody for a link");
+    expect_failure(stage_run(stage, "ada", "", ARGS("join")), 1,
+                   "weft join: no link was given, and nothing was joined here before; ask somebody for a link");
+    expect_error(stage, ARGS("join", "one", "two"), 2, "weft join: name one link: weft join LINK");
+    assert_false(stage_exists(stage, "ada.state"));
+}
+
+static void nobody_at_the_address_is_said_soon(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    char *port = xstrdup(strrchr(stage_relay(stage), ':') + 1);
+    stage_relay_signal(stage, SIGKILL);
+    static const char *const verbs[] = {"cat", "apply", "verify"};
+    for (size_t i = 0; i < 3; i++) {
+        char *sentence = xformat("weft %s: cannot reach 127.0.0.1:%s: connection refused", verbs[i], port);
+        struct stage_result result = stage_run(stage, "lin", NULL, ARGS(verbs[i], link));
+        expect_failure(result, 1, sentence);
+        free(sentence);
+    }
+    free(port);
+    free(link);
+}
+
+/* A whole link with a right check sum, whose key is that of another document. */
+static char *with_key_of(const char *link, const char *other)
+{
+    struct share_link to, from;
+    struct error err = {0};
+    struct buf mixed = {0};
+    assert_true(share_link_parse(bytes_of_string(link), &to, &err));
+    assert_true(share_link_parse(bytes_of_string(other), &from, &err));
+    memcpy(to.seed, from.seed, sizeof to.seed);
+    share_link_format(&to, &mixed);
+    char *text = xstrdup(buf_string(&mixed));
+    buf_release(&mixed);
+    return text;
+}
+
+static void a_wrong_key_opens_nothing(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "one.md", "one\n");
+    stage_write(stage, "two.md", "two\n");
+    char *one = stage_share(stage, "ada", "one.md", "view"), *two = stage_share(stage, "ada", "two.md", "view");
+    char *wrong = with_key_of(one, two);
+    struct stage_result result = stage_run(stage, "lin", NULL, ARGS("cat", wrong));
+    expect_failure(result, 1, "weft cat: the relay says: this link does not open that document");
+    free(wrong);
+    free(one);
+    free(two);
+}
+
+/* Answers every connection with a web page, as a wrong address often does. */
+static pid_t serve_web_pages(int *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    *port = ntohs(address.sin_port);
+    pid_t server = fork();
+    for (char request[4096]; server == 0;) {
+        static const char page[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+        int connection = accept(fd, NULL, NULL);
+        (void)!read(connection, request, sizeof request);
+        (void)!write(connection, page, sizeof page - 1);
+        close(connection);
+    }
+    close(fd);
+    return server;
+}
+
+static void what_is_no_relay_is_not_taken_for_one(void **state)
+{
+    struct stage *stage = *state;
+    int port;
+    pid_t server = serve_web_pages(&port);
+    stage_write(stage, "notes.md", "one\n");
+    char *relay = xformat("ws://127.0.0.1:%d", port), *address = xformat("127.0.0.1:%d", port);
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "notes.md", "--relay", relay));
+    kill(server, SIGKILL);
+    assert_int_equal(result.status, 1);
+    assert_string_equal(result.out, "");
+    assert_non_null(strstr(result.err, address));
+    free(address);
+    free(relay);
+}
+
+/* --- the configuration --- */
+
+static void a_mistake_in_the_configuration_is_named_and_the_defaults_hold(void **state)
+{
+    static const struct {
+        const char *config, *says;
+    } mistakes[] = {
+        {"{\"nmae\": \"Ada\"}", "there is no setting \"nmae\"; there are name, relay, relay_token_file, tab_width, "
+                                "indent_spaces, line_numbers, keys"},
+        {"{\"tab_width\": 99}", "\"tab_width\" must be a whole number from 1 to 16"},
+        {"{\"keys\": \"emacs\"}", "\"keys\" must be \"weft\" or \"vim\""},
+        {"{\"line_numbers\": 1}", "\"line_numbers\" must be true or false"},
+        {"[]", "it must be one JSON object: { \"name\": \"Ada\" }"},
+        {"{\n\"name\": \"Ada\n}", "line 2 is not right JSON"},
+    };
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    assert_int_equal(stage_run(stage, "ada", NULL, ARGS("config", "name", "Ada")).status, 0); /* makes the directory */
+    for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+        stage_write(stage, "ada.config/weft/config.json", mistakes[i].config);
+        struct stage_result result = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
+        char *sentence = xformat("weft: the configuration %s/ada.config/weft/config.json is not used: %s\n", stage_dir(stage),
+                                 mistakes[i].says);
+        assert_string_equal(result.err, sentence);
+        assert_string_equal(result.out, "one\n");
+        assert_int_equal(result.status, 0);
+        free(sentence);
+    }
+    struct vt *vt = stage_weft_sized(stage, "ada", 24, 200, ARGS("notes.md"));
+    enum { MESSAGE_ROW = 22 }; /* on the screen too: stderr is behind it */
+    vt_expect_row_has(vt, MESSAGE_ROW, "is not used: line 2 is not right JSON");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+}
+
+/* --- terminals --- */
+
+static struct vt *weft_with_term(struct stage *stage, const char *term, int rows, int cols)
+{
+    char *state = xformat("XDG_STATE_HOME=%s/ada.state", stage_dir(stage));
+    char *home = xformat("HOME=%s/ada.home", stage_dir(stage));
+    struct vt_program program = {.argv = {WEFT_PROGRAM, "notes.md"}, .dir = stage_dir(stage), .rows = rows, .cols = cols,
+                                 .env = {state, home, term}};
+    struct vt *vt = vt_spawn(&program);
+    free(state);
+    free(home);
+    return vt;
+}
+
+static void an_unset_or_unknown_terminal_is_worked_with_and_said(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    struct vt *vt = weft_with_term(stage, "TERM=", 24, 120);
+    vt_expect(vt, "TERM is not set: this is taken for xterm-256color. If the screen looks broken: ^Q, and set TERM.");
+    vt_expect_row(vt, 0, "one");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    vt = weft_with_term(stage, "TERM=nothing-like-it", 24, 120);
+    vt_expect(vt, "The terminal \"nothing-like-it\" is unknown here: taken for xterm-256color.");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    vt = weft_with_term(stage, "TERM=dumb", 24, 120);
+    vt_expect(vt, "weft: the terminal \"dumb\" cannot place its cursor: set TERM to what it really is, for example "
+                  "TERM=xterm-256color");
+    assert_int_equal(vt_close(vt), 2);
+}
+
+static void without_a_terminal_the_editor_says_so(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    expect_error(stage, ARGS("notes.md"), 1, "weft: cannot open the terminal: No such device or address");
+}
+
+static void a_window_too_small_for_anything_loses_nothing(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    struct vt *vt = weft_with_term(stage, "TERM=xterm-256color", 1, 1);
+    vt_type(vt, "x");
+    vt_resize(vt, 2, 4);
+    vt_type(vt, "y");
+    vt_resize(vt, 24, 80);
+    vt_expect_row(vt, 0, "xyone");
+    vt_ctrl(vt, 's');
+    stage_expect_file(stage, "notes.md", "xyone\n");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_mistyped_verb_opens_nothing),
+        TEST(unknown_options_and_topics_are_told_what_there_is),
+        TEST(a_missing_file_is_said_and_not_made),
+        TEST(a_file_nobody_edited_has_no_history_to_verify),
+        TEST(a_directory_is_no_file),
+        TEST(what_cannot_be_read_is_said_with_its_reason),
+        TEST(a_broken_journal_is_named_and_left_alone),
+        TEST(a_bad_link_is_told_before_anything_is_opened),
+        TEST(joining_nothing_says_where_links_come_from),
+        TEST(nobody_at_the_address_is_said_soon),
+        TEST(a_wrong_key_opens_nothing),
+        TEST(what_is_no_relay_is_not_taken_for_one),
+        TEST(a_mistake_in_the_configuration_is_named_and_the_defaults_hold),
+        TEST(an_unset_or_unknown_terminal_is_worked_with_and_said),
+        TEST(without_a_terminal_the_editor_says_so),
+        TEST(a_window_too_small_for_anything_loses_nothing),
+    };
+    return RUN_TESTS("errors", tests);
+}
