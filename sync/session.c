@@ -23,6 +23,7 @@ void session_end_talk(struct session *session, uint64_t now_ms)
     session->peer_count = 0;
     session->ping_nonce = 0;
     session->waiting_since_ms = 0;
+    session->matters_since_ms = 0;
     session->gap_check_ms = UINT64_MAX;
     session->awaited = (struct event_id){0}; /* who speaks of it will do so again */
     session->offline_since_ms = now_ms;
@@ -442,7 +443,7 @@ void session_status(const struct session *session, uint64_t now_ms, struct sessi
     out->idle = out->state == SESSION_ONLINE && !session_wants_proof_soon(session, now_ms);
     if (out->state != SESSION_OFFLINE)
         return;
-    out->offline_since_ms = session->talk == TALK_NONE ? session->offline_since_ms : session->waiting_since_ms;
+    out->offline_since_ms = session->talk == TALK_NONE ? session->offline_since_ms : session->heard_ms;
     if (session->talk != TALK_NONE)
         error_set(&out->why, ERR_OFFLINE, 0, "the relay is silent");
 }

@@ -39,6 +39,8 @@ enum {
     SESSION_FLUSH_ALONE_MS = 250,          /* the same while nobody else is in the document */
     SESSION_SLOW_RTT_MS = 150,
     SESSION_PING_MS = 2000,                /* while others are here or a key was pressed within SESSION_ACTIVE_MS */
+    SESSION_PING_AHEAD_MS = 1500,          /* how much sooner a ping leaves at most, where the way is long */
+    SESSION_RTT_MS = 10000,                /* while it matters the round trip is measured at least this often */
     SESSION_PING_IDLE_MS = 25000,
     SESSION_ACTIVE_MS = 60000,
     SESSION_SILENT_MS = 3000,              /* without a byte while it matters: offline */

@@ -68,6 +68,7 @@ struct session {
     uint64_t heard_ms, active_ms, ping_ms, offline_since_ms;
     uint64_t ping_nonce;      /* of the ping without an answer; 0: none */
     uint64_t ping_count;
+    uint64_t matters_since_ms; /* since when proof is wanted soon; 0: it is not */
     uint64_t waiting_since_ms; /* since when an answer is due and nothing came; 0: none is */
     unsigned rtt_ms;
     uint64_t ran_ms; /* when session_run() last looked at everything */

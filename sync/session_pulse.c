@@ -27,8 +27,12 @@ static uint64_t ping_due_ms(const struct session *session, uint64_t now_ms)
     if (session->talk != TALK_LIVE || session->ping_nonce)
         return UINT64_MAX;
     uint64_t quiet_since = session->heard_ms > session->ping_ms ? session->heard_ms : session->ping_ms;
-    uint64_t soon = quiet_since + (session_wants_proof_soon(session, now_ms) ? SESSION_PING_MS : SESSION_PING_IDLE_MS);
-    uint64_t rtt_stale = session->ping_ms + SESSION_PING_IDLE_MS; /* it is measured now and then in any case */
+    /* On a long way the question leaves earlier, so that the answer is here in time. */
+    uint64_t ahead_ms = session->rtt_ms < SESSION_PING_AHEAD_MS ? session->rtt_ms : SESSION_PING_AHEAD_MS;
+    bool matters = session_wants_proof_soon(session, now_ms);
+    uint64_t soon = quiet_since + (matters ? SESSION_PING_MS - ahead_ms : SESSION_PING_IDLE_MS);
+    /* What others say proves that the relay is there, but not how far away: that is measured now and then in any case. */
+    uint64_t rtt_stale = session->ping_ms + (matters ? SESSION_RTT_MS : SESSION_PING_IDLE_MS);
     return soon < rtt_stale ? soon : rtt_stale;
 }
 
@@ -69,9 +73,34 @@ static void watch_silence(struct session *session, uint64_t now_ms)
     }
 }
 
+/*
+ * When the silence becomes too long: SESSION_SILENT_MS after the newest byte while it matters (from when it began to), and
+ * after a question without an answer in any case.
+ */
+static uint64_t silent_at_ms(const struct session *session)
+{
+    uint64_t at_ms = UINT64_MAX;
+    if (session->waiting_since_ms)
+        at_ms = session->waiting_since_ms + SESSION_SILENT_MS;
+    if (session->talk == TALK_LIVE && session->matters_since_ms) {
+        uint64_t since = session->heard_ms > session->matters_since_ms ? session->heard_ms : session->matters_since_ms;
+        at_ms = at_ms < since + SESSION_SILENT_MS ? at_ms : since + SESSION_SILENT_MS;
+    }
+    return at_ms;
+}
+
 bool session_is_silent(const struct session *session, uint64_t now_ms)
 {
-    return session->waiting_since_ms && now_ms - session->waiting_since_ms >= SESSION_SILENT_MS;
+    return now_ms >= silent_at_ms(session);
+}
+
+static void note_what_matters(struct session *session, uint64_t now_ms)
+{
+    bool matters = session->talk == TALK_LIVE && session_wants_proof_soon(session, now_ms);
+    if (!matters)
+        session->matters_since_ms = 0;
+    else if (session->matters_since_ms == 0)
+        session->matters_since_ms = now_ms;
 }
 
 static uint64_t presence_due_ms(const struct session *session)
@@ -249,6 +278,7 @@ static void watch_forks(struct session *session, uint64_t now_ms)
 void session_run(struct session *session, uint64_t now_ms)
 {
     session->ran_ms = now_ms;
+    note_what_matters(session, now_ms);
     if (session->talk == TALK_LIVE)
         watch_forks(session, now_ms);
     if (session->talk == TALK_LIVE) {
@@ -269,10 +299,10 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static uint64_t silence_next_ms(const struct session *session)
 {
-    uint64_t since_ms = session->waiting_since_ms;
-    if (since_ms == 0)
-        return UINT64_MAX;
-    return session->ran_ms < since_ms + SESSION_SILENT_MS ? since_ms + SESSION_SILENT_MS : since_ms + SESSION_DEAD_MS;
+    uint64_t since_ms = session->waiting_since_ms, silent_ms = silent_at_ms(session);
+    if (session->ran_ms < silent_ms)
+        return silent_ms;
+    return since_ms ? since_ms + SESSION_DEAD_MS : UINT64_MAX;
 }
 
 uint64_t session_next_ms(const struct session *session)

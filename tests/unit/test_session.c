@@ -1225,12 +1225,75 @@ static void silence_is_offline_after_3_seconds_while_it_matters(void **state)
     pass_time(room, SESSION_PING_MS);
     expect_kind(room, MESSAGE_PING);
     assert_int_equal(status_of(room).state, SESSION_ONLINE);
-    pass_time(room, SESSION_SILENT_MS);
+    pass_time(room, SESSION_SILENT_MS - SESSION_PING_MS - 1);
+    assert_int_equal(status_of(room).state, SESSION_ONLINE);
+    assert_int_equal(session_next_ms(room->session), room->now_ms + 1); /* it is looked at in time */
+    pass_time(room, 1);
     assert_int_equal(status_of(room).state, SESSION_OFFLINE);
     assert_int_equal(room->dropped, 0);
     relay_says(room, &(struct message){.kind = MESSAGE_PONG, .ping = {1}});
     assert_int_equal(status_of(room).state, SESSION_ONLINE);
-    assert_int_equal(status_of(room).rtt_ms, SESSION_SILENT_MS);
+    assert_int_equal(status_of(room).rtt_ms, SESSION_SILENT_MS - SESSION_PING_MS);
+}
+
+/* A key that changes nothing. */
+static void press(struct room *room)
+{
+    struct session_view view = {.has_cursor = true};
+    session_present(room->session, &view, room->now_ms);
+}
+
+static void say_pong(struct room *room)
+{
+    uint64_t nonce = expect_kind(room, MESSAGE_PING)->ping.nonce;
+    relay_says(room, &(struct message){.kind = MESSAGE_PONG, .ping = {nonce}});
+}
+
+static void alone_and_untouched_it_is_idle_and_asked_every_25_seconds(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    say_caught_up(room);
+    press(room); /* for a minute it matters */
+    for (unsigned ms = 0; ms < SESSION_ACTIVE_MS - SESSION_PING_MS; ms += SESSION_PING_MS) {
+        assert_false(status_of(room).idle);
+        pass_time(room, SESSION_PING_MS);
+        say_pong(room);
+    }
+    pass_time(room, SESSION_PING_MS);
+    assert_true(status_of(room).idle);
+    forget_out(room);
+    pass_time(room, SESSION_PING_IDLE_MS - SESSION_PING_MS - 1);
+    assert_true(hears_none_of(room, MESSAGE_PING));
+    assert_int_equal(status_of(room).state, SESSION_ONLINE); /* silent for long, and it does not matter */
+    pass_time(room, SESSION_PING_MS + 1);
+    say_pong(room);
+    assert_true(status_of(room).idle);
+    pass_time(room, SESSION_PING_IDLE_MS - 2);
+    forget_out(room);
+    press(room); /* now it does: from here on, not from the last byte */
+    assert_int_equal(status_of(room).state, SESSION_ONLINE);
+    expect_kind(room, MESSAGE_PING);
+    pass_time(room, SESSION_SILENT_MS - 1);
+    assert_int_equal(status_of(room).state, SESSION_ONLINE);
+    pass_time(room, 1);
+    assert_int_equal(status_of(room).state, SESSION_OFFLINE);
+}
+
+static void a_long_way_is_not_taken_for_silence(void **state)
+{
+    enum { WAY_MS = 1200 };
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 2});
+    for (int i = 0; i < 20; i++) {
+        while (hears_none_of(room, MESSAGE_PING)) {
+            pass_time(room, 100);
+            assert_true(i == 0 || status_of(room).state == SESSION_ONLINE);
+        }
+        pass_time(room, WAY_MS);
+        assert_true(i == 0 || status_of(room).state == SESSION_ONLINE);
+        relay_says(room, &(struct message){.kind = MESSAGE_PONG, .ping = {(uint64_t)i + 1}});
+    }
 }
 
 static void a_dead_connection_is_dropped(void **state)
@@ -1428,6 +1491,8 @@ int main(void)
         ROOM_TEST(what_is_missing_is_asked_for_again_and_then_told),
         ROOM_TEST(an_idle_session_wants_no_tick_for_25_seconds),
         ROOM_TEST(silence_is_offline_after_3_seconds_while_it_matters),
+        ROOM_TEST(alone_and_untouched_it_is_idle_and_asked_every_25_seconds),
+        ROOM_TEST(a_long_way_is_not_taken_for_silence),
         ROOM_TEST(a_dead_connection_is_dropped),
         ROOM_TEST(ticks_never_stand_still),
         ROOM_TEST(presence_waits_for_others_and_keeps_its_pace),
