@@ -68,6 +68,8 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->scripted = options->scripted;
     replica->audits = options->audits;
     replica->short_lived = options->short_lived;
+    replica->base_bytes_max = options->base_bytes_max ? options->base_bytes_max : BASE_BYTES_MAX;
+    atomic_init(&replica->base_kept, false);
     replica->reads_only = options->reads_only;
     replica->insecure = options->insecure;
     replica->work_alone = options->alone;
@@ -148,6 +150,10 @@ void replica_begin_document(struct replica *replica, struct rope *base)
 {
     end_document(replica);
     replica->place_read = replica->checkpoint_place = 0;
+    if (!replica->journal_found) {
+        atomic_store(&replica->base_kept, false); /* it begins here */
+        replica->base_referred = replica->base_lost = false;
+    }
     replica->base = base;
     replica->document = document_new(base);
     replica->chain = chain_new(&replica->entry.doc);
@@ -213,6 +219,19 @@ static void begin_fresh(struct replica *replica, struct rope *text)
     replica_begin_document(replica, text);
 }
 
+/* Another program rewrote a large file while edits were kept against its old text: they go beside it, and it begins anew. */
+static bool open_without_base(struct replica *replica, struct rope *text, struct file_stamp stamp, struct error *err)
+{
+    if (!replica_recover_typed(replica, err)) {
+        rope_free(text);
+        return error_wrap(err, "%s was changed by another program, and what was typed before cannot be put beside it",
+                          replica->label);
+    }
+    replica_begin_anew(replica, text, stamp);
+    replica_begin_writing(replica); /* the path shows the new document from now on: it is recovered once */
+    return true;
+}
+
 static bool open_file(struct replica *replica, const char *path, struct error *err)
 {
     struct rope *text;
@@ -233,7 +252,10 @@ static bool open_file(struct replica *replica, const char *path, struct error *e
         return true;
     }
     struct error restoring = {0};
+    replica->disk = text;
+    replica->disk_stamp = stamp;
     bool restored = replica_restore(replica, &restoring);
+    replica->disk = NULL;
     if (!restored && restoring.code == ERR_MISSING && !replica_is_shared(replica)) {
         /* Killed between making the index's entry and the journal: there is nothing to restore yet. */
         replica_begin_document(replica, rope_snapshot(text));
@@ -248,9 +270,13 @@ static bool open_file(struct replica *replica, const char *path, struct error *e
     }
     if (replica->reads_only) {
         rope_free(text); /* the journal's text is asked for; whether the file has another one is not decided here */
-        return true;
+        return !replica->base_lost ||
+               error_set(err, ERR_MISSING, 0, "%s was changed by another program since weft kept edits of it: open it in weft",
+                         replica->label);
     }
     neighbours_open(replica); /* reconciling may begin to write */
+    if (replica->base_lost)
+        return open_without_base(replica, text, stamp, err);
     replica_file_reconcile(replica, text, stamp);
     return true;
 }
@@ -635,7 +661,9 @@ static void status_of_journal(struct replica *replica, struct replica_status *ou
         return;
     struct journal_writer_state state;
     journal_writer_state(replica->writer, &state);
-    out->kept = state.kept >= replica->last_ticket;
+    bool copying = !replica->is_private && !replica->joining && !atomic_load(&replica->base_kept) &&
+                   rope_len(replica->base) <= replica->base_bytes_max;
+    out->kept = state.kept >= replica->last_ticket && !copying;
     out->edits_in_memory = state.failing ? state.edits_in_memory : 0;
     out->trouble = state.why;
     out->disk_full = state.failing && state.why.code == ERR_FULL;

@@ -46,6 +46,7 @@ struct replica_options {
     bool scripted;          /* nobody sits there: the cursor kept for the file stays where a person left it */
     bool audits;            /* with reads_only: every row is read again and every signature checked, for replica_audit() */
     bool short_lived;       /* kept only until it is closed in order */
+    uint64_t base_bytes_max; /* a larger file is referred to by its journal, not copied; 0: BASE_BYTES_MAX */
 };
 
 /* `path` NULL: an unnamed buffer with `text` (may be empty). Nothing is made on disk before the first edit. */

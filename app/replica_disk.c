@@ -37,6 +37,7 @@ static void take_file_text(struct replica *replica, struct rope *disk, struct fi
     file->differs = file->text_guessed = false;
     file->trouble_said = false;
     file->look_ms = 0;
+    replica_refer_to_file(replica);
 }
 
 /* Nothing is taken: the next look sees the same change. */

@@ -6,6 +6,8 @@
 
 #include "editor/base/xalloc.h"
 
+enum { HASH_AT_ONCE_BYTES_MAX = 4 << 20 };
+
 void replica_hash_text(const struct rope *text, struct digest *out)
 {
     struct blake2b hash;
@@ -50,15 +52,59 @@ void replica_file_watch(struct replica *replica)
 
 /* --- remembering what is in the file --- */
 
+/* The hash of a large file takes longer than a key may. */
+struct hash_job {
+    struct replica *replica;
+    struct rope *text;
+    struct file_stamp stamp;
+    struct doc_id doc;
+    struct digest hash;
+};
+
+static void hash_run(void *self)
+{
+    struct hash_job *job = self;
+    replica_hash_text(job->text, &job->hash);
+}
+
+static void hash_done(void *self)
+{
+    struct hash_job *job = self;
+    struct replica *replica = job->replica;
+    struct file_side *file = &replica->file;
+    bool same = !file->hash_known && file_stamp_equal(file->stamp, job->stamp) &&
+                memcmp(&job->doc, &replica->entry.doc, sizeof job->doc) == 0;
+    if (same) {
+        file->hash = job->hash;
+        file->hash_known = true;
+        replica_put_saved(replica);
+    }
+    rope_free(job->text);
+    free(job);
+}
+
+static void hash_file(struct replica *replica)
+{
+    struct file_side *file = &replica->file;
+    if (rope_len(file->text) <= HASH_AT_ONCE_BYTES_MAX) {
+        replica_hash_text(file->text, &file->hash);
+        file->hash_known = true;
+        return;
+    }
+    struct hash_job *job = xcalloc(1, sizeof *job);
+    *job = (struct hash_job){replica, rope_snapshot(file->text), file->stamp, replica->entry.doc, {{0}}};
+    worker_give(replica->worker, (struct worker_job){hash_run, hash_done, job});
+}
+
 void replica_put_saved(struct replica *replica)
 {
     struct file_side *file = &replica->file;
     if (!replica->writer || !file->path || !file->text)
         return;
-    if (!file->hash_known) {
-        replica_hash_text(file->text, &file->hash);
-        file->hash_known = true;
-    }
+    if (!file->hash_known)
+        hash_file(replica);
+    if (!file->hash_known)
+        return; /* it is put once that is known */
     struct buf version = {0};
     replica_encode_version(replica, &file->version, &version);
     struct journal_saved saved = {
@@ -67,6 +113,7 @@ void replica_put_saved(struct replica *replica)
         .time_s = (uint64_t)time(NULL), .hash = file->hash, .version = buf_view(&version)};
     journal_writer_saved(replica->writer, &saved, (struct journal_done){0});
     buf_release(&version);
+    replica_refer_to_file(replica);
 }
 
 /* --- saving --- */
@@ -84,6 +131,7 @@ struct save_job {
     unsigned tries;
     struct error err;
     char *backup_dir;
+    uint64_t reference; /* replica_refer_to_save() */
 };
 
 static void save_run(void *self)
@@ -92,6 +140,7 @@ static void save_run(void *self)
     struct file_save save = {.path = job->path, .text = job->text,
                              .expected = job->has_expected ? &job->expected : NULL, .backup_dir = job->backup_dir};
     replica_hash_text(job->text, &job->hash);
+    replica_await_reference(job->replica, job->reference);
     job->saved = file_save(&save, &job->stamp, &job->err);
 }
 
@@ -217,6 +266,7 @@ static struct save_job *save_job_new(struct replica *replica, const char *path, 
     bool own_file = replica->file.path && strcmp(replica->file.path, job->path) == 0;
     job->has_expected = own_file;
     job->expected = replica->file.stamp;
+    job->reference = replica_refer_to_save(replica, job->path, &job->version, job->text);
     job->backup_dir = replica->is_private ? NULL : xstrdup(replica->env->paths.state);
     return job;
 }
@@ -327,6 +377,19 @@ bool replica_file_reopen(struct replica *replica, struct error *err)
     return true;
 }
 
+/* Without a saved state in the journal (killed right after the first edit) the file held the text of the beginning. */
+static bool is_as_saved(struct replica *replica, const struct rope *disk, struct file_stamp stamp)
+{
+    struct file_side *file = &replica->file;
+    if (!file->hash_known)
+        return stamp.exists && file->version.count == 0 && rope_equal(disk, replica->base);
+    if (stamp.exists && file_stamp_equal(stamp, file->stamp))
+        return true;
+    struct digest hash;
+    replica_hash_text(disk, &hash);
+    return digest_equal(&hash, &file->hash);
+}
+
 void replica_file_reconcile(struct replica *replica, struct rope *disk, struct file_stamp stamp)
 {
     struct file_side *file = &replica->file;
@@ -335,9 +398,7 @@ void replica_file_reconcile(struct replica *replica, struct rope *disk, struct f
         file_is_missing(replica);
         return;
     }
-    struct digest hash;
-    replica_hash_text(disk, &hash);
-    if (file->hash_known && digest_equal(&hash, &file->hash)) {
+    if (is_as_saved(replica, disk, stamp)) {
         rope_free(file->text);
         file->text = disk;
         file->stamp = stamp;

@@ -398,26 +398,6 @@ static bool read_rows(struct replica *replica, struct journal *journal, bool *ne
     return good;
 }
 
-static bool load_base(struct replica *replica, struct rope **base, struct error *err)
-{
-    struct buf text = {0};
-    struct journal_base state;
-    if (!journal_base_state(replica->journal_found, &state, err))
-        return false;
-    if (!state.known && replica->entry.role == DOC_GUEST) {
-        replica->joining = true; /* the base had not come when this ended last */
-        *base = rope_new();
-        return true;
-    }
-    if (!journal_base_load(replica->journal_found, &text, err)) {
-        buf_release(&text);
-        return false;
-    }
-    *base = rope_from_bytes(buf_view(&text));
-    buf_release(&text);
-    return true;
-}
-
 /* The state of the file when weft last read or wrote it. Without one: the base. */
 static bool load_saved(struct replica *replica, struct error *err)
 {
@@ -500,7 +480,7 @@ bool replica_restore(struct replica *replica, struct error *err)
     replica->journal_found = open_journal(replica, replica->reads_only ? JOURNAL_READ : JOURNAL_WRITE, err);
     bool found = false, news;
     struct rope *base = NULL;
-    if (!replica->journal_found || !load_base(replica, &base, err) ||
+    if (!replica->journal_found || !replica_load_base(replica, &base, err) ||
         !journal_note_get(replica->journal_found, "genesis", &replica->genesis, &found, err))
         return false;
     replica_begin_document(replica, base);

@@ -4,6 +4,7 @@
  *   replica.c             its life, edits, undo, status, the loop
  *   replica_journal.c     from and to the journal: restoring, rows of other processes
  *   replica_writing.c     beginning to write and ceasing to: the journal's thread, and what it finds out
+ *   replica_base.c        the text a document began with: copied, or referred to where it is too large
  *   replica_checkpoint.c  a whole document in one piece, so that opening costs no replay of everything
  *   replica_file.c        the file: reading, saving, opening again
  *   replica_disk.c        changes of the file by other programs, and the questions about them
@@ -15,6 +16,7 @@
 #define WEFT_APP_REPLICA_PARTS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "app/file_watch.h"
 #include "app/replica.h"
@@ -84,6 +86,12 @@ struct replica {
     struct document *document;
     struct chain *chain;
     struct rope *base; /* the text at no events */
+    uint64_t base_bytes_max; /* a larger one is not copied into the journal */
+    atomic_bool base_kept;   /* it is all in the journal */
+    bool base_referred;      /* it came from the file that the journal refers to */
+    bool base_lost;          /* zeros stand for it */
+    const struct rope *disk; /* while a document is restored: the file's bytes, when they have been read */
+    struct file_stamp disk_stamp;
     struct buffer buffer;
     struct buffer_watch watch;
     struct gesture gesture;
@@ -255,8 +263,21 @@ void replica_adopt(struct replica *replica, const struct doc_id *other);
 bool replica_cease_writing(struct replica *replica, unsigned timeout_ms, struct error *err);
 /* The same with patience, and says what was lost. */
 void replica_stop_writing(struct replica *replica);
+
+/* replica_base.c */
+/* The text the document began with. replica->base_lost: it is gone, and zeros stand for it. */
+MUST_USE bool replica_load_base(struct replica *replica, struct rope **base, struct error *err);
 /* Puts the base text, when it has come, and the genesis into the journal. */
 void replica_give_founding(struct replica *replica);
+/* While the base is not in the journal: refers to the file as it is now, whose text replica->file.version is. */
+void replica_refer_to_file(struct replica *replica);
+/* The same for what is about to be written. The ticket is for replica_await_reference(), which may be called on the worker's
+   thread; 0: there is nothing to wait for. */
+uint64_t replica_refer_to_save(struct replica *replica, const char *path, const struct version *version,
+                               const struct rope *text);
+void replica_await_reference(struct replica *replica, uint64_t ticket);
+/* With base_lost: what was typed goes into a file beside the file, and that is said. */
+MUST_USE bool replica_recover_typed(struct replica *replica, struct error *err);
 
 /* replica_checkpoint.c */
 /* Loads the newest checkpoint into document, chain, buffer and members; *found == false: there is none that opens. */

@@ -201,59 +201,6 @@ static void opening_free(struct opening *opening)
     free(opening);
 }
 
-/* --- founding a journal: the base text, and who writes --- */
-
-/* The first job in a new journal. Runs on the writer's thread. */
-struct founding {
-    struct rope *base;
-    struct agent_id agent;
-    uint64_t now_s;
-    struct buf genesis;
-};
-
-static bool found_journal(void *self, struct journal *journal, struct error *err)
-{
-    struct founding *founding = self;
-    struct journal_base state;
-    if (!journal_agent_add(journal, &founding->agent, founding->now_s, err) ||
-        !journal_base_state(journal, &state, err))
-        return false;
-    if (founding->genesis.len && !journal_note_put(journal, "genesis", buf_view(&founding->genesis), err))
-        return false;
-    if (!founding->base || state.complete)
-        return true;
-    uint64_t len = rope_len(founding->base);
-    struct buf chunk = {0};
-    bool good = journal_base_begin(journal, len, err);
-    for (uint64_t n = 0; good && n * JOURNAL_CHUNK_BYTES < len; n++) {
-        uint64_t at = n * JOURNAL_CHUNK_BYTES, left = len - at;
-        buf_clear(&chunk);
-        rope_append_to(founding->base, at, left < JOURNAL_CHUNK_BYTES ? left : JOURNAL_CHUNK_BYTES, &chunk);
-        good = journal_base_put(journal, n, buf_view(&chunk), err);
-    }
-    buf_release(&chunk);
-    return good;
-}
-
-static void founding_done(void *self, const struct journal_result *result)
-{
-    struct founding *founding = self;
-    (void)result;
-    rope_free(founding->base);
-    buf_release(&founding->genesis);
-    free(founding);
-}
-
-void replica_give_founding(struct replica *replica)
-{
-    struct founding *founding = xcalloc(1, sizeof *founding);
-    founding->base = replica->joining ? NULL : rope_snapshot(replica->base);
-    founding->agent = replica->agent;
-    founding->now_s = (uint64_t)time(NULL);
-    buf_add_bytes(&founding->genesis, buf_view(&replica->genesis));
-    journal_writer_run(replica->writer, found_journal, founding, (struct journal_done){founding_done, founding});
-}
-
 /* --- beginning --- */
 
 static void add_mine(struct replica *replica, const struct agent_id *agent)
@@ -518,6 +465,7 @@ bool replica_cease_writing(struct replica *replica, unsigned timeout_ms, struct 
 void replica_stop_writing(struct replica *replica)
 {
     struct error err = {0};
+    worker_drain(replica->worker); /* a save speaks with the writer */
     if (!replica_cease_writing(replica, STOP_MS, &err))
         replica_say(replica, "Not everything could be kept: %s", err.text);
 }

@@ -23,7 +23,7 @@
  *   Writing    every call is a transaction of its own unless journal_begin() came before.
  *   Errors     ERR_FULL, ERR_BUSY: nothing changed, try again. ERR_NEWER: a later weft's journal, untouched. ERR_AUTH:
  *              sealed with another key, or changed on disk. ERR_FORMAT: damaged.
- *   Bounds     JOURNAL_*_MAX, BATCH_BYTES_MAX, RECORD_BYTES_MAX, BASE_BYTES_MAX.
+ *   Bounds     JOURNAL_*_MAX, BATCH_BYTES_MAX, RECORD_BYTES_MAX.
  *   Threads    one thread at a time; journal_writer.h is the thread that usually has it.
  */
 #ifndef WEFT_SYNC_JOURNAL_H
@@ -41,6 +41,7 @@ enum {
     JOURNAL_VERSION_BYTES_MAX = 4096,
     JOURNAL_NOTE_BYTES_MAX = 1 << 20,
     JOURNAL_BUSY_MS = 2000,
+    JOURNAL_BASE_BYTES_MAX = 1 << 30, /* more than is shared: a text that no file holds has no other place */
 };
 
 enum journal_mode {
@@ -164,7 +165,7 @@ MUST_USE bool journal_rows_of(struct journal *journal, const struct agent_id *ag
 /* --- base and notes --- */
 
 /*
- * The text the document began with, at most BASE_BYTES_MAX. journal_base_begin() says how long it is; chunk n holds
+ * The text the document began with, at most JOURNAL_BASE_BYTES_MAX. journal_base_begin() says how long it is; chunk n holds
  * bytes [n, n + 1) * JOURNAL_CHUNK_BYTES; the same chunk again changes nothing. It is complete when every chunk is
  * there.
  */

@@ -20,7 +20,7 @@ static size_t chunk_len(uint64_t len, uint64_t chunk)
 
 bool journal_base_begin(struct journal *journal, uint64_t len, struct error *err)
 {
-    if (len > BASE_BYTES_MAX)
+    if (len > JOURNAL_BASE_BYTES_MAX)
         return error_set(err, ERR_LIMIT, 0, "a text of %llu bytes is too large to copy into the journal",
                          (unsigned long long)len);
     struct db_stmt *stmt =
@@ -42,7 +42,7 @@ bool journal_base_state(struct journal *journal, struct journal_base *base, stru
     base->chunks = db_column_u64(stmt, 1);
     base->complete = base->known && base->chunks == chunk_count(base->len);
     db_end(stmt);
-    return base->len <= BASE_BYTES_MAX || error_set(err, ERR_FORMAT, 0, "the journal's base has no possible length");
+    return base->len <= JOURNAL_BASE_BYTES_MAX || error_set(err, ERR_FORMAT, 0, "the journal's base has no possible length");
 }
 
 static void name_chunk(struct journal *journal, uint64_t len, uint64_t chunk)

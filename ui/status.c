@@ -77,7 +77,7 @@ static void add_alone(const struct view_status *status, enum state_form form, st
     else if (status->in_file)
         buf_add_string(out, "in file");
     else if (!status->kept)
-        buf_add_string(out, "keeping");
+        buf_add_string(out, "keeping...");
     else
         buf_add_string(out, form == STATE_LONG ? "kept, ^S writes the file" : "kept");
 }

@@ -406,7 +406,7 @@ static void a_base_that_does_not_fit_is_refused(void **state)
     struct journal *journal = open_ok(NULL, JOURNAL_CREATE);
     struct error err = {0};
     assert_false(journal_base_put(journal, 0, bytes_of_string("abc"), &err));
-    assert_false(journal_base_begin(journal, (uint64_t)BASE_BYTES_MAX + 1, &err));
+    assert_false(journal_base_begin(journal, (uint64_t)JOURNAL_BASE_BYTES_MAX + 1, &err));
     assert_int_equal(err.code, ERR_LIMIT);
     assert_true(journal_base_begin(journal, 3, &err));
     assert_true(journal_base_begin(journal, 3, &err));

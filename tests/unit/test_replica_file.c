@@ -21,7 +21,7 @@
 
 /* --- the places where a process dies or the journal fails --- */
 
-enum place { NOWHERE, BEFORE_CLAIM, AFTER_CLAIM, BEFORE_DONE, AFTER_DONE };
+enum place { NOWHERE, BEFORE_CLAIM, AFTER_CLAIM, BEFORE_DONE, AFTER_DONE, AFTER_WRITING_THE_FILE, IN_CHUNK_9 };
 static enum place dies_at;
 static int claims_to_fail;
 
@@ -62,11 +62,30 @@ bool __wrap_journal_import_done(struct journal *journal, const struct journal_im
     return good;
 }
 
+enum file_saved __real_file_save(const struct file_save *save, struct file_stamp *stamp, struct error *err);
+enum file_saved __wrap_file_save(const struct file_save *save, struct file_stamp *stamp, struct error *err);
+enum file_saved __wrap_file_save(const struct file_save *save, struct file_stamp *stamp, struct error *err)
+{
+    enum file_saved saved = __real_file_save(save, stamp, err);
+    die_at(AFTER_WRITING_THE_FILE);
+    return saved;
+}
+
+bool __real_journal_base_put(struct journal *journal, uint64_t chunk, struct bytes bytes, struct error *err);
+bool __wrap_journal_base_put(struct journal *journal, uint64_t chunk, struct bytes bytes, struct error *err);
+bool __wrap_journal_base_put(struct journal *journal, uint64_t chunk, struct bytes bytes, struct error *err)
+{
+    if (chunk == 9)
+        die_at(IN_CHUNK_9);
+    return __real_journal_base_put(journal, chunk, bytes, err);
+}
+
 /* --- a person's machine --- */
 
 struct machine {
     char *dir, *path;
     struct env env;
+    uint64_t base_bytes_max; /* 0: as it is */
     char said[4096];
 };
 
@@ -109,7 +128,8 @@ static void said(void *self, const char *text)
 static struct replica *open_it(struct machine *machine)
 {
     struct error err = {0};
-    struct replica_options options = {.port = {.self = machine, .said = said}, .name = "ada"};
+    struct replica_options options = {.port = {.self = machine, .said = said}, .name = "ada",
+                                      .base_bytes_max = machine->base_bytes_max};
     struct replica *replica = replica_open(&machine->env, machine->path, (struct bytes){0}, &options, &err);
     if (!replica)
         fail_msg("%s", err.text);
@@ -359,6 +379,189 @@ static void a_file_shared_before_it_was_saved_is_not_in_the_file_when_opened_aga
     close_it(replica);
 }
 
+/* --- a file too large to be copied into the journal --- */
+
+#define LARGE "a file that is too large\nto be copied\ninto the journal\n"
+
+static void replace(struct replica *replica, uint64_t at, uint64_t deleted, const char *text)
+{
+    struct patch patch = {0};
+    struct error err = {0};
+    patch_replace(&patch, at, deleted, bytes_of_string(text));
+    assert_true(replica_edit(replica, &patch, selection_at(at), EDIT_WHOLE, &err));
+    patch_release(&patch);
+}
+
+/* What a process does until it is killed, at a place it names or at the end. */
+static void killed_in(struct machine *machine, void (*life)(struct machine *machine, struct replica *replica))
+{
+    machine->base_bytes_max = machine->base_bytes_max ? machine->base_bytes_max : 16;
+    pid_t child = fork();
+    if (child == 0) {
+        struct replica *replica = open_it(machine);
+        life(machine, replica);
+        expect_settled(replica);
+        raise(SIGKILL);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void wait_saved(struct replica *replica)
+{
+    while (status_of(replica).saving)
+        replica_wait(replica, 10);
+    assert_true(status_of(replica).in_file);
+}
+
+static void types(struct machine *machine, struct replica *replica)
+{
+    (void)machine;
+    insert(replica, "mine: ");
+    replace(replica, 0, strlen("mine: a file"), "this is one");
+}
+
+static void what_was_typed_into_a_large_file_survives_a_kill(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    scratch_write(machine->path, LARGE);
+    killed_in(machine, types);
+    struct replica *replica = open_it(machine);
+    assert_true(text_is(replica, "this is one that is too large\nto be copied\ninto the journal\n"));
+    assert_non_null(strstr(machine->said, "Restored 2 edits"));
+    assert_false(status_of(replica).in_file);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_true(text_is(replica, LARGE));
+    close_it(replica);
+}
+
+static void types_saves_and_types(struct machine *machine, struct replica *replica)
+{
+    struct error err = {0};
+    types(machine, replica);
+    assert_true(replica_save(replica, NULL, &err));
+    wait_saved(replica);
+    replace(replica, 0, strlen("this is one that is "), "still ");
+}
+
+static void after_a_save_a_large_file_has_its_whole_history_again(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    scratch_write(machine->path, LARGE);
+    killed_in(machine, types_saves_and_types);
+    struct replica *replica = open_it(machine);
+    assert_true(text_is(replica, "still too large\nto be copied\ninto the journal\n"));
+    assert_non_null(strstr(machine->said, "Restored 1 edit"));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_true(text_is(replica, LARGE)); /* what was deleted, and saved without, too */
+    close_it(replica);
+}
+
+static void types_and_dies_saving(struct machine *machine, struct replica *replica)
+{
+    struct error err = {0};
+    types(machine, replica);
+    dies_at = AFTER_WRITING_THE_FILE;
+    assert_true(replica_save(replica, NULL, &err));
+    wait_saved(replica);
+}
+
+static void killed_when_a_large_file_was_just_written(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    scratch_write(machine->path, LARGE);
+    killed_in(machine, types_and_dies_saving);
+    expect_file(machine, "this is one that is too large\nto be copied\ninto the journal\n");
+    struct replica *replica = open_it(machine);
+    assert_true(text_is(replica, "this is one that is too large\nto be copied\ninto the journal\n"));
+    assert_null(strstr(machine->said, "merged"));
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_true(text_is(replica, LARGE));
+    close_it(replica);
+}
+
+static void a_large_file_that_grew_meanwhile_is_merged(void **state)
+{
+    struct machine *machine = *state;
+    scratch_write(machine->path, LARGE);
+    killed_in(machine, types);
+    scratch_write(machine->path, LARGE "and one more line\n");
+    struct replica *replica = open_it(machine);
+    expect_text(replica, "this is one that is too large\nto be copied\ninto the journal\nand one more line\n");
+    close_it(replica);
+}
+
+static void what_was_typed_into_a_large_file_that_is_gone_goes_beside_it(void **state)
+{
+    struct machine *machine = *state;
+    struct buf recovered = {0};
+    scratch_write(machine->path, LARGE);
+    killed_in(machine, types);
+    scratch_write(machine->path, "something else altogether\n");
+    struct replica *replica = open_it(machine);
+    assert_true(text_is(replica, "something else altogether\n"));
+    assert_true(status_of(replica).in_file);
+    assert_non_null(strstr(machine->said, "notes.md was changed by another program while edits were kept against its old text: "
+                                          "what you had typed is in "));
+    char *path = xformat("%s.weft-recovered", machine->path);
+    scratch_read(path, &recovered);
+    assert_string_equal(buf_string(&recovered), "this is one");
+    close_it(replica);
+    machine->said[0] = '\0';
+    replica = open_it(machine); /* once */
+    assert_true(text_is(replica, "something else altogether\n"));
+    assert_string_equal(machine->said, "");
+    close_it(replica);
+    buf_release(&recovered);
+    free(path);
+}
+
+static void types_first(struct machine *machine, struct replica *replica)
+{
+    (void)machine;
+    dies_at = IN_CHUNK_9;
+    insert(replica, "mine: ");
+}
+
+/* Keys do not wait for the copy, and what they wrote does not need it whole. */
+static void killed_while_the_base_is_copied(void **state)
+{
+    enum { BYTES = 3 << 20 };
+    struct machine *machine = *state;
+    struct error err = {0};
+    char *text = xmalloc(BYTES + 1);
+    for (size_t i = 0; i < BYTES; i++)
+        text[i] = i % 64 == 63 ? '\n' : (char)('a' + i % 23);
+    text[BYTES] = '\0';
+    scratch_write(machine->path, text);
+    machine->base_bytes_max = BYTES;
+    killed_in(machine, types_first);
+    struct replica *replica = open_it(machine);
+    char *expected = xformat("mine: %s", text);
+    assert_true(text_is(replica, expected));
+    insert(replica, "more: ");
+    expect_settled(replica);
+    close_it(replica);
+    scratch_write(machine->path, "the file is not needed any more\n");
+    replica = open_it(machine);
+    assert_null(strstr(machine->said, "what you had typed is in"));
+    expect_said(machine, replica, "Another program changed notes.md");
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    free(expected);
+    expected = xformat("more: mine: %s", text);
+    assert_true(text_is(replica, expected));
+    close_it(replica);
+    free(expected);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +575,12 @@ int main(void)
         TEST(sharing_while_a_save_runs_keeps_the_documents_apart),
         TEST(a_file_shared_before_it_was_saved_merges_changes_too),
         TEST(a_file_shared_before_it_was_saved_is_not_in_the_file_when_opened_again),
+        TEST(what_was_typed_into_a_large_file_survives_a_kill),
+        TEST(after_a_save_a_large_file_has_its_whole_history_again),
+        TEST(killed_when_a_large_file_was_just_written),
+        TEST(a_large_file_that_grew_meanwhile_is_merged),
+        TEST(what_was_typed_into_a_large_file_that_is_gone_goes_beside_it),
+        TEST(killed_while_the_base_is_copied),
     };
     return RUN_TESTS("replica_file", tests);
 }

@@ -101,7 +101,7 @@ static void what_is_not_yet_on_disk_is_not_called_kept(void **state)
     (void)state;
     struct view_status status = notes();
     status.kept = false;
-    expect(status, NULL, 0, 50, "notes.md +          keeping           Ln 12, Col 5");
+    expect(status, NULL, 0, 50, "notes.md +          keeping...        Ln 12, Col 5");
 }
 
 static void narrow_windows_drop_words_then_people_then_the_directory(void **state)

@@ -487,7 +487,7 @@ static void a_long_prompt_takes_rows_from_the_text(void **state)
     screen_draw(&frame, 6, 32, &model);
     frame_print(&frame, &out);
     assert_string_equal(buf_string(&out), "one\ntwo\nthree\na has 12 edits not in the file.\n"
-                                          "[S]ave [K]eep for later Esc\na +  keeping         Ln 1, Col 1\n");
+                                          "[S]ave [K]eep for later Esc\na +  keeping...      Ln 1, Col 1\n");
     assert_int_equal(screen_layout(&model, 6, 32).text.rows, 3);
     assert_int_equal(screen_layout(&model, 5, 10).text.rows, 1);
     rope_free((struct rope *)model.text.rope);
