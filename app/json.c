@@ -50,13 +50,22 @@ static void blank_comments(char *text)
     }
 }
 
+static bool stands_twice(const cJSON *member)
+{
+    for (const cJSON *other = member->next; member->string && other; other = other->next)
+        if (strcmp(other->string, member->string) == 0)
+            return true;
+    return false;
+}
+
 static bool check_value(const cJSON *value, struct error *err)
 {
-    const cJSON *item, *other;
+    const cJSON *item;
+    if (cJSON_IsObject(value) && cJSON_GetArraySize(value) > JSON_MEMBERS_MAX) /* each is compared with each */
+        return error_set(err, ERR_LIMIT, 0, "more than %d members in one JSON object", JSON_MEMBERS_MAX);
     cJSON_ArrayForEach(item, value) {
-        for (other = item->next; item->string && other; other = other->next)
-            if (strcmp(other->string, item->string) == 0)
-                return error_set(err, ERR_FORMAT, 0, "\"%.40s\" stands there twice", item->string);
+        if (stands_twice(item))
+            return error_set(err, ERR_FORMAT, 0, "\"%.40s\" stands there twice", item->string);
         if (!check_value(item, err))
             return false;
     }

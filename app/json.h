@@ -5,6 +5,7 @@
  *
  *   Ownership  json_free() frees all of it; everything else is borrowed from it.
  *   Errors     ERR_FORMAT with the line where it went wrong.
+ *   Bounds     JSON_MEMBERS_MAX members an object; the caller limits the text.
  */
 #ifndef WEFT_APP_JSON_H
 #define WEFT_APP_JSON_H
@@ -13,6 +14,8 @@
 
 #include "editor/base/bytes.h"
 #include "editor/base/error.h"
+
+enum { JSON_MEMBERS_MAX = 1000 };
 
 struct json; /* a value */
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/json.h"
+#include "app/edit_line.h"
 #include "app/target.h"
 #include "app/verb_list.h"
 #include "app/verbs.h"
@@ -31,67 +31,18 @@ struct applying {
 
 /* --- one line --- */
 
-struct edit_line {
-    uint64_t at, deleted;
-    const char *insert;
-};
-
-static bool read_number(const struct json *object, const char *key, uint64_t missing, uint64_t *out, struct error *err)
-{
-    const struct json *member = json_member(object, key);
-    int64_t number;
-    *out = missing;
-    if (!member)
-        return true;
-    if (!json_whole(member, &number) || number < 0)
-        return error_set(err, ERR_USAGE, 0, "\"%s\" must be a whole number, not below 0", key);
-    *out = (uint64_t)number;
-    return true;
-}
-
-static bool read_edit(const struct json *object, uint64_t text_len, struct edit_line *edit, struct error *err)
-{
-    const char *end = NULL;
-    const struct json *at = json_is_object(object) ? json_member(object, "at") : NULL;
-    const struct json *insert = at ? json_member(object, "insert") : NULL;
-    if (!at)
-        return error_set(err, ERR_USAGE, 0, "it must be {\"at\": BYTE or \"end\", \"delete\": N, \"insert\": \"...\"}");
-    for (const struct json *member = NULL; (member = json_next_member(object, member));)
-        if (strcmp(json_key(member), "at") != 0 && strcmp(json_key(member), "delete") != 0 &&
-            strcmp(json_key(member), "insert") != 0)
-            return error_set(err, ERR_USAGE, 0, "\"%.40s\" means nothing here", json_key(member));
-    edit->insert = "";
-    if (insert && !json_text(insert, &edit->insert))
-        return error_set(err, ERR_USAGE, 0, "\"insert\" must be a text in quotes");
-    if (json_text(at, &end)) {
-        if (strcmp(end, "end") != 0)
-            return error_set(err, ERR_USAGE, 0, "\"at\" must be a byte's number or \"end\"");
-        edit->at = text_len;
-    } else if (!read_number(object, "at", 0, &edit->at, err)) {
-        return false;
-    }
-    if (!read_number(object, "delete", 0, &edit->deleted, err))
-        return false;
-    if (edit->at > text_len || edit->deleted > text_len - edit->at)
-        return error_set(err, ERR_USAGE, 0, "%llu bytes from byte %llu on are not in the text, which has %llu now",
-                         (unsigned long long)edit->deleted, (unsigned long long)edit->at,
-                         (unsigned long long)text_len);
-    return true;
-}
-
 static bool apply_line(struct applying *applying, struct bytes line, struct error *err)
 {
-    const struct rope *text = replica_buffer(applying->replica)->text;
-    struct edit_line edit = {.insert = ""};
-    struct json *json = json_parse(line, false, err);
-    bool good = json && read_edit(json, rope_len(text), &edit, err);
+    uint64_t text_len = rope_len(replica_buffer(applying->replica)->text);
+    struct edit_line edit;
+    bool good = edit_line_parse(line, text_len, &edit, err);
     if (good) {
         struct patch patch = {0};
         patch_replace(&patch, edit.at, edit.deleted, bytes_of_string(edit.insert));
         good = replica_edit(applying->replica, &patch, selection_at(edit.at + strlen(edit.insert)), EDIT_WHOLE, err);
         patch_release(&patch);
+        edit_line_release(&edit);
     }
-    json_free(json);
     return good || error_wrap(err, "line %llu", (unsigned long long)applying->line);
 }
 

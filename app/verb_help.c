@@ -42,9 +42,11 @@ static const struct topic topics[] = {
     {"keys",
      "^S save          ^Q quit           ^Z undo mine      ^Y redo\n"
      "^X cut           ^C copy           ^V or ^U paste    ^K cut the line\n"
-     "^F or ^W find    F3, Alt+N again   Alt+G go to line  ^A select all\n"
-     "^G or F1 help    F2, Alt+P people  F3, Alt+L links   F12, Alt+M messages\n"
-     "^O open          Alt+Z suspend     Alt+Up/Down move the line\n"},
+     "^F or ^W find    Alt+N find again  Alt+G go to line  ^A select all\n"
+     "^G or F1 help    F2, Alt+2 people  F3, Alt+3 links   F12, Alt+M messages\n"
+     "^O open          Alt+S save as     Alt+. next file   Alt+, previous file\n"
+     "Alt+F follow     Alt+A work alone  Alt+Z suspend     Alt+Q quit, exit status 1\n"
+     "Shift with arrows selects, Ctrl with arrows goes by words, Alt+Up and Alt+Down move the line.\n"},
     {"trust",
      "Text, names and cursors are sealed on your machine (XChaCha20-Poly1305) and signed by it (Ed25519). The relay sees\n"
      "document ids, sizes, times and addresses; never text, names or file names. A link is a key: anyone who has it gets\n"
@@ -58,11 +60,29 @@ static const char *const topic_verbs[] = {"share", "join",   "links",  "unshare"
                                           "apply", "verify", "docs",   "forget",  "doctor", "config", "key",  "help"};
 enum { TOPIC_VERBS = sizeof topic_verbs / sizeof *topic_verbs };
 
+/* In lines of 79 columns, broken at blanks. */
+static void print_wrapped(const char *text, FILE *out)
+{
+    enum { COLS = 79 };
+    while (strlen(text) > COLS) {
+        size_t len = COLS;
+        while (len > 0 && text[len] != ' ')
+            len--;
+        if (len == 0)
+            len = strcspn(text, " ");
+        fprintf(out, "%.*s\n", (int)len, text);
+        text += len + (text[len] == ' ');
+    }
+    fprintf(out, "%s\n", text);
+}
+
 static void print_verb(const struct verb *verb, FILE *out)
 {
     fprintf(out, "weft %s %s\n  %s.\n", verb->name, verb->synopsis, verb->summary);
-    if (verb->text[0])
-        fprintf(out, "\n%s\n", verb->text);
+    if (verb->text[0]) {
+        fputs("\n", out);
+        print_wrapped(verb->text, out);
+    }
     if (verb->options->name)
         fputs("\n", out);
     for (const struct option_spec *option = verb->options; option->name && option->help; option++) {
@@ -188,18 +208,18 @@ static void words_of_verbs(FILE *out)
 static void print_bash(FILE *out)
 {
     fputs("_weft() {\n    local word=${COMP_WORDS[COMP_CWORD]}\n    if [ \"$COMP_CWORD\" = 1 ]; then\n"
-          "        COMPREPLY=($(compgen -W '",
+          "        mapfile -t COMPREPLY < <(compgen -W '",
           out);
     words_of_verbs(out);
-    fputs("' -- \"$word\") $(compgen -f -- \"$word\"))\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n", out);
+    fputs("' -- \"$word\"; compgen -f -- \"$word\")\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n", out);
     for (size_t i = 0; i < TOPIC_VERBS; i++) {
         const struct verb *verb = verb_find(topic_verbs[i]);
-        fprintf(out, "    %s) COMPREPLY=($(compgen -W '", verb->name);
+        fprintf(out, "    %s) mapfile -t COMPREPLY < <(compgen -W '", verb->name);
         for (const struct option_spec *option = verb->options; option->name && option->help; option++)
             fprintf(out, "%s ", option->name);
-        fputs("' -- \"$word\") $(compgen -f -- \"$word\")) ;;\n", out);
+        fputs("' -- \"$word\"; compgen -f -- \"$word\") ;;\n", out);
     }
-    fputs("    *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n    esac\n}\ncomplete -o filenames -F _weft weft\n", out);
+    fputs("    *) mapfile -t COMPREPLY < <(compgen -f -- \"$word\") ;;\n    esac\n}\ncomplete -o filenames -F _weft weft\n", out);
 }
 
 static void print_zsh(FILE *out)

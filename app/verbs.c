@@ -114,7 +114,9 @@ static const struct verb verbs[] = {
      "stop speak of the relay that `weft share` started by itself.",
      relay_options, verb_relay_run},
     {"demo", "", "one minute, alone",
-     "Two people in one terminal: a real relay, a real second replica, a cut cable, a real kill -9.", demo_options,
+     "Two people in one terminal: a real relay, a real second replica, a cable that F5 cuts and mends, a real kill -9 on F6, "
+     "both texts compared on F7 (Alt+5, 6, 7 too). Needs no network and leaves nothing behind.",
+     demo_options,
      verb_demo_run},
     {"cat", "LINK|FILE", "print the newest text", "From the relay, or the journal's state; never writes.", cat_options,
      verb_cat_run},

@@ -507,6 +507,67 @@ static void the_doctor_finds_a_healthy_machine_healthy(void **state)
     expect_has(result.out, "problem ");
 }
 
+/* --- what is made from the table of verbs --- */
+
+/* What `bash -c SCRIPT` prints in the stage's directory, with weft as $1. */
+static char *bash(struct stage *stage, const char *script)
+{
+    char *command = xformat("cd '%s' && bash -c '%s' bash %s", stage_dir(stage), script, WEFT_PROGRAM);
+    struct buf out = {0};
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    for (int c; (c = fgetc(pipe)) != EOF;)
+        buf_add_byte(&out, (unsigned char)c);
+    assert_int_equal(pclose(pipe), 0);
+    char *text = xstrdup(buf_string(&out));
+    buf_release(&out);
+    free(command);
+    return text;
+}
+
+static void bash_completes_verbs_options_and_files_with_blanks(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "shared notes.md", "");
+    char *text = bash(stage, "source <($1 completions bash); COMP_WORDS=(weft sh); COMP_CWORD=1; _weft;"
+                             " printf \"%s\\n\" \"${COMPREPLY[@]}\"");
+    assert_string_equal(text, "share\nshared notes.md\n");
+    free(text);
+    text = bash(stage, "source <($1 completions bash); COMP_WORDS=(weft share --no); COMP_CWORD=2; _weft;"
+                       " printf \"%s\\n\" \"${COMPREPLY[@]}\"");
+    assert_string_equal(text, "--no-edit\n");
+    free(text);
+}
+
+static void help_is_what_the_manual_says(void **state)
+{
+    static const char *const main_help =
+        "weft FILE...          edit\n"
+        "weft share FILE       edit it and let others in\n"
+        "weft join [LINK]      open a shared document (asks, so links stay out of shell history)\n"
+        "weft links FILE       show its links again        weft unshare FILE   stop sharing\n"
+        "weft relay            the server others meet at   weft demo           one minute, alone\n"
+        "more: weft help scripts | relay | keys | trust\n"
+        "In the editor: ^S save  ^Q quit  ^Z undo mine  ^F find  ^G or F1 help\n"
+        "What you type is kept on this machine: weft docs lists it, weft forget removes it.\n";
+    static const char *const verbs[] = {"share", "join",   "links", "unshare", "sync",   "relay",  "demo", "cat",
+                                        "apply", "verify", "docs",  "forget",  "doctor", "config", "key",  "help"};
+    struct stage *stage = *state;
+    assert_string_equal(stage_run(stage, "ada", NULL, ARGS("--help")).out, main_help);
+    assert_string_equal(stage_run(stage, "ada", NULL, ARGS("help")).out, main_help);
+    char *man = xstrdup(stage_run(stage, "ada", NULL, ARGS("man")).out);
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        struct stage_result result = stage_run(stage, "ada", NULL, ARGS("help", verbs[i]));
+        char *heading = xformat("weft %s ", verbs[i]), *section = xformat(".SS weft %s ", verbs[i]);
+        expect_status(result, 0);
+        expect_has(result.out, heading);
+        expect_has(man, section);
+        free(heading);
+        free(section);
+    }
+    free(man);
+}
+
 /* --- relays --- */
 
 static void an_operator_sees_sizes_and_removes_documents(void **state)
@@ -655,6 +716,8 @@ int main(void)
         TEST(the_admin_link_owns_the_document),
         TEST(a_name_is_kept_in_the_configuration),
         TEST(the_doctor_finds_a_healthy_machine_healthy),
+        TEST(bash_completes_verbs_options_and_files_with_blanks),
+        TEST(help_is_what_the_manual_says),
         TEST(an_operator_sees_sizes_and_removes_documents),
         TEST(a_relay_ends_in_order_when_it_is_interrupted),
         cmocka_unit_test_setup_teardown(a_relay_may_end_by_itself_when_nobody_is_there, setup, teardown),

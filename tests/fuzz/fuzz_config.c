@@ -1,0 +1,37 @@
+/* Any text as the configuration file. What is taken holds its bounds; what is refused leaves the defaults and a sentence. */
+#include <stdint.h>
+#include <string.h>
+
+#include "app/config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_taken(const struct config *config)
+{
+    ensure(config->tab_width >= 1 && config->tab_width <= 16);
+    ensure(config->indent_spaces >= 0 && config->indent_spaces <= 16);
+}
+
+static void check_refused(const struct config *config, const struct error *err)
+{
+    struct config defaults;
+    config_defaults(&defaults);
+    ensure(err->code != ERR_NONE && err->text[0]);
+    ensure(!config->name && !config->relay && !config->relay_token_file);
+    ensure(config->tab_width == defaults.tab_width && config->indent_spaces == defaults.indent_spaces);
+    ensure(config->line_numbers == defaults.line_numbers && config->vim_keys == defaults.vim_keys);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct config config;
+    struct error err = {0};
+    if (size > CONFIG_BYTES_MAX)
+        return 0;
+    if (config_parse(&config, bytes_of(data, size), &err))
+        check_taken(&config);
+    else
+        check_refused(&config, &err);
+    config_release(&config);
+    return 0;
+}
