@@ -249,10 +249,10 @@ void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all
     struct net *net = replica->net;
     replica->net = NULL;
     pthread_mutex_unlock(&replica->net_lock);
-    if (net) {
+    if (net)
         *all_sent = net_stop(net, deadline_ms);
+    if (replica->document) /* an opening that failed has none */
         replica_cut_chain(replica);
-    }
     people_clear(&replica->people);
 }
 
@@ -554,7 +554,7 @@ static void take_base(struct replica *replica, const struct net_event *event)
 
 static void journal_received(struct replica *replica, const struct received *received)
 {
-    struct journal_received row = {.kind = RECORD_EVENTS, .agent = received->agent, .seq0 = received->seq0,
+    struct journal_received row = {.kind = received->kind, .agent = received->agent, .seq0 = received->seq0,
                                    .count = received->count, .relay_place = received->place, .hash = received->hash,
                                    .stored = buf_view(&received->stored)};
     struct journal_relay relay = {.log = received->resume.log, .place = received->resume.place,
@@ -674,7 +674,7 @@ static bool fetch_row(void *self, const struct journal_row *row)
 {
     struct fetch *fetch = self;
     struct gathered *gathered = &fetch->gathered;
-    if (row->form == JOURNAL_RECEIVED && row->kind == RECORD_EVENTS)
+    if (row->form == JOURNAL_RECEIVED && (row->kind == RECORD_EVENTS || row->kind == RECORD_PACK))
         gather(&gathered->outbox, &gathered->outbox_count, &gathered->outbox_cap, row->body);
     return true;
 }

@@ -173,9 +173,11 @@ void history_vouch(struct history *history, const struct record *records, size_t
                    struct chain *chain, const struct roster *roster)
 {
     struct frame frame = {.keys = keys, .chain = chain};
+    history->count = history->next = 0;
+    if (count == 0)
+        return;
     frame.run_of = xcalloc(count + 1, sizeof *frame.run_of);
     frame.last = xcalloc(count + 1, sizeof *frame.last);
-    history->count = history->next = 0;
     chain_records(&frame, records, count, roster);
     verify_runs(history, &frame, records, count);
     for (size_t i = 0; i < frame.run_count; i++)

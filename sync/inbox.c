@@ -166,6 +166,7 @@ static bool open_record(struct inbox *inbox, const struct record *record, struct
     if (!record_open_events(record, inbox->keys, &out->plain, &out->batches, &out->plains, err))
         return false;
     out->digests = xmalloc((out->batches.count + 1) * sizeof *out->digests);
+    out->kind = record->kind;
     out->agent = record->agent;
     out->seq0 = record->seq0;
     out->count = record->count;
@@ -204,7 +205,10 @@ static enum inbox_took hand_out(struct inbox *inbox, uint64_t place, const struc
     received->place = place;
     buf_add_bytes(&received->stored, record->whole);
     record_hash(record->whole, &received->hash);
+    bool disputed = received->kind == RECORD_PACK && received->forked;
     inbox->port.received(inbox->port.self, received);
+    if (disputed)
+        inbox->port.disputed(inbox->port.self, &record->agent, record->seq0);
     return INBOX_TAKEN;
 }
 

@@ -27,8 +27,9 @@ struct resume_point {
     struct digest hash; /* record_hash() of the record at `place` */
 };
 
-/* Verified EVENTS: one record and the batches in it, none of which was known. */
+/* Verified EVENTS, or a PACK of them: one record and the batches in it, none of which was known. */
 struct received {
+    unsigned kind;             /* enum record_kind */
     uint64_t place;            /* in the relay's log */
     struct digest hash;
     struct resume_point resume; /* to be kept with (after) this record: nothing before it is still waited for */
@@ -50,6 +51,9 @@ struct inbox_port {
     void *self;
     void (*received)(void *self, struct received *received); /* may received_move() it; .resume is its to fill */
     void (*refused)(void *self, const struct agent_id *agent, const struct error *why);
+    /* A pack, signed by its author, was not what he had signed before: it was handed out as a branch. His originals are
+       from seq0 on. */
+    void (*disputed)(void *self, const struct agent_id *agent, uint64_t seq0);
 };
 
 struct inbox;

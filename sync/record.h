@@ -33,7 +33,9 @@
  *   GENESIS     base length, base root 32; clear part: admin, write, read public keys, commitment, 32 each
  *                                                                                     signed by the admin key
  *   BASE        chunk number, then the chunk's bytes                                  signed by the admin key
- *   CHECKPOINT, EPOCH, CHAT, META, PACK: reserved (PACK repeats EVENTS' layout)
+ *   PACK        as EVENTS: batches that were sent in EVENTS before, once more in one record. Only its first batch may
+ *               have foreign parents: two packs that each need a piece of the other could never be read
+ *   CHECKPOINT, EPOCH, CHAT, META: reserved
  *
  *   GENESIS and BASE have the zero agent and, for a sealer, 16 bytes derived from content key and plaintext.
  *

@@ -158,6 +158,12 @@ void session_on_refused(void *self, const struct agent_id *agent, const struct e
     session->port.alarm(session->port.self, ALARM_RECORD_REFUSED, agent, why);
 }
 
+static void on_disputed(void *self, const struct agent_id *agent, uint64_t seq0)
+{
+    struct session *session = self;
+    upload_offer_again(session->upload, agent, seq0);
+}
+
 /* --- life --- */
 
 static void copy_name(char out[NAME_BYTES_MAX + 1], const char *name)
@@ -209,7 +215,7 @@ static bool take_config(struct session *session, const struct session_config *co
 
 static void make_parts(struct session *session, const struct session_config *config)
 {
-    struct inbox_port inbox_port = {session, on_received, session_on_refused};
+    struct inbox_port inbox_port = {session, on_received, session_on_refused, on_disputed};
     struct upload_port upload_port = {session,  session_has_room, session_send, on_persist,
                                       on_acked, on_fetch,         on_rejected};
     if (config->create && config->base)
@@ -224,6 +230,7 @@ static void make_parts(struct session *session, const struct session_config *con
         .roster = &session->roster,
         .base = session->base_rope,
         .first_counter = config->first_counter,
+        .pack_records_min = config->pack_records_min,
         .seed = config->seed,
     };
     session->inbox = inbox_new(&session->keys, config->chain, &session->roster, &inbox_port);

@@ -104,6 +104,7 @@ struct session_config {
     size_t member_count;
     const struct bytes *outbox;   /* stored EVENTS records of the journal's outbox, not acknowledged, in order */
     size_t outbox_count;
+    size_t pack_records_min;      /* so many records of ours make a pack; 0: UPLOAD_PACK_RECORDS_MIN */
     uint64_t seed;                /* for jitter and nonces; another one for every session of an agent */
 };
 

@@ -153,6 +153,7 @@ static void take_record(struct session *session, const struct place_record *item
             take_member(session, &record, now_ms);
         break;
     case RECORD_EVENTS:
+    case RECORD_PACK:
         if (session->has_base)
             take_events(session, item->place, &record, now_ms);
         break;
@@ -161,33 +162,42 @@ static void take_record(struct session *session, const struct place_record *item
     }
 }
 
-/*
- * Of what comes before the relay says that we have caught up, the newest signature of each agent in a frame is enough;
- * live, each one is checked.
- */
-static void expect_history(struct session *session, const struct message *message)
+static bool has_events(struct bytes stored)
+{
+    struct record record;
+    struct error err = {0};
+    return record_decode(stored, &record, &err) && record.count > 0;
+}
+
+/* From the first edits of a frame on, for who wrote them is in front of them. */
+static void expect_history(struct session *session, const struct message *message, size_t first)
 {
     size_t count = 0;
     struct error err = {0};
     struct record *records = xmalloc((message->records.count + 1) * sizeof *records);
-    for (size_t i = 0; i < message->records.count; i++)
+    for (size_t i = first; i < message->records.count; i++)
         count += record_decode(message->records.items[i].stored, &records[count], &err);
     inbox_expect(session->inbox, records, count);
     free(records);
 }
 
+/*
+ * Of what comes before the relay says that we have caught up, the newest signature of each agent in a frame is enough;
+ * live, each one is checked.
+ */
 void session_take_records(struct session *session, const struct message *message, uint64_t now_ms)
 {
-    bool history = !session->caught_up && session->has_base && message->records.count > 1;
-    if (history)
-        expect_history(session, message);
+    bool history = !session->caught_up;
     for (size_t i = 0; i < message->records.count && session->talk == TALK_LIVE; i++) {
+        if (history && session->has_base && has_events(message->records.items[i].stored)) {
+            expect_history(session, message, i);
+            history = false;
+        }
         take_record(session, &message->records.items[i], now_ms);
         if (session->talk == TALK_LIVE)
             inbox_settle(session->inbox);
     }
-    if (history)
-        inbox_expect(session->inbox, NULL, 0);
+    inbox_expect(session->inbox, NULL, 0);
     if (session->talk == TALK_LIVE && session->has_base)
         session_advance(session);
 }

@@ -1,79 +1,9 @@
-#include "sync/upload.h"
+#include "sync/upload_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "editor/base/random.h"
 #include "editor/base/xalloc.h"
-
-/* A batch that waits to be packed. */
-struct pending {
-    struct buf plain;
-    uint64_t seq0, count;
-    struct digest digest;
-    bool gesture;
-    uint64_t since_ms;
-};
-
-struct upload_record {
-    uint64_t ticket;
-    uint64_t seq0, count;
-    uint64_t batches, edits; /* what it adds to the unacknowledged; 0 for a record that was acknowledged once */
-    uint64_t since_ms;
-    bool persisted, sent;
-    bool again; /* was acknowledged once, or is somebody else's: not ours to report */
-    struct buf stored;
-};
-
-/* One agent: what the relay has of it, and what it is to get. */
-struct stream {
-    struct agent_id agent;
-    bool mine; /* handed in here: this replica owes it to the relay */
-    uint64_t relay_next;
-    bool relay_knows; /* its MEMBER is there, or on its way on this connection */
-    bool fetching;    /* the journal was asked for what the relay lost */
-    bool stopped;     /* the relay will not take it */
-    uint64_t paused_until_ms;
-    uint64_t member_ticket; /* sealed and not yet in the journal; 0: no */
-    struct pending *pending;
-    size_t pending_count, pending_cap;
-    struct upload_record **records;
-    size_t record_count, record_cap;
-};
-
-enum sent_kind { SENT_BASE, SENT_MEMBER, SENT_RECORD };
-
-/* One upload on this connection that has no answer yet. */
-struct sent {
-    enum sent_kind kind;
-    uint64_t ordinal;
-    size_t bytes;
-    struct stream *stream;        /* not for SENT_BASE */
-    struct upload_record *record; /* SENT_RECORD */
-};
-
-struct upload {
-    struct upload_config config;
-    struct upload_port port;
-    struct random random;
-    struct stream **streams; /* by agent */
-    size_t stream_count, stream_cap;
-    struct sent *sent; /* by ordinal */
-    size_t sent_count, sent_cap;
-    bool online, hurry;
-    uint64_t ordinal; /* the newest used on this connection */
-    uint64_t next_ticket, next_counter;
-    size_t in_flight_bytes;
-    size_t ahead_bytes;   /* sealed, not sent */
-    size_t waiting;       /* batches and records in all streams: most of the time there is nothing to look for */
-    uint64_t flushed_ms;  /* when batches were last packed */
-    uint64_t reoffer_ms;  /* UINT64_MAX: done or not wanted */
-    uint64_t base_chunks; /* of the document */
-    uint64_t relay_head;  /* the newest place known of */
-    uint64_t base_next, base_acked; /* of the base we upload ourselves */
-    bool base_stopped;
-    uint64_t edits, batches;
-};
 
 /* --- streams --- */
 
@@ -202,6 +132,7 @@ void upload_free(struct upload *upload)
         return;
     for (size_t i = 0; i < upload->stream_count; i++)
         stream_free(upload->streams[i]);
+    upload_pack_release(&upload->packing);
     free(upload->streams);
     free(upload->sent);
     free(upload);
@@ -259,6 +190,7 @@ void upload_local(struct upload *upload, const struct local_batch *batch, uint64
 {
     struct stream *stream = get_stream(upload, &batch->agent);
     stream->mine = true;
+    upload->packing.local_ms = now_ms;
     stream->pending = xgrow(stream->pending, &stream->pending_cap, stream->pending_count + 1, sizeof *stream->pending);
     struct pending *pending = &stream->pending[stream->pending_count++];
     *pending = (struct pending){.seq0 = batch->seq0,
@@ -287,6 +219,16 @@ static size_t pack_size(const struct stream *stream)
     return n;
 }
 
+void upload_seal(struct upload *upload, const struct record_spec *what, struct buf *stored)
+{
+    struct record_spec spec = *what;
+    spec.sealer = upload->config.self;
+    spec.counter = upload->next_counter++;
+    spec.keys = upload->config.keys;
+    spec.signer = upload->config.doc_key;
+    record_seal(&spec, stored);
+}
+
 static void seal_pending(struct upload *upload, const struct stream *stream, size_t n, struct buf *stored)
 {
     struct buf plain = {0};
@@ -296,16 +238,12 @@ static void seal_pending(struct upload *upload, const struct stream *stream, siz
     struct record_spec spec = {
         .kind = RECORD_EVENTS,
         .agent = stream->agent,
-        .sealer = upload->config.self,
-        .counter = upload->next_counter++,
         .seq0 = stream->pending[0].seq0,
         .count = last->seq0 + last->count - stream->pending[0].seq0,
         .plain = buf_view(&plain),
         .last = &last->digest,
-        .keys = upload->config.keys,
-        .signer = upload->config.doc_key,
     };
-    record_seal(&spec, stored);
+    upload_seal(upload, &spec, stored);
     buf_release(&plain);
 }
 
@@ -399,6 +337,7 @@ static void pack_streams(struct upload *upload, uint64_t pace_ms, uint64_t now_m
 
 void upload_persisted(struct upload *upload, uint64_t ticket)
 {
+    upload_pack_persisted(upload, ticket);
     for (size_t i = 0; i < upload->stream_count; i++) {
         struct stream *stream = upload->streams[i];
         if (ticket == stream->member_ticket)
@@ -411,12 +350,12 @@ void upload_persisted(struct upload *upload, uint64_t ticket)
 
 /* --- sending --- */
 
-static bool window_open(struct upload *upload)
+bool upload_window_open(struct upload *upload)
 {
     return upload->in_flight_bytes < UPLOAD_WINDOW_BYTES && upload->port.has_room(upload->port.self);
 }
 
-static void note_sent(struct upload *upload, struct sent sent)
+void upload_note_sent(struct upload *upload, struct sent sent)
 {
     sent.ordinal = ++upload->ordinal;
     upload->in_flight_bytes += sent.bytes;
@@ -438,13 +377,13 @@ static bool base_is_there(const struct upload *upload)
 
 static void send_base(struct upload *upload)
 {
-    while (base_is_owed(upload) && window_open(upload)) {
+    while (base_is_owed(upload) && upload_window_open(upload)) {
         struct buf stored = {0};
         base_seal(upload->config.keys, upload->config.base, upload->base_next++, &stored);
         struct place_record item = {.stored = buf_view(&stored)};
         struct message message = {.kind = MESSAGE_RECORDS, .records = {&item, 1}};
         upload->port.send(upload->port.self, &message);
-        note_sent(upload, (struct sent){.kind = SENT_BASE, .bytes = stored.len});
+        upload_note_sent(upload, (struct sent){.kind = SENT_BASE, .bytes = stored.len});
         buf_release(&stored);
     }
 }
@@ -481,20 +420,21 @@ static void send_own_member(struct upload *upload, struct stream *stream, struct
         return;
     stream->relay_knows = true;
     add_to_bundle(upload, bundle, buf_view(&entry->stored));
-    note_sent(upload, (struct sent){.kind = SENT_MEMBER, .bytes = entry->stored.len, .stream = stream});
+    upload_note_sent(upload, (struct sent){.kind = SENT_MEMBER, .bytes = entry->stored.len, .stream = stream});
 }
 
 static void mark_sent(struct upload *upload, struct stream *stream, struct upload_record *record)
 {
     record->sent = true;
     upload->ahead_bytes -= record->stored.len;
-    note_sent(upload, (struct sent){SENT_RECORD, 0, record->stored.len, stream, record});
+    struct sent sent = {.kind = SENT_RECORD, .bytes = record->stored.len, .stream = stream, .record = record};
+    upload_note_sent(upload, sent);
 }
 
 static void send_stream(struct upload *upload, struct stream *stream)
 {
     struct bundle bundle = {.count = 0};
-    for (size_t i = 0; i < stream->record_count && window_open(upload); i++) {
+    for (size_t i = 0; i < stream->record_count && upload_window_open(upload); i++) {
         struct upload_record *record = stream->records[i];
         if (record->sent)
             continue;
@@ -530,7 +470,7 @@ static void reoffer_stream(struct upload *upload, struct stream *stream)
     const struct roster_entry *entry = roster_find(upload->config.roster, &stream->agent);
     if (!entry || !is_known_writer(upload))
         return;
-    for (size_t i = 0; i < stream->record_count && window_open(upload); i++) {
+    for (size_t i = 0; i < stream->record_count && upload_window_open(upload); i++) {
         struct upload_record *record = stream->records[i];
         struct event_id newest = {stream->agent, record_end(record) - 1};
         struct digest last = {{0}};
@@ -538,7 +478,7 @@ static void reoffer_stream(struct upload *upload, struct stream *stream)
             continue;
         if (!stream->relay_knows) {
             send_reoffer(upload, buf_view(&entry->stored), &last);
-            note_sent(upload, (struct sent){.kind = SENT_MEMBER, .bytes = entry->stored.len, .stream = stream});
+            upload_note_sent(upload, (struct sent){.kind = SENT_MEMBER, .bytes = entry->stored.len, .stream = stream});
             stream->relay_knows = true;
         }
         if (!chain_find(upload->config.chain, &newest, &last))
@@ -556,10 +496,28 @@ static bool may_send(struct stream *stream, uint64_t now_ms)
            stream->paused_until_ms == 0;
 }
 
+static void drop_fetched(struct upload *upload, struct stream *stream)
+{
+    while (stream->record_count > 0 && stream->records[0]->again)
+        remove_record(upload, stream, 0);
+}
+
 static void ask_journal(struct upload *upload, struct stream *stream)
 {
     stream->fetching = true;
-    upload->port.fetch(upload->port.self, &stream->agent, stream->relay_next);
+    if (!stream->disputed)
+        stream->fetch_from = stream->relay_next;
+    upload->port.fetch(upload->port.self, &stream->agent, stream->fetch_from);
+}
+
+void upload_offer_again(struct upload *upload, const struct agent_id *agent, uint64_t seq0)
+{
+    struct stream *stream = get_stream(upload, agent);
+    if (stream->mine || stream->fetching || stream->record_count > 0 || upload->config.keys->access < ACCESS_WRITE)
+        return;
+    stream->disputed = true;
+    stream->fetch_from = seq0;
+    ask_journal(upload, stream);
 }
 
 /* Other people's records that the relay has lost: whoever still has them may give them back. */
@@ -597,6 +555,7 @@ void upload_run(struct upload *upload, uint64_t pace_ms, uint64_t now_ms)
         else
             reoffer_stream(upload, stream);
     }
+    upload_pack_run(upload, now_ms);
 }
 
 void upload_hurry(struct upload *upload)
@@ -616,7 +575,8 @@ uint64_t upload_next_ms(const struct upload *upload, uint64_t pace_ms)
 {
     if (!upload->online || upload->config.keys->access < ACCESS_WRITE || !base_is_there(upload))
         return UINT64_MAX;
-    uint64_t next = upload->reoffer_ms;
+    uint64_t next = upload->reoffer_ms, pack_ms = upload_pack_next_ms(upload);
+    next = pack_ms < next ? pack_ms : next;
     for (size_t i = 0; i < upload->stream_count && upload->waiting > 0; i++) {
         uint64_t at = stream_next_ms(upload, upload->streams[i], pace_ms);
         if (at < next)
@@ -639,6 +599,8 @@ static void record_acked(struct upload *upload, struct stream *stream, struct up
 {
     uint64_t end = record_end(record);
     bool again = record->again;
+    if (stream->mine && !again)
+        upload_pack_add(upload, &stream->agent, record);
     remove_record(upload, stream, index_of(stream, record));
     if (end > stream->relay_next)
         stream->relay_next = end;
@@ -657,6 +619,9 @@ static void take_ack(struct upload *upload, const struct sent *sent)
         break;
     case SENT_RECORD:
         record_acked(upload, sent->stream, sent->record);
+        break;
+    case SENT_PACK:
+        upload_pack_acked(upload, sent->ticket);
         break;
     }
 }
@@ -695,6 +660,10 @@ static void take_reject(struct upload *upload, const struct sent *sent, unsigned
         upload->port.rejected(upload->port.self, &upload->config.self, code, text);
         return;
     }
+    if (sent->kind == SENT_PACK) {
+        upload_pack_rejected(upload, sent->ticket);
+        return;
+    }
     unsend(upload, sent);
     if (is_passing(code)) {
         sent->stream->paused_until_ms = now_ms + UPLOAD_PAUSE_MS;
@@ -724,7 +693,8 @@ void upload_reject(struct upload *upload, uint64_t ordinal, unsigned code, struc
 static bool useful(const struct stream *stream, struct bytes stored, uint64_t from, struct record *view)
 {
     struct error err = {0};
-    return record_decode(stored, view, &err) && view->kind == RECORD_EVENTS &&
+    return record_decode(stored, view, &err) &&
+           (view->kind == RECORD_EVENTS || (view->kind == RECORD_PACK && !stream->disputed)) &&
            agent_id_equal(&view->agent, &stream->agent) && view->seq0 <= from && view->seq0 + view->count > from;
 }
 
@@ -744,7 +714,8 @@ void upload_fetched(struct upload *upload, const struct agent_id *agent, const s
     if (!stream || !stream->fetching)
         return;
     size_t at = fetched_count(stream);
-    uint64_t from = at > 0 ? record_end(stream->records[at - 1]) : stream->relay_next;
+    uint64_t start = stream->disputed ? stream->fetch_from : stream->relay_next;
+    uint64_t from = at > 0 ? record_end(stream->records[at - 1]) : start;
     for (size_t i = 0; i < count; i++) {
         struct record view;
         if (!useful(stream, stored[i], from, &view) ||
@@ -756,20 +727,16 @@ void upload_fetched(struct upload *upload, const struct agent_id *agent, const s
         insert_record(upload, stream, at++, record);
     }
     stream->fetching = more;
+    stream->disputed &= more;
 }
 
 /* --- the connection --- */
-
-static void drop_fetched(struct upload *upload, struct stream *stream)
-{
-    while (stream->record_count > 0 && stream->records[0]->again)
-        remove_record(upload, stream, 0);
-}
 
 void upload_lost(struct upload *upload)
 {
     for (size_t i = 0; i < upload->sent_count; i++)
         unsend(upload, &upload->sent[i]);
+    upload_pack_lost(upload);
     upload->sent_count = 0;
     upload->in_flight_bytes = 0;
     upload->online = false;
@@ -779,7 +746,7 @@ void upload_lost(struct upload *upload)
         struct stream *stream = upload->streams[i];
         drop_fetched(upload, stream);
         stream->relay_next = 0;
-        stream->relay_knows = stream->fetching = stream->stopped = false;
+        stream->relay_knows = stream->fetching = stream->disputed = stream->stopped = false;
         stream->paused_until_ms = 0;
     }
 }

@@ -7,7 +7,11 @@
  * on; what the relay has lost although it was acknowledged is fetched from the journal and sent again, also for other
  * people's agents.
  *
- *     pending --pack--> sealed --persisted--> ready --window--> sent --ack--> gone
+ *     pending --pack--> sealed --persisted--> ready --window--> sent --ack--> old --idle--> PACK --ack--> gone
+ *
+ * A record for every twentieth of a second is what others need to see somebody typing, and much to store: a hundred
+ * bytes around each. When nothing was typed for a while, what the relay has of this session is sent once more as one
+ * record, a PACK, which stands in for the many (sync/relay/store.h).
  *
  *   Ownership  opaque; upload_free(). Keys, chain, roster and base outlive it.
  *   Bounds     UPLOAD_WINDOW_BYTES sent and not acknowledged, and as much again sealed ahead.
@@ -23,6 +27,11 @@ enum {
     UPLOAD_WINDOW_BYTES = 1 << 20,
     UPLOAD_FRAME_BYTES = 64 * 1024, /* records are bundled into frames of about this size */
     UPLOAD_PAUSE_MS = 5000,         /* after the relay said "not now" */
+    UPLOAD_PACK_IDLE_MS = 2000,     /* nothing typed for so long: what the relay has of us is put together */
+    UPLOAD_PACK_BATCHES_MAX = 1024, /* in one pack */
+    UPLOAD_PACK_RECORDS_MIN = 16,   /* fewer gain little */
+    UPLOAD_PACK_BYTES_MAX = 256 * 1024, /* of plaintext in one pack */
+    UPLOAD_PACK_WAITING_MAX = 1 << 20,  /* bytes of records kept for it; the oldest stay as they are */
     UPLOAD_REOFFER_MS = 3000,       /* others' records are offered after a random part of this: they may come first */
 };
 
@@ -37,7 +46,7 @@ struct local_batch {
 /* A record of ours that is to be in the journal's outbox before it is sent. */
 struct outbox_record {
     uint64_t ticket;      /* for session_persisted() */
-    unsigned kind;        /* RECORD_MEMBER or RECORD_EVENTS */
+    unsigned kind;        /* RECORD_MEMBER, RECORD_EVENTS or RECORD_PACK */
     struct agent_id agent;
     uint64_t seq0, count; /* 0 and 0 for MEMBER */
     struct bytes stored;
@@ -64,6 +73,7 @@ struct upload_config {
     struct roster *roster;    /* own MEMBER records are added */
     const struct rope *base;  /* NULL: none to upload */
     uint64_t first_counter;
+    size_t pack_records_min; /* 0: UPLOAD_PACK_RECORDS_MIN */
     uint64_t seed;
 };
 
@@ -94,6 +104,9 @@ void upload_set_base_len(struct upload *upload, uint64_t base_len);
 void upload_relay_reaches(struct upload *upload, uint64_t place);
 /* The relay has, and gave us, events of this agent up to next_seq (0: its MEMBER). */
 void upload_relay_has(struct upload *upload, const struct agent_id *agent, uint64_t next_seq);
+/* Somebody's pack says something else than his records from seq0 on: they are offered to the relay again, so that they
+   stay. */
+void upload_offer_again(struct upload *upload, const struct agent_id *agent, uint64_t seq0);
 void upload_ack(struct upload *upload, uint64_t ordinal);
 void upload_reject(struct upload *upload, uint64_t ordinal, unsigned code, struct bytes text, uint64_t now_ms);
 /* Packs what has waited for `pace_ms` and sends what may be sent. */

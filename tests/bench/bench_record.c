@@ -148,7 +148,7 @@ static double join_ms(const struct writer *writer, const struct buf *stored, siz
     struct error err = {0};
     size_t received = 0;
     struct chain *chain = chain_new(&writer->keys.doc);
-    struct inbox_port port = {&received, count_received, stop_refused};
+    struct inbox_port port = {&received, count_received, stop_refused, NULL};
     ensure(roster_add(&roster, &member, (struct bytes){0}));
     struct inbox *inbox = inbox_new(&writer->keys, chain, &roster, &port);
     double start = now_us();

@@ -27,7 +27,7 @@ static void read_as_relay(struct bytes stored)
         ensure(record.kind == RECORD_GENESIS || record.kind == RECORD_MEMBER);
 }
 
-static void read_as_events(const struct doc_keys *keys, struct bytes plain)
+static void read_as_events(const struct doc_keys *keys, unsigned kind, struct bytes plain)
 {
     struct buf stored = {0}, opened = {0};
     struct batch_list batches = {0};
@@ -35,7 +35,7 @@ static void read_as_events(const struct doc_keys *keys, struct bytes plain)
     struct record record;
     struct error err = {0};
     struct digest last = {{0}};
-    record_seal(&(struct record_spec){.kind = RECORD_EVENTS,
+    record_seal(&(struct record_spec){.kind = kind,
                                       .count = plain.len ? plain.data[0] + 1u : 1,
                                       .plain = plain,
                                       .last = &last,
@@ -85,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (!doc_id_equal(&keys.doc, &doc))
         doc_keys_from_link(&keys, &doc, ACCESS_READ, seed);
-    read_as_events(&keys, bytes_slice(input, 1, size - 1));
+    read_as_events(&keys, data[0] & 1 ? RECORD_PACK : RECORD_EVENTS, bytes_slice(input, 1, size - 1));
     size_t clear_len = data[0] < size ? data[0] : size;
     read_as_others(&keys, bytes_slice(input, 0, clear_len), bytes_slice(input, clear_len, size - clear_len));
     return 0;

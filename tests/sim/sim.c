@@ -85,6 +85,7 @@ struct replica {
     struct job *jobs, **jobs_last;
     struct wire wire;
     struct backoff backoff;
+    uint64_t type_ms;             /* pauses until then */
     uint64_t connect_ms, back_ms; /* when to connect; when it is started again after a crash */
     unsigned edits_left;
 };
@@ -415,7 +416,7 @@ static bool fetch_sent(void *self, const struct journal_sent *sent)
 
 static bool fetch_row(void *self, const struct journal_row *row)
 {
-    if (row->form == JOURNAL_RECEIVED && row->kind == RECORD_EVENTS)
+    if (row->form == JOURNAL_RECEIVED && (row->kind == RECORD_EVENTS || row->kind == RECORD_PACK))
         fetched_add(self, row->body);
     return true;
 }
@@ -527,7 +528,10 @@ static void on_drop(void *self, const struct error *why)
 
 static void on_persist(void *self, const struct outbox_record *record)
 {
-    struct job *job = job_new(self, JOB_OUTBOX, record->stored);
+    struct replica *replica = self;
+    struct job *job = job_new(replica, JOB_OUTBOX, record->stored);
+    if (record->kind == RECORD_PACK && replica->sim->options->seen)
+        replica->sim->options->seen->packs_made++;
     job->record_kind = record->kind;
     job->agent = record->agent;
     job->seq0 = record->seq0;
@@ -562,7 +566,9 @@ static void on_received(void *self, struct received *received)
 {
     struct replica *replica = self;
     struct job *job = job_new(replica, JOB_RECEIVED, buf_view(&received->stored));
-    job->record_kind = RECORD_EVENTS;
+    job->record_kind = received->kind;
+    if (received->kind == RECORD_PACK && replica->sim->options->seen)
+        replica->sim->options->seen->packs_read++;
     job->agent = received->agent;
     job->seq0 = received->seq0;
     job->count = received->count;
@@ -692,7 +698,7 @@ static bool restore_row(void *self, const struct journal_row *row)
     struct restored *restored = self;
     if (row->form == JOURNAL_LOCAL)
         restore_local(restored->replica, row);
-    else if (row->kind == RECORD_EVENTS)
+    else if (row->kind == RECORD_EVENTS || row->kind == RECORD_PACK)
         restore_record(restored->replica, row);
     else if (row->kind == RECORD_MEMBER && restored->member_count < 256)
         buf_add_bytes(&restored->members[restored->member_count++], row->body);
@@ -780,6 +786,7 @@ static void make_session(struct replica *replica, struct restored *restored)
         .member_count = restored->member_count,
         .outbox = outbox,
         .outbox_count = restored->outbox_count,
+        .pack_records_min = sim->options->pack_records_min,
         .seed = random_next(&sim->random),
     };
     struct session_port port = {replica,    on_send, on_drop,  on_persist, on_acked, on_received, on_member,
@@ -1122,8 +1129,11 @@ static void step_replica(struct sim *sim, struct replica *replica)
     if (!replica->session)
         return;
     step_connection(sim, replica);
-    if (replica->document && replica->edits_left > 0 && chance(sim, 20))
+    if (replica->document && replica->edits_left > 0 && sim->now_ms >= replica->type_ms && chance(sim, 20)) {
         edit(replica);
+        if (sim->options->pack_records_min && chance(sim, 5))
+            replica->type_ms = sim->now_ms + random_below(&sim->random, 6000);
+    }
     if (chance(sim, 3))
         run_disk(replica, 1 + random_below(&sim->random, 4));
     if (fault(sim, sim->options->client_crashes && replica->mine_count < 60, 1500))
@@ -1193,6 +1203,12 @@ static void restore_backup(struct sim *sim)
     sim->relay_back_ms = sim->now_ms + random_below(&sim->random, 3000);
 }
 
+/* Where packs matter, a day is over in twenty seconds. */
+static uint64_t wall_s(const struct sim *sim)
+{
+    return 1700000000 + (sim->options->pack_records_min ? sim->now_ms * 4 : sim->now_ms / 1000);
+}
+
 static void step_relay(struct sim *sim)
 {
     if (!sim->relay) {
@@ -1204,7 +1220,7 @@ static void step_relay(struct sim *sim)
         store_commit(sim->store);
     relay_poll(sim->relay, sim->now_ms);
     if (sim->now_ms >= sim->relay_tick_ms) {
-        relay_tick(sim->relay, sim->now_ms, 1700000000 + sim->now_ms / 1000);
+        relay_tick(sim->relay, sim->now_ms, wall_s(sim));
         sim->relay_tick_ms = sim->now_ms + RELAY_TICK_MS;
     }
     if (fault(sim, sim->options->relay_crashes, 1200)) {

@@ -33,6 +33,13 @@ struct sim_options {
     bool restores;       /* the relay is put back to an old backup */
     bool evil;           /* the relay changes, drops, repeats and swaps frames */
     bool undo;
+    size_t pack_records_min; /* not 0: people pause, so that they pack their records, this many at least; days go by */
+    struct sim_seen *seen;   /* NULL, or where it is counted */
+};
+
+struct sim_seen {
+    unsigned packs_made;
+    unsigned packs_read; /* that told a reader something: what they stand in for was gone */
 };
 
 /* What happened, for the reader of a failing test; appended to `report` when it went wrong. */

@@ -7,6 +7,8 @@
 
 #include "tests/sim/sim.h"
 
+static struct sim_seen seen;
+
 static const struct sim_options mixes[] = {
     {.name = "calm", .replicas = 3, .edits = 12, .base_bytes = 10},
     {.name = "cuts", .replicas = 4, .edits = 10, .base_bytes = 10, .cuts = true},
@@ -24,6 +26,19 @@ static const struct sim_options mixes[] = {
      .relay_crashes = true,
      .restores = true,
      .undo = true},
+    {.name = "packs", .replicas = 4, .edits = 30, .base_bytes = 10, .cuts = true, .pack_records_min = 2, .seen = &seen},
+    {.name = "packs-evil", .replicas = 3, .edits = 20, .base_bytes = 10, .evil = true, .pack_records_min = 2, .seen = &seen},
+    {.name = "packs-all",
+     .replicas = 4,
+     .edits = 20,
+     .base_bytes = 10,
+     .cuts = true,
+     .client_crashes = true,
+     .relay_crashes = true,
+     .restores = true,
+     .undo = true,
+     .pack_records_min = 2,
+     .seen = &seen},
     {.name = "crowd", .replicas = 8, .edits = 5, .base_bytes = 10, .cuts = true, .client_crashes = true},
 };
 enum { MIXES = sizeof mixes / sizeof *mixes };
@@ -72,6 +87,16 @@ SIM_TEST(a_relay_put_back_to_an_old_backup_is_healed_by_its_clients, "restores",
 SIM_TEST(an_evil_relay_delays_and_changes_nothing, "evil", 150)
 SIM_TEST(all_of_it_at_once_converges, "all", 50)
 SIM_TEST(eight_people_converge, "crowd", 50)
+SIM_TEST(packed_logs_converge_through_cuts, "packs", 40)
+SIM_TEST(an_evil_relay_gains_nothing_from_packs, "packs-evil", 40)
+SIM_TEST(packed_logs_survive_all_of_it_at_once, "packs-all", 40)
+
+static void packs_were_made_and_read_in_place_of_what_they_stand_in_for(void **state)
+{
+    (void)state;
+    assert_true(seen.packs_made > 0);
+    assert_true(seen.packs_read > 0);
+}
 
 static void seeds_that_failed_once_stay_good(void **state)
 {
@@ -100,6 +125,10 @@ int main(void)
         cmocka_unit_test(an_evil_relay_delays_and_changes_nothing),
         cmocka_unit_test(all_of_it_at_once_converges),
         cmocka_unit_test(eight_people_converge),
+        cmocka_unit_test(packed_logs_converge_through_cuts),
+        cmocka_unit_test(an_evil_relay_gains_nothing_from_packs),
+        cmocka_unit_test(packed_logs_survive_all_of_it_at_once),
+        cmocka_unit_test(packs_were_made_and_read_in_place_of_what_they_stand_in_for),
     };
     return RUN_TESTS("simulation", tests);
 }

@@ -18,7 +18,8 @@ struct person {
     uint64_t seq, counter;
     struct buf wrote;    /* all he wrote */
     struct buf received; /* what the reader's inbox has handed out of him */
-    unsigned refused;
+    unsigned refused, disputed;
+    uint64_t disputed_from;
 };
 
 struct world {
@@ -58,6 +59,13 @@ static void on_refused(void *self, const struct agent_id *agent, const struct er
     person_of(self, agent)->refused++;
 }
 
+static void on_disputed(void *self, const struct agent_id *agent, uint64_t seq0)
+{
+    struct person *person = person_of(self, agent);
+    person->disputed++;
+    person->disputed_from = seq0;
+}
+
 static void person_init(struct world *world, size_t number, bool may_write)
 {
     struct person *person = &world->people[number];
@@ -72,7 +80,7 @@ static void person_init(struct world *world, size_t number, bool may_write)
 
 static void reader_begins(struct world *world)
 {
-    struct inbox_port port = {world, on_received, on_refused};
+    struct inbox_port port = {world, on_received, on_refused, on_disputed};
     inbox_free(world->inbox);
     chain_free(world->read);
     world->read = chain_new(&world->keys.doc);
@@ -154,6 +162,53 @@ static void seal(struct world *world, const struct writing *writing, const char 
                                       .keys = &world->keys,
                                       .signer = writing->signer ? writing->signer : &by->doc_key},
                 stored);
+    buf_release(&plain);
+    buf_release(&canonical);
+}
+
+/* What stored[from .. to) of one person hold, as one record. */
+static void pack_records(struct world *world, const struct sign_key *signer, size_t from, size_t to, struct buf *out)
+{
+    struct record first, record = {0};
+    struct buf plain = {0};
+    struct digest last;
+    struct error err = {0};
+    ensure(record_decode(buf_view(&world->stored[from]), &first, &err));
+    for (size_t i = from; i < to; i++)
+        ensure(record_decode(buf_view(&world->stored[i]), &record, &err) &&
+               record_open(&record, &world->keys, &plain, &err));
+    uint64_t end = record.seq0 + record.count;
+    ensure(chain_find(world->chain, &(struct event_id){first.agent, end - 1}, &last));
+    record_seal(&(struct record_spec){.kind = RECORD_PACK, .agent = first.agent, .sealer = first.agent, .counter = 1000 + to,
+                                      .seq0 = first.seq0, .count = end - first.seq0, .plain = buf_view(&plain),
+                                      .last = &last, .keys = &world->keys, .signer = signer},
+                out);
+    buf_release(&plain);
+}
+
+/* A pack of the first person's with other letters from seq0 on, well-made in every other way. */
+static void other_pack(struct world *world, const struct sign_key *signer, uint64_t seq0, const char *letters,
+                       struct buf *out)
+{
+    struct agent_id agent = world->people[0].agent;
+    struct buf plain = {0}, canonical = {0};
+    struct digest last;
+    uint64_t seq = seq0;
+    ensure(chain_find(world->chain, &(struct event_id){agent, seq0 - 1}, &last));
+    for (; *letters; letters++, seq++) {
+        struct batch batch = {.agent = agent, .seq0 = seq, .flags = BATCH_FLAG_SELF};
+        struct digest previous = last;
+        batch_add_insert(&batch, 0, bytes_of(letters, 1));
+        buf_clear(&canonical);
+        batch_encode(&batch, &canonical);
+        chain_digest(&world->keys.doc, &batch, buf_view(&canonical), &previous, NULL, &last);
+        record_plain_add(&plain, buf_view(&canonical));
+        batch_release(&batch);
+    }
+    record_seal(&(struct record_spec){.kind = RECORD_PACK, .agent = agent, .sealer = agent, .counter = 2000, .seq0 = seq0,
+                                      .count = seq - seq0, .plain = buf_view(&plain), .last = &last,
+                                      .keys = &world->keys, .signer = signer},
+                out);
     buf_release(&plain);
     buf_release(&canonical);
 }
@@ -367,6 +422,84 @@ static void a_readers_history_is_not_taken(void **state)
     assert_int_equal(world->people[PEOPLE - 1].refused, 1);
 }
 
+/* --- packs --- */
+
+static void a_pack_tells_what_its_records_told_and_nothing_twice(void **state)
+{
+    struct world *world = *state;
+    struct writing pack = {.by = &world->people[0], .kind = RECORD_PACK};
+    write_letters(world, 1, "b");
+    seal(world, &pack, "hello", &world->stored[world->count++]);
+    buf_add_bytes(&world->people[0].wrote, bytes_of_string("hello"));
+    write_letters(world, 0, "!");
+    for (int live = 0; live < 2; live++) {
+        reader_begins(world);
+        take_frame(world, world->stored, 2, !live);
+        take_frame(world, world->stored, 3, !live);
+        expect_all(world);
+    }
+}
+
+/* The same letters in records and in a pack: whichever comes first, they are there once. */
+static void a_pack_and_what_it_stands_in_for_are_one(void **state)
+{
+    struct world *world = *state;
+    struct buf pack = {0}, half = {0};
+    for (int i = 0; i < 6; i++)
+        write_letters(world, 0, (char[]){(char)('a' + i), '\0'});
+    pack_records(world, &world->people[0].doc_key, 0, 6, &pack);
+    pack_records(world, &world->people[0].doc_key, 0, 4, &half);
+    struct buf orders[][8] = {
+        {world->stored[0], world->stored[1], pack, world->stored[2], world->stored[3], world->stored[4]},
+        {pack, world->stored[0], world->stored[5], half},
+        {half, world->stored[2], pack, world->stored[5]},
+        {world->stored[4], half, world->stored[5]},
+        {world->stored[5], world->stored[0], half, pack},
+    };
+    static const size_t counts[] = {6, 4, 4, 3, 4};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        for (int history = 0; history < 2; history++) {
+            reader_begins(world);
+            take_frame(world, orders[i], counts[i], history);
+            expect_all(world);
+            assert_int_equal(world->people[0].refused, 0);
+        }
+    buf_release(&pack);
+    buf_release(&half);
+}
+
+/* An author who packs something else than he had written is reported, and his originals are stood up for. */
+static void a_pack_that_says_something_else_is_disputed(void **state)
+{
+    struct world *world = *state;
+    struct buf pack = {0};
+    for (int i = 0; i < 6; i++)
+        write_letters(world, 0, (char[]){(char)('a' + i), '\0'});
+    take_frame(world, world->stored, 6, false);
+    other_pack(world, &world->people[0].doc_key, 2, "XYZ", &pack);
+    take_frame(world, &pack, 1, false);
+    assert_string_equal(buf_string(&world->people[0].received), "abcdefXYZ"); /* both are kept, as two branches */
+    assert_int_equal(world->people[0].disputed, 1);
+    assert_int_equal(world->people[0].disputed_from, 2);
+    buf_release(&pack);
+}
+
+/* Nobody is reported for what somebody else made up. */
+static void a_pack_its_author_did_not_sign_is_refused_without_a_word_about_him(void **state)
+{
+    struct world *world = *state;
+    struct buf pack = {0};
+    for (int i = 0; i < 6; i++)
+        write_letters(world, 0, (char[]){(char)('a' + i), '\0'});
+    take_frame(world, world->stored, 6, false);
+    other_pack(world, &world->people[PEOPLE - 1].doc_key, 2, "XYZ", &pack);
+    take_frame(world, &pack, 1, false);
+    expect_all(world);
+    assert_int_equal(world->people[0].disputed, 0);
+    assert_int_equal(world->people[0].refused, 1);
+    buf_release(&pack);
+}
+
 /* Records dropped, doubled, swapped, damaged and forged, in frames of any size. */
 static void no_evil_at_random_gets_anything_else_in(void **state)
 {
@@ -427,6 +560,10 @@ int main(void)
         WORLD_TEST(nothing_that_builds_on_a_forged_record_gets_in),
         WORLD_TEST(a_history_with_a_forged_end_is_the_same_in_any_frames),
         WORLD_TEST(a_readers_history_is_not_taken),
+        WORLD_TEST(a_pack_tells_what_its_records_told_and_nothing_twice),
+        WORLD_TEST(a_pack_and_what_it_stands_in_for_are_one),
+        WORLD_TEST(a_pack_that_says_something_else_is_disputed),
+        WORLD_TEST(a_pack_its_author_did_not_sign_is_refused_without_a_word_about_him),
         WORLD_TEST(no_evil_at_random_gets_anything_else_in),
     };
     return RUN_TESTS("history", tests);

@@ -76,7 +76,7 @@ static void expect_text(struct replica *replica, const char *text)
     buf_release(&have);
 }
 
-/* Lin's letters, one batch each, as they come out of a session: checked, and in the hash chain. */
+/* Lin's letters behind the base text, one batch each, as they come out of a session: checked, and in the hash chain. */
 static struct received letter_of_lin(struct replica *replica, uint64_t seq, const char *letter)
 {
     struct received received = {.agent = {{0x11}}, .seq0 = seq, .count = 1, .place = seq + 1};
@@ -84,7 +84,7 @@ static struct received letter_of_lin(struct replica *replica, uint64_t seq, cons
     batch->agent = received.agent;
     batch->seq0 = seq;
     batch->flags = seq > 0 ? BATCH_FLAG_SELF : 0;
-    batch_add_insert(batch, seq, bytes_of_string(letter));
+    batch_add_insert(batch, seq + 1, bytes_of_string(letter));
     batch_encode(batch, &received.plain);
     received.plains = xcalloc(1, sizeof *received.plains);
     received.plains[0] = buf_view(&received.plain);
@@ -111,7 +111,7 @@ static void edits_that_come_before_what_they_build_on_are_taken_when_it_comes(vo
     replica_take_received(replica, &first);
     assert_true(replica->text_due);
     replica_update_text(replica);
-    expect_text(replica, "lin-");
+    expect_text(replica, "-lin");
     assert_int_equal(replica->early_count, 0);
     received_release(&first);
     received_release(&second);
@@ -131,7 +131,7 @@ static void edits_that_nobody_took_before_going_offline_are_taken_when_they_come
     struct received again = letter_of_lin(replica, 0, "l");
     replica_take_received(replica, &again);
     replica_update_text(replica);
-    expect_text(replica, "la-");
+    expect_text(replica, "a-l");
     received_release(&first);
     received_release(&again);
     close_notes(replica);

@@ -30,6 +30,7 @@ struct room {
     struct session *session;
     struct session_config config;
     uint64_t now_ms, seq;
+    uint64_t ordinal; /* of the newest upload that was acknowledged */
 
     /* what the session sent, and the relay's side of the wire */
     struct buf out[OUT_MAX];
@@ -387,7 +388,8 @@ static void persist_all(struct room *room)
         session_persisted(room->session, room->tickets[room->ticket_read++], room->now_ms);
 }
 
-static void type(struct room *room, const char *text)
+/* `after`: somebody else's event that is here, as a parent; or NULL. */
+static void type_after(struct room *room, const struct event_id *after, const char *text)
 {
     struct batch batch = {.agent = room->self, .seq0 = room->seq, .flags = BATCH_FLAG_GESTURE};
     struct buf plain = {0};
@@ -395,6 +397,8 @@ static void type(struct room *room, const char *text)
 
     if (room->seq > 0)
         batch.flags |= BATCH_FLAG_SELF;
+    if (after)
+        batch_add_parent(&batch, *after);
     batch_add_insert(&batch, 0, bytes_of_string(text));
     batch_encode(&batch, &plain);
     ensure(chain_add(room->chain, &batch, buf_view(&plain), &local.digest) == CHAIN_NEXT);
@@ -406,6 +410,11 @@ static void type(struct room *room, const char *text)
         persist_all(room);
     batch_release(&batch);
     buf_release(&plain);
+}
+
+static void type(struct room *room, const char *text)
+{
+    type_after(room, NULL, text);
 }
 
 static void pass_time(struct room *room, uint64_t ms)
@@ -498,6 +507,16 @@ static void author_reads(struct author *author, const struct room *room, const s
     batch_list_release(&batches);
     buf_release(&plain);
     free(plains);
+}
+
+/* The author's MEMBER reaches the session. */
+static void join(struct room *room, struct author *author, unsigned char name)
+{
+    struct buf member = {0};
+    author_init(author, room, name);
+    author_member(author, room, &member);
+    say_record(room, 2, buf_view(&member));
+    buf_release(&member);
 }
 
 static void expect_text(struct room *room, const char *text)
@@ -754,6 +773,221 @@ static void what_was_typed_offline_travels_in_one_record(void **state)
     assert_int_equal(status_of(room).unacked_edits, 0);
 }
 
+static void a_thousand_edits_typed_offline_travel_in_few_records(void **state)
+{
+    struct room *room = *state;
+    for (int i = 0; i < 1000; i++)
+        type(room, "a few words ");
+    connect_to(room, (struct welcome){.peers = 1});
+    persist_all(room);
+    assert_true(room->ticket_count <= 3); /* its MEMBER, and 16 KiB of edits each */
+}
+
+/* --- packs --- */
+
+enum { PACKED = UPLOAD_PACK_RECORDS_MIN };
+
+/* One letter a record, each acknowledged. */
+static void type_apart_after(struct room *room, const struct event_id *after, int letters)
+{
+    for (int i = 0; i < letters; i++) {
+        pass_time(room, SESSION_FLUSH_ALONE_MS);
+        type_after(room, i == 0 ? after : NULL, "x");
+        uint64_t ordinal = 0;
+        for (const struct message *message; (message = relay_hears(room));)
+            ordinal += message->kind == MESSAGE_RECORDS ? message->records.count : 0;
+        say_ack(room, room->ordinal += ordinal);
+        forget_out(room);
+    }
+}
+
+static void type_apart(struct room *room, int letters)
+{
+    type_apart_after(room, NULL, letters);
+}
+
+/* The record in the next frame with any. */
+static struct record hear_pack(struct room *room)
+{
+    struct record record;
+    struct error err = {0};
+    const struct message *message = expect_kind(room, MESSAGE_RECORDS);
+    assert_int_equal(message->records.count, 1);
+    assert_true(record_decode(message->records.items[0].stored, &record, &err));
+    assert_int_equal(record.kind, RECORD_PACK);
+    return record;
+}
+
+static void expect_letters(struct room *room, const struct record *pack, size_t count)
+{
+    struct buf plain = {0};
+    struct batch_list batches = {0};
+    struct bytes *plains = NULL;
+    struct digest *digests = xcalloc(count, sizeof *digests);
+    struct error err = {0};
+    assert_true(record_open_events(pack, &room->keys, &plain, &batches, &plains, &err));
+    assert_int_equal(batches.count, count);
+    assert_int_equal(chain_check_run(room->chain, batches.items, plains, count, 0, digests), CHAIN_KNOWN);
+    struct sign_key doc_key;
+    device_doc_key(&room->device, &room->keys.doc, &doc_key);
+    assert_true(record_verify(pack, &room->keys.doc, &doc_key.public_key, &digests[count - 1]));
+    free(digests);
+    free(plains);
+    batch_list_release(&batches);
+    buf_release(&plain);
+}
+
+static void an_idle_author_packs_what_the_relay_has(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    type_apart(room, PACKED + 4);
+    pass_time(room, UPLOAD_PACK_IDLE_MS - 1);
+    assert_true(hears_none_of(room, MESSAGE_RECORDS));
+    pass_time(room, 1);
+    session_tick(room->session, room->now_ms);
+    struct record pack = hear_pack(room);
+    assert_int_equal(pack.seq0, 0);
+    assert_int_equal(pack.count, PACKED + 4);
+    expect_letters(room, &pack, PACKED + 4);
+    assert_true(bytes_equal(pack.whole, buf_view(&room->persisted[room->ticket_count - 1])));
+    say_ack(room, room->ordinal + 1);
+    pass_time(room, UPLOAD_PACK_IDLE_MS * 3);
+    assert_true(hears_none_of(room, MESSAGE_RECORDS));
+    assert_int_equal(status_of(room).unacked_batches, 0);
+}
+
+static void a_pack_leaves_only_after_the_journal_has_it(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    type_apart(room, PACKED);
+    room->auto_persist = false;
+    pass_time(room, UPLOAD_PACK_IDLE_MS);
+    session_tick(room->session, room->now_ms);
+    assert_true(hears_none_of(room, MESSAGE_RECORDS));
+    persist_all(room);
+    hear_pack(room);
+}
+
+static void a_few_records_are_left_as_they_are_until_there_are_more(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    type_apart(room, PACKED - 1);
+    pass_time(room, UPLOAD_PACK_IDLE_MS * 2);
+    session_tick(room->session, room->now_ms);
+    assert_true(hears_none_of(room, MESSAGE_RECORDS));
+    type_apart(room, 1);
+    pass_time(room, UPLOAD_PACK_IDLE_MS);
+    session_tick(room->session, room->now_ms);
+    assert_int_equal(hear_pack(room).count, PACKED);
+}
+
+/* Two packs that need a piece of each other could never be read. */
+static void only_the_first_batch_of_a_pack_builds_on_others(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf records[3] = {{0}};
+    connect_to(room, (struct welcome){.peers = 1});
+    author_init(&ben, room, 0xbe);
+    author_member(&ben, room, &records[0]);
+    author_record(&ben, room, NULL, "1", &records[1]);
+    author_record(&ben, room, NULL, "2", &records[2]);
+    for (int i = 0; i < 3; i++)
+        say_record(room, 3 + (uint64_t)i, buf_view(&records[i]));
+
+    type_apart_after(room, &(struct event_id){ben.agent, 0}, PACKED);
+    uint64_t second = room->seq;
+    type_apart_after(room, &(struct event_id){ben.agent, 1}, PACKED + 2);
+    pass_time(room, UPLOAD_PACK_IDLE_MS);
+    session_tick(room->session, room->now_ms);
+    struct record pack = hear_pack(room);
+    assert_int_equal(pack.seq0, 0);
+    assert_int_equal(pack.count, second);
+    pack = hear_pack(room);
+    assert_int_equal(pack.seq0, second);
+    assert_int_equal(pack.count, room->seq - second);
+    author_release(&ben);
+    for (int i = 0; i < 3; i++)
+        buf_release(&records[i]);
+}
+
+static void a_relay_that_takes_no_packs_is_not_asked_again_and_edits_go_on(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    type_apart(room, PACKED);
+    pass_time(room, UPLOAD_PACK_IDLE_MS);
+    session_tick(room->session, room->now_ms);
+    hear_pack(room);
+    struct message reject = {.kind = MESSAGE_REJECT, .reject = {room->ordinal + 1, REFUSE_FORBIDDEN, bytes_of_string("no")}};
+    relay_says(room, &reject);
+    room->ordinal++;
+    assert_int_equal(room->alarms, 0);
+    type_apart(room, PACKED);
+    assert_int_equal(room->acked, 2 * PACKED);
+    pass_time(room, UPLOAD_PACK_IDLE_MS);
+    session_tick(room->session, room->now_ms);
+    assert_true(hears_none_of(room, MESSAGE_RECORDS));
+}
+
+static void a_pack_lost_with_the_connection_is_sent_again_byte_for_byte(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    type_apart(room, PACKED);
+    pass_time(room, UPLOAD_PACK_IDLE_MS);
+    session_tick(room->session, room->now_ms);
+    struct buf first = {0};
+    buf_add_bytes(&first, hear_pack(room).whole);
+    cut(room);
+    connect_to(room, (struct welcome){.peers = 1, .vector = {{room->self, PACKED}}, .count = 1});
+    session_tick(room->session, room->now_ms);
+    assert_true(bytes_equal(hear_pack(room).whole, buf_view(&first)));
+    buf_release(&first);
+}
+
+/* The author packed something else than he had written: what we have of him is given back to the relay. */
+static void originals_of_a_disputed_pack_are_offered_again(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf first = {0}, second = {0}, canonical = {0}, plain = {0}, pack = {0};
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    author_record(&ben, room, NULL, "1", &first);
+    author_record(&ben, room, NULL, "2", &second);
+    say_record(room, 4, buf_view(&first));
+    say_record(room, 5, buf_view(&second));
+    struct batch other = {.agent = ben.agent};
+    struct digest last;
+    batch_add_insert(&other, 0, bytes_of_string("XX"));
+    batch_encode(&other, &canonical);
+    chain_digest(&room->keys.doc, &other, buf_view(&canonical), NULL, NULL, &last);
+    record_plain_add(&plain, buf_view(&canonical));
+    record_seal(&(struct record_spec){.kind = RECORD_PACK, .agent = ben.agent, .sealer = ben.agent, .counter = 99,
+                                      .count = 2, .plain = buf_view(&plain), .last = &last, .keys = &room->keys,
+                                      .signer = &ben.doc_key},
+                &pack);
+    say_record(room, 6, buf_view(&pack));
+    assert_int_equal(room->alarm, ALARM_FORKED);
+    assert_int_equal(room->fetches, 1);
+    assert_int_equal(room->fetch_from, 0);
+    struct bytes answer[] = {buf_view(&pack), buf_view(&first), buf_view(&second)};
+    session_fetched(room->session, &ben.agent, answer, 3, false, room->now_ms);
+    persist_all(room); /* our own MEMBER, which a relay wants to see before */
+    assert_true(bytes_equal(expect_kind(room, MESSAGE_REOFFER)->reoffer.stored, buf_view(&first)));
+    assert_true(bytes_equal(expect_kind(room, MESSAGE_REOFFER)->reoffer.stored, buf_view(&second)));
+    expect_text(room, "12XX"); /* both are kept, as two branches */
+    batch_release(&other);
+    author_release(&ben);
+    struct buf *used[] = {&first, &second, &canonical, &plain, &pack};
+    for (size_t i = 0; i < sizeof used / sizeof *used; i++)
+        buf_release(used[i]);
+}
+
 static void after_a_cut_the_same_bytes_are_sent_again(void **state)
 {
     struct room *room = *state;
@@ -968,15 +1202,6 @@ static void a_view_only_session_uploads_nothing(void **state)
 /* --- receiving --- */
 
 /* An author who has joined, in the room's session. */
-static void join(struct room *room, struct author *author, unsigned char name)
-{
-    struct buf member = {0};
-    author_init(author, room, name);
-    author_member(author, room, &member);
-    say_record(room, 2, buf_view(&member));
-    buf_release(&member);
-}
-
 static void a_record_that_verifies_is_handed_out_once(void **state)
 {
     struct room *room = *state;
@@ -1078,13 +1303,14 @@ static void history_is_taken_on_its_newest_signature_and_live_records_each_on_it
 {
     struct room *room = *state;
     struct author author;
-    struct buf stored[3] = {{0}};
+    struct buf stored[4] = {{0}}; /* who writes comes in the same frame */
     connect_to(room, (struct welcome){.peers = 2});
-    join(room, &author, 0x21);
+    author_init(&author, room, 0x21);
+    author_member(&author, room, &stored[0]);
     for (int i = 0; i < 3; i++)
-        author_record(&author, room, NULL, (char[]){(char)('a' + i), '\0'}, &stored[i]);
-    stored[1].data[stored[1].len - 1] ^= 1;
-    say_records(room, 4, stored, 3);
+        author_record(&author, room, NULL, (char[]){(char)('a' + i), '\0'}, &stored[1 + i]);
+    stored[2].data[stored[2].len - 1] ^= 1;
+    say_records(room, 3, stored, 4);
     expect_text(room, "abc");
     assert_int_equal(room->alarms, 0);
 
@@ -1096,10 +1322,10 @@ static void history_is_taken_on_its_newest_signature_and_live_records_each_on_it
     say_records(room, 7, live, 3);
     expect_text(room, "abcd");
     assert_int_equal(room->alarms, 1);
-    for (int i = 0; i < 3; i++) {
-        buf_release(&stored[i]);
+    for (int i = 0; i < 3; i++)
         buf_release(&live[i]);
-    }
+    for (int i = 0; i < 4; i++)
+        buf_release(&stored[i]);
     author_release(&author);
 }
 
@@ -1467,6 +1693,14 @@ int main(void)
         ROOM_TEST(a_relay_that_answers_quickly_gets_the_next_key_quickly),
         ROOM_TEST(alone_in_the_document_batches_wait_longer_until_somebody_joins),
         ROOM_TEST(what_was_typed_offline_travels_in_one_record),
+        ROOM_TEST(a_thousand_edits_typed_offline_travel_in_few_records),
+        ROOM_TEST(an_idle_author_packs_what_the_relay_has),
+        ROOM_TEST(a_pack_leaves_only_after_the_journal_has_it),
+        ROOM_TEST(a_few_records_are_left_as_they_are_until_there_are_more),
+        ROOM_TEST(only_the_first_batch_of_a_pack_builds_on_others),
+        ROOM_TEST(a_relay_that_takes_no_packs_is_not_asked_again_and_edits_go_on),
+        ROOM_TEST(a_pack_lost_with_the_connection_is_sent_again_byte_for_byte),
+        ROOM_TEST(originals_of_a_disputed_pack_are_offered_again),
         ROOM_TEST(after_a_cut_the_same_bytes_are_sent_again),
         ROOM_TEST(what_was_not_acknowledged_is_sent_again_whatever_the_vector_says),
         ROOM_TEST(a_restart_sends_what_the_outbox_holds_byte_for_byte),
