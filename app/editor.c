@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/own_relay.h"
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
@@ -135,19 +134,6 @@ static void say_unsent(struct editor *editor, const char *label, uint64_t unsent
                  (unsigned long long)unsent, unsent == 1 ? "" : "s");
 }
 
-/* Others are in a room that this very machine keeps open. */
-static void say_room_stays(struct editor *editor, const struct replica *replica)
-{
-    const struct people *people = replica_people(replica);
-    size_t here = 0;
-    for (size_t i = 0; i < people->count; i++)
-        here += !people->items[i].is_neighbour && people->items[i].peer.state == PEER_HERE;
-    if (here == 0 || !replica_is_shared(replica) || !own_relay_is(editor->env, replica_entry(replica)->relay))
-        return;
-    buf_addf(&editor->farewell, "%zu %s on; this machine keeps the room open. (weft relay stop ends it.)\n", here,
-             here == 1 ? "person goes" : "people go");
-}
-
 static void close_window(struct editor *editor, struct window *window)
 {
     struct error err = {0};
@@ -155,7 +141,7 @@ static void close_window(struct editor *editor, struct window *window)
     struct buf label = {0};
     unicode_safe_label(bytes_of_string(replica_label(window->replica)), 64, &label);
     replica_set_view(window->replica, window->scroll.line, window->scroll.column);
-    say_room_stays(editor, window->replica);
+    editor_say_who_goes_on(editor, window->replica);
     if (!replica_close(window->replica, QUIT_NET_MS, &unsent, &err)) {
         buf_addf(&editor->farewell, "weft: %s: not everything could be kept: %s\n", buf_string(&label), err.text);
         editor->lost = true;

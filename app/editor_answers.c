@@ -4,11 +4,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "app/own_relay.h"
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
-static void ask_line(struct editor *editor, enum asking asking, const char *label, const char *suggestion)
+void editor_ask_line(struct editor *editor, enum asking asking, const char *label, const char *suggestion)
 {
     prompt_open_line(&editor->prompt, label, suggestion);
     editor->asking = asking;
@@ -215,7 +214,7 @@ static void ask_save_as(struct editor *editor)
     for (size_t i = 0; i < name.len; i++)
         if (name.data[i] == '/' || ((name.data[i] == '.' || name.data[i] == '-') && i == 0))
             name.data[i] = '_';
-    ask_line(editor, ASKING_SAVE_AS, "Write to file:", path ? path : buf_string(&name));
+    editor_ask_line(editor, ASKING_SAVE_AS, "Write to file:", path ? path : buf_string(&name));
     buf_release(&name);
 }
 
@@ -343,17 +342,6 @@ static void answer_open(struct editor *editor, const char *path)
         editor_say(editor, err.text);
 }
 
-static void answer_relay(struct editor *editor, const char *relay)
-{
-    struct error err = {0};
-    char *own = *relay ? NULL : own_relay_ensure(editor->env, false, &err);
-    if ((*relay || own) && replica_share(editor_replica(editor), own ? own : relay, &err))
-        editor_panel(editor, PANEL_LINKS);
-    else
-        editor_say(editor, err.text);
-    free(own);
-}
-
 static void switch_file(struct editor *editor, size_t by)
 {
     if (editor->count > 1)
@@ -442,7 +430,7 @@ static void answer(struct editor *editor, enum asking asking, const char *typed,
     case ASKING_NOT_KEPT: answer_not_kept(editor, choice); break;
     case ASKING_DISK:
     case ASKING_GONE: answer_disk(editor, choice); break;
-    case ASKING_RELAY: answer_relay(editor, typed); break;
+    case ASKING_RELAY: editor_answer_relay(editor, typed); break;
     }
 }
 
@@ -524,70 +512,6 @@ static void toggle_panel(struct editor *editor, enum panel_kind kind)
     editor_panel(editor, editor->panel_kind == kind ? PANEL_NONE : kind);
 }
 
-/* F3: the edit link is copied; F3 again: the view link. */
-static void show_links(struct editor *editor)
-{
-    struct replica *replica = editor_replica(editor);
-    struct replica_status status;
-    replica_status(replica, net_now_ms(), &status);
-    if (!status.shared && status.is_private) {
-        editor_say(editor, "A private buffer is not shared: nothing of it is kept.");
-        return;
-    }
-    if (!status.shared) {
-        const char *relay = editor->env->config.relay;
-        ask_line(editor, ASKING_RELAY, "Not shared. Share it at relay (wss://HOST; Enter: one on this machine):", relay ? relay : "");
-        return;
-    }
-    bool again = editor->panel_kind == PANEL_LINKS && !editor->view_copied;
-    bool had_copied = editor->link_copied;
-    editor->panel_kind = PANEL_LINKS;
-    char *link = replica_link(replica, again ? ACCESS_READ : ACCESS_WRITE);
-    if (!link && !again)
-        link = replica_link(replica, ACCESS_READ);
-    if (link && term_copy(editor->term, bytes_of_string(link))) {
-        editor->link_copied = !again || had_copied;
-        editor->view_copied = again;
-        buf_clear(&editor->clip);
-        buf_add_string(&editor->clip, link);
-    }
-    if (link)
-        crypto_wipe(link, strlen(link));
-    free(link);
-}
-
-static void follow(struct editor *editor)
-{
-    const struct people *people = replica_people(editor_replica(editor));
-    size_t start = 0;
-    for (size_t i = 0; editor->following && i < people->count; i++)
-        if (agent_id_equal(&people->items[i].peer.presence.agent, &editor->followed))
-            start = i + 1;
-    for (size_t n = 0; n < people->count; n++) {
-        const struct person *person = &people->items[(start + n) % people->count];
-        if (!person->located)
-            continue;
-        editor->following = true;
-        editor->followed = person->peer.presence.agent;
-        editor_sayf(editor, "Following %s. Alt+F follows the next, typing stops it.", person->name);
-        return;
-    }
-    editor_say(editor, "Nobody to follow.");
-}
-
-static void toggle_alone(struct editor *editor)
-{
-    struct replica *replica = editor_replica(editor);
-    struct replica_status status;
-    replica_status(replica, net_now_ms(), &status);
-    if (!status.shared) {
-        editor_say(editor, "This file is not shared.");
-        return;
-    }
-    replica_work_alone(replica, !status.alone);
-    editor_say(editor, status.alone ? "Online again." : "Working alone: nothing is sent or received until Alt+A again.");
-}
-
 static void escape(struct editor *editor)
 {
     struct replica *replica = editor_replica(editor);
@@ -611,18 +535,18 @@ void editor_request(struct editor *editor, enum request request)
     case REQUEST_UNDO: undo(editor, UNDO_BACK); break;
     case REQUEST_REDO: undo(editor, UNDO_AGAIN); break;
     case REQUEST_PASTE: paste_clip(editor); break;
-    case REQUEST_OPEN: ask_line(editor, ASKING_OPEN, "Open file:", ""); break;
+    case REQUEST_OPEN: editor_ask_line(editor, ASKING_OPEN, "Open file:", ""); break;
     case REQUEST_FIND: ask_find(editor); break;
     case REQUEST_FIND_NEXT: find_again(editor, false); break;
     case REQUEST_FIND_PREVIOUS: find_again(editor, true); break;
-    case REQUEST_GO_LINE: ask_line(editor, ASKING_GO_LINE, "Go to line:", ""); break;
+    case REQUEST_GO_LINE: editor_ask_line(editor, ASKING_GO_LINE, "Go to line:", ""); break;
     case REQUEST_HELP: toggle_panel(editor, PANEL_HELP); break;
     case REQUEST_PEOPLE: toggle_panel(editor, PANEL_PEOPLE); break;
     case REQUEST_LINKS:
-    case REQUEST_SHARE: show_links(editor); break;
+    case REQUEST_SHARE: editor_show_links(editor); break;
     case REQUEST_MESSAGES: toggle_panel(editor, PANEL_MESSAGES); break;
-    case REQUEST_FOLLOW: follow(editor); break;
-    case REQUEST_ALONE: toggle_alone(editor); break;
+    case REQUEST_FOLLOW: editor_follow(editor); break;
+    case REQUEST_ALONE: editor_toggle_alone(editor); break;
     case REQUEST_SUSPEND: editor_suspend(editor); break;
     case REQUEST_NEXT_FILE: switch_file(editor, 1); break;
     case REQUEST_PREVIOUS_FILE: switch_file(editor, editor->count - 1); break;

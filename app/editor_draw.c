@@ -295,8 +295,8 @@ uint64_t editor_next_draw_ms(const struct editor *editor, uint64_t now_ms)
     uint64_t at_ms = UINT64_MAX;
     if (editor->message_ms && now_ms < editor->message_ms + MESSAGE_MS)
         at_ms = editor->message_ms + MESSAGE_MS;
-    if (editor->greets && editor->greet_ms && editor->greet_ms < at_ms)
-        at_ms = editor->greet_ms;
+    uint64_t greet_ms = editor_greet_next_ms(editor, now_ms);
+    at_ms = greet_ms < at_ms ? greet_ms : at_ms;
     const struct people *people = replica_people(editor->windows[editor->current].replica);
     for (size_t i = 0; i < people->count; i++) {
         uint64_t fades_ms = people->items[i].moved_ms + FLAG_MS;

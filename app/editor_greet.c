@@ -13,6 +13,7 @@
 
 enum {
     GREET_WAIT_MS = 1000, /* for the others to be heard */
+    GREET_SOON_MS = 400,  /* the first of them is rarely the only one */
     GREETED_MAX = 4,
     NAME_CELLS = 24,
 };
@@ -29,6 +30,14 @@ static void add_others(const struct people *people, const struct rope *text, str
     if (people->count > named)
         buf_addf(out, " and %zu more", people->count - named);
     buf_add_string(out, people->count ? "." : " Nobody else is here now. What you type waits for them.");
+}
+
+uint64_t editor_greet_next_ms(const struct editor *editor, uint64_t now_ms)
+{
+    uint64_t soon_ms = editor->greet_ms - GREET_WAIT_MS + GREET_SOON_MS;
+    if (!editor->greets || !editor->greet_ms || editor->greet_ms <= now_ms)
+        return UINT64_MAX; /* said, or waiting for the link */
+    return soon_ms > now_ms ? soon_ms : editor->greet_ms;
 }
 
 /* Whoever has a cursor in the text is worth waiting for, and then all of them are named at once. */
@@ -52,7 +61,8 @@ void editor_greet(struct editor *editor)
         return;
     if (!editor->greet_ms)
         editor->greet_ms = now_ms + GREET_WAIT_MS;
-    if (now_ms < editor->greet_ms && !all_are_located(replica_people(replica)))
+    bool early = now_ms < editor->greet_ms - GREET_WAIT_MS + GREET_SOON_MS;
+    if (early || (now_ms < editor->greet_ms && !all_are_located(replica_people(replica))))
         return;
     struct buf text = {0};
     buf_add_string(&text, "You are ");

@@ -4,6 +4,7 @@
  *   editor.c           its life and the loop
  *   editor_keys.c      what a key, a paste, a click does
  *   editor_answers.c   prompts and the requests that open them: save, find, open, quit
+ *   editor_room.c      the others: links, following, working alone
  *   editor_draw.c      from replica to frame
  *   editor_greet.c     the first words: to a guest, and to who named no file
  */
@@ -142,8 +143,22 @@ void editor_panel(struct editor *editor, enum panel_kind kind);
 /* Goes on leaving when the save that was chosen for it has ended. */
 void editor_save_ended(struct editor *editor);
 
+/* Opens a prompt for a line; `asking` gets the answer. */
+void editor_ask_line(struct editor *editor, enum asking asking, const char *label, const char *suggestion);
+
+/* editor_room.c */
+/* For the farewell: the others stay. */
+void editor_say_who_goes_on(struct editor *editor, struct replica *replica);
+/* F3: the edit link is shown and copied; again: the view link. Of a text that is not shared asks where to share it. */
+void editor_show_links(struct editor *editor);
+void editor_answer_relay(struct editor *editor, const char *relay);
+void editor_follow(struct editor *editor);
+void editor_toggle_alone(struct editor *editor);
+
 /* editor_greet.c */
 void editor_greet(struct editor *editor); /* to be called after the replicas were handled */
+/* When that is to be looked at again although nothing happens; UINT64_MAX: no need. */
+uint64_t editor_greet_next_ms(const struct editor *editor, uint64_t now_ms);
 /* Fills the panel for who named no file: the keys, what was opened last. */
 void editor_fill_start(struct editor *editor);
 /* The document "[3]" of that list stands for; NULL: the word is no such number. */

@@ -91,6 +91,18 @@ static void two_people_see_each_others_text_cursors_and_selections(void **state)
     pair_free(&pair);
 }
 
+static void quitting_says_how_many_go_on(void **state)
+{
+    struct pair pair = pair_up(*state, "one\ntwo\n", "edit");
+    vt_type(pair.lin, VT_ALT("2"));
+    vt_expect(pair.lin, " ada            edit  line 1"); /* who has written nothing yet may write all the same */
+    vt_ctrl(pair.lin, 'q');
+    vt_expect(pair.lin, "1 person goes on.");
+    assert_int_equal(vt_close(pair.lin), 0);
+    pair.lin = NULL;
+    pair_free(&pair);
+}
+
 static bool rows_equal(struct vt *vt, void *context)
 {
     struct vt *other = context;
@@ -387,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(sharing_again_gives_the_same_links),
         TEST(two_people_see_each_others_text_cursors_and_selections),
+        TEST(quitting_says_how_many_go_on),
         TEST(both_type_in_the_same_word_at_once),
         TEST(a_view_link_cannot_write),
         TEST(typing_goes_on_while_the_relay_is_away_and_merges_when_it_is_back),
