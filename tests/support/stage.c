@@ -300,6 +300,11 @@ const char *stage_relay(struct stage *stage)
     return stage->relay_address;
 }
 
+pid_t stage_relay_pid(const struct stage *stage)
+{
+    return stage->relay;
+}
+
 void stage_relay_signal(struct stage *stage, int signal)
 {
     kill(stage->relay, signal);

@@ -51,6 +51,7 @@ struct stage_result stage_finish(struct stage *stage, struct stage_job job);
 
 /* A relay process on a free port, with its store in the stage's directory. */
 const char *stage_relay(struct stage *stage); /* starts it when it does not run; "ws://127.0.0.1:PORT" */
+pid_t stage_relay_pid(const struct stage *stage); /* of the one that runs; 0: none */
 void stage_relay_signal(struct stage *stage, int signal);
 /* After it was killed: the same port and store. */
 void stage_relay_restart(struct stage *stage);
