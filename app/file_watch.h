@@ -18,4 +18,9 @@ int file_watch_fd(const struct file_watch *watch);
 /* Takes what was reported; true when the file's own name was among it. */
 bool file_watch_happened(struct file_watch *watch);
 
+/* Remembers which file is at the path now (file_watch_new() does so too), to find it again: it is held open, not read. */
+void file_watch_hold(struct file_watch *watch);
+/* Where the remembered file is now: a heap string, of a path that may be gone again. NULL: deleted, or not known. */
+char *file_watch_find(const struct file_watch *watch);
+
 #endif

@@ -1,16 +1,21 @@
 #include "app/file_watch.h"
 
+#include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
 
 struct file_watch {
     int fd;
-    char *name; /* of the file in its directory */
+    char *path;
+    const char *name; /* of the file in its directory */
+    int held;         /* the file itself, for its names (O_PATH); -1: none */
 };
 
 struct file_watch *file_watch_new(const char *path, struct error *err)
@@ -30,7 +35,10 @@ struct file_watch *file_watch_new(const char *path, struct error *err)
     free(dir);
     struct file_watch *watch = xcalloc(1, sizeof *watch);
     watch->fd = fd;
-    watch->name = xstrdup(slash + 1);
+    watch->path = xstrdup(path);
+    watch->name = strrchr(watch->path, '/') + 1;
+    watch->held = -1;
+    file_watch_hold(watch);
     return watch;
 }
 
@@ -39,7 +47,9 @@ void file_watch_free(struct file_watch *watch)
     if (!watch)
         return;
     close(watch->fd);
-    free(watch->name);
+    if (watch->held >= 0)
+        close(watch->held);
+    free(watch->path);
     free(watch);
 }
 
@@ -64,4 +74,30 @@ bool file_watch_happened(struct file_watch *watch)
             at += sizeof *event + event->len;
         }
     }
+}
+
+void file_watch_hold(struct file_watch *watch)
+{
+    struct stat there, held;
+    bool same = stat(watch->path, &there) == 0 && watch->held >= 0 && fstat(watch->held, &held) == 0 &&
+                there.st_dev == held.st_dev && there.st_ino == held.st_ino;
+    if (same)
+        return;
+    if (watch->held >= 0)
+        close(watch->held);
+    watch->held = open(watch->path, O_PATH | O_CLOEXEC);
+}
+
+/* Linux knows what an open file is called now: /proc/self/fd, with " (deleted)" behind the name of one that is not. */
+char *file_watch_find(const struct file_watch *watch)
+{
+    char link[64], path[PATH_MAX + sizeof " (deleted)"];
+    struct stat held;
+    if (watch->held < 0 || fstat(watch->held, &held) < 0 || held.st_nlink == 0)
+        return NULL;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", watch->held);
+    ssize_t len = readlink(link, path, sizeof path - 1);
+    if (len <= 0 || path[0] != '/')
+        return NULL;
+    return xstrndup(path, (size_t)len);
 }

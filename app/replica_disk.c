@@ -160,8 +160,7 @@ void replica_disk_changed(struct replica *replica, struct rope *disk, struct fil
 
 /* --- the questions --- */
 
-/* "3 May", of this person's calendar. */
-static void add_date(struct buf *out, uint64_t time_s)
+void replica_add_date(struct buf *out, uint64_t time_s)
 {
     char date[32];
     time_t at = (time_t)time_s;
@@ -176,7 +175,7 @@ static void add_gone(const struct replica *replica, struct buf *out)
     buf_addf(out, "%s is gone from disk; its %stext is kept", replica->label, shared ? "shared " : "");
     if (replica->entry.opened_s) {
         buf_add_string(out, " (");
-        add_date(out, replica->entry.opened_s);
+        replica_add_date(out, replica->entry.opened_s);
         buf_add_string(out, ")");
     }
     buf_addf(out, ". [R]estore [N]ew empty file%s  Esc", shared ? ", not shared" : "");
@@ -264,15 +263,45 @@ static void file_is_gone(struct replica *replica)
     replica_touch(replica);
 }
 
+/* A file that was thrown away is deleted, even where that is done by moving it. */
+static bool is_trash(const char *path)
+{
+    return strstr(path, "/Trash/") || strstr(path, "/.Trash");
+}
+
+/* True: the file has another name now, and that is where it is written from here on. */
+static bool was_renamed(struct replica *replica)
+{
+    struct file_side *file = &replica->file;
+    struct file_stamp stamp;
+    struct error err = {0};
+    char *path = file->watch && file->stamp.exists ? file_watch_find(file->watch) : NULL;
+    bool renamed = path && !is_trash(path) && file_stat(path, &stamp, &err) && stamp.exists &&
+                   stamp.dev == file->stamp.dev && stamp.ino == file->stamp.ino;
+    if (renamed) {
+        char *before = xstrdup(replica->label);
+        replica_move_file(replica, path);
+        replica_put_saved(replica);
+        replica_say(replica, "%s was renamed: it is %s now, and ^S writes it there.", before, path);
+        free(before);
+    }
+    free(path);
+    return renamed;
+}
+
 static void look_at_file(struct replica *replica, uint64_t now_ms)
 {
     struct file_side *file = &replica->file;
     struct file_stamp stamp;
     struct error err = {0};
-    if (!file_stat(file->path, &stamp, &err))
+    if (!file_stat(file->path, &stamp, &err)) {
+        look_again(replica, file->looked, &err);
         return;
+    }
     if (file_stamp_equal(stamp, file->stamp)) {
         file->look_ms = 0;
+        if (file->watch)
+            file_watch_hold(file->watch);
         return;
     }
     if (!file_stamp_equal(stamp, file->looked)) {
@@ -282,7 +311,9 @@ static void look_at_file(struct replica *replica, uint64_t now_ms)
     }
     file->look_ms = 0;
     if (!stamp.exists) {
-        file_is_gone(replica);
+        if (!was_renamed(replica))
+            file_is_gone(replica);
+        replica_touch(replica);
         return;
     }
     struct rope *disk;
@@ -290,6 +321,8 @@ static void look_at_file(struct replica *replica, uint64_t now_ms)
         replica_disk_changed(replica, disk, stamp);
     else
         look_again(replica, stamp, &err);
+    if (file->watch)
+        file_watch_hold(file->watch);
     replica_touch(replica);
 }
 

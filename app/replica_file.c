@@ -172,6 +172,18 @@ void replica_bind_path(struct replica *replica)
     doc_index_close(index);
 }
 
+void replica_move_file(struct replica *replica, const char *path)
+{
+    char *moved = xstrdup(path);
+    const char *slash = strrchr(path, '/');
+    free(replica->file.path);
+    replica->file.path = moved;
+    free(replica->label);
+    replica->label = xstrdup(slash ? slash + 1 : path);
+    replica_file_watch(replica);
+    replica_bind_path(replica);
+}
+
 static void take_saved(struct replica *replica, struct save_job *job)
 {
     struct file_side *file = &replica->file;
@@ -184,15 +196,8 @@ static void take_saved(struct replica *replica, struct save_job *job)
     file->hash_known = true;
     file->gone_said = file->trouble_said = file->origin_unknown = file->text_guessed = file->differs = false;
     version_copy(&file->version, &job->version);
-    if (other_path) {
-        free(file->path);
-        file->path = xstrdup(job->path);
-        const char *slash = strrchr(job->path, '/');
-        free(replica->label);
-        replica->label = xstrdup(slash ? slash + 1 : job->path);
-        replica_file_watch(replica);
-        replica_bind_path(replica);
-    }
+    if (other_path)
+        replica_move_file(replica, job->path);
     replica_put_saved(replica);
 }
 
@@ -325,12 +330,35 @@ bool replica_discard(struct replica *replica, struct error *err)
 
 /* --- opening again --- */
 
+/* " of 14:02", with the day when it was not today; nothing when the edits do not say. */
+static void add_time(struct buf *out, uint64_t time_s)
+{
+    time_t at = (time_t)time_s, now = time(NULL);
+    struct tm then, today;
+    char clock[16];
+    if (!time_s)
+        return;
+    localtime_r(&at, &then);
+    localtime_r(&now, &today);
+    buf_add_string(out, " of ");
+    if (then.tm_yday != today.tm_yday || then.tm_year != today.tm_year) {
+        replica_add_date(out, time_s);
+        buf_add_string(out, ", ");
+    }
+    strftime(clock, sizeof clock, "%H:%M", &then);
+    buf_add_string(out, clock);
+}
+
 static void say_restored(struct replica *replica)
 {
     uint64_t edits = document_edits_since(replica->document, &replica->file.version, NULL, 0);
-    if (edits)
-        replica_say(replica, "Restored %llu edit%s not yet in %s. ^S writes %s.", (unsigned long long)edits,
-                    edits == 1 ? "" : "s", replica->label, edits == 1 ? "it" : "them");
+    struct buf when = {0};
+    if (!edits)
+        return;
+    add_time(&when, document_newest_s(replica->document, &replica->file.version));
+    replica_say(replica, "Restored %llu edit%s%s not yet in %s. ^S writes %s.", (unsigned long long)edits,
+                edits == 1 ? "" : "s", buf_string(&when), replica->label, edits == 1 ? "it" : "them");
+    buf_release(&when);
 }
 
 void replica_begin_anew(struct replica *replica, struct rope *disk, struct file_stamp stamp)

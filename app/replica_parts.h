@@ -294,6 +294,8 @@ void replica_hash_text(const struct rope *text, struct digest *out);
 /* Decides what a file, read with that stamp, means when a document is opened again. Takes the rope. */
 void replica_file_reconcile(struct replica *replica, struct rope *disk, struct file_stamp stamp);
 void replica_put_saved(struct replica *replica);
+/* The file is called so from now on: by saving under another name, or because somebody renamed it. */
+void replica_move_file(struct replica *replica, const char *path);
 /* The index's path of this document is the file's. */
 void replica_bind_path(struct replica *replica);
 /* Reads the file of a document that was restored, decides what it means, watches it. A document without one: nothing. */
@@ -304,6 +306,8 @@ void replica_file_watch(struct replica *replica);
 void replica_begin_anew(struct replica *replica, struct rope *disk, struct file_stamp stamp);
 
 /* replica_disk.c */
+/* "3 May", of this person's calendar. */
+void replica_add_date(struct buf *out, uint64_t time_s);
 /* What the file's new bytes, read with that stamp, mean for the text. Takes the rope. */
 void replica_disk_changed(struct replica *replica, struct rope *disk, struct file_stamp stamp);
 /* Looks at the file now, without merging anything. True: what is in it is in the document. */

@@ -90,15 +90,20 @@ static void go_to(struct replica *replica, uint64_t line, uint64_t column)
     replica_select(replica, selection_at(at));
 }
 
-static void say_shared_since(struct opening *opening, struct replica *replica)
+/* Once in a while: who opens the file every hour knows. */
+static void say_shared_since(struct opening *opening, struct replica *replica, uint64_t opened_before_s)
 {
+    enum { A_WHILE_S = 24 * 3600 };
     const struct doc_entry *entry = replica_entry(replica);
+    if ((uint64_t)time(NULL) < opened_before_s + A_WHILE_S)
+        return;
     char since[32];
     time_t shared = (time_t)entry->shared_s;
     struct tm local;
     strftime(since, sizeof since, "%e %B", localtime_r(&shared, &local));
-    char *text = xformat("%s is shared since %s. Online now; Alt+A works alone, weft unshare stops it.",
-                         replica_label(replica), since[0] == ' ' ? since + 1 : since);
+    const char *links = entry->keys.access == ACCESS_READ ? "1 link" : "2 links";
+    char *text = xformat("%s is shared since %s (%s). Online now; Alt+A works alone, weft unshare stops it.",
+                         replica_label(replica), since[0] == ' ' ? since + 1 : since, links);
     editor_say(opening->editor, text);
     free(text);
 }
@@ -123,9 +128,10 @@ static bool open_one(struct opening *opening, const char *word, uint64_t line, u
     editor_add(opening->editor, replica);
     if (replica_is_shared(replica)) {
         struct error offline = {0};
+        uint64_t opened_before_s = replica_note_opened(replica);
         if (own_relay_revive(opening->env, replica_entry(replica)->relay, &offline) &&
             replica_share(replica, NULL, &offline))
-            say_shared_since(opening, replica);
+            say_shared_since(opening, replica, opened_before_s);
         else
             editor_say(opening->editor, offline.text);
     }

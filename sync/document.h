@@ -119,6 +119,9 @@ enum document_undone document_undo(struct document *document, const struct agent
 uint64_t document_edits_since(const struct document *document, const struct version *since,
                               const struct agent_id *agents, size_t agent_count);
 
+/* When the newest edit after `since` was made, as far as edits say so; 0: not known, or there is none. */
+uint64_t document_newest_s(const struct document *document, const struct version *since);
+
 /* All of it in one compact message: columns, run-length coded; what is needed to merge, undo and time-travel. */
 void document_encode(const struct document *document, struct buf *out);
 /* The same from bytes that are not trusted. `base` as for document_new(). NULL and *err on failure. */

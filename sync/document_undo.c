@@ -687,3 +687,17 @@ uint64_t document_edits_since(const struct document *document, const struct vers
     free(edits.items);
     return count;
 }
+
+uint64_t document_newest_s(const struct document *document, const struct version *since)
+{
+    struct lv_ranges after = {0};
+    uint64_t newest_s = 0;
+    events_since(document, since, &after);
+    for (size_t i = 0; i < document->marks.count; i++) {
+        const struct mark *mark = &document->marks.items[i];
+        if (mark->time_s > newest_s && ranges_have(&after, mark->lv))
+            newest_s = mark->time_s;
+    }
+    lv_ranges_release(&after);
+    return newest_s;
+}

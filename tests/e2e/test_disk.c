@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "app/env.h"
 #include "editor/base/xalloc.h"
+#include "sync/doc_index.h"
 #include "tests/support/stage.h"
 
 #define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
@@ -263,6 +266,183 @@ static void a_new_file_that_was_never_saved_is_restored_without_a_question(void 
     vt_free(vt);
 }
 
+/* --- renamed --- */
+
+static void a_renamed_file_is_followed(void **state)
+{
+    struct stage *stage = *state;
+    struct vt *vt = open_and_type(stage);
+    char *folder = in_stage(stage, "folder");
+    assert_int_equal(mkdir(folder, 0755), 0);
+    rename_file(stage, "notes.md", "plan.md");
+    vt_expect(vt, "notes.md was renamed: it is ");
+    vt_expect(vt, "plan.md +");
+    rename_file(stage, "plan.md", "folder/plan.txt"); /* and once more, elsewhere */
+    vt_expect(vt, "plan.md was renamed: it is ");
+    vt_expect(vt, "plan.txt +");
+    stage_write(stage, "folder/plan.txt", OUTSIDE);
+    vt_expect(vt, "Another program changed plan.txt: +1 -1 lines merged.");
+    vt_ctrl(vt, 's');
+    vt_expect(vt, "Saved plan.txt");
+    stage_expect_file(stage, "folder/plan.txt", "mine: " OUTSIDE);
+    assert_false(stage_exists(stage, "notes.md"));
+    assert_false(stage_exists(stage, "plan.md"));
+    vt_type(vt, "more ");
+    vt_expect(vt, "kept, ^S writes the file");
+    vt_signal(vt, SIGKILL);
+    assert_int_equal(vt_close(vt), 128 + SIGKILL);
+    vt = stage_weft(stage, "ada", ARGS("folder/plan.txt")); /* its history has come along */
+    vt_expect_row(vt, 0, "mine: more one");
+    vt_expect(vt, "Restored 1 edit of ");
+    vt_free(vt);
+    free(folder);
+}
+
+static void a_file_moved_to_the_trash_is_deleted(void **state)
+{
+    struct stage *stage = *state;
+    struct vt *vt = open_and_type(stage);
+    char *trash = in_stage(stage, "Trash"), *files = in_stage(stage, "Trash/files");
+    assert_int_equal(mkdir(trash, 0755), 0);
+    assert_int_equal(mkdir(files, 0755), 0);
+    rename_file(stage, "notes.md", "Trash/files/notes.md");
+    vt_expect(vt, "notes.md was deleted on disk. The text is kept; ^S writes it again.");
+    vt_free(vt);
+    free(trash);
+    free(files);
+}
+
+/* --- leaving and coming back --- */
+
+static void what_is_restored_is_said_with_its_time(void **state)
+{
+    struct stage *stage = *state;
+    time_t now = time(NULL);
+    struct tm local;
+    char clock[16];
+    struct vt *vt = open_and_type(stage);
+    vt_signal(vt, SIGKILL);
+    assert_int_equal(vt_close(vt), 128 + SIGKILL);
+    vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "Restored 1 edit of ");
+    vt_expect(vt, " not yet in notes.md. ^S writes it.");
+    strftime(clock, sizeof clock, "%H:", localtime_r(&now, &local));
+    assert_non_null(strstr(vt_screen(vt), clock));
+    vt_free(vt);
+}
+
+static void discarding_is_one_step_that_can_be_taken_back(void **state)
+{
+    struct stage *stage = *state;
+    struct vt *vt = open_and_type(stage);
+    vt_type(vt, VT_DOWN VT_END " and mine");
+    vt_expect_row(vt, 1, "two and mine");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "not in the file. [S]ave [K]eep for later [D]iscard Esc");
+    vt_type(vt, "d");
+    assert_int_equal(vt_close(vt), 0);
+    stage_expect_file(stage, "notes.md", TEXT);
+    vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_expect_row(vt, 0, "one");
+    vt_ctrl(vt, 'z');
+    vt_expect_row(vt, 0, "mine: one");
+    vt_expect_row(vt, 1, "two and mine");
+    vt_free(vt);
+}
+
+static void a_shared_text_is_saved_or_kept_never_discarded(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", TEXT);
+    free(stage_share(stage, "ada", "notes.md", "edit"));
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "sent");
+    vt_type(vt, "mine: ");
+    vt_expect(vt, "notes.md +");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "notes.md has 1 edit not in the file. [S]ave [K]eep for later Esc");
+    vt_type(vt, "d"); /* no answer */
+    vt_type(vt, "k");
+    assert_int_equal(vt_close(vt), 0);
+    stage_expect_file(stage, "notes.md", TEXT);
+}
+
+static void unsent_edits_are_told_on_leaving_and_sent_when_weft_next_runs(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", TEXT);
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "sent");
+    stage_relay_signal(stage, SIGKILL);
+    vt_expect(vt, "offline");
+    vt_type(vt, "x");
+    vt_expect(vt, "offline: 1 kept");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[K]eep for later");
+    vt_type(vt, "k");
+    vt_expect(vt, "notes.md: 1 edit not sent yet; kept here, sent when weft next runs.");
+    assert_int_equal(vt_close(vt), 0);
+    stage_relay_restart(stage);
+    vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "sent");
+    struct stage_result cat = stage_run(stage, "lin", NULL, ARGS("cat", link));
+    assert_string_equal(cat.out, "x" TEXT);
+    vt_free(vt);
+    free(link);
+}
+
+static bool take_doc(void *self, const struct doc_entry *entry)
+{
+    struct doc_entry *newest = self;
+    newest->doc = entry->doc;
+    return false;
+}
+
+/* The index says when a document was opened; here: that this is long ago. */
+static void opened_long_ago(struct stage *stage, const char *person)
+{
+    struct error err = {0};
+    struct env env;
+    char *state = xformat("%s/%s.state", stage_dir(stage), person);
+    setenv("XDG_STATE_HOME", state, 1);
+    setenv("HOME", stage_dir(stage), 1);
+    assert_true(env_init(&env, "weft", &err) && env_device(&env, &err));
+    char *path = paths_state_file(&env.paths, "index.db");
+    struct doc_index *index = doc_index_open(path, DOC_INDEX_CREATE, &env.device, &err);
+    assert_non_null(index);
+    struct doc_entry entry = {0};
+    assert_true(doc_index_recent(index, 1, take_doc, &entry, &err));
+    assert_true(doc_index_touch(index, &entry.doc, (uint64_t)time(NULL) - 3 * 24 * 3600, &err));
+    doc_index_close(index);
+    free(path);
+    free(state);
+    env_release(&env);
+}
+
+static void a_shared_file_says_so_once_in_a_while(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", TEXT);
+    free(stage_share(stage, "ada", "notes.md", "edit"));
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "sent");
+    assert_false(vt_find(vt, "is shared since", NULL, NULL));
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    opened_long_ago(stage, "ada");
+    for (int i = 0; i < 2; i++) {
+        vt = stage_weft_sized(stage, "ada", 24, 120, ARGS("notes.md"));
+        vt_expect(vt, "sent");
+        bool said = vt_find(vt, "notes.md is shared since ", NULL, NULL) &&
+                    vt_find(vt, "(2 links). Online now; Alt+A works alone, weft unshare stops it.", NULL, NULL);
+        assert_int_equal(said, i == 0);
+        vt_ctrl(vt, 'q');
+        assert_int_equal(vt_close(vt), 0);
+    }
+}
+
 /* --- shared --- */
 
 static struct vt *share_and_replace(struct stage *stage, const char *content)
@@ -371,6 +551,13 @@ int main(void)
         TEST(a_file_gone_since_is_begun_anew_when_asked_for),
         TEST(a_file_gone_since_stays_gone_with_esc),
         TEST(a_new_file_that_was_never_saved_is_restored_without_a_question),
+        TEST(a_renamed_file_is_followed),
+        TEST(a_file_moved_to_the_trash_is_deleted),
+        TEST(what_is_restored_is_said_with_its_time),
+        TEST(discarding_is_one_step_that_can_be_taken_back),
+        TEST(a_shared_text_is_saved_or_kept_never_discarded),
+        TEST(unsent_edits_are_told_on_leaving_and_sent_when_weft_next_runs),
+        TEST(a_shared_file_says_so_once_in_a_while),
         TEST(a_shared_text_is_kept_when_asked_for),
         TEST(a_different_file_is_merged_into_a_shared_text_when_asked_for),
         TEST(a_different_file_is_opened_alone_and_the_shared_text_lives_on),
