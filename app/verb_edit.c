@@ -231,7 +231,7 @@ static int share_no_edit(struct env *env, const char *path, const char *relay, s
     struct replica *replica = replica_open(env, path, (struct bytes){0}, &options, &err);
     if (!replica)
         return verb_fail("share", &err);
-    bool good = target_exists(replica, path, &err) && own_relay_revive(env, replica_entry(replica)->relay, &err);
+    bool good = own_relay_revive(env, replica_entry(replica)->relay, &err);
     if (good && !replica_is_shared(replica))
         say_name(replica);
     good = good && replica_share(replica, relay, &err) && target_arrive(replica, &err) == TARGET_DONE;
@@ -249,16 +249,20 @@ static char *relay_to_use(struct env *env, const struct args *args, bool may_ask
     return named ? xstrdup(named) : own_relay_ensure(env, may_ask, err);
 }
 
-/* Whether the file is in a room already: then no relay has to be found for it. */
-static bool is_shared_already(struct env *env, const char *path)
+/*
+ * Before a relay is looked for, or even started: can the file be shared (a new one only where it is edited), and is it in a
+ * room already?
+ */
+static bool look_at_file(struct env *env, const char *path, bool must_exist, bool *shared, struct error *err)
 {
-    struct error err = {0};
     struct replica_options options = {.reads_only = true, .alone = true};
-    struct replica *replica = replica_open(env, path, (struct bytes){0}, &options, &err);
-    bool shared = replica && replica_is_shared(replica);
-    if (replica && !replica_close(replica, 0, NULL, &err))
-        fprintf(stderr, "weft share: %s\n", err.text);
-    return shared;
+    struct replica *replica = replica_open(env, path, (struct bytes){0}, &options, err);
+    *shared = replica && replica_is_shared(replica);
+    if (!replica)
+        return false;
+    struct error closing = {0};
+    bool good = !must_exist || target_exists(replica, path, err);
+    return replica_close(replica, 0, NULL, &closing) && good;
 }
 
 int verb_share_run(struct env *env, const struct args *args)
@@ -272,7 +276,9 @@ int verb_share_run(struct env *env, const struct args *args)
     const char *path = args->positional[0];
     struct replica_options options = {.name = args_value(args, "--name"), .token_file = args_value(args, "--token-file"),
                                       .insecure = args_flag(args, "--insecure")};
-    bool shared = is_shared_already(env, path);
+    bool shared;
+    if (!look_at_file(env, path, no_edit, &shared, &err))
+        return verb_fail("share", &err);
     char *relay = shared && !args_value(args, "--relay") ? NULL : relay_to_use(env, args, !no_edit, &err);
     if (!shared && !relay)
         return verb_fail("share", &err);

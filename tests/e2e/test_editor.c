@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "editor/base/xalloc.h"
 #include "tests/support/stage.h"
 
 #define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
@@ -374,6 +375,49 @@ static void a_long_history_opens_from_its_checkpoint_with_undo(void **state)
     vt_free(vt);
 }
 
+static void files_are_opened_at_the_place_that_is_named(void **state)
+{
+    static const struct {
+        const char *args[4];
+        int row, col;
+    } openings[] = {
+        {{"notes.md:2"}, 1, 0},   {{"notes.md:2:3"}, 1, 2}, {{"notes.md:2:3:"}, 1, 2}, {{"+3", "notes.md"}, 2, 0},
+        {{"+3:2", "notes.md"}, 2, 1}, {{"--", "log"}, 1, 0},  {{"./log"}, 1, 0},         {{"notes.md:99"}, 3, 0},
+    };
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\ntwo\nthree\n");
+    stage_write(stage, "log", "a file\nnamed like a verb to come\n");
+    for (size_t i = 0; i < sizeof openings / sizeof *openings; i++) {
+        struct vt *vt = stage_weft(stage, "ada", openings[i].args);
+        bool is_log = strstr(openings[i].args[0], "log") || strcmp(openings[i].args[0], "--") == 0;
+        vt_expect_row(vt, 0, is_log ? "a file" : "one");
+        if (is_log)
+            vt_type(vt, VT_DOWN);
+        vt_expect_cursor(vt, openings[i].row, openings[i].col);
+        vt_ctrl(vt, 'q');
+        assert_int_equal(vt_close(vt), 0);
+    }
+}
+
+static void a_dash_reads_standard_input(void **state)
+{
+    struct stage *stage = *state;
+    char *home = xformat("HOME=%s/ada.home", stage_dir(stage));
+    struct vt_program program = {.argv = {"sh", "-c", "printf 'from a pipe\\n' | " WEFT_PROGRAM " -"}, .env = {home},
+                                 .dir = stage_dir(stage)};
+    struct vt *vt = vt_spawn(&program);
+    vt_expect_row(vt, 0, "from a pipe");
+    vt_type(vt, "x");
+    vt_expect_row(vt, 0, "xfrom a pipe");
+    vt_ctrl(vt, 's');
+    vt_type(vt, "piped.md" VT_ENTER);
+    stage_expect_file(stage, "piped.md", "xfrom a pipe\n");
+    vt_expect(vt, "Saved piped.md");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    free(home);
+}
+
 static void weft_alone_shows_six_keys_and_what_was_opened_before(void **state)
 {
     struct stage *stage = *state;
@@ -429,6 +473,8 @@ int main(void)
         TEST(what_a_person_gets_wrong_is_said_in_one_sentence),
         TEST(hanging_up_keeps_the_text),
         TEST(a_long_history_opens_from_its_checkpoint_with_undo),
+        TEST(files_are_opened_at_the_place_that_is_named),
+        TEST(a_dash_reads_standard_input),
         TEST(weft_alone_shows_six_keys_and_what_was_opened_before),
     };
     return RUN_TESTS("editor", tests);

@@ -93,7 +93,7 @@ static void a_missing_file_is_said_and_not_made(void **state)
     expect_failure(stage_run(stage, "ada", "{\"at\": 0, \"insert\": \"x\"}\n", ARGS("apply", "no.md")), 1,
                    "weft apply: there is no file no.md, and nothing of it is kept");
     expect_error(stage, ARGS("verify", "no.md"), 1, "weft verify: there is no file no.md, and nothing of it is kept");
-    expect_error(stage, ARGS("share", "--no-edit", "no.md", "--relay", stage_relay(stage)), 1,
+    expect_error(stage, ARGS("share", "--no-edit", "no.md"), 1,
                  "weft share: there is no file no.md, and nothing of it is kept");
     expect_error(stage, ARGS("links", "no.md"), 1, "weft links: no.md is not shared; weft share no.md shares it");
     assert_false(stage_exists(stage, "no.md"));
@@ -117,11 +117,12 @@ static void a_directory_is_no_file(void **state)
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         char *sentence = xformat("weft %s: %s is a directory, not a file that can be edited", verbs[i], dir);
         bool shares = strcmp(verbs[i], "share") == 0;
-        const char *const *args = shares ? ARGS("share", "--no-edit", "dir", "--relay", "ws://127.0.0.1:9")
-                                         : ARGS(verbs[i], "dir");
+        const char *const *args = shares ? ARGS("share", "--no-edit", "dir") : ARGS(verbs[i], "dir");
         expect_error(stage, args, 2, sentence);
         free(sentence);
     }
+    struct stage_result relay = stage_run(stage, "ada", NULL, ARGS("relay", "status"));
+    assert_string_equal(relay.out, "not running\n"); /* none was started for nothing */
     char *sentence = xformat("%s is a directory, not a file that can be edited", dir);
     struct vt *vt = stage_weft_sized(stage, "ada", 24, 160, ARGS("dir"));
     vt_expect(vt, sentence);

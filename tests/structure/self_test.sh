@@ -87,6 +87,18 @@ finds words 'app/run:1: is unfinished' app/run "# FIX""ME"
 finds words 'app/run:1: names a server of packages' app/run "wget https://re""gistry.example.org/x"
 finds words 'names a server of packages' tests/run "echo de""b http://de""b.example.org/debian stable main"
 
+sound_tree
+write sync/message.h 'enum message_kind {' '    MESSAGE_KNOCK = 1,' '    MESSAGE_OTHER, /* a word */' '};' \
+    'enum refuse_code {' '    REFUSE_PROTOCOL = 1,' '};'
+write sync/record.h 'enum record_kind {' '    RECORD_META = 9 | RECORD_OPTIONAL,' '};'
+write sync/journal.c 'CREATE TABLE note('
+write assets/doc/wire.md '| 1 | KNOCK |' '| 2 | OTHER |' '| 0x89 | META |'
+# shellcheck disable=SC2016 # the backticks are the document's
+write assets/doc/journal.md '`note`'
+expect documents 0 'nothing wrong'
+write assets/doc/wire.md '| 1 | KNOCK |' '| 3 | OTHER |' '| 0x89 | META |'
+expect documents 1 'has no row with | 2 | OTHER |'
+
 finds sources 'sync/a.c:1: is named in no CMakeLists.txt' sync/a.c
 finds sources 'tests/unit/main.c:1: is named in no' tests/unit/main.c
 
