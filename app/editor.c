@@ -298,6 +298,8 @@ static void read_terminal(struct editor *editor)
 static void take_late_keys(struct editor *editor)
 {
     int wait_ms = keys_wait_ms(editor->keys);
+    if (editor->paste.len > 0 && net_now_ms() >= editor->keys_at_ms + PASTE_PAUSE_MS)
+        editor_flush_paste(editor);
     if (wait_ms < 0 || net_now_ms() < editor->keys_at_ms + (uint64_t)wait_ms)
         return;
     keys_timeout(editor->keys);
@@ -314,6 +316,8 @@ static int wait_ms(struct editor *editor, uint64_t now_ms)
     uint64_t at_ms = editor_next_draw_ms(editor, now_ms);
     for (size_t i = 0; i < editor->count; i++)
         at_ms = earlier(at_ms, replica_next_ms(editor->windows[i].replica));
+    if (editor->paste.len > 0)
+        at_ms = earlier(at_ms, editor->keys_at_ms + PASTE_PAUSE_MS);
     int keys_ms = keys_wait_ms(editor->keys);
     if (keys_ms >= 0)
         at_ms = earlier(at_ms, editor->keys_at_ms + (uint64_t)keys_ms);
@@ -372,5 +376,7 @@ int editor_run(struct editor *editor)
     paint(editor);
     while (!editor->leaving)
         turn(editor);
+    if (editor->paste.len > 0)
+        editor_flush_paste(editor); /* the terminal went away in the middle of it */
     return editor->exit_status;
 }

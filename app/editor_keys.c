@@ -184,18 +184,24 @@ static void press(struct editor *editor, struct key key)
 
 /* --- paste and mouse --- */
 
-static void paste(struct editor *editor, const struct input *input)
+/* A paste is one edit, unless its end does not come: then what has come is shown, so that it is neither lost nor unseen. */
+void editor_flush_paste(struct editor *editor)
 {
-    if (input->paste.first)
-        buf_clear(&editor->paste);
-    buf_add_bytes(&editor->paste, input->paste.text);
-    if (!input->paste.last)
-        return;
     if (editor->prompt.open)
         prompt_paste(&editor->prompt, buf_view(&editor->paste));
     else if (editor->paste.len)
         editor_command(editor, COMMAND_INSERT, false, buf_view(&editor->paste));
     buf_release(&editor->paste);
+    editor->dirty = true;
+}
+
+static void paste(struct editor *editor, const struct input *input)
+{
+    if (input->paste.first)
+        buf_clear(&editor->paste);
+    buf_add_bytes(&editor->paste, input->paste.text);
+    if (input->paste.last)
+        editor_flush_paste(editor);
 }
 
 static void point(struct editor *editor, const struct mouse *mouse, bool extend)

@@ -21,6 +21,7 @@
 
 enum {
     MESSAGE_MS = 6000,   /* how long a message stays */
+    PASTE_PAUSE_MS = 1000, /* a paste that stops for so long is shown as far as it has come */
     MESSAGES_KEPT = 200, /* for F12 */
     FLAG_MS = 3000,      /* how long a name flag shows after its owner moved */
     FILES_MAX = 64,
@@ -132,6 +133,8 @@ void editor_leave(struct editor *editor, int exit_status);
 /* Why an edit was not made; that a link is view-only is said only now and then. */
 void editor_say_refused(struct editor *editor, const struct error *err);
 void editor_input(struct editor *editor, const struct input *input);
+/* What has come of a paste whose end has not. */
+void editor_flush_paste(struct editor *editor);
 void editor_command(struct editor *editor, enum command command, bool extend, struct bytes argument);
 
 /* editor_answers.c */

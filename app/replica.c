@@ -306,7 +306,7 @@ bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_ed
 {
     struct replica_status status;
     replica_status(replica, net_now_ms(), &status);
-    bool all_sent = true;
+    bool all_sent = replica->net || status.net.unacked_edits == 0;
     replica_go_offline(replica, net_ms, &all_sent);
     if (unsent_edits)
         *unsent_edits = all_sent ? 0 : status.net.unacked_edits;
@@ -478,6 +478,7 @@ static void commit_batch(struct replica *replica, const struct batch *batch)
 {
     struct outgoing *outgoing = replica_outgoing(replica, batch);
     const struct local_batch *local = &outgoing->batch;
+    replica->alone_edits += replica_is_shared(replica) && !replica->net;
     if (!replica->writer) {
         replica_hand_on(outgoing, false);
         return;
@@ -654,6 +655,17 @@ static bool text_is_in_file(const struct replica *replica)
     return same && !replica->file.differs && (replica->file.stamp.exists || rope_len(replica->buffer.text) == 0);
 }
 
+/* What was undone before the text was last as in the file does not count. */
+static uint64_t edits_not_in_file(const struct replica *replica)
+{
+    const struct file_side *file = &replica->file;
+    uint64_t since_saved = document_edits_since(replica->document, &file->version, NULL, 0);
+    if (file->counted.count == 0 || !document_knows(replica->document, &file->counted))
+        return since_saved;
+    uint64_t since_seen = document_edits_since(replica->document, &file->counted, NULL, 0);
+    return since_seen < since_saved ? since_seen : since_saved;
+}
+
 static void status_of_journal(struct replica *replica, struct replica_status *out)
 {
     out->kept = true;
@@ -673,6 +685,7 @@ static void status_of_room(struct replica *replica, uint64_t now_ms, struct repl
 {
     out->shared = replica_is_shared(replica);
     out->alone = replica->work_alone;
+    out->net.unacked_edits = replica->alone_edits;
     if (!replica->net)
         return;
     net_status(replica->net, &out->net);
@@ -690,9 +703,11 @@ void replica_status(struct replica *replica, uint64_t now_ms, struct replica_sta
     status_of_room(replica, now_ms, out);
     out->events = document_events(replica->document);
     out->in_file = text_is_in_file(replica);
+    if (out->in_file)
+        document_version(replica->document, &replica->file.counted);
     out->known = replica->indexed;
     if (!out->in_file)
-        out->edits_not_in_file = document_edits_since(replica->document, &replica->file.version, NULL, 0);
+        out->edits_not_in_file = edits_not_in_file(replica);
 }
 
 void replica_named_version(const struct replica *replica, struct version *out)

@@ -26,6 +26,7 @@ void replica_file_release(struct file_side *file)
     rope_free(file->text);
     rope_free(file->other);
     version_release(&file->version);
+    version_release(&file->counted);
     file_watch_free(file->watch);
     *file = (struct file_side){0};
 }
@@ -351,6 +352,8 @@ static void add_time(struct buf *out, uint64_t time_s)
 
 static void say_restored(struct replica *replica)
 {
+    if (replica_same_text(replica->file.text, replica->buffer.text))
+        return; /* undone or discarded: there are edits, and nothing of them is missing in the file */
     uint64_t edits = document_edits_since(replica->document, &replica->file.version, NULL, 0);
     struct buf when = {0};
     if (!edits)

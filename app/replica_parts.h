@@ -58,6 +58,7 @@ struct file_side {
     bool hash_known;
     struct rope *text;         /* those bytes; NULL: not known */
     struct version version;    /* of the document that those bytes are */
+    struct version counted;    /* the last version seen here whose text the file has: edits not in the file count from it */
     bool origin_unknown;       /* they never were one: shared before they were saved; `version` is then a name of its own */
     bool text_guessed;         /* `text` stands for bytes that nobody knows any more */
     bool differs;              /* the file has bytes that are not in the document, by a person's choice or undecided */
@@ -134,6 +135,7 @@ struct replica {
     uint64_t sessions;         /* begun by this agent */
     struct owed *owed;         /* written here and not acknowledged by the relay */
     size_t owed_count, owed_cap;
+    uint64_t alone_edits;      /* unacknowledged while there is no connection at all */
     struct received *held;     /* came before the base text */
     size_t held_count, held_cap;
     bool text_due, people_due, neighbour_rows_due; /* what replica_room_handle() has left to do */

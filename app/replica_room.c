@@ -238,6 +238,7 @@ bool replica_go_online(struct replica *replica, struct error *err)
     gathered_release(&gathered);
     if (!good)
         return error_wrap(err, "cannot go online");
+    replica->alone_edits = 0; /* the session counts them from here on */
     replica_watch_fd(replica, net_fd(replica->net));
     replica_present_soon(replica);
     return true;
@@ -259,11 +260,15 @@ void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all
 void replica_work_alone(struct replica *replica, bool alone)
 {
     struct error err = {0};
+    struct replica_status status;
     bool all_sent;
     replica->work_alone = alone;
-    if (alone)
+    replica_status(replica, net_now_ms(), &status);
+    if (alone) {
         replica_go_offline(replica, 0, &all_sent);
-    else if (replica_is_shared(replica) && !replica_go_online(replica, &err))
+        replica->alone_edits = status.net.unacked_edits;
+    }
+    if (!alone && replica_is_shared(replica) && !replica_go_online(replica, &err))
         replica_say(replica, "%s", err.text);
     replica_touch(replica);
 }

@@ -344,7 +344,9 @@ static uint64_t indent_len(const struct command_in *in, uint64_t line)
     uint64_t len = 0;
     while (len < width && start + len < end && rope_byte(in->text, start + len) == ' ')
         len++;
-    return len;
+    /* A tab behind too few blanks makes up the rest of the same step. */
+    bool tab = len < width && start + len < end && rope_byte(in->text, start + len) == '\t';
+    return len + tab;
 }
 
 static void untab(const struct command_in *in, struct command_result *result)

@@ -1,6 +1,7 @@
 /* What the editor owes a person at the moments that surprise: leaving, suspending, others writing above, odd places. */
 #include "tests/support/support.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,6 +187,68 @@ static void a_prompt_knows_the_home_directory(void **state)
     vt_free(vt);
 }
 
+static void what_was_taken_back_is_not_counted_as_missing_in_the_file(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, "x");
+    vt_expect(vt, "notes.md +");
+    vt_ctrl(vt, 'z');
+    vt_expect(vt, "in file");
+    vt_type(vt, "y");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "notes.md has 1 edit not in the file.");
+    vt_type(vt, "d");
+    assert_int_equal(vt_close(vt), 0);
+    vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, VT_ALT("m"));
+    vt_expect(vt, "No messages yet"); /* nothing was restored: nothing is missing */
+    vt_free(vt);
+}
+
+static void a_paste_without_end_is_shown_and_kept(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, "\x1b[200~half of it ");
+    vt_expect_row(vt, 0, "half of it text");
+    vt_type(vt, "and the rest \x1b[201~!");
+    vt_expect_row(vt, 0, "half of it and the rest !text");
+    vt_type(vt, "\x1b[200~lost? ");
+    vt_signal(vt, SIGTERM);
+    assert_int_equal(vt_close(vt), 128 + SIGTERM);
+    vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "half of it and the rest !");
+    vt_free(vt);
+}
+
+static void working_alone_counts_what_waits(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    free(stage_share(stage, "ada", "notes.md", "edit"));
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "sent");
+    vt_type(vt, VT_ALT("a"));
+    vt_expect(vt, "Working alone");
+    vt_type(vt, "abc");
+    vt_expect(vt, "offline: 3 kept");
+    vt_type(vt, VT_ALT("a"));
+    vt_expect(vt, "Back: sent 3, received 0.");
+    vt_type(vt, VT_ALT("a"));
+    vt_type(vt, "d");
+    vt_expect(vt, "offline: 1 kept");
+    vt_ctrl(vt, 'q');
+    vt_type(vt, "k");
+    vt_expect(vt, "notes.md: 1 edit not sent yet; kept here, sent when weft next runs.");
+    assert_int_equal(vt_close(vt), 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -197,6 +260,9 @@ int main(void)
         TEST(a_text_that_fits_is_seen_from_its_top),
         TEST(a_file_that_is_open_is_not_opened_twice),
         TEST(a_prompt_knows_the_home_directory),
+        TEST(what_was_taken_back_is_not_counted_as_missing_in_the_file),
+        TEST(a_paste_without_end_is_shown_and_kept),
+        TEST(working_alone_counts_what_waits),
     };
     return RUN_TESTS("manners", tests);
 }

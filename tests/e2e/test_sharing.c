@@ -127,7 +127,7 @@ static void both_type_in_the_same_word_at_once(void **state)
 static void a_view_link_cannot_write(void **state)
 {
     struct pair pair = pair_up(*state, "read me\n", "view");
-    vt_expect(pair.lin, "VIEW");
+    vt_expect(pair.lin, "notes.md    VIEW    up to date");
     vt_expect_row_has(pair.lin, 0, "read me");
     vt_type(pair.lin, "xy");
     vt_type(pair.lin, "z"); /* further keys do not put the answer to the first away */
@@ -315,7 +315,7 @@ static void a_room_on_ones_own_machine_stays_open_and_is_missed_when_it_does_not
     vt_type(lin, "y");
     vt_expect(lin, "sent");
     assert_int_equal(stage_run(stage, "ada", NULL, ARGS("relay", "stop")).status, 0);
-    vt_expect(lin, "offline: 0 kept (ada's machine is away)");
+    vt_expect(lin, "kept (ada's machine is away)"); /* 0, or 1 when the y was still on its way */
     vt_free(lin);
     free(link);
 }

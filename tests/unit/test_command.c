@@ -176,6 +176,8 @@ static void tab_indents_lines_or_inserts(void **state)
     expect_with(COMMAND_TAB, "[a\n\nb|", "[  a\n\n  b|", (struct options){.indent_spaces = 2});
     expect(COMMAND_UNTAB, "[\ta\n\tb|", "[a\nb|");
     expect(COMMAND_UNTAB, "\ta|b", "a|b");
+    expect(COMMAND_UNTAB, "    \ta|b", "a|b");
+    expect_with(COMMAND_UNTAB, "  \ta|", "a|", (struct options){.indent_spaces = 4});
     expect_with(COMMAND_UNTAB, "   a|", "a|", (struct options){.indent_spaces = 4});
 }
 
