@@ -528,7 +528,7 @@ static bool may_write(const struct replica *replica, struct error *err)
     if (replica->entry.keys.access == ACCESS_READ)
         return error_set(err, ERR_AUTH, 0, "This link is view-only: you can read, find, copy; ^S saves a copy. Ask for an "
                                            "edit link.");
-    return true;
+    return !replica_is_older(replica, err);
 }
 
 bool replica_edit(struct replica *replica, const struct patch *patch, struct selection after, enum edit_kind kind,

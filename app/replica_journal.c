@@ -481,7 +481,8 @@ bool replica_restore(struct replica *replica, struct error *err)
     bool found = false, news;
     struct rope *base = NULL;
     if (!replica->journal_found || !replica_load_base(replica, &base, err) ||
-        !journal_note_get(replica->journal_found, "genesis", &replica->genesis, &found, err))
+        !journal_note_get(replica->journal_found, "genesis", &replica->genesis, &found, err) ||
+        !replica_load_newer(replica, err))
         return false;
     replica_begin_document(replica, base);
     if (!replica_load_checkpoint(replica, &found, err) || !read_rows(replica, replica->journal_found, &news, err))

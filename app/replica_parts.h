@@ -10,6 +10,7 @@
  *   replica_disk.c        changes of the file by other programs, and the questions about them
  *   replica_import.c      who of several processes merges such a change
  *   replica_room.c        sharing, joining, what the network thread reports
+ *   replica_newer.c       what only a newer weft can read
  *   replica_neighbours.c  the doorbell between processes on one document
  */
 #ifndef WEFT_APP_REPLICA_PARTS_H
@@ -140,6 +141,7 @@ struct replica {
     size_t held_count, held_cap;
     bool text_due, people_due, neighbour_rows_due; /* what replica_room_handle() has left to do */
     bool joining;              /* the base text has not arrived */
+    unsigned newer_kind;       /* of a record that this weft must know and does not; 0: none */
     uint64_t base_done, base_total;
     struct people people;
     bool present_due, away;
@@ -344,6 +346,14 @@ void replica_present_soon(struct replica *replica);
 void replica_look_at_index(struct replica *replica);
 /* Into journal and document; replica->text_due says that the text is behind. */
 void replica_take_received(struct replica *replica, const struct received *received);
+
+/* replica_newer.c */
+/* What the journal says about it, when the document is opened. */
+MUST_USE bool replica_load_newer(struct replica *replica, struct error *err);
+/* A writer has put a record of this mandatory kind into the document. */
+void replica_take_newer(struct replica *replica, unsigned kind);
+/* Whether nothing may be written for that reason; *err says so. */
+bool replica_is_older(const struct replica *replica, struct error *err);
 
 /* replica_neighbours.c */
 /* Before anything is written: the journal's thread rings them. Again is fine. */

@@ -739,6 +739,9 @@ static void take_alarm(struct replica *replica, const struct net_event *event)
     case ALARM_REJECTED:
         replica_say(replica, "%s", why->text);
         break;
+    case ALARM_NEWER:
+        replica_take_newer(replica, (unsigned)why->sys);
+        break;
     }
 }
 
@@ -822,6 +825,19 @@ static void keep_pin(struct replica *replica, const struct session_status *statu
         replica_say(replica, "The relay's key cannot be remembered: %s", err.text);
 }
 
+/* The end until somebody changes something; what cannot be sent is counted, and kept. */
+static void say_refused(struct replica *replica, const struct session_status *status)
+{
+    struct error err = {0};
+    unsigned long long edits = status->unacked_edits;
+    if (replica_is_older(replica, &err))
+        replica_say(replica, "%s", err.text);
+    else if (edits > 0)
+        replica_say(replica, "%s. Your %llu edit%s kept.", status->why.text, edits, edits == 1 ? " is" : "s are");
+    else
+        replica_say(replica, "%s. Your edits are kept.", status->why.text);
+}
+
 static void take_status(struct replica *replica, const struct session_status *status, uint64_t now_ms)
 {
     enum session_state before = replica->net_status.state;
@@ -838,7 +854,7 @@ static void take_status(struct replica *replica, const struct session_status *st
         replica->back_ms = now_ms + BACK_MS;
     bool newly = before != SESSION_REFUSED || status->refuse_code != refused_before;
     if (status->state == SESSION_REFUSED && !replica->joining && newly)
-        replica_say(replica, "%s. Your edits are kept.", status->why.text);
+        say_refused(replica, status);
     replica_touch(replica);
 }
 

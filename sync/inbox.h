@@ -27,7 +27,8 @@ struct resume_point {
     struct digest hash; /* record_hash() of the record at `place` */
 };
 
-/* Verified EVENTS, or a PACK of them: one record and the batches in it, none of which was known. */
+/* Verified EVENTS, or a PACK of them: one record and the batches in it, none of which was known. Or another record, without
+   batches. */
 struct received {
     unsigned kind;             /* enum record_kind */
     uint64_t place;            /* in the relay's log */
@@ -78,6 +79,11 @@ void inbox_expect(struct inbox *inbox, const struct record *records, size_t coun
 size_t inbox_signatures(const struct inbox *inbox);
 /* One EVENTS or PACK record, decoded by record_decode(). */
 enum inbox_took inbox_take(struct inbox *inbox, uint64_t place, const struct record *record, uint64_t now_ms);
+/*
+ * A record without events, of a kind that this weft has no use for: signed by a writer it is handed out as it is, without
+ * batches, for the journal; a later weft may know what it is. False: it is not signed by a writer that is known here.
+ */
+bool inbox_take_other(struct inbox *inbox, uint64_t place, const struct record *record);
 /* Hands out what waited and need wait no longer; call after records or members were taken. */
 void inbox_settle(struct inbox *inbox);
 /* A new connection: whoever was refused gets another chance, what waits is dropped (it comes again). */

@@ -18,7 +18,7 @@ enum {
 
 /* --- kinds --- */
 
-static bool kind_is_known(unsigned kind)
+bool record_kind_is_known(unsigned kind)
 {
     switch ((enum record_kind)kind) {
     case RECORD_GENESIS:
@@ -56,10 +56,12 @@ static bool decode_kind(struct reader *reader, struct record *record, struct err
     if (format != RECORD_FORMAT)
         return error_set(err, ERR_NEWER, 0, "a record has format %u, which this weft does not know; update weft",
                          format);
-    if (!kind_is_known(record->kind) && !(record->kind & RECORD_OPTIONAL))
-        return error_set(err, ERR_NEWER, 0,
-                         "a record is of kind %u, which this weft must know and does not; update weft", record->kind);
     return true;
+}
+
+static bool kind_is_mandatory(unsigned kind)
+{
+    return !record_kind_is_known(kind) && !(kind & RECORD_OPTIONAL);
 }
 
 /* An absent sealer is the author; naming him twice would be a second form of the same record. */
@@ -78,6 +80,7 @@ static bool decode_range(struct reader *reader, struct record *record, struct er
     record->seq0 = read_varint_max(reader, BATCH_SEQ_MAX);
     record->count = read_varint_max(reader, BATCH_SEQ_MAX - record->seq0);
     bool fits = kind_has_events(record->kind) ? record->count > 0 : record->count == 0 && record->seq0 == 0;
+    fits |= kind_is_mandatory(record->kind); /* what a later weft puts there is its business */
     return (fits && !reader->failed) || refuse(err, "the range of its events");
 }
 
@@ -105,6 +108,16 @@ static struct bytes bytes_until(struct bytes whole, const struct reader *reader)
 }
 
 bool record_decode(struct bytes stored, struct record *record, struct error *err)
+{
+    if (!record_decode_any(stored, record, err))
+        return false;
+    if (!kind_is_mandatory(record->kind))
+        return true;
+    return error_set(err, ERR_NEWER, (int)record->kind, "a record is of kind %u, which this weft must know and does not; update weft",
+                     record->kind);
+}
+
+bool record_decode_any(struct bytes stored, struct record *record, struct error *err)
 {
     *record = (struct record){.whole = stored};
     if (stored.len > RECORD_BYTES_MAX)
@@ -204,7 +217,7 @@ static void encode_header(const struct record_spec *spec, struct buf *out)
 /* What record_decode() would refuse must not be sealed: nobody would take it. */
 static void ensure_spec(const struct record_spec *spec)
 {
-    ensure(spec->kind > 0 && spec->kind <= UCHAR_MAX && (kind_is_known(spec->kind) || spec->kind & RECORD_OPTIONAL));
+    ensure(spec->kind > 0 && spec->kind <= UCHAR_MAX && (record_kind_is_known(spec->kind) || spec->kind & RECORD_OPTIONAL));
     ensure(kind_has_events(spec->kind) ? spec->count > 0 : spec->count == 0 && spec->seq0 == 0);
     ensure(spec->seq0 <= BATCH_SEQ_MAX && spec->count <= BATCH_SEQ_MAX - spec->seq0);
     ensure(spec->clear.len <= RECORD_CLEAR_BYTES_MAX);

@@ -88,6 +88,9 @@ struct record {
 
 /* `stored` is exactly one record. No keys needed: this is what a relay does. */
 MUST_USE bool record_decode(struct bytes stored, struct record *record, struct error *err);
+/* The same, but a mandatory kind that this weft does not know will do: to see who signed it. */
+MUST_USE bool record_decode_any(struct bytes stored, struct record *record, struct error *err);
+bool record_kind_is_known(unsigned kind);
 /* The hash by which resume names a record: BLAKE2b-256 over its stored bytes. */
 void record_hash(struct bytes stored, struct digest *out);
 /* Whether the signature is by `key`. `last` is the digest of the last batch inside (NULL: not EVENTS). */

@@ -57,6 +57,8 @@ enum session_alarm {
     ALARM_WITHHELD,       /* the relay says there is more of `agent` and does not give it */
     ALARM_OWN_FORKED,     /* the relay holds something else under one of our ids: this agent must not write on */
     ALARM_REJECTED,       /* the relay did not take a record of ours */
+    ALARM_NEWER,          /* `agent` wrote with a newer weft what this one must know and does not: nothing may be written on it; why->sys is the
+                             record's kind */
 };
 
 struct session_port {
@@ -67,7 +69,7 @@ struct session_port {
     void (*persist)(void *self, const struct outbox_record *record);
     /* Everything of `agent` (ours or a claimed one) below next_seq is durable at the relay. */
     void (*acked)(void *self, const struct agent_id *agent, uint64_t next_seq);
-    /* Causal order: parents first. The callee may received_move() it. */
+    /* Causal order: parents first. The callee may received_move() it. Records of kinds that are only kept have no batches. */
     void (*received)(void *self, struct received *received);
     /* A member's first record, verified; before any received() of its agent. */
     void (*member)(void *self, const struct member *member, struct bytes stored, const struct resume_point *resume);

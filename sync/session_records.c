@@ -125,6 +125,23 @@ static void take_events(struct session *session, uint64_t place, const struct re
     }
 }
 
+/*
+ * Something that this weft must know and does not. If a writer signed it, nothing is to be written on what cannot be read;
+ * on a relay's word alone nobody stops writing. Either way it ends here.
+ */
+static void take_newer(struct session *session, struct bytes stored, const struct error *why, uint64_t now_ms)
+{
+    static const struct digest no_events;
+    struct record record;
+    struct error err = {0};
+    const struct roster_entry *entry =
+        record_decode_any(stored, &record, &err) ? roster_find(&session->roster, &record.agent) : NULL;
+    if (entry && entry->member.has_grant &&
+        record_verify(&record, &session->keys.doc, &entry->member.doc_key, &no_events))
+        session->port.alarm(session->port.self, ALARM_NEWER, &record.agent, why);
+    session_refuse(session, REFUSE_PROTOCOL, why, now_ms);
+}
+
 static void take_record(struct session *session, const struct place_record *item, uint64_t now_ms)
 {
     struct record record;
@@ -132,7 +149,7 @@ static void take_record(struct session *session, const struct place_record *item
 
     if (!record_decode(item->stored, &record, &err)) {
         if (err.code == ERR_NEWER)
-            session_refuse(session, REFUSE_PROTOCOL, &err, now_ms);
+            take_newer(session, item->stored, &err, now_ms);
         else
             session_drop_broken(session, &err, now_ms);
         return;
@@ -157,7 +174,9 @@ static void take_record(struct session *session, const struct place_record *item
         if (session->has_base)
             take_events(session, item->place, &record, now_ms);
         break;
-    default: /* kinds come from outside: an optional one that this weft has no use for */
+    default: /* kinds come from outside: an optional one that this weft has no use for, and keeps */
+        if (session->has_base)
+            (void)inbox_take_other(session->inbox, item->place, &record);
         break;
     }
 }

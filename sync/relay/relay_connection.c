@@ -222,6 +222,16 @@ static void send_challenge(struct relay_connection *connection)
     relay_connection_send(connection, &message);
 }
 
+static void refuse_protocol(struct relay_connection *connection)
+{
+    bool older = connection->handshake.client_high < MESSAGE_PROTOCOL_LOW;
+    char *text = xformat("it speaks weft.%u, this is weft.%u: update %s", older ? MESSAGE_PROTOCOL_LOW : MESSAGE_PROTOCOL_HIGH,
+                         older ? connection->handshake.client_high : connection->handshake.client_low,
+                         older ? "weft" : "the relay");
+    relay_connection_refuse(connection, REFUSE_PROTOCOL, 0, text);
+    free(text);
+}
+
 static void receive_knock(struct relay_connection *connection, const struct message *message)
 {
     struct relay *relay = connection->relay;
@@ -235,7 +245,7 @@ static void receive_knock(struct relay_connection *connection, const struct mess
     handshake->relay_key = relay->key.public_key;
     relay->port.random(relay->port.self, handshake->relay_nonce, sizeof handshake->relay_nonce);
     if (handshake->client_low > MESSAGE_PROTOCOL_HIGH || handshake->client_high < MESSAGE_PROTOCOL_LOW) {
-        relay_connection_refuse(connection, REFUSE_PROTOCOL, 0, "this relay speaks weft.1: update weft");
+        refuse_protocol(connection);
         return;
     }
     connection->state = CONNECTION_GREETED;

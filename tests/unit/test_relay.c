@@ -884,6 +884,60 @@ static void a_place_beyond_the_head_is_ignored(void **state)
     relay_peer_release(&reader);
 }
 
+/* --- later wefts --- */
+
+static void a_client_of_another_protocol_is_told_who_has_to_update(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer peer;
+    struct buf frame = {0};
+    relay_peer_init(&peer, &world->keys, 1);
+    struct link *link = connect_from(world, &peer, "");
+    struct message knock = {.kind = MESSAGE_KNOCK,
+                            .knock = {.low = MESSAGE_PROTOCOL_HIGH + 1, .high = MESSAGE_PROTOCOL_HIGH + 1, .doc = world->keys.doc}};
+    relay_peer_frame(&peer, &knock, &frame);
+    offer_buf(link, &frame);
+    struct bytes text = expect(link, MESSAGE_REFUSE)->refuse.text;
+    assert_int_equal(link->message.refuse.code, REFUSE_PROTOCOL);
+    assert_true(bytes_equal(text, bytes_of_string("it speaks weft.1, this is weft.2: update the relay")));
+    relay_peer_release(&peer);
+}
+
+static void an_unknown_optional_record_is_stored_and_handed_on_and_a_mandatory_one_is_not(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, reader;
+    struct buf strange = {0};
+    struct record record;
+    struct error err = {0};
+    struct link *link = written(world, &owner, 1);
+    relay_peer_init(&reader, &world->keys, 2);
+    record_seal(&(struct record_spec){.kind = 0x21 | RECORD_OPTIONAL, .agent = owner.agent, .sealer = owner.agent,
+                                      .counter = 77, .plain = bytes_of_string("?"), .keys = &owner.keys,
+                                      .signer = &owner.doc_key},
+                &strange);
+    upload(link, &strange);
+    world_settle(world);
+    expect_acked(link, 3);
+    struct link *r = join_as(world, &reader, false);
+    bool found = false;
+    for (const struct message *message; (message = next(r));)
+        for (size_t i = 0; message->kind == MESSAGE_RECORDS && i < message->records.count; i++)
+            found |= bytes_equal(message->records.items[i].stored, buf_view(&strange));
+    assert_true(found);
+    strange.data[1] = 0x21;
+    assert_true(record_decode_any(buf_view(&strange), &record, &err));
+    upload(link, &strange);
+    world_settle(world);
+    expect_rejected(link, 4, REFUSE_MALFORMED);
+    upload_events(link, "and it goes on");
+    world_settle(world);
+    expect_acked(link, 5);
+    buf_release(&strange);
+    relay_peer_release(&owner);
+    relay_peer_release(&reader);
+}
+
 /* --- packs --- */
 
 enum { PACKED = 10 }; /* records of ten letters at places 3 to 12; their pack comes to place 13 */
@@ -1520,6 +1574,8 @@ int main(void)
         RELAY_TEST(a_resume_at_a_known_place_brings_only_what_follows),
         RELAY_TEST(a_resume_whose_hash_does_not_fit_goes_by_the_vector),
         RELAY_TEST(a_place_beyond_the_head_is_ignored),
+        RELAY_TEST(a_client_of_another_protocol_is_told_who_has_to_update),
+        RELAY_TEST(an_unknown_optional_record_is_stored_and_handed_on_and_a_mandatory_one_is_not),
         RELAY_TEST(what_a_pack_stands_in_for_goes_when_another_has_compared_it),
         RELAY_TEST(what_a_pack_stands_in_for_goes_after_a_day),
         RELAY_TEST(a_reader_resumes_at_any_place_of_a_packed_log),

@@ -168,6 +168,34 @@ static void no_checkpoint_is_made_while_something_waits_for_its_parents(void **s
     close_notes(replica);
 }
 
+/* What a newer weft wrote is not written over, also after it is opened again without a relay. */
+static void a_document_with_something_newer_is_only_read(void **state)
+{
+    enum { STRANGE = 0x21 };
+    struct error err = {0};
+    struct patch patch = {0};
+    struct replica *replica = open_notes(state);
+    type(replica, "a");
+    patch_replace(&patch, 0, 0, bytes_of_string("b"));
+    replica_take_newer(replica, STRANGE);
+    for (int again = 0; again < 2; again++) {
+        assert_false(replica_edit(replica, &patch, selection_at(0), EDIT_WHOLE, &err));
+        assert_int_equal(err.code, ERR_NEWER);
+        assert_non_null(strstr(err.text, "update weft"));
+        assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDO_REFUSED);
+        expect_text(replica, "a-");
+        close_notes(replica);
+        replica = open_notes(state);
+    }
+    replica_begin_writing(replica);
+    replica_take_newer(replica, RECORD_META); /* a weft that has learned what it is */
+    close_notes(replica);
+    replica = open_notes(state);
+    assert_true(replica_edit(replica, &patch, selection_at(0), EDIT_WHOLE, &err));
+    patch_release(&patch);
+    close_notes(replica);
+}
+
 int main(void)
 {
     struct error err = {0};
@@ -180,6 +208,7 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_checkpoint_takes_nothing_for_known_that_is_not_in_its_document, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_document_with_something_newer_is_only_read, setup, teardown),
         cmocka_unit_test_setup_teardown(no_checkpoint_is_made_while_something_waits_for_its_parents, setup, teardown),
     };
     return RUN_TESTS("replica", tests);

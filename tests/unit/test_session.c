@@ -1298,6 +1298,95 @@ static void no_altered_record_is_ever_accepted(void **state)
     buf_release(&record);
 }
 
+/* A record without events, as some later weft would make it. */
+static void strange_record(const struct author *author, const struct room *room, unsigned kind, struct buf *stored)
+{
+    struct hasher hasher;
+    struct digest digest;
+    struct record record;
+    struct signature signature;
+    struct error err = {0};
+    record_seal(&(struct record_spec){.kind = kind | RECORD_OPTIONAL, .agent = author->agent, .sealer = author->agent,
+                                      .counter = 50, .plain = bytes_of_string("?"), .keys = &room->keys,
+                                      .signer = &author->doc_key},
+                stored);
+    stored->data[1] = (unsigned char)kind; /* and the signature over that */
+    assert_true(record_decode_any(buf_view(stored), &record, &err));
+    static const struct digest no_events;
+    hasher_init(&hasher, "weft-record-1");
+    hasher_add(&hasher, room->keys.doc.bytes, sizeof room->keys.doc.bytes);
+    hasher_add_sized(&hasher, record.signed_part);
+    hasher_add(&hasher, no_events.bytes, sizeof no_events.bytes);
+    hasher_digest(&hasher, &digest);
+    crypto_sign_digest(&author->doc_key, &digest, &signature);
+    memcpy(stored->data + stored->len - sizeof signature.bytes, signature.bytes, sizeof signature.bytes);
+}
+
+enum { STRANGE = 0x21 };
+
+static void an_unknown_optional_record_is_kept_if_a_writer_signed_it(void **state)
+{
+    struct room *room = *state;
+    struct author ben, stranger;
+    struct buf kept = {0}, forged = {0}, strangers = {0};
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    author_init(&stranger, room, 0xee);
+    strange_record(&ben, room, STRANGE | RECORD_OPTIONAL, &kept);
+    strange_record(&ben, room, STRANGE | RECORD_OPTIONAL, &forged);
+    forged.data[forged.len - 1] ^= 1;
+    strange_record(&stranger, room, STRANGE | RECORD_OPTIONAL, &strangers);
+    say_record(room, 4, buf_view(&forged));
+    say_record(room, 5, buf_view(&strangers));
+    assert_int_equal(room->received, 0);
+    say_record(room, 6, buf_view(&kept));
+    assert_int_equal(room->received, 1);
+    assert_int_equal(room->resume.place, 6);
+    assert_int_equal(room->alarms, 0);
+    assert_int_equal(status_of(room).state, SESSION_ONLINE);
+    author_release(&ben);
+    author_release(&stranger);
+    struct buf *used[] = {&kept, &forged, &strangers};
+    for (size_t i = 0; i < 3; i++)
+        buf_release(used[i]);
+}
+
+static void an_unknown_mandatory_record_of_a_writer_says_update_weft(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf stored = {0};
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    strange_record(&ben, room, STRANGE, &stored);
+    say_record(room, 4, buf_view(&stored));
+    assert_int_equal(room->alarms, 1);
+    assert_int_equal(room->alarm, ALARM_NEWER);
+    assert_int_equal(room->why.sys, STRANGE);
+    assert_int_equal(status_of(room).state, SESSION_REFUSED);
+    assert_int_equal(status_of(room).refuse_code, REFUSE_PROTOCOL);
+    assert_non_null(strstr(status_of(room).why.text, "update weft"));
+    author_release(&ben);
+    buf_release(&stored);
+}
+
+/* A relay can make one up; it keeps nobody from writing. */
+static void an_unknown_mandatory_record_that_nobody_signed_is_no_reason_to_stop_writing(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf stored = {0};
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    strange_record(&ben, room, STRANGE, &stored);
+    stored.data[stored.len - 1] ^= 1;
+    say_record(room, 4, buf_view(&stored));
+    assert_int_equal(room->alarms, 0);
+    assert_int_equal(status_of(room).state, SESSION_REFUSED);
+    author_release(&ben);
+    buf_release(&stored);
+}
+
 /* What the signature of a later record vouches for is taken as history; live, every signature has to be good. */
 static void history_is_taken_on_its_newest_signature_and_live_records_each_on_its_own(void **state)
 {
@@ -1717,6 +1806,9 @@ int main(void)
         ROOM_TEST(early_records_come_out_in_causal_order_and_the_resume_point_waits),
         ROOM_TEST(every_flipped_bit_is_refused_and_others_go_on),
         ROOM_TEST(no_altered_record_is_ever_accepted),
+        ROOM_TEST(an_unknown_optional_record_is_kept_if_a_writer_signed_it),
+        ROOM_TEST(an_unknown_mandatory_record_of_a_writer_says_update_weft),
+        ROOM_TEST(an_unknown_mandatory_record_that_nobody_signed_is_no_reason_to_stop_writing),
         ROOM_TEST(history_is_taken_on_its_newest_signature_and_live_records_each_on_its_own),
         ROOM_TEST(a_readers_record_is_refused),
         ROOM_TEST(of_a_writer_who_gives_one_id_two_contents_both_are_taken_and_it_is_told),
