@@ -53,14 +53,14 @@ static size_t processes_of(struct stage *stage)
     for (struct dirent *entry; proc && (entry = readdir(proc));) {
         char *path = xformat("/proc/%s/environ", entry->d_name);
         FILE *file = strspn(entry->d_name, "0123456789") ? fopen(path, "r") : NULL;
-        struct buf environ = {0};
+        struct buf variables = {0};
         for (int c; file && (c = fgetc(file)) != EOF;)
-            buf_add_byte(&environ, (unsigned char)c);
-        if (environ.len && memmem(environ.data, environ.len, stage_dir(stage), strlen(stage_dir(stage))))
+            buf_add_byte(&variables, (unsigned char)c);
+        if (variables.len && memmem(variables.data, variables.len, stage_dir(stage), strlen(stage_dir(stage))))
             count++;
         if (file)
             fclose(file);
-        buf_release(&environ);
+        buf_release(&variables);
         free(path);
     }
     if (proc)

@@ -269,6 +269,16 @@ static void a_wrong_key_opens_nothing(void **state)
     free(two);
 }
 
+static void answer_with_page(int listener)
+{
+    static const char page[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+    char request[4096];
+    int connection = accept(listener, NULL, NULL);
+    (void)!read(connection, request, sizeof request);
+    (void)!write(connection, page, sizeof page - 1);
+    close(connection);
+}
+
 /* Answers every connection with a web page, as a wrong address often does. */
 static pid_t serve_web_pages(int *port)
 {
@@ -280,13 +290,9 @@ static pid_t serve_web_pages(int *port)
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
     *port = ntohs(address.sin_port);
     pid_t server = fork();
-    for (char request[4096]; server == 0;) {
-        static const char page[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
-        int connection = accept(fd, NULL, NULL);
-        (void)!read(connection, request, sizeof request);
-        (void)!write(connection, page, sizeof page - 1);
-        close(connection);
-    }
+    if (server == 0)
+        for (;;)
+            answer_with_page(fd);
     close(fd);
     return server;
 }
