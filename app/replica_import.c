@@ -149,7 +149,7 @@ static void journal_import(struct replica *replica, const struct import *import,
     job->agent = *agent;
     job->owner = replica->agent;
     job->count = batches->count;
-    job->rows = xmalloc((batches->count + 1) * sizeof *job->rows);
+    job->rows = xcalloc(batches->count + 1, sizeof(struct outgoing *));
     for (size_t i = 0; i < batches->count; i++)
         job->rows[i] = replica_outgoing(replica, &batches->items[i]);
     buf_add_bytes(&job->import_version, claimed->version);

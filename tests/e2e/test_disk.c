@@ -393,6 +393,38 @@ static void unsent_edits_are_told_on_leaving_and_sent_when_weft_next_runs(void *
     free(link);
 }
 
+/* Larger than what a journal copies: it refers to the file, and nothing waits for that. */
+static void what_was_typed_into_65_mib_survives_a_kill_and_a_save(void **state)
+{
+    enum { LINES = 65 << 14, LINE_BYTES = 64 };
+    struct stage *stage = *state;
+    char *path = in_stage(stage, "large.txt");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < LINES; i++)
+        fprintf(file, "%0*d\n", LINE_BYTES - 1, i);
+    assert_int_equal(fclose(file), 0);
+    struct vt *vt = stage_weft(stage, "ada", ARGS("large.txt"));
+    vt_expect(vt, "in file");
+    vt_type(vt, "before ");
+    vt_expect(vt, "kept, ^S writes the file");
+    vt_ctrl(vt, 's');
+    vt_expect(vt, "Saved large.txt");
+    vt_type(vt, "behind ");
+    vt_expect(vt, "kept, ^S writes the file");
+    vt_signal(vt, SIGKILL);
+    assert_int_equal(vt_close(vt), 128 + SIGKILL);
+    vt = stage_weft(stage, "ada", ARGS("large.txt"));
+    vt_expect_row_has(vt, 0, "before behind 000");
+    vt_expect(vt, "Restored 1 edit of ");
+    vt_ctrl(vt, 'z');
+    vt_expect_row_has(vt, 0, "before 000");
+    vt_ctrl(vt, 'z');
+    vt_expect_row_has(vt, 0, "00000000");
+    vt_free(vt);
+    free(path);
+}
+
 static bool take_doc(void *self, const struct doc_entry *entry)
 {
     struct doc_entry *newest = self;
@@ -557,6 +589,7 @@ int main(void)
         TEST(discarding_is_one_step_that_can_be_taken_back),
         TEST(a_shared_text_is_saved_or_kept_never_discarded),
         TEST(unsent_edits_are_told_on_leaving_and_sent_when_weft_next_runs),
+        TEST(what_was_typed_into_65_mib_survives_a_kill_and_a_save),
         TEST(a_shared_file_says_so_once_in_a_while),
         TEST(a_shared_text_is_kept_when_asked_for),
         TEST(a_different_file_is_merged_into_a_shared_text_when_asked_for),
