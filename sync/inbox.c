@@ -15,6 +15,12 @@ struct waiting {
     struct buf stored;
 };
 
+struct refused {
+    struct agent_id agent;
+    struct error why;
+    bool told;
+};
+
 struct inbox {
     const struct doc_keys *keys;
     struct chain *chain;
@@ -22,7 +28,7 @@ struct inbox {
     struct inbox_port port;
     struct waiting *waiting; /* in the order they came */
     size_t waiting_count, waiting_cap, waiting_bytes;
-    struct agent_id *refused;
+    struct refused *refused;
     size_t refused_count, refused_cap;
     struct history history; /* what is vouched for in the frame being taken */
     size_t signatures;      /* checked one by one */
@@ -93,7 +99,7 @@ size_t inbox_signatures(const struct inbox *inbox)
 bool inbox_is_refused(const struct inbox *inbox, const struct agent_id *agent)
 {
     for (size_t i = 0; i < inbox->refused_count; i++)
-        if (agent_id_equal(&inbox->refused[i], agent))
+        if (agent_id_equal(&inbox->refused[i].agent, agent))
             return true;
     return false;
 }
@@ -101,6 +107,21 @@ bool inbox_is_refused(const struct inbox *inbox, const struct agent_id *agent)
 bool inbox_has_refused(const struct inbox *inbox)
 {
     return inbox->refused_count > 0;
+}
+
+bool inbox_has_untold(const struct inbox *inbox)
+{
+    return inbox->refused_count > 0 && !inbox->refused[inbox->refused_count - 1].told;
+}
+
+void inbox_tell_refused(struct inbox *inbox)
+{
+    for (size_t i = 0; i < inbox->refused_count; i++) {
+        struct refused *refused = &inbox->refused[i];
+        if (!refused->told)
+            inbox->port.refused(inbox->port.self, &refused->agent, &refused->why);
+        refused->told = true;
+    }
 }
 
 bool inbox_has_hole(const struct inbox *inbox)
@@ -122,8 +143,7 @@ static enum inbox_took refuse(struct inbox *inbox, const struct agent_id *agent,
     if (inbox_is_refused(inbox, agent))
         return INBOX_REFUSED;
     inbox->refused = xgrow(inbox->refused, &inbox->refused_cap, inbox->refused_count + 1, sizeof *inbox->refused);
-    inbox->refused[inbox->refused_count++] = *agent;
-    inbox->port.refused(inbox->port.self, agent, why);
+    inbox->refused[inbox->refused_count++] = (struct refused){.agent = *agent, .why = *why};
     return INBOX_REFUSED;
 }
 

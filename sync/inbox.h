@@ -67,7 +67,7 @@ enum inbox_took {
     INBOX_TAKEN,   /* handed out */
     INBOX_KNOWN,   /* a duplicate: nothing to do */
     INBOX_EARLY,   /* waits for something */
-    INBOX_REFUSED, /* port.refused() was told, once */
+    INBOX_REFUSED, /* to be told by inbox_tell_refused() */
     INBOX_FULL,    /* early, and there is no room left to wait */
 };
 /*
@@ -89,6 +89,8 @@ void inbox_settle(struct inbox *inbox);
 /* A new connection: whoever was refused gets another chance, what waits is dropped (it comes again). */
 void inbox_forgive(struct inbox *inbox);
 bool inbox_has_refused(const struct inbox *inbox);
+bool inbox_has_untold(const struct inbox *inbox);
+void inbox_tell_refused(struct inbox *inbox); /* port.refused(), once for each agent */
 bool inbox_is_refused(const struct inbox *inbox, const struct agent_id *agent);
 /* Whether some record waits or was refused: a resume point must not pass it. */
 bool inbox_has_hole(const struct inbox *inbox);

@@ -146,10 +146,9 @@ static void on_received(void *self, struct received *received)
     struct agent_id agent = received->agent;
     bool forked = received->forked;
     session->port.received(session->port.self, received);
-    if (!forked)
-        return;
-    session->fork_found = true;
-    tell_forked(session, &agent);
+    session->fork_found |= forked;
+    if (forked || agent_id_equal(&agent, &session->self)) /* nobody else is to write as we do */
+        tell_forked(session, &agent);
 }
 
 void session_on_refused(void *self, const struct agent_id *agent, const struct error *why)

@@ -79,6 +79,7 @@ struct session {
     struct event_id awaited; /* somebody's presence speaks of it and it is not here; the zero agent: none */
     uint64_t awaited_since_ms, asked_ms;
     bool gap_told, awaited_told;
+    uint64_t tell_ms; /* when a refused record is told; 0: none is to be */
     bool fork_found; /* what was refused for want of a branch may fit now */
 
     /* presence */

@@ -266,6 +266,22 @@ static void watch_awaited(struct session *session, uint64_t now_ms)
     }
 }
 
+/*
+ * While something of ours is not acknowledged, it may yet turn out that our own agent has forked, and that a refused record
+ * builds on the other branch: it is told when that remains so.
+ */
+static void tell_refused(struct session *session, uint64_t now_ms)
+{
+    if (!inbox_has_untold(session->inbox)) {
+        session->tell_ms = 0;
+        return;
+    }
+    if (!session->tell_ms)
+        session->tell_ms = upload_counts(session->upload).batches > 0 ? now_ms + SESSION_GAP_MS : now_ms;
+    if (now_ms >= session->tell_ms)
+        inbox_tell_refused(session->inbox);
+}
+
 /* A record that fitted nowhere was not kept; a branch that has come since may be what it builds on. */
 static void watch_forks(struct session *session, uint64_t now_ms)
 {
@@ -273,6 +289,8 @@ static void watch_forks(struct session *session, uint64_t now_ms)
     session->fork_found = false;
     if (found && inbox_has_refused(session->inbox))
         ask_again(session, now_ms);
+    else
+        tell_refused(session, now_ms);
 }
 
 void session_run(struct session *session, uint64_t now_ms)
@@ -314,6 +332,7 @@ uint64_t session_next_ms(const struct session *session)
     if (session->talk != TALK_LIVE)
         return next;
     next = earlier(next, earlier(ask_due_ms(session), tell_due_ms(session)));
+    next = earlier(next, session->tell_ms && inbox_has_untold(session->inbox) ? session->tell_ms : UINT64_MAX);
     next = earlier(next, upload_next_ms(session->upload, pace_ms(session)));
     next = earlier(next, earlier(ping_due_ms(session, session->ran_ms), session->gap_check_ms));
     return session->out.count == 0 ? earlier(next, presence_due_ms(session)) : next;

@@ -85,14 +85,18 @@ static void send_hello(struct session *session)
     session_send(session, &hello);
 }
 
+/*
+ * The vector says of which agents nothing need be sent. Of one whose writing the relay has not acknowledged it says nothing:
+ * should somebody else have written under these numbers (our own copy), we must get to see it.
+ */
 static void send_resume(struct session *session)
 {
-    size_t count = 0;
-    struct chain_head *heads = chain_heads(session->chain, &count);
-    count = count < MESSAGE_VECTOR_MAX ? count : MESSAGE_VECTOR_MAX;
-    struct vector_entry *vector = xmalloc((count + 1) * sizeof *vector);
-    for (size_t i = 0; i < count; i++)
-        vector[i] = (struct vector_entry){heads[i].agent, heads[i].next_seq};
+    size_t head_count = 0, count = 0;
+    struct chain_head *heads = chain_heads(session->chain, &head_count);
+    struct vector_entry *vector = xmalloc((head_count + 1) * sizeof *vector);
+    for (size_t i = 0; i < head_count && count < MESSAGE_VECTOR_MAX; i++)
+        if (!upload_owes(session->upload, &heads[i].agent))
+            vector[count++] = (struct vector_entry){heads[i].agent, heads[i].next_seq};
     struct message resume = {.kind = MESSAGE_RESUME};
     resume.resume.log = session->safe.log;
     resume.resume.place = session->safe.place;

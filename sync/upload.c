@@ -536,6 +536,38 @@ static void reoffer_lost(struct upload *upload, uint64_t now_ms)
     free(heads);
 }
 
+static void run_stream(struct upload *upload, struct stream *stream, uint64_t now_ms)
+{
+    if (!may_send(stream, now_ms))
+        return;
+    if (stream->mine)
+        send_stream(upload, stream);
+    else
+        reoffer_stream(upload, stream);
+}
+
+static bool has_unsent(const struct stream *stream)
+{
+    for (size_t i = 0; i < stream->record_count; i++)
+        if (!stream->records[i]->sent)
+            return true;
+    return stream->pending_count > 0;
+}
+
+/*
+ * What we took over was written before anything of our own, which may build on it. It goes first: others wait for what they
+ * lack, but where such an agent has forked they may take the other branch for it.
+ */
+static bool is_held(const struct upload *upload, const struct stream *own)
+{
+    for (size_t i = 0; i < upload->stream_count; i++) {
+        const struct stream *stream = upload->streams[i];
+        if (stream != own && stream->mine && !stream->stopped && has_unsent(stream))
+            return true;
+    }
+    return false;
+}
+
 void upload_run(struct upload *upload, uint64_t pace_ms, uint64_t now_ms)
 {
     if (!upload->online || upload->config.keys->access < ACCESS_WRITE)
@@ -546,15 +578,12 @@ void upload_run(struct upload *upload, uint64_t pace_ms, uint64_t now_ms)
     if (upload->waiting > 0)
         pack_streams(upload, pace_ms, now_ms);
     reoffer_lost(upload, now_ms);
-    for (size_t i = 0; i < upload->stream_count && upload->waiting > 0; i++) {
-        struct stream *stream = upload->streams[i];
-        if (!may_send(stream, now_ms))
-            continue;
-        if (stream->mine)
-            send_stream(upload, stream);
-        else
-            reoffer_stream(upload, stream);
-    }
+    struct stream *own = find_stream(upload, &upload->config.self);
+    for (size_t i = 0; i < upload->stream_count && upload->waiting > 0; i++)
+        if (upload->streams[i] != own)
+            run_stream(upload, upload->streams[i], now_ms);
+    if (own && !is_held(upload, own))
+        run_stream(upload, own, now_ms);
     upload_pack_run(upload, now_ms);
 }
 
@@ -853,6 +882,12 @@ uint64_t upload_relay_next(const struct upload *upload, const struct agent_id *a
 {
     const struct stream *stream = find_stream(upload, agent);
     return stream ? stream->relay_next : 0;
+}
+
+bool upload_owes(const struct upload *upload, const struct agent_id *agent)
+{
+    const struct stream *stream = find_stream(upload, agent);
+    return stream && stream->mine && (stream->record_count > 0 || stream->pending_count > 0);
 }
 
 bool upload_relay_ahead(const struct upload *upload, bool (*skip)(void *self, const struct agent_id *agent), void *self,

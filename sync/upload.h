@@ -128,6 +128,8 @@ bool upload_is_answered(const struct upload *upload);       /* no record is seal
 uint64_t upload_counter(const struct upload *upload);
 /* The newest that the relay is known to have of an agent; 0: nothing. */
 uint64_t upload_relay_next(const struct upload *upload, const struct agent_id *agent);
+/* Whether something of this agent waits to be sent or acknowledged. */
+bool upload_owes(const struct upload *upload, const struct agent_id *agent);
 /* An agent of which the relay has more than the chain, passing over `skip(self, agent)`; false: there is none. */
 bool upload_relay_ahead(const struct upload *upload, bool (*skip)(void *self, const struct agent_id *agent), void *self,
                         struct agent_id *agent);

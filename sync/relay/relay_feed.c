@@ -27,7 +27,8 @@ void relay_feed_note_own(struct relay_connection *connection, uint64_t agent_num
 
 /*
  * With a place that was right, the vector speaks only for the reader's own records: of others the same range could be
- * here with other content, and he must get to see that.
+ * here with other content, and he must get to see that. (Of his own agents he names those only of which all he has was
+ * acknowledged here.) Of an agent that has forked it says nothing.
  */
 static bool has_already(const struct relay_connection *connection, const struct store_row *row)
 {

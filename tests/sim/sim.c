@@ -88,6 +88,8 @@ struct replica {
     uint64_t type_ms;             /* pauses until then */
     uint64_t connect_ms, back_ms; /* when to connect; when it is started again after a crash */
     unsigned edits_left;
+    bool asleep; /* a copy that has not been made yet */
+    bool forked; /* its agent has: it goes on as another */
 };
 
 struct sim {
@@ -575,6 +577,8 @@ static void on_received(void *self, struct received *received)
     job->place = received->place;
     job->digest = received->hash;
     job->resume = received->resume;
+    if (received->forked)
+        document_fork(replica->document, &received->fork);
     for (size_t i = 0; i < received->batches.count; i++)
         add_batch(replica, &received->batches.items[i]);
     bring_up_to_date(replica);
@@ -625,8 +629,11 @@ static void on_peer(void *self, const struct session_peer *peer)
 static void on_alarm(void *self, enum session_alarm alarm, const struct agent_id *agent, const struct error *why)
 {
     struct replica *replica = self;
-    (void)agent;
     replica->sim->alarms++;
+    if (alarm == ALARM_FORKED && replica->sim->options->copies) {
+        replica->forked |= agent_id_equal(agent, &replica->agent);
+        return;
+    }
     bool excused = replica->sim->options->evil && (alarm == ALARM_RECORD_REFUSED || alarm == ALARM_WITHHELD);
     if (!excused)
         fail(replica->sim, why->text, replica->number);
@@ -648,32 +655,53 @@ struct restored {
     struct journal_relay relay;
 };
 
-static void restore_batch(struct replica *replica, const struct batch *batch, struct bytes plain)
+/* Whether somebody here signed the record so. */
+static bool is_signed(const struct sim *sim, const struct record *record, const struct digest *last)
 {
-    struct digest digest;
-    switch (chain_add(replica->chain, batch, plain, &digest)) {
-    case CHAIN_NEXT:
-        add_batch(replica, batch);
-        break;
-    case CHAIN_KNOWN:
-        break;
-    case CHAIN_EARLY:
-    case CHAIN_FORKED:
-    case CHAIN_NO_WAY:
-        fail(replica->sim, "a row of the journal does not follow those before it", replica->number);
-        break;
+    for (unsigned i = 0; i < sim->options->replicas; i++) {
+        struct sign_key doc_key;
+        device_doc_key(&sim->replicas[i].device, &sim->keys.doc, &doc_key);
+        if (record_verify(record, &sim->keys.doc, &doc_key.public_key, last))
+            return true;
     }
+    return false;
+}
+
+/* A row's batches the way its digest (LOCAL) or its signature (`record`) says. */
+static void restore_batches(struct replica *replica, struct batch_list *batches, const struct bytes *plains,
+                            const struct digest *expected, const struct record *record)
+{
+    struct digest *digests = xcalloc(batches->count + 1, sizeof *digests), *last = &digests[batches->count - 1], found;
+    enum chain_link link = CHAIN_NO_WAY;
+    struct chain_taken taken;
+    for (unsigned way = 0; way < CHAIN_WAYS_MAX; way++) {
+        link = chain_check_run(replica->chain, batches->items, plains, batches->count, way, digests);
+        bool there = link == CHAIN_NEXT || link == CHAIN_FORKED || link == CHAIN_KNOWN;
+        if (!there || (expected ? digest_equal(last, expected) : is_signed(replica->sim, record, last)))
+            break;
+    }
+    found = *last;
+    if (link == CHAIN_EARLY || link == CHAIN_NO_WAY) {
+        fail(replica->sim, "a row of the journal does not follow those before it", replica->number);
+    } else {
+        chain_take_run(replica->chain, batches->items, plains, batches->count, &found, digests, &taken);
+        if (taken.forked)
+            document_fork(replica->document, &taken.fork);
+        for (size_t i = taken.known; i < batches->count; i++)
+            add_batch(replica, &batches->items[i]);
+    }
+    free(digests);
 }
 
 static void restore_local(struct replica *replica, const struct journal_row *row)
 {
-    struct batch batch = {0};
+    struct batch_list batches = {0};
     struct error err = {0};
-    if (batch_decode(row->body, &row->agent, row->seq0, &batch, &err))
-        restore_batch(replica, &batch, row->body);
+    if (batch_decode(row->body, &row->agent, row->seq0, batch_list_add(&batches), &err))
+        restore_batches(replica, &batches, &row->body, &row->digest, NULL);
     else
         fail(replica->sim, err.text, replica->number);
-    batch_release(&batch);
+    batch_list_release(&batches);
 }
 
 static void restore_record(struct replica *replica, const struct journal_row *row)
@@ -683,11 +711,11 @@ static void restore_record(struct replica *replica, const struct journal_row *ro
     struct batch_list batches = {0};
     struct bytes *plains = NULL;
     struct error err = {0};
-    if (!record_decode(row->body, &record, &err) ||
-        !record_open_events(&record, &replica->sim->keys, &plain, &batches, &plains, &err))
+    if (record_decode(row->body, &record, &err) &&
+        record_open_events(&record, &replica->sim->keys, &plain, &batches, &plains, &err))
+        restore_batches(replica, &batches, plains, NULL, &record);
+    else
         fail(replica->sim, err.text, replica->number);
-    for (size_t i = 0; i < batches.count; i++)
-        restore_batch(replica, &batches.items[i], plains[i]);
     batch_list_release(&batches);
     buf_release(&plain);
     free(plains);
@@ -754,14 +782,14 @@ static bool load_journal(struct replica *replica, struct restored *restored, str
     if (!loaded || !journal_rows(replica->journal, 0, (struct journal_visitor){restored, restore_row}, &read, err))
         return false;
     bring_up_to_date(replica);
-    for (size_t i = 1; i < replica->mine_count; i++)
+    for (size_t i = 0; i < replica->mine_count; i++)
         if (!journal_outbox_of(replica->journal, &replica->mine[i], 0,
                                (struct journal_sent_visitor){restored, restore_member}, err))
             return false;
     return journal_outbox_unacked(replica->journal, (struct journal_sent_visitor){restored, restore_outbox}, err);
 }
 
-static void make_session(struct replica *replica, struct restored *restored)
+static void make_session(struct replica *replica, struct restored *restored, uint64_t first_counter)
 {
     struct sim *sim = replica->sim;
     struct bytes members[256], outbox[512];
@@ -787,6 +815,7 @@ static void make_session(struct replica *replica, struct restored *restored)
         .outbox = outbox,
         .outbox_count = restored->outbox_count,
         .pack_records_min = sim->options->pack_records_min,
+        .first_counter = first_counter,
         .seed = random_next(&sim->random),
     };
     struct session_port port = {replica,    on_send, on_drop,  on_persist, on_acked, on_received, on_member,
@@ -799,7 +828,7 @@ static void make_session(struct replica *replica, struct restored *restored)
 static void resend_unsealed(struct replica *replica)
 {
     struct error err = {0};
-    for (size_t i = 1; i < replica->mine_count; i++) {
+    for (size_t i = 0; i < replica->mine_count; i++) {
         uint64_t next_seq = 0;
         struct journal_read read = {0};
         if (!journal_outbox_next_seq(replica->journal, &replica->mine[i], &next_seq, &err) ||
@@ -819,28 +848,35 @@ static void restored_release(struct restored *restored)
     free(restored);
 }
 
-/* A process begins: a fresh agent, the earlier ones taken over, everything from the journal. */
-static void start_replica(struct replica *replica)
+/* From the journal, as the agent that is set. */
+static void begin(struct replica *replica, uint64_t first_counter)
 {
     struct sim *sim = replica->sim;
     struct restored *restored = xcalloc(1, sizeof *restored);
     struct error err = {0};
 
     restored->replica = replica;
-    relay_random(sim, replica->agent.bytes, sizeof replica->agent.bytes);
-    ensure(replica->mine_count < sizeof replica->mine / sizeof *replica->mine);
-    memmove(replica->mine + 1, replica->mine, replica->mine_count++ * sizeof *replica->mine);
-    replica->mine[0] = replica->agent;
     replica->chain = chain_new(&sim->keys.doc);
     replica->running = true;
+    replica->forked = false;
     if (!load_journal(replica, restored, &err))
         fail(sim, err.text, replica->number);
-    make_session(replica, restored);
+    make_session(replica, restored, first_counter);
     restored_release(restored);
     if (replica->session)
         resend_unsealed(replica);
     backoff_init(&replica->backoff, random_next(&sim->random));
     plan_reconnect(replica);
+}
+
+/* A process begins: a fresh agent, the earlier ones taken over, everything from the journal. */
+static void start_replica(struct replica *replica)
+{
+    relay_random(replica->sim, replica->agent.bytes, sizeof replica->agent.bytes);
+    ensure(replica->mine_count < sizeof replica->mine / sizeof *replica->mine);
+    memmove(replica->mine + 1, replica->mine, replica->mine_count++ * sizeof *replica->mine);
+    replica->mine[0] = replica->agent;
+    begin(replica, 0);
 }
 
 static void stop_replica(struct replica *replica)
@@ -879,6 +915,9 @@ static void init_replica(struct sim *sim, unsigned number)
     replica->edits_left = sim->options->edits;
     pipe_init(&replica->wire.to_client);
     pipe_init(&replica->wire.to_relay);
+    replica->asleep = sim->options->copies && number + 1 == sim->options->replicas;
+    if (replica->asleep)
+        return;
     device_from_seed(&replica->device, seed);
     device_journal_key(&replica->device, &sim->keys.doc, &key);
     struct journal_spec spec = {.mode = JOURNAL_CREATE, .doc = sim->keys.doc, .key = &key};
@@ -895,6 +934,81 @@ static void init_replica(struct sim *sim, unsigned number)
     start_replica(replica);
 }
 
+/* --- a machine is copied while it runs --- */
+
+static bool copy_row(void *self, const struct journal_row *row)
+{
+    struct replica *copy = self;
+    struct error err = {0};
+    struct journal_local local = {row->agent, row->seq0, row->count, row->body, row->digest, NULL, {0}};
+    struct journal_received received = {row->kind, row->agent, row->seq0, row->count, row->relay_place, row->hash, row->body};
+    enum journal_added added = row->form == JOURNAL_LOCAL
+                                   ? journal_add_local(copy->journal, &local, NULL, &err)
+                                   : journal_add_received(copy->journal, &received, NULL, &err);
+    if (added == JOURNAL_FAILED)
+        fail(copy->sim, err.text, copy->number);
+    return true;
+}
+
+static bool copy_sent(void *self, const struct journal_sent *sent)
+{
+    struct replica *copy = self;
+    struct error err = {0};
+    uint64_t id;
+    if (journal_outbox_put(copy->journal, sent, &id, &err) == JOURNAL_FAILED ||
+        (sent->acked && !journal_outbox_ack(copy->journal, id, &err)))
+        fail(copy->sim, err.text, copy->number);
+    return true;
+}
+
+static bool copy_journal(struct replica *copy, struct journal *from, struct error *err)
+{
+    struct buf genesis = {0}, base = {0};
+    struct journal_relay relay = {0};
+    struct journal_read read = {0};
+    bool found, good = journal_note_get(from, "genesis", &genesis, &found, err) &&
+                       journal_note_put(copy->journal, "genesis", buf_view(&genesis), err) &&
+                       journal_base_load(from, &base, err) &&
+                       journal_rows(from, 0, (struct journal_visitor){copy, copy_row}, &read, err) &&
+                       journal_relay_get(from, &relay, err) &&
+                       (relay.place == 0 || journal_relay_put(copy->journal, &relay, err));
+    for (size_t i = 0; good && i < copy->mine_count; i++)
+        good = journal_outbox_of(from, &copy->mine[i], 0, (struct journal_sent_visitor){copy, copy_sent}, err);
+    if (good)
+        do_base(copy, buf_view(&base));
+    buf_release(&genesis);
+    buf_release(&base);
+    return good;
+}
+
+/* What is on its way to the disk is not copied, so there must be nothing. */
+static void copy_machine(struct replica *copy, const struct replica *original)
+{
+    struct sim *sim = copy->sim;
+    struct seal_key key;
+    struct error err = {0};
+    copy->asleep = false;
+    copy->device = original->device;
+    copy->agent = original->agent;
+    memcpy(copy->mine, original->mine, sizeof copy->mine);
+    copy->mine_count = original->mine_count;
+    device_journal_key(&copy->device, &sim->keys.doc, &key);
+    struct journal_spec spec = {.mode = JOURNAL_CREATE, .doc = sim->keys.doc, .key = &key};
+    copy->journal = journal_open(&spec, &err);
+    if (!copy->journal || !copy_journal(copy, original->journal, &err))
+        fail(sim, err.text, copy->number);
+    else
+        begin(copy, session_counter(original->session));
+}
+
+static void maybe_copy(struct replica *copy, bool at_last)
+{
+    struct sim *sim = copy->sim;
+    struct replica *original = &sim->replicas[random_below(&sim->random, sim->options->replicas - 1)];
+    if ((at_last || chance(sim, 150)) && original->running && original->session && original->document && !original->jobs)
+        copy_machine(copy, original);
+}
+
 /* --- typing --- */
 
 static void queue_batches(struct replica *replica, const struct batch_list *batches, size_t token)
@@ -902,14 +1016,18 @@ static void queue_batches(struct replica *replica, const struct batch_list *batc
     for (size_t i = 0; i < batches->count; i++) {
         const struct batch *batch = &batches->items[i];
         struct job *job = job_new(replica, JOB_LOCAL, (struct bytes){0});
-        batch_encode(batch, &job->bytes);
+        struct batch wire = {0};
+        batch_copy(&wire, batch);
+        chain_name_batch(replica->chain, &wire);
+        batch_encode(&wire, &job->bytes);
         job->agent = batch->agent;
         job->seq0 = batch->seq0;
         job->count = batch->count;
         job->gesture = (batch->flags & BATCH_FLAG_GESTURE) != 0;
         job->token = i + 1 == batches->count ? token : SIZE_MAX;
-        if (chain_add(replica->chain, batch, buf_view(&job->bytes), &job->digest) != CHAIN_NEXT)
+        if (chain_add(replica->chain, &wire, buf_view(&job->bytes), &job->digest) != CHAIN_NEXT)
             fail(replica->sim, "a local batch does not follow", replica->number);
+        batch_release(&wire);
     }
 }
 
@@ -1031,6 +1149,7 @@ static void show_version(struct replica *replica)
     struct session_view view = {.events_seen = document_events(replica->document)};
     struct version version = {0};
     document_version(replica->document, &version);
+    chain_name_heads(replica->chain, version.heads, version.count);
     view.head_count = version.count <= PRESENCE_HEADS_MAX ? version.count : 0;
     for (size_t i = 0; i < view.head_count; i++)
         view.heads[i] = version.heads[i];
@@ -1121,6 +1240,14 @@ static void step_connection(struct sim *sim, struct replica *replica)
 
 static void step_replica(struct sim *sim, struct replica *replica)
 {
+    if (replica->asleep) {
+        maybe_copy(replica, sim->peace);
+        return;
+    }
+    if (replica->running && replica->forked) { /* it must not write on as this agent */
+        stop_replica(replica);
+        start_replica(replica);
+    }
     if (!replica->running) {
         if (sim->now_ms >= replica->back_ms)
             start_replica(replica);

@@ -17,6 +17,15 @@ static const struct sim_options mixes[] = {
     {.name = "relay", .replicas = 3, .edits = 12, .base_bytes = 10, .cuts = true, .relay_crashes = true},
     {.name = "restores", .replicas = 3, .edits = 12, .base_bytes = 10, .relay_crashes = true, .restores = true},
     {.name = "evil", .replicas = 3, .edits = 12, .base_bytes = 10, .evil = true},
+    {.name = "copies", .replicas = 4, .edits = 10, .base_bytes = 10, .cuts = true, .undo = true, .copies = true},
+    {.name = "copies and crashes",
+     .replicas = 4,
+     .edits = 10,
+     .base_bytes = 10,
+     .cuts = true,
+     .client_crashes = true,
+     .relay_crashes = true,
+     .copies = true},
     {.name = "all",
      .replicas = 5,
      .edits = 8,
@@ -85,6 +94,8 @@ SIM_TEST(processes_that_die_come_back_with_all_they_had_committed, "crashes", 15
 SIM_TEST(a_relay_that_crashes_loses_nothing_it_acknowledged, "relay", 150)
 SIM_TEST(a_relay_put_back_to_an_old_backup_is_healed_by_its_clients, "restores", 100)
 SIM_TEST(an_evil_relay_delays_and_changes_nothing, "evil", 150)
+SIM_TEST(a_machine_that_was_copied_while_it_ran_loses_nothing, "copies", 150)
+SIM_TEST(so_it_is_when_copies_and_the_relay_crash, "copies and crashes", 100)
 SIM_TEST(all_of_it_at_once_converges, "all", 50)
 SIM_TEST(eight_people_converge, "crowd", 50)
 SIM_TEST(packed_logs_converge_through_cuts, "packs", 40)
@@ -123,6 +134,8 @@ int main(void)
         cmocka_unit_test(a_relay_that_crashes_loses_nothing_it_acknowledged),
         cmocka_unit_test(a_relay_put_back_to_an_old_backup_is_healed_by_its_clients),
         cmocka_unit_test(an_evil_relay_delays_and_changes_nothing),
+        cmocka_unit_test(a_machine_that_was_copied_while_it_ran_loses_nothing),
+        cmocka_unit_test(so_it_is_when_copies_and_the_relay_crash),
         cmocka_unit_test(all_of_it_at_once_converges),
         cmocka_unit_test(eight_people_converge),
         cmocka_unit_test(packed_logs_converge_through_cuts),

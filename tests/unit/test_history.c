@@ -241,6 +241,7 @@ static void take_frame(struct world *world, const struct buf *stored, size_t cou
         inbox_expect(world->inbox, records, good);
     for (size_t i = 0; i < good; i++) {
         (void)inbox_take(world->inbox, i + 1, &records[i], 0);
+        inbox_tell_refused(world->inbox);
         inbox_settle(world->inbox);
     }
     inbox_expect(world->inbox, NULL, 0);

@@ -780,8 +780,8 @@ static void other_content_under_the_same_numbers_is_kept_and_comes_to_all(void *
     relay_peer_release(&ben);
 }
 
-/* The twin is not sent "truth", for it is his device's and he says that he has it: until it turns out that he has not. */
-static void who_was_not_sent_his_own_is_sent_it_when_it_turns_out_to_be_another(void **state)
+/* The twin comes from another log. He is not sent "truth", for he says that he has it: until it turns out that he has not. */
+static void who_was_not_sent_something_is_sent_it_when_it_turns_out_to_be_another(void **state)
 {
     struct world *world = *state;
     struct relay_peer ana, twin;
@@ -794,9 +794,7 @@ static void who_was_not_sent_his_own_is_sent_it_when_it_turns_out_to_be_another(
     world_settle(world);
     link_cut(link);
     struct vector_entry have = {ana.agent, 5};
-    struct message message = resume_at(world, &twin, 1);
-    message.resume.vector = &have;
-    message.resume.vector_count = 1;
+    struct message message = {.kind = MESSAGE_RESUME, .resume = {.vector = &have, .vector_count = 1}};
     struct link *back = resume_as(world, &twin, &message);
     world_settle(world);
     assert_int_equal(tally_rest(back).events, 0);
@@ -1568,7 +1566,7 @@ int main(void)
         RELAY_TEST(a_duplicate_is_acknowledged_and_stored_once),
         RELAY_TEST(a_gap_is_rejected_and_the_connection_goes_on),
         RELAY_TEST(other_content_under_the_same_numbers_is_kept_and_comes_to_all),
-        RELAY_TEST(who_was_not_sent_his_own_is_sent_it_when_it_turns_out_to_be_another),
+        RELAY_TEST(who_was_not_sent_something_is_sent_it_when_it_turns_out_to_be_another),
         RELAY_TEST(nothing_behind_a_doubtful_record_is_acknowledged_before_it),
         RELAY_TEST(a_writer_heals_the_relay_with_anothers_record),
         RELAY_TEST(a_resume_at_a_known_place_brings_only_what_follows),
