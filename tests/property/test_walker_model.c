@@ -288,11 +288,174 @@ static void runs_typed_at_one_place_do_not_mix(void **state)
     }
 }
 
+/* --- the tracker itself --- */
+
+static void tell_all(struct scene *scene, struct history *history, uint64_t *last_lv)
+{
+    size_t order[OPS_MAX];
+    random_extension(scene, order);
+    history_init(history, bytes_of_string(scene->base));
+    for (size_t i = 0; i < scene->count; i++)
+        tell(history, scene, order[i], last_lv);
+    history_update(history);
+}
+
+static void dump(const struct tracker *tracker, struct buf *out)
+{
+    struct span_place place = spans_start(&tracker->spans);
+    buf_clear(out);
+    for (const struct span *span; (span = spans_peek(&tracker->spans, &place)); spans_next(&place))
+        for (uint64_t unit = 0; unit < span->len; unit++) /* as units: cutting a span changes nothing */
+            buf_addf(out, "%llu %llu %llu %u %d\n", (unsigned long long)(span->id + unit),
+                     (unsigned long long)(unit ? span->id + unit - 1 : span->left), (unsigned long long)span->right,
+                     span->state, span->gone);
+}
+
+/* To a random later version and back: the tracker then counts as many bytes as the model's text has, and is as it was. */
+static void check_travel(struct scene *scene, struct history *history, const uint64_t *last_lv)
+{
+    unsigned char expected[NAIVE_EVENTS_MAX + 64];
+    struct buf before = {0}, after = {0};
+    struct lv_ranges gone = {0}, none = {0};
+    uint64_t base;
+    struct tracker *tracker = (struct tracker *)(uintptr_t)walker_track(history->walker, 0, &base);
+    dump(tracker, &before);
+    for (int i = 0; i < 8; i++) {
+        size_t act = (size_t)random_below(scene->random, scene->count);
+        size_t event = last_event(&scene->acts[act]);
+        struct lv_list version = {0};
+        lv_list_add(&version, last_lv[act]);
+        graph_diff(history->graph, graph_frontier(history->graph), &version, &gone, &none);
+        for (size_t r = 0; r < gone.count; r++)
+            tracker_retreat(tracker, gone.items[r].first, gone.items[r].end);
+        tracker_check(tracker);
+        assert_int_equal(tracker_len(tracker), naive_text(scene->naive, &event, 1, expected));
+        for (size_t r = gone.count; r-- > 0;)
+            tracker_advance(tracker, gone.items[r].first, gone.items[r].end);
+        dump(tracker, &after);
+        assert_true(bytes_equal(buf_view(&before), buf_view(&after)));
+        lv_list_release(&version);
+    }
+    lv_ranges_release(&gone);
+    lv_ranges_release(&none);
+    buf_release(&before);
+    buf_release(&after);
+}
+
+static void the_tracker_counts_right_at_every_version_and_comes_back(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("tracker-travel", 11));
+    static struct scene scene;
+    for (uint64_t round = support_rounds(60); round > 0; round--) {
+        struct history history;
+        uint64_t last_lv[OPS_MAX];
+        make_scene(&scene, &random);
+        tell_all(&scene, &history, last_lv);
+        check_travel(&scene, &history, last_lv);
+        history_release(&history);
+        naive_free(scene.naive);
+    }
+}
+
+/*
+ * Ben has typed at the end; ana types at the start and sees one more byte of his with each of hers. Spans are cut where
+ * history is, at the runs of the graph, and nowhere else for good.
+ */
+static void what_is_typed_on_does_not_fall_into_pieces(void **state)
+{
+    (void)state;
+    enum { TYPED = 200 };
+    static const struct agent_id ana = {{1}}, ben = {{2}};
+    struct history history;
+    struct buf bens = {0};
+    uint64_t last = LV_NONE, base;
+    size_t spans = 0;
+    history_init(&history, bytes_of_string("--"));
+    memset(buf_extend(&bens, TYPED), 'b', TYPED);
+    struct history_op all = {OP_INSERT, 2, 0, buf_view(&bens)}, one = {OP_INSERT, 0, 0, bytes_of_string("a")};
+    history_add(&history, &ben, 0, NULL, 0, &all, 1);
+    for (uint64_t i = 0; i < TYPED; i++, one.pos++) {
+        uint64_t parents[] = {i, last};
+        last = history_add(&history, &ana, i, parents, last == LV_NONE ? 1 : 2, &one, 1) - 1;
+    }
+    history_update(&history);
+    const struct tracker *tracker = walker_track(history.walker, 0, &base);
+    struct span_place place = spans_start(&tracker->spans);
+    for (; spans_peek(&tracker->spans, &place); spans_next(&place))
+        spans++;
+    assert_true(spans <= graph_runs(history.graph) + 3);
+    buf_release(&bens);
+    history_release(&history);
+}
+
+/* --- the strong list specification --- */
+
+enum { BYTES = 256 };
+
+/* Every byte typed in a scene gets a value of its own. */
+static bool name_bytes(struct scene *scene)
+{
+    unsigned next = 'A';
+    for (size_t i = 0; i < scene->count; i++)
+        for (size_t b = 0; b < scene->acts[i].op.text.len; b++) {
+            if (next == BYTES)
+                return false;
+            scene->acts[i].text[b] = (char)next++;
+        }
+    return true;
+}
+
+static void note_order(const struct buf *text, bool before[BYTES][BYTES])
+{
+    for (size_t i = 0; i < text->len; i++)
+        for (size_t j = i + 1; j < text->len; j++) {
+            assert_false(before[text->data[j]][text->data[i]]);
+            before[text->data[i]][text->data[j]] = true;
+        }
+}
+
+/* Two bytes that are in a text together stand in the same order in every version that has both. */
+static void the_order_of_two_bytes_never_changes(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("strong-list", 22));
+    static struct scene scene;
+    for (uint64_t round = support_rounds(80); round > 0; round--) {
+        static bool before[BYTES][BYTES];
+        struct history history;
+        struct buf text = {0};
+        uint64_t last_lv[OPS_MAX];
+        make_scene(&scene, &random);
+        if (name_bytes(&scene)) {
+            memset(before, 0, sizeof before);
+            tell_all(&scene, &history, last_lv);
+            note_order(&history.text, before);
+            for (size_t i = 0; i < 2 * scene.count; i++) {
+                struct lv_list version = {0};
+                lv_list_add(&version, last_lv[random_below(&random, scene.count)]);
+                lv_list_add(&version, last_lv[random_below(&random, scene.count)]);
+                lv_list_sort(&version);
+                buf_clear(&text);
+                history_text_at(&history, &version, bytes_of_string(scene.base), &text);
+                note_order(&text, before);
+                lv_list_release(&version);
+            }
+            history_release(&history);
+        }
+        buf_release(&text);
+        naive_free(scene.naive);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_replay_gives_the_text_of_the_model),
         cmocka_unit_test(runs_typed_at_one_place_do_not_mix),
+        cmocka_unit_test(the_tracker_counts_right_at_every_version_and_comes_back),
+        cmocka_unit_test(what_is_typed_on_does_not_fall_into_pieces),
+        cmocka_unit_test(the_order_of_two_bytes_never_changes),
     };
     return RUN_TESTS("walker_model", tests);
 }

@@ -216,21 +216,27 @@ static void replay_in_other_orders(const struct vector *vector, struct random *r
     }
 }
 
-/* One update over all that comes after a split, for a split somewhere in each vector. */
-static void replay_in_two_halves(const struct vector *vector, struct random *random)
+/* One update over all that comes after a cut, for every cut. */
+static void replay_cut_in_two(const struct vector *vector, size_t cut)
 {
     struct history history;
     uint64_t lv_of[TXNS_MAX] = {0};
-    size_t split = (size_t)random_below(random, vector->count + 1);
     history_init(&history, (struct bytes){0});
     for (size_t i = 0; i < vector->count; i++) {
-        if (i == split)
+        if (i == cut)
             history_update(&history);
         add_txn(&history, vector, i, lv_of, false);
     }
     history_update(&history);
     expect_text(&history, vector->expected);
     history_release(&history);
+}
+
+static void replay_at_every_cut(const struct vector *vector, struct random *random)
+{
+    (void)random;
+    for (size_t cut = 0; cut <= vector->count; cut++)
+        replay_cut_in_two(vector, cut);
 }
 
 static void check_with(void (*each)(const struct vector *vector, struct random *random))
@@ -260,10 +266,10 @@ static void events_may_come_one_by_one(void **state)
     check_with(replay_step_by_step);
 }
 
-static void events_may_come_in_two_halves(void **state)
+static void events_may_be_cut_in_two_anywhere(void **state)
 {
     (void)state;
-    check_with(replay_in_two_halves);
+    check_with(replay_at_every_cut);
 }
 
 static void events_may_come_in_any_order(void **state)
@@ -278,7 +284,7 @@ int main(void)
         cmocka_unit_test(every_graph_gives_its_text),
         cmocka_unit_test(runs_may_be_shattered_into_units),
         cmocka_unit_test(events_may_come_one_by_one),
-        cmocka_unit_test(events_may_come_in_two_halves),
+        cmocka_unit_test(events_may_be_cut_in_two_anywhere),
         cmocka_unit_test(events_may_come_in_any_order),
     };
     return RUN_TESTS("walker_vectors", tests);
