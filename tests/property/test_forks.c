@@ -301,7 +301,8 @@ static void expect_same(const struct machine *a, const struct machine *b)
     version_release(&right);
 }
 
-static size_t run(struct world *world, uint64_t seed, bool evil)
+/* People live; in the end everybody has everything. */
+static void begin(struct world *world, uint64_t seed, bool evil)
 {
     world->random = random_of(seed);
     for (int i = 0; i < 2; i++) {
@@ -311,6 +312,20 @@ static size_t run(struct world *world, uint64_t seed, bool evil)
     live(world, 60, evil);
     for (size_t i = 0; i < world->machine_count; i++)
         hear_all(world, &world->machines[i], false);
+}
+
+static void end(struct world *world)
+{
+    for (size_t i = 0; i < world->machine_count; i++)
+        machine_release(&world->machines[i]);
+    for (size_t i = 0; i < world->count; i++)
+        for (size_t b = 0; b < world->parcels[i].count; b++)
+            buf_release(&world->parcels[i].plains[b]);
+}
+
+static size_t run(struct world *world, uint64_t seed, bool evil)
+{
+    begin(world, seed, evil);
     for (int i = 0; i < 3; i++) {
         struct machine observer;
         machine_init(&observer, &(struct agent_id){{0xff}});
@@ -321,11 +336,7 @@ static size_t run(struct world *world, uint64_t seed, bool evil)
     for (size_t i = 1; i < world->machine_count; i++)
         expect_same(&world->machines[i], &world->machines[0]);
     size_t forks = chain_forks(world->machines[0].chain);
-    for (size_t i = 0; i < world->machine_count; i++)
-        machine_release(&world->machines[i]);
-    for (size_t i = 0; i < world->count; i++)
-        for (size_t b = 0; b < world->parcels[i].count; b++)
-            buf_release(&world->parcels[i].plains[b]);
+    end(world);
     return forks;
 }
 
@@ -339,6 +350,46 @@ static void run_worlds(const char *name, bool evil)
         free(world);
     }
     assert_true(forks > 0);
+}
+
+/* Saved bytes of forked agents, changed anywhere: refused, or a document and a chain that are whole. */
+static void decode_damaged(struct world *world, const struct machine *machine, struct buf *document, struct buf *chain)
+{
+    struct error err = {0};
+    struct buf *which = random_chance(&world->random, 2) ? document : chain;
+    size_t at = (size_t)random_below(&world->random, which->len < 400 ? which->len : 400);
+    unsigned char was = which->data[at];
+    which->data[at] = (unsigned char)random_next(&world->random);
+    struct document *document_read = document_decode(buf_view(document), machine->base, &err);
+    struct chain *chain_read = chain_decode(&doc, buf_view(chain), &err);
+    if (document_read) {
+        struct patch patch = {0};
+        document_update(document_read, &patch);
+        document_check(document_read);
+        patch_release(&patch);
+    }
+    document_free(document_read);
+    chain_free(chain_read);
+    which->data[at] = was;
+}
+
+static void saved_forks_that_are_damaged_are_refused_or_whole(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("damaged forks", 6));
+    for (uint64_t round = support_rounds(10); round > 0; round--) {
+        struct world *world = xcalloc(1, sizeof *world);
+        struct buf document = {0}, chain = {0};
+        begin(world, random_next(&random), false);
+        document_encode(world->machines[0].document, &document);
+        chain_encode(world->machines[0].chain, &chain);
+        for (int i = 0; i < 300; i++)
+            decode_damaged(world, &world->machines[0], &document, &chain);
+        buf_release(&document);
+        buf_release(&chain);
+        end(world);
+        free(world);
+    }
 }
 
 static void who_has_seen_the_same_batches_has_the_same_text_and_version(void **state)
@@ -358,6 +409,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_has_seen_the_same_batches_has_the_same_text_and_version),
         cmocka_unit_test(so_it_is_when_copies_go_on_although_they_know),
+        cmocka_unit_test(saved_forks_that_are_damaged_are_refused_or_whole),
     };
     return RUN_TESTS("forks", tests);
 }
