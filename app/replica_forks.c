@@ -58,8 +58,9 @@ void replica_go_on_as_another(struct replica *replica)
     uint64_t place_read = replica->place_read, checkpoint_place = replica->checkpoint_place;
     replica->renew_due = false;
     replica_go_offline(replica, 0, &all_sent);
-    neighbours_close(replica);
+    neighbours_present(replica, true); /* while it is still who they know */
     replica_stop_writing(replica);
+    neighbours_close(replica);
     replica->place_read = place_read;
     replica->checkpoint_place = checkpoint_place;
     if (replica_open_reader(replica, &err)) {
@@ -68,8 +69,8 @@ void replica_go_on_as_another(struct replica *replica)
     } else {
         replica_say(replica, "The journal cannot be opened again: %s", err.text);
     }
-    replica_begin_writing(replica); /* and takes over what it was */
     neighbours_open(replica);
+    replica_begin_writing(replica); /* and takes over what it was */
     if (online && !replica_go_online(replica, &err))
         replica_say(replica, "%s", err.text);
 }

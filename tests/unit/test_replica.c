@@ -196,6 +196,88 @@ static void a_document_with_something_newer_is_only_read(void **state)
     close_notes(replica);
 }
 
+/* --- our own machine was copied --- */
+
+/* What the copy of this process wrote under its first number, as it comes out of a session. */
+static struct received letter_of_twin(struct replica *replica, const struct agent_id *agent, const char *letter)
+{
+    struct received received = {.kind = RECORD_EVENTS, .agent = *agent, .count = 1, .place = 7};
+    struct batch *batch = batch_list_add(&received.batches);
+    struct chain *chain = chain_new(&replica->entry.doc);
+    struct buf plain = {0};
+    struct sign_key doc_key;
+    batch->agent = *agent;
+    batch_add_insert(batch, 1, bytes_of_string(letter));
+    batch_encode(batch, &received.plain);
+    received.plains = xcalloc(1, sizeof *received.plains);
+    received.plains[0] = buf_view(&received.plain);
+    received.digests = xcalloc(1, sizeof *received.digests);
+    assert_int_equal(chain_add(chain, batch, received.plains[0], received.digests), CHAIN_NEXT);
+    record_plain_add(&plain, received.plains[0]);
+    device_doc_key(&replica->env->device, &replica->entry.doc, &doc_key);
+    struct record_spec spec = {.kind = RECORD_EVENTS, .agent = *agent, .sealer = *agent, .counter = 1, .count = 1,
+                               .plain = buf_view(&plain), .last = received.digests, .keys = &replica->entry.keys,
+                               .signer = &doc_key};
+    record_seal(&spec, &received.stored);
+    record_hash(buf_view(&received.stored), &received.hash);
+    chain_free(chain);
+    buf_release(&plain);
+    return received;
+}
+
+/* The record that says whose key an agent's records are signed with, in the journal and in memory. */
+static void introduce(struct replica *replica, const struct agent_id *agent)
+{
+    struct member member = {.agent = *agent, .has_grant = true, .name = "ada"};
+    struct sign_key doc_key;
+    struct buf stored = {0};
+    struct error err = {0};
+    device_doc_key(&replica->env->device, &replica->entry.doc, &doc_key);
+    grant_make(&replica->entry.keys, &doc_key.public_key, 0, 0, &member.grant);
+    member_seal(&member, &replica->entry.keys, &replica->env->device, 0, &stored);
+    assert_true(replica_read_member(replica, buf_view(&stored), &err));
+    struct journal_received row = {.kind = RECORD_MEMBER, .agent = *agent, .stored = buf_view(&stored)};
+    record_hash(row.stored, &row.hash);
+    journal_writer_received(replica->writer, &row, (struct journal_done){0});
+    buf_release(&stored);
+}
+
+static void who_meets_his_own_copy_goes_on_as_another_and_keeps_both(void **state)
+{
+    struct replica *replica = open_notes(state);
+    struct error err = {0};
+    struct chain_taken taken;
+    assert_true(replica_share(replica, "ws://127.0.0.1:9", &err)); /* nobody is there */
+    type(replica, "a");
+    struct agent_id was = replica->agent;
+    introduce(replica, &was);
+    struct received twins = letter_of_twin(replica, &was, "t");
+    struct digest last = twins.digests[0];
+    assert_int_equal(chain_take_run(replica->chain, twins.batches.items, twins.plains, 1, &last, twins.digests, &taken),
+                     CHAIN_FORKED);
+    twins.forked = true;
+    twins.fork = taken.fork;
+    replica_take_received(replica, &twins);
+    replica_take_fork(replica, &was);
+    replica_handle(replica);
+    assert_false(agent_id_equal(&replica->agent, &was));
+    assert_true(replica_wrote_twice(replica, &replica->members->open[0].doc_key));
+    expect_text(replica, "a-t");
+    type(replica, "b");
+    expect_text(replica, "ba-t");
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE); /* what it was wrote that */
+    expect_text(replica, "-t");
+    close_notes(replica);
+    replica = open_notes(state);
+    expect_text(replica, "-t");
+    assert_int_equal(chain_forks(replica->chain), 1);
+    type(replica, "c");
+    expect_text(replica, "c-t");
+    received_release(&twins);
+    close_notes(replica);
+}
+
 int main(void)
 {
     struct error err = {0};
@@ -209,6 +291,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_checkpoint_takes_nothing_for_known_that_is_not_in_its_document, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_document_with_something_newer_is_only_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_meets_his_own_copy_goes_on_as_another_and_keeps_both, setup, teardown),
         cmocka_unit_test_setup_teardown(no_checkpoint_is_made_while_something_waits_for_its_parents, setup, teardown),
     };
     return RUN_TESTS("replica", tests);
