@@ -82,18 +82,17 @@ unsigned chain_count_named(const struct chain *chain, const struct event_id *nam
 /* The nearest fork at or before an event of a local branch says what it is called. */
 static struct agent_id name_of(const struct chain *chain, const struct event_id *event)
 {
-    const struct chain_branch *branch = chain_branch(chain, &event->agent);
-    while (branch && branch->from && event->seq < branch->seq0)
+    const struct chain_branch *branch = chain_branch(chain, &event->agent), *nearest = NULL;
+    if (!branch)
+        return event->agent;
+    while (branch->from && event->seq < branch->seq0)
         branch = branch->from;
-    const struct chain_branch *nearest = NULL;
     for (size_t i = 0; i < chain->fork_count; i++) {
         const struct chain_branch *fork = chain->forks[i];
         if (fork->from == branch && fork->seq0 <= event->seq && (!nearest || fork->seq0 > nearest->seq0))
             nearest = fork;
     }
-    if (nearest)
-        return nearest->rival;
-    return branch ? branch->id : event->agent;
+    return nearest ? nearest->rival : branch->id;
 }
 
 static int compare_events(const void *a, const void *b)
