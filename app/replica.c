@@ -111,6 +111,8 @@ static void end_document(struct replica *replica)
     chain_free(replica->chain);
     rope_free(replica->base);
     members_free(replica->members);
+    patch_release(&replica->away_mine);
+    patch_release(&replica->away_theirs);
     replica->document = NULL;
     replica->chain = NULL;
     replica->base = NULL;
@@ -411,6 +413,7 @@ void replica_update_text(struct replica *replica)
 {
     struct patch patch = {0};
     document_update(replica->document, &patch);
+    replica_note_away(replica, &patch, false);
     buffer_apply(&replica->buffer, &patch, ORIGIN_REMOTE);
     replica->view.cursor = replica->buffer.selection.head;
     replica->view.anchor = replica->buffer.selection.anchor;
@@ -546,6 +549,7 @@ bool replica_edit(struct replica *replica, const struct patch *patch, struct sel
     struct edit_mark mark = {.gesture = begins, .time_s = begins ? (uint64_t)time(NULL) : 0};
     struct batch_list batches = {0};
     document_local(replica->document, &replica->agent, patch, mark, &batches);
+    replica_note_away(replica, patch, true);
     buffer_apply(&replica->buffer, patch, ORIGIN_SELF);
     replica_select(replica, after);
     replica->gesture.caret = after.head;
@@ -579,6 +583,7 @@ enum replica_undone replica_undo(struct replica *replica, enum undo_direction di
         document_undo(replica->document, replica->mine, replica->mine_count, &replica->agent, direction,
                       (uint64_t)time(NULL), &patch, &batches);
     if (undone == DOCUMENT_UNDONE) {
+        replica_note_away(replica, &patch, true);
         buffer_apply(&replica->buffer, &patch, ORIGIN_REMOTE);
         if (!patch_is_empty(&patch))
             replica_select(replica, selection_after(&patch));

@@ -151,6 +151,8 @@ struct replica {
     bool was_away;             /* edits were made offline, here or before this process: coming back is told */
     uint64_t back_ms;          /* when that is told; 0: not back yet */
     uint64_t received_edits, sent_edits; /* since the connection was lost */
+    struct patch away_mine, away_theirs; /* what was typed since then; and what came on top of it when it was back */
+    bool away_noted;            /* no more of that is noted */
 
     /* neighbours and the loop */
     struct neighbours *neighbours;
@@ -338,6 +340,8 @@ enum imported replica_import(struct replica *replica, const struct import *impor
 
 /* replica_room.c */
 MUST_USE bool replica_go_online(struct replica *replica, struct error *err);
+/* Before such a patch changes the text: while the connection is lost, what both sides do is put together. */
+void replica_note_away(struct replica *replica, const struct patch *patch, bool is_mine);
 void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all_sent);
 void replica_room_handle(struct replica *replica, uint64_t now_ms);
 uint64_t replica_room_next_ms(const struct replica *replica);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "app/addresses.h"
+#include "editor/patch_meet.h"
 #include "app/own_relay.h"
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
@@ -128,7 +129,6 @@ static void send_unsealed(struct replica *replica, const struct gathered *gather
         struct local_batch batch = gathered->unsealed[i].batch;
         batch.plain = buf_view(&gathered->unsealed[i].plain);
         net_local(replica->net, &batch);
-        replica->was_away = true;
     }
 }
 
@@ -232,7 +232,8 @@ bool replica_go_online(struct replica *replica, struct error *err)
     /* All is read before anything starts, so that it is online with everything or not at all. */
     bool good = (!has_past || gather_all(replica, &gathered, &relay, err)) &&
                 start_net(replica, &gathered, &relay, err);
-    replica->was_away |= gathered.outbox_count > 0;
+    if (!replica->was_away && gathered.outbox_count + gathered.unsealed_count > 0)
+        replica->was_away = replica->away_noted = true; /* what an earlier process typed is sent, but was not noted here */
     if (good)
         send_unsealed(replica, &gathered);
     gathered_release(&gathered);
@@ -792,6 +793,36 @@ void replica_joining(const struct replica *replica, struct buf *sentence)
     }
 }
 
+static void compose_onto(struct patch *all, const struct patch *next)
+{
+    struct patch both = {0};
+    patch_compose(&both, all, next);
+    patch_release(all);
+    *all = both;
+}
+
+/* Mine is what this machine did. It ends where theirs begins, and theirs where somebody types here again. */
+void replica_note_away(struct replica *replica, const struct patch *patch, bool is_mine)
+{
+    bool theirs_came = !patch_is_empty(&replica->away_theirs);
+    bool of_this_machine = is_mine || replica->net_status.state != SESSION_ONLINE;
+    if (!replica->was_away || replica->away_noted || patch_is_empty(patch))
+        return;
+    if (!of_this_machine)
+        compose_onto(&replica->away_theirs, patch);
+    else if (!theirs_came)
+        compose_onto(&replica->away_mine, patch);
+    else
+        replica->away_noted = true;
+}
+
+static void forget_away(struct replica *replica)
+{
+    patch_clear(&replica->away_mine);
+    patch_clear(&replica->away_theirs);
+    replica->away_noted = false;
+}
+
 static void say_offline(struct replica *replica, const struct session_status *status)
 {
     replica->back_ms = 0;
@@ -800,14 +831,20 @@ static void say_offline(struct replica *replica, const struct session_status *st
     replica->was_away = true;
     replica->received_edits = 0;
     replica->sent_edits = status->unacked_edits;
+    forget_away(replica);
     replica_say(replica, "Offline. Type on: all is kept here and sent when the link is back.");
 }
 
 static void say_back(struct replica *replica)
 {
+    char places[64] = "";
+    size_t met = patch_meet(&replica->away_mine, &replica->away_theirs);
+    if (met > 0)
+        snprintf(places, sizeof places, " %zu place%s changed by both of you.", met, met == 1 ? "" : "s");
     if (!replica->scripted)
-        replica_say(replica, "Back: sent %llu, received %llu.", (unsigned long long)replica->sent_edits,
-                    (unsigned long long)replica->received_edits);
+        replica_say(replica, "Back: sent %llu, received %llu.%s", (unsigned long long)replica->sent_edits,
+                    (unsigned long long)replica->received_edits, places);
+    forget_away(replica);
     replica->was_away = false;
     replica->back_ms = 0;
     replica->sent_edits = 0;

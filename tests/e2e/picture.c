@@ -8,7 +8,7 @@
 #include "tests/support/picture.h"
 #include "tests/support/stage.h"
 
-enum { ROWS = 17, COLS = 80 };
+enum { ROWS = 20, COLS = 80 };
 
 static void the_moment_of_the_merge(void **state)
 {
@@ -20,6 +20,7 @@ static void the_moment_of_the_merge(void **state)
     vt_expect_gone(vt, " cut ");
     vt_expect(vt, "Back: sent 6"); /* yours */
     vt_expect(vt, "Back: sent 1"); /* Lin's */
+    vt_expect(vt, "changed by both of you.");
     FILE *out = fopen(path, "w");
     if (!out || !picture_write(vt, "weft demo: the cable is whole again, both panes show the merged text", out))
         fail_msg("cannot write %s: %s", path, strerror(errno));

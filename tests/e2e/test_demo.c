@@ -84,7 +84,7 @@ static void expect_good_end(const char *out)
         "Launch on Thursday.\nLin brings the cake.\nI bring coffee.\n",
         "kill -9 in the middle of a word: text and cursor came back\n",
         "you  Back: sent 6, received 1.\n",
-        "lin  Back: sent 1, received 6.\n",
+        "lin  Back: sent 1, received 6. 1 place changed by both of you.\n",
         "your words after your ^Z: gone\n",
         "Lin's Thursday after your ^Z: there\n",
         "  equal\n",

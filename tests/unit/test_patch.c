@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "editor/patch.h"
+#include "editor/patch_meet.h"
 
 static void build(struct patch *patch, const char *parts)
 {
@@ -267,6 +268,60 @@ static void places_move_with_the_text_around_them(void **state)
     patch_release(&patch);
 }
 
+/* mine: "one two" -> "one 2"; what `theirs` does to that. */
+static size_t met(void (*theirs)(struct patch *patch))
+{
+    struct patch mine = {0}, other = {0};
+    patch_replace(&mine, 4, 3, bytes_of_string("2"));
+    theirs(&other);
+    size_t count = patch_meet(&mine, &other);
+    patch_release(&mine);
+    patch_release(&other);
+    return count;
+}
+
+static void inserts_in_front(struct patch *patch)
+{
+    patch_replace(patch, 0, 0, bytes_of_string("zero "));
+}
+
+static void inserts_beside(struct patch *patch)
+{
+    patch_replace(patch, 4, 0, bytes_of_string("TWO"));
+}
+
+static void deletes_across(struct patch *patch)
+{
+    patch_replace(patch, 2, 3, bytes_of_string(""));
+}
+
+static void does_nothing(struct patch *patch)
+{
+    (void)patch;
+}
+
+static void changes_meet_where_both_changed_one_place(void **state)
+{
+    (void)state;
+    assert_int_equal(met(inserts_in_front), 0);
+    assert_int_equal(met(inserts_beside), 1);
+    assert_int_equal(met(deletes_across), 1);
+    assert_int_equal(met(does_nothing), 0);
+    struct patch mine = {0}, theirs = {0}; /* three places, of which the outer ones are touched */
+    patch_insert(&mine, bytes_of_string("a"));
+    patch_retain(&mine, 5);
+    patch_insert(&mine, bytes_of_string("b"));
+    patch_retain(&mine, 5);
+    patch_delete(&mine, 5);
+    patch_retain(&theirs, 1);
+    patch_insert(&theirs, bytes_of_string("x"));
+    patch_retain(&theirs, 11);
+    patch_insert(&theirs, bytes_of_string("y"));
+    assert_int_equal(patch_meet(&mine, &theirs), 2);
+    patch_release(&mine);
+    patch_release(&theirs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +337,7 @@ int main(void)
         cmocka_unit_test(transforming_makes_room_for_the_other_change),
         cmocka_unit_test(two_people_typing_at_one_place_keep_their_words_whole),
         cmocka_unit_test(places_move_with_the_text_around_them),
+        cmocka_unit_test(changes_meet_where_both_changed_one_place),
     };
     return RUN_TESTS("patch", tests);
 }
