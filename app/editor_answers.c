@@ -64,7 +64,7 @@ static void ask_quit(struct editor *editor)
     if (edits)
         buf_addf(&question, "%s has %llu edit%s not in the file. ", label, (unsigned long long)edits, edits == 1 ? "" : "s");
     else
-        buf_addf(&question, "%s is not in the file. ", label);
+        buf_addf(&question, "%s is not in %s file. ", label, replica_path(editor_replica(editor)) ? "the" : "any");
     bool may_discard = !status.shared;
     buf_add_string(&question, may_discard ? "[S]ave [K]eep for later [D]iscard Esc" : "[S]ave [K]eep for later Esc");
     ask_choice(editor, ASKING_QUIT, buf_string(&question), may_discard ? "skd" : "sk");

@@ -519,6 +519,17 @@ static bool begins_gesture(struct replica *replica, const struct patch *patch, e
     return begins;
 }
 
+/* Somebody here who can give what a viewer lacks. */
+static const char *an_editor(const struct people *people)
+{
+    for (size_t i = 0; i < people->count; i++) {
+        const struct person *person = &people->items[i];
+        if (person->peer.introduced && !(person->peer.presence.flags & PRESENCE_VIEWER))
+            return person->name;
+    }
+    return "whoever shared it";
+}
+
 static bool may_write(const struct replica *replica, struct error *err)
 {
     if (replica->joining) {
@@ -529,8 +540,8 @@ static bool may_write(const struct replica *replica, struct error *err)
         return false;
     }
     if (replica->entry.keys.access == ACCESS_READ)
-        return error_set(err, ERR_AUTH, 0, "This link is view-only: you can read, find, copy; ^S saves a copy. Ask for an "
-                                           "edit link.");
+        return error_set(err, ERR_AUTH, 0, "This link is view-only: you can read, find, copy; ^S saves a copy. Ask %s for an "
+                                           "edit link.", an_editor(&replica->people));
     return !replica_is_older(replica, err);
 }
 

@@ -151,10 +151,12 @@ static void say_saved(struct replica *replica, const struct save_job *job)
     uint64_t len = rope_len(job->text);
     bool ended = len == 0 || rope_byte(job->text, len - 1) == '\n'; /* then the last line is none of the file's */
     unsigned long long lines = rope_lines(job->text) - ended;
-    if (replica->entry.role == DOC_GUEST && replica_is_shared(replica))
+    bool own_copy = replica->entry.role == DOC_GUEST && replica_is_shared(replica);
+    if (own_copy && !replica->file.copy_said)
         replica_say(replica, "Saved your copy: %s. The host's file is written by the host.", job->path);
     else
         replica_say(replica, "Saved %s: %llu line%s.", slash ? slash + 1 : job->path, lines, lines == 1 ? "" : "s");
+    replica->file.copy_said |= own_copy;
 }
 
 void replica_bind_path(struct replica *replica)

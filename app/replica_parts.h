@@ -67,7 +67,7 @@ struct file_side {
     uint64_t look_ms;          /* when to look at the file again; 0: no reason */
     struct file_stamp looked;  /* as it was at the last look: read once it stays so */
     bool saving;
-    bool gone_said, trouble_said;
+    bool gone_said, trouble_said, copy_said;
     enum disk_question question;
     struct rope *other;        /* what is on disk, while there is a question */
     struct digest other_hash;

@@ -26,7 +26,7 @@ bool target_parse_link(const char *word, bool insecure, struct share_link *link,
 
 static void say_on_stderr(void *self, const char *text)
 {
-    fprintf(stderr, "weft %s: %s\n", (const char *)self, text);
+    verb_say(self, text);
 }
 
 struct replica_port target_port(const char *verb)

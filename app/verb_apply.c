@@ -156,7 +156,7 @@ static struct replica *open_target(struct env *env, const struct args *args, str
     if (!target_is_link(word)) {
         struct replica *replica = replica_open(env, word, (struct bytes){0}, &options, err);
         if (replica && replica_is_shared(replica) && !replica_share(replica, NULL, err))
-            fprintf(stderr, "weft apply: %s\n", err->text); /* its room is away: the journal keeps the edits */
+            verb_say("apply", err->text); /* its room is away: the journal keeps the edits */
         return replica;
     }
     struct share_link link;

@@ -145,7 +145,7 @@ static void keep_equal(struct synced *synced, size_t i, uint64_t now_ms)
     }
     synced->changed_ms[i] = 0;
     if (!status.in_file && !replica_save(replica, NULL, &err))
-        fprintf(stderr, "weft sync: %s\n", err.text);
+        verb_say("sync", err.text);
 }
 
 /* Before any thread is there, so that all of them have the signals blocked and this descriptor gets every one. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/verb_list.h"
+#include "editor/base/unicode.h"
 
 static const struct option_spec no_options[] = {{NULL, NULL, NULL}};
 
@@ -206,8 +207,17 @@ const struct verb *verb_near(const char *word, bool more_follows)
     return best;
 }
 
+void verb_say(const char *name, const char *text)
+{
+    enum { SENTENCE_CELLS = 4096 };
+    struct buf safe = {0};
+    unicode_safe_label(bytes_of_string(text), SENTENCE_CELLS, &safe);
+    fprintf(stderr, name[0] ? "weft %s: %s\n" : "weft%s: %s\n", name, buf_string(&safe));
+    buf_release(&safe);
+}
+
 int verb_fail(const char *name, const struct error *err)
 {
-    fprintf(stderr, name[0] ? "weft %s: %s\n" : "weft%s: %s\n", name, err->text);
+    verb_say(name, err->text);
     return err->code == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
 }

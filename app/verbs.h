@@ -28,7 +28,9 @@ const struct verb *verb_near(const char *word, bool more_follows);
 /* Editing files: what weft does without a verb. */
 const struct verb *verb_edit(void);
 
-/* Says "weft NAME: text" on stderr and gives EXIT_USAGE for ERR_USAGE, else EXIT_FAILED. */
+/* Says "weft NAME: text" on stderr. What comes from elsewhere (a relay's words, a file's name) cannot steer the terminal. */
+void verb_say(const char *name, const char *text);
+/* The same with an error's text; gives EXIT_USAGE for ERR_USAGE, else EXIT_FAILED. */
 int verb_fail(const char *name, const struct error *err);
 
 void verbs_print_help(FILE *out);                       /* weft --help */

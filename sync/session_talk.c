@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
 /* --- handshake --- */
@@ -197,12 +198,14 @@ static bool is_passing(unsigned code)
 
 static void take_refuse(struct session *session, const struct message *message, uint64_t now_ms)
 {
+    enum { WORDS_CELLS = 200 };
     struct error err = {0};
-    struct bytes text = message->refuse.text;
+    struct buf words = {0};
     unsigned code = message->refuse.code;
 
-    error_set(&err, code == REFUSE_AUTH ? ERR_AUTH : ERR_OFFLINE, (int)code, "the relay says: %.*s", (int)text.len,
-              (const char *)text.data);
+    unicode_safe_label(message->refuse.text, WORDS_CELLS, &words); /* a relay's words are shown to people, not obeyed */
+    error_set(&err, code == REFUSE_AUTH ? ERR_AUTH : ERR_OFFLINE, (int)code, "the relay says: %s", buf_string(&words));
+    buf_release(&words);
     session->retry_ms = message->refuse.retry_ms;
     if (is_passing(code))
         session_drop(session, &err, now_ms);

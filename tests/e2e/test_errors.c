@@ -108,6 +108,15 @@ static void a_file_nobody_edited_has_no_history_to_verify(void **state)
                  "weft verify: nothing is kept of notes.md: it was never edited with weft, there is no history to check");
 }
 
+static void a_name_cannot_steer_the_terminal(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("cat", "evil\x1b[31m\x07.md"));
+    assert_int_equal(result.status, 1);
+    assert_non_null(strstr(result.err, "evil^[[31m^G.md"));
+    assert_null(strchr(result.err, '\x1b'));
+}
+
 static void a_directory_is_no_file(void **state)
 {
     static const char *const verbs[] = {"cat", "apply", "verify", "links", "unshare", "sync", "share"};
@@ -416,6 +425,7 @@ int main(void)
         TEST(unknown_options_and_topics_are_told_what_there_is),
         TEST(a_missing_file_is_said_and_not_made),
         TEST(a_file_nobody_edited_has_no_history_to_verify),
+        TEST(a_name_cannot_steer_the_terminal),
         TEST(a_directory_is_no_file),
         TEST(what_cannot_be_read_is_said_with_its_reason),
         TEST(a_broken_journal_is_named_and_left_alone),

@@ -209,6 +209,16 @@ static void what_was_taken_back_is_not_counted_as_missing_in_the_file(void **sta
     vt_free(vt);
 }
 
+static void a_buffer_without_a_file_is_asked_about_as_such(void **state)
+{
+    struct stage *stage = *state;
+    struct vt *vt = stage_shell(stage, "ada", "echo piped | \"$WEFT\" -");
+    vt_expect_row(vt, 0, "piped");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "new buffer is not in any file. [S]ave [K]eep for later");
+    vt_free(vt);
+}
+
 static void a_paste_without_end_is_shown_and_kept(void **state)
 {
     struct stage *stage = *state;
@@ -261,6 +271,7 @@ int main(void)
         TEST(a_file_that_is_open_is_not_opened_twice),
         TEST(a_prompt_knows_the_home_directory),
         TEST(what_was_taken_back_is_not_counted_as_missing_in_the_file),
+        TEST(a_buffer_without_a_file_is_asked_about_as_such),
         TEST(a_paste_without_end_is_shown_and_kept),
         TEST(working_alone_counts_what_waits),
     };

@@ -131,7 +131,7 @@ static void a_view_link_cannot_write(void **state)
     vt_expect_row_has(pair.lin, 0, "read me");
     vt_type(pair.lin, "xy");
     vt_type(pair.lin, "z"); /* further keys do not put the answer to the first away */
-    vt_expect(pair.lin, "This link is view-only: you can read, find, copy; ^S saves a copy.");
+    vt_expect(pair.lin, "This link is view-only: you can read, find, copy; ^S saves a copy. Ask ada");
     vt_expect_row_has(pair.lin, 0, "read me");
     vt_type(pair.ada, "please ");
     vt_expect_row_has(pair.lin, 0, "please read me");
@@ -140,6 +140,8 @@ static void a_view_link_cannot_write(void **state)
     vt_type(pair.lin, VT_BACKSPACE VT_BACKSPACE VT_BACKSPACE ".copy" VT_ENTER);
     vt_expect(pair.lin, "Saved your copy");
     stage_expect_file(pair.stage, "notes.copy", "please read me\n");
+    vt_ctrl(pair.lin, 's');
+    vt_expect(pair.lin, "Saved notes.copy: 1 line."); /* that it is a copy was said */
     pair_free(&pair);
 }
 

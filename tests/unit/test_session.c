@@ -653,9 +653,10 @@ static void a_refusal_is_told_with_its_code(void **state)
     say_challenge(room);
     struct message refuse = {.kind = MESSAGE_REFUSE};
     refuse.refuse.code = REFUSE_NO_DOCUMENT;
-    refuse.refuse.text = bytes_of_string("no such document");
+    refuse.refuse.text = bytes_of_string("no such \x1b[31mdocument\n");
     relay_says(room, &refuse);
     assert_int_equal(status_of(room).state, SESSION_REFUSED);
+    assert_string_equal(status_of(room).why.text, "the relay says: no such ^[[31mdocument^J"); /* its words are data */
     assert_int_equal(status_of(room).refuse_code, REFUSE_NO_DOCUMENT);
 }
 
