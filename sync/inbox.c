@@ -262,6 +262,23 @@ static enum chain_link find_way(struct inbox *inbox, const struct record *record
     return CHAIN_NO_WAY;
 }
 
+/*
+ * A pack of what is known: compared, and kept as it came, so that the resume point gets behind it. That is how a relay
+ * learns that it may let go of what the pack stands in for.
+ */
+static void keep_pack(struct inbox *inbox, uint64_t place, const struct record *record, const struct member *member,
+                      const struct digest *last)
+{
+    struct received pack = {
+        .kind = record->kind, .place = place, .agent = record->agent, .seq0 = record->seq0, .count = record->count};
+    if (!is_signed(inbox, record, member, last, &pack.checked))
+        return;
+    buf_add_bytes(&pack.stored, record->whole);
+    record_hash(record->whole, &pack.hash);
+    inbox->port.received(inbox->port.self, &pack);
+    received_release(&pack);
+}
+
 static enum inbox_took take_opened(struct inbox *inbox, uint64_t place, const struct record *record,
                                    const struct member *member, struct received *received, uint64_t now_ms)
 {
@@ -270,6 +287,8 @@ static enum inbox_took take_opened(struct inbox *inbox, uint64_t place, const st
 
     switch (find_way(inbox, record, member, received)) {
     case CHAIN_KNOWN:
+        if (record->kind == RECORD_PACK)
+            keep_pack(inbox, place, record, member, &received->digests[received->batches.count - 1]);
         return INBOX_KNOWN;
     case CHAIN_EARLY:
         return keep_waiting(inbox, place, record,

@@ -569,7 +569,7 @@ static void on_received(void *self, struct received *received)
     struct replica *replica = self;
     struct job *job = job_new(replica, JOB_RECEIVED, buf_view(&received->stored));
     job->record_kind = received->kind;
-    if (received->kind == RECORD_PACK && replica->sim->options->seen)
+    if (received->kind == RECORD_PACK && received->batches.count > 0 && replica->sim->options->seen)
         replica->sim->options->seen->packs_read++;
     job->agent = received->agent;
     job->seq0 = received->seq0;

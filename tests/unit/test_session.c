@@ -950,6 +950,40 @@ static void a_pack_lost_with_the_connection_is_sent_again_byte_for_byte(void **s
     buf_release(&first);
 }
 
+/* Kept although it tells nothing new: the resume point has to get behind it. */
+static void a_pack_of_what_is_known_is_kept_if_its_author_signed_it(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf record = {0}, plain = {0}, pack = {0};
+    struct record opened;
+    struct digest last;
+    struct error err = {0};
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    author_record(&ben, room, NULL, "1", &record);
+    say_record(room, 4, buf_view(&record));
+    assert_true(record_decode(buf_view(&record), &opened, &err) && record_open(&opened, &room->keys, &plain, &err));
+    assert_true(chain_newest(ben.chain, &ben.agent, &last));
+    record_seal(&(struct record_spec){.kind = RECORD_PACK, .agent = ben.agent, .sealer = ben.agent, .counter = 99,
+                                      .count = 1, .plain = buf_view(&plain), .last = &last, .keys = &room->keys,
+                                      .signer = &ben.doc_key},
+                &pack);
+    pack.data[pack.len - 1] ^= 1;
+    say_record(room, 5, buf_view(&pack));
+    assert_int_equal(room->received, 1);
+    pack.data[pack.len - 1] ^= 1;
+    say_record(room, 6, buf_view(&pack));
+    assert_int_equal(room->received, 2);
+    assert_int_equal(room->resume.place, 6);
+    expect_text(room, "1");
+    assert_int_equal(room->alarms, 0);
+    author_release(&ben);
+    buf_release(&record);
+    buf_release(&plain);
+    buf_release(&pack);
+}
+
 /* The author packed something else than he had written: what we have of him is given back to the relay. */
 static void originals_of_a_disputed_pack_are_offered_again(void **state)
 {
@@ -1790,6 +1824,7 @@ int main(void)
         ROOM_TEST(only_the_first_batch_of_a_pack_builds_on_others),
         ROOM_TEST(a_relay_that_takes_no_packs_is_not_asked_again_and_edits_go_on),
         ROOM_TEST(a_pack_lost_with_the_connection_is_sent_again_byte_for_byte),
+        ROOM_TEST(a_pack_of_what_is_known_is_kept_if_its_author_signed_it),
         ROOM_TEST(originals_of_a_disputed_pack_are_offered_again),
         ROOM_TEST(after_a_cut_the_same_bytes_are_sent_again),
         ROOM_TEST(what_was_not_acknowledged_is_sent_again_whatever_the_vector_says),
