@@ -7,6 +7,7 @@
 #include "editor/base/xalloc.h"
 
 #define PIN_FLAG "pin="
+#define MOVED_FLAG "moved="
 
 /* A relay's place in the form all others are made of: a share link without its document. */
 static bool parse_scheme(const char **text, bool *tls)
@@ -139,12 +140,46 @@ bool addresses_of_entry(const struct doc_entry *entry, bool insecure, struct add
     return true;
 }
 
-static void keep_pin(struct doc_entry *entry, const struct relay_pin *pin)
+uint64_t addresses_moved_s(const struct doc_entry *entry)
 {
-    char hex[2 * sizeof pin->bytes + 1];
-    id_hex(pin->bytes, sizeof pin->bytes, hex);
+    const char *at = entry->relay_flags ? strstr(entry->relay_flags, MOVED_FLAG) : NULL;
+    return at ? strtoull(at + strlen(MOVED_FLAG), NULL, 10) : 0;
+}
+
+static void write_flags(struct doc_entry *entry, const struct relay_pin *pin, uint64_t moved_s)
+{
+    struct buf flags = {0};
+    if (pin) {
+        char hex[2 * sizeof pin->bytes + 1];
+        id_hex(pin->bytes, sizeof pin->bytes, hex);
+        buf_addf(&flags, PIN_FLAG "%s", hex);
+    }
+    if (moved_s)
+        buf_addf(&flags, "%s" MOVED_FLAG "%llu", flags.len ? " " : "", (unsigned long long)moved_s);
     free(entry->relay_flags);
-    entry->relay_flags = xformat(PIN_FLAG "%s", hex);
+    entry->relay_flags = flags.len ? xstrdup(buf_string(&flags)) : NULL;
+    buf_release(&flags);
+}
+
+void addresses_move(struct doc_entry *entry, const char *place, uint64_t moved_s)
+{
+    struct share_link pinned = {0};
+    size_t len = strcspn(place, " ");
+    pinned.pinned = read_pin(place + len, &pinned);
+    free(entry->relay);
+    entry->relay = xstrndup(place, len);
+    write_flags(entry, pinned.pinned ? &pinned.pin : NULL, moved_s);
+}
+
+void addresses_place(const struct doc_entry *entry, struct buf *out)
+{
+    struct share_link pinned = {0};
+    buf_addf(out, "%s", entry->relay);
+    if (!read_pin(entry->relay_flags, &pinned))
+        return;
+    char hex[2 * sizeof pinned.pin.bytes + 1];
+    id_hex(pinned.pin.bytes, sizeof pinned.pin.bytes, hex);
+    buf_addf(out, " " PIN_FLAG "%s", hex);
 }
 
 void addresses_keep_link(struct doc_entry *entry, const struct share_link *link)
@@ -154,7 +189,7 @@ void addresses_keep_link(struct doc_entry *entry, const struct share_link *link)
     entry->relay = write_place(link);
     entry->relay_flags = NULL;
     if (link->pinned)
-        keep_pin(entry, &link->pin);
+        write_flags(entry, &link->pin, 0);
 }
 
 bool addresses_want_pin(const struct doc_entry *entry, bool insecure)
@@ -169,7 +204,7 @@ void addresses_keep_pin(struct doc_entry *entry, const struct sign_public *relay
 {
     struct relay_pin pin;
     share_link_pin_of(relay_key, &pin);
-    keep_pin(entry, &pin);
+    write_flags(entry, &pin, addresses_moved_s(entry));
 }
 
 char *addresses_link(const struct doc_entry *entry, enum access access)

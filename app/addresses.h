@@ -4,7 +4,8 @@
  *
  *   text    ws://HOST[:PORT][,HOST[:PORT]]...   plain: this machine and private networks, else only with `insecure`
  *           wss://...                           TLS. https://, weft:// mean the same; http://, weft+ws:// mean ws://
- *   flags   "pin=HEX": the relay's identity key hashes to this; NULL: not pinned
+ *   flags   words: "moved=SECONDS" is when its owner moved it there, and
+ *           "pin=HEX": the relay's identity key hashes to this; NULL: not pinned
  *
  * A pin is there where no authority vouches for the relay although strangers may stand in between: behind a certificate that
  * nobody known has signed, or plain over a public network. Both need `insecure` from whoever shares, once; the relay's key is
@@ -39,6 +40,11 @@ bool addresses_want_pin(const struct doc_entry *entry, bool insecure);
 void addresses_keep_pin(struct doc_entry *entry, const struct sign_public *relay_key);
 /* A share link to the entry's document with at most the entry's own access. Heap string with a secret. */
 char *addresses_link(const struct doc_entry *entry, enum access access);
+/* The entry's relay becomes `place`: a canonical text and perhaps " pin=HEX" behind it, as addresses_place() gives it. What is
+   wrong with it addresses_of_entry() says. */
+void addresses_move(struct doc_entry *entry, const char *place, uint64_t moved_s);
+void addresses_place(const struct doc_entry *entry, struct buf *out);
+uint64_t addresses_moved_s(const struct doc_entry *entry); /* 0: never */
 /* Whether all of them are this machine or in a private network, without a certificate: then it is somebody's own machine. */
 bool addresses_are_private(const struct doc_entry *entry);
 /* "relay.example", for sentences: the first host, with its port where it is unusual. Heap string. */

@@ -124,7 +124,8 @@ MUST_USE bool replica_disk_answer(struct replica *replica, enum disk_answer answ
 
 /*
  * Puts the text as it is now into a new shared document at `relay` and goes online; or goes back online when it is shared
- * already. `relay` is "ws://HOST:PORT" or like; NULL: the one it has.
+ * already. `relay` is "ws://HOST:PORT" or like; NULL: the one it has. A document that is shared at another relay is moved to
+ * this one, with its keys and all that is in it: that waits for the new relay to have everything.
  */
 MUST_USE bool replica_share(struct replica *replica, const char *relay, struct error *err);
 MUST_USE bool replica_unshare(struct replica *replica, bool close_for_all, struct error *err);

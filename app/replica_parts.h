@@ -142,6 +142,9 @@ struct replica {
     bool text_due, people_due, neighbour_rows_due; /* what replica_room_handle() has left to do */
     bool joining;              /* the base text has not arrived */
     unsigned newer_kind;       /* of a record that this weft must know and does not; 0: none */
+    bool moving;               /* the owner, telling the old relay: he need not follow himself */
+    bool relocates;            /* the owner has moved it: go there */
+    uint64_t moved_heard_s;    /* the newest word of that */
     uint64_t base_done, base_total;
     struct people people;
     bool present_due, away;
@@ -346,7 +349,9 @@ void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all
 void replica_room_handle(struct replica *replica, uint64_t now_ms);
 uint64_t replica_room_next_ms(const struct replica *replica);
 void replica_present_soon(struct replica *replica);
-/* Another process may have ended sharing. */
+/* Where nobody vouches for the relay, its key goes into the links: waits until it is known, for a moment. */
+void replica_wait_for_pin(struct replica *replica);
+/* Another process may have ended sharing, or moved it. */
 void replica_look_at_index(struct replica *replica);
 /* Into journal and document; replica->text_due says that the text is behind. */
 void replica_take_received(struct replica *replica, const struct received *received);
@@ -358,6 +363,13 @@ MUST_USE bool replica_load_newer(struct replica *replica, struct error *err);
 void replica_take_newer(struct replica *replica, unsigned kind);
 /* Whether nothing may be written for that reason; *err says so. */
 bool replica_is_older(const struct replica *replica, struct error *err);
+
+/* replica_move.c */
+/* To the canonical address of another relay, with everything; back where it was when that cannot be. */
+MUST_USE bool replica_move(struct replica *replica, const char *relay, struct error *err);
+/* The owner's word was heard; replica->relocates says that there is somewhere to go, by replica_relocate(). */
+void replica_follow(struct replica *replica, uint64_t moved_s, struct bytes place);
+void replica_relocate(struct replica *replica);
 
 /* replica_neighbours.c */
 /* Before anything is written: the journal's thread rings them. Again is fine. */

@@ -343,8 +343,7 @@ static void begin_shared_document(struct replica *replica, const char *relay)
     neighbours_open(replica);
 }
 
-/* Where nobody vouches for the relay, its key goes into the links: it is worth a moment's wait. */
-static void wait_for_pin(struct replica *replica)
+void replica_wait_for_pin(struct replica *replica)
 {
     enum { PIN_WAIT_MS = 3000, STEP_MS = 50 };
     uint64_t until_ms = net_now_ms() + PIN_WAIT_MS;
@@ -354,13 +353,28 @@ static void wait_for_pin(struct replica *replica)
         replica_say(replica, "The relay does not answer yet: links made now do not name its key, and guests need --insecure.");
 }
 
+/* Where it is; or at another relay, when one is named. */
+static bool share_again(struct replica *replica, const char *relay, struct error *err)
+{
+    struct addresses checked;
+    char *written = NULL;
+    if (!relay)
+        return replica_go_online(replica, err);
+    if (!addresses_parse(relay, replica->insecure, &checked, &written, err))
+        return false;
+    bool same = replica->entry.relay && strcmp(written, replica->entry.relay) == 0;
+    bool good = same ? replica_go_online(replica, err) : replica_move(replica, written, err);
+    free(written);
+    return good;
+}
+
 bool replica_share(struct replica *replica, const char *relay, struct error *err)
 {
     struct addresses checked;
     char *written = NULL;
     if (replica_is_shared(replica)) {
         replica->work_alone = false;
-        return replica_go_online(replica, err);
+        return share_again(replica, relay, err);
     }
     if (rope_len(replica->buffer.text) > BASE_BYTES_MAX)
         return error_set(err, ERR_LIMIT, 0, "%s is too large to share: %llu MiB, and 64 MiB is the most; it can be edited alone",
@@ -371,7 +385,7 @@ bool replica_share(struct replica *replica, const char *relay, struct error *err
     free(written);
     if (!replica_go_online(replica, err))
         return false;
-    wait_for_pin(replica);
+    replica_wait_for_pin(replica);
     return true;
 }
 
@@ -418,6 +432,13 @@ void replica_look_at_index(struct replica *replica)
         replica->entry.state = DOC_UNSHARED;
         replica_say(replica, "%s is not shared any more: weft unshare ended it. The text stays here.", replica->label);
         replica_touch(replica);
+    }
+    bool elsewhere = entry.relay && replica->entry.relay && strcmp(entry.relay, replica->entry.relay) != 0;
+    if (read && found && entry.state == DOC_SHARED && replica_is_shared(replica) && elsewhere) {
+        struct buf place = {0};
+        addresses_place(&entry, &place);
+        replica_follow(replica, addresses_moved_s(&entry), buf_view(&place));
+        buf_release(&place);
     }
     doc_entry_release(&entry);
 }
@@ -911,9 +932,7 @@ static void take_event(struct replica *replica, struct net_event *event, uint64_
         replica->people_due = true;
         break;
     case NET_ALARM: take_alarm(replica, event); break;
-    case NET_MOVED:
-        replica_say(replica, "The relay says this document has moved; ask for a new link.");
-        break;
+    case NET_MOVED: replica_follow(replica, event->moved.moved_s, buf_view(&event->bytes)); break;
     case NET_STATUS: take_status(replica, &event->status, now_ms); break;
     }
 }
@@ -962,6 +981,8 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
     }
     if (replica->renew_due)
         replica_go_on_as_another(replica);
+    if (replica->relocates)
+        replica_relocate(replica);
     if (replica->neighbour_rows_due) {
         replica->neighbour_rows_due = false;
         replica_read_rows(replica);

@@ -376,12 +376,12 @@ static bool may_send(enum message_sender sender, enum message_kind kind)
     case MESSAGE_ACK:
     case MESSAGE_REJECT:
     case MESSAGE_PEERS:
-    case MESSAGE_MOVED:
         return !client;
     case MESSAGE_RECORDS:
     case MESSAGE_PRESENCE:
     case MESSAGE_PING:
     case MESSAGE_PONG:
+    case MESSAGE_MOVED:
         return true;
     }
     return false;
@@ -437,7 +437,9 @@ static void encode_fields(const struct message *message, enum message_sender sen
         buf_add_varint(out, message->ping.nonce);
         break;
     case MESSAGE_MOVED:
-        encode_text(message->moved.link, out);
+        buf_add_varint(out, message->moved.moved_s);
+        encode_text(message->moved.place, out);
+        buf_add(out, message->moved.proof.bytes, sizeof message->moved.proof.bytes);
         break;
     case MESSAGE_DELETE:
         buf_add(out, message->delete_request.proof.bytes, sizeof message->delete_request.proof.bytes);
@@ -493,7 +495,9 @@ static void decode_fields(struct reader *reader, enum message_sender sender, str
         message->ping.nonce = read_varint(reader);
         break;
     case MESSAGE_MOVED:
-        message->moved.link = read_sized(reader, MESSAGE_TEXT_BYTES_MAX);
+        message->moved.moved_s = read_varint(reader);
+        message->moved.place = read_sized(reader, MESSAGE_TEXT_BYTES_MAX);
+        read_into(reader, message->moved.proof.bytes, sizeof message->moved.proof.bytes);
         break;
     case MESSAGE_DELETE:
         read_into(reader, message->delete_request.proof.bytes, sizeof message->delete_request.proof.bytes);
@@ -583,6 +587,16 @@ void hello_digest(const struct handshake *handshake, const struct sign_public *d
     hash_handshake(&hasher, "weft-auth-1", handshake);
     hasher_add(&hasher, device_key->bytes, sizeof device_key->bytes);
     hasher_add_u64(&hasher, creates);
+    hasher_digest(&hasher, out);
+}
+
+void moved_digest(const struct doc_id *doc, uint64_t moved_s, struct bytes place, struct digest *out)
+{
+    struct hasher hasher;
+    hasher_init(&hasher, "weft-moved-1");
+    hasher_add(&hasher, doc->bytes, sizeof doc->bytes);
+    hasher_add_u64(&hasher, moved_s);
+    hasher_add_sized(&hasher, place);
     hasher_digest(&hasher, out);
 }
 

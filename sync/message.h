@@ -63,7 +63,7 @@ enum message_kind {
     MESSAGE_PEERS,     /* how many connections the document has now */
     MESSAGE_PING,
     MESSAGE_PONG,
-    MESSAGE_MOVED,
+    MESSAGE_MOVED,     /* from the owner, who is believed by his signature; the relay keeps it and tells whoever comes */
     MESSAGE_DELETE,    /* admin-signed: close the document and forget its log */
 };
 
@@ -153,7 +153,11 @@ struct message {
         struct { struct bytes sealed; } presence;
         struct { unsigned count; } peers;
         struct { uint64_t nonce; } ping; /* and PONG */
-        struct { struct bytes link; } moved;
+        struct {
+            uint64_t moved_s;       /* seconds since 1970: of two notices the newer one counts */
+            struct bytes place;     /* where the document is now, as the index keeps it; at most MESSAGE_TEXT_BYTES_MAX */
+            struct signature proof; /* by the admin key, over moved_digest() */
+        } moved;
         struct { struct signature proof; } delete_request; /* by the admin key, over delete_digest() */
     };
     /* Owned by the message. */
@@ -193,6 +197,8 @@ void challenge_digest(const struct handshake *handshake, struct digest *out);
 /* What both proofs of HELLO sign: ("weft-auth-1", handshake, device key, whether it creates). */
 void hello_digest(const struct handshake *handshake, const struct sign_public *device_key, bool creates,
                   struct digest *out);
+/* What a MOVED signs: ("weft-moved-1", doc, time, place). Not bound to a connection: it is kept and told on. */
+void moved_digest(const struct doc_id *doc, uint64_t moved_s, struct bytes place, struct digest *out);
 /* What a DELETE signs: ("weft-delete-1", handshake). */
 void delete_digest(const struct handshake *handshake, struct digest *out);
 

@@ -11,7 +11,7 @@
 #include "editor/base/xalloc.h"
 #include "sync/backoff.h"
 
-enum job_kind { JOB_LOCAL, JOB_PERSISTED, JOB_PRESENT, JOB_FETCHED, JOB_RETRY, JOB_PAUSE, JOB_DELETE };
+enum job_kind { JOB_LOCAL, JOB_PERSISTED, JOB_PRESENT, JOB_FETCHED, JOB_RETRY, JOB_PAUSE, JOB_DELETE, JOB_MOVE };
 
 /* Something another thread wants done. */
 struct job {
@@ -19,7 +19,7 @@ struct job {
     enum job_kind kind;
     union {
         struct local_batch local; /* plain: `bytes` */
-        uint64_t ticket;
+        uint64_t ticket; /* JOB_MOVE: when it moved */
         struct session_view view;
         struct {
             struct agent_id agent;
@@ -235,9 +235,11 @@ static void on_alarm(void *self, enum session_alarm alarm, const struct agent_id
     push(self, event);
 }
 
-static void on_moved(void *self, struct bytes link)
+static void on_moved(void *self, uint64_t moved_s, struct bytes place)
 {
-    push(self, event_new(NET_MOVED, link));
+    struct net_event *event = event_new(NET_MOVED, place);
+    event->moved.moved_s = moved_s;
+    push(self, event);
 }
 
 /* --- connecting --- */
@@ -370,6 +372,9 @@ static void do_job(struct net *net, struct job *job, uint64_t now_ms)
         break;
     case JOB_DELETE:
         session_delete_document(net->session, now_ms);
+        break;
+    case JOB_MOVE:
+        session_move_document(net->session, job->ticket, buf_view(&job->bytes), now_ms);
         break;
     }
 }
@@ -717,6 +722,14 @@ void net_pause(struct net *net, bool on)
 void net_delete_document(struct net *net)
 {
     post(net, job_new(JOB_DELETE));
+}
+
+void net_move_document(struct net *net, uint64_t moved_s, struct bytes place)
+{
+    struct job *job = job_new(JOB_MOVE);
+    job->ticket = moved_s;
+    buf_add_bytes(&job->bytes, place);
+    post(net, job);
 }
 
 void net_status(struct net *net, struct session_status *out)

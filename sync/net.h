@@ -54,6 +54,9 @@ void net_pause(struct net *net, bool on); /* "work alone": disconnects and stays
 /* Admin: asks the relay to close the document and forget its log; the status says REFUSE_CLOSED when it is done. */
 void net_delete_document(struct net *net);
 
+/* Admin: tells the relay, and by it everybody, where the document is from now on; NET_MOVED is the confirmation. */
+void net_move_document(struct net *net, uint64_t moved_s, struct bytes place);
+
 /* --- from it --- */
 
 enum net_event_kind {
@@ -82,7 +85,8 @@ struct net_event {
         struct { struct agent_id agent; uint64_t from_seq; } fetch;
         struct session_peer peer;
         struct { enum session_alarm alarm; struct agent_id agent; struct error why; } alarm;
-        struct session_status status;                               /* moved: the link in `bytes` */
+        struct { uint64_t moved_s; } moved;                         /* where to: `bytes` */
+        struct session_status status;
     };
     struct buf bytes;
     struct net_event *next;

@@ -279,6 +279,7 @@ void session_free(struct session *session)
     roster_release(&session->roster);
     rope_free(session->base_rope);
     buf_release(&session->token);
+    buf_release(&session->move_place);
     buf_release(&session->genesis_stored);
     buf_release(&session->base);
     doc_keys_wipe(&session->keys);
@@ -363,6 +364,17 @@ void session_delete_document(struct session *session, uint64_t now_ms)
     session->delete_due = true;
     if (session->talk == TALK_LIVE)
         session_send_delete(session);
+    session_run(session, now_ms);
+}
+
+void session_move_document(struct session *session, uint64_t moved_s, struct bytes place, uint64_t now_ms)
+{
+    ensure(place.len > 0 && place.len <= MESSAGE_TEXT_BYTES_MAX);
+    buf_clear(&session->move_place);
+    buf_add_bytes(&session->move_place, place);
+    session->move_s = moved_s;
+    if (session->talk == TALK_LIVE)
+        session_send_move(session);
     session_run(session, now_ms);
 }
 

@@ -84,7 +84,8 @@ struct session_port {
     void (*fetch)(void *self, const struct agent_id *agent, uint64_t from_seq);
     void (*peer)(void *self, const struct session_peer *peer); /* presence or state of somebody else changed */
     void (*alarm)(void *self, enum session_alarm alarm, const struct agent_id *agent, const struct error *why);
-    void (*moved)(void *self, struct bytes link); /* the relay names another place for this document (untrusted text) */
+    /* The document's owner has moved it (verified): to `place`, at `moved_s`. Also the answer to session_move_document(). */
+    void (*moved)(void *self, uint64_t moved_s, struct bytes place);
 };
 
 struct session_config {
@@ -147,6 +148,10 @@ void session_fetched(struct session *session, const struct agent_id *agent, cons
 
 /* With ACCESS_ADMIN: asks the relay to close the document for all and forget its log, now or once it is online. */
 void session_delete_document(struct session *session, uint64_t now_ms);
+
+/* With ACCESS_ADMIN: tells the relay and everybody there that the document is at `place` from now on, now or once it is
+   online. At most MESSAGE_TEXT_BYTES_MAX. */
+void session_move_document(struct session *session, uint64_t moved_s, struct bytes place, uint64_t now_ms);
 
 /* --- presence --- */
 

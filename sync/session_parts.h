@@ -88,6 +88,8 @@ struct session {
     bool card_due, show_due, ever_shown;
 
     bool delete_due;
+    struct buf move_place; /* to be told; empty: nothing */
+    uint64_t move_s;
     unsigned refuse_code;
     uint64_t retry_ms;
     struct error why;
@@ -114,6 +116,7 @@ void session_on_refused(void *self, const struct agent_id *agent, const struct e
 void session_knock(struct session *session);
 void session_take_message(struct session *session, const struct message *message, uint64_t now_ms);
 void session_send_delete(struct session *session);
+void session_send_move(struct session *session);
 
 /* --- session_records.c --- */
 

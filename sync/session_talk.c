@@ -168,6 +168,29 @@ void session_send_delete(struct session *session)
     session->delete_due = false;
 }
 
+void session_send_move(struct session *session)
+{
+    struct message message = {.kind = MESSAGE_MOVED};
+    struct digest digest;
+    if (session->move_place.len == 0 || session->keys.access < ACCESS_ADMIN)
+        return;
+    message.moved.moved_s = session->move_s;
+    message.moved.place = buf_view(&session->move_place);
+    moved_digest(&session->keys.doc, session->move_s, message.moved.place, &digest);
+    crypto_sign_digest(&session->keys.admin_key, &digest, &message.moved.proof);
+    session_send(session, &message);
+    buf_clear(&session->move_place);
+}
+
+/* Only the owner's word counts; a relay that says something else wants people somewhere else. */
+static void take_moved(struct session *session, const struct message *message)
+{
+    struct digest digest;
+    moved_digest(&session->keys.doc, message->moved.moved_s, message->moved.place, &digest);
+    if (session->has_genesis && crypto_verify_digest(&session->genesis.admin, &digest, &message->moved.proof))
+        session->port.moved(session->port.self, message->moved.moved_s, message->moved.place);
+}
+
 static void take_welcome(struct session *session, const struct message *message, uint64_t now_ms)
 {
     struct error err = {0};
@@ -188,6 +211,7 @@ static void take_welcome(struct session *session, const struct message *message,
     upload_welcome(session->upload, message->welcome.vector, message->welcome.vector_count, message->welcome.head,
                    now_ms);
     session_send_delete(session);
+    session_send_move(session);
 }
 
 /* What a relay says when all is well but not now: the caller comes back by itself. */
@@ -267,7 +291,7 @@ static void take_live(struct session *session, const struct message *message, ui
         set_peers(session, message->peers.count);
         break;
     case MESSAGE_MOVED:
-        session->port.moved(session->port.self, message->moved.link);
+        take_moved(session, message);
         break;
     case MESSAGE_KNOCK:
     case MESSAGE_CHALLENGE:

@@ -487,6 +487,17 @@ static void receive_delete(struct relay_connection *connection, const struct mes
     store_remove(relay->store, &document->id, (struct store_done){.call = on_removed, .self = document});
 }
 
+static void receive_moved(struct relay_connection *connection, const struct message *message)
+{
+    struct relay_document *document = connection->document;
+    struct digest digest;
+    moved_digest(&document->id, message->moved.moved_s, message->moved.place, &digest);
+    if (crypto_verify_digest(&document->genesis.admin, &digest, &message->moved.proof))
+        relay_document_move(document, message);
+    else
+        refuse_proof(connection, REFUSE_FORBIDDEN, "only the owner of a document can move it");
+}
+
 static void receive_live(struct relay_connection *connection, const struct message *message)
 {
     if (message->kind == MESSAGE_RECORDS) {
@@ -500,6 +511,8 @@ static void receive_live(struct relay_connection *connection, const struct messa
         receive_presence(connection, message);
     else if (message->kind == MESSAGE_PING)
         relay_connection_send(connection, &(struct message){.kind = MESSAGE_PONG, .ping = {message->ping.nonce}});
+    else if (message->kind == MESSAGE_MOVED)
+        receive_moved(connection, message);
     else if (message->kind == MESSAGE_DELETE)
         receive_delete(connection, message);
     else

@@ -80,6 +80,49 @@ struct relay_document *relay_document_find(struct relay *relay, const struct doc
     return document;
 }
 
+/* --- where it went --- */
+
+void relay_document_tell_moved(const struct relay_document *document, struct relay_connection *connection)
+{
+    if (document->moved.len > 0)
+        relay_connection_send_frame(connection, relay_frame_new(buf_view(&document->moved)));
+}
+
+static void on_moved(void *self, uint64_t tag, const struct store_reply *reply)
+{
+    struct relay_document *document = self;
+    (void)tag;
+    for (struct relay_connection *to = document->connections; to && reply->result == STORE_OK; to = to->next_here)
+        if (to->state == CONNECTION_LIVE && to->caught_up)
+            relay_document_tell_moved(document, to);
+    relay_document_answered(document);
+}
+
+void relay_document_move(struct relay_document *document, const struct message *message)
+{
+    struct agent_numbers none = {0};
+    if (message->moved.moved_s <= document->moved_s)
+        return; /* an old word, sent again by whoever heard it */
+    document->moved_s = message->moved.moved_s;
+    buf_clear(&document->moved);
+    message_encode(message, MESSAGE_BY_RELAY, &none, &document->moved);
+    document->asked++;
+    store_move(document->relay->store, document->key, buf_view(&document->moved),
+               (struct store_done){.call = on_moved, .self = document});
+}
+
+static void take_moved(struct relay_document *document, struct bytes moved)
+{
+    struct agent_numbers none = {0};
+    struct message message = {0};
+    struct error err = {0};
+    if (moved.len > 0 && message_decode(moved, MESSAGE_BY_RELAY, &none, &message, &err)) {
+        buf_add_bytes(&document->moved, moved);
+        document->moved_s = message.moved.moved_s;
+    }
+    message_release(&message);
+}
+
 /* What the store says is there is durable by definition. */
 static void take_state(struct relay_document *document, const struct store_document *stored)
 {
@@ -93,6 +136,7 @@ static void take_state(struct relay_document *document, const struct store_docum
         agent->durable = true;
         agent->durable_seq = agent->is.next_seq;
     }
+    take_moved(document, stored->moved);
     document->state = DOCUMENT_READY;
 }
 
@@ -161,6 +205,7 @@ void relay_document_free(struct relay_document *document)
         document->next->self_in_relay = document->self_in_relay;
     document->relay->counts.documents--;
     agents_release(&document->agents);
+    buf_release(&document->moved);
     tail_release(&document->tail);
     free(document);
 }

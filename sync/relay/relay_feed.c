@@ -150,6 +150,7 @@ static void catch_up(struct relay_connection *connection)
     connection->have_count = 0;
     relay_connection_send(connection,
                           &(struct message){.kind = MESSAGE_CAUGHT_UP, .caught_up = {connection->document->durable}});
+    relay_document_tell_moved(connection->document, connection);
 }
 
 static void feed_records(struct relay_connection *connection)

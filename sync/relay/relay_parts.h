@@ -114,6 +114,8 @@ struct relay_document {
     size_t asked;
     uint64_t key, epoch;
     struct log_id log;
+    struct buf moved;       /* the owner's MOVED, as a frame; empty: it is here */
+    uint64_t moved_s;
     uint64_t head, durable; /* newest place given, newest place on disk */
     uint64_t bytes;
     struct agents agents;
@@ -199,6 +201,10 @@ void relay_document_free(struct relay_document *document);
 void relay_document_answered(struct relay_document *document);
 /* Everybody is sent away; whoever comes back loads it anew. Only while an answer for the document is being handled. */
 void relay_document_break(struct relay_document *document, enum refuse_code code, uint64_t retry_ms, const char *text);
+/* The owner says where the document is now: kept, and told to everybody. */
+void relay_document_move(struct relay_document *document, const struct message *message);
+/* Tells one of them, if it has moved. */
+void relay_document_tell_moved(const struct relay_document *document, struct relay_connection *connection);
 /* A record became durable: to the tail (`stored` is taken over; NULL: nobody else is here) and to whoever is due. */
 void relay_document_durable(struct relay_document *document, uint64_t place, uint64_t origin, unsigned char *stored,
                             size_t len);

@@ -80,6 +80,7 @@ struct store_document {
     uint64_t bytes; /* of stored records */
     const struct store_agent *agents;
     size_t agent_count;
+    struct bytes moved; /* as store_move() was given it; empty: never */
 };
 
 /* What a purge took out of a document. */
@@ -164,6 +165,8 @@ void store_read(struct store *store, uint64_t key, uint64_t after, size_t bytes_
 /* Forgets the log and remembers that it was closed. */
 void store_remove(struct store *store, const struct doc_id *doc, struct store_done done);
 
+/* Keeps the owner's word of where the document is now, instead of an older one. STORE_OK. */
+void store_move(struct store *store, uint64_t key, struct bytes moved, struct store_done done);
 /* Somebody was in the document at now_s: what store_expire() goes by, beside appends. No answer. */
 void store_touch(struct store *store, const struct doc_id *doc, uint64_t now_s);
 /* Forgets every document last used before `before_s`, `most` at a time; none is remembered as closed: its owner can bring it

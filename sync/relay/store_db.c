@@ -40,6 +40,7 @@ static const char *const store_schema[] = {
     " time INTEGER NOT NULL, PRIMARY KEY (document, place)) WITHOUT ROWID;"
     "CREATE INDEX records_packed ON records (document, packed_by) WHERE packed_by IS NOT NULL;",
     "ALTER TABLE agents ADD COLUMN forked INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE documents ADD COLUMN moved BLOB;",
 };
 
 static const struct db_options store_db_options = {
@@ -64,6 +65,7 @@ enum job_kind {
     JOB_PURGE,
     JOB_TOUCH,
     JOB_EXPIRE,
+    JOB_MOVE,
 };
 
 /* One call: the question, then (owned by it too) the answer. */
@@ -286,7 +288,7 @@ static bool run_load(struct store *store, struct job *job)
     struct error err = {0};
     struct store_document *document = &job->reply.document;
     struct db_stmt *stmt =
-        db_use(store->db, "SELECT id, epoch, log, head, bytes, removed FROM documents WHERE doc = ?");
+        db_use(store->db, "SELECT id, epoch, log, head, bytes, removed, moved FROM documents WHERE doc = ?");
     db_bind_bytes(stmt, 1, bytes_of(job->doc.bytes, sizeof job->doc.bytes));
     enum db_stepped stepped = db_step(stmt, &err);
     if (stepped == DB_FAILED)
@@ -299,6 +301,8 @@ static bool run_load(struct store *store, struct job *job)
     document->head = db_column_u64(stmt, 3);
     document->bytes = db_column_u64(stmt, 4);
     bool removed = db_column_int(stmt, 5);
+    buf_add_bytes(&job->body, db_column_bytes(stmt, 6));
+    document->moved = buf_view(&job->body);
     db_end(stmt);
     if (removed)
         return job_end(job, STORE_CLOSED);
@@ -518,6 +522,15 @@ static bool run_remove(struct store *store, struct job *job)
     return done ? job_end(job, STORE_OK) : job_fail(job, &err);
 }
 
+static bool run_move(struct store *store, struct job *job)
+{
+    struct error err = {0};
+    struct db_stmt *stmt = db_use(store->db, "UPDATE documents SET moved = ? WHERE id = ? AND removed = 0");
+    db_bind_bytes(stmt, 1, buf_view(&job->body));
+    db_bind_u64(stmt, 2, job->append.key);
+    return db_run(stmt, &err) ? job_end(job, STORE_OK) : job_fail(job, &err);
+}
+
 static bool run_touch(struct store *store, struct job *job)
 {
     struct error err = {0};
@@ -582,6 +595,8 @@ static bool job_run(struct store *store, struct job *job)
         return run_touch(store, job);
     case JOB_EXPIRE:
         return run_expire(store, job);
+    case JOB_MOVE:
+        return run_move(store, job);
     }
     return false;
 }
@@ -598,6 +613,7 @@ static bool job_writes(const struct job *job)
     case JOB_PURGE:
     case JOB_TOUCH:
     case JOB_EXPIRE:
+    case JOB_MOVE:
         return true;
     case JOB_FIND:
     case JOB_LOAD:
@@ -861,6 +877,14 @@ void store_read(struct store *store, uint64_t key, uint64_t after, size_t bytes_
 void store_remove(struct store *store, const struct doc_id *doc, struct store_done done)
 {
     ask(store, job_new(JOB_REMOVE, doc, done));
+}
+
+void store_move(struct store *store, uint64_t key, struct bytes moved, struct store_done done)
+{
+    struct job *job = job_new(JOB_MOVE, NULL, done);
+    job->append.key = key;
+    buf_add_bytes(&job->body, moved);
+    ask(store, job);
 }
 
 void store_touch(struct store *store, const struct doc_id *doc, uint64_t now_s)

@@ -47,6 +47,9 @@ static struct pair pair_up(struct stage *stage, const char *text, const char *wh
     vt_link(pair.ada, pair.lin);
     vt_expect(pair.ada, "lin");
     vt_expect(pair.lin, "ada");
+    char *first = xstrndup(text, strcspn(text, "\n")); /* people may be there before the text: keys would be refused */
+    vt_expect_row_has(pair.lin, 0, first);
+    free(first);
     return pair;
 }
 
@@ -55,6 +58,14 @@ static void pair_free(struct pair *pair)
     vt_free(pair->ada);
     vt_free(pair->lin);
     free(pair->link);
+}
+
+/* The edit link of a shared file, as `weft links` prints it. Heap string. */
+static char *stage_link(struct stage *stage, const char *person, const char *path)
+{
+    struct stage_result result = stage_run(stage, person, NULL, ARGS("links", path));
+    assert_int_equal(strncmp(result.out, "edit ", strlen("edit ")), 0);
+    return xstrndup(result.out + strlen("edit "), strcspn(result.out, "\n") - strlen("edit "));
 }
 
 static void sharing_again_gives_the_same_links(void **state)
@@ -322,6 +333,66 @@ static void a_room_on_ones_own_machine_stays_open_and_is_missed_when_it_does_not
     free(link);
 }
 
+/* ada's own relay, started by sharing something else: "ws://127.0.0.1:PORT". */
+static char *other_relay(struct stage *stage)
+{
+    stage_write(stage, "other.md", "other\n");
+    assert_int_equal(stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "other.md")).status, 0);
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("relay", "status"));
+    const char *at = strstr(result.out, "ws://");
+    assert_non_null(at);
+    return xstrndup(at, strcspn(at, "\n"));
+}
+
+static void a_document_that_moves_takes_everything_and_everybody_along(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "edit");
+    char *relay = other_relay(pair.stage);
+    vt_type(pair.lin, VT_END " by lin");
+    vt_expect_row_has(pair.ada, 0, "one by lin");
+    struct stage_result result =
+        stage_run(pair.stage, "ada", NULL, ARGS("share", "--no-edit", "notes.md", "--relay", relay));
+    if (result.status != 0)
+        fail_msg("%s", result.err);
+    assert_null(strstr(result.err, "could not be told"));
+    assert_non_null(strstr(result.out, strchr(relay, ':')));
+    vt_expect(pair.ada, "was moved to 127.0.0.1:");
+    vt_expect(pair.lin, "was moved to 127.0.0.1:");
+    char *old_link = xstrdup(pair.link);
+    stage_relay_signal(pair.stage, SIGKILL); /* nobody needs the old one any more */
+    vt_type(pair.ada, "A ");
+    vt_expect_row_has(pair.lin, 0, "A one by lin");
+    vt_type(pair.lin, "!");
+    vt_expect_row_has(pair.ada, 0, "A one by lin!");
+    char *new_link = stage_link(pair.stage, "ada", "notes.md");
+    result = stage_run(pair.stage, "bo", NULL, ARGS("cat", new_link));
+    assert_string_equal(result.out, "A one by lin!\n");
+    /* Who comes late, by the old link, is led there too. */
+    stage_relay_restart(pair.stage);
+    struct vt *bo = stage_weft(pair.stage, "bo", ARGS("join", "--name", "bo", old_link));
+    vt_expect_row_has(bo, 0, "A one by lin!");
+    vt_free(bo);
+    pair_free(&pair);
+    free(relay);
+    free(old_link);
+    free(new_link);
+}
+
+static void a_document_that_cannot_move_stays_where_it_is(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    struct stage_result result =
+        stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "notes.md", "--relay", "ws://127.0.0.1:1"));
+    assert_int_equal(result.status, 1);
+    assert_non_null(strstr(result.err, "notes.md stays where it was"));
+    char *after = stage_link(stage, "ada", "notes.md");
+    assert_string_equal(link, after);
+    free(link);
+    free(after);
+}
+
 static void a_damaged_link_is_told_apart(void **state)
 {
     struct stage *stage = *state;
@@ -415,6 +486,9 @@ int main(void)
         TEST(a_token_that_cannot_be_read_keeps_nobody_from_a_known_text),
         cmocka_unit_test_setup_teardown(a_room_on_ones_own_machine_stays_open_and_is_missed_when_it_does_not, setup,
                                         teardown_own_relay),
+        cmocka_unit_test_setup_teardown(a_document_that_moves_takes_everything_and_everybody_along, setup,
+                                        teardown_own_relay),
+        TEST(a_document_that_cannot_move_stays_where_it_is),
         TEST(a_damaged_link_is_told_apart),
         TEST(a_guest_is_told_who_is_here_and_under_which_name),
         TEST(the_cursor_comes_back_where_the_others_moved_it),

@@ -639,9 +639,9 @@ static void on_alarm(void *self, enum session_alarm alarm, const struct agent_id
         fail(replica->sim, why->text, replica->number);
 }
 
-static void on_moved(void *self, struct bytes link)
+static void on_moved(void *self, uint64_t moved_s, struct bytes place)
 {
-    (void)self, (void)link;
+    (void)self, (void)moved_s, (void)place;
 }
 
 /* --- a replica's life --- */

@@ -65,6 +65,7 @@ static void add_client_samples(struct samples *samples)
     add_sample(samples, by,
                (struct message){.kind = MESSAGE_REOFFER, .reoffer = {buf_view(&samples->stored[2]), {{3}}}});
     add_sample(samples, by, (struct message){.kind = MESSAGE_DELETE, .delete_request = {{{2}}}});
+    add_sample(samples, by, (struct message){.kind = MESSAGE_KNOCK, .knock = {1, 3, {{9}}, {2}}});
 }
 
 static void add_relay_samples(struct samples *samples)
@@ -82,7 +83,6 @@ static void add_relay_samples(struct samples *samples)
     add_sample(samples, by,
                (struct message){.kind = MESSAGE_REJECT, .reject = {4, REFUSE_ORDER, text_of("out of order")}});
     add_sample(samples, by, (struct message){.kind = MESSAGE_PEERS, .peers = {12}});
-    add_sample(samples, by, (struct message){.kind = MESSAGE_MOVED, .moved = {text_of("weft://new/")}});
 }
 
 static void samples_init(struct samples *samples)
@@ -100,6 +100,8 @@ static void samples_init(struct samples *samples)
                    (struct message){.kind = MESSAGE_PRESENCE, .presence = {text_of("sealed")}});
         add_sample(samples, (enum message_sender)sender, (struct message){.kind = MESSAGE_PING, .ping = {1}});
         add_sample(samples, (enum message_sender)sender, (struct message){.kind = MESSAGE_PONG, .ping = {2}});
+        add_sample(samples, (enum message_sender)sender,
+                   (struct message){.kind = MESSAGE_MOVED, .moved = {7, text_of("wss://new"), {{5}}}});
     }
 }
 
@@ -194,7 +196,7 @@ static void every_truncation_and_addition_is_refused(void **state)
 
 static bool is_common(enum message_kind kind)
 {
-    return kind == MESSAGE_PRESENCE || kind == MESSAGE_PING || kind == MESSAGE_PONG;
+    return kind == MESSAGE_PRESENCE || kind == MESSAGE_PING || kind == MESSAGE_PONG || kind == MESSAGE_MOVED;
 }
 
 static void nobody_sends_what_is_the_others_to_send(void **state)

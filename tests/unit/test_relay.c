@@ -1510,6 +1510,46 @@ static void only_the_owner_closes_a_document_and_then_it_stays_closed(void **sta
     relay_peer_release(&guest);
 }
 
+static void move_with(struct link *link, uint64_t moved_s, const char *place, const struct sign_key *key)
+{
+    struct message message = {.kind = MESSAGE_MOVED, .moved = {.moved_s = moved_s, .place = bytes_of_string(place)}};
+    struct digest digest;
+    struct buf frame = {0};
+    moved_digest(&link->peer->keys.doc, moved_s, message.moved.place, &digest);
+    crypto_sign_digest(key, &digest, &message.moved.proof);
+    relay_peer_frame(link->peer, &message, &frame);
+    offer_buf(link, &frame);
+    world_settle(link->world);
+}
+
+static void expect_moved(struct link *link, const char *place)
+{
+    assert_true(bytes_equal(expect(link, MESSAGE_MOVED)->moved.place, bytes_of_string(place)));
+}
+
+static void whoever_comes_hears_where_the_document_went(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, guest;
+    struct doc_keys guest_keys;
+    relay_peer_link(&world->keys, ACCESS_WRITE, &guest_keys);
+    relay_peer_init(&owner, &world->keys, 1);
+    relay_peer_init(&guest, &guest_keys, 2);
+    struct link *owners = join_as(world, &owner, true), *guests = join_as(world, &guest, false);
+    move_with(owners, 5, "wss://new", &world->keys.admin_key);
+    expect_moved(owners, "wss://new"); /* confirmed */
+    expect_moved(guests, "wss://new");
+    move_with(owners, 4, "wss://old", &world->keys.admin_key); /* an old word changes nothing */
+    world_restart(world, true);
+    guests = join_as(world, &guest, false);
+    expect_moved(guests, "wss://new");
+    move_with(guests, 6, "wss://evil", &guest.doc_key);
+    expect_refused(guests, REFUSE_FORBIDDEN);
+    relay_peer_release(&owner);
+    relay_peer_release(&guest);
+    doc_keys_wipe(&guest_keys);
+}
+
 static void a_stopping_relay_says_goodbye(void **state)
 {
     struct world *world = *state;
@@ -1593,6 +1633,7 @@ int main(void)
         RELAY_TEST(a_full_document_takes_no_more),
         RELAY_TEST(a_relay_that_is_four_fifths_full_takes_no_new_documents),
         RELAY_TEST(only_the_owner_closes_a_document_and_then_it_stays_closed),
+        RELAY_TEST(whoever_comes_hears_where_the_document_went),
         RELAY_TEST(a_stopping_relay_says_goodbye),
         RELAY_TEST(links_may_go_while_the_disk_works),
         RELAY_TEST(a_document_nobody_was_in_is_forgotten_and_its_owner_may_bring_it_again),

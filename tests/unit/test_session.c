@@ -1,6 +1,7 @@
 /* The client's half of weft.1 against a relay played by the test, frame by frame. */
 #include "tests/support/support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,8 @@ struct room {
     struct buf text; /* inserted text of received batches, in order */
     struct resume_point resume;
     struct buf base_text;
+    uint64_t moved_s;
+    char moved[64];
     unsigned received, members, genesis_count, dropped, fetches, alarms, peers;
     enum session_alarm alarm;
     struct agent_id alarm_agent, fetch_agent;
@@ -139,9 +142,11 @@ static void on_alarm(void *self, enum session_alarm alarm, const struct agent_id
     room->why = *why;
 }
 
-static void on_moved(void *self, struct bytes link)
+static void on_moved(void *self, uint64_t moved_s, struct bytes place)
 {
-    (void)self, (void)link;
+    struct room *room = self;
+    room->moved_s = moved_s;
+    snprintf(room->moved, sizeof room->moved, "%.*s", (int)place.len, (const char *)place.data);
 }
 
 static struct session_port port_of(struct room *room)
@@ -553,6 +558,29 @@ static void a_relay_of_another_protocol_is_refused_in_words(void **state)
     assert_int_equal(status_of(room).state, SESSION_REFUSED);
     assert_int_equal(status_of(room).refuse_code, REFUSE_PROTOCOL);
     assert_non_null(strstr(room->why.text, "speaks weft.2, this is weft.1: update weft"));
+}
+
+static void only_the_owners_word_moves_the_document(void **state)
+{
+    static const unsigned char seed[CRYPTO_SEED_BYTES] = {0xdd};
+    struct room *room = *state;
+    struct sign_key other;
+    struct digest digest;
+    sign_key_from_seed(&other, seed);
+    connect_to(room, (struct welcome){.peers = 1});
+    struct message message = {.kind = MESSAGE_MOVED, .moved = {.moved_s = 77, .place = bytes_of_string("wss://new.example")}};
+    moved_digest(&room->keys.doc, 77, message.moved.place, &digest);
+    crypto_sign_digest(&other, &digest, &message.moved.proof);
+    relay_says(room, &message);
+    assert_int_equal(room->moved_s, 0);
+    crypto_sign_digest(&room->keys.admin_key, &digest, &message.moved.proof);
+    message.moved.place = bytes_of_string("wss://evil.example");
+    relay_says(room, &message);
+    assert_int_equal(room->moved_s, 0);
+    message.moved.place = bytes_of_string("wss://new.example");
+    relay_says(room, &message);
+    assert_int_equal(room->moved_s, 77);
+    assert_string_equal(room->moved, "wss://new.example");
 }
 
 /* The session heard this challenge and ended the connection; it said nothing but KNOCK on it. */
@@ -1805,6 +1833,7 @@ int main(void)
         ROOM_TEST(a_challenge_is_answered_by_hello_and_resume),
         ROOM_TEST(a_relay_of_another_protocol_is_refused_in_words),
         ROOM_TEST(a_relay_with_another_key_than_the_pinned_one_hears_nothing),
+        ROOM_TEST(only_the_owners_word_moves_the_document),
         ROOM_TEST(who_names_the_pinned_key_without_holding_it_hears_nothing),
         ROOM_TEST(a_proof_of_another_connection_document_or_version_is_refused),
         ROOM_TEST(a_certificate_that_is_not_the_relays_is_refused),
