@@ -7,7 +7,9 @@
  */
 #include "tests/support/support.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +23,10 @@
 
 /* --- the places where a process dies or the journal fails --- */
 
-enum place { NOWHERE, BEFORE_CLAIM, AFTER_CLAIM, BEFORE_DONE, AFTER_DONE, AFTER_WRITING_THE_FILE, IN_CHUNK_9 };
+enum place { NOWHERE, BEFORE_CLAIM, AFTER_CLAIM, BEFORE_DONE, AFTER_DONE, AFTER_WRITING_THE_FILE, IN_THE_COPY };
 static enum place dies_at;
 static int claims_to_fail;
+static atomic_bool typed;
 
 static void die_at(enum place place)
 {
@@ -71,12 +74,20 @@ enum file_saved __wrap_file_save(const struct file_save *save, struct file_stamp
     return saved;
 }
 
+/*
+ * A transaction takes eight chunks, and what waits with them. Typed while the second one runs, a key is in the third at the
+ * latest; the fourth dies.
+ */
+enum { CHUNK_THAT_WAITS = 9, CHUNK_THAT_DIES = 25 };
+
 bool __real_journal_base_put(struct journal *journal, uint64_t chunk, struct bytes bytes, struct error *err);
 bool __wrap_journal_base_put(struct journal *journal, uint64_t chunk, struct bytes bytes, struct error *err);
 bool __wrap_journal_base_put(struct journal *journal, uint64_t chunk, struct bytes bytes, struct error *err)
 {
-    if (chunk == 9)
-        die_at(IN_CHUNK_9);
+    while (chunk == CHUNK_THAT_WAITS && dies_at == IN_THE_COPY && !atomic_load(&typed))
+        (void)poll(NULL, 0, 1);
+    if (chunk == CHUNK_THAT_DIES)
+        die_at(IN_THE_COPY);
     return __real_journal_base_put(journal, chunk, bytes, err);
 }
 
@@ -526,14 +537,15 @@ static void what_was_typed_into_a_large_file_that_is_gone_goes_beside_it(void **
 static void types_first(struct machine *machine, struct replica *replica)
 {
     (void)machine;
-    dies_at = IN_CHUNK_9;
+    dies_at = IN_THE_COPY;
     insert(replica, "mine: ");
+    atomic_store(&typed, true);
 }
 
 /* Keys do not wait for the copy, and what they wrote does not need it whole. */
 static void killed_while_the_base_is_copied(void **state)
 {
-    enum { BYTES = 3 << 20 };
+    enum { BYTES = 7 << 20 };
     struct machine *machine = *state;
     struct error err = {0};
     char *text = xmalloc(BYTES + 1);
