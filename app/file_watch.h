@@ -11,11 +11,17 @@
 
 struct file_watch;
 
-/* Watches the directory of `path` (resolved), so that a file that does not exist yet is noticed too. */
+/*
+ * `path` is resolved: no symbolic links. A file that does not exist yet is noticed when it appears; what other files in
+ * its directory live through wakes nobody.
+ */
 MUST_USE struct file_watch *file_watch_new(const char *path, struct error *err);
 void file_watch_free(struct file_watch *watch);
 int file_watch_fd(const struct file_watch *watch);
-/* Takes what was reported; true when the file's own name was among it. */
+/*
+ * Takes some of what was reported, in bounded time; true when the file was among it. The descriptor stays readable while
+ * there is more.
+ */
 bool file_watch_happened(struct file_watch *watch);
 
 /* Remembers which file is at the path now (file_watch_new() does so too), to find it again: it is held open, not read. */

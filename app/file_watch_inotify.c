@@ -11,12 +11,33 @@
 
 #include "editor/base/xalloc.h"
 
+/*
+ * Two watches: the directory tells when the name appears, goes or gets another file, the file itself when it is written.
+ * Asking the directory for writes would wake us for every file in it, be it somebody's busy log.
+ */
+enum {
+    OF_DIRECTORY = IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE,
+    OF_FILE = IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF,
+};
+
 struct file_watch {
     int fd;
+    int of_file; /* the watch of what has the name now, or had it last; -1: nothing yet */
+    int held;    /* the file itself, for its names (O_PATH); -1: none */
     char *path;
-    const char *name; /* of the file in its directory */
-    int held;         /* the file itself, for its names (O_PATH); -1: none */
+    const char *name; /* of the file in its directory: the end of the path */
 };
+
+/* What has the name may be another file than before; one that has gone is still worth hearing of. */
+static void watch_file(struct file_watch *watch)
+{
+    int of_file = inotify_add_watch(watch->fd, watch->path, OF_FILE);
+    if (of_file < 0 || of_file == watch->of_file)
+        return;
+    if (watch->of_file >= 0)
+        (void)inotify_rm_watch(watch->fd, watch->of_file); /* refused when its file is gone: so is the watch */
+    watch->of_file = of_file;
+}
 
 struct file_watch *file_watch_new(const char *path, struct error *err)
 {
@@ -24,8 +45,7 @@ struct file_watch *file_watch_new(const char *path, struct error *err)
     ensure(slash);
     char *dir = slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    uint32_t mask = IN_CLOSE_WRITE | IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ATTRIB;
-    if (fd < 0 || inotify_add_watch(fd, dir, mask) < 0) {
+    if (fd < 0 || inotify_add_watch(fd, dir, OF_DIRECTORY) < 0) {
         error_errno(err, "changes of %s by other programs will not be noticed", path);
         if (fd >= 0)
             close(fd);
@@ -34,10 +54,9 @@ struct file_watch *file_watch_new(const char *path, struct error *err)
     }
     free(dir);
     struct file_watch *watch = xcalloc(1, sizeof *watch);
-    watch->fd = fd;
-    watch->path = xstrdup(path);
-    watch->name = strrchr(watch->path, '/') + 1;
-    watch->held = -1;
+    *watch = (struct file_watch){.fd = fd, .of_file = -1, .held = -1, .path = xstrdup(path)};
+    watch->name = watch->path + (slash + 1 - path);
+    watch_file(watch);
     file_watch_hold(watch);
     return watch;
 }
@@ -58,22 +77,28 @@ int file_watch_fd(const struct file_watch *watch)
     return watch->fd;
 }
 
+static bool is_about_us(struct file_watch *watch, const struct inotify_event *event)
+{
+    bool lost_some = (event->mask & IN_Q_OVERFLOW) != 0;
+    bool named = event->len && strcmp(event->name, watch->name) == 0;
+    bool written = event->wd == watch->of_file && !(event->mask & IN_IGNORED);
+    if (lost_some || named)
+        watch_file(watch);
+    return lost_some || named || written;
+}
+
+/* One read, not all there is: who writes faster than we read must not keep us here. */
 bool file_watch_happened(struct file_watch *watch)
 {
     _Alignas(struct inotify_event) char events[4096 + sizeof(struct inotify_event) + NAME_MAX + 1];
     bool happened = false;
-    for (;;) {
-        ssize_t got = read(watch->fd, events, sizeof events);
-        if (got <= 0)
-            return happened;
-        for (char *at = events; at < events + got;) {
-            const struct inotify_event *event = (const struct inotify_event *)at;
-            bool lost_some = (event->mask & IN_Q_OVERFLOW) != 0;
-            if (lost_some || (event->len && strcmp(event->name, watch->name) == 0))
-                happened = true;
-            at += sizeof *event + event->len;
-        }
+    ssize_t got = read(watch->fd, events, sizeof events);
+    for (char *at = events; got > 0 && at < events + got;) {
+        const struct inotify_event *event = (const struct inotify_event *)at;
+        happened |= is_about_us(watch, event);
+        at += sizeof *event + event->len;
     }
+    return happened;
 }
 
 void file_watch_hold(struct file_watch *watch)
