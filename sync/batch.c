@@ -319,21 +319,44 @@ bool batch_decode(struct bytes plain, const struct agent_id *agent, uint64_t seq
 
 void batch_list_release(struct batch_list *list)
 {
-    batch_list_clear(list);
+    for (size_t i = 0; i < list->made; i++)
+        batch_release(&list->items[i]);
     free(list->items);
     *list = (struct batch_list){0};
 }
 
 void batch_list_clear(struct batch_list *list)
 {
-    for (size_t i = 0; i < list->count; i++)
-        batch_release(&list->items[i]);
     list->count = 0;
+}
+
+void batch_list_cut(struct batch_list *list, size_t count)
+{
+    ensure(count <= list->count);
+    list->count = count;
+}
+
+void batch_list_drop(struct batch_list *list, size_t count)
+{
+    ensure(count <= list->count);
+    if (count == 0)
+        return;
+    for (size_t i = 0; i < count; i++)
+        batch_release(&list->items[i]);
+    list->count -= count;
+    list->made -= count;
+    memmove(list->items, list->items + count, list->made * sizeof *list->items);
 }
 
 struct batch *batch_list_add(struct batch_list *list)
 {
     list->items = xgrow(list->items, &list->cap, list->count + 1, sizeof *list->items);
-    list->items[list->count] = (struct batch){0};
-    return &list->items[list->count++];
+    struct batch *batch = &list->items[list->count++];
+    if (list->count <= list->made) {
+        batch_clear(batch);
+    } else {
+        *batch = (struct batch){0};
+        list->made = list->count;
+    }
+    return batch;
 }

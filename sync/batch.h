@@ -103,13 +103,16 @@ void batch_encode(const struct batch *batch, struct buf *out);
 MUST_USE bool batch_decode(struct bytes plain, const struct agent_id *agent, uint64_t seq0, struct batch *batch,
                            struct error *err);
 
-/* Batches in the order they were made. Zero-initialised it is empty. */
+/* Batches in the order they were made. Zero-initialised it is empty. What is cut off leaves its memory to later ones. */
 struct batch_list {
     struct batch *items;
     size_t count, cap;
+    size_t made; /* items that may own memory */
 };
 void batch_list_release(struct batch_list *list);
 void batch_list_clear(struct batch_list *list);
+void batch_list_cut(struct batch_list *list, size_t count);  /* keeps the first `count` */
+void batch_list_drop(struct batch_list *list, size_t count); /* the first `count` go */
 struct batch *batch_list_add(struct batch_list *list); /* an empty batch at the end; valid until the next add */
 
 #endif

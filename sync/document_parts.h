@@ -55,7 +55,7 @@ struct writer {
     struct edit_mark mark;         /* of the first batch */
     const struct event_span *undo; /* NULL, or what the edit takes back; the first undo span of each batch */
     bool redo;
-    struct batch batch;     /* the one being written */
+    struct batch *batch;    /* the one being written: the last of `out` */
     size_t size;            /* about what it comes to in bytes, never less */
     struct lv_list parents; /* of it */
 };

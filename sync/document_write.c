@@ -10,13 +10,13 @@ static void set_parents(struct writer *writer)
     const struct graph *graph = writer->document->graph;
     for (size_t i = 0; i < writer->parents.count; i++) {
         struct graph_author author = graph_author_of(graph, writer->parents.items[i]);
-        batch_add_parent(&writer->batch, (struct event_id){*graph_agent_id(graph, author.agent), author.seq});
+        batch_add_parent(writer->batch, (struct event_id){*graph_agent_id(graph, author.agent), author.seq});
     }
 }
 
 static void set_mark(struct writer *writer)
 {
-    struct batch *batch = &writer->batch;
+    struct batch *batch = writer->batch;
     if (writer->mark.gesture)
         batch->flags |= BATCH_FLAG_GESTURE;
     if (writer->mark.time_s)
@@ -33,29 +33,28 @@ static void set_undo(struct writer *writer)
 {
     if (!writer->undo)
         return;
-    batch_add_undo(&writer->batch, *writer->undo);
+    batch_add_undo(writer->batch, *writer->undo);
     if (writer->redo)
-        writer->batch.flags |= BATCH_FLAG_REDO;
+        writer->batch->flags |= BATCH_FLAG_REDO;
 }
 
 static void begin_batch(struct writer *writer)
 {
     struct document *document = writer->document;
-    batch_clear(&writer->batch);
-    writer->batch.agent = writer->agent;
-    writer->batch.seq0 = graph_next_seq(document->graph, graph_agent(document->graph, &writer->agent));
+    writer->batch = batch_list_add(writer->out);
+    writer->batch->agent = writer->agent;
+    writer->batch->seq0 = graph_next_seq(document->graph, graph_agent(document->graph, &writer->agent));
     writer->size = HEAD_BYTES_MAX;
     set_parents(writer);
     set_mark(writer);
     set_undo(writer);
 }
 
-/* The batch is complete: it goes to the document and to the caller, and what follows comes after it. */
+/* The batch is complete: it goes to the document, and what follows comes after it. */
 static void finish_batch(struct writer *writer)
 {
     struct document *document = writer->document;
-    document_append_batch(document, &writer->batch, writer->parents.items, writer->parents.count);
-    batch_copy(batch_list_add(writer->out), &writer->batch);
+    document_append_batch(document, writer->batch, writer->parents.items, writer->parents.count);
     uint64_t last = graph_len(document->graph) - 1;
     lv_list_set(&writer->parents, &last, 1);
 }
@@ -88,7 +87,7 @@ static void join_heads(struct writer *writer)
         lv_list_set(&writer->parents, heads.items, BATCH_PARENTS_MAX);
         lv_list_sort(&writer->parents);
         begin_batch(writer);
-        batch_add_nop(&writer->batch);
+        batch_add_nop(writer->batch);
         finish_batch(writer);
         heads.count -= BATCH_PARENTS_MAX;
         memmove(heads.items, heads.items + BATCH_PARENTS_MAX, heads.count * sizeof *heads.items);
@@ -115,7 +114,7 @@ void writer_begin_at_head(struct writer *writer)
 /* Makes sure that an operation of `bytes` fits, if need be in a new batch. */
 static void make_room(struct writer *writer, size_t bytes)
 {
-    struct batch *batch = &writer->batch;
+    struct batch *batch = writer->batch;
     bool fits = writer->size + bytes <= BATCH_BYTES_MAX && batch->op_count < BATCH_OPS_MAX &&
                 batch->undo_count < BATCH_UNDO_MAX;
     if (!fits) {
@@ -127,7 +126,7 @@ static void make_room(struct writer *writer, size_t bytes)
 void writer_delete(struct writer *writer, uint64_t pos, uint64_t len)
 {
     make_room(writer, OP_BYTES_MAX);
-    batch_add_delete(&writer->batch, pos, len);
+    batch_add_delete(writer->batch, pos, len);
     writer->size += OP_BYTES_MAX;
 }
 
@@ -138,7 +137,7 @@ static size_t insert_some(struct writer *writer, uint64_t pos, struct bytes text
     make_room(writer, overhead + least);
     size_t room = BATCH_BYTES_MAX - writer->size - overhead;
     size_t len = text.len < room ? text.len : room;
-    batch_add_insert(&writer->batch, pos, bytes_slice(text, 0, len));
+    batch_add_insert(writer->batch, pos, bytes_slice(text, 0, len));
     writer->size += overhead + len;
     return len;
 }
@@ -162,7 +161,7 @@ void writer_restore(struct writer *writer, uint64_t pos, struct bytes text, stru
             span.seq += deletes.len;
         else
             deletes.seq += len;
-        batch_add_undo(&writer->batch, span);
+        batch_add_undo(writer->batch, span);
         text = bytes_slice(text, len, text.len - len);
         pos += len;
     }
@@ -170,11 +169,12 @@ void writer_restore(struct writer *writer, uint64_t pos, struct bytes text, stru
 
 void writer_end(struct writer *writer, bool even_if_empty)
 {
-    if (writer->batch.op_count == 0 && even_if_empty)
-        batch_add_nop(&writer->batch);
-    if (writer->batch.op_count > 0)
+    if (writer->batch->op_count == 0 && even_if_empty)
+        batch_add_nop(writer->batch);
+    if (writer->batch->op_count > 0)
         finish_batch(writer);
-    batch_release(&writer->batch);
+    else
+        batch_list_cut(writer->out, writer->out->count - 1);
     lv_list_release(&writer->parents);
 }
 

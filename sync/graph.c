@@ -392,12 +392,16 @@ int graph_compare(const struct graph *graph, uint64_t a, uint64_t b)
 
 /* --- runs --- */
 
+/* Steps back from the newest run, each twice as long as the one before, then halves: most questions are about what is new. */
 static size_t run_index(const struct graph *graph, uint64_t lv)
 {
     ensure(lv < graph->len);
-    size_t low = 0, high = graph->run_count;
-    if (lv >= graph->runs[high - 1].first) /* most questions are about what is newest */
-        return high - 1;
+    size_t high = graph->run_count, step = 1; /* runs[high] begins behind lv */
+    while (high > step && graph->runs[high - step].first > lv) {
+        high -= step;
+        step *= 2;
+    }
+    size_t low = high > step ? high - step : 0;
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
         if (graph->runs[middle].first <= lv)

@@ -204,10 +204,7 @@ static bool add_to_chain(struct inbox *inbox, struct received *received, const s
         return error_set(err, ERR_FORMAT, 0, "a batch does not follow the one before it");
     received->forked = taken.forked;
     received->fork = taken.fork;
-    for (size_t i = 0; i < taken.known; i++)
-        batch_release(&batches->items[i]);
-    batches->count -= taken.known;
-    memmove(batches->items, batches->items + taken.known, batches->count * sizeof *batches->items);
+    batch_list_drop(batches, taken.known);
     memmove(received->plains, received->plains + taken.known, batches->count * sizeof *received->plains);
     memmove(received->digests, received->digests + taken.known, batches->count * sizeof *received->digests);
     return true;

@@ -293,12 +293,6 @@ static bool unpack_events(struct unpacking *unpacking, struct bytes content, con
     return (reader_done(&reader) && seq == end) || refuse(err, "its batches do not fill the range it names");
 }
 
-static void batch_list_cut(struct batch_list *list, size_t count)
-{
-    while (list->count > count)
-        batch_release(&list->items[--list->count]);
-}
-
 bool record_open_events(const struct record *record, const struct doc_keys *keys, struct buf *plain,
                         struct batch_list *batches, struct bytes **plains, struct error *err)
 {

@@ -195,6 +195,27 @@ static void random_batches_survive_and_mutations_are_refused_or_canonical(void *
     batch_release(&back);
 }
 
+static void a_list_gives_the_memory_of_what_has_gone_to_what_comes(void **state)
+{
+    struct batch_list list = {0};
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < 5; i++) {
+            struct batch *batch = batch_list_add(&list);
+            assert_int_equal(batch->op_count, 0);
+            assert_int_equal(batch->text.len, 0);
+            batch_add_insert(batch, i, bytes_of_string("text"));
+        }
+        batch_list_drop(&list, 2);
+        batch_list_cut(&list, 2);
+        assert_int_equal(list.count, 2);
+        assert_int_equal(list.items[0].ops[0].pos, 2);
+        assert_int_equal(list.items[1].ops[0].pos, 3);
+        batch_list_clear(&list);
+    }
+    batch_list_release(&list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +225,7 @@ int main(void)
         cmocka_unit_test(parents_out_of_order_are_refused),
         cmocka_unit_test(a_batch_of_a_megabyte_and_more_is_refused),
         cmocka_unit_test(random_batches_survive_and_mutations_are_refused_or_canonical),
+        cmocka_unit_test(a_list_gives_the_memory_of_what_has_gone_to_what_comes),
     };
     return RUN_TESTS("batch", tests);
 }
