@@ -489,11 +489,11 @@ static void run_idle(struct bench *bench)
     size_t count = 0;
     screens_room_open(&room, bench);
     write_text(room.dir, "mine", 10000);
-    write_text(room.dir, "alone", 10000);
+    write_text(room.dir, "solo", 10000);
     struct tty *ada, *lin;
     start_two(&room, bench, &ada, &lin);
-    free(share(&room, bench, room.alone_home, "alone"));
-    struct tty *alone = start_weft(bench, room.dir, room.alone_home, (const char *[]){"alone", NULL});
+    free(share(&room, bench, room.alone_home, "solo"));
+    struct tty *alone = start_weft(bench, room.dir, room.alone_home, (const char *[]){"solo", NULL});
     for (enum editor_name which = WEFT; which < EDITORS; which++)
         if (is_installed(which))
             idlers[count++] = (struct idler){.what = which == WEFT ? "weft, not shared" : editors[which].name,
