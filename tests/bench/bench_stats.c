@@ -61,10 +61,9 @@ static void add_figure(struct report *report, struct report_row figure)
     row->unit = figure.unit;
     row->limit = figure.limit;
     row->at_least = figure.at_least;
-    row->known = true;
     if (figure.limit > 0) {
         free(row->target);
-        row->target = xformat("%s %g", figure.at_least ? ">=" : "<=", figure.limit);
+        row->target = xformat("%s %.4g", figure.at_least ? ">=" : "<=", figure.limit);
     }
     fprintf(stderr, "%s: %.4g %s\n", figure.name, figure.measured, figure.unit);
 }
@@ -85,13 +84,6 @@ void report_figure(struct report *report, const char *name, double measured, con
     add_figure(report, (struct report_row){.name = (char *)name, .measured = measured, .unit = unit});
 }
 
-void report_unmeasured(struct report *report, const char *name, const char *why)
-{
-    add_row(report, name);
-    report_note(report, "%s", why);
-    fprintf(stderr, "%s: not measured, %s\n", name, why);
-}
-
 void report_note(struct report *report, const char *fmt, ...)
 {
     char text[512];
@@ -106,7 +98,7 @@ void report_note(struct report *report, const char *fmt, ...)
 
 static const char *verdict(const struct report_row *row)
 {
-    if (!row->known || row->limit <= 0)
+    if (row->limit <= 0)
         return "";
     bool met = row->at_least ? row->measured >= row->limit : row->measured <= row->limit;
     return met ? "met" : "MISSED";
@@ -114,14 +106,11 @@ static const char *verdict(const struct report_row *row)
 
 void report_table(const struct report *report, FILE *out)
 {
-    fprintf(out, "%-62s %12s %12s %-9s %-7s %s\n", "what", "target", "measured", "unit", "", "note");
+    fputs("| what | reach | measured | | note |\n|---|---:|---:|---|---|\n", out);
     for (size_t i = 0; i < report->count; i++) {
         const struct report_row *row = &report->rows[i];
-        fprintf(out, "%-62s %12s ", row->name, row->target);
-        if (row->known)
-            fprintf(out, "%12.4g %-9s %-7s %s\n", row->measured, row->unit, verdict(row), row->note);
-        else
-            fprintf(out, "not measured: %s\n", row->note);
+        fprintf(out, "| %s | %s | %.4g %s | %s | %s |\n", row->name, row->target, row->measured, row->unit, verdict(row),
+                row->note);
     }
 }
 
@@ -132,11 +121,8 @@ void report_json(const struct report *report, FILE *out)
     for (size_t i = 0; i < report->count; i++) {
         const struct report_row *row = &report->rows[i];
         fprintf(out, "%s{\"name\": \"%s\", \"target\": \"%s\", \"measured\": ", i ? ", " : "", row->name, row->target);
-        if (row->known)
-            fprintf(out, "%.6g", row->measured);
-        else
-            fputs("null", out);
-        fprintf(out, ", \"unit\": \"%s\", \"verdict\": \"%s\", \"note\": \"%s\"}", row->unit, verdict(row), row->note);
+        fprintf(out, "%.6g, \"unit\": \"%s\", \"verdict\": \"%s\", \"note\": \"%s\"}", row->measured, row->unit,
+                verdict(row), row->note);
     }
     fputs("]}\n", out);
 }

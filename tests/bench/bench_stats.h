@@ -26,7 +26,7 @@ struct report_row {
     const char *unit;
     double measured;
     double limit; /* measured should not be above it (below, when at_least); 0: no target */
-    bool at_least, known;
+    bool at_least;
 };
 
 struct report {
@@ -37,9 +37,8 @@ struct report {
 void report_at_most(struct report *report, const char *name, double limit, double measured, const char *unit);
 void report_at_least(struct report *report, const char *name, double limit, double measured, const char *unit);
 void report_figure(struct report *report, const char *name, double measured, const char *unit); /* without a target */
-void report_unmeasured(struct report *report, const char *name, const char *why);
 void report_note(struct report *report, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* on the last row */
-void report_table(const struct report *report, FILE *out);
+void report_table(const struct report *report, FILE *out); /* Markdown */
 void report_json(const struct report *report, FILE *out); /* one object, one line */
 void report_release(struct report *report);
 

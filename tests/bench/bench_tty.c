@@ -55,6 +55,7 @@ struct tty *tty_start(const char *const *argv, const char *dir, const char *home
     char *args[TTY_ARGS_MAX + 1] = {NULL};
     for (size_t i = 0; i < TTY_ARGS_MAX && argv[i]; i++)
         args[i] = (char *)argv[i];
+    ensure(args[0]);
     tty->started_ns = bench_now_ns();
     tty->pid = forkpty(&tty->master, NULL, NULL, &window);
     if (tty->pid == 0) {

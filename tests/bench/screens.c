@@ -33,8 +33,8 @@ enum {
     CALM_MS = 60,
     SETTLE_MS = 700,       /* after opening: nothing is written any more */
     DISTURBED_NS = 200000, /* waits for a CPU that are worth a mention; every hand-over between threads is a short one */
-    MEGABYTE = 1000000,
 };
+static const size_t MEGABYTE = 1000000;
 
 /* --- the editors --- */
 
@@ -229,7 +229,7 @@ static void type_keys(const struct way *way, size_t count, unsigned pause_ms, st
         tty_send(way->from, letter);
         uint64_t took_ns = tty_await(way->to, letter) - start_ns;
         samples_add(all, took_ns);
-        if (way_wait_ns(way) - wait_ns < (way->also ? 3 : 1) * DISTURBED_NS)
+        if (way_wait_ns(way) - wait_ns < (way->also ? (uint64_t)3 : 1) * DISTURBED_NS)
             samples_add(calm, took_ns);
         bench_pause_ms(pause_ms);
         tty_calm(way->from, 0);
@@ -255,7 +255,7 @@ static double type_in_editor(struct bench *bench, enum editor_name which, const 
     type_keys(&way, 3, 100, &first, &first); /* the first makes the journal */
     for (size_t pace = 0; pace < PACES; pace++) {
         size_t at = keys[pace].rounds++;
-        size_t count = paces_ms[pace] < 50 ? bench_scaled(bench, 500, 200) : bench_scaled(bench, 100, 30);
+        size_t count = paces_ms[pace] < 50 ? bench_scaled(bench, 300, 200) : bench_scaled(bench, 60, 30);
         keys[pace].all[at] = keys[pace].calm[at] = (struct samples){0};
         new_line(&way);
         type_keys(&way, count, paces_ms[pace], &keys[pace].all[at], &keys[pace].calm[at]);
@@ -303,8 +303,10 @@ static void run_keys(struct bench *bench)
             report_keys(bench, places[place], pace, keys[place]);
     report_at_most(&bench->report, "memory of an editor with 1 MB", 30, rss_mb[WEFT], "MB");
     report_note(&bench->report, "VmRSS after typing; nano %.1f, micro %.1f", rss_mb[NANO], rss_mb[MICRO]);
-    for (size_t i = 0; i < PLACES * EDITORS * PACES; i++)
-        keys_release(&keys[i / (EDITORS * PACES)][i / PACES % EDITORS][i % PACES]);
+    for (size_t place = 0; place < PLACES; place++)
+        for (enum editor_name which = WEFT; which < EDITORS; which++)
+            for (size_t pace = 0; pace < PACES; pace++)
+                keys_release(&keys[place][which][pace]);
     bench_dir_remove(dir);
 }
 
@@ -436,7 +438,7 @@ static void run_remote(struct bench *bench)
     struct way way = {.from = ada, .to = lin, .also = room.relay};
     for (size_t round = 0; round < bench_scaled(bench, ROUNDS_MAX, 1); round++)
         for (size_t pace = 0; pace < 3; pace++) {
-            size_t count = remote_paces_ms[pace] < 50 ? bench_scaled(bench, 400, 200) : bench_scaled(bench, 200, 60);
+            size_t count = remote_paces_ms[pace] < 50 ? bench_scaled(bench, 400, 200) : bench_scaled(bench, 100, 60);
             size_t at = keys[pace].rounds++;
             new_line(&way);
             type_keys(&way, count, remote_paces_ms[pace], &keys[pace].all[at], &keys[pace].calm[at]);
@@ -461,7 +463,8 @@ struct idler {
 
 static void watch_idlers(struct bench *bench, struct idler *idlers, size_t count)
 {
-    enum { BEGIN_MS = 12000 /* the notice of the start has faded, files have been looked at again */ };
+    /* The notice of the start has faded, files have been looked at again, and a minute ago is when somebody was there. */
+    enum { BEGIN_MS = 70000 };
     unsigned seconds = (unsigned)bench_scaled(bench, 60, 15);
     for (size_t i = 0; i < count; i++)
         tty_calm(idlers[i].tty, CALM_MS);
