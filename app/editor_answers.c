@@ -495,7 +495,7 @@ static void undo(struct editor *editor, enum undo_direction direction)
 static void paste_clip(struct editor *editor)
 {
     if (editor->clip.len)
-        editor_command(editor, COMMAND_INSERT, false, buf_view(&editor->clip));
+        editor_paste(editor, buf_view(&editor->clip));
     else
         editor_say(editor, "Nothing was cut or copied yet.");
 }

@@ -45,7 +45,8 @@ static void take_clip(struct editor *editor, struct command_result *result, bool
     term_copy(editor->term, buf_view(&editor->clip)); /* too long for the terminal: it is in our own clipboard */
 }
 
-void editor_command(struct editor *editor, enum command command, bool extend, struct bytes argument)
+/* `whole`: an undo step of its own, however short. */
+static void run(struct editor *editor, enum command command, bool extend, struct bytes argument, bool whole)
 {
     struct replica *replica = editor_replica(editor);
     const struct buffer *buffer = replica_buffer(replica);
@@ -64,10 +65,9 @@ void editor_command(struct editor *editor, enum command command, bool extend, st
     command_run(command, &in, &result);
     bool edits = !patch_is_empty(&result.patch);
     bool done = true;
-    bool pasted = command == COMMAND_INSERT && argument.len > UTF8_BYTES_MAX;
     if (edits)
         done = replica_edit(replica, &result.patch, result.selection,
-                            pasted ? EDIT_WHOLE : edit_kind_of(result.kind), &err);
+                            whole ? EDIT_WHOLE : edit_kind_of(result.kind), &err);
     else
         replica_select(replica, result.selection);
     if (!done)
@@ -81,6 +81,16 @@ void editor_command(struct editor *editor, enum command command, bool extend, st
         editor->following = false;
     editor_window(editor)->scrolled = false;
     command_result_release(&result);
+}
+
+void editor_command(struct editor *editor, enum command command, bool extend, struct bytes argument)
+{
+    run(editor, command, extend, argument, false);
+}
+
+void editor_paste(struct editor *editor, struct bytes text)
+{
+    run(editor, COMMAND_INSERT, false, text, true);
 }
 
 /* --- vim's habits --- */
@@ -190,7 +200,7 @@ void editor_flush_paste(struct editor *editor)
     if (editor->prompt.open)
         prompt_paste(&editor->prompt, buf_view(&editor->paste));
     else if (editor->paste.len)
-        editor_command(editor, COMMAND_INSERT, false, buf_view(&editor->paste));
+        editor_paste(editor, buf_view(&editor->paste));
     buf_release(&editor->paste);
     editor->dirty = true;
 }

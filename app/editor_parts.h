@@ -136,6 +136,7 @@ void editor_input(struct editor *editor, const struct input *input);
 /* What has come of a paste whose end has not. */
 void editor_flush_paste(struct editor *editor);
 void editor_command(struct editor *editor, enum command command, bool extend, struct bytes argument);
+void editor_paste(struct editor *editor, struct bytes text); /* one undo step */
 
 /* editor_answers.c */
 void editor_request(struct editor *editor, enum request request);
