@@ -16,7 +16,7 @@
 
 enum {
     GESTURE_PAUSE_MS = 2000, /* typing after a longer pause is another undo step */
-    BARRIER_US = 2000,
+    BARRIER_US = 20000, /* a commit takes a tenth of a millisecond; on an overloaded machine what was painted is to be kept too */
     FIRST_BARRIER_US = 500000,
     STOP_MS = 3000, /* for the journal to take what is queued */
     SAME_TEXT_BYTES_MAX = 4 << 20, /* above this two texts of equal length are told apart by version alone */

@@ -154,6 +154,7 @@ void replica_disk_changed(struct replica *replica, struct rope *disk, struct fil
         return;
     }
     replica_hash_text(disk, &hash);
+    (void)replica_take_pending_save(replica, &hash);
     if (!take_known(replica, disk, stamp, &hash) && !asks(replica, disk, stamp, &hash))
         import_disk(replica, disk, stamp, &hash);
 }

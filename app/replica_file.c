@@ -126,6 +126,8 @@ struct save_job {
     struct file_stamp expected;
     bool has_expected;
     struct version version;
+    struct buf encoded_version;
+    struct journal_writer *writer; /* outlives the job: who stops it has drained the worker; NULL: nothing was typed */
     struct digest hash;
     struct file_stamp stamp;
     enum file_saved saved;
@@ -135,6 +137,20 @@ struct save_job {
     uint64_t reference; /* replica_refer_to_save() */
 };
 
+/*
+ * Told to the journal before the file has these bytes: who is killed in between must know his own save again. A journal
+ * that does not take it is no reason not to save.
+ */
+static void note_pending(const struct save_job *job)
+{
+    enum { PATIENCE_US = 2000000 };
+    if (!job->writer)
+        return;
+    struct journal_saved saved = {.path = job->path, .hash = job->hash, .version = buf_view(&job->encoded_version)};
+    uint64_t ticket = journal_writer_saved(job->writer, &saved, (struct journal_done){0});
+    (void)journal_writer_wait(job->writer, ticket, PATIENCE_US);
+}
+
 static void save_run(void *self)
 {
     struct save_job *job = self;
@@ -142,6 +158,7 @@ static void save_run(void *self)
                              .expected = job->has_expected ? &job->expected : NULL, .backup_dir = job->backup_dir};
     replica_hash_text(job->text, &job->hash);
     replica_await_reference(job->replica, job->reference);
+    note_pending(job);
     job->saved = file_save(&save, &job->stamp, &job->err);
 }
 
@@ -208,6 +225,7 @@ static void save_job_free(struct save_job *job)
 {
     rope_free(job->text);
     version_release(&job->version);
+    buf_release(&job->encoded_version);
     free(job->path);
     free(job->backup_dir);
     free(job);
@@ -266,11 +284,15 @@ static struct save_job *save_job_new(struct replica *replica, const char *path, 
         error_set(err, ERR_USAGE, 0, "This buffer has no file name yet.");
         return NULL;
     }
+    if (replica->journal_found)
+        replica_begin_writing(replica); /* saved without a key typed in this run: the journal is to know all the same */
     struct save_job *job = xcalloc(1, sizeof *job);
     job->replica = replica;
     job->path = resolved ? resolved : xstrdup(replica->file.path);
     job->text = rope_snapshot(replica->buffer.text);
     document_version(replica->document, &job->version);
+    replica_encode_version(replica, &job->version, &job->encoded_version);
+    job->writer = replica->writer;
     bool own_file = replica->file.path && strcmp(replica->file.path, job->path) == 0;
     job->has_expected = own_file;
     job->expected = replica->file.stamp;
@@ -414,13 +436,12 @@ bool replica_file_reopen(struct replica *replica, struct error *err)
 static bool is_as_saved(struct replica *replica, const struct rope *disk, struct file_stamp stamp)
 {
     struct file_side *file = &replica->file;
-    if (!file->hash_known)
-        return stamp.exists && file->version.count == 0 && rope_equal(disk, replica->base);
-    if (stamp.exists && file_stamp_equal(stamp, file->stamp))
+    bool as_begun = !file->hash_known && stamp.exists && file->version.count == 0 && rope_equal(disk, replica->base);
+    if (as_begun || (file->hash_known && stamp.exists && file_stamp_equal(stamp, file->stamp)))
         return true;
     struct digest hash;
     replica_hash_text(disk, &hash);
-    return digest_equal(&hash, &file->hash);
+    return (file->hash_known && digest_equal(&hash, &file->hash)) || replica_take_pending_save(replica, &hash);
 }
 
 void replica_file_reconcile(struct replica *replica, struct rope *disk, struct file_stamp stamp)

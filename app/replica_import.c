@@ -51,6 +51,23 @@ static bool take_saved_row(struct replica *replica, const struct journal_saved *
     return known || ours;
 }
 
+bool replica_take_pending_save(struct replica *replica, const struct digest *hash)
+{
+    struct journal_saved saved = {0};
+    struct buf memory = {0};
+    struct error ignored = {0}; /* not known to be ours: then it is another program's */
+    bool found = false;
+    bool opened = replica->journal_found || (replica->indexed && replica_open_reader(replica, &ignored));
+    struct journal *journal = replica->journal_found ? replica->journal_found : replica->reader;
+    if (opened && !replica->is_private && replica->file.path)
+        found = journal_saved_pending(journal, replica->file.path, hash, &saved, &memory, &found, &ignored) && found;
+    if (found && journal == replica->reader)
+        replica_read_rows(replica);
+    found = found && take_saved_row(replica, &saved);
+    buf_release(&memory);
+    return found;
+}
+
 bool replica_catch_up_file(struct replica *replica, struct error *err)
 {
     struct journal_saved saved = {0};

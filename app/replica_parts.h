@@ -327,6 +327,11 @@ void replica_look_now(struct replica *replica);
 /* replica_import.c */
 /* Takes over the newest state of the file that the journal knows. False: not now; *err says why when something failed. */
 MUST_USE bool replica_catch_up_file(struct replica *replica, struct error *err);
+/*
+ * These bytes in the file are a save of ours that was killed between writing the file and noting it: replica->file then
+ * knows them. Taken for a change by another program, what was typed would come in twice.
+ */
+bool replica_take_pending_save(struct replica *replica, const struct digest *hash);
 struct import {
     const struct rope *disk; /* the file's bytes */
     struct file_stamp stamp;

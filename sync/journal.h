@@ -264,7 +264,7 @@ struct journal_saved {
     const char *path; /* as it is known to the index */
     uint64_t dev, ino, size;
     int64_t mtime_ns;
-    uint64_t time_s;
+    uint64_t time_s;      /* 0: about to be written, perhaps never was: only journal_saved_pending() looks at it */
     struct digest hash;   /* of the file's bytes */
     struct bytes version; /* of the document in it: version_encode() */
 };
@@ -273,6 +273,9 @@ MUST_USE bool journal_saved_put(struct journal *journal, const struct journal_sa
 MUST_USE bool journal_saved_get(struct journal *journal, const char *path, struct journal_saved *saved,
                                 struct buf *memory, bool *found, struct error *err);
 
+/* One that was about to be written after the newest of that path, and has these bytes. */
+MUST_USE bool journal_saved_pending(struct journal *journal, const char *path, const struct digest *hash,
+                                    struct journal_saved *saved, struct buf *memory, bool *found, struct error *err);
 /* The newest of that path whose file had these bytes. */
 MUST_USE bool journal_saved_find(struct journal *journal, const char *path, const struct digest *hash,
                                  struct journal_saved *saved, struct buf *memory, bool *found, struct error *err);

@@ -102,43 +102,77 @@ bool journal_saved_put(struct journal *journal, const struct journal_saved *save
     return db_run(stmt, err);
 }
 
+enum saved_look { SAVED_GO_ON, SAVED_FOUND, SAVED_NONE };
+typedef enum saved_look look_at_saved(const struct journal_saved *saved, const struct digest *hash);
+
+/* From the newest row of the path on, until `look` has decided. A damaged row is an error only if it is the first. */
+static bool search_saved(struct journal *journal, look_at_saved *look, const struct digest *hash,
+                         struct journal_saved *saved, struct buf *memory, bool *found, struct error *err)
+{
+    const char *path = saved->path;
+    struct path_tag tag = journal_path_tag(journal, path);
+    struct db_stmt *stmt = db_use(journal->db, "SELECT sealed FROM saved WHERE path = ?1 ORDER BY id DESC");
+    db_bind_bytes(stmt, 1, bytes_of(tag.bytes, sizeof tag.bytes));
+    bool any = false;
+    enum db_stepped stepped;
+    *found = false;
+    while ((stepped = db_step(stmt, err)) == DB_ROW) {
+        *saved = (struct journal_saved){.path = path};
+        buf_clear(memory);
+        name_saved(journal, &tag);
+        bool sound = journal_unseal(journal, db_column_bytes(stmt, 0), memory) && saved_decode(buf_view(memory), saved);
+        enum saved_look looked = sound ? look(saved, hash) : SAVED_GO_ON;
+        *found = looked == SAVED_FOUND;
+        if (!sound && !any) {
+            db_end(stmt);
+            return error_set(err, ERR_AUTH, 0, "the journal's note of the last save is damaged");
+        }
+        if (looked != SAVED_GO_ON) {
+            db_end(stmt);
+            return true;
+        }
+        any = true;
+    }
+    return stepped == DB_DONE;
+}
+
+static enum saved_look is_written(const struct journal_saved *saved, const struct digest *hash)
+{
+    (void)hash;
+    return saved->time_s ? SAVED_FOUND : SAVED_GO_ON;
+}
+
 bool journal_saved_get(struct journal *journal, const char *path, struct journal_saved *saved, struct buf *memory,
                        bool *found, struct error *err)
 {
-    *found = false;
     *saved = (struct journal_saved){.path = path};
-    struct path_tag tag = journal_path_tag(journal, path);
-    struct db_stmt *stmt = db_use(journal->db, "SELECT sealed FROM saved WHERE path = ?1 ORDER BY id DESC LIMIT 1");
-    db_bind_bytes(stmt, 1, bytes_of(tag.bytes, sizeof tag.bytes));
-    if (!db_one(stmt, err))
-        return err->code == ERR_MISSING;
-    buf_clear(memory);
-    name_saved(journal, &tag);
-    *found = journal_unseal(journal, db_column_bytes(stmt, 0), memory) && saved_decode(buf_view(memory), saved);
-    db_end(stmt);
-    return *found || error_set(err, ERR_AUTH, 0, "the journal's note of the last save is damaged");
+    return search_saved(journal, is_written, NULL, saved, memory, found, err);
+}
+
+static enum saved_look is_pending_with(const struct journal_saved *saved, const struct digest *hash)
+{
+    if (saved->time_s)
+        return SAVED_NONE;
+    return digest_equal(&saved->hash, hash) ? SAVED_FOUND : SAVED_GO_ON;
+}
+
+bool journal_saved_pending(struct journal *journal, const char *path, const struct digest *hash,
+                           struct journal_saved *saved, struct buf *memory, bool *found, struct error *err)
+{
+    *saved = (struct journal_saved){.path = path};
+    return search_saved(journal, is_pending_with, hash, saved, memory, found, err);
+}
+
+static enum saved_look is_written_with(const struct journal_saved *saved, const struct digest *hash)
+{
+    return saved->time_s && digest_equal(&saved->hash, hash) ? SAVED_FOUND : SAVED_GO_ON;
 }
 
 bool journal_saved_find(struct journal *journal, const char *path, const struct digest *hash,
                         struct journal_saved *saved, struct buf *memory, bool *found, struct error *err)
 {
-    struct path_tag tag = journal_path_tag(journal, path);
-    struct db_stmt *stmt = db_use(journal->db, "SELECT sealed FROM saved WHERE path = ?1 ORDER BY id DESC");
-    db_bind_bytes(stmt, 1, bytes_of(tag.bytes, sizeof tag.bytes));
-    *found = false;
     *saved = (struct journal_saved){.path = path};
-    enum db_stepped stepped;
-    while ((stepped = db_step(stmt, err)) == DB_ROW) {
-        buf_clear(memory);
-        name_saved(journal, &tag);
-        *found = journal_unseal(journal, db_column_bytes(stmt, 0), memory) && saved_decode(buf_view(memory), saved) &&
-                 digest_equal(&saved->hash, hash);
-        if (*found) {
-            db_end(stmt);
-            return true;
-        }
-    }
-    return stepped == DB_DONE;
+    return search_saved(journal, is_written_with, hash, saved, memory, found, err);
 }
 
 /* --- imports --- */

@@ -195,6 +195,14 @@ static void redo(struct life *life)
     vt_ctrl(life->vt, 'y');
 }
 
+static void save(struct life *life)
+{
+    char text[TEXT_BYTES_MAX];
+    model_text(now(life), text);
+    may_be_in_file(life, text);
+    vt_ctrl(life->vt, 's');
+}
+
 static void press_something(struct life *life)
 {
     const struct model *state = now(life);
@@ -210,6 +218,9 @@ static void press_something(struct life *life)
     case 2:
         if (state->undone)
             redo(life);
+        break;
+    case 3:
+        save(life);
         break;
     default:
         if (long_line)

@@ -750,7 +750,7 @@ static void a_saved_state_is_found_by_the_bytes_of_its_file(void **state)
     struct buf memory = {0};
     struct digest first = digest_of(1), second = digest_of(2), never = digest_of(3);
     bool found = false;
-    struct journal_saved put = {.path = "/a", .hash = first, .version = bytes_of_string("v1")};
+    struct journal_saved put = {.path = "/a", .time_s = 1, .hash = first, .version = bytes_of_string("v1")};
     assert_true(journal_saved_put(journal, &put, &err));
     put.hash = second;
     put.version = bytes_of_string("v2");
@@ -760,6 +760,34 @@ static void a_saved_state_is_found_by_the_bytes_of_its_file(void **state)
     assert_true(journal_saved_find(journal, "/a", &never, &saved, &memory, &found, &err));
     assert_false(found);
     assert_true(journal_saved_find(journal, "/b", &first, &saved, &memory, &found, &err));
+    assert_false(found);
+    buf_release(&memory);
+    journal_close(journal);
+}
+
+/* Killed between writing the file and noting it: the note from before tells that it was us. */
+static void a_save_that_was_about_to_be_made_is_pending_until_one_is_noted(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct journal *journal = open_ok(NULL, JOURNAL_CREATE);
+    struct digest before = digest_of(1), after = digest_of(2);
+    struct journal_saved saved;
+    struct buf memory = {0};
+    bool found = false;
+    struct journal_saved put = {.path = "/a", .time_s = 1, .hash = before, .version = bytes_of_string("v1")};
+    assert_true(journal_saved_put(journal, &put, &err));
+    put = (struct journal_saved){.path = "/a", .hash = after, .version = bytes_of_string("v2")};
+    assert_true(journal_saved_put(journal, &put, &err));
+    assert_true(journal_saved_get(journal, "/a", &saved, &memory, &found, &err));
+    assert_true(found && digest_equal(&saved.hash, &before));
+    assert_true(journal_saved_pending(journal, "/a", &after, &saved, &memory, &found, &err));
+    assert_true(found && bytes_equal(saved.version, bytes_of_string("v2")));
+    assert_true(journal_saved_pending(journal, "/a", &before, &saved, &memory, &found, &err));
+    assert_false(found);
+    put.time_s = 2;
+    assert_true(journal_saved_put(journal, &put, &err));
+    assert_true(journal_saved_pending(journal, "/a", &after, &saved, &memory, &found, &err));
     assert_false(found);
     buf_release(&memory);
     journal_close(journal);
@@ -1027,6 +1055,7 @@ int main(void)
         SCRATCH_TEST(of_four_processes_exactly_one_claims_each_agent),
         cmocka_unit_test(the_newest_saved_state_of_a_path_comes_back),
         cmocka_unit_test(a_saved_state_is_found_by_the_bytes_of_its_file),
+        cmocka_unit_test(a_save_that_was_about_to_be_made_is_pending_until_one_is_noted),
         cmocka_unit_test(a_change_of_the_file_is_imported_once),
         cmocka_unit_test(the_cursor_is_where_the_last_row_left_it),
         SCRATCH_TEST(another_process_s_rows_are_seen_as_a_tail),

@@ -231,6 +231,27 @@ static void who_could_not_begin_goes_on_in_the_document_of_another(void **state)
     free(in_the_way);
 }
 
+/* --- saving --- */
+
+static void a_save_before_the_first_key_of_a_run_is_known_to_the_next_one(void **state)
+{
+    struct world *world = *state;
+    struct error err = {0};
+    char *path = scratch_file(world->dir, "notes.md");
+    scratch_write(path, "one\n");
+    struct replica *replica = open_file(world, "notes.md");
+    type(replica, 0, "two ");
+    close_one(replica);
+    replica = open_file(world, "notes.md");
+    assert_true(replica_save_now(replica, NULL, &err));
+    type(replica, 0, "three ");
+    close_one(replica);
+    replica = open_file(world, "notes.md");
+    expect_text(replica, "three two one\n"); /* and not the words of the file once more, as another program's */
+    close_one(replica);
+    free(path);
+}
+
 /* --- failing halfway --- */
 
 static void a_join_that_fails_ends_its_threads_and_leaves_nothing(void **state)
@@ -283,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_who_begin_one_file_at_once_meet_in_one_document, setup, teardown),
         cmocka_unit_test_setup_teardown(leaving_right_after_typing_into_what_another_began_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(who_could_not_begin_goes_on_in_the_document_of_another, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_save_before_the_first_key_of_a_run_is_known_to_the_next_one, setup, teardown),
         cmocka_unit_test_setup_teardown(a_join_that_fails_ends_its_threads_and_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(sharing_in_the_middle_of_typing_keeps_every_key, setup, teardown),
     };
