@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "app/file_system.h"
 #include "editor/base/xalloc.h"
 #include "editor/file.h"
 
@@ -16,26 +16,6 @@ static char *below(const char *variable, const char *home, const char *fallback)
     if (named && named[0] == '/')
         return xformat("%s/weft", named);
     return home ? xformat("%s/%s/weft", home, fallback) : NULL;
-}
-
-/* Where shared memory for the database's WAL index cannot be relied on. */
-static bool is_network_file_system(const char *path)
-{
-    enum { NFS = 0x6969, V9FS = 0x01021997, FUSE = 0x65735546, SMB2 = 0xfe534d42, CIFS = 0xff534d42 };
-    char *probe = xstrdup(path);
-    struct statfs fs;
-    int rc;
-    while ((rc = statfs(probe, &fs)) != 0) {
-        char *slash = strrchr(probe, '/');
-        if (!slash || slash == probe)
-            break;
-        *slash = '\0';
-    }
-    free(probe);
-    if (rc != 0)
-        return false;
-    unsigned type = (unsigned)fs.f_type;
-    return type == NFS || type == V9FS || type == FUSE || type == SMB2 || type == CIFS;
 }
 
 bool paths_init(struct paths *paths, struct error *err)
@@ -54,7 +34,7 @@ bool paths_init(struct paths *paths, struct error *err)
     }
     paths->config = xformat("%s/config.json", config_dir);
     free(config_dir);
-    if (is_network_file_system(paths->state)) {
+    if (file_system_is_remote(paths->state)) {
         free(paths->state);
         paths->state = xformat("/var/tmp/weft-%u", (unsigned)geteuid());
         paths->state_moved = true;

@@ -10,6 +10,7 @@
 
 #include "app/editor.h"
 #include "app/own_relay.h"
+#include "app/retention.h"
 #include "app/target.h"
 #include "app/verb_list.h"
 #include "app/verbs.h"
@@ -192,7 +193,10 @@ int verb_edit_run(struct env *env, const struct args *args)
                                                .is_private = args_flag(args, "--private"),
                                                .name = args_value(args, "--name")};
     bool opened = open_all(&opening, args, &err);
-    return run_and_free(opening.editor, "", opened, &err);
+    int status = run_and_free(opening.editor, "", opened, &err);
+    if (status < 128) /* not when a signal ended it: somebody is in a hurry then */
+        retention_at_exit(env, (uint64_t)time(NULL));
+    return status;
 }
 
 /* --- share --- */

@@ -128,7 +128,10 @@ static const struct verb verbs[] = {
      apply_options, verb_apply_run},
     {"verify", "LINK|FILE", "check every chain and signature",
      "Prints the text's BLAKE2b-256 and the version.", verify_options, verb_verify_run},
-    {"docs", "", "list what is kept on this machine", "One document a line: state, size, when it was last open, path.",
+    {"docs", "", "list what is kept on this machine",
+     "One document a line: state, size, when it was last open, path. A document that is not shared and whose text is all in "
+     "its file is forgotten 30 days after it was open last, or when all of them take more than 256 MB, the longest unused "
+     "first; one with edits in no file, or shared, is kept.",
      no_options, verb_docs_run},
     {"forget", "FILE|--all", "remove what is kept of it",
      "Removes the journal of a document from this machine. The file itself is not touched.", forget_options,

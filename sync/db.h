@@ -135,6 +135,8 @@ MUST_USE bool db_vacuum(struct db *db, struct error *err);
  * file is fine.
  */
 MUST_USE bool db_remove(const char *path, struct error *err);
+/* The same, if the question still has this answer once nobody else can change anything; else ERR_BUSY. */
+MUST_USE bool db_remove_if(const char *path, const char *question, uint64_t answer, struct error *err);
 /* Tests only: no file may grow beyond this many pages; writes then fail with ERR_FULL. 0: no limit again. */
 void db_limit_pages(struct db *db, unsigned pages);
 

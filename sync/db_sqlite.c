@@ -726,6 +726,31 @@ static bool remove_file(const char *path, const char *suffix, struct error *err)
     return ok;
 }
 
+static bool has_answer(struct db *db, const char *question, uint64_t answer, struct error *err)
+{
+    struct db_stmt *stmt = db_use(db, question);
+    if (!db_one(stmt, err))
+        return false;
+    bool same = db_column_u64(stmt, 0) == answer;
+    db_end(stmt);
+    return same || error_set(err, ERR_BUSY, 0, "%s was changed meanwhile", db->path);
+}
+
+static bool remove_files(const char *path, struct error *err)
+{
+    return remove_file(path, "-wal", err) && remove_file(path, "-shm", err) && remove_file(path, "", err);
+}
+
+bool db_remove_if(const char *path, const char *question, uint64_t answer, struct error *err)
+{
+    struct db_options options = {.what = "the database", .mode = DB_WRITE, .application_id = 1};
+    struct db *db = db_new(path, &options);
+    bool ok = open_handle(db, &options, err) && lock_alone(db, err) && has_answer(db, question, answer, err) &&
+              remove_files(path, err);
+    db_close(db);
+    return ok;
+}
+
 bool db_remove(const char *path, struct error *err)
 {
     struct db_options options = {.what = "the database", .mode = DB_WRITE, .application_id = 1};
@@ -733,8 +758,7 @@ bool db_remove(const char *path, struct error *err)
     bool free_to_go = open_handle(db, &options, err) && lock_alone(db, err);
     if (!free_to_go)
         free_to_go = err->code == ERR_FORMAT || err->code == ERR_MISSING; /* damaged or gone: nobody works with it */
-    bool ok =
-        free_to_go && remove_file(path, "-wal", err) && remove_file(path, "-shm", err) && remove_file(path, "", err);
+    bool ok = free_to_go && remove_files(path, err);
     db_close(db);
     return ok;
 }

@@ -219,6 +219,12 @@ bool journal_forget(const char *path, struct error *err)
     return db_remove(path, err) || error_wrap(err, "cannot forget");
 }
 
+bool journal_forget_unchanged(const char *path, uint64_t newest_place, struct error *err)
+{
+    return db_remove_if(path, "SELECT coalesce(max(place), 0) FROM arrival", newest_place, err) ||
+           error_wrap(err, "cannot forget");
+}
+
 const char *journal_file_path(const struct journal *journal)
 {
     return journal->path;

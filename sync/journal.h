@@ -67,6 +67,8 @@ char *journal_path(const char *dir, const struct doc_id *doc);
 uint64_t journal_file_bytes(const char *path);
 /* Removes the files for good. ERR_BUSY while another process (or this one) has it open. */
 MUST_USE bool journal_forget(const char *path, struct error *err);
+/* The same if its newest row is still this one, or there is none (0): what was looked at is what goes. Else ERR_BUSY. */
+MUST_USE bool journal_forget_unchanged(const char *path, uint64_t newest_place, struct error *err);
 
 struct journal_stats {
     uint64_t created_s;
@@ -273,6 +275,9 @@ MUST_USE bool journal_saved_put(struct journal *journal, const struct journal_sa
 MUST_USE bool journal_saved_get(struct journal *journal, const char *path, struct journal_saved *saved,
                                 struct buf *memory, bool *found, struct error *err);
 
+/* The newest of whatever path, written for certain; saved->path is NULL. */
+MUST_USE bool journal_saved_newest(struct journal *journal, struct journal_saved *saved, struct buf *memory, bool *found,
+                                   struct error *err);
 /* One that was about to be written after the newest of that path, and has these bytes. */
 MUST_USE bool journal_saved_pending(struct journal *journal, const char *path, const struct digest *hash,
                                     struct journal_saved *saved, struct buf *memory, bool *found, struct error *err);

@@ -102,6 +102,27 @@ bool journal_saved_put(struct journal *journal, const struct journal_saved *save
     return db_run(stmt, err);
 }
 
+bool journal_saved_newest(struct journal *journal, struct journal_saved *saved, struct buf *memory, bool *found,
+                          struct error *err)
+{
+    struct db_stmt *stmt = db_use(journal->db, "SELECT sealed, path FROM saved ORDER BY id DESC");
+    enum db_stepped stepped;
+    *found = false;
+    while (!*found && (stepped = db_step(stmt, err)) == DB_ROW) {
+        struct path_tag tag;
+        *saved = (struct journal_saved){0};
+        buf_clear(memory);
+        if (!db_column_into(stmt, 1, tag.bytes, sizeof tag.bytes))
+            continue;
+        name_saved(journal, &tag);
+        *found = journal_unseal(journal, db_column_bytes(stmt, 0), memory) && saved_decode(buf_view(memory), saved) &&
+                 saved->time_s;
+    }
+    if (*found)
+        db_end(stmt);
+    return *found || stepped == DB_DONE;
+}
+
 enum saved_look { SAVED_GO_ON, SAVED_FOUND, SAVED_NONE };
 typedef enum saved_look look_at_saved(const struct journal_saved *saved, const struct digest *hash);
 

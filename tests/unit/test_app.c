@@ -8,6 +8,7 @@
 #include "app/addresses.h"
 #include "app/args.h"
 #include "app/config.h"
+#include "app/file_system.h"
 #include "app/json.h"
 #include "app/keymap.h"
 #include "app/people.h"
@@ -409,12 +410,26 @@ static void only_a_relay_nobody_vouches_for_is_pinned(void **state)
     }
 }
 
+/* The numbers are the kernel's: linux/magic.h and statfs(2). */
+static void network_file_systems_are_told_from_disks(void **state)
+{
+    (void)state;
+    static const unsigned remote[] = {0x6969, 0x01021997, 0x65735546, 0xfe534d42, 0xff534d42};
+    static const unsigned local[] = {0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630};
+    for (size_t i = 0; i < sizeof remote / sizeof *remote; i++) {
+        assert_true(file_system_kind_is_remote(remote[i]));
+        assert_false(file_system_kind_is_remote(local[i]));
+    }
+    assert_false(file_system_is_remote("/dev/shm/not/there/yet"));
+}
+
 int main(void)
 {
     struct error err = {0};
     if (!crypto_start(&err))
         return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(network_file_systems_are_told_from_disks),
         cmocka_unit_test(only_a_relay_nobody_vouches_for_is_pinned),
         cmocka_unit_test(options_and_arguments_come_in_any_order),
         cmocka_unit_test(a_wrong_option_is_named_with_what_there_is),

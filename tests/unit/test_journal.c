@@ -986,6 +986,24 @@ static void forgetting_leaves_no_file(void **state)
     free(path);
 }
 
+static void what_was_written_to_since_it_was_looked_at_is_not_forgotten(void **state)
+{
+    char *path = scratch_file(*state, "a.journal");
+    struct error err = {0};
+    struct journal *journal = open_ok(path, JOURNAL_CREATE);
+    add_local(journal, local_of(1, 0, "abc"));
+    journal_close(journal);
+    assert_false(journal_forget_unchanged(path, 0, &err));
+    assert_int_equal(err.code, ERR_BUSY);
+    journal = open_ok(path, JOURNAL_WRITE);
+    expect_rows(journal, 0, "L1@0:abc ");
+    assert_false(journal_forget_unchanged(path, 1, &err)); /* it is open */
+    journal_close(journal);
+    assert_true(journal_forget_unchanged(path, 1, &err));
+    assert_int_not_equal(access(path, F_OK), 0);
+    free(path);
+}
+
 #define MARKER "MARKER-that-was-typed"
 
 /* Written by a child that is then gone without closing, so that the WAL is searched too. */
@@ -1063,6 +1081,7 @@ int main(void)
         SCRATCH_TEST(the_wal_is_folded_in_over_another_connection),
         SCRATCH_TEST(a_killed_process_s_journal_is_read_without_changing_it),
         SCRATCH_TEST(forgetting_leaves_no_file),
+        SCRATCH_TEST(what_was_written_to_since_it_was_looked_at_is_not_forgotten),
         SCRATCH_TEST(what_was_typed_is_in_no_file_in_the_clear),
     };
     return RUN_TESTS("journal", tests);

@@ -1,0 +1,17 @@
+/*
+ * file_system - what kind of file system a directory is on. The one place that asks the kernel for it.
+ */
+#ifndef WEFT_APP_FILE_SYSTEM_H
+#define WEFT_APP_FILE_SYSTEM_H
+
+#include <stdbool.h>
+
+/*
+ * Whether `path`, or the nearest directory above it that exists, is on a network file system: NFS, SMB, 9p, anything through
+ * FUSE (sshfs). Shared memory for the database's WAL index cannot be relied on there. What cannot be found out is local.
+ */
+bool file_system_is_remote(const char *path);
+/* The same of the number the kernel gives the kind (statfs's f_type). */
+bool file_system_kind_is_remote(unsigned kind);
+
+#endif

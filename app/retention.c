@@ -1,0 +1,218 @@
+#include "app/retention.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/replica_parts.h"
+#include "editor/base/xalloc.h"
+
+enum { DAY_S = 24 * 3600 };
+
+/* --- which may go --- */
+
+struct candidate {
+    struct doc_id doc;
+    uint64_t opened_s, bytes;
+};
+
+struct candidates {
+    const struct env *env;
+    struct candidate *items; /* longest unused first, once sorted */
+    size_t count, cap;
+    uint64_t bytes;
+};
+
+static char *journal_of(const struct env *env, const struct doc_id *doc)
+{
+    char *dir = paths_state_file(&env->paths, "docs");
+    char *path = journal_path(dir, doc);
+    free(dir);
+    return path;
+}
+
+static bool collect(void *self, const struct doc_entry *entry)
+{
+    struct candidates *all = self;
+    if (entry->state == DOC_SHARED)
+        return true;
+    char *path = journal_of(all->env, &entry->doc);
+    struct candidate candidate = {entry->doc, entry->opened_s, journal_file_bytes(path)};
+    free(path);
+    all->items = xgrow(all->items, &all->cap, all->count + 1, sizeof *all->items);
+    all->items[all->count++] = candidate;
+    all->bytes += candidate.bytes;
+    return true;
+}
+
+static int by_age(const void *a, const void *b)
+{
+    uint64_t left = ((const struct candidate *)a)->opened_s, right = ((const struct candidate *)b)->opened_s;
+    return left < right ? -1 : left > right;
+}
+
+/* --- whether everything of it is in a file --- */
+
+struct looked {
+    bool in_file;
+    uint64_t newest_place;
+};
+
+static bool file_exists(const struct replica *replica)
+{
+    struct stat st;
+    /* Without a path it has been superseded: the file shows another document now, which began from its bytes. */
+    return !replica->entry.path || stat(replica->entry.path, &st) == 0;
+}
+
+static bool is_in_file(struct replica *replica, bool *in_file, struct error *err)
+{
+    struct journal_saved saved;
+    struct buf memory = {0};
+    struct version now = {0}, then = {0};
+    bool found = false;
+    bool good = journal_saved_newest(replica->journal_found, &saved, &memory, &found, err);
+    document_version(replica->document, &now);
+    *in_file = good && found && replica->faults == 0 && replica_decode_version(replica, saved.version, &then) &&
+               version_equal(&now, &then) && file_exists(replica);
+    version_release(&now);
+    version_release(&then);
+    buf_release(&memory);
+    return good;
+}
+
+static bool find_entry(struct replica *replica, const struct doc_id *doc, struct error *err)
+{
+    struct doc_index *index;
+    bool found = false;
+    if (!replica_open_index(replica, DOC_INDEX_READ, &index, err))
+        return false;
+    bool good = doc_index_find_doc(index, doc, &replica->entry, &found, err);
+    doc_index_close(index);
+    return good && (found || error_set(err, ERR_MISSING, 0, "it is gone"));
+}
+
+static bool look(struct env *env, const struct doc_id *doc, struct looked *looked, struct error *err)
+{
+    struct replica *replica = replica_new(env, &(struct replica_options){.reads_only = true, .alone = true});
+    struct journal_stats stats;
+    bool good = find_entry(replica, doc, err) && replica_restore(replica, err) &&
+                journal_stats(replica->journal_found, &stats, err) && is_in_file(replica, &looked->in_file, err);
+    if (good)
+        looked->newest_place = stats.newest_place;
+    replica_free(replica);
+    return good;
+}
+
+/* --- making room --- */
+
+/* Somebody may be writing: then it is no time to drop rows. */
+static bool is_alone(struct env *env, struct journal *journal, struct error *err)
+{
+    struct journal_agent *agents = NULL;
+    size_t count = 0;
+    char *dir = paths_state_file(&env->paths, "agents");
+    bool alone = journal_agents(journal, &agents, &count, err);
+    for (size_t i = 0; alone && i < count; i++)
+        alone = agent_lock_test(dir, &agents[i].owner) == AGENT_DEAD;
+    free(agents);
+    free(dir);
+    return alone;
+}
+
+/* What has edits in no file keeps them: only rows go that are in checkpoints too. */
+static bool trim(struct env *env, const struct doc_id *doc, struct error *err)
+{
+    struct seal_key key;
+    char *path = journal_of(env, doc);
+    device_journal_key(&env->device, doc, &key);
+    struct journal_spec spec = {.path = path, .mode = JOURNAL_WRITE, .doc = *doc, .key = &key};
+    struct journal *journal = journal_open(&spec, err);
+    bool good = journal && (!is_alone(env, journal, err) || journal_trim(journal, err));
+    journal_close(journal);
+    crypto_wipe(&key, sizeof key);
+    free(path);
+    return good;
+}
+
+/* The journal first: an entry without one is harmless, the text is in the file. */
+static bool forget(struct env *env, const struct doc_id *doc, const struct looked *looked, struct error *err)
+{
+    char *path = journal_of(env, doc), *index_path = paths_state_file(&env->paths, "index.db");
+    bool good = journal_forget_unchanged(path, looked->newest_place, err);
+    struct doc_index *index = good ? doc_index_open(index_path, DOC_INDEX_CREATE, &env->device, err) : NULL;
+    good = index && doc_index_forget(index, doc, err);
+    doc_index_close(index);
+    free(index_path);
+    free(path);
+    return good;
+}
+
+static bool list(struct env *env, struct candidates *all, struct error *err)
+{
+    char *path = paths_state_file(&env->paths, "index.db");
+    bool there = access(path, F_OK) == 0;
+    struct doc_index *index = there && env_device(env, err) ? doc_index_open(path, DOC_INDEX_READ, &env->device, err) : NULL;
+    bool good = !there || (index && doc_index_recent(index, 0, collect, all, err));
+    doc_index_close(index);
+    free(path);
+    if (all->count)
+        qsort(all->items, all->count, sizeof *all->items, by_age);
+    return good;
+}
+
+bool retention_run(struct env *env, const struct retention *retention, size_t *forgotten, struct error *err)
+{
+    struct candidates all = {.env = env};
+    size_t looked_at = 0;
+    *forgotten = 0;
+    bool good = list(env, &all, err);
+    for (size_t i = 0; good && i < all.count && looked_at < retention->documents_max; i++) {
+        const struct candidate *candidate = &all.items[i];
+        bool old = candidate->opened_s + retention->seconds_max < retention->now_s;
+        struct looked looked;
+        struct error why = {0}; /* open elsewhere, damaged: it stays, the others may go */
+        if (!old && all.bytes <= retention->bytes_max)
+            break;
+        looked_at++;
+        if (!look(env, &candidate->doc, &looked, &why))
+            continue;
+        if (looked.in_file ? forget(env, &candidate->doc, &looked, &why) : trim(env, &candidate->doc, &why)) {
+            char *path = journal_of(env, &candidate->doc);
+            all.bytes -= candidate->bytes - journal_file_bytes(path);
+            free(path);
+            *forgotten += looked.in_file;
+        }
+    }
+    free(all.items);
+    return good;
+}
+
+/* --- once a day --- */
+
+/* The time of a file nobody reads tells when it was done last. */
+static bool is_due(const char *mark, uint64_t now_s)
+{
+    struct stat st;
+    return stat(mark, &st) != 0 || (uint64_t)st.st_mtime + DAY_S <= now_s || (uint64_t)st.st_mtime > now_s;
+}
+
+void retention_at_exit(struct env *env, uint64_t now_s)
+{
+    struct error err = {0};
+    struct retention retention = {.now_s = now_s, .seconds_max = (uint64_t)RETENTION_DAYS * DAY_S,
+                                  .bytes_max = (uint64_t)RETENTION_MEGABYTES << 20,
+                                  .documents_max = RETENTION_DOCUMENTS_A_RUN};
+    size_t forgotten;
+    char *docs = paths_state_file(&env->paths, "docs"), *mark = paths_state_file(&env->paths, "swept");
+    bool kept_anything = access(docs, F_OK) == 0;
+    if (kept_anything && is_due(mark, now_s) && file_write_private(mark, bytes_of("", 0), &err)) {
+        bool good = retention_run(env, &retention, &forgotten, &err);
+        (void)good; /* tomorrow again */
+        char *agents = paths_state_file(&env->paths, "agents");
+        agent_lock_sweep(agents);
+        free(agents);
+    }
+    free(docs);
+    free(mark);
+}

@@ -1,0 +1,29 @@
+/*
+ * retention - how long journals of unshared documents are kept.
+ *
+ * An unshared document keeps its history for 30 days after it was opened last, and all of them together 256 MB: then what is
+ * in its file already is forgotten, the longest unused first. A document with edits that are in no file is never forgotten,
+ * whatever its age; rows of it that checkpoints cover are dropped. A shared one stays until `weft unshare`.
+ *
+ *   Processes  a document that any weft has open is left alone: its journal cannot be removed then, and one that was written
+ *              to after it was looked at is not removed either.
+ *   Time       given by the caller, seconds since 1970.
+ *   Cost       a document that may go has to be read, so at most documents_max of them are looked at in one run.
+ */
+#ifndef WEFT_APP_RETENTION_H
+#define WEFT_APP_RETENTION_H
+
+#include "app/env.h"
+
+enum { RETENTION_DAYS = 30, RETENTION_MEGABYTES = 256, RETENTION_DOCUMENTS_A_RUN = 16 };
+
+struct retention {
+    uint64_t now_s, seconds_max, bytes_max;
+    size_t documents_max;
+};
+/* *forgotten is how many went. Nothing kept on this machine yet is success. */
+MUST_USE bool retention_run(struct env *env, const struct retention *retention, size_t *forgotten, struct error *err);
+/* With the figures above, once a day: for the end of a process, when nobody waits. Failures wait for the next time. */
+void retention_at_exit(struct env *env, uint64_t now_s);
+
+#endif
