@@ -35,9 +35,10 @@ struct model {
 
 static void model_text(const struct model *model, char out[TEXT_BYTES_MAX])
 {
+    size_t len = 0;
     out[0] = '\0';
     for (size_t i = 0; i < model->count; i++)
-        strcat(out, model->tokens[i]);
+        len += (size_t)snprintf(out + len, TEXT_BYTES_MAX - len, "%s", model->tokens[i]);
 }
 
 static size_t last_line_bytes(const struct model *model)
