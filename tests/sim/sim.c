@@ -1290,8 +1290,6 @@ static void open_store(struct sim *sim, const char *path)
     struct error err = {0};
     struct store_options options = {.path = path, .by_hand = true};
     sim->store = store_open(&options, &err);
-    if (!sim->store) /* the first opening of a backup fails in db_open() ("-wal: No such file"), the second works */
-        sim->store = store_open(&options, &err);
     if (!sim->store)
         fail(sim, err.text, 99);
 }
