@@ -2,7 +2,7 @@
  * editor - the program a person sees: keys in, replicas changed, a frame out.
  *
  * One loop on one thread: wait for the terminal, the replicas or the clock; answer keys; draw what changed; wait for the
- * journal (2 ms at most); write to the terminal. Nothing that takes longer happens here.
+ * journal (replica_barrier()); write to the terminal. Nothing that takes longer happens here.
  */
 #ifndef WEFT_APP_EDITOR_H
 #define WEFT_APP_EDITOR_H

@@ -69,7 +69,12 @@ bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_ed
 int replica_fd(const struct replica *replica);       /* for poll() */
 void replica_handle(struct replica *replica);        /* does what there is to do; never blocks for long */
 uint64_t replica_next_ms(const struct replica *replica); /* when to call it although the fd is quiet; UINT64_MAX: no need */
-/* Before what was typed is shown: waits until the journal has committed it, 2 ms at most. */
+/*
+ * Before what was typed is shown: waits until the journal has committed it, 20 ms at most; the first time half a second, for
+ * that commit makes the journal (4 ms on an idle disk, 150 on a busy one). Longer than the 2 ms that a key may take: a commit
+ * takes a tenth of a millisecond, so only an overloaded machine notices, and there what was on the screen before a kill -9 is
+ * worth more than a frame that comes a little earlier.
+ */
 void replica_barrier(struct replica *replica);
 
 /* --- text --- */

@@ -3,7 +3,7 @@
  *
  *     UI thread       journal_writer_local() ---> queue ---> writer thread: BEGIN ... COMMIT ---> committed
  *     draws the frame                                        sync thread: fdatasync, <= 4 a second ---> kept
- *     journal_writer_wait(ticket, 2 ms), then write(2) to the terminal
+ *     journal_writer_wait(ticket, 20 ms), then write(2) to the terminal
  *
  * Jobs are done strictly in the order they were given. Whatever is queued when the thread is free becomes one
  * transaction (at most JOURNAL_GROUP_MAX jobs). When the disk is full, busy or fails, the jobs stay queued in order and
