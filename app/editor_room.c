@@ -48,15 +48,14 @@ void editor_show_links(struct editor *editor)
         editor_ask_line(editor, ASKING_RELAY, "Not shared. Share it at relay (wss://HOST; Enter: one on this machine):", relay ? relay : "");
         return;
     }
-    bool again = editor->panel_kind == PANEL_LINKS && !editor->view_copied;
-    bool had_copied = editor->link_copied;
+    bool again = editor->panel_kind == PANEL_LINKS && editor->link_copied && !editor->view_copied;
     editor->panel_kind = PANEL_LINKS;
     char *link = replica_link(replica, again ? ACCESS_READ : ACCESS_WRITE);
     bool only_view = !link;
     if (!link)
         link = replica_link(replica, ACCESS_READ);
     if (link && term_copy(editor->term, bytes_of_string(link))) {
-        editor->link_copied = !again || had_copied;
+        editor->link_copied = !only_view;
         editor->view_copied = again || only_view;
         buf_clear(&editor->clip);
         buf_add_string(&editor->clip, link);
@@ -71,7 +70,7 @@ void editor_answer_relay(struct editor *editor, const char *relay)
     struct error err = {0};
     char *own = *relay ? NULL : own_relay_ensure(editor->env, false, &err);
     if ((*relay || own) && replica_share(editor_replica(editor), own ? own : relay, &err))
-        editor_panel(editor, PANEL_LINKS);
+        editor_show_links(editor);
     else
         editor_say(editor, err.text);
     free(own);

@@ -237,8 +237,10 @@ void panel_show_links(struct panel *panel, const struct panel_links *links)
     panel_clear(panel);
     panel_add(panel, VIEW_LINE_TITLE, "Anyone with a link gets in. No account. The relay %s cannot read it.",
               links->relay);
-    add_link(panel, "edit", links->edit, links->edit_copied, "");
-    add_link(panel, "view", links->view, links->view_copied, links->edit ? "    F3 again copies this one" : "");
+    const char *next = "    F3 copies this one"; /* whichever F3 takes next */
+    bool edit_first = links->edit && !links->edit_copied;
+    add_link(panel, "edit", links->edit, links->edit_copied, edit_first ? next : "");
+    add_link(panel, "view", links->view, links->view_copied, edit_first ? "" : links->edit ? "    F3 again copies this one" : next);
     if (links->name)
         panel_add(panel, VIEW_LINE_DIM, "You appear as \"%s\" (from %s; `weft config name`)", links->name,
                   links->name_source);

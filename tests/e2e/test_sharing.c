@@ -102,6 +102,23 @@ static void two_people_see_each_others_text_cursors_and_selections(void **state)
     pair_free(&pair);
 }
 
+/* The terminal is handed the edit link by the first F3, also while the panel is there already; by the second the view link. */
+static void f3_copies_the_edit_link_first(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("share", "notes.md", "--relay", stage_relay(stage)));
+    vt_expect(vt, "F3 copies this one");
+    vt_forget_output(vt);
+    vt_type(vt, VT_F3);
+    vt_expect(vt, "F3 again copies this one");
+    assert_true(vt_output_has(vt, "\x1b]52;c;"));
+    vt_type(vt, VT_F3);
+    vt_expect_gone(vt, "F3 again copies this one");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+}
+
 static void quitting_says_how_many_go_on(void **state)
 {
     struct pair pair = pair_up(*state, "one\ntwo\n", "edit");
@@ -472,6 +489,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(sharing_again_gives_the_same_links),
         TEST(two_people_see_each_others_text_cursors_and_selections),
+        TEST(f3_copies_the_edit_link_first),
         TEST(quitting_says_how_many_go_on),
         TEST(both_type_in_the_same_word_at_once),
         TEST(a_view_link_cannot_write),

@@ -462,6 +462,14 @@ static void a_panel_shows_its_long_lines_whole(void **state)
                              "      .7Vr3    copied\n"
                              "You appear as \"Ada L.\" (from git config;\n"
                              "`weft config name`)\n");
+    links.edit_copied = false;
+    links.view = "weft://x#r";
+    panel_show_links(&panel, &links);
+    expect_panel(&panel, 110, "Anyone with a link gets in. No account. The relay relay.example cannot read it.\n"
+                              "edit  weft://relay.example/Wg8AHwLLYh5NrKIL2ROh7w#w.GgF9egRu1l0apVJqqQ00iQ.7Vr3"
+                              "    F3 copies this one\n"
+                              "view  weft://x#r\n"
+                              "You appear as \"Ada L.\" (from git config; `weft config name`)\n");
     panel_messages(&panel, &message, 1);
     expect_panel(&panel, 40, "Messages\n"
                              "14:02  Another program changed notes.md:\n"
