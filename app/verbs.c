@@ -19,7 +19,7 @@ static const struct option_spec share_options[] = {
     {"--no-edit", NULL, "print the links, exit once the relay has everything"},
     {"--name", "NAME", "how others see you"},
     {"--token-file", "FILE", "what the relay's operator gave you for creating documents"},
-    {"--insecure", NULL, "allow a plain connection to a public address"},
+    {"--insecure", NULL, "take any certificate, or a plain connection to a public address; links then name the relay's key"},
     {NULL, NULL, NULL},
 };
 
@@ -98,7 +98,8 @@ static const struct verb verbs[] = {
     {"share", "FILE", "edit it and let others in",
      "Starts a document whose first text is the file as it is now, puts it on a relay and shows the link. What was written "
      "before stays private. Anyone with a link can also see how the text changed since you shared it, deleted text included. "
-     "Sharing again gives the same document and links.",
+     "Sharing again gives the same document and links; with --relay it moves to that relay with all that is in it, and everybody "
+     "in it follows.",
      share_options, verb_share_run},
     {"join", "[LINK]", "open a shared document",
      "Without LINK it asks (or reads standard input), so that the link stays out of the shell's history; an empty answer "
