@@ -144,10 +144,10 @@ static void on_received(void *self, struct received *received)
     received->resume = session->safe;
     upload_relay_has(session->upload, &received->agent, received->seq0 + received->count);
     struct agent_id agent = received->agent;
-    bool forked = received->forked;
+    bool forked = received->forked, tells_news = received->batches.count > 0;
     session->port.received(session->port.self, received);
     session->fork_found |= forked;
-    if (forked || agent_id_equal(&agent, &session->self)) /* nobody else is to write as we do */
+    if (forked || (tells_news && agent_id_equal(&agent, &session->self))) /* nobody else is to write as we do */
         tell_forked(session, &agent);
 }
 

@@ -1012,6 +1012,24 @@ static void a_pack_of_what_is_known_is_kept_if_its_author_signed_it(void **state
     buf_release(&pack);
 }
 
+/* Nobody else has written as we do: it is what we packed ourselves. */
+static void a_pack_of_ours_that_comes_back_is_kept_and_no_fork(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    type_apart(room, PACKED);
+    pass_time(room, UPLOAD_PACK_IDLE_MS);
+    session_tick(room->session, room->now_ms);
+    hear_pack(room);
+    cut(room);
+    connect_to(room, (struct welcome){.peers = 1});
+    say_record(room, 3, buf_view(&room->persisted[0]));
+    say_record(room, 4, buf_view(&room->persisted[room->ticket_count - 1]));
+    assert_int_equal(room->received, 1);
+    assert_int_equal(room->resume.place, 4);
+    assert_int_equal(room->alarms, 0);
+}
+
 /* The author packed something else than he had written: what we have of him is given back to the relay. */
 static void originals_of_a_disputed_pack_are_offered_again(void **state)
 {
@@ -1854,6 +1872,7 @@ int main(void)
         ROOM_TEST(a_relay_that_takes_no_packs_is_not_asked_again_and_edits_go_on),
         ROOM_TEST(a_pack_lost_with_the_connection_is_sent_again_byte_for_byte),
         ROOM_TEST(a_pack_of_what_is_known_is_kept_if_its_author_signed_it),
+        ROOM_TEST(a_pack_of_ours_that_comes_back_is_kept_and_no_fork),
         ROOM_TEST(originals_of_a_disputed_pack_are_offered_again),
         ROOM_TEST(after_a_cut_the_same_bytes_are_sent_again),
         ROOM_TEST(what_was_not_acknowledged_is_sent_again_whatever_the_vector_says),
