@@ -30,7 +30,11 @@ enum {
     ROUNDS = 250,
     BURST = 24,           /* attackers a round */
     SLOW = 150,           /* who stay and say a byte now and then */
+#ifdef __SANITIZE_ADDRESS__
+    GROWTH_MB_MAX = 512, /* freed memory is kept aside for a while to catch its use: 256 MB of it */
+#else
     GROWTH_MB_MAX = 64,
+#endif
     HONEST_MS_MAX = 1500, /* from a key of one to the screen of the other, on a busy machine */
     FIRST_HOST = 2,       /* 127.0.0.2 and so on */
     HOSTS = 200,
