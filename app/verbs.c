@@ -199,7 +199,7 @@ const struct verb *verb_near(const char *word, bool more_follows)
     for (size_t i = 0; i < VERBS; i++) {
         int distance = word_distance(word, verbs[i].name);
         /*
-         * Two letters of a short word are nearly all of it: `todo` alone is a new file, not a mistyped `demo`. In front of
+         * Two letters of a short word are nearly all of it: `dino` alone is a new file, not a mistyped `demo`. In front of
          * more words it is a verb sooner than the first of several new files.
          */
         bool near = more_follows ? len >= WORD_MIN && (size_t)distance + 1 < len : (size_t)distance * 2 < len;
