@@ -27,7 +27,14 @@ enum {
     PRESENCE_SELECTIONS_MAX = 4,
 };
 
-enum presence_flags { PRESENCE_AWAY = 1, PRESENCE_LEAVING = 2, PRESENCE_VIEWER = 4, PRESENCE_DISK = 8, PRESENCE_SCRIPT = 16 /* nobody sits there */ };
+enum presence_flags {
+    PRESENCE_AWAY = 1,
+    PRESENCE_LEAVING = 2,
+    PRESENCE_VIEWER = 4,
+    PRESENCE_DISK = 8,
+    PRESENCE_SCRIPT = 16, /* nobody sits there */
+    PRESENCE_NO_BASE = 32, /* has read all the relay has, and the text the document began with was not there */
+};
 
 struct presence {
     struct agent_id agent;

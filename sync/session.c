@@ -32,7 +32,7 @@ void session_end_talk(struct session *session, uint64_t now_ms)
     agent_numbers_clear(&session->numbers_out);
     upload_lost(session->upload);
     inbox_forgive(session->inbox);
-    buf_clear(&session->base);
+    session_forget_base(session);
     session->last = session->safe;
 }
 
@@ -435,7 +435,7 @@ static void base_status(const struct session *session, const struct upload_count
     out->base_total = counts->base_total;
     if (session->has_base)
         return;
-    out->base_done = session->base.len;
+    out->base_done = session->base_got;
     out->base_total = session->has_genesis ? session->genesis.base_len : 0;
 }
 

@@ -48,6 +48,10 @@ struct session {
     bool has_genesis, has_base;
     struct buf genesis_stored;
     struct buf base;        /* a joiner's, while it arrives */
+    bool base_have[BASE_BYTES_MAX / BASE_CHUNK_BYTES]; /* its chunks */
+    uint64_t base_got;      /* bytes of them */
+    uint64_t base_heard_ms; /* when one came, or could have */
+    bool skipped;           /* edits came before there was a base to apply them to */
     struct rope *base_rope; /* the owner's, to be uploaded; or NULL */
 
     /* this connection */
@@ -120,12 +124,16 @@ void session_send_move(struct session *session);
 
 /* --- session_records.c --- */
 
+/* What has come of a joiner's base text: the next connection brings it from its beginning. */
+void session_forget_base(struct session *session);
 void session_take_records(struct session *session, const struct message *message, uint64_t now_ms);
 
 /* --- session_pulse.c --- */
 
 /* Does whatever is due: after everything that happened, and when time has passed. */
 void session_run(struct session *session, uint64_t now_ms);
+/* A new connection gets all that exceeds our vector, whatever place we have reached. */
+void session_ask_again(struct session *session, uint64_t now_ms);
 void session_send_presence(struct session *session, unsigned flags, uint64_t now_ms);
 /* Somebody's presence speaks of edits: they should be here soon. */
 void session_await(struct session *session, const struct presence *presence, uint64_t now_ms);

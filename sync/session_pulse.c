@@ -111,13 +111,20 @@ static uint64_t presence_due_ms(const struct session *session)
     return session->shown_ms + (soon ? SESSION_PRESENCE_GAP_MS : SESSION_PRESENCE_BEAT_MS);
 }
 
+/* The relay has said that this is all, and some time has passed in which the owner may have been uploading it. */
+static bool lacks_base(const struct session *session, uint64_t now_ms)
+{
+    return session->caught_up && !session->has_base && now_ms - session->base_heard_ms >= SESSION_GAP_MS;
+}
+
 void session_send_presence(struct session *session, unsigned flags, uint64_t now_ms)
 {
     struct buf sealed = {0};
     struct presence presence = {
         .agent = session->self,
         .counter = ++session->presence_counter,
-        .flags = flags | (session->keys.access < ACCESS_WRITE ? PRESENCE_VIEWER : 0),
+        .flags = flags | (session->keys.access < ACCESS_WRITE ? PRESENCE_VIEWER : 0) |
+                 (lacks_base(session, now_ms) ? PRESENCE_NO_BASE : 0),
         .doc_key = session->doc_key.public_key,
         .has_card = session->card_due,
         .device_key = session->device.key.public_key,
@@ -174,8 +181,7 @@ static void tell_withheld(struct session *session, const struct agent_id *agent)
     session->gap_told = true;
 }
 
-/* A new connection gets all that exceeds our vector, whatever place we have reached. */
-static void ask_again(struct session *session, uint64_t now_ms)
+void session_ask_again(struct session *session, uint64_t now_ms)
 {
     struct error err = {0};
     session->safe.place = 0;
@@ -205,7 +211,7 @@ static void watch_gap(struct session *session, uint64_t now_ms)
     if (session->gap_since_ms && !session->gap_told)
         tell_withheld(session, &agent);
     session->gap_since_ms = now_ms;
-    ask_again(session, now_ms);
+    session_ask_again(session, now_ms);
 }
 
 /*
@@ -261,7 +267,7 @@ static void watch_awaited(struct session *session, uint64_t now_ms)
     if (now_ms >= ask_due_ms(session)) {
         struct event_id awaited = session->awaited;
         session->asked_ms = now_ms;
-        ask_again(session, now_ms);
+        session_ask_again(session, now_ms);
         session->awaited = awaited; /* we hung up ourselves: its time goes on */
     }
 }
@@ -288,7 +294,7 @@ static void watch_forks(struct session *session, uint64_t now_ms)
     bool found = session->fork_found;
     session->fork_found = false;
     if (found && inbox_has_refused(session->inbox))
-        ask_again(session, now_ms);
+        session_ask_again(session, now_ms);
     else
         tell_refused(session, now_ms);
 }

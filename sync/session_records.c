@@ -2,8 +2,17 @@
 #include "sync/session_parts.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "editor/base/xalloc.h"
+
+void session_forget_base(struct session *session)
+{
+    buf_clear(&session->base);
+    memset(session->base_have, 0, sizeof session->base_have);
+    session->base_got = 0;
+    session->skipped = false;
+}
 
 static void base_is_whole(struct session *session, uint64_t now_ms)
 {
@@ -20,6 +29,8 @@ static void base_is_whole(struct session *session, uint64_t now_ms)
     session->has_base = true;
     session->port.base(session->port.self, session->base.len, session->base.len, buf_view(&session->base));
     buf_release(&session->base);
+    if (session->skipped) /* it stands behind edits, which are to be read now */
+        session_ask_again(session, now_ms);
 }
 
 static void take_genesis(struct session *session, const struct record *record, uint64_t now_ms)
@@ -55,14 +66,19 @@ static bool open_base(struct session *session, const struct record *record, uint
     return base_open(record, &session->keys, chunk, bytes, err);
 }
 
+/* Mostly in order; an owner who was told that the first chunks are there, and they are not, sends them after the others. */
 static bool add_base(struct session *session, uint64_t chunk, struct bytes bytes, struct error *err)
 {
-    uint64_t next = session->base.len / BASE_CHUNK_BYTES;
-    if (chunk < next)
+    uint64_t total = session->genesis.base_len, at = chunk * BASE_CHUNK_BYTES;
+    if (at >= total || bytes.len != (total - at < BASE_CHUNK_BYTES ? total - at : BASE_CHUNK_BYTES))
+        return error_set(err, ERR_FORMAT, 0, "base text that does not fit the document's beginning");
+    if (session->base_have[chunk])
         return true; /* a duplicate */
-    if (chunk > next || bytes.len > session->genesis.base_len - session->base.len)
-        return error_set(err, ERR_FORMAT, 0, "base text out of order");
-    buf_add_bytes(&session->base, bytes);
+    if (at + bytes.len > session->base.len)
+        buf_extend(&session->base, at + bytes.len - session->base.len);
+    memcpy(session->base.data + at, bytes.data, bytes.len);
+    session->base_have[chunk] = true;
+    session->base_got += bytes.len;
     return true;
 }
 
@@ -74,14 +90,15 @@ static void take_base(struct session *session, const struct record *record, uint
 
     if (session->has_base)
         return;
+    session->base_heard_ms = now_ms;
     bool added = open_base(session, record, &chunk, &bytes, &err) && add_base(session, chunk, buf_view(&bytes), &err);
     buf_release(&bytes);
     if (!added)
         session_drop_broken(session, &err, now_ms);
-    else if (session->base.len == session->genesis.base_len)
+    else if (session->base_got == session->genesis.base_len)
         base_is_whole(session, now_ms);
     else
-        session->port.base(session->port.self, session->base.len, session->genesis.base_len, (struct bytes){0});
+        session->port.base(session->port.self, session->base_got, session->genesis.base_len, (struct bytes){0});
 }
 
 static void take_member(struct session *session, const struct record *record, uint64_t now_ms)
@@ -173,10 +190,12 @@ static void take_record(struct session *session, const struct place_record *item
     case RECORD_PACK:
         if (session->has_base)
             take_events(session, item->place, &record, now_ms);
+        session->skipped |= !session->has_base;
         break;
     default: /* kinds come from outside: an optional one that this weft has no use for, and keeps */
         if (session->has_base)
             (void)inbox_take_other(session->inbox, item->place, &record);
+        session->skipped |= !session->has_base;
         break;
     }
 }

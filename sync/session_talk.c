@@ -248,6 +248,8 @@ static void take_presence(struct session *session, struct bytes sealed, uint64_t
     const struct session_peer *peer = peers_hear(&session->peers, &session->roster, &presence, now_ms);
     if (!peer)
         return;
+    if (presence.flags & PRESENCE_NO_BASE)
+        upload_offer_base(session->upload, now_ms);
     session_await(session, &presence, now_ms);
     session->port.peer(session->port.self, peer);
 }
@@ -276,6 +278,7 @@ static void take_live(struct session *session, const struct message *message, ui
         break;
     case MESSAGE_CAUGHT_UP:
         session->caught_up = true;
+        session->base_heard_ms = now_ms;
         session->gap_check_ms = now_ms + SESSION_GAP_MS;
         break;
     case MESSAGE_ACK:

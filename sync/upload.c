@@ -375,8 +375,43 @@ static bool base_is_there(const struct upload *upload)
     return sent || upload->relay_head > upload->base_chunks;
 }
 
+static bool base_is_on_its_way(const struct upload *upload)
+{
+    for (size_t i = 0; i < upload->sent_count; i++)
+        if (upload->sent[i].kind == SENT_BASE)
+            return true;
+    return false;
+}
+
+/* False: that was done a moment ago, and did not help. */
+static bool offer_base(struct upload *upload, uint64_t now_ms)
+{
+    if (upload->base_again)
+        return true;
+    if (upload->base_offered_ms && now_ms - upload->base_offered_ms < UPLOAD_BASE_AGAIN_MS)
+        return false;
+    upload->base_offered_ms = now_ms;
+    upload->base_again = true;
+    return true;
+}
+
+void upload_offer_base(struct upload *upload, uint64_t now_ms)
+{
+    if (upload->config.base && upload->online && !base_is_on_its_way(upload))
+        (void)offer_base(upload, now_ms);
+}
+
+static void begin_base_again(struct upload *upload)
+{
+    if (!upload->base_again || base_is_on_its_way(upload))
+        return;
+    upload->base_again = upload->base_stopped = false;
+    upload->base_next = upload->base_acked = 0;
+}
+
 static void send_base(struct upload *upload)
 {
+    begin_base_again(upload);
     while (base_is_owed(upload) && upload_window_open(upload)) {
         struct buf stored = {0};
         base_seal(upload->config.keys, upload->config.base, upload->base_next++, &stored);
@@ -680,13 +715,21 @@ static void unsend(struct upload *upload, const struct sent *sent)
     }
 }
 
+/* Out of order: it has less of it than it had said. */
+static void base_rejected(struct upload *upload, unsigned code, struct bytes text, uint64_t now_ms)
+{
+    if (upload->base_stopped || (code == REFUSE_ORDER && offer_base(upload, now_ms)))
+        return;
+    upload->base_stopped = true;
+    upload->port.rejected(upload->port.self, &upload->config.self, code, text);
+}
+
 static void take_reject(struct upload *upload, const struct sent *sent, unsigned code, struct bytes text,
                         uint64_t now_ms)
 {
     upload->in_flight_bytes -= sent->bytes;
     if (sent->kind == SENT_BASE) {
-        upload->base_stopped = true;
-        upload->port.rejected(upload->port.self, &upload->config.self, code, text);
+        base_rejected(upload, code, text, now_ms);
         return;
     }
     if (sent->kind == SENT_PACK) {
@@ -769,6 +812,7 @@ void upload_lost(struct upload *upload)
     upload->sent_count = 0;
     upload->in_flight_bytes = 0;
     upload->online = false;
+    upload->base_stopped = upload->base_again = false;
     upload->ordinal = 0;
     upload->reoffer_ms = UINT64_MAX;
     for (size_t i = 0; i < upload->stream_count; i++) {

@@ -32,6 +32,7 @@ enum {
     UPLOAD_PACK_RECORDS_MIN = 16,   /* fewer gain little */
     UPLOAD_PACK_BYTES_MAX = 256 * 1024, /* of plaintext in one pack */
     UPLOAD_PACK_WAITING_MAX = 1 << 20,  /* bytes of records kept for it; the oldest stay as they are */
+    UPLOAD_BASE_AGAIN_MS = 60000, /* so long after the base text was offered anew it is not done again */
     UPLOAD_REOFFER_MS = 3000,       /* others' records are offered after a random part of this: they may come first */
 };
 
@@ -100,6 +101,11 @@ void upload_lost(struct upload *upload);
  * them.)
  */
 void upload_set_base_len(struct upload *upload, uint64_t base_len);
+/*
+ * Somebody who has read all of the log lacks the base text, whatever the relay said to us: it is offered from its beginning
+ * again. The relay compares, and takes what it has not.
+ */
+void upload_offer_base(struct upload *upload, uint64_t now_ms);
 /* The relay's log reaches up to this place. */
 void upload_relay_reaches(struct upload *upload, uint64_t place);
 /* The relay has, and gave us, events of this agent up to next_seq (0: its MEMBER). */

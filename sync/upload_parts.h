@@ -105,7 +105,8 @@ struct upload {
     uint64_t base_chunks; /* of the document */
     uint64_t relay_head;  /* the newest place known of */
     uint64_t base_next, base_acked; /* of the base we upload ourselves */
-    bool base_stopped;
+    bool base_stopped, base_again; /* again: from its beginning, once nothing of it is on its way */
+    uint64_t base_offered_ms;      /* when that was decided last; 0: never */
     uint64_t edits, batches;
     struct packing packing;
 };

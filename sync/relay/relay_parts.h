@@ -142,7 +142,6 @@ struct relay_arrival {
     uint64_t agent_number;
     uint64_t next_seq; /* of the agent after it; 0: it moves nothing */
     bool member;
-    bool exact;            /* a look-up that must find these very bytes */
     bool doubt;            /* counted in connection->doubts */
     unsigned char *stored; /* for the tail; NULL when nobody else was there. Of a doubt: the record */
     size_t len;

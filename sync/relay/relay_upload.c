@@ -133,7 +133,6 @@ static struct relay_arrival *arrival_new(const struct upload_item *item)
     arrival->document = item->connection->document;
     arrival->origin = item->connection->id;
     arrival->ordinal = item->ordinal;
-    arrival->exact = item->record.kind == RECORD_BASE;
     arrival->connection->asked++;
     arrival->document->asked++;
     arrival_list_add(&item->connection->relay->arrivals, arrival);
@@ -145,7 +144,7 @@ static struct store_row row_of(const struct upload_item *item, uint64_t agent_nu
     const struct record *record = &item->record;
     return (struct store_row){.kind = record->kind,
                               .agent_number = agent_number,
-                              .seq0 = record->seq0,
+                              .seq0 = record->kind == RECORD_BASE ? record->counter : record->seq0,
                               .count = record->count,
                               .stored = record->whole};
 }
@@ -319,12 +318,17 @@ static void tell_looked_up(const struct relay_arrival *arrival, enum store_resul
 {
     struct relay_connection *connection = arrival->connection;
     struct upload_item item = {.connection = connection, .ordinal = arrival->ordinal};
-    if (result == STORE_OTHER || (result == STORE_MISSING && arrival->exact)) {
+    if (result == STORE_OTHER) {
         reject(&item, REFUSE_FORKED, "something else is here under the same numbers");
         return;
     }
     connection->relay->counts.duplicates++;
     acknowledge(connection, arrival->ordinal);
+}
+
+static struct relay_arrival *append_base(const struct upload_item *item)
+{
+    return has_room(item) ? append(item, NULL, false) : NULL;
 }
 
 /* The doubt goes over to the append. */
@@ -333,8 +337,10 @@ static void append_doubtful(struct relay_arrival *arrival, uint64_t conflict)
     struct upload_item item = {.connection = arrival->connection, .ordinal = arrival->ordinal};
     struct relay_agent *agent = agents_at(&arrival->document->agents, arrival->agent_number);
     struct error err = {0};
-    ensure(agent && record_decode(bytes_of(arrival->stored, arrival->len), &item.record, &err));
-    struct relay_arrival *appended = append_events(&item, agent, conflict);
+    ensure(record_decode(bytes_of(arrival->stored, arrival->len), &item.record, &err));
+    bool base = item.record.kind == RECORD_BASE;
+    ensure(base || agent);
+    struct relay_arrival *appended = base ? append_base(&item) : append_events(&item, agent, conflict);
     if (appended)
         doubt(appended);
 }
@@ -445,8 +451,9 @@ static void take_member(const struct upload_item *item)
 }
 
 /*
- * The base text's chunks fill the places behind GENESIS before anybody writes, in order, so chunk n is at place n + 2
- * and its number (the record's counter) says whether it is here.
+ * The base text's chunks fill the places behind GENESIS before anybody writes, in order: chunk n, which is the record's
+ * counter, goes to place n + 2. Where somebody has written already its owner took it to be here and was wrong: what of it
+ * is missing comes behind.
  */
 static void take_base(const struct upload_item *item)
 {
@@ -456,16 +463,14 @@ static void take_base(const struct upload_item *item)
         reject(item, REFUSE_FORBIDDEN, "only the owner of a document gives its first text");
         return;
     }
-    if (chunk + 1 < document->head) {
-        look_up(item, 0);
-        return;
-    }
-    if (document->agents.count > 0 || chunk + 1 != document->head) {
-        reject(item, REFUSE_ORDER, "the first text comes in order, before anybody writes");
-        return;
-    }
-    if (has_room(item))
-        append(item, NULL, false);
+    if (chunk >= BASE_BYTES_MAX / BASE_CHUNK_BYTES)
+        reject(item, REFUSE_MALFORMED, "no first text has so many parts");
+    else if (document->agents.count == 0 && chunk + 1 > document->head)
+        reject(item, REFUSE_ORDER, "the first text comes in order");
+    else if (item->connection->doubts == 0 && document->agents.count == 0 && chunk + 1 == document->head)
+        append_base(item);
+    else
+        look_up_first(item, 0);
 }
 
 static void take_optional(const struct upload_item *item)

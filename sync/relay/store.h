@@ -67,7 +67,7 @@ struct store_row {
     uint64_t place;
     unsigned kind;
     uint64_t agent_number; /* 0: none (GENESIS, BASE) */
-    uint64_t seq0, count;
+    uint64_t seq0, count;  /* of BASE: the number of its chunk, and 0 */
     struct bytes stored;
 };
 

@@ -366,6 +366,41 @@ static void the_owner_creates_the_document_and_a_reader_gets_what_was_written(vo
     relay_peer_release(&guest);
 }
 
+/* Its owner was told that it is there, and others have written since. */
+static void a_base_that_is_missing_comes_behind_what_was_written(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, guest;
+    struct buf chunks[2] = {{0}}, text = {0};
+    memset(buf_extend(&text, BASE_CHUNK_BYTES + 1), 'x', BASE_CHUNK_BYTES + 1);
+    struct rope *base = rope_from_bytes(buf_view(&text));
+    base_seal(&world->keys, base, 0, &chunks[0]);
+    base_seal(&world->keys, base, 1, &chunks[1]);
+    relay_peer_init(&owner, &world->keys, 1);
+    relay_peer_init(&guest, &world->keys, 2);
+    struct link *a = join_as(world, &owner, true);
+    upload(a, &chunks[1]);
+    expect_rejected(a, 1, REFUSE_ORDER); /* nobody has written: the first comes first */
+    upload_member(a);
+    for (int i = 0; i < 2; i++) { /* the second time they are known */
+        upload(a, &chunks[0]);
+        upload(a, &chunks[1]);
+        world_settle(world);
+    }
+    expect_acked(a, 6);
+
+    struct link *b = join_as(world, &guest, false);
+    struct tally tally = tally_rest(b);
+    assert_int_equal(tally.members, 1);
+    assert_int_equal(tally.base, 2);
+    rope_free(base);
+    buf_release(&text);
+    buf_release(&chunks[0]);
+    buf_release(&chunks[1]);
+    relay_peer_release(&owner);
+    relay_peer_release(&guest);
+}
+
 static void a_wrong_read_key_is_refused(void **state)
 {
     struct world *world = *state;
@@ -1591,6 +1626,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RELAY_TEST(the_owner_creates_the_document_and_a_reader_gets_what_was_written),
+        RELAY_TEST(a_base_that_is_missing_comes_behind_what_was_written),
         RELAY_TEST(a_wrong_read_key_is_refused),
         RELAY_TEST(a_wrong_device_proof_is_refused),
         RELAY_TEST(an_unknown_document_is_refused_unless_it_is_created),

@@ -1557,6 +1557,166 @@ static void a_joiner_gets_genesis_and_base(void **state)
     buf_release(&base);
 }
 
+/* A session that joins with nothing but a link, to a document of this base; it has heard GENESIS. */
+static void join_without_base(struct room *room)
+{
+    room->config.genesis = (struct bytes){0};
+    room->config.has_base = false;
+    restart(room);
+    connect_to(room, (struct welcome){.head = 2, .peers = 2});
+    say_record(room, 1, buf_view(&room->genesis));
+}
+
+static void a_joiner_takes_the_base_in_any_order(void **state)
+{
+    struct room *room = *state;
+    struct buf base = {0}, chunks[3] = {{0}};
+    memset(buf_extend(&base, 2 * BASE_CHUNK_BYTES + 5), 'x', 2 * BASE_CHUNK_BYTES + 5);
+    base.data[BASE_CHUNK_BYTES] = 'y';
+    rope_free(room->base);
+    buf_clear(&room->genesis);
+    make_genesis(room, buf_string(&base));
+    join_without_base(room);
+    for (uint64_t i = 0; i < 3; i++)
+        base_seal(&room->keys, room->base, i, &chunks[i]);
+    say_record(room, 2, buf_view(&chunks[2]));
+    say_record(room, 3, buf_view(&chunks[0]));
+    say_record(room, 4, buf_view(&chunks[2]));
+    assert_int_equal(status_of(room).base_done, BASE_CHUNK_BYTES + 5);
+    say_record(room, 5, buf_view(&chunks[1]));
+    assert_true(bytes_equal(buf_view(&room->base_text), buf_view(&base)));
+    assert_int_equal(room->dropped, 0);
+    for (int i = 0; i < 3; i++)
+        buf_release(&chunks[i]);
+    buf_release(&base);
+}
+
+static void edits_in_front_of_the_base_are_read_once_it_is_here(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf base = {0}, record = {0}, member = {0};
+    join_without_base(room);
+    author_init(&ben, room, 0xbe);
+    author_member(&ben, room, &member);
+    author_record(&ben, room, NULL, "1", &record);
+    base_seal(&room->keys, room->base, 0, &base);
+    say_record(room, 2, buf_view(&member));
+    say_record(room, 3, buf_view(&record));
+    say_record(room, 4, buf_view(&base));
+    assert_string_equal(buf_string(&room->base_text), "base");
+    assert_int_equal(room->dropped, 1);
+    forget_out(room);
+    agent_numbers_clear(&room->numbers_in);
+    agent_numbers_clear(&room->numbers_out);
+    session_connected(room->session, NULL, room->now_ms);
+    say_challenge(room);
+    assert_int_equal(expect_kind(room, MESSAGE_RESUME)->resume.place, 0);
+    say_welcome(room, (struct welcome){.head = 4, .peers = 2});
+    say_record(room, 3, buf_view(&record));
+    say_record(room, 4, buf_view(&base));
+    expect_text(room, "1");
+    assert_int_equal(room->resume.place, 3);
+    author_release(&ben);
+    buf_release(&base);
+    buf_release(&record);
+    buf_release(&member);
+}
+
+static unsigned hear_presence_flags(struct room *room)
+{
+    struct presence presence = {0};
+    struct error err = {0};
+    assert_true(presence_open(expect_kind(room, MESSAGE_PRESENCE)->presence.sealed, &room->keys, &presence, &err));
+    return presence.flags;
+}
+
+static void who_has_read_all_and_lacks_the_base_says_so(void **state)
+{
+    struct room *room = *state;
+    struct buf base = {0};
+    join_without_base(room);
+    say_caught_up(room);
+    forget_out(room);
+    pass_time(room, SESSION_PRESENCE_BEAT_MS);
+    assert_false(hear_presence_flags(room) & PRESENCE_NO_BASE); /* it may be on its way */
+    pass_time(room, SESSION_GAP_MS);
+    assert_true(hear_presence_flags(room) & PRESENCE_NO_BASE);
+    base_seal(&room->keys, room->base, 0, &base);
+    say_record(room, 2, buf_view(&base));
+    pass_time(room, SESSION_PRESENCE_BEAT_MS);
+    assert_false(hear_presence_flags(room) & PRESENCE_NO_BASE);
+    buf_release(&base);
+}
+
+static void say_presence_with(struct room *room, const struct author *author, uint64_t counter, unsigned flags)
+{
+    struct buf sealed = {0};
+    struct presence presence = {
+        .agent = author->agent, .counter = counter, .flags = flags, .doc_key = author->doc_key.public_key};
+    presence_seal(&presence, &room->keys, &author->doc_key, &sealed);
+    relay_says(room, &(struct message){.kind = MESSAGE_PRESENCE, .presence = {buf_view(&sealed)}});
+    buf_release(&sealed);
+}
+
+static void hear_base(struct room *room)
+{
+    struct record record;
+    struct error err = {0};
+    const struct message *message = expect_kind(room, MESSAGE_RECORDS);
+    assert_true(record_decode(message->records.items[0].stored, &record, &err));
+    assert_int_equal(record.kind, RECORD_BASE);
+}
+
+/* The owner took it to be there, for the relay had spoken of more places than it has. */
+static void the_owner_offers_the_base_again_to_whoever_lacks_it(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    room->config.create = true;
+    room->config.base = room->base;
+    restart(room);
+    connect_to(room, (struct welcome){.head = 1000, .peers = 2});
+    author_init(&ben, room, 0xbe);
+    say_presence_with(room, &ben, 1, 0);
+    assert_true(hears_none_of(room, MESSAGE_RECORDS));
+    say_presence_with(room, &ben, 2, PRESENCE_NO_BASE);
+    hear_base(room);
+    say_presence_with(room, &ben, 3, PRESENCE_NO_BASE);
+    say_ack(room, 1);
+    say_presence_with(room, &ben, 4, PRESENCE_NO_BASE);
+    assert_true(hears_none_of(room, MESSAGE_RECORDS)); /* nobody makes us say it all the time */
+    room->now_ms += UPLOAD_BASE_AGAIN_MS;
+    say_presence_with(room, &ben, 5, PRESENCE_NO_BASE);
+    hear_base(room);
+    author_release(&ben);
+}
+
+static void the_owner_begins_the_base_anew_where_the_relay_has_less_than_it_said(void **state)
+{
+    struct room *room = *state;
+    struct buf base = {0};
+    memset(buf_extend(&base, 2 * BASE_CHUNK_BYTES + 5), 'x', 2 * BASE_CHUNK_BYTES + 5);
+    rope_free(room->base);
+    buf_clear(&room->genesis);
+    make_genesis(room, buf_string(&base));
+    room->config.genesis = buf_view(&room->genesis);
+    room->config.create = true;
+    room->config.base = room->base;
+    restart(room);
+    connect_to(room, (struct welcome){.head = 3, .peers = 1});
+    hear_base(room); /* its third part */
+    struct message reject = {.kind = MESSAGE_REJECT, .reject = {1, REFUSE_ORDER, bytes_of_string("in order")}};
+    relay_says(room, &reject);
+    for (int i = 0; i < 3; i++)
+        hear_base(room);
+    assert_int_equal(room->alarms, 0);
+    reject.reject.ordinal = 2;
+    relay_says(room, &reject);
+    assert_int_equal(room->alarm, ALARM_REJECTED);
+    buf_release(&base);
+}
+
 static void a_base_its_owner_did_not_sign_is_refused(void **state)
 {
     struct room *room = *state;
@@ -1897,6 +2057,11 @@ int main(void)
         ROOM_TEST(a_readers_record_is_refused),
         ROOM_TEST(of_a_writer_who_gives_one_id_two_contents_both_are_taken_and_it_is_told),
         ROOM_TEST(a_joiner_gets_genesis_and_base),
+        ROOM_TEST(a_joiner_takes_the_base_in_any_order),
+        ROOM_TEST(edits_in_front_of_the_base_are_read_once_it_is_here),
+        ROOM_TEST(who_has_read_all_and_lacks_the_base_says_so),
+        ROOM_TEST(the_owner_offers_the_base_again_to_whoever_lacks_it),
+        ROOM_TEST(the_owner_begins_the_base_anew_where_the_relay_has_less_than_it_said),
         ROOM_TEST(a_base_its_owner_did_not_sign_is_refused),
         ROOM_TEST(what_is_missing_is_asked_for_again_and_then_told),
         ROOM_TEST(an_idle_session_wants_no_tick_for_25_seconds),
