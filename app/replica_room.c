@@ -647,12 +647,14 @@ static void take_persist(struct replica *replica, const struct net_event *event)
 struct acked {
     struct agent_id agent;
     uint64_t next_seq;
+    struct journal_relay resume;
 };
 
 static bool ack_run(void *self, struct journal *journal, struct error *err)
 {
     struct acked *acked = self;
-    return journal_outbox_ack_below(journal, &acked->agent, acked->next_seq, true, err);
+    return journal_outbox_ack_below(journal, &acked->agent, acked->next_seq, true, err) &&
+           (acked->resume.place == 0 || journal_relay_put(journal, &acked->resume, err));
 }
 
 static void free_done(void *self, const struct journal_result *result)
@@ -669,7 +671,9 @@ static void take_acked(struct replica *replica, const struct net_event *event)
             replica->owed[i] = replica->owed[--replica->owed_count];
     }
     struct acked *acked = xcalloc(1, sizeof *acked);
-    *acked = (struct acked){event->acked.agent, event->acked.next_seq};
+    const struct resume_point *resume = &event->acked.resume;
+    *acked = (struct acked){event->acked.agent, event->acked.next_seq, 
+                             {.log = resume->log, .place = resume->place, .hash = resume->hash}};
     journal_writer_run(replica->writer, ack_run, acked, (struct journal_done){free_done, acked});
 }
 

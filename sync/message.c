@@ -417,6 +417,7 @@ static void encode_fields(const struct message *message, enum message_sender sen
         break;
     case MESSAGE_ACK:
         buf_add_varint(out, message->ack.ordinal);
+        buf_add_varint(out, message->ack.place);
         break;
     case MESSAGE_REJECT:
         encode_reject(message, out);
@@ -477,6 +478,7 @@ static void decode_fields(struct reader *reader, enum message_sender sender, str
         break;
     case MESSAGE_ACK:
         message->ack.ordinal = read_varint(reader);
+        message->ack.place = read_varint(reader);
         break;
     case MESSAGE_REJECT:
         decode_reject(reader, message);

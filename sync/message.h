@@ -147,7 +147,11 @@ struct message {
         struct { unsigned code; uint64_t retry_ms; struct bytes text; } refuse;
         struct { const struct place_record *items; size_t count; } records;
         struct { uint64_t head; } caught_up;
-        struct { uint64_t ordinal; } ack; /* records uploaded on this connection, counted from 1; REOFFERs count too */
+        /*
+         * Records uploaded on this connection, counted from 1; REOFFERs count too. `place`: that of the record `ordinal`, if
+         * all in front of it was sent on this connection or came by it; else 0.
+         */
+        struct { uint64_t ordinal, place; } ack;
         struct { uint64_t ordinal; unsigned code; struct bytes text; } reject;
         struct { struct bytes stored; struct digest last; } reoffer;
         struct { struct bytes sealed; } presence;

@@ -173,11 +173,12 @@ static void on_persist(void *self, const struct outbox_record *record)
     push(self, event);
 }
 
-static void on_acked(void *self, const struct agent_id *agent, uint64_t next_seq)
+static void on_acked(void *self, const struct agent_id *agent, uint64_t next_seq, const struct resume_point *resume)
 {
     struct net_event *event = event_new(NET_ACKED, (struct bytes){0});
     event->acked.agent = *agent;
     event->acked.next_seq = next_seq;
+    event->acked.resume = *resume;
     push(self, event);
 }
 

@@ -78,7 +78,7 @@ struct net_event {
     union {
         struct received received;
         struct { struct outbox_record record; } persist;            /* record.stored is `bytes` below */
-        struct { struct agent_id agent; uint64_t next_seq; } acked;
+        struct { struct agent_id agent; uint64_t next_seq; struct resume_point resume; } acked;
         struct { struct member member; struct resume_point resume; } member; /* stored form in `bytes` */
         struct { struct genesis genesis; } genesis;                 /* stored form in `bytes` */
         struct { uint64_t done, total; } base;                      /* done == total: the text in `bytes` */

@@ -106,7 +106,7 @@ static void on_persist(void *self, const struct outbox_record *record)
 static void on_acked(void *self, const struct agent_id *agent, uint64_t next_seq)
 {
     struct session *session = self;
-    session->port.acked(session->port.self, agent, next_seq);
+    session->port.acked(session->port.self, agent, next_seq, &session->safe);
 }
 
 static void on_fetch(void *self, const struct agent_id *agent, uint64_t from_seq)

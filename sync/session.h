@@ -67,8 +67,8 @@ struct session_port {
     void (*drop)(void *self, const struct error *why); /* close the connection; no more is sent or received on it */
     /* Put it into the journal's outbox, then session_persisted(ticket). */
     void (*persist)(void *self, const struct outbox_record *record);
-    /* Everything of `agent` (ours or a claimed one) below next_seq is durable at the relay. */
-    void (*acked)(void *self, const struct agent_id *agent, uint64_t next_seq);
+    /* Everything of `agent` (ours or a claimed one) below next_seq is durable at the relay. `resume`: to be kept with that. */
+    void (*acked)(void *self, const struct agent_id *agent, uint64_t next_seq, const struct resume_point *resume);
     /* Causal order: parents first. The callee may received_move() it. Records of kinds that are only kept have no batches. */
     void (*received)(void *self, struct received *received);
     /* A member's first record, verified; before any received() of its agent. */

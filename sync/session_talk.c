@@ -270,6 +270,18 @@ static void send_pong(struct session *session, uint64_t nonce)
         session_send(session, &pong);
 }
 
+/* The resume point follows our own records too: else the relay would send them to whoever comes back owing it more. */
+static void take_ack(struct session *session, uint64_t ordinal, uint64_t place)
+{
+    struct digest hash;
+    if (place > session->last.place && upload_sent_hash(session->upload, ordinal, &hash)) {
+        session->last.place = place;
+        session->last.hash = hash;
+        session_advance(session);
+    }
+    upload_ack(session->upload, ordinal);
+}
+
 static void take_live(struct session *session, const struct message *message, uint64_t now_ms)
 {
     switch (message->kind) {
@@ -282,7 +294,7 @@ static void take_live(struct session *session, const struct message *message, ui
         session->gap_check_ms = now_ms + SESSION_GAP_MS;
         break;
     case MESSAGE_ACK:
-        upload_ack(session->upload, message->ack.ordinal);
+        take_ack(session, message->ack.ordinal, message->ack.place);
         break;
     case MESSAGE_REJECT:
         upload_reject(session->upload, message->reject.ordinal, message->reject.code, message->reject.text, now_ms);

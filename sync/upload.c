@@ -690,6 +690,40 @@ static void take_ack(struct upload *upload, const struct sent *sent)
     }
 }
 
+static bool stored_form(const struct upload *upload, const struct sent *sent, struct bytes *stored)
+{
+    switch (sent->kind) {
+    case SENT_BASE:
+        return false; /* too large to be kept for this */
+    case SENT_MEMBER: {
+        const struct roster_entry *entry = roster_find(upload->config.roster, &sent->stream->agent);
+        *stored = entry ? buf_view(&entry->stored) : (struct bytes){0};
+        return entry;
+    }
+    case SENT_RECORD:
+        *stored = buf_view(&sent->record->stored);
+        return true;
+    case SENT_PACK: {
+        const struct pack *pack = upload_pack_find(upload, sent->ticket);
+        *stored = pack ? buf_view(&pack->stored) : (struct bytes){0};
+        return pack;
+    }
+    }
+    return false;
+}
+
+bool upload_sent_hash(const struct upload *upload, uint64_t ordinal, struct digest *hash)
+{
+    struct bytes stored;
+    for (size_t i = 0; i < upload->sent_count && upload->sent[i].ordinal <= ordinal; i++) {
+        if (upload->sent[i].ordinal != ordinal || !stored_form(upload, &upload->sent[i], &stored))
+            continue;
+        record_hash(stored, hash);
+        return true;
+    }
+    return false;
+}
+
 void upload_ack(struct upload *upload, uint64_t ordinal)
 {
     size_t n = 0;

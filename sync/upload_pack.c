@@ -209,12 +209,17 @@ uint64_t upload_pack_next_ms(const struct upload *upload)
 
 /* --- answers --- */
 
-static struct pack *find_pack(struct packing *packing, uint64_t ticket)
+static struct pack *find_pack(const struct packing *packing, uint64_t ticket)
 {
     for (size_t i = 0; i < packing->pack_count; i++)
         if (packing->packs[i].ticket == ticket)
             return &packing->packs[i];
     return NULL;
+}
+
+const struct pack *upload_pack_find(const struct upload *upload, uint64_t ticket)
+{
+    return find_pack(&upload->packing, ticket);
 }
 
 void upload_pack_persisted(struct upload *upload, uint64_t ticket)

@@ -126,6 +126,8 @@ void upload_pack_add(struct upload *upload, const struct agent_id *agent, const 
 /* Makes packs when it is time, and sends what may be sent. */
 void upload_pack_run(struct upload *upload, uint64_t now_ms);
 uint64_t upload_pack_next_ms(const struct upload *upload);
+/* A pack that was made and not acknowledged. */
+const struct pack *upload_pack_find(const struct upload *upload, uint64_t ticket);
 void upload_pack_persisted(struct upload *upload, uint64_t ticket);
 /* The relay has it, or does not want it; the connection is gone. */
 void upload_pack_acked(struct upload *upload, uint64_t ticket);

@@ -25,6 +25,15 @@ void relay_feed_note_own(struct relay_connection *connection, uint64_t agent_num
         note_have(connection, agent_number, next_seq);
 }
 
+bool relay_feed_pass_own(struct relay_connection *reader, uint64_t place, size_t len)
+{
+    if (reader->state != CONNECTION_LIVE || !reader->caught_up || reader->reading || reader->cursor + 1 != place)
+        return false;
+    reader->cursor = place;
+    reader->stream_at += len;
+    return true;
+}
+
 /*
  * With a place that was right, the vector speaks only for the reader's own records: of others the same range could be
  * here with other content, and he must get to see that. (Of his own agents he names those only of which all he has was

@@ -70,6 +70,7 @@ struct relay_connection {
 
     /* uploads */
     uint64_t ordinal, acked;
+    uint64_t acked_place;    /* of that record, if all in front of it was sent; else 0 */
     unsigned doubts;         /* records whose like is here, or that came behind such: being compared, or appended after it */
     uint64_t first_doubt;    /* the ordinal of the first of them: none from it on is acknowledged */
     uint64_t acked_behind;   /* what else could be */
@@ -220,9 +221,13 @@ void relay_upload_reoffer(struct relay_connection *connection, const struct mess
 /* --- relay_feed.c --- */
 void relay_feed_resume(struct relay_connection *connection, const struct message *message);
 void relay_feed_run(struct relay_connection *connection);
-/* Own uploads need not come back from the store. */
+/*
+ * A record of the reader's own became durable at this place. If he has all in front of it he is behind it now: then true.
+ */
+bool relay_feed_pass_own(struct relay_connection *reader, uint64_t place, size_t len);
 /* Whoever was not sent something reads on from this place again. */
 void relay_feed_rewind(struct relay_document *document, uint64_t place);
+/* Own uploads need not come back from the store. */
 void relay_feed_note_own(struct relay_connection *connection, uint64_t agent_number, uint64_t next_seq);
 
 #endif

@@ -24,7 +24,7 @@ static void reject(const struct upload_item *item, enum refuse_code code, const 
 /* --- answers --- */
 
 /* An ACK speaks for all before it, so it waits while one of these is in doubt. */
-static void acknowledge(struct relay_connection *connection, uint64_t ordinal)
+static void acknowledge(struct relay_connection *connection, uint64_t ordinal, uint64_t place)
 {
     struct relay *relay = connection->relay;
     if (connection->doubts > 0 && ordinal >= connection->first_doubt) {
@@ -33,6 +33,7 @@ static void acknowledge(struct relay_connection *connection, uint64_t ordinal)
         return;
     }
     connection->acked = ordinal;
+    connection->acked_place = place;
     if (connection->ack_due)
         return;
     connection->ack_due = true;
@@ -59,7 +60,7 @@ static void doubt_no_more(struct relay_arrival *arrival)
         return;
     connection->acked_behind = 0;
     if (connection->state == CONNECTION_LIVE)
-        acknowledge(connection, behind);
+        acknowledge(connection, behind, 0);
 }
 
 static void note_durable(const struct relay_arrival *arrival)
@@ -107,8 +108,9 @@ static void on_appended(void *self, uint64_t tag, const struct store_reply *repl
         note_durable(arrival);
         relay_document_durable(arrival->document, arrival->place, arrival->origin, arrival->stored, arrival->len);
         arrival->stored = NULL;
+        bool passed = relay_feed_pass_own(arrival->connection, arrival->place, arrival->len);
         if (arrival->connection->state == CONNECTION_LIVE)
-            acknowledge(arrival->connection, arrival->ordinal);
+            acknowledge(arrival->connection, arrival->ordinal, passed ? arrival->place : 0);
     } else if (arrival->document->state != DOCUMENT_BROKEN) {
         break_document(arrival->document, reply);
     }
@@ -323,7 +325,7 @@ static void tell_looked_up(const struct relay_arrival *arrival, enum store_resul
         return;
     }
     connection->relay->counts.duplicates++;
-    acknowledge(connection, arrival->ordinal);
+    acknowledge(connection, arrival->ordinal, 0);
 }
 
 static struct relay_arrival *append_base(const struct upload_item *item)

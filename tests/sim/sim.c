@@ -470,6 +470,7 @@ static void do_job(struct replica *replica, const struct job *job)
     case JOB_ACKED:
         if (!journal_outbox_ack_below(replica->journal, &job->agent, job->seq0, true, &err))
             fail(replica->sim, err.text, replica->number);
+        put_resume(replica, &job->resume);
         break;
     case JOB_FETCH:
         do_fetch(replica, job);
@@ -541,11 +542,12 @@ static void on_persist(void *self, const struct outbox_record *record)
     job->ticket = record->ticket;
 }
 
-static void on_acked(void *self, const struct agent_id *agent, uint64_t next_seq)
+static void on_acked(void *self, const struct agent_id *agent, uint64_t next_seq, const struct resume_point *resume)
 {
     struct job *job = job_new(self, JOB_ACKED, (struct bytes){0});
     job->agent = *agent;
     job->seq0 = next_seq;
+    job->resume = *resume;
 }
 
 static void add_batch(struct replica *replica, const struct batch *batch)

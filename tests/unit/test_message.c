@@ -79,7 +79,7 @@ static void add_relay_samples(struct samples *samples)
                (struct message){.kind = MESSAGE_REFUSE, .refuse = {REFUSE_LIMIT, 60000, text_of("come back")}});
     add_sample(samples, by, (struct message){.kind = MESSAGE_RECORDS, .records = {samples->records, 3}});
     add_sample(samples, by, (struct message){.kind = MESSAGE_CAUGHT_UP, .caught_up = {99}});
-    add_sample(samples, by, (struct message){.kind = MESSAGE_ACK, .ack = {UINT64_MAX}});
+    add_sample(samples, by, (struct message){.kind = MESSAGE_ACK, .ack = {UINT64_MAX, 1}});
     add_sample(samples, by,
                (struct message){.kind = MESSAGE_REJECT, .reject = {4, REFUSE_ORDER, text_of("out of order")}});
     add_sample(samples, by, (struct message){.kind = MESSAGE_PEERS, .peers = {12}});

@@ -401,6 +401,52 @@ static void a_base_that_is_missing_comes_behind_what_was_written(void **state)
     relay_peer_release(&guest);
 }
 
+/* What a client needs to resume behind what it has written itself. */
+static void an_ack_says_the_place_and_nothing_of_ones_own_comes_back(void **state)
+{
+    enum { EDITS = 2000 };
+    struct world *world = *state;
+    struct relay_peer owner, guest;
+    struct buf record = {0};
+    struct message known = {.kind = MESSAGE_RESUME};
+    world->limits = relay_limits_none();
+    world_restart(world, false);
+    relay_peer_init(&owner, &world->keys, 1);
+    relay_peer_init(&guest, &world->keys, 2);
+    struct link *a = join_as(world, &owner, true);
+    memcpy(known.resume.log.bytes, expect(a, MESSAGE_WELCOME)->welcome.log.bytes, LOG_ID_BYTES);
+    upload_member(a);
+    world_settle(world);
+    (void)tally_rest(a);
+    for (int i = 0; i < EDITS; i++) {
+        if (i == EDITS / 2) /* alone or not */
+            join_as(world, &guest, false);
+        buf_clear(&record);
+        relay_peer_events(&owner, "x", &record);
+        upload(a, &record);
+        world_settle(world);
+        for (const struct message *message; (message = next(a));) {
+            assert_int_not_equal(message->kind, MESSAGE_RECORDS);
+            if (message->kind == MESSAGE_ACK)
+                known.resume.place = message->ack.place;
+        }
+    }
+    assert_int_equal(known.resume.place, 2 + EDITS);
+    record_hash(buf_view(&record), &known.resume.hash);
+
+    /* He owes something: his vector does not speak of himself. */
+    link_cut(a);
+    a = connect_from(world, &owner, "");
+    hello(a, false, "");
+    uint64_t before = relay_counts(world->relay).records_out;
+    resume(a, &known);
+    assert_int_equal(relay_counts(world->relay).records_out, before);
+    expect(a, MESSAGE_CAUGHT_UP);
+    buf_release(&record);
+    relay_peer_release(&owner);
+    relay_peer_release(&guest);
+}
+
 static void a_wrong_read_key_is_refused(void **state)
 {
     struct world *world = *state;
@@ -1627,6 +1673,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RELAY_TEST(the_owner_creates_the_document_and_a_reader_gets_what_was_written),
         RELAY_TEST(a_base_that_is_missing_comes_behind_what_was_written),
+        RELAY_TEST(an_ack_says_the_place_and_nothing_of_ones_own_comes_back),
         RELAY_TEST(a_wrong_read_key_is_refused),
         RELAY_TEST(a_wrong_device_proof_is_refused),
         RELAY_TEST(an_unknown_document_is_refused_unless_it_is_created),

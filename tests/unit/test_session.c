@@ -85,8 +85,9 @@ static void on_persist(void *self, const struct outbox_record *record)
     room->tickets[room->ticket_count++] = record->ticket;
 }
 
-static void on_acked(void *self, const struct agent_id *agent, uint64_t next_seq)
+static void on_acked(void *self, const struct agent_id *agent, uint64_t next_seq, const struct resume_point *resume)
 {
+    ((struct room *)self)->resume = *resume;
     (void)agent;
     ((struct room *)self)->acked = next_seq;
 }
@@ -378,6 +379,12 @@ static void say_records(struct room *room, uint64_t place, const struct buf *sto
 static void say_ack(struct room *room, uint64_t ordinal)
 {
     relay_says(room, &(struct message){.kind = MESSAGE_ACK, .ack = {ordinal}});
+}
+
+/* The record that has this ordinal is at `place`, and nothing in front of it is missing. */
+static void say_ack_at(struct room *room, uint64_t ordinal, uint64_t place)
+{
+    relay_says(room, &(struct message){.kind = MESSAGE_ACK, .ack = {ordinal, place}});
 }
 
 static void say_peers(struct room *room, unsigned count)
@@ -1085,6 +1092,51 @@ static void after_a_cut_the_same_bytes_are_sent_again(void **state)
 }
 
 /* The vector may speak of others' content under the same numbers: only the relay can compare. */
+static void resuming_gets_behind_what_we_wrote_ourselves(void **state)
+{
+    struct room *room = *state;
+    struct digest hash;
+    connect_to(room, (struct welcome){.peers = 1});
+    type(room, "a");
+    const struct message *message = expect_kind(room, MESSAGE_RECORDS);
+    assert_int_equal(message->records.count, 2);
+    record_hash(message->records.items[1].stored, &hash);
+    say_ack_at(room, 2, 4);
+    assert_int_equal(room->resume.place, 4);
+    assert_true(digest_equal(&room->resume.hash, &hash));
+    pass_time(room, SESSION_FLUSH_ALONE_MS);
+    type(room, "b"); /* is not acknowledged: no vector speaks for us */
+    cut(room);
+    forget_out(room);
+    agent_numbers_clear(&room->numbers_in);
+    agent_numbers_clear(&room->numbers_out);
+    session_connected(room->session, NULL, room->now_ms);
+    say_challenge(room);
+    message = expect_kind(room, MESSAGE_RESUME);
+    assert_int_equal(message->resume.vector_count, 0);
+    assert_int_equal(message->resume.place, 4);
+    assert_true(digest_equal(&message->resume.hash, &hash));
+}
+
+static void resuming_does_not_pass_what_is_waited_for_by_an_acknowledgement(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf first = {0}, second = {0};
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    author_record(&ben, room, NULL, "1", &first);
+    author_record(&ben, room, NULL, "2", &second);
+    say_record(room, 5, buf_view(&second));
+    type(room, "a");
+    say_ack_at(room, 2, 6);
+    assert_int_equal(room->acked, 1);
+    assert_true(room->resume.place < 5);
+    author_release(&ben);
+    buf_release(&first);
+    buf_release(&second);
+}
+
 static void what_was_not_acknowledged_is_sent_again_whatever_the_vector_says(void **state)
 {
     struct room *room = *state;
@@ -2035,6 +2087,8 @@ int main(void)
         ROOM_TEST(a_pack_of_ours_that_comes_back_is_kept_and_no_fork),
         ROOM_TEST(originals_of_a_disputed_pack_are_offered_again),
         ROOM_TEST(after_a_cut_the_same_bytes_are_sent_again),
+        ROOM_TEST(resuming_gets_behind_what_we_wrote_ourselves),
+        ROOM_TEST(resuming_does_not_pass_what_is_waited_for_by_an_acknowledgement),
         ROOM_TEST(what_was_not_acknowledged_is_sent_again_whatever_the_vector_says),
         ROOM_TEST(a_restart_sends_what_the_outbox_holds_byte_for_byte),
         ROOM_TEST(a_relay_that_lost_its_tail_gets_acknowledged_records_again),
