@@ -98,6 +98,14 @@ static int own_status(struct env *env)
 static int own_stop(struct env *env)
 {
     struct error err = {0};
+    struct own_relay_status status;
+    if (!own_relay_status(env, &status, &err))
+        return verb_fail("relay stop", &err);
+    free(status.address);
+    if (!status.running) {
+        (void)fputs("No relay of yours runs.\n", stderr);
+        return EXIT_FAILED;
+    }
     return own_relay_stop(env, &err) ? EXIT_OK : verb_fail("relay stop", &err);
 }
 

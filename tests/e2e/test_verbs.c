@@ -608,6 +608,19 @@ static void a_relay_ends_in_order_when_it_is_interrupted(void **state)
     free(store);
 }
 
+static void a_stage_ends_what_a_failing_test_left_behind(void **state)
+{
+    struct stage *left = stage_new();
+    char *store = xformat("sqlite:%s/own.db", stage_dir(left));
+    struct stage_job job = stage_start(left, "ada", NULL, ARGS("relay", "--listen", "127.0.0.1:0", "--store", store));
+    (void)state;
+    while (!stage_exists(left, "own.db.key"))
+        assert_int_equal(kill(job.pid, 0), 0);
+    stage_free(left);
+    assert_int_equal(kill(job.pid, 0), -1);
+    free(store);
+}
+
 /* Whether a process has this file open. */
 static bool has_open(int pid, const char *path)
 {
@@ -664,6 +677,9 @@ static void sharing_without_a_relay_starts_one_that_stays(void **state)
     struct stage_result result = stage_run(stage, "ada", NULL, ARGS("relay", "status"));
     assert_string_equal(result.out, "not running\n");
     expect_status(result, 1);
+    result = stage_run(stage, "ada", NULL, ARGS("relay", "stop"));
+    expect_status(result, 1);
+    assert_string_equal(result.err, "No relay of yours runs.\n");
     struct stage_job jobs[] = {stage_start(stage, "ada", NULL, ARGS("share", "--no-edit", "one.md")),
                                stage_start(stage, "ada", NULL, ARGS("share", "--no-edit", "two.md"))};
     char *links[2];
@@ -720,6 +736,7 @@ int main(void)
         TEST(help_is_what_the_manual_says),
         TEST(an_operator_sees_sizes_and_removes_documents),
         TEST(a_relay_ends_in_order_when_it_is_interrupted),
+        TEST(a_stage_ends_what_a_failing_test_left_behind),
         cmocka_unit_test_setup_teardown(a_relay_may_end_by_itself_when_nobody_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(a_relay_of_ones_own_holds_nothing_of_who_started_it, setup, teardown_own_relay),
         cmocka_unit_test_setup_teardown(sharing_without_a_relay_starts_one_that_stays, setup, teardown_own_relay),

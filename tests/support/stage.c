@@ -22,6 +22,8 @@ enum { PATIENCE_MS = 20000 };
 struct stage {
     char *dir;
     struct buf out, err;
+    struct stage_job jobs[STAGE_JOBS_MAX]; /* that nobody finished */
+    size_t job_count;
     pid_t relay;
     int relay_port;
     char *relay_address;
@@ -56,8 +58,29 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
+static void take_job_out(struct stage *stage, pid_t pid)
+{
+    for (size_t i = 0; i < stage->job_count; i++)
+        if (stage->jobs[i].pid == pid)
+            stage->jobs[i--] = stage->jobs[--stage->job_count];
+}
+
+/* A test that failed in between leaves them behind: with the locks they hold, and all they have started. */
+static void end_jobs(struct stage *stage)
+{
+    for (size_t i = 0; i < stage->job_count; i++) {
+        const struct stage_job *job = &stage->jobs[i];
+        kill(job->pid, SIGKILL);
+        kill(-job->pid, SIGKILL);
+        waitpid(job->pid, NULL, 0);
+        fclose(job->out);
+        fclose(job->err);
+    }
+}
+
 void stage_free(struct stage *stage)
 {
+    end_jobs(stage);
     if (stage->relay > 0)
         stage_relay_signal(stage, SIGKILL);
     nftw(stage->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
@@ -246,11 +269,15 @@ struct stage_job stage_start(struct stage *stage, const char *person, const char
     if (job.pid == 0)
         run_child(stage, person, args, fileno(in), fileno(job.out), fileno(job.err));
     fclose(in);
+    if (job.pid < 0 || stage->job_count == STAGE_JOBS_MAX)
+        fail_msg("cannot start one more program");
+    stage->jobs[stage->job_count++] = job;
     return job;
 }
 
 struct stage_result stage_finish(struct stage *stage, struct stage_job job)
 {
+    take_job_out(stage, job.pid);
     int status = wait_for(job.pid);
     take_output(job.out, &stage->out);
     take_output(job.err, &stage->err);

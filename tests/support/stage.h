@@ -41,7 +41,9 @@ struct stage_result {
     const char *out, *err;
 };
 struct stage_result stage_run(struct stage *stage, const char *person, const char *input, const char *const *args);
-/* The same in two steps, for several at once and for what runs until it is told to end. */
+/* The same in two steps, for several at once and for what runs until it is told to end. stage_free() kills what was not
+   finished, STAGE_JOBS_MAX at a time. */
+enum { STAGE_JOBS_MAX = 32 };
 struct stage_job {
     pid_t pid;
     FILE *out, *err;
