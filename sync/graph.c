@@ -543,15 +543,31 @@ bool graph_contains(struct graph *graph, const uint64_t *version, size_t count, 
     return false;
 }
 
+enum { SIDE_A = 1, SIDE_B = 2, SIDE_BOTH = 3 };
+
+/* One walk down from all items (side A) over their ancestors (side B): no item may be met on the way or twice. */
 bool graph_is_reduced(struct graph *graph, const uint64_t *version, size_t count)
 {
-    for (size_t i = 0; i + 1 < count; i++) /* ancestors are below */
-        if (graph_contains(graph, version + i + 1, count - i - 1, version[i]))
-            return false;
+    struct heap *heap = &graph->heap;
+    size_t items = count;
+    heap->count = 0;
+    for (size_t i = 0; i < count; i++)
+        heap_push(heap, version[i], SIDE_A);
+    while (items > 0) {
+        struct visit top = heap_pop(heap);
+        const struct run *run = &graph->runs[run_index(graph, top.lv)];
+        items -= top.side == SIDE_A;
+        while (heap->count > 0 && heap->items[0].lv >= run->first) {
+            struct visit next = heap_pop(heap);
+            if (next.side == SIDE_A || (top.side == SIDE_A && next.lv == top.lv))
+                return false;
+        }
+        for (size_t i = 0; items > 0 && i < run->parent_count; i++)
+            if (graph->parents.items[run->parents_at + i] >= version[0])
+                heap_push(heap, graph->parents.items[run->parents_at + i], SIDE_B);
+    }
     return true;
 }
-
-enum { SIDE_A = 1, SIDE_B = 2, SIDE_BOTH = 3 };
 
 /* The state of graph_diff(): `shared` counts the entries of both sides, of which nothing more can come. */
 struct diff {
