@@ -125,18 +125,13 @@ static void locate(struct person *person, struct document *document)
         version.heads = xgrow(version.heads, &version.cap, i + 1, sizeof *version.heads);
         version.heads[version.count++] = presence->heads[i];
     }
-    struct patch since = {0};
-    if (document_knows(document, &version) && document_patch_since(document, &version, &since)) {
-        uint64_t len = document_len(document);
-        uint64_t cursor = patch_map(&since, presence->cursor, GRAVITY_LEFT);
-        uint64_t anchor = patch_map(&since, presence->anchor, GRAVITY_LEFT);
-        /* The place is a peer's word: it is brought into the text, never trusted. */
-        person->cursor = cursor < len ? cursor : len;
-        person->anchor = anchor < len ? anchor : len;
+    uint64_t places[] = {presence->cursor, presence->anchor};
+    if (document_map(document, &version, places, 2)) {
+        person->cursor = places[0];
+        person->anchor = places[1];
         person->located = true;
         person->waiting = false;
     }
-    patch_release(&since);
     version_release(&version);
 }
 

@@ -245,6 +245,28 @@ bool document_patch_since(struct document *document, const struct version *since
     return true;
 }
 
+/* Without a tracker at hand. */
+static void map_by_patch(struct document *document, const struct lv_list *since, uint64_t *places, size_t count)
+{
+    struct patch patch = {0};
+    walker_since(document->walker, since, &patch);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t place = patch_map(&patch, places[i], GRAVITY_LEFT);
+        places[i] = place < document->len ? place : document->len;
+    }
+    patch_release(&patch);
+}
+
+bool document_map(struct document *document, const struct version *since, uint64_t *places, size_t count)
+{
+    ensure(document->merged == graph_len(document->graph));
+    if (!document_lvs(document, since, &document->scratch))
+        return false;
+    if (!walker_map(document->walker, &document->scratch, places, count))
+        map_by_patch(document, &document->scratch, places, count);
+    return true;
+}
+
 bool document_patch_to(struct document *document, const struct version *version, struct patch *out)
 {
     if (!document_lvs(document, version, &document->scratch))

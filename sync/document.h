@@ -91,10 +91,15 @@ MUST_USE enum document_added document_add(struct document *document, const struc
 void document_update(struct document *document, struct patch *out);
 
 /*
- * The patch from the text at a known older version to the present text (there must be nothing to update): for other
- * people's cursors, for "what changed since". False when the version is not known.
+ * The patch from the text at a known older version to the present text (there must be nothing to update): for "what
+ * changed since". False when the version is not known.
  */
 bool document_patch_since(struct document *document, const struct version *since, struct patch *out);
+/*
+ * Brings places in the text at a known version into the present text, in front of what was inserted there since: for
+ * other people's cursors. A place that is out of range becomes one in the text. False when the version is not known.
+ */
+bool document_map(struct document *document, const struct version *since, uint64_t *places, size_t count);
 /* The patch from the base text to the text at a version: the text of any moment. */
 bool document_patch_to(struct document *document, const struct version *version, struct patch *out);
 

@@ -41,6 +41,17 @@ uint64_t tracker_shown(const struct tracker *tracker)
     return tracker->spans.total.of[SUM_SHOWN];
 }
 
+uint64_t tracker_map(const struct tracker *tracker, uint64_t pos)
+{
+    if (pos == 0)
+        return 0;
+    if (pos > tracker_len(tracker))
+        return tracker_shown(tracker);
+    struct span_place place = spans_find(&tracker->spans, SUM_PREPARED, pos - 1);
+    bool gone = spans_peek(&tracker->spans, &place)->gone;
+    return spans_shown_before(&tracker->spans, place) + !gone;
+}
+
 /* --- the order of concurrent inserts --- */
 
 static struct span_place place_of(const struct tracker *tracker, uint64_t id)

@@ -42,6 +42,9 @@ void tracker_begin(struct tracker *tracker, const struct graph *graph, uint64_t 
 uint64_t tracker_len(const struct tracker *tracker);   /* of the prepare version */
 uint64_t tracker_shown(const struct tracker *tracker); /* of the effect version */
 
+/* Where in the text a position of the prepare version is: behind the byte before it. Beyond the end it is the end. */
+uint64_t tracker_map(const struct tracker *tracker, uint64_t pos);
+
 /* Events [lv, lv + len) insert at pos (<= tracker_len()). Gives where their bytes go in the text. */
 uint64_t tracker_insert(struct tracker *tracker, uint64_t lv, uint64_t pos, uint64_t len);
 

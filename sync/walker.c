@@ -41,6 +41,9 @@ struct walker {
     bool summing;            /* the delta has begun: what happens to the text goes out */
     uint64_t start;          /* the critical version where the present block begins */
     struct lv_list prepared; /* the tracker's prepare version */
+    uint64_t tracked_from;   /* the critical version at which the tracker begins */
+    uint64_t tracked_end;    /* it holds all events after that and before this one; 0: nothing of use */
+    bool warm;               /* the next block goes on in the tracker as it is */
 
     struct piece *pieces; /* the plan, by LV */
     size_t count, cap;
@@ -225,6 +228,18 @@ static void find_critical(struct walker *walker)
     }
 }
 
+/* The same where the walk leads to all events: what is critical then is known. */
+static void look_up_critical(struct walker *walker)
+{
+    for (size_t i = 0; i < walker->count; i++) {
+        struct piece *piece = &walker->pieces[i];
+        const struct critical_range *range = piece->fresh ? critical_find(walker->critical, piece->first) : NULL;
+        uint64_t end = range ? range->last + 1 : 0;
+        piece->critical_end = end < piece->first ? piece->first : end < piece->end ? end : piece->end;
+        lv_list_add(&walker->cuts, piece->critical_end);
+    }
+}
+
 /* Replaces the pieces by what the cuts make of them. */
 static void cut_pieces(struct walker *walker)
 {
@@ -248,11 +263,16 @@ static void cut_pieces(struct walker *walker)
         walker->pieces[i] = walker->pieces[i + whole];
 }
 
-static void make_plan(struct walker *walker, const struct lv_ranges *old, const struct lv_ranges *fresh)
+enum goal { GOAL_ALL, GOAL_VERSION }; /* where the walk leads: to all events or only to those of a version */
+
+static void make_plan(struct walker *walker, const struct lv_ranges *old, const struct lv_ranges *fresh, enum goal goal)
 {
     add_ranges(walker, old, fresh);
     cut_at_parents(walker);
-    find_critical(walker);
+    if (goal == GOAL_ALL)
+        look_up_critical(walker);
+    else
+        find_critical(walker);
     cut_pieces(walker);
 }
 
@@ -485,12 +505,18 @@ static void begin_block(struct walker *walker, uint64_t len)
 {
     tracker_begin(&walker->tracker, walker->graph, len);
     lv_list_set(&walker->prepared, &walker->start, walker->start != LV_NONE);
+    walker->tracked_from = walker->start;
+    walker->tracked_end = 0;
 }
 
-/* Pieces [low, high) in a tracker that begins with a text of `len` bytes. */
+/* Pieces [low, high) in a tracker that begins with a text of `len` bytes, or in the warm one. */
 static void walk_block(struct walker *walker, size_t low, size_t high, uint64_t len)
 {
-    begin_block(walker, len);
+    if (!walker->warm)
+        begin_block(walker, len);
+    walker->warm = false;
+    if (low < high)
+        walker->tracked_end = walker->pieces[high - 1].end;
     link_pieces(walker, low, high);
     weigh_pieces(walker, low, high);
     if (!walker->summing) {
@@ -511,6 +537,7 @@ static void walk_plan(struct walker *walker, uint64_t len)
         high = low + 1;
         if (is_fast(walker, low)) {
             apply_as_they_are(walker, &walker->pieces[low]);
+            walker->warm = false;
         } else {
             while (high < walker->count && !is_fast(walker, high))
                 high++;
@@ -535,10 +562,15 @@ static uint64_t find_start(struct walker *walker, uint64_t lv)
     return range->len_before + (uint64_t)net;
 }
 
-static void walk(struct walker *walker, uint64_t len, const struct lv_ranges *old, const struct lv_ranges *fresh,
-                 struct patch *out)
+static uint64_t event_after(uint64_t lv)
 {
-    make_plan(walker, old, fresh);
+    return lv == LV_NONE ? 0 : lv + 1;
+}
+
+static void walk(struct walker *walker, uint64_t len, const struct lv_ranges *old, const struct lv_ranges *fresh,
+                 enum goal goal, struct patch *out)
+{
+    make_plan(walker, old, fresh, goal);
     walker->summing = false;
     if (old->count == 0)
         begin_sum(walker, len);
@@ -547,16 +579,28 @@ static void walk(struct walker *walker, uint64_t len, const struct lv_ranges *ol
         delta_patch(&walker->delta, buf_view(&walker->log->text), out);
     else
         patch_clear(out);
+    walker->warm = false;
+}
+
+/* Whether a walk from walker->start whose old text is that of the events before `merged` can go on in the kept tracker. */
+static bool is_warm(const struct walker *walker, uint64_t merged)
+{
+    return walker->tracked_end > 0 && walker->tracked_end <= merged && walker->tracked_from == walker->start;
 }
 
 void walker_update(struct walker *walker, uint64_t merged, struct patch *out)
 {
     uint64_t len = find_start(walker, merged > 0 ? merged - 1 : LV_NONE);
-    uint64_t first = walker->start == LV_NONE ? 0 : walker->start + 1;
+    uint64_t first = event_after(walker->start);
+    walker->warm = is_warm(walker, merged);
+    if (walker->warm) {
+        first = walker->tracked_end;
+        len = tracker_shown(&walker->tracker);
+    }
     walker->old.count = walker->fresh.count = 0;
     lv_ranges_add(&walker->old, first, merged);
     lv_ranges_add(&walker->fresh, merged, graph_len(walker->graph));
-    walk(walker, len, &walker->old, &walker->fresh, out);
+    walk(walker, len, &walker->old, &walker->fresh, GOAL_ALL, out);
 }
 
 void walker_since(struct walker *walker, const struct lv_list *version, struct patch *out)
@@ -568,8 +612,31 @@ void walker_since(struct walker *walker, const struct lv_list *version, struct p
     graph_diff(walker->graph, graph_frontier(walker->graph), version, &walker->fresh, &walker->gone);
     lv_ranges_sort(&walker->old);
     lv_ranges_sort(&walker->fresh);
-    walk(walker, len, &walker->old, &walker->fresh, out);
+    walk(walker, len, &walker->old, &walker->fresh, GOAL_ALL, out);
     lv_list_release(&start);
+}
+
+/* All events that the warm tracker lacks. */
+static void catch_up(struct walker *walker)
+{
+    walker->old.count = walker->fresh.count = 0;
+    lv_ranges_add(&walker->old, walker->tracked_end, graph_len(walker->graph));
+    make_plan(walker, &walker->old, &walker->fresh, GOAL_ALL);
+    walker->summing = false;
+    walker->warm = true;
+    walk_block(walker, 0, walker->count, 0);
+}
+
+bool walker_map(struct walker *walker, const struct lv_list *version, uint64_t *positions, size_t count)
+{
+    find_start(walker, version->count ? version->items[version->count - 1] : LV_NONE);
+    if (!is_warm(walker, graph_len(walker->graph)))
+        return false;
+    catch_up(walker);
+    prepare(walker, version->items, version->count);
+    for (size_t i = 0; i < count; i++)
+        positions[i] = tracker_map(&walker->tracker, positions[i]);
+    return true;
 }
 
 void walker_to(struct walker *walker, const struct lv_list *version, struct patch *out)
@@ -579,17 +646,17 @@ void walker_to(struct walker *walker, const struct lv_list *version, struct patc
     graph_diff(walker->graph, version, &root, &walker->fresh, &walker->gone);
     lv_ranges_sort(&walker->fresh);
     walker->old.count = 0;
-    walk(walker, walker->base_len, &walker->old, &walker->fresh, out);
+    walk(walker, walker->base_len, &walker->old, &walker->fresh, GOAL_VERSION, out);
+    walker->tracked_end = 0;
 }
 
 const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_t *base)
 {
     uint64_t len = find_start(walker, from > 0 ? from - 1 : LV_NONE);
-    uint64_t first = walker->start == LV_NONE ? 0 : walker->start + 1;
     *base = walker->start;
     walker->old.count = walker->fresh.count = 0;
-    lv_ranges_add(&walker->old, first, graph_len(walker->graph));
-    make_plan(walker, &walker->old, &walker->fresh);
+    lv_ranges_add(&walker->old, event_after(walker->start), graph_len(walker->graph));
+    make_plan(walker, &walker->old, &walker->fresh, GOAL_ALL);
     walker->summing = false;
     walk_block(walker, 0, walker->count, len);
     const struct lv_list *all = graph_frontier(walker->graph);

@@ -9,6 +9,10 @@
  *      base --+-- old events (silently) --+-- new events ---- critical ---- critical -+- ...
  *             tracker: prepare and effect version                as they are          tracker, begun anew
  *
+ * While people type at once hardly any version stays critical, and what lies since the last one becomes the whole
+ * session. So the tracker is kept: a walk that begins where the one before it did goes on in it with the events that it
+ * lacks, and only then with the new ones.
+ *
  * Between critical versions a branch is followed to its end before the next one is begun, the lighter one first,
  * because going from one branch to another costs as much as they are long. Any order gives the same text.
  *
@@ -18,7 +22,9 @@
  *   Units      local versions (LV), bytes.
  *   Ownership  graph, log and critical versions belong to the caller and outlive the walker. It keeps its memory from
  *              one walk to the next. It notes invalid runs in the log and text lengths in the critical versions.
- *   Bounds     two branches of k and m operations: O((k + m) log (k + m)); any graph at worst quadratic.
+ *   Bounds     two branches of k and m operations: O((k + m) log (k + m)); any graph at worst quadratic. In a kept
+ *              tracker an update costs what its own events do, and what their authors did not know of each other; not
+ *              what went before. Memory: the events since the last critical version.
  *   Source     Gentle & Kleppmann (sync/document.h), sections 3.2 to 3.6.
  */
 #ifndef WEFT_SYNC_WALKER_H
@@ -44,6 +50,12 @@ void walker_since(struct walker *walker, const struct lv_list *version, struct p
 /* From the base text to that of a version. */
 void walker_to(struct walker *walker, const struct lv_list *version, struct patch *out);
 
+/*
+ * Brings positions in the text of a version into that of all events; each stays behind the byte before it, or where
+ * that was, and one that is out of range goes to the end. Everything was walked before. False, and nothing done, when
+ * the kept tracker begins elsewhere: then there is walker_since().
+ */
+bool walker_map(struct walker *walker, const struct lv_list *version, uint64_t *positions, size_t count);
 /*
  * The tracker with everything from before event `from` on, both its versions being that of all events. *base is the
  * critical version at which it begins, LV_NONE for the root. Lives until the next call.

@@ -222,6 +222,72 @@ static void check_versions(struct scene *scene, struct history *history, const u
     buf_release(&now);
 }
 
+/* Two of the acts that were told, as a version. */
+static void random_version(const struct scene *scene, const size_t *told, size_t count, const uint64_t *last_lv,
+                           struct lv_list *out)
+{
+    out->count = 0;
+    for (int i = 0; i < 2; i++)
+        lv_list_add(out, last_lv[told[random_below(scene->random, count)]]);
+    lv_list_sort(out);
+}
+
+/*
+ * Every place of the text at a random version: in the kept tracker it comes out behind the byte that it was behind, and
+ * never out of order. The patch that says so is of a walker that keeps nothing from one walk to the next.
+ */
+static void check_places(const struct scene *scene, struct history *history, const struct lv_list *version)
+{
+    struct walker *other = walker_new(history->graph, &history->log, &history->critical, strlen(scene->base));
+    struct patch then = {0}, since = {0};
+    walker_to(other, version, &then);
+    walker_since(other, version, &since);
+    uint64_t len = strlen(scene->base) + patch_inserted(&then) - patch_deleted(&then), before = 0;
+    for (uint64_t at = 0; at <= len; at++) {
+        uint64_t place = at;
+        if (!walker_map(history->walker, version, &place, 1))
+            break;
+        uint64_t left = at > 0 ? patch_map(&since, at - 1, GRAVITY_RIGHT) : 0;
+        bool stays = at > 0 && patch_map(&since, at, GRAVITY_LEFT) == left + 1;
+        assert_true(!stays || place == left + 1);
+        assert_true(before <= place && place <= history->text.len);
+        before = place;
+    }
+    patch_release(&then);
+    patch_release(&since);
+    walker_free(other);
+}
+
+/* What else makes use of the tracker, between two updates. */
+static void disturb(const struct scene *scene, struct history *history, const size_t *told, size_t count,
+                    const uint64_t *last_lv)
+{
+    struct lv_list version = {0};
+    struct patch patch = {0};
+    uint64_t base;
+    random_version(scene, told, count, last_lv, &version);
+    switch (random_below(scene->random, 12)) {
+    case 0:
+        walker_since(history->walker, &version, &patch);
+        break;
+    case 1:
+        walker_to(history->walker, &version, &patch);
+        break;
+    case 2:
+        tracker_check(walker_track(history->walker, random_below(scene->random, history->merged), &base));
+        break;
+    case 3:
+    case 4:
+    case 5:
+        check_places(scene, history, &version);
+        break;
+    default:
+        break;
+    }
+    lv_list_release(&version);
+    patch_release(&patch);
+}
+
 static void check_replay(struct scene *scene, bool fast_path, uint64_t update_one_in)
 {
     struct history history;
@@ -233,8 +299,11 @@ static void check_replay(struct scene *scene, bool fast_path, uint64_t update_on
     for (size_t i = 0; i < scene->count; i++) {
         all[i] = i;
         tell(&history, scene, order[i], last_lv);
-        if (random_chance(scene->random, update_one_in))
-            history_update(&history);
+        if (!random_chance(scene->random, update_one_in))
+            continue;
+        history_update(&history);
+        expect_naive(scene, order, i + 1, buf_view(&history.text));
+        disturb(scene, &history, order, i + 1, last_lv);
     }
     history_update(&history);
     expect_naive(scene, all, scene->count, buf_view(&history.text));
@@ -286,6 +355,39 @@ static void runs_typed_at_one_place_do_not_mix(void **state)
         assert_true(changes <= 1);
         history_release(&history);
     }
+}
+
+/* --- what it costs --- */
+
+/*
+ * In each round everybody types a byte and knows only what was typed before it: no version stays critical. Every update
+ * goes on where the one before it ended, also with places mapped in between. (The first byte of a round knows all: its
+ * version is critical for a moment, and no tracker begins there.)
+ */
+static void people_who_type_at_once_cost_the_same_however_long_they_do(void **state)
+{
+    (void)state;
+    enum { PEOPLE = 10, ROUNDS = 100 };
+    struct history history;
+    uint64_t known[PEOPLE], newest[PEOPLE];
+    history_init(&history, bytes_of_string("--"));
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        for (unsigned char who = 0; who < PEOPLE; who++) {
+            struct history_op op = {OP_INSERT, 1, 0, bytes_of_string("x")};
+            struct agent_id agent = {{who}};
+            newest[who] = history_add(&history, &agent, round, known, round ? PEOPLE : 0, &op, 1) - 1;
+            history_update(&history);
+            struct lv_list version = {0};
+            uint64_t place = 1;
+            lv_list_add(&version, newest[who]);
+            assert_int_equal(walker_map(history.walker, &version, &place, 1), who > 0);
+            lv_list_release(&version);
+        }
+        memcpy(known, newest, sizeof known);
+    }
+    assert_int_equal(history.text.len, 2 + PEOPLE * ROUNDS);
+    assert_in_range(walker_steps(history.walker), 1, PEOPLE * ROUNDS);
+    history_release(&history);
 }
 
 /* --- the tracker itself --- */
@@ -453,6 +555,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_replay_gives_the_text_of_the_model),
         cmocka_unit_test(runs_typed_at_one_place_do_not_mix),
+        cmocka_unit_test(people_who_type_at_once_cost_the_same_however_long_they_do),
         cmocka_unit_test(the_tracker_counts_right_at_every_version_and_comes_back),
         cmocka_unit_test(what_is_typed_on_does_not_fall_into_pieces),
         cmocka_unit_test(the_order_of_two_bytes_never_changes),

@@ -261,7 +261,13 @@ static void the_text_of_any_version_can_be_had(void **state)
     buf_clear(&text);
     patch_apply(&patch, bytes_of_string("two base one"), &text);
     replica_expect(&pair.ana, buf_string(&text));
+    uint64_t places[] = {0, 4, 6, 8, 9, 12, 99}; /* in "two base one" */
+    assert_true(document_map(pair.ben.document, &then, places, 7));
+    uint64_t expected[] = {0, 2, 4, 6, 7, 10, 10};
+    for (size_t i = 0; i < 7; i++)
+        assert_int_equal(places[i], expected[i]);
     then.heads[0].seq = 99;
+    assert_false(document_map(pair.ben.document, &then, places, 1));
     assert_false(document_knows(pair.ben.document, &then));
     assert_false(document_patch_since(pair.ben.document, &then, &patch));
     buf_release(&text);
