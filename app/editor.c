@@ -306,6 +306,12 @@ static void take_late_keys(struct editor *editor)
     take_inputs(editor);
 }
 
+static void take_pause(struct editor *editor)
+{
+    take_late_keys(editor);
+    editor_prompt_pause(editor);
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -316,6 +322,7 @@ static int wait_ms(struct editor *editor, uint64_t now_ms)
     uint64_t at_ms = editor_next_draw_ms(editor, now_ms);
     for (size_t i = 0; i < editor->count; i++)
         at_ms = earlier(at_ms, replica_next_ms(editor->windows[i].replica));
+    at_ms = earlier(at_ms, prompt_next_ms(&editor->prompt));
     if (editor->paste.len > 0)
         at_ms = earlier(at_ms, editor->keys_at_ms + PASTE_PAUSE_MS);
     int keys_ms = keys_wait_ms(editor->keys);
@@ -356,7 +363,7 @@ static void turn(struct editor *editor)
     if (ready > 0 && (fds[0].revents & (POLLIN | POLLHUP | POLLERR)))
         read_terminal(editor);
     else
-        take_late_keys(editor);
+        take_pause(editor);
     if (ready > 0 && (fds[1].revents & POLLIN))
         take_signals(editor);
     for (size_t i = 0; i < editor->count; i++)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "editor/base/unicode.h"
@@ -239,8 +240,8 @@ static void answer_save_as(struct editor *editor, const char *path)
         free(editor->save_path);
         editor->save_path = xstrdup(path);
         struct buf question = {0};
-        buf_addf(&question, "%s exists. [Y]es, write over it (a copy is kept as %s~)  [N]o", path, path);
-        ask_choice(editor, ASKING_OVERWRITE, buf_string(&question), "yn");
+        buf_addf(&question, "%s exists. \"yes\" writes over it (a copy is kept as %s~):", path, path);
+        editor_ask_line(editor, ASKING_OVERWRITE, buf_string(&question), "");
         buf_release(&question);
         return;
     }
@@ -265,11 +266,13 @@ static bool back_up(const char *path, struct error *err)
     return good;
 }
 
-static void answer_overwrite(struct editor *editor, char choice)
+/* A whole word, for a letter is too easily meant for the name that was asked for before. */
+static void answer_overwrite(struct editor *editor, const char *typed)
 {
     struct error err = {0};
-    if (choice != 'y') {
+    if (strcasecmp(typed, "yes") != 0) {
         stop_leaving(editor);
+        editor_sayf(editor, "Not saved: %s is as it was.", editor->save_path);
         return;
     }
     if (back_up(editor->save_path, &err)) {
@@ -425,7 +428,7 @@ static void answer(struct editor *editor, enum asking asking, const char *typed,
         break;
     case ASKING_OPEN: answer_open(editor, typed); break;
     case ASKING_SAVE_AS: answer_save_as(editor, typed); break;
-    case ASKING_OVERWRITE: answer_overwrite(editor, choice); break;
+    case ASKING_OVERWRITE: answer_overwrite(editor, typed); break;
     case ASKING_QUIT: answer_quit(editor, choice); break;
     case ASKING_NOT_KEPT: answer_not_kept(editor, choice); break;
     case ASKING_DISK:
@@ -442,36 +445,44 @@ static char *path_of_typed(const char *typed)
     return at_home && home && *home ? xformat("%s%s", home, typed + 1) : xstrdup(typed);
 }
 
+static void end_prompt(struct editor *editor, enum prompt_answer ended, char choice)
+{
+    enum asking asking = editor->asking;
+    if (ended == PROMPT_GOES_ON)
+        return;
+    prompt_close(&editor->prompt);
+    editor->asking = ASKING_NOTHING;
+    if (ended == PROMPT_CANCELLED) {
+        stop_leaving(editor);
+        if (asking == ASKING_GONE)
+            replica_disk_leave(editor_replica(editor));
+        return;
+    }
+    bool is_path = asking == ASKING_OPEN || asking == ASKING_SAVE_AS;
+    const char *line = buf_string(&editor->prompt.typed);
+    char *typed = is_path ? path_of_typed(line) : xstrdup(line);
+    answer(editor, asking, typed, choice);
+    free(typed);
+}
+
+void editor_prompt_pause(struct editor *editor)
+{
+    char choice = 0;
+    enum prompt_answer ended = prompt_pause(&editor->prompt, net_now_ms(), &choice);
+    end_prompt(editor, ended, choice);
+    editor->dirty |= ended != PROMPT_GOES_ON;
+}
+
 void editor_prompt_key(struct editor *editor, struct key key)
 {
     char choice = 0;
-    enum asking asking = editor->asking;
     bool pastes = (key.code == 'v' && key.mods == KEY_CTRL) || (key.code == KEY_INSERT && key.mods == KEY_SHIFT);
     if (pastes) {
         prompt_paste(&editor->prompt, buf_view(&editor->clip));
         return;
     }
-    switch (prompt_key(&editor->prompt, key, &choice)) {
-    case PROMPT_GOES_ON:
-        return;
-    case PROMPT_CANCELLED:
-        prompt_close(&editor->prompt);
-        editor->asking = ASKING_NOTHING;
-        stop_leaving(editor);
-        if (asking == ASKING_GONE)
-            replica_disk_leave(editor_replica(editor));
-        return;
-    case PROMPT_DONE: {
-        prompt_close(&editor->prompt);
-        editor->asking = ASKING_NOTHING;
-        bool is_path = asking == ASKING_OPEN || asking == ASKING_SAVE_AS;
-        const char *line = buf_string(&editor->prompt.typed);
-        char *typed = is_path ? path_of_typed(line) : xstrdup(line);
-        answer(editor, asking, typed, choice);
-        free(typed);
-        return;
-    }
-    }
+    enum prompt_answer ended = prompt_key(&editor->prompt, key, net_now_ms(), &choice);
+    end_prompt(editor, ended, choice);
 }
 
 /* --- requests --- */

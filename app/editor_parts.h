@@ -36,7 +36,7 @@ enum asking {
     ASKING_GO_LINE,
     ASKING_OPEN,
     ASKING_SAVE_AS,
-    ASKING_OVERWRITE, /* save over an existing file: y or n */
+    ASKING_OVERWRITE, /* save over an existing file: the whole word "yes" */
     ASKING_QUIT,      /* s, k, d */
     ASKING_NOT_KEPT,  /* s, l */
     ASKING_DISK,      /* k, m, o */
@@ -141,6 +141,8 @@ void editor_paste(struct editor *editor, struct bytes text); /* one undo step */
 /* editor_answers.c */
 void editor_request(struct editor *editor, enum request request);
 void editor_prompt_key(struct editor *editor, struct key key);
+/* No key is waiting: a letter that stood alone may be the answer. */
+void editor_prompt_pause(struct editor *editor);
 /* Asks what a replica wants to know (a file changed on disk), when nothing else is being asked. */
 void editor_ask_pending(struct editor *editor);
 void editor_panel(struct editor *editor, enum panel_kind kind);

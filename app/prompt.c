@@ -22,6 +22,8 @@ static void prompt_open(struct prompt *prompt, const char *label, const char *ch
     prompt->choices = choices;
     prompt->open = true;
     prompt->suggested = false;
+    prompt->letter = 0;
+    prompt->deaf_ms = 0;
     buf_clear(&prompt->typed);
     prompt->cursor = 0;
 }
@@ -140,20 +142,48 @@ static enum prompt_answer edit_line(struct prompt *prompt, struct key key)
     return PROMPT_GOES_ON;
 }
 
-enum prompt_answer prompt_key(struct prompt *prompt, struct key key, char *choice)
+/* The letter that the key answers with; 0: it is no answer. */
+static char letter_of(const struct prompt *prompt, struct key key)
+{
+    if (key.code >= 0x80 || (key.mods & ~(unsigned)KEY_SHIFT))
+        return 0;
+    char letter = (char)tolower((int)key.code);
+    return letter && strchr(prompt->choices, letter) ? letter : 0;
+}
+
+static enum prompt_answer choose(struct prompt *prompt, struct key key, uint64_t now_ms, char *choice)
+{
+    if (prompt->letter && key.code == KEY_ENTER) {
+        *choice = prompt->letter;
+        return PROMPT_DONE;
+    }
+    bool alone = !prompt->letter && now_ms >= prompt->deaf_ms;
+    prompt->letter = alone ? letter_of(prompt, key) : 0;
+    prompt->letter_ms = now_ms;
+    if (!prompt->letter)
+        prompt->deaf_ms = now_ms + PROMPT_SILENCE_MS;
+    return PROMPT_GOES_ON;
+}
+
+enum prompt_answer prompt_pause(struct prompt *prompt, uint64_t now_ms, char *choice)
+{
+    if (now_ms < prompt_next_ms(prompt))
+        return PROMPT_GOES_ON;
+    *choice = prompt->letter;
+    return PROMPT_DONE;
+}
+
+uint64_t prompt_next_ms(const struct prompt *prompt)
+{
+    return prompt->open && prompt->letter ? prompt->letter_ms + PROMPT_ALONE_MS : UINT64_MAX;
+}
+
+enum prompt_answer prompt_key(struct prompt *prompt, struct key key, uint64_t now_ms, char *choice)
 {
     bool cancels = (key.code == KEY_ESC && key.mods == 0) || (key.code == 'c' && key.mods == KEY_CTRL);
     if (cancels)
         return PROMPT_CANCELLED;
-    if (!prompt->choices)
-        return edit_line(prompt, key);
-    if (key.code >= 0x80 || (key.mods & ~(unsigned)KEY_SHIFT))
-        return PROMPT_GOES_ON;
-    char letter = (char)tolower((int)key.code);
-    if (!letter || !strchr(prompt->choices, letter))
-        return PROMPT_GOES_ON;
-    *choice = letter;
-    return PROMPT_DONE;
+    return prompt->choices ? choose(prompt, key, now_ms, choice) : edit_line(prompt, key);
 }
 
 void prompt_paste(struct prompt *prompt, struct bytes text)

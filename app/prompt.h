@@ -1,6 +1,9 @@
 /*
  * prompt - one line to type into, or one key to answer with. It never covers text and never takes a key meant for the text:
  * it opens because the person pressed something.
+ *
+ * A letter answers a question only when it stands alone: nothing else is pressed shortly before or after it. So neither a
+ * pasted word nor one typed ahead, meant for something else, answers with a letter it happens to contain.
  */
 #ifndef WEFT_APP_PROMPT_H
 #define WEFT_APP_PROMPT_H
@@ -8,7 +11,11 @@
 #include "editor/base/bytes.h"
 #include "ui/keys.h"
 
-enum { PROMPT_BYTES_MAX = 4096 };
+enum {
+    PROMPT_BYTES_MAX = 4096,
+    PROMPT_ALONE_MS = 250,   /* a letter answers when nothing follows it for so long */
+    PROMPT_SILENCE_MS = 1000, /* after keys that were no answer, letters count again when so long nothing was pressed */
+};
 
 struct prompt {
     bool open;
@@ -17,6 +24,9 @@ struct prompt {
     struct buf typed;
     size_t cursor;        /* bytes into typed */
     bool suggested;       /* nothing was typed yet: the first character replaces what stands there */
+    char letter;          /* an answer, when nothing follows it; 0: none */
+    uint64_t deaf_ms;     /* letters are no answer before this */
+    uint64_t letter_ms;   /* when `letter` was pressed */
 };
 
 void prompt_release(struct prompt *prompt);
@@ -30,9 +40,14 @@ void prompt_close(struct prompt *prompt);
 enum prompt_answer {
     PROMPT_GOES_ON,
     PROMPT_CANCELLED, /* Esc or ^C */
-    PROMPT_DONE,      /* Enter: `typed` is the answer; or *choice is the letter */
+    PROMPT_DONE,      /* Enter: `typed` is the answer; or *choice is the letter, which Enter confirms at once */
 };
-enum prompt_answer prompt_key(struct prompt *prompt, struct key key, char *choice);
+/* Times are of net_now_ms(). */
+enum prompt_answer prompt_key(struct prompt *prompt, struct key key, uint64_t now_ms, char *choice);
+/* When no key is waiting: whether a letter has stood alone for long enough. PROMPT_DONE or PROMPT_GOES_ON. */
+enum prompt_answer prompt_pause(struct prompt *prompt, uint64_t now_ms, char *choice);
+/* When to ask that; UINT64_MAX: no letter waits. */
+uint64_t prompt_next_ms(const struct prompt *prompt);
 void prompt_paste(struct prompt *prompt, struct bytes text); /* line ends become blanks */
 
 #endif

@@ -117,6 +117,41 @@ static void leaving_asks_what_is_to_become_of_unsaved_edits(void **state)
     stage_expect_file(stage, "notes.md", "ya\n");
 }
 
+static void a_name_typed_ahead_writes_over_nothing(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "a\n");
+    stage_write(stage, "other.md", "other\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, "x");
+    vt_expect(vt, "notes.md +");
+    vt_type(vt, VT_ALT("s"));
+    vt_expect(vt, "Write to file:");
+    vt_ctrl(vt, 'u');
+    vt_type(vt, "other.md" VT_ENTER "play/y" VT_ENTER);
+    vt_expect(vt, "Not saved: other.md is as it was.");
+    stage_expect_file(stage, "other.md", "other\n");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[D]iscard");
+    vt_type(vt, "a word with s, k and d"); /* answers nothing */
+    vt_type(vt, VT_PASTE("d"));
+    vt_type(vt, VT_ESC);
+    vt_expect_gone(vt, "[D]iscard");
+    vt_expect_row(vt, 0, "xa");
+    vt_type(vt, VT_ALT("s"));
+    vt_expect(vt, "Write to file:");
+    vt_ctrl(vt, 'u');
+    vt_type(vt, "other.md" VT_ENTER);
+    vt_expect(vt, "other.md exists. \"yes\" writes over it (a copy is kept as other.md~):");
+    vt_type(vt, "yes" VT_ENTER);
+    vt_expect(vt, "in file");
+    stage_expect_file(stage, "other.md", "xa\n");
+    stage_expect_file(stage, "other.md~", "other\n");
+    stage_expect_file(stage, "notes.md", "a\n");
+    vt_free(vt);
+}
+
 static bool no_selection(struct vt *vt, void *context)
 {
     (void)context;
@@ -462,6 +497,7 @@ int main(void)
         TEST(opening_and_leaving_makes_nothing),
         TEST(kill_9_loses_no_painted_key_and_keeps_cursor_and_undo),
         TEST(leaving_asks_what_is_to_become_of_unsaved_edits),
+        TEST(a_name_typed_ahead_writes_over_nothing),
         TEST(keys_that_must_not_surprise),
         TEST(two_processes_on_one_file_meet_in_the_journal),
         TEST(a_change_by_another_program_is_merged_once),

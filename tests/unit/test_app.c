@@ -164,7 +164,7 @@ static void numbers_beyond_what_json_can_carry_are_refused(void **state)
 static enum prompt_answer press(struct prompt *prompt, uint32_t code, unsigned mods)
 {
     char choice = 0;
-    return prompt_key(prompt, (struct key){code, mods}, &choice);
+    return prompt_key(prompt, (struct key){code, mods}, 0, &choice);
 }
 
 static void a_prompt_offers_the_last_answer_and_a_character_replaces_it(void **state)
@@ -215,12 +215,51 @@ static void a_question_takes_only_its_letters(void **state)
     (void)state;
     struct prompt prompt = {0};
     char choice = 0;
+    uint64_t now_ms = 5000;
+    struct key others[] = {{'d', 0}, {'k', KEY_CTRL}, {0, 0}, {KEY_ENTER, 0}};
     prompt_open_choice(&prompt, "[S]ave [K]eep", "sk");
-    assert_int_equal(press(&prompt, 'd', 0), PROMPT_GOES_ON);
-    assert_int_equal(press(&prompt, 'k', KEY_CTRL), PROMPT_GOES_ON);
-    assert_int_equal(press(&prompt, 0, 0), PROMPT_GOES_ON);
-    assert_int_equal(prompt_key(&prompt, (struct key){'K', 0}, &choice), PROMPT_DONE);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_int_equal(prompt_key(&prompt, others[i], now_ms, &choice), PROMPT_GOES_ON);
+        assert_true(prompt_next_ms(&prompt) == UINT64_MAX);
+    }
+    now_ms += PROMPT_SILENCE_MS;
+    assert_int_equal(prompt_key(&prompt, (struct key){'K', 0}, now_ms, &choice), PROMPT_GOES_ON);
+    assert_int_equal(prompt_next_ms(&prompt), now_ms + PROMPT_ALONE_MS);
+    assert_int_equal(prompt_pause(&prompt, now_ms + PROMPT_ALONE_MS - 1, &choice), PROMPT_GOES_ON);
+    assert_int_equal(prompt_pause(&prompt, now_ms + PROMPT_ALONE_MS, &choice), PROMPT_DONE);
     assert_int_equal(choice, 'k');
+    prompt_release(&prompt);
+}
+
+static enum prompt_answer type_word(struct prompt *prompt, const char *word, uint64_t *now_ms, uint64_t gap_ms)
+{
+    char choice = 0;
+    for (; *word; word++, *now_ms += gap_ms) {
+        bool answered = prompt_key(prompt, (struct key){(uint32_t)*word, 0}, *now_ms, &choice) != PROMPT_GOES_ON;
+        if (answered || prompt_pause(prompt, *now_ms + gap_ms, &choice) != PROMPT_GOES_ON)
+            return PROMPT_DONE;
+    }
+    return prompt_pause(prompt, *now_ms + 2 * PROMPT_SILENCE_MS, &choice);
+}
+
+static void no_letter_of_a_word_answers_a_question(void **state)
+{
+    (void)state;
+    struct prompt prompt = {0};
+    char choice = 0;
+    uint64_t now_ms = 5000;
+    prompt_open_choice(&prompt, "[S]ave [K]eep", "sk");
+    assert_int_equal(type_word(&prompt, "ask", &now_ms, 0), PROMPT_GOES_ON);
+    assert_int_equal(type_word(&prompt, "plans/kites.md", &now_ms, 200), PROMPT_GOES_ON);
+    assert_int_equal(type_word(&prompt, "an s", &now_ms, 600), PROMPT_GOES_ON);
+    now_ms += PROMPT_SILENCE_MS;
+    assert_int_equal(type_word(&prompt, "skis", &now_ms, 200), PROMPT_GOES_ON);
+    prompt_paste(&prompt, bytes_of_string("k"));
+    assert_true(prompt_next_ms(&prompt) == UINT64_MAX);
+    now_ms += PROMPT_SILENCE_MS;
+    assert_int_equal(prompt_key(&prompt, (struct key){'s', 0}, now_ms, &choice), PROMPT_GOES_ON);
+    assert_int_equal(prompt_key(&prompt, (struct key){KEY_ENTER, 0}, now_ms, &choice), PROMPT_DONE);
+    assert_int_equal(choice, 's');
     prompt_release(&prompt);
 }
 
@@ -441,6 +480,7 @@ int main(void)
         cmocka_unit_test(a_prompt_edits_its_line),
         cmocka_unit_test(a_prompt_offers_the_last_answer_and_a_character_replaces_it),
         cmocka_unit_test(a_question_takes_only_its_letters),
+        cmocka_unit_test(no_letter_of_a_word_answers_a_question),
         cmocka_unit_test(no_function_is_reachable_only_by_a_function_key),
         cmocka_unit_test(a_relay_survives_the_way_through_the_index_into_a_link),
         cmocka_unit_test(a_plain_relay_in_public_needs_insecure),
