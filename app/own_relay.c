@@ -183,22 +183,6 @@ static bool port_is_free(const char *host, int port)
     return is_free;
 }
 
-/* Chosen once: links that were given out name it. */
-static bool choose_port(const struct place *place, const char *host, int *port, struct error *err)
-{
-    char word[SMALL_BYTES];
-    if (read_word(place->port, word)) {
-        *port = atoi(word);
-        return true;
-    }
-    for (*port = PORT_FIRST; *port <= PORT_LAST && !port_is_free(host, *port); ++*port)
-        ;
-    if (*port > PORT_LAST)
-        return error_set(err, ERR_BUSY, 0, "no free port from %d to %d", PORT_FIRST, PORT_LAST);
-    snprintf(word, sizeof word, "%d", *port);
-    return file_write_private(place->port, bytes_of_string(word), err);
-}
-
 /* In the grandchild: a process of its own, that holds the lock and says on `out` how it went. */
 static _Noreturn void become_relay(const struct env *env, const struct place *place, const char *listen, int out)
 {
@@ -264,21 +248,48 @@ static bool start(struct env *env, const struct place *place, const char *listen
     return good;
 }
 
+static bool start_at(struct env *env, const struct place *place, const char *host, int port, struct error *err)
+{
+    char *listen = xformat("%s:%d", host, port);
+    bool good = start(env, place, listen, err);
+    free(listen);
+    return good;
+}
+
+/*
+ * The first port that nobody has. Others on this machine may be looking for one at this moment: who finds it taken after all
+ * looks further.
+ */
+static bool start_somewhere(struct env *env, const struct place *place, const char *host, struct error *err)
+{
+    for (int port = PORT_FIRST; port <= PORT_LAST; port++) {
+        char word[SMALL_BYTES];
+        if (!port_is_free(host, port))
+            continue;
+        snprintf(word, sizeof word, "%d", port);
+        if (!file_write_private(place->port, bytes_of_string(word), err))
+            return false;
+        if (start_at(env, place, host, port, err))
+            return true;
+        unlink(place->port); /* no link names it */
+        if (port_is_free(host, port))
+            return false;
+        *err = (struct error){0};
+    }
+    return error_set(err, ERR_BUSY, 0, "no free port from %d to %d", PORT_FIRST, PORT_LAST);
+}
+
 static bool ensure_running(struct env *env, const struct place *place, bool may_ask, struct error *err)
 {
-    char reach[SMALL_BYTES];
-    int port;
+    char reach[SMALL_BYTES], port[SMALL_BYTES];
     if (running_pid(place))
         return true;
     if (!choose_reach(place, may_ask, reach, err))
         return false;
     const char *host = strcmp(reach, "machine") == 0 ? "127.0.0.1" : "0.0.0.0";
-    if (!choose_port(place, host, &port, err))
-        return false;
-    char *listen = xformat("%s:%d", host, port);
-    bool good = start(env, place, listen, err);
-    free(listen);
-    return good;
+    if (read_word(place->port, port)) /* chosen once: links that were given out name it */
+        return start_at(env, place, host, atoi(port), err);
+    return start_somewhere(env, place, host, err);
 }
 
 /* Two who share at once start one relay: the second waits, and finds it running. */

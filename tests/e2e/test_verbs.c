@@ -598,13 +598,10 @@ static void a_relay_ends_in_order_when_it_is_interrupted(void **state)
     struct stage *stage = *state;
     char *store = xformat("sqlite:%s/own.db", stage_dir(stage));
     struct stage_job job = stage_start(stage, "ada", NULL, ARGS("relay", "--listen", "127.0.0.1:0", "--store", store));
-    char *lock = xstrdup("own.db.key");
-    while (!stage_exists(stage, lock))
-        assert_int_equal(kill(job.pid, 0), 0);
+    stage_expect_exists(stage, "own.db.key");
     kill(job.pid, SIGINT);
     struct stage_result result = stage_finish(stage, job);
     expect_status(result, 0);
-    free(lock);
     free(store);
 }
 
@@ -707,6 +704,38 @@ static void sharing_without_a_relay_starts_one_that_stays(void **state)
     free(after);
 }
 
+/* They look for a free port at the same moment. */
+static void everybody_on_one_machine_gets_a_relay_of_their_own(void **state)
+{
+    enum { PEOPLE = 8 };
+    struct stage *stage = *state;
+    struct stage_job jobs[PEOPLE];
+    struct buf all_ports = {0};
+    char person[16];
+    int failed = 0;
+    stage_write(stage, "notes.md", "one\n");
+    for (int i = 0; i < PEOPLE; i++) {
+        snprintf(person, sizeof person, "person%d", i);
+        jobs[i] = stage_start(stage, person, NULL, ARGS("share", "--no-edit", "notes.md"));
+    }
+    for (int i = 0; i < PEOPLE; i++) {
+        struct stage_result result = stage_finish(stage, jobs[i]);
+        failed += result.status != 0;
+        print_message("%s", result.status != 0 ? result.err : "");
+    }
+    for (int i = 0; i < PEOPLE; i++) {
+        snprintf(person, sizeof person, "person%d", i);
+        char *path = xformat("%s.state/weft/relay/port", person), *port = stage_read(stage, path);
+        failed += strlen(port) == 0 || (all_ports.len && strstr(buf_string(&all_ports), port));
+        buf_add_string(&all_ports, port);
+        failed += stage_run(stage, person, NULL, ARGS("relay", "stop")).status != 0;
+        free(port);
+        free(path);
+    }
+    buf_release(&all_ports);
+    assert_int_equal(failed, 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -739,6 +768,7 @@ int main(void)
         TEST(a_stage_ends_what_a_failing_test_left_behind),
         cmocka_unit_test_setup_teardown(a_relay_may_end_by_itself_when_nobody_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(a_relay_of_ones_own_holds_nothing_of_who_started_it, setup, teardown_own_relay),
+        TEST(everybody_on_one_machine_gets_a_relay_of_their_own),
         cmocka_unit_test_setup_teardown(sharing_without_a_relay_starts_one_that_stays, setup, teardown_own_relay),
     };
     return RUN_TESTS("verbs", tests);

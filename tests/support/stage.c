@@ -17,7 +17,7 @@
 #include "editor/base/xalloc.h"
 #include "tests/support/support.h"
 
-enum { PATIENCE_MS = 20000 };
+enum { PATIENCE_MS = 30000 };
 
 struct stage {
     char *dir;
@@ -128,6 +128,16 @@ bool stage_exists(struct stage *stage, const char *path)
     bool exists = access(full, F_OK) == 0;
     free(full);
     return exists;
+}
+
+void stage_expect_exists(struct stage *stage, const char *path)
+{
+    uint64_t until_ms = now_ms() + PATIENCE_MS;
+    while (!stage_exists(stage, path)) {
+        if (now_ms() >= until_ms)
+            fail_msg("there is no %s", path);
+        poll(NULL, 0, 10);
+    }
 }
 
 void stage_expect_file(struct stage *stage, const char *path, const char *content)
@@ -300,7 +310,8 @@ static void start_relay(struct stage *stage)
         fail_msg("pipe: %s", strerror(errno));
     stage->relay = fork();
     if (stage->relay == 0) {
-        const char *args[] = {"relay", "--listen", listen, "--store", store, NULL};
+        /* All of a test comes from one address, and faster than people do. */
+        const char *args[] = {"relay", "--listen", listen, "--store", store, "--address-accepts", "1000/10000", NULL};
         int null = open("/dev/null", O_RDONLY);
         run_child(stage, "relay", args, null, out[1], 2);
     }

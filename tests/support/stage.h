@@ -26,6 +26,7 @@ const char *stage_dir(const struct stage *stage);
 void stage_write(struct stage *stage, const char *path, const char *content);
 char *stage_read(struct stage *stage, const char *path); /* heap string; "" when there is none */
 bool stage_exists(struct stage *stage, const char *path);
+void stage_expect_exists(struct stage *stage, const char *path); /* waits until it is there */
 void stage_expect_file(struct stage *stage, const char *path, const char *content); /* waits until it is so */
 
 /* weft in a terminal of 24 x 80, run by this person in the stage's directory. `args` ends with NULL. */
