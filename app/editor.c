@@ -78,24 +78,37 @@ struct replica_port editor_port(struct editor *editor)
 
 /* --- life --- */
 
-static int open_signals(void)
+static void signals_of(sigset_t *set)
 {
-    sigset_t set;
-    sigemptyset(&set);
     static const int numbers[] = {SIGWINCH, SIGTERM, SIGHUP, SIGINT, SIGCONT};
+    sigemptyset(set);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        sigaddset(&set, numbers[i]);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        sigaddset(set, numbers[i]);
+}
+
+/*
+ * Signals are held back from before the terminal is taken: one that ends us must not leave it raw, and a window that changes
+ * right after it was measured must not stay half painted.
+ */
+static struct term *open_term(const struct term_options *options, sigset_t *signals, struct error *err)
+{
+    sigset_t before;
+    signals_of(signals);
+    sigprocmask(SIG_BLOCK, signals, &before);
+    struct term *term = term_open(options, err);
+    if (!term)
+        sigprocmask(SIG_SETMASK, &before, NULL);
+    return term;
 }
 
 struct editor *editor_new(struct env *env, const struct editor_options *options, struct error *err)
 {
+    sigset_t signals;
     const char *no_colour = getenv("NO_COLOR");
     struct term_options term_options = {.fd = options->terminal_fd, .type = getenv("TERM"),
                                         .colorterm = getenv("COLORTERM"), .no_colour = no_colour && *no_colour,
                                         .mouse = true};
-    struct term *term = term_open(&term_options, err);
+    struct term *term = open_term(&term_options, &signals, err);
     if (!term)
         return NULL;
     struct editor *editor = xcalloc(1, sizeof *editor);
@@ -103,7 +116,7 @@ struct editor *editor_new(struct env *env, const struct editor_options *options,
     editor->term = term;
     editor->keys = keys_new();
     keys_set_erase(editor->keys, term_erase_byte(term));
-    editor->signal_fd = open_signals();
+    editor->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     ensure(editor->signal_fd >= 0);
     editor->line_numbers = env->config.line_numbers;
     editor->dirty = true;

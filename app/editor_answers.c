@@ -126,6 +126,14 @@ static void stop_leaving(struct editor *editor)
         editor->windows[i].decided = false;
 }
 
+static bool is_saving(const struct editor *editor)
+{
+    struct replica_status status = {0};
+    for (size_t i = 0; i < editor->count && !status.saving; i++)
+        replica_status(editor->windows[i].replica, net_now_ms(), &status);
+    return status.saving;
+}
+
 static void quit(struct editor *editor)
 {
     if (find_not_kept(editor)) {
@@ -133,7 +141,9 @@ static void quit(struct editor *editor)
         return;
     }
     if (find_unsaved(editor)) {
-        ask_quit(editor);
+        editor->quit_again = is_saving(editor); /* ^S ^Q: in a moment there may be nothing to ask */
+        if (!editor->quit_again)
+            ask_quit(editor);
         return;
     }
     say_goodbye(editor);
@@ -180,11 +190,15 @@ static void answer_not_kept(struct editor *editor, char choice)
 void editor_save_ended(struct editor *editor)
 {
     struct replica_status status;
-    if (!editor->quit_after_save || editor->prompt.open)
+    bool goes_on = editor->quit_after_save || editor->quit_again;
+    if (!goes_on || editor->prompt.open || is_saving(editor))
         return;
+    if (editor->quit_again) {
+        editor->quit_again = false;
+        quit(editor);
+        return;
+    }
     replica_status(editor_replica(editor), net_now_ms(), &status);
-    if (status.saving)
-        return;
     editor->quit_after_save = false;
     editor_window(editor)->decided = true;
     if (status.in_file)

@@ -83,7 +83,8 @@ struct editor {
     struct prompt prompt;
     enum asking asking;
     char *save_path;        /* while ASKING_OVERWRITE */
-    bool quit_after_save;
+    bool quit_after_save; /* [S]ave was chosen for leaving */
+    bool quit_again;      /* ^Q came while a save ran: it counts when that has ended */
     struct panel panel;
     enum panel_kind panel_kind;
     size_t panel_scroll;

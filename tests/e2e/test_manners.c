@@ -11,6 +11,8 @@
 
 #define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
 
+enum { STARTS = 20 };
+
 static int setup(void **state)
 {
     *state = stage_new();
@@ -63,6 +65,60 @@ static void what_cannot_be_kept_is_not_left_behind_unasked(void **state)
     vt_expect(vt, "[L]eave without it Esc");
     vt_type(vt, "l");
     assert_int_equal(vt_close(vt), 1);
+}
+
+/* Looks without a pause: the moment right after is the one that is asked about. */
+static void wait_until_raw(struct vt *vt)
+{
+    while (!vt_is_raw(vt))
+        assert_false(vt_has_ended(vt));
+}
+
+static void who_is_told_to_end_while_it_starts_gives_the_terminal_back(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    for (int i = 0; i < STARTS; i++) {
+        struct vt *vt = stage_shell(stage, "ada", "trap : TERM; \"$WEFT\" notes.md; echo ended; read answer");
+        wait_until_raw(vt);
+        kill(-vt_pid(vt), SIGTERM);
+        vt_expect(vt, "ended");
+        assert_false(vt_is_raw(vt));
+        vt_free(vt);
+    }
+}
+
+static void a_window_that_changes_while_it_starts_is_filled(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    for (int i = 0; i < STARTS; i++) {
+        struct vt *vt = stage_weft_sized(stage, "ada", 10, 40, ARGS("notes.md"));
+        wait_until_raw(vt);
+        vt_resize(vt, 24, 80);
+        vt_expect_row_has(vt, 23, "notes.md");
+        vt_free(vt);
+    }
+}
+
+static void saving_and_leaving_in_one_breath_asks_nothing(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, "x");
+    vt_expect(vt, "notes.md +");
+    vt_type(vt, "\x13\x11"); /* ^S ^Q */
+    assert_int_equal(vt_close(vt), 0);
+    stage_expect_file(stage, "notes.md", "xtext\n");
+    vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, "x\x13y\x11"); /* what came after the save is asked about */
+    vt_expect(vt, " not in the file. [S]ave");
+    vt_type(vt, "s");
+    assert_int_equal(vt_close(vt), 0);
+    stage_expect_file(stage, "notes.md", "xxytext\n"); /* the cursor came back behind the first x */
 }
 
 static void suspending_without_a_shell_does_not_freeze(void **state)
@@ -264,6 +320,9 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_cannot_be_kept_is_not_left_behind_unasked),
+        TEST(who_is_told_to_end_while_it_starts_gives_the_terminal_back),
+        TEST(a_window_that_changes_while_it_starts_is_filled),
+        TEST(saving_and_leaving_in_one_breath_asks_nothing),
         TEST(suspending_without_a_shell_does_not_freeze),
         TEST(suspending_under_a_shell_gives_the_terminal_back_and_goes_on),
         TEST(what_others_write_above_leaves_the_view_where_it_is),

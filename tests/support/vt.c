@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 #include <vterm.h>
@@ -510,6 +511,12 @@ bool vt_alternate_screen(const struct vt *vt)
 bool vt_mouse_on(const struct vt *vt)
 {
     return vt->mouse;
+}
+
+bool vt_is_raw(const struct vt *vt)
+{
+    struct termios modes;
+    return tcgetattr(vt->master, &modes) == 0 && !(modes.c_lflag & ICANON);
 }
 
 const char *vt_title(const struct vt *vt)

@@ -29,7 +29,7 @@
 
 #include "editor/base/bytes.h"
 
-enum { VT_WAIT_MS = 10000, VT_ARGS_MAX = 32 };
+enum { VT_WAIT_MS = 30000, VT_ARGS_MAX = 32 };
 
 /* Keys as a terminal sends them. */
 #define VT_ESC "\x1b"
@@ -129,6 +129,7 @@ void vt_cursor(struct vt *vt, int *row, int *col);
 bool vt_cursor_visible(const struct vt *vt);
 bool vt_alternate_screen(const struct vt *vt);
 bool vt_mouse_on(const struct vt *vt);
+bool vt_is_raw(const struct vt *vt); /* the program has taken the terminal: keys reach it one by one */
 const char *vt_title(const struct vt *vt);
 /* Every byte the program has written so far, in order. vt_forget_output() empties it. */
 struct bytes vt_output(const struct vt *vt);
