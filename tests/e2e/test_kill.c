@@ -251,11 +251,19 @@ static bool never(struct vt *vt, void *context)
     return false;
 }
 
+static bool is_another_text(const struct model *a, const struct model *b)
+{
+    char text_a[TEXT_BYTES_MAX], text_b[TEXT_BYTES_MAX];
+    model_text(a, text_a);
+    model_text(b, text_b);
+    return strcmp(text_a, text_b) != 0;
+}
+
 /* Some are killed the moment something new is painted, some in the middle of anything. */
 static void die_somewhere(struct life *life, const struct model *before)
 {
     if (random_chance(&life->random, 3)) {
-        if (now(life) != before)
+        if (is_another_text(now(life), before))
             vt_wait(life->vt, has_changed, (void *)before, VT_WAIT_MS);
     } else {
         for (uint64_t spins = random_below(&life->random, 2000000); spins; spins--)
