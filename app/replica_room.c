@@ -30,6 +30,7 @@ bool replica_is_shared(const struct replica *replica)
 struct unsealed {
     struct local_batch batch; /* its plain: below */
     struct buf plain;
+    uint64_t place; /* in the journal */
 };
 
 struct gathered {
@@ -90,9 +91,15 @@ static bool gather_unsealed(void *self, const struct journal_row *row)
     gathered->unsealed = xgrow(gathered->unsealed, &gathered->unsealed_cap, n + 1, sizeof *gathered->unsealed);
     struct unsealed *unsealed = &gathered->unsealed[n];
     *unsealed = (struct unsealed){.batch = {.agent = row->agent, .seq0 = row->seq0, .count = row->count,
-                                            .digest = row->digest, .gesture = true}};
+                                            .digest = row->digest, .gesture = true}, .place = row->place};
     buf_add_bytes(&unsealed->plain, row->body);
     return true;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    uint64_t x = ((const struct unsealed *)a)->place, y = ((const struct unsealed *)b)->place;
+    return (x > y) - (x < y);
 }
 
 static bool gather_all_unsealed(struct replica *replica, struct gathered *gathered, struct error *err)
@@ -105,6 +112,8 @@ static bool gather_all_unsealed(struct replica *replica, struct gathered *gather
                              (struct journal_visitor){gathered, gather_unsealed}, &read, err))
             return false;
     }
+    if (gathered->unsealed_count > 0)
+        qsort(gathered->unsealed, gathered->unsealed_count, sizeof *gathered->unsealed, by_place);
     return true;
 }
 

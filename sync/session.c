@@ -146,7 +146,7 @@ static void on_received(void *self, struct received *received)
     struct agent_id agent = received->agent;
     bool forked = received->forked, tells_news = received->batches.count > 0;
     session->port.received(session->port.self, received);
-    session->fork_found |= forked;
+    session->fork_found |= forked || (tells_news && chain_is_forked(session->chain, &agent));
     if (forked || (tells_news && agent_id_equal(&agent, &session->self))) /* nobody else is to write as we do */
         tell_forked(session, &agent);
 }

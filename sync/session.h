@@ -113,7 +113,8 @@ struct session_config {
 
 /*
  * NULL and *err when the stored parts do not fit the keys. Batches of the own (or a claimed) agent that are in the
- * journal but in no outbox record are handed in by session_local() afterwards, in order.
+ * journal but in no outbox record are handed in by session_local() afterwards, in the order in which they were written: of
+ * several agents, what came first is sent first.
  */
 MUST_USE struct session *session_new(const struct session_config *config, const struct session_port *port,
                                      uint64_t now_ms, struct error *err);

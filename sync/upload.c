@@ -42,6 +42,15 @@ static struct stream *get_stream(struct upload *upload, const struct agent_id *a
     return stream;
 }
 
+/* Agents we took over come in the order in which they were handed in; our own is the last. */
+static void make_mine(struct upload *upload, struct stream *stream)
+{
+    if (stream->mine)
+        return;
+    stream->mine = true;
+    stream->turn = agent_id_equal(&stream->agent, &upload->config.self) ? UINT64_MAX : ++upload->turns;
+}
+
 static void record_free(struct upload_record *record)
 {
     buf_release(&record->stored);
@@ -181,7 +190,7 @@ bool upload_restore(struct upload *upload, struct bytes stored, uint64_t now_ms,
     record->persisted = true;
     record->since_ms = now_ms;
     struct stream *stream = get_stream(upload, &view.agent);
-    stream->mine = true;
+    make_mine(upload, stream);
     insert_record(upload, stream, stream->record_count, record);
     return true;
 }
@@ -189,7 +198,7 @@ bool upload_restore(struct upload *upload, struct bytes stored, uint64_t now_ms,
 void upload_local(struct upload *upload, const struct local_batch *batch, uint64_t now_ms)
 {
     struct stream *stream = get_stream(upload, &batch->agent);
-    stream->mine = true;
+    make_mine(upload, stream);
     upload->packing.local_ms = now_ms;
     stream->pending = xgrow(stream->pending, &stream->pending_cap, stream->pending_count + 1, sizeof *stream->pending);
     struct pending *pending = &stream->pending[stream->pending_count++];
@@ -590,17 +599,40 @@ static bool has_unsent(const struct stream *stream)
 }
 
 /*
- * What we took over was written before anything of our own, which may build on it. It goes first: others wait for what they
- * lack, but where such an agent has forked they may take the other branch for it.
+ * What we took over was written before anything of our own, which may build on it, and the agents of one device mostly wrote
+ * one after the other. What was written first goes first: others wait for what they lack, but where such an agent has
+ * forked they may take the other branch for it.
  */
-static bool is_held(const struct upload *upload, const struct stream *own)
+static bool is_held(const struct upload *upload, const struct stream *held)
 {
     for (size_t i = 0; i < upload->stream_count; i++) {
         const struct stream *stream = upload->streams[i];
-        if (stream != own && stream->mine && !stream->stopped && has_unsent(stream))
+        if (stream->mine && stream->turn < held->turn && !stream->stopped && has_unsent(stream))
             return true;
     }
     return false;
+}
+
+/* The next of ours after this turn; NULL: there is none. */
+static struct stream *next_turn(const struct upload *upload, uint64_t turn)
+{
+    struct stream *next = NULL;
+    for (size_t i = 0; i < upload->stream_count; i++) {
+        struct stream *stream = upload->streams[i];
+        if (stream->mine && stream->turn > turn && (!next || stream->turn < next->turn))
+            next = stream;
+    }
+    return next;
+}
+
+static void run_streams(struct upload *upload, uint64_t now_ms)
+{
+    for (size_t i = 0; i < upload->stream_count; i++)
+        if (!upload->streams[i]->mine)
+            run_stream(upload, upload->streams[i], now_ms);
+    struct stream *stream = NULL;
+    while ((stream = next_turn(upload, stream ? stream->turn : 0)) && !is_held(upload, stream))
+        run_stream(upload, stream, now_ms);
 }
 
 void upload_run(struct upload *upload, uint64_t pace_ms, uint64_t now_ms)
@@ -613,12 +645,8 @@ void upload_run(struct upload *upload, uint64_t pace_ms, uint64_t now_ms)
     if (upload->waiting > 0)
         pack_streams(upload, pace_ms, now_ms);
     reoffer_lost(upload, now_ms);
-    struct stream *own = find_stream(upload, &upload->config.self);
-    for (size_t i = 0; i < upload->stream_count && upload->waiting > 0; i++)
-        if (upload->streams[i] != own)
-            run_stream(upload, upload->streams[i], now_ms);
-    if (own && !is_held(upload, own))
-        run_stream(upload, own, now_ms);
+    if (upload->waiting > 0)
+        run_streams(upload, now_ms);
     upload_pack_run(upload, now_ms);
 }
 

@@ -33,6 +33,7 @@ struct upload_record {
 struct stream {
     struct agent_id agent;
     bool mine; /* handed in here: this replica owes it to the relay */
+    uint64_t turn; /* of ours: those with a lower one are sent first; from 1 */
     uint64_t relay_next;
     bool relay_knows; /* its MEMBER is there, or on its way on this connection */
     bool fetching;    /* the journal was asked for what the relay lost */
@@ -97,6 +98,7 @@ struct upload {
     bool online, hurry;
     uint64_t ordinal; /* the newest used on this connection */
     uint64_t next_ticket, next_counter;
+    uint64_t turns; /* given so far */
     size_t in_flight_bytes;
     size_t ahead_bytes;   /* sealed, not sent */
     size_t waiting;       /* batches and records in all streams: most of the time there is nothing to look for */

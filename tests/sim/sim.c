@@ -830,7 +830,7 @@ static void make_session(struct replica *replica, struct restored *restored, uin
 static void resend_unsealed(struct replica *replica)
 {
     struct error err = {0};
-    for (size_t i = 0; i < replica->mine_count; i++) {
+    for (size_t i = replica->mine_count; i-- > 0;) { /* in the order in which they were written */
         uint64_t next_seq = 0;
         struct journal_read read = {0};
         if (!journal_outbox_next_seq(replica->journal, &replica->mine[i], &next_seq, &err) ||

@@ -18,7 +18,7 @@ static const struct sim_options mixes[] = {
     {.name = "restores", .replicas = 3, .edits = 12, .base_bytes = 10, .relay_crashes = true, .restores = true},
     {.name = "evil", .replicas = 3, .edits = 12, .base_bytes = 10, .evil = true},
     {.name = "copies", .replicas = 4, .edits = 10, .base_bytes = 10, .cuts = true, .undo = true, .copies = true},
-    {.name = "copies and crashes",
+    {.name = "copies-and-crashes",
      .replicas = 4,
      .edits = 10,
      .base_bytes = 10,
@@ -95,7 +95,7 @@ SIM_TEST(a_relay_that_crashes_loses_nothing_it_acknowledged, "relay", 150)
 SIM_TEST(a_relay_put_back_to_an_old_backup_is_healed_by_its_clients, "restores", 100)
 SIM_TEST(an_evil_relay_delays_and_changes_nothing, "evil", 150)
 SIM_TEST(a_machine_that_was_copied_while_it_ran_loses_nothing, "copies", 150)
-SIM_TEST(so_it_is_when_copies_and_the_relay_crash, "copies and crashes", 100)
+SIM_TEST(so_it_is_when_copies_and_the_relay_crash, "copies-and-crashes", 100)
 SIM_TEST(all_of_it_at_once_converges, "all", 50)
 SIM_TEST(eight_people_converge, "crowd", 50)
 SIM_TEST(packed_logs_converge_through_cuts, "packs", 40)

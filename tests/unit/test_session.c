@@ -1137,6 +1137,38 @@ static void resuming_does_not_pass_what_is_waited_for_by_an_acknowledgement(void
     buf_release(&second);
 }
 
+/* What an agent wrote that this process has taken over. */
+static void type_as(struct room *room, const struct agent_id *agent, const char *text)
+{
+    struct agent_id self = room->self;
+    uint64_t seq = room->seq;
+    room->self = *agent;
+    room->seq = 0;
+    type(room, text);
+    room->self = self;
+    room->seq = seq;
+}
+
+static void what_was_taken_over_is_sent_in_the_order_in_which_it_was_written(void **state)
+{
+    struct room *room = *state;
+    struct agent_id written[] = {{{0xee}}, {{0x11}}, room->self};
+    struct record record;
+    struct error err = {0};
+    size_t seen = 0;
+    for (size_t i = 0; i < 3; i++)
+        type_as(room, &written[i], "x");
+    connect_to(room, (struct welcome){.peers = 1});
+    persist_all(room);
+    for (const struct message *message; (message = relay_hears(room));)
+        for (size_t i = 0; message->kind == MESSAGE_RECORDS && i < message->records.count; i++) {
+            assert_true(record_decode(message->records.items[i].stored, &record, &err));
+            if (record.kind == RECORD_EVENTS)
+                assert_true(agent_id_equal(&record.agent, &written[seen++]));
+        }
+    assert_int_equal(seen, 3);
+}
+
 static void what_was_not_acknowledged_is_sent_again_whatever_the_vector_says(void **state)
 {
     struct room *room = *state;
@@ -1787,6 +1819,73 @@ static void a_base_its_owner_did_not_sign_is_refused(void **state)
     buf_release(&base);
 }
 
+/* One agent on two machines, and somebody who has seen only one of them. */
+struct fork {
+    struct author ben, copy, carol;
+    struct buf member, carol_member, first, on_ben[2], on_copy[2], on_that;
+};
+
+static void fork_init(struct fork *fork, const struct room *room)
+{
+    struct buf same = {0};
+    *fork = (struct fork){.first = {0}};
+    author_init(&fork->ben, room, 0xbe);
+    author_init(&fork->copy, room, 0xbe);
+    author_init(&fork->carol, room, 0xca);
+    author_member(&fork->ben, room, &fork->member);
+    author_member(&fork->carol, room, &fork->carol_member);
+    author_record(&fork->ben, room, NULL, "1", &fork->first);
+    author_record(&fork->copy, room, NULL, "1", &same);
+    assert_true(bytes_equal(buf_view(&fork->first), buf_view(&same)));
+    for (int i = 0; i < 2; i++) {
+        author_record(&fork->ben, room, NULL, "b", &fork->on_ben[i]);
+        author_record(&fork->copy, room, NULL, "c", &fork->on_copy[i]);
+    }
+    author_reads(&fork->carol, room, &fork->first);
+    author_reads(&fork->carol, room, &fork->on_copy[0]);
+    author_reads(&fork->carol, room, &fork->on_copy[1]);
+    author_record(&fork->carol, room, &(struct event_id){fork->copy.agent, 2}, "t", &fork->on_that);
+    buf_release(&same);
+}
+
+static void fork_release(struct fork *fork)
+{
+    author_release(&fork->ben);
+    author_release(&fork->copy);
+    author_release(&fork->carol);
+    buf_release(&fork->member);
+    buf_release(&fork->carol_member);
+    buf_release(&fork->first);
+    buf_release(&fork->on_that);
+    for (int i = 0; i < 2; i++) {
+        buf_release(&fork->on_ben[i]);
+        buf_release(&fork->on_copy[i]);
+    }
+}
+
+static void a_record_that_fitted_nowhere_is_asked_for_again_when_its_branch_has_grown(void **state)
+{
+    struct room *room = *state;
+    struct fork fork;
+    fork_init(&fork, room);
+    connect_to(room, (struct welcome){.peers = 2});
+    const struct buf *first[] = {&fork.member,    &fork.first,        &fork.on_ben[0], &fork.on_ben[1],
+                                 &fork.on_copy[0], &fork.carol_member, &fork.on_that};
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++)
+        say_record(room, 3 + i, buf_view(first[i]));
+    expect_text(room, "1bbc");
+    unsigned before = room->dropped;
+    cut(room);
+    connect_to(room, (struct welcome){.peers = 2});
+    say_record(room, 9, buf_view(&fork.on_that));
+    say_record(room, 10, buf_view(&fork.on_copy[1]));
+    assert_int_equal(room->dropped, before + 1);
+    connect_to(room, (struct welcome){.peers = 2});
+    say_record(room, 9, buf_view(&fork.on_that));
+    expect_text(room, "1bbcct");
+    fork_release(&fork);
+}
+
 static void what_is_missing_is_asked_for_again_and_then_told(void **state)
 {
     struct room *room = *state;
@@ -2089,6 +2188,7 @@ int main(void)
         ROOM_TEST(after_a_cut_the_same_bytes_are_sent_again),
         ROOM_TEST(resuming_gets_behind_what_we_wrote_ourselves),
         ROOM_TEST(resuming_does_not_pass_what_is_waited_for_by_an_acknowledgement),
+        ROOM_TEST(what_was_taken_over_is_sent_in_the_order_in_which_it_was_written),
         ROOM_TEST(what_was_not_acknowledged_is_sent_again_whatever_the_vector_says),
         ROOM_TEST(a_restart_sends_what_the_outbox_holds_byte_for_byte),
         ROOM_TEST(a_relay_that_lost_its_tail_gets_acknowledged_records_again),
@@ -2117,6 +2217,7 @@ int main(void)
         ROOM_TEST(the_owner_offers_the_base_again_to_whoever_lacks_it),
         ROOM_TEST(the_owner_begins_the_base_anew_where_the_relay_has_less_than_it_said),
         ROOM_TEST(a_base_its_owner_did_not_sign_is_refused),
+        ROOM_TEST(a_record_that_fitted_nowhere_is_asked_for_again_when_its_branch_has_grown),
         ROOM_TEST(what_is_missing_is_asked_for_again_and_then_told),
         ROOM_TEST(an_idle_session_wants_no_tick_for_25_seconds),
         ROOM_TEST(silence_is_offline_after_3_seconds_while_it_matters),
