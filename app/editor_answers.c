@@ -218,6 +218,26 @@ static void save_to(struct editor *editor, const char *path)
     }
 }
 
+static bool is_there(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
+/* A copy's name that no file has: in the same directory it is the host's own. */
+static void make_free(struct buf *name)
+{
+    enum { TRIES = 99 };
+    const char *dot = strrchr(buf_string(name), '.');
+    size_t stem = dot ? (size_t)(dot - buf_string(name)) : name->len;
+    char *whole = xstrdup(buf_string(name));
+    for (int i = 2; name->len && is_there(buf_string(name)) && i <= TRIES; i++) {
+        buf_clear(name);
+        buf_addf(name, "%.*s-%d%s", (int)stem, whole, i, whole + stem);
+    }
+    free(whole);
+}
+
 static void ask_save_as(struct editor *editor)
 {
     struct replica *replica = editor_replica(editor);
@@ -229,6 +249,7 @@ static void ask_save_as(struct editor *editor)
     for (size_t i = 0; i < name.len; i++)
         if (name.data[i] == '/' || ((name.data[i] == '.' || name.data[i] == '-') && i == 0))
             name.data[i] = '_';
+    make_free(&name);
     editor_ask_line(editor, ASKING_SAVE_AS, "Write to file:", path ? path : buf_string(&name));
     buf_release(&name);
 }

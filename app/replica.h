@@ -112,6 +112,8 @@ enum replica_undone replica_undo(struct replica *replica, enum undo_direction di
 MUST_USE bool replica_save(struct replica *replica, const char *path, struct error *err);
 /* The same and waits: for verbs without a screen. */
 MUST_USE bool replica_save_now(struct replica *replica, const char *path, struct error *err);
+/* The file has changed, or may have: what that means is not decided yet. */
+bool replica_looks_at_file(const struct replica *replica);
 /* Reads what other processes of ours have put into the journal, now. */
 void replica_catch_up(struct replica *replica);
 /* One recorded patch back to what is in the file. */

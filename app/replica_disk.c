@@ -8,7 +8,6 @@
  */
 #include "app/replica_parts.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -20,6 +19,9 @@ enum {
     EMPTY_STABLE_MS = 2000, /* ... and an empty one only then: most are about to be written */
     AGAIN_MS = 250,         /* until the next look, when another process of ours is at it */
     TROUBLE_MS = 2000,      /* ... and when something fails */
+    ON_ITS_WAY_MS = 1000,   /* what somebody typed before writing the file has come by then */
+    CATCH_UP_MS = 3000,     /* ... and there is a connection over which it can come */
+    LOOK_NOW_MS = 5000,
     MERGE_COMMON_PERCENT = 50,
 };
 
@@ -125,6 +127,24 @@ static void take_same(struct replica *replica, struct rope *disk, struct file_st
     replica_put_saved(replica);
 }
 
+/* Another replica of this document has written the file, a guest's for one: its text is a version that went by. */
+static bool take_version(struct replica *replica, struct rope *disk, struct file_stamp stamp, const struct digest *hash)
+{
+    struct file_side *file = &replica->file;
+    struct version found = {0}, base = {0};
+    replica_update_text(replica);
+    bool known = document_find_text(replica->document, file->origin_unknown ? &base : &file->version, replica->buffer.text,
+                                    disk, &found);
+    if (known) {
+        version_copy(&file->version, &found);
+        file->origin_unknown = false;
+        take_file_text(replica, disk, stamp, hash);
+        replica_put_saved(replica);
+    }
+    version_release(&found);
+    return known;
+}
+
 /* Whether the document has these bytes; then they are taken. After catching up. */
 static bool take_known(struct replica *replica, struct rope *disk, struct file_stamp stamp, const struct digest *hash)
 {
@@ -138,8 +158,29 @@ static bool take_known(struct replica *replica, struct rope *disk, struct file_s
     else if (rope_equal(disk, replica->buffer.text))
         take_same(replica, disk, stamp, hash);
     else
-        return false;
+        return take_version(replica, disk, stamp, hash);
     return true;
+}
+
+/*
+ * Whether these bytes may turn out to be a version of this document once everything has come: merged as a change by another
+ * program, words that are on their way here would come in twice.
+ */
+static bool may_still_come(struct replica *replica, struct file_stamp stamp)
+{
+    struct file_side *file = &replica->file;
+    uint64_t now_ms = net_now_ms();
+    struct replica_status status;
+    replica_status(replica, now_ms, &status);
+    bool current = status.net.state == SESSION_ONLINE && status.net.caught_up;
+    bool is_news = !file_stamp_equal(file->strange, stamp);
+    file->strange = stamp;
+    if (is_news)
+        file->strange_ms = now_ms;
+    if (is_news || !current)
+        file->behind_ms = now_ms;
+    bool waits = current ? now_ms - file->behind_ms < ON_ITS_WAY_MS : now_ms - file->strange_ms < CATCH_UP_MS;
+    return waits && replica_is_shared(replica) && !replica->work_alone;
 }
 
 void replica_disk_changed(struct replica *replica, struct rope *disk, struct file_stamp stamp)
@@ -155,8 +196,14 @@ void replica_disk_changed(struct replica *replica, struct rope *disk, struct fil
     }
     replica_hash_text(disk, &hash);
     (void)replica_take_pending_save(replica, &hash);
-    if (!take_known(replica, disk, stamp, &hash) && !asks(replica, disk, stamp, &hash))
+    if (take_known(replica, disk, stamp, &hash))
+        return;
+    if (may_still_come(replica, stamp)) {
+        look_again(replica, stamp, &err);
+        rope_free(disk);
+    } else if (!asks(replica, disk, stamp, &hash)) {
         import_disk(replica, disk, stamp, &hash);
+    }
 }
 
 /* --- the questions --- */
@@ -344,6 +391,11 @@ uint64_t replica_file_next_ms(const struct replica *replica)
     return waits ? replica->file.look_ms : UINT64_MAX;
 }
 
+bool replica_looks_at_file(const struct replica *replica)
+{
+    return replica->file.look_ms != 0;
+}
+
 bool replica_file_is_known(struct replica *replica)
 {
     struct rope *disk;
@@ -362,14 +414,13 @@ bool replica_file_is_known(struct replica *replica)
 /* What is read is compared with itself by file_load(), so the file need not have been stable before. */
 void replica_look_now(struct replica *replica)
 {
-    enum { LOOKS = 8 };
     struct rope *disk;
     struct file_stamp stamp;
     struct error err = {0};
-    for (int i = 0; i < LOOKS && file_load(replica->file.path, &disk, &stamp, &err); i++) {
+    for (uint64_t until_ms = net_now_ms() + LOOK_NOW_MS; file_load(replica->file.path, &disk, &stamp, &err);) {
         replica_disk_changed(replica, disk, stamp);
-        if (!replica->file.look_ms)
+        if (!replica->file.look_ms || net_now_ms() >= until_ms)
             return;
-        (void)poll(NULL, 0, AGAIN_MS); /* another process of ours is at it */
+        replica_wait(replica, AGAIN_MS); /* another process of ours is at it, or what is in the file is on its way */
     }
 }

@@ -66,6 +66,9 @@ struct file_side {
     struct file_watch *watch;  /* NULL: not watched */
     uint64_t look_ms;          /* when to look at the file again; 0: no reason */
     struct file_stamp looked;  /* as it was at the last look: read once it stays so */
+    struct file_stamp strange; /* bytes that are no version of the document, as far as is known here, */
+    uint64_t strange_ms;       /* seen first at that time; */
+    uint64_t behind_ms;        /* not everything that others wrote had come by then */
     bool saving;
     bool gone_said, trouble_said, copy_said;
     enum disk_question question;

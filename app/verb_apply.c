@@ -186,6 +186,8 @@ static bool settle_file(struct replica *replica, bool save, struct error *err)
     }
     if (!save || replica_has_neighbours(replica))
         return true;
+    for (until_ms = net_now_ms() + SETTLE_MS; replica_looks_at_file(replica) && net_now_ms() < until_ms;)
+        replica_wait(replica, 20);
     struct buf question = {0};
     bool asks = replica_disk_question(replica, &question) != DISK_QUESTION_NONE;
     if (asks)

@@ -129,7 +129,8 @@ static void keep_equal(struct synced *synced, size_t i, uint64_t now_ms)
     replica_handle(replica);
     replica_status(replica, now_ms, &status);
     if (must_not_write(synced, i)) {
-        synced->changed_ms[i] = 0; /* the answer changes the text or the file, and so brings it back here */
+        synced->events[i] = UINT64_MAX; /* no document has so many: after the answer there is something to write */
+        synced->changed_ms[i] = 0;
         return;
     }
     if (status.events != synced->events[i]) {
@@ -139,7 +140,7 @@ static void keep_equal(struct synced *synced, size_t i, uint64_t now_ms)
     bool due = synced->changed_ms[i] && now_ms - synced->changed_ms[i] >= SAVE_QUIET_MS;
     if (!due)
         return;
-    if (status.saving || status.joining) {
+    if (status.saving || status.joining || replica_looks_at_file(replica)) {
         synced->changed_ms[i] = now_ms; /* not now, but soon */
         return;
     }

@@ -39,7 +39,11 @@ static int event_id_compare(const void *a, const void *b)
 
 void document_version(const struct document *document, struct version *out)
 {
-    const struct lv_list *heads = graph_frontier(document->graph);
+    document_ids(document, graph_frontier(document->graph), out);
+}
+
+void document_ids(const struct document *document, const struct lv_list *heads, struct version *out)
+{
     out->heads = xgrow(out->heads, &out->cap, heads->count, sizeof *out->heads);
     out->count = heads->count;
     for (size_t i = 0; i < heads->count; i++) {

@@ -102,6 +102,13 @@ bool document_patch_since(struct document *document, const struct version *since
 bool document_map(struct document *document, const struct version *since, uint64_t *places, size_t count);
 /* The patch from the base text to the text at a version: the text of any moment. */
 bool document_patch_to(struct document *document, const struct version *version, struct patch *out);
+/*
+ * A version that has just this text, not older than `since`: what a replica of the document may have written into a file. `now`
+ * is the present text; there must be nothing to update. Looks at a bounded number of versions, those that the
+ * writers of the newest events went through last. False: none of them, or `since` is not known.
+ */
+MUST_USE bool document_find_text(struct document *document, const struct version *since, const struct rope *now,
+                                 const struct rope *text, struct version *out);
 
 /*
  * Undo and redo, per person. A person's edits are those of `agents` (the own agent, and those of earlier runs it took

@@ -5,6 +5,7 @@
  *   document.c        life, versions, adding batches, updating
  *   document_write.c  from patches to batches
  *   document_undo.c   edits, undo, redo
+ *   document_find.c   which version has a text
  *   document_code.c   the whole in bytes
  */
 #ifndef WEFT_SYNC_DOCUMENT_PARTS_H
@@ -31,6 +32,7 @@ struct document {
 
 /* False when a head is not here. Ascending. */
 bool document_lvs(const struct document *document, const struct version *version, struct lv_list *out);
+void document_ids(const struct document *document, const struct lv_list *heads, struct version *out);
 
 /* Whether what an agent wrote last is here; a branch that is to begin follows what it leaves. */
 bool document_has_past(const struct document *document, size_t agent);

@@ -119,6 +119,59 @@ static void f3_copies_the_edit_link_first(void **state)
     assert_int_equal(vt_close(vt), 0);
 }
 
+/* In one directory a guest's copy has a name of its own; and who insists writes a text that the host knows already. */
+static void a_guest_who_writes_over_the_hosts_file_doubles_no_words(void **state)
+{
+    struct pair pair = pair_up(*state, "one\ntwo\n", "edit");
+    vt_type(pair.lin, VT_END " LINT");
+    vt_expect_row_has(pair.ada, 0, "one LINT");
+    vt_type(pair.ada, VT_DOWN VT_END " more");
+    vt_expect_row_has(pair.lin, 1, "two more");
+    vt_ctrl(pair.lin, 's');
+    vt_expect(pair.lin, "Write to file: notes-2.md");
+    vt_ctrl(pair.lin, 'a');
+    vt_ctrl(pair.lin, 'k');
+    vt_type(pair.lin, "notes.md" VT_ENTER);
+    vt_expect(pair.lin, "notes.md exists");
+    vt_type(pair.ada, " and more");
+    vt_expect_row_has(pair.lin, 1, "two more and more");
+    vt_type(pair.lin, "y");
+    vt_type(pair.ada, " to come");
+    vt_expect(pair.lin, "Saved your copy");
+    vt_expect_row_has(pair.lin, 1, "two more and more to come");
+    vt_type(pair.ada, VT_ENTER "three");
+    vt_ctrl(pair.ada, 's'); /* looks at the file first: it is not as it was */
+    vt_expect(pair.ada, "Saved notes.md");
+    stage_expect_file(pair.stage, "notes.md", "one LINT\ntwo more and more to come\nthree\n");
+    vt_expect_row(pair.lin, 0, "one LINT");
+    pair_free(&pair);
+}
+
+/* ... nor when the host was away, and hears of lin's words only after seeing them in the file. */
+static void a_guest_who_writes_the_file_of_an_absent_host_doubles_no_words(void **state)
+{
+    struct pair pair = pair_up(*state, "one\ntwo\n", "edit");
+    vt_ctrl(pair.ada, 'q');
+    assert_int_equal(vt_close(pair.ada), 0);
+    vt_type(pair.lin, VT_END " LINT");
+    vt_expect(pair.lin, "sent");
+    vt_ctrl(pair.lin, 's');
+    vt_expect(pair.lin, "Write to file:");
+    vt_ctrl(pair.lin, 'a');
+    vt_ctrl(pair.lin, 'k');
+    vt_type(pair.lin, "notes.md" VT_ENTER "y");
+    vt_expect(pair.lin, "Saved your copy");
+    stage_expect_file(pair.stage, "notes.md", "one LINT\ntwo\n");
+    vt_type(pair.lin, " and more");
+    pair.ada = stage_weft(pair.stage, "ada", ARGS("--name", "ada", "notes.md"));
+    vt_link(pair.ada, pair.lin);
+    vt_expect_row_has(pair.ada, 0, "and more");
+    vt_ctrl(pair.ada, 's');
+    vt_expect(pair.ada, "Saved notes.md");
+    stage_expect_file(pair.stage, "notes.md", "one LINT and more\ntwo\n");
+    pair_free(&pair);
+}
+
 static void quitting_says_how_many_go_on(void **state)
 {
     struct pair pair = pair_up(*state, "one\ntwo\n", "edit");
@@ -164,8 +217,10 @@ static void a_view_link_cannot_write(void **state)
     vt_type(pair.ada, "please ");
     vt_expect_row_has(pair.lin, 0, "please read me");
     vt_ctrl(pair.lin, 's');
-    vt_expect(pair.lin, "Write to file: notes.md");
-    vt_type(pair.lin, VT_BACKSPACE VT_BACKSPACE VT_BACKSPACE ".copy" VT_ENTER);
+    vt_expect(pair.lin, "Write to file: notes-2.md");
+    vt_ctrl(pair.lin, 'a');
+    vt_ctrl(pair.lin, 'k');
+    vt_type(pair.lin, "notes.copy" VT_ENTER);
     vt_expect(pair.lin, "Saved your copy");
     stage_expect_file(pair.stage, "notes.copy", "please read me\n");
     vt_ctrl(pair.lin, 's');
@@ -497,6 +552,8 @@ int main(void)
         TEST(a_stopped_relay_is_noticed),
         TEST(what_was_typed_offline_arrives_after_leaving_and_coming_back),
         TEST(undo_takes_back_only_what_is_mine),
+        TEST(a_guest_who_writes_over_the_hosts_file_doubles_no_words),
+        TEST(a_guest_who_writes_the_file_of_an_absent_host_doubles_no_words),
         TEST(kill_9_of_a_guest_loses_nothing),
         TEST(a_hostile_name_and_text_reach_no_terminal),
         TEST(who_joins_while_the_relay_is_away_is_never_shown_an_empty_text),

@@ -276,6 +276,60 @@ static void the_text_of_any_version_can_be_had(void **state)
     end(&pair);
 }
 
+static void expect_found(struct replica *replica, const struct version *since, const char *text, bool expected)
+{
+    struct rope *wanted = rope_from_bytes(bytes_of_string(text));
+    struct version found = {0};
+    struct patch patch = {0};
+    assert_int_equal(document_find_text(replica->document, since, replica->text, wanted, &found), expected);
+    if (expected) {
+        assert_true(document_patch_to(replica->document, &found, &patch));
+        struct rope *at = rope_snapshot(replica->base);
+        rope_apply(at, &patch);
+        assert_true(rope_equal(at, wanted));
+        rope_free(at);
+    }
+    patch_release(&patch);
+    version_release(&found);
+    rope_free(wanted);
+}
+
+/* Ben's text of any moment is found by Ana, who got everything in another order, and has typed on. */
+static void a_text_that_somebody_had_is_found(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct version base = {0}, saved = {0};
+    begin(&pair, "base");
+    replica_type(&pair.ana, 4, " one");
+    replica_type(&pair.ana, 8, "!");
+    replica_type(&pair.ben, 0, "two");
+    replica_send(&pair.ana, &pair.ben, 0);
+    replica_delete(&pair.ben, 3, 4);
+    replica_expect(&pair.ben, "two one!");
+    replica_type(&pair.ana, 0, "more of Ana's ");
+    replica_send(&pair.ben, &pair.ana, 0);
+    replica_delete(&pair.ana, 0, 5);
+    replica_expect(&pair.ana, "of Ana's two one!");
+    expect_found(&pair.ana, &base, "base", true);
+    expect_found(&pair.ana, &base, "base one", true);
+    expect_found(&pair.ana, &base, "twobase", true);
+    expect_found(&pair.ana, &base, "twobase one!", true);
+    expect_found(&pair.ana, &base, "two one!", true);
+    expect_found(&pair.ana, &base, "more of Ana's base one!", true);
+    expect_found(&pair.ana, &base, "of Ana's two one!", true);
+    expect_found(&pair.ana, &base, "two one?", false);
+    expect_found(&pair.ana, &base, "", false);
+    document_version(pair.ana.document, &saved);
+    replica_type(&pair.ana, 17, " And more.");
+    expect_found(&pair.ana, &saved, "of Ana's two one! And", true);
+    expect_found(&pair.ana, &saved, "two one!", false); /* older: somebody went back to it on purpose */
+    saved.heads[0].seq = 99;
+    expect_found(&pair.ana, &saved, "of Ana's two one!", false);
+    version_release(&saved);
+    end(&pair);
+}
+
 static void a_change_on_disk_merges_with_what_was_typed_since(void **state)
 {
     (void)state;
@@ -446,6 +500,7 @@ int main(void)
         cmocka_unit_test(many_heads_are_joined_before_one_types),
         cmocka_unit_test(an_edit_of_megabytes_becomes_several_batches),
         cmocka_unit_test(the_text_of_any_version_can_be_had),
+        cmocka_unit_test(a_text_that_somebody_had_is_found),
         cmocka_unit_test(a_change_on_disk_merges_with_what_was_typed_since),
         cmocka_unit_test(undo_takes_back_gesture_by_gesture),
         cmocka_unit_test(undo_leaves_what_others_did),
