@@ -1,7 +1,7 @@
 /*
  * paths - where weft keeps things: the XDG directories, resolved once.
  *
- *   state    $XDG_STATE_HOME/weft, else ~/.local/state/weft     journals, keys, agent locks (0700)
+ *   state    $XDG_STATE_HOME/weft, else ~/.local/state/weft     journals, tails, keys, agent locks (0700)
  *   config   $XDG_CONFIG_HOME/weft/config.json, else ~/.config/weft/config.json
  *   runtime  $XDG_RUNTIME_DIR/weft, else STATE/run               doorbell sockets
  *

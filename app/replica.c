@@ -78,6 +78,7 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->token_file = options->token_file ? xstrdup(options->token_file) : NULL;
     crypto_random(&replica->agent, sizeof replica->agent);
     pthread_mutex_init(&replica->net_lock, NULL);
+    pthread_mutex_init(&replica->tail_lock, NULL);
     replica->watch = (struct buffer_watch){.changed = text_changed, .self = replica};
     replica->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     replica->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -85,6 +86,8 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica_watch_fd(replica, replica->wake_fd);
     replica->worker = worker_new();
     replica_watch_fd(replica, worker_fd(replica->worker));
+    if (!replica->is_private && !replica->reads_only)
+        replica_fold_left(env, replica->port);
     return replica;
 }
 
@@ -139,6 +142,7 @@ void replica_free(struct replica *replica)
     free(replica->early);
     free(replica->owed);
     pthread_mutex_destroy(&replica->net_lock);
+    pthread_mutex_destroy(&replica->tail_lock);
     free(replica->mine);
     free(replica->person);
     free(replica->token_file);
@@ -489,8 +493,7 @@ static void commit_batch(struct replica *replica, const struct batch *batch)
     struct journal_local row = {.agent = batch->agent, .seq0 = batch->seq0, .count = batch->count,
                                 .plain = local->plain, .digest = local->digest,
                                 .path = replica->scripted ? NULL : replica->file.path, .view = replica->view};
-    replica->last_ticket = journal_writer_local(replica->writer, &row, true,
-                                                (struct journal_done){local_committed, outgoing});
+    replica->last_ticket = replica_give_row(replica, &row, (struct journal_done){local_committed, outgoing});
 }
 
 void replica_commit(struct replica *replica, const struct batch_list *batches)
@@ -645,14 +648,21 @@ void replica_wait(struct replica *replica, int ms)
     replica_handle(replica);
 }
 
-/* The first commit makes the journal's file, which takes longer than a key may; it is waited for all the same, once. */
+static bool is_committed(struct replica *replica, unsigned patience_us)
+{
+    bool committed = journal_writer_wait(replica->writer, replica->last_ticket, patience_us) == JOURNAL_WAIT_DONE;
+    replica->journal_made |= committed;
+    return committed;
+}
+
+/* Where the tail cannot hold what is typed, the making of the journal is waited for, once, though it takes longer than a key may. */
 void replica_barrier(struct replica *replica)
 {
-    if (!replica->writer || !replica->last_ticket)
+    if (!replica->writer || !replica->last_ticket || is_committed(replica, 0))
         return;
-    unsigned patience_us = replica->journal_made ? BARRIER_US : FIRST_BARRIER_US;
-    if (journal_writer_wait(replica->writer, replica->last_ticket, patience_us) == JOURNAL_WAIT_DONE)
-        replica->journal_made = true;
+    if (!replica->journal_made && replica_tail_hold(replica))
+        return;
+    (void)is_committed(replica, replica->journal_made ? BARRIER_US : FIRST_BARRIER_US);
 }
 
 /* --- what is so --- */

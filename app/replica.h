@@ -59,6 +59,11 @@ MUST_USE struct replica *replica_join(struct env *env, const struct share_link *
 MUST_USE struct replica *replica_open_known(struct env *env, const struct doc_id *doc,
                                             const struct replica_options *options, struct error *err);
 /*
+ * What killed processes had typed and not in a journal yet goes into its journal, which is made for that where it was not;
+ * trouble is told to the port. Opening does it by itself; for who asks the index without opening anything.
+ */
+void replica_fold_left(struct env *env, struct replica_port port);
+/*
  * Keeps everything and ends it. Unsent edits may leave within net_ms. *unsent_edits (may be NULL) is how many did not.
  * False: the journal did not take everything (*err), edits are lost.
  */
@@ -70,10 +75,11 @@ int replica_fd(const struct replica *replica);       /* for poll() */
 void replica_handle(struct replica *replica);        /* does what there is to do; never blocks for long */
 uint64_t replica_next_ms(const struct replica *replica); /* when to call it although the fd is quiet; UINT64_MAX: no need */
 /*
- * Before what was typed is shown: waits until the journal has committed it, 20 ms at most; the first time half a second, for
- * that commit makes the journal (4 ms on an idle disk, 150 on a busy one). Longer than the 2 ms that a key may take: a commit
- * takes a tenth of a millisecond, so only an overloaded machine notices, and there what was on the screen before a kill -9 is
- * worth more than a frame that comes a little earlier.
+ * Before what was typed is shown: waits until the journal has committed it, 20 ms at most. Longer than the 2 ms that a key may
+ * take: a commit takes a tenth of a millisecond, so only an overloaded machine notices, and there what was on the screen before
+ * a kill -9 is worth more than a frame that comes a little earlier. While the journal is still being made (4 ms on an idle disk,
+ * 150 on a busy one) one write to a file beside it takes its place; only where that fails the journal is waited for, half a
+ * second at most.
  */
 void replica_barrier(struct replica *replica);
 

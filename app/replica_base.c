@@ -202,6 +202,19 @@ static bool needs_ref(const struct replica *replica)
     return replica->writer && !replica->is_private && !atomic_load(&replica->base_kept) && replica->file.path;
 }
 
+/* To the file as it is now. False: it has a text that the document never had. */
+static bool make_ref_now(struct replica *replica, struct base_ref *ref)
+{
+    const struct file_side *file = &replica->file;
+    if (!make_ref(replica, &file->version, ref) || ref->file_len != file->stamp.size)
+        return false;
+    ref->path = xstrdup(file->path);
+    ref->stamp = file->stamp;
+    ref->hash_known = file->hash_known;
+    ref->hash = file->hash;
+    return true;
+}
+
 void replica_refer_to_file(struct replica *replica)
 {
     const struct file_side *file = &replica->file;
@@ -209,14 +222,10 @@ void replica_refer_to_file(struct replica *replica)
         return;
     struct ref_job *job = xcalloc(1, sizeof *job);
     job->note = NOTE_NOW;
-    if (!make_ref(replica, &file->version, &job->ref) || job->ref.file_len != file->stamp.size) {
-        ref_put(job, NULL); /* the file has a text that the document never had: what was referred to stays */
+    if (!make_ref_now(replica, &job->ref)) {
+        ref_put(job, NULL); /* what was referred to stays */
         return;
     }
-    job->ref.path = xstrdup(file->path);
-    job->ref.stamp = file->stamp;
-    job->ref.hash_known = file->hash_known;
-    job->ref.hash = file->hash;
     journal_writer_run(replica->writer, put_ref, job, (struct journal_done){ref_put, job});
 }
 
@@ -364,6 +373,49 @@ void replica_give_founding(struct replica *replica)
     journal_writer_run(replica->writer, found_journal, founding, (struct journal_done){founded, founding});
     if (in_file && !replica->base_referred)
         replica_refer_to_file(replica);
+}
+
+/* --- the founding in bytes --- */
+
+enum { FOUNDED_BY_TEXT, FOUNDED_BY_FILE };
+
+bool replica_encode_founding(struct replica *replica, size_t bytes_max, struct buf *out)
+{
+    struct base_ref ref = {0};
+    uint64_t len = rope_len(replica->base);
+    bool in_file = is_in_file(replica);
+    bool good = in_file ? make_ref_now(replica, &ref) : len < bytes_max;
+    buf_add_byte(out, in_file ? FOUNDED_BY_FILE : FOUNDED_BY_TEXT);
+    if (good && in_file)
+        encode_ref(&ref, out);
+    else if (good)
+        rope_append_to(replica->base, 0, len, out);
+    ref_release(&ref);
+    return good && out->len <= bytes_max;
+}
+
+static bool has_base(struct journal *journal, bool *has, struct error *err)
+{
+    struct journal_base state;
+    struct buf ref = {0};
+    bool referred = false;
+    bool good = journal_base_state(journal, &state, err) && journal_note_get(journal, NOTE_NOW, &ref, &referred, err);
+    buf_release(&ref);
+    *has = good && (state.known || referred);
+    return good;
+}
+
+bool replica_put_founding(struct journal *journal, struct bytes founding, struct error *err)
+{
+    bool has;
+    if (!has_base(journal, &has, err))
+        return false;
+    if (has)
+        return true;
+    struct bytes content = bytes_slice(founding, 1, founding.len - 1);
+    if (founding.data[0] == FOUNDED_BY_FILE)
+        return put_long(journal, NOTE_NOW, content, err);
+    return journal_base_begin(journal, content.len, err) && (!content.len || journal_base_put(journal, 0, content, err));
 }
 
 /* --- having it again --- */

@@ -3,6 +3,7 @@
  *
  *   replica.c             its life, edits, undo, status, the loop
  *   replica_journal.c     from and to the journal: restoring, rows of other processes
+ *   replica_tail.c        what is typed while the journal is being made
  *   replica_writing.c     beginning to write and ceasing to: the journal's thread, and what it finds out
  *   replica_base.c        the text a document began with: copied, or referred to where it is too large
  *   replica_checkpoint.c  a whole document in one piece, so that opening costs no replay of everything
@@ -24,6 +25,7 @@
 #include "app/worker.h"
 #include "sync/agent_lock.h"
 #include "sync/journal_writer.h"
+#include "sync/tail.h"
 
 struct neighbours;
 struct opening;
@@ -119,6 +121,9 @@ struct replica {
     struct journal_writer *writer;
     uint64_t last_ticket;          /* of the last local batch */
     bool journal_made;             /* it has committed something */
+    pthread_mutex_t tail_lock;     /* around the next two: the journal's thread removes the tail */
+    struct tail *tail;             /* holds what is typed until the journal has it; NULL: none is needed any more */
+    uint64_t tail_ticket;          /* of the last row in it */
     struct early *early;           /* in the order they came; offered again whenever the document got something */
     size_t early_count, early_cap;
     struct buf genesis;            /* stored GENESIS; empty: never shared */
@@ -276,7 +281,27 @@ bool replica_cease_writing(struct replica *replica, unsigned timeout_ms, struct 
 /* The same with patience, and says what was lost. */
 void replica_stop_writing(struct replica *replica);
 
+/* replica_tail.c */
+/* In the course of beginning to write, when the journal has been given its founding and has still to be made. */
+void replica_tail_begin(struct replica *replica);
+/* Gives the journal's thread an edit, and the tail if there is one. The ticket. */
+uint64_t replica_give_row(struct replica *replica, const struct journal_local *row, struct journal_done done);
+/* True: every row since the beginning is in the tail's file, so kill -9 does it no harm. */
+MUST_USE bool replica_tail_hold(struct replica *replica);
+/* On the journal's thread: it has committed so far. */
+void replica_tail_committed(struct replica *replica, uint64_t ticket);
+/* The writer has stopped. What it did not keep stays in the tail's file for the next start. */
+void replica_tail_leave(struct replica *replica, bool kept);
+/* Takes the tail away from the replica: for the caller to end once what is in it is elsewhere. May be NULL. */
+struct tail *replica_tail_take(struct replica *replica);
+
 /* replica_base.c */
+/*
+ * What a journal without rows is given by replica_give_founding(), in bytes; false: it would be more than bytes_max.
+ * replica_put_founding() puts it into a journal that has no base yet, in the caller's transaction.
+ */
+MUST_USE bool replica_encode_founding(struct replica *replica, size_t bytes_max, struct buf *out);
+MUST_USE bool replica_put_founding(struct journal *journal, struct bytes founding, struct error *err);
 /* The text the document began with. replica->base_lost: it is gone, and zeros stand for it. */
 MUST_USE bool replica_load_base(struct replica *replica, struct rope **base, struct error *err);
 /* Puts the base text, when it has come, and the genesis into the journal. */

@@ -137,7 +137,7 @@ static struct journal *writer_opens(void *self, struct error *err)
 
 static void writer_committed(void *self, uint64_t ticket, uint64_t place)
 {
-    (void)ticket;
+    replica_tail_committed(self, ticket);
     neighbours_ring(self, place);
 }
 
@@ -265,8 +265,11 @@ void replica_begin_writing(struct replica *replica)
     replica->opening->drawn = found != NULL;
     replica->writer = journal_writer_new(&spec, found);
     replica_give_founding(replica);
-    if (!founded && replica->file.path)
+    if (founded)
+        return;
+    if (replica->file.path)
         replica_put_saved(replica);
+    replica_tail_begin(replica);
 }
 
 /* --- drawing the conclusions --- */
@@ -365,6 +368,7 @@ void replica_adopt(struct replica *replica, const struct doc_id *other)
     bool known = document_patch_to(replica->document, &now, &typed);
     ensure(known);
     version_release(&now);
+    struct tail *tail = replica_tail_take(replica);
     replica_cease_writing(replica, 0, &err);
     err = (struct error){0};
     if (!load_other(replica, other, &err)) {
@@ -377,6 +381,8 @@ void replica_adopt(struct replica *replica, const struct doc_id *other)
         }
     }
     carry_over(replica, base, &typed);
+    replica_barrier(replica);
+    tail_end(tail);
     patch_release(&typed);
     stay_in_place(replica, before, selection, top_at);
     rope_free(base);
@@ -444,6 +450,7 @@ bool replica_cease_writing(struct replica *replica, unsigned timeout_ms, struct 
     if (replica->writer) {
         kept = journal_writer_stop(replica->writer, timeout_ms, err);
         replica->writer = NULL;
+        replica_tail_leave(replica, kept);
     }
     if (replica->opening && !replica->opening->drawn && what_was_told(replica->opening) == TOLD_OPENED)
         replica->indexed = !replica->is_private;

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/replica.h"
 #include "app/verb_list.h"
 #include "app/verbs.h"
 #include "editor/base/unicode.h"
@@ -162,6 +163,7 @@ int verb_forget_run(struct env *env, const struct args *args)
         fputs("weft forget: name files, or --all\n", stderr);
         return EXIT_USAGE;
     }
+    replica_fold_left(env, (struct replica_port){0}); /* or it would come back with the next start */
     struct doc_index *index = open_index(env, DOC_INDEX_CREATE, &err);
     bool good = index && forget(env, args, index, &err);
     doc_index_close(index);

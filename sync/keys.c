@@ -319,6 +319,11 @@ void device_journal_key(const struct device *device, const struct doc_id *doc, s
                   doc_context(doc));
 }
 
+void device_tail_key(const struct device *device, struct seal_key *out)
+{
+    crypto_derive(out->bytes, sizeof out->bytes, device->seed, sizeof device->seed, "weft-tail-key-1", (struct bytes){0});
+}
+
 void device_index_key(const struct device *device, struct seal_key *out)
 {
     crypto_derive(out->bytes, sizeof out->bytes, device->seed, sizeof device->seed, "weft-index-key-1",

@@ -81,6 +81,8 @@ MUST_USE bool device_certified(const struct sign_public *device_key, const struc
                                const struct sign_public *doc_key, const struct signature *certificate);
 /* The key that seals this document's journal on this device's disk. */
 void device_journal_key(const struct device *device, const struct doc_id *doc, struct seal_key *out);
+/* The key that seals what is not yet in a journal (sync/tail.h). */
+void device_tail_key(const struct device *device, struct seal_key *out);
 /* The key that seals the rows of the index (keys of documents, links). */
 void device_index_key(const struct device *device, struct seal_key *out);
 /* "8f3a 91c2 07de": the first six bytes of a hash of a device's public key, for people to compare. */

@@ -20,7 +20,7 @@
 
 #define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
 
-enum { KILLS = 50, OFFLINE_KILLS = 5 };
+enum { KILLS = 50, FIRST_KILLS = 40, OFFLINE_KILLS = 5 };
 enum { TOKENS_MAX = 80, TOKEN_BYTES = 16, KEYS_MAX = 256, TEXT_BYTES_MAX = TOKENS_MAX * TOKEN_BYTES };
 enum { LINE_BYTES_WANTED = 50, LINES_WANTED = 12, TEXT_ROWS = 20, STATUS_ROW = 23 };
 
@@ -366,6 +366,37 @@ static bool is_long(const struct model *model)
     return lines(text) > LINES_WANTED || model->count > TOKENS_MAX / 2;
 }
 
+/*
+ * A new file each time, killed the moment the first key is on the screen, or in the milliseconds after it while more is typed:
+ * its journal is being made then.
+ */
+static void kill_9_right_after_the_first_key_loses_nothing_that_was_painted(void **state)
+{
+    struct life life = {.stage = *state, .random = random_of(support_seed("kill first", (uint64_t)time(NULL)))};
+    unsigned files = 0;
+    for (uint64_t kills = support_rounds(FIRST_KILLS); kills; kills--) {
+        begin_file(&life, files++);
+        struct model before = *now(&life);
+        if (random_chance(&life.random, 2))
+            type_token(&life);
+        else
+            paste_token(&life);
+        vt_wait(life.vt, has_changed, &before, VT_WAIT_MS);
+        if (random_chance(&life.random, 2)) {
+            type_token(&life);
+            for (uint64_t spins = random_below(&life.random, 3000000); spins; spins--)
+                __asm__ volatile("");
+        }
+        vt_signal(life.vt, SIGKILL);
+        vt_wait(life.vt, never, NULL, VT_WAIT_MS);
+        start_again(&life);
+        take_all_back(&life);
+        vt_free(life.vt);
+    }
+    forget_in_file(&life);
+    free(life.file);
+}
+
 static void kill_9_at_any_moment_loses_nothing_that_was_painted(void **state)
 {
     struct life life = {.stage = *state, .random = random_of(support_seed("kill", (uint64_t)time(NULL)))};
@@ -446,6 +477,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(kill_9_at_any_moment_loses_nothing_that_was_painted, setup, teardown),
+        cmocka_unit_test_setup_teardown(kill_9_right_after_the_first_key_loses_nothing_that_was_painted, setup, teardown),
         cmocka_unit_test_setup_teardown(kill_9_while_offline_loses_nothing_and_all_of_it_arrives, setup, teardown),
     };
     return RUN_TESTS("kill", tests);

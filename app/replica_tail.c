@@ -1,0 +1,403 @@
+/*
+ * What is typed while the journal is being made: it goes into a tail (sync/tail.h), one write before it is painted, and the
+ * tail goes when the journal has committed it. Whoever starts next after a kill -9 folds what was left: index entry, journal,
+ * rows, as the killed process would have made them.
+ *
+ * The first frame says what the journal is founded on (head), every further one is a row. A tail is there from the first key
+ * to the first commit of all that was typed, never again: a journal that exists takes a row in a tenth of a millisecond.
+ *
+ * Only a document that begins in this process has one, and only where no other process has the file open: of two that begin a
+ * file's document at once one gives way (replica_adopt()), and what it had typed must not come back as its own.
+ */
+#include "app/replica_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "editor/base/varint.h"
+#include "editor/base/xalloc.h"
+
+enum {
+    HEAD_FORMAT = 1,
+    ROW_FORMAT = 1,
+    FOUNDING_BYTES_MAX = 64 << 10, /* a larger text that no file holds waits for its journal */
+    KEYS_BYTES_MAX = 1024,
+};
+
+enum { HAS_NAME = 1, HAS_PATH = 2, HAS_CONTENT = 4, HAS_SAVED = 8, TAKES_PATH = 16 };
+
+/* --- frames --- */
+
+struct head {
+    struct doc_entry entry;
+    bool takes_path; /* the path shows this document, whatever it showed before */
+    bool has_saved;
+    struct journal_saved saved; /* of the entry's path; its version is a view into the frame */
+    struct bytes founding;      /* likewise */
+};
+
+static void add_stamp(struct buf *out, const struct journal_saved *saved)
+{
+    buf_add_varint(out, saved->dev);
+    buf_add_varint(out, saved->ino);
+    buf_add_varint(out, saved->size);
+    buf_add_zigzag(out, saved->mtime_ns);
+    buf_add_varint(out, saved->time_s);
+    buf_add(out, saved->hash.bytes, sizeof saved->hash.bytes);
+    buf_add_sized(out, saved->version);
+}
+
+static void read_stamp(struct reader *reader, struct journal_saved *saved)
+{
+    saved->dev = read_varint(reader);
+    saved->ino = read_varint(reader);
+    saved->size = read_varint(reader);
+    saved->mtime_ns = read_zigzag(reader);
+    saved->time_s = read_varint_max(reader, INT64_MAX);
+    read_into(reader, saved->hash.bytes, sizeof saved->hash.bytes);
+    saved->version = read_sized(reader, JOURNAL_VERSION_BYTES_MAX);
+}
+
+static void encode_head(const struct head *head, struct buf *out)
+{
+    const struct doc_entry *entry = &head->entry;
+    struct buf keys = {0};
+    doc_keys_encode(&entry->keys, &keys);
+    buf_add_byte(out, HEAD_FORMAT);
+    buf_add_byte(out, (unsigned char)((entry->name ? HAS_NAME : 0) | (entry->path ? HAS_PATH : 0) |
+                                      (entry->content_known ? HAS_CONTENT : 0) | (head->has_saved ? HAS_SAVED : 0) |
+                                      (head->takes_path ? TAKES_PATH : 0)));
+    buf_add_sized(out, buf_view(&keys));
+    buf_add_varint(out, entry->created_s);
+    buf_add_varint(out, entry->opened_s);
+    if (entry->name)
+        buf_add_sized(out, bytes_of_string(entry->name));
+    if (entry->path)
+        buf_add_sized(out, bytes_of_string(entry->path));
+    buf_add_varint(out, entry->dev);
+    buf_add_varint(out, entry->ino);
+    if (entry->content_known)
+        buf_add(out, entry->content.bytes, sizeof entry->content.bytes);
+    if (head->has_saved)
+        add_stamp(out, &head->saved);
+    buf_add_bytes(out, head->founding);
+    crypto_wipe(keys.data, keys.len);
+    buf_release(&keys);
+}
+
+static char *read_text(struct reader *reader, size_t len_max)
+{
+    struct bytes text = read_sized(reader, len_max);
+    return xstrndup((const char *)text.data, text.len);
+}
+
+/* *head is zero; release head->entry whatever comes out. */
+static bool decode_head(struct bytes frame, struct head *head, struct error *err)
+{
+    struct reader reader = reader_of(frame);
+    struct doc_entry *entry = &head->entry;
+    unsigned char format = read_byte(&reader), flags = read_byte(&reader);
+    if (format != HEAD_FORMAT)
+        return error_set(err, ERR_NEWER, 0, "it was kept by a newer weft; update weft");
+    struct bytes keys = read_sized(&reader, KEYS_BYTES_MAX);
+    entry->created_s = read_varint_max(&reader, INT64_MAX);
+    entry->opened_s = read_varint_max(&reader, INT64_MAX);
+    entry->name = flags & HAS_NAME ? read_text(&reader, DOC_INDEX_TEXT_BYTES_MAX) : NULL;
+    entry->path = flags & HAS_PATH ? read_text(&reader, DOC_INDEX_TEXT_BYTES_MAX) : NULL;
+    entry->dev = read_varint(&reader);
+    entry->ino = read_varint(&reader);
+    entry->content_known = flags & HAS_CONTENT;
+    if (entry->content_known)
+        read_into(&reader, entry->content.bytes, sizeof entry->content.bytes);
+    head->has_saved = flags & HAS_SAVED;
+    if (head->has_saved)
+        read_stamp(&reader, &head->saved);
+    head->takes_path = flags & TAKES_PATH;
+    head->founding = read_bytes(&reader, reader_left(&reader));
+    if (reader.failed || !head->founding.len || (head->has_saved && !entry->path))
+        return error_set(err, ERR_FORMAT, 0, "it is damaged");
+    if (!doc_keys_decode(keys, &entry->keys, err))
+        return false;
+    entry->doc = entry->keys.doc;
+    return true;
+}
+
+static void encode_row(const struct journal_local *row, struct buf *out)
+{
+    buf_add_byte(out, ROW_FORMAT);
+    buf_add_byte(out, row->path ? HAS_PATH : 0);
+    buf_add_varint(out, row->seq0);
+    buf_add_varint(out, row->count);
+    buf_add(out, row->digest.bytes, sizeof row->digest.bytes);
+    if (row->path) {
+        buf_add_sized(out, bytes_of_string(row->path));
+        buf_add_varint(out, row->view.cursor);
+        buf_add_varint(out, row->view.anchor);
+        buf_add_varint(out, row->view.top);
+        buf_add_varint(out, row->view.left_cells);
+    }
+    buf_add_bytes(out, row->plain);
+}
+
+/* *path is what row->path points to: free it. */
+static bool decode_row(struct bytes frame, struct journal_local *row, char **path, struct error *err)
+{
+    struct reader reader = reader_of(frame);
+    unsigned char format = read_byte(&reader), flags = read_byte(&reader);
+    row->seq0 = read_varint_max(&reader, BATCH_SEQ_MAX);
+    row->count = read_varint_max(&reader, BATCH_SEQ_MAX);
+    read_into(&reader, row->digest.bytes, sizeof row->digest.bytes);
+    if (flags & HAS_PATH) {
+        row->path = *path = read_text(&reader, JOURNAL_PATH_BYTES_MAX);
+        row->view.cursor = read_varint(&reader);
+        row->view.anchor = read_varint(&reader);
+        row->view.top = read_varint(&reader);
+        row->view.left_cells = read_varint(&reader);
+    }
+    row->plain = read_bytes(&reader, reader_left(&reader));
+    bool good = format == ROW_FORMAT && !reader.failed && row->count > 0 && row->plain.len > 0 &&
+                row->plain.len <= BATCH_BYTES_MAX;
+    return good || error_set(err, ERR_FORMAT, 0, "it is damaged");
+}
+
+/* --- writing --- */
+
+static bool wants_tail(const struct replica *replica)
+{
+    const struct doc_entry *entry = &replica->entry;
+    return !replica->is_private && !replica->scripted && replica->env->has_device && entry->state == DOC_PRIVATE &&
+           entry->role == DOC_HOST && document_events(replica->document) == 0 && !neighbours_listen(replica);
+}
+
+static void put_head(struct replica *replica, struct bytes founding)
+{
+    const struct file_side *file = &replica->file;
+    struct buf version = {0}, frame = {0};
+    struct head head = {.entry = replica->entry, .takes_path = replica->takes_path, .founding = founding};
+    head.has_saved = replica->entry.path && file->path && file->text && file->hash_known;
+    if (head.has_saved) {
+        replica_encode_version(replica, &file->version, &version);
+        head.saved = (struct journal_saved){.dev = file->stamp.dev, .ino = file->stamp.ino,
+                                            .size = file->stamp.exists ? file->stamp.size : 0,
+                                            .mtime_ns = file->stamp.mtime_ns, .time_s = replica->entry.opened_s,
+                                            .hash = file->hash, .version = buf_view(&version)};
+    }
+    encode_head(&head, &frame);
+    tail_put(replica->tail, buf_view(&frame));
+    crypto_wipe(frame.data, frame.len);
+    buf_release(&frame);
+    buf_release(&version);
+}
+
+void replica_tail_begin(struct replica *replica)
+{
+    struct buf founding = {0};
+    if (wants_tail(replica) && replica_encode_founding(replica, FOUNDING_BYTES_MAX, &founding)) {
+        struct seal_key key;
+        char *dir = paths_state_file(&replica->env->paths, "tails");
+        device_tail_key(&replica->env->device, &key);
+        pthread_mutex_lock(&replica->tail_lock);
+        replica->tail = tail_new(dir, &replica->agent, &key);
+        replica->tail_ticket = 0;
+        put_head(replica, buf_view(&founding));
+        pthread_mutex_unlock(&replica->tail_lock);
+        crypto_wipe(&key, sizeof key);
+        free(dir);
+    }
+    buf_release(&founding);
+}
+
+static void put_row(struct tail *tail, const struct journal_local *row)
+{
+    struct buf frame = {0};
+    encode_row(row, &frame);
+    tail_put(tail, buf_view(&frame));
+    buf_release(&frame);
+}
+
+uint64_t replica_give_row(struct replica *replica, const struct journal_local *row, struct journal_done done)
+{
+    /* Under the lock: the row may be committed, and `done` have freed what it points to, before the ticket is back. */
+    pthread_mutex_lock(&replica->tail_lock);
+    if (replica->tail)
+        put_row(replica->tail, row);
+    uint64_t ticket = journal_writer_local(replica->writer, row, true, done);
+    replica->tail_ticket = ticket;
+    pthread_mutex_unlock(&replica->tail_lock);
+    return ticket;
+}
+
+bool replica_tail_hold(struct replica *replica)
+{
+    struct error ignored = {0}; /* the journal is waited for then, and says itself what is wrong with the disk */
+    pthread_mutex_lock(&replica->tail_lock);
+    bool held = replica->tail && tail_write(replica->tail, &ignored);
+    pthread_mutex_unlock(&replica->tail_lock);
+    return held;
+}
+
+void replica_tail_committed(struct replica *replica, uint64_t ticket)
+{
+    pthread_mutex_lock(&replica->tail_lock);
+    bool all = replica->tail_ticket <= ticket;
+    struct tail *tail = all ? replica->tail : NULL;
+    if (all)
+        replica->tail = NULL;
+    pthread_mutex_unlock(&replica->tail_lock);
+    tail_end(tail); /* without the lock: removing a file may take a busy disk longer than a key may wait */
+}
+
+struct tail *replica_tail_take(struct replica *replica)
+{
+    pthread_mutex_lock(&replica->tail_lock);
+    struct tail *tail = replica->tail;
+    replica->tail = NULL;
+    pthread_mutex_unlock(&replica->tail_lock);
+    return tail;
+}
+
+void replica_tail_leave(struct replica *replica, bool kept)
+{
+    struct tail *tail = replica_tail_take(replica);
+    if (kept)
+        tail_end(tail);
+    else
+        tail_free(tail);
+}
+
+/* --- folding --- */
+
+struct folding {
+    struct env *env;
+    struct replica_port port;
+};
+
+static void say(const struct folding *folding, char *sentence)
+{
+    if (folding->port.said)
+        folding->port.said(folding->port.self, sentence);
+    free(sentence);
+}
+
+static bool put_new_entry(const struct folding *folding, struct doc_index *index, struct head *head, struct error *err)
+{
+    struct doc_entry *entry = &head->entry;
+    struct doc_id other;
+    if (head->takes_path && entry->path &&
+        !doc_index_bind_path(index, &entry->doc, entry->path, entry->dev, entry->ino, NULL, entry->opened_s, err))
+        return false;
+    enum doc_index_put put = doc_index_put(index, entry, &other, err);
+    if (put == DOC_INDEX_TAKEN) {
+        say(folding, xformat("What a killed weft had begun to keep of %s is a document of its own now: the file has another one. "
+                             "See weft docs.", entry->path));
+        free(entry->path);
+        entry->path = NULL;
+        put = doc_index_put(index, entry, &other, err);
+    }
+    return put == DOC_INDEX_PUT;
+}
+
+/* The index has the document afterwards: it may have had it before, and then knows better than the head. */
+static bool fold_entry(const struct folding *folding, struct head *head, struct error *err)
+{
+    struct doc_entry known = {0};
+    bool found = false;
+    char *path = paths_state_file(&folding->env->paths, "index.db");
+    struct doc_index *index = doc_index_open(path, DOC_INDEX_CREATE, &folding->env->device, err);
+    bool good = index && doc_index_find_doc(index, &head->entry.doc, &known, &found, err) &&
+                (found || put_new_entry(folding, index, head, err));
+    doc_entry_release(&known);
+    doc_index_close(index);
+    free(path);
+    return good;
+}
+
+static bool fold_saved(struct journal *journal, const struct head *head, struct error *err)
+{
+    struct journal_saved known = {0}, saved = head->saved;
+    struct buf memory = {0};
+    bool found = false;
+    bool good = journal_saved_get(journal, head->entry.path, &known, &memory, &found, err);
+    saved.path = head->entry.path;
+    buf_release(&memory);
+    return good && (found || journal_saved_put(journal, &saved, err));
+}
+
+static bool fold_row(struct journal *journal, const struct agent_id *agent, struct bytes frame, struct error *err)
+{
+    struct journal_local row = {.agent = *agent};
+    char *path = NULL;
+    bool good = decode_row(frame, &row, &path, err) && journal_add_local(journal, &row, NULL, err) != JOURNAL_FAILED;
+    free(path);
+    return good;
+}
+
+static bool fold_rows(struct journal *journal, const struct head *head, const struct tail_left *left, struct error *err)
+{
+    const struct doc_entry *entry = &head->entry;
+    bool good = journal_agent_add(journal, &left->agent, entry->opened_s, err) &&
+                replica_put_founding(journal, head->founding, err) &&
+                (!head->has_saved || !entry->path || fold_saved(journal, head, err));
+    for (size_t i = 1; good && i < left->count; i++)
+        good = fold_row(journal, &left->agent, left->frames[i], err);
+    return good;
+}
+
+static struct journal *open_journal(const struct folding *folding, const struct doc_entry *entry, struct error *err)
+{
+    struct seal_key key;
+    char *dir = paths_state_file(&folding->env->paths, "docs"), *path = journal_path(dir, &entry->doc);
+    device_journal_key(&folding->env->device, &entry->doc, &key);
+    struct journal_spec spec = {.path = path, .mode = JOURNAL_CREATE, .doc = entry->doc, .key = &key, .now_s = entry->opened_s};
+    struct journal *journal = file_make_dirs(dir, err) ? journal_open(&spec, err) : NULL;
+    crypto_wipe(&key, sizeof key);
+    free(path);
+    free(dir);
+    return journal;
+}
+
+/* One transaction, and synced: the tail goes next. */
+static bool fold_journal(const struct folding *folding, const struct head *head, const struct tail_left *left,
+                         struct error *err)
+{
+    struct journal *journal = open_journal(folding, &head->entry, err);
+    bool begun = journal && journal_begin(journal, err);
+    bool good = begun && fold_rows(journal, head, left, err);
+    if (begun && !good)
+        journal_rollback(journal);
+    good = good && journal_commit(journal, err) && journal_sync(journal, err);
+    journal_close(journal);
+    return good;
+}
+
+static bool fold(void *self, const struct tail_left *left)
+{
+    const struct folding *folding = self;
+    struct head head = {0};
+    struct error err = {0};
+    bool good = decode_head(left->frames[0], &head, &err) && fold_entry(folding, &head, &err) &&
+                fold_journal(folding, &head, left, &err);
+    const char *name = head.entry.name ? head.entry.name : "a document";
+    if (!good)
+        say(folding, xformat("What a killed weft had begun to keep of %s cannot be taken over yet: %s", name, err.text));
+    else if (left->damaged)
+        say(folding, xformat("The last of what a killed weft had begun to keep of %s cannot be read.", name));
+    doc_entry_release(&head.entry);
+    return good;
+}
+
+void replica_fold_left(struct env *env, struct replica_port port)
+{
+    struct stat st;
+    struct error err = {0};
+    char *dir = paths_state_file(&env->paths, "tails");
+    if (stat(dir, &st) == 0 && env_device(env, &err)) {
+        struct seal_key key;
+        struct folding folding = {env, port};
+        device_tail_key(&env->device, &key);
+        tail_visit_dead(dir, &key, (struct tail_visitor){&folding, fold});
+        crypto_wipe(&key, sizeof key);
+    }
+    free(dir);
+}

@@ -1,0 +1,286 @@
+#include "sync/tail.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "editor/base/varint.h"
+#include "editor/base/xalloc.h"
+
+enum {
+    LENGTH_BYTES = 4,
+    SEAL_BYTES = CRYPTO_NONCE_BYTES + CRYPTO_TAG_BYTES,
+    HEX_BYTES = 2 * AGENT_ID_BYTES,
+    FILE_TRIES = 8, /* each lost to somebody who looked at the file between its making and its locking */
+};
+
+#define SUFFIX ".tail"
+
+struct tail {
+    char *dir, *path;
+    struct agent_id agent;
+    struct seal_key key;
+    int fd;            /* -1: there is no file yet */
+    uint64_t frames;   /* put so far */
+    uint64_t bytes;    /* in the file */
+    struct buf staged; /* sealed, not in the file */
+    bool given_up;
+};
+
+static void frame_name(const struct agent_id *agent, uint64_t number, struct buf *out)
+{
+    buf_add_string(out, "weft-tail-1");
+    buf_add(out, agent->bytes, sizeof agent->bytes);
+    buf_add_u64(out, number);
+}
+
+/* --- writing --- */
+
+struct tail *tail_new(const char *dir, const struct agent_id *agent, const struct seal_key *key)
+{
+    struct tail *tail = xcalloc(1, sizeof *tail);
+    char hex[HEX_BYTES + 1];
+    id_hex(agent->bytes, AGENT_ID_BYTES, hex);
+    tail->dir = xstrdup(dir);
+    tail->path = xformat("%s/%s" SUFFIX, dir, hex);
+    tail->agent = *agent;
+    tail->key = *key;
+    tail->fd = -1;
+    return tail;
+}
+
+void tail_free(struct tail *tail)
+{
+    if (!tail)
+        return;
+    if (tail->fd >= 0)
+        close(tail->fd);
+    crypto_wipe(&tail->key, sizeof tail->key);
+    buf_release(&tail->staged);
+    free(tail->path);
+    free(tail->dir);
+    free(tail);
+}
+
+void tail_end(struct tail *tail)
+{
+    if (tail && tail->fd >= 0)
+        unlink(tail->path); /* before the lock goes: nobody takes it for a dead one's */
+    tail_free(tail);
+}
+
+static void give_up(struct tail *tail)
+{
+    tail->given_up = true;
+    buf_release(&tail->staged);
+}
+
+void tail_put(struct tail *tail, struct bytes frame)
+{
+    unsigned char nonce[CRYPTO_NONCE_BYTES];
+    struct buf name = {0};
+    if (tail->given_up)
+        return;
+    if (frame.len > TAIL_FRAME_BYTES_MAX ||
+        tail->bytes + tail->staged.len + frame.len + SEAL_BYTES + LENGTH_BYTES > TAIL_BYTES_MAX) {
+        give_up(tail);
+        return;
+    }
+    crypto_random(nonce, sizeof nonce);
+    frame_name(&tail->agent, tail->frames++, &name);
+    buf_add_u32(&tail->staged, (uint32_t)(frame.len + SEAL_BYTES));
+    buf_add(&tail->staged, nonce, sizeof nonce);
+    crypto_seal(&tail->key, nonce, buf_view(&name), frame, &tail->staged);
+    buf_release(&name);
+}
+
+static int lock_fd(int fd, int how)
+{
+    int rc;
+    do
+        rc = flock(fd, how);
+    while (rc != 0 && errno == EINTR);
+    return rc;
+}
+
+static bool is_linked(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && st.st_nlink > 0;
+}
+
+static int create_file(const struct tail *tail)
+{
+    enum { FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC };
+    int fd = open(tail->path, FLAGS, 0600);
+    bool no_dir = fd < 0 && errno == ENOENT;
+    if (no_dir && (mkdir(tail->dir, 0700) == 0 || errno == EEXIST))
+        fd = open(tail->path, FLAGS, 0600);
+    return fd;
+}
+
+static bool make_file(struct tail *tail, struct error *err)
+{
+    for (int tries = 0; tries < FILE_TRIES; tries++) {
+        int fd = create_file(tail);
+        if (fd < 0)
+            return error_errno(err, "cannot make %s", tail->path);
+        if (lock_fd(fd, LOCK_EX) == 0 && is_linked(fd)) {
+            tail->fd = fd;
+            return true;
+        }
+        close(fd);
+    }
+    return error_set(err, ERR_BUSY, 0, "%s is removed again and again", tail->path);
+}
+
+/* The whole of it, or nothing of it. */
+static bool append(struct tail *tail, struct error *err)
+{
+    ssize_t wrote;
+    do
+        wrote = write(tail->fd, tail->staged.data, tail->staged.len);
+    while (wrote < 0 && errno == EINTR);
+    if (wrote == (ssize_t)tail->staged.len)
+        return true;
+    if (wrote < 0)
+        error_errno(err, "cannot write %s", tail->path);
+    else
+        error_set(err, ERR_FULL, ENOSPC, "cannot write %s: the disk is full", tail->path);
+    if (wrote > 0 && ftruncate(tail->fd, (off_t)tail->bytes) != 0)
+        give_up(tail); /* what followed half a frame could not be read */
+    return false;
+}
+
+bool tail_write(struct tail *tail, struct error *err)
+{
+    if (tail->given_up)
+        return error_set(err, ERR_LIMIT, 0, "%s cannot hold more", tail->path);
+    if (!tail->staged.len)
+        return true;
+    if ((tail->fd < 0 && !make_file(tail, err)) || !append(tail, err))
+        return false;
+    tail->bytes += tail->staged.len;
+    buf_clear(&tail->staged);
+    return true;
+}
+
+/* --- what the dead have left --- */
+
+/* The frames of one file, opened. */
+struct opened {
+    struct tail_left left;
+    struct buf plain;
+    size_t *ends; /* in `plain`, of each frame */
+    size_t ends_cap;
+};
+
+static void opened_release(struct opened *opened)
+{
+    if (opened->plain.data)
+        crypto_wipe(opened->plain.data, opened->plain.cap);
+    buf_release(&opened->plain);
+    free(opened->ends);
+}
+
+static bool open_frame(const struct seal_key *key, struct bytes sealed, struct opened *opened)
+{
+    struct buf name = {0};
+    struct bytes content = bytes_slice(sealed, CRYPTO_NONCE_BYTES, sealed.len - CRYPTO_NONCE_BYTES);
+    frame_name(&opened->left.agent, opened->left.count, &name);
+    bool good = crypto_open(key, sealed.data, buf_view(&name), content, &opened->plain);
+    buf_release(&name);
+    return good;
+}
+
+static void open_frames(const struct seal_key *key, struct bytes file, struct opened *opened)
+{
+    struct reader reader = reader_of(file);
+    while (reader_left(&reader) >= LENGTH_BYTES) {
+        uint32_t len = read_u32(&reader);
+        bool fits = len >= SEAL_BYTES && len <= TAIL_FRAME_BYTES_MAX + SEAL_BYTES;
+        if (fits && len > reader_left(&reader))
+            return; /* killed while writing it */
+        if (!fits || !open_frame(key, read_bytes(&reader, len), opened)) {
+            opened->left.damaged = true;
+            return;
+        }
+        opened->ends = xgrow(opened->ends, &opened->ends_cap, opened->left.count + 1, sizeof *opened->ends);
+        opened->ends[opened->left.count++] = opened->plain.len;
+    }
+}
+
+static bool fold(const struct opened *opened, struct tail_visitor visitor)
+{
+    size_t count = opened->left.count, at = 0;
+    if (count == 0)
+        return !opened->left.damaged;
+    struct bytes *frames = xmalloc(count * sizeof *frames);
+    for (size_t i = 0; i < count; at = opened->ends[i], i++)
+        frames[i] = bytes_slice(buf_view(&opened->plain), at, opened->ends[i] - at);
+    struct tail_left left = opened->left;
+    left.frames = frames;
+    bool done = visitor.fold(visitor.self, &left);
+    free(frames);
+    return done;
+}
+
+static bool read_file(int fd, struct buf *out)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink == 0 || st.st_size > TAIL_BYTES_MAX)
+        return false;
+    unsigned char *at = st.st_size ? buf_extend(out, (size_t)st.st_size) : NULL;
+    return !at || pread(fd, at, out->len, 0) == (ssize_t)out->len;
+}
+
+/* The agent that a file is named after. */
+static bool agent_of(const char *name, struct agent_id *agent)
+{
+    static const char digits[] = "0123456789abcdef";
+    if (strlen(name) != HEX_BYTES + strlen(SUFFIX) || strspn(name, digits) != HEX_BYTES ||
+        strcmp(name + HEX_BYTES, SUFFIX) != 0)
+        return false;
+    for (size_t i = 0; i < AGENT_ID_BYTES; i++) {
+        size_t high = (size_t)(strchr(digits, name[2 * i]) - digits), low = (size_t)(strchr(digits, name[2 * i + 1]) - digits);
+        agent->bytes[i] = (unsigned char)(high << 4 | low);
+    }
+    return true;
+}
+
+static void visit(const char *path, const struct agent_id *agent, const struct seal_key *key, struct tail_visitor visitor)
+{
+    struct opened opened = {.left.agent = *agent};
+    struct buf file = {0};
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && lock_fd(fd, LOCK_EX | LOCK_NB) == 0 && read_file(fd, &file)) {
+        open_frames(key, buf_view(&file), &opened);
+        if (fold(&opened, visitor))
+            unlink(path);
+    }
+    if (fd >= 0)
+        close(fd);
+    opened_release(&opened);
+    buf_release(&file);
+}
+
+void tail_visit_dead(const char *dir, const struct seal_key *key, struct tail_visitor visitor)
+{
+    DIR *stream = opendir(dir);
+    if (!stream)
+        return;
+    for (struct dirent *entry; (entry = readdir(stream));) {
+        struct agent_id agent;
+        if (!agent_of(entry->d_name, &agent))
+            continue;
+        char *path = xformat("%s/%s", dir, entry->d_name);
+        visit(path, &agent, key, visitor);
+        free(path);
+    }
+    closedir(stream);
+}

@@ -1,0 +1,62 @@
+/*
+ * tail - what is typed while its journal is still being made: one append-only file per process, folded into it later.
+ *
+ * A new journal costs the disk several syncs, which may take as long as the disk likes; a key must not wait for them. So a
+ * process puts its first batches into DIR/HEX.tail (HEX: its agent), one write(2) before they are painted, and removes the
+ * file once the journal has committed them. After a kill -9 the next start finds the file of a dead process and folds it
+ * in; rows of a journal are known by (agent, seq), so folding what the journal has already changes nothing.
+ *
+ * A file is a run of frames: length (u32, little endian), nonce (24), ciphertext with its tag. The tag covers the agent and
+ * the frame's number, so it is the checksum as well, and frames cannot change places. What a frame says is its writer's
+ * business (app/replica_tail.c). A last frame that is cut off was never painted and counts as absent.
+ *
+ *   Liveness   the file is locked (flock) as long as its process lives; the kernel lets go of it however that ends.
+ *   Ownership  a tail owns its descriptor and its memory; frames are copied.
+ *   Errors     the system's, in words. After a failed tail_write() the file is as before, and the next one tries again.
+ *   Bounds     TAIL_BYTES_MAX a file, TAIL_FRAME_BYTES_MAX a frame.
+ *   Durability survives kill -9, not a power cut: nothing is synced.
+ *   Threads    one at a time.
+ */
+#ifndef WEFT_SYNC_TAIL_H
+#define WEFT_SYNC_TAIL_H
+
+#include "sync/batch.h"
+#include "sync/crypto.h"
+
+enum {
+    TAIL_FRAME_BYTES_MAX = BATCH_BYTES_MAX + (64 << 10),
+    TAIL_BYTES_MAX = 16 << 20,
+};
+
+struct tail;
+
+/* Makes nothing on disk. `dir` itself may be missing, its parent must not. Its `key`: device_tail_key(). */
+struct tail *tail_new(const char *dir, const struct agent_id *agent, const struct seal_key *key);
+/* Adds a frame to what the next tail_write() writes. Beyond the bounds the tail gives up: tail_write() fails from then on. */
+void tail_put(struct tail *tail, struct bytes frame);
+/* One write(2) of everything put since the last one; the first makes the file. Nothing put: nothing done. */
+MUST_USE bool tail_write(struct tail *tail, struct error *err);
+/* Removes the file: everything in it is elsewhere. Frees. NULL is fine. */
+void tail_end(struct tail *tail);
+/* Frees and leaves the file to whoever finds it: this process is as good as dead. NULL is fine. */
+void tail_free(struct tail *tail);
+
+/* What a dead process has left. */
+struct tail_left {
+    struct agent_id agent;
+    const struct bytes *frames; /* in order; at least one */
+    size_t count;
+    bool damaged; /* more followed that cannot be opened */
+};
+struct tail_visitor {
+    void *self;
+    /* True: all of it is elsewhere now, the file goes. False: it stays for another time. */
+    bool (*fold)(void *self, const struct tail_left *left);
+};
+/*
+ * Every file of a dead process, each locked meanwhile, so that of several who look at once one folds. Files of which not
+ * even the first frame opens (another device's) are left alone; empty ones go. A missing directory holds none.
+ */
+void tail_visit_dead(const char *dir, const struct seal_key *key, struct tail_visitor visitor);
+
+#endif

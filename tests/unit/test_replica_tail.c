@@ -1,0 +1,381 @@
+/*
+ * Killed while its journal was still being made: what was behind the barrier is there afterwards, once.
+ *
+ * A file where the directory of journals is wanted keeps the journal from being made for as long as a test likes; the process
+ * that types is a child that kills itself.
+ */
+#include "tests/support/support.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/replica.h"
+#include "editor/base/xalloc.h"
+#include "tests/support/scratch.h"
+
+enum { PATIENCE_MS = 10000, STEP_MS = 20, BARRIER_MS = 100 };
+
+struct world {
+    char *dir, *state, *docs, *file;
+    struct env env;
+    struct buf said; /* all sentences */
+};
+
+static int setup(void **state)
+{
+    struct world *world = xcalloc(1, sizeof *world);
+    struct error err = {0};
+    if (scratch_setup((void **)&world->dir) != 0)
+        return -1;
+    static const char *const names[] = {"XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *dir = scratch_file(world->dir, names[i]);
+        setenv(names[i], dir, 1);
+        free(dir);
+    }
+    world->state = xformat("%s/XDG_STATE_HOME/weft", world->dir);
+    world->docs = xformat("%s/docs", world->state);
+    world->file = scratch_file(world->dir, "notes.md");
+    *state = world;
+    return env_init(&world->env, "weft", &err) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+    env_release(&world->env);
+    buf_release(&world->said);
+    scratch_teardown((void **)&world->dir);
+    free(world->state);
+    free(world->docs);
+    free(world->file);
+    free(world);
+    return 0;
+}
+
+static void note_said(void *self, const char *text)
+{
+    struct world *world = self;
+    buf_add_string(&world->said, text);
+    buf_add_byte(&world->said, '\n');
+}
+
+static bool was_said(struct world *world, const char *words)
+{
+    return strstr(buf_string(&world->said), words) != NULL;
+}
+
+static struct replica *open_file(struct world *world)
+{
+    struct error err = {0};
+    struct replica_options options = {.port = {.self = world, .said = note_said}, .name = "ada"};
+    struct replica *replica = replica_open(&world->env, world->file, (struct bytes){0}, &options, &err);
+    if (!replica)
+        fail_msg("%s", err.text);
+    return replica;
+}
+
+static void type(struct replica *replica, uint64_t at, const char *text)
+{
+    struct patch patch = {0};
+    struct error err = {0};
+    patch_retain(&patch, at);
+    patch_insert(&patch, bytes_of_string(text));
+    if (!replica_edit(replica, &patch, selection_at(at + strlen(text)), EDIT_TYPING, &err))
+        fail_msg("%s", err.text);
+    patch_release(&patch);
+}
+
+static void expect_text(struct replica *replica, const char *expected)
+{
+    const struct rope *text = replica_buffer(replica)->text;
+    struct buf out = {0};
+    rope_append_to(text, 0, rope_len(text), &out);
+    assert_string_equal(buf_string(&out), expected);
+    buf_release(&out);
+}
+
+static void close_one(struct replica *replica)
+{
+    struct error err = {0};
+    if (!replica_close(replica, 0, NULL, &err))
+        fail_msg("%s", err.text);
+}
+
+static void wait_until_kept(struct replica *replica)
+{
+    struct replica_status status;
+    uint64_t until_ms = net_now_ms() + PATIENCE_MS;
+    do {
+        assert_true(net_now_ms() < until_ms);
+        replica_wait(replica, STEP_MS);
+        replica_status(replica, net_now_ms(), &status);
+    } while (!status.kept || status.edits_in_memory);
+}
+
+/* The one tail there is, or NULL. */
+static char *find_tail(struct world *world)
+{
+    char *tails = xformat("%s/tails", world->state), *found = NULL;
+    DIR *dir = opendir(tails);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        if (entry->d_name[0] == '.')
+            continue;
+        assert_null(found);
+        found = xformat("%s/%s", tails, entry->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    free(tails);
+    return found;
+}
+
+static void expect_no_tail(struct world *world)
+{
+    char *tail = find_tail(world);
+    assert_null(tail);
+}
+
+static void block_journals(struct world *world)
+{
+    struct error err = {0};
+    char *aside = xformat("%s.aside", world->docs);
+    assert_true(env_device(&world->env, &err)); /* makes the state directory, too */
+    (void)rename(world->docs, aside);
+    scratch_write(world->docs, "a file where a directory is wanted");
+    free(aside);
+}
+
+static void unblock_journals(struct world *world)
+{
+    char *aside = xformat("%s.aside", world->docs);
+    assert_int_equal(unlink(world->docs), 0);
+    (void)rename(aside, world->docs);
+    free(aside);
+}
+
+/* In a child: types each word behind the one before, as a person would, and is killed behind the barrier of the last. */
+static void type_and_die(struct world *world, const char *const *words)
+{
+    block_journals(world);
+    pid_t child = fork();
+    if (child == 0) {
+        struct replica *replica = open_file(world);
+        uint64_t at = 0;
+        for (size_t i = 0; words[i]; at += strlen(words[i]), i++) {
+            type(replica, at, words[i]);
+            uint64_t before_ms = net_now_ms();
+            replica_barrier(replica);
+            if (net_now_ms() - before_ms > BARRIER_MS)
+                _exit(1); /* it has waited for the journal */
+        }
+        raise(SIGKILL);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    unblock_journals(world);
+}
+
+static void a_new_file_has_its_first_keys_after_a_kill(void **state)
+{
+    struct world *world = *state;
+    struct error err = {0};
+    type_and_die(world, (const char *[]){"one ", "two", NULL});
+    struct replica *replica = open_file(world);
+    expect_text(replica, "one two");
+    assert_int_equal(replica_buffer(replica)->selection.head, strlen("one two"));
+    expect_no_tail(world);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE); /* one breath, one step */
+    expect_text(replica, "");
+    assert_int_equal(replica_undo(replica, UNDO_AGAIN, &err), REPLICA_UNDONE);
+    wait_until_kept(replica);
+    close_one(replica);
+    replica = open_file(world);
+    expect_text(replica, "one two");
+    close_one(replica);
+}
+
+static void a_file_with_text_has_its_first_keys_in_their_place(void **state)
+{
+    struct world *world = *state;
+    scratch_write(world->file, "of the file\n");
+    type_and_die(world, (const char *[]){"typed ", "on top ", NULL});
+    struct replica *replica = open_file(world);
+    expect_text(replica, "typed on top of the file\n");
+    assert_true(was_said(world, "Restored"));
+    wait_until_kept(replica);
+    close_one(replica);
+    scratch_write(world->file, "of the file\n"); /* touched */
+    replica = open_file(world);
+    expect_text(replica, "typed on top of the file\n");
+    close_one(replica);
+}
+
+static void a_file_rewritten_meanwhile_gets_what_was_typed_beside_it(void **state)
+{
+    struct world *world = *state;
+    scratch_write(world->file, "of the file\n");
+    type_and_die(world, (const char *[]){"typed", NULL});
+    scratch_write(world->file, "something else of another program\n");
+    struct replica *replica = open_file(world);
+    expect_text(replica, "something else of another program\n");
+    close_one(replica);
+    char *beside = xformat("%s.weft-recovered", world->file);
+    struct buf recovered = {0};
+    scratch_read(beside, &recovered);
+    assert_string_equal(buf_string(&recovered), "typed");
+    buf_release(&recovered);
+    free(beside);
+}
+
+/* Killed between the journal's commit and the end of the tail: the tail says what the journal has already. */
+static void what_the_journal_has_is_not_there_twice(void **state)
+{
+    struct world *world = *state;
+    type_and_die(world, (const char *[]){"one ", "two", NULL});
+    char *tail = find_tail(world), *copy = scratch_file(world->dir, "copy");
+    assert_non_null(tail);
+    assert_int_equal(link(tail, copy), 0);
+    struct replica *replica = open_file(world);
+    type(replica, strlen("one two"), " three");
+    wait_until_kept(replica);
+    close_one(replica);
+    assert_int_equal(rename(copy, tail), 0);
+    replica = open_file(world);
+    expect_text(replica, "one two three");
+    expect_no_tail(world);
+    close_one(replica);
+    free(tail);
+    free(copy);
+}
+
+static void no_tail_is_left_once_the_journal_is_there(void **state)
+{
+    struct world *world = *state;
+    struct replica *replica = open_file(world);
+    type(replica, 0, "kept");
+    replica_barrier(replica);
+    wait_until_kept(replica);
+    expect_no_tail(world);
+    close_one(replica);
+    replica = open_file(world);
+    expect_text(replica, "kept");
+    close_one(replica);
+}
+
+/* No file may grow beyond this many bytes, as on a full disk. */
+static void allow_bytes(rlim_t bytes)
+{
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void what_cannot_be_folded_yet_is_said_and_stays(void **state)
+{
+    struct world *world = *state;
+    type_and_die(world, (const char *[]){"typed", NULL});
+    allow_bytes(0);
+    struct replica *replica = open_file(world);
+    assert_true(was_said(world, "cannot be taken over yet"));
+    expect_text(replica, "");
+    close_one(replica);
+    char *tail = find_tail(world);
+    assert_non_null(tail);
+    free(tail);
+    allow_bytes(RLIM_INFINITY);
+    replica = open_file(world);
+    expect_text(replica, "typed");
+    expect_no_tail(world);
+    close_one(replica);
+}
+
+struct others {
+    struct doc_id not_this, doc;
+    size_t count;
+};
+
+static bool find_other(void *self, const struct doc_entry *entry)
+{
+    struct others *others = self;
+    if (!doc_id_equal(&entry->doc, &others->not_this)) {
+        others->doc = entry->doc;
+        others->count++;
+    }
+    return true;
+}
+
+static void a_file_that_has_another_document_by_now_keeps_that_and_nothing_is_lost(void **state)
+{
+    struct world *world = *state;
+    struct error err = {0};
+    type_and_die(world, (const char *[]){"of the killed", NULL});
+    char *tail = find_tail(world), *aside = scratch_file(world->dir, "aside");
+    assert_int_equal(rename(tail, aside), 0);
+    struct replica *replica = open_file(world);
+    type(replica, 0, "of the other");
+    wait_until_kept(replica);
+    close_one(replica);
+    assert_int_equal(rename(aside, tail), 0);
+    replica = open_file(world);
+    expect_text(replica, "of the other");
+    assert_true(was_said(world, "is a document of its own now"));
+    struct doc_id other = replica_entry(replica)->doc;
+    close_one(replica);
+
+    char *index_path = xformat("%s/index.db", world->state);
+    struct doc_index *index = doc_index_open(index_path, DOC_INDEX_READ, &world->env.device, &err);
+    struct others others = {.not_this = other};
+    assert_non_null(index);
+    assert_true(doc_index_recent(index, 0, find_other, &others, &err));
+    doc_index_close(index);
+    assert_int_equal(others.count, 1);
+    struct replica_options options = {.port = {.self = world, .said = note_said}, .name = "ada"};
+    replica = replica_open_known(&world->env, &others.doc, &options, &err);
+    assert_non_null(replica);
+    expect_text(replica, "of the killed");
+    close_one(replica);
+    free(index_path);
+    free(tail);
+    free(aside);
+}
+
+static void a_private_text_leaves_nothing(void **state)
+{
+    struct world *world = *state;
+    struct error err = {0};
+    struct replica_options options = {.port = {.self = world, .said = note_said}, .name = "ada", .is_private = true};
+    struct replica *replica = replica_open(&world->env, world->file, (struct bytes){0}, &options, &err);
+    assert_non_null(replica);
+    type(replica, 0, "secret");
+    replica_barrier(replica);
+    assert_int_equal(access(world->state, F_OK), -1);
+    close_one(replica);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_new_file_has_its_first_keys_after_a_kill),
+        TEST(a_file_with_text_has_its_first_keys_in_their_place),
+        TEST(a_file_rewritten_meanwhile_gets_what_was_typed_beside_it),
+        TEST(what_the_journal_has_is_not_there_twice),
+        TEST(no_tail_is_left_once_the_journal_is_there),
+        TEST(what_cannot_be_folded_yet_is_said_and_stays),
+        TEST(a_file_that_has_another_document_by_now_keeps_that_and_nothing_is_lost),
+        TEST(a_private_text_leaves_nothing),
+    };
+    return RUN_TESTS("replica_tail", tests);
+}
