@@ -37,7 +37,7 @@ static void take_file_text(struct replica *replica, struct rope *disk, struct fi
     file->hash = *hash;
     file->hash_known = true;
     file->differs = file->text_guessed = false;
-    file->trouble_said = false;
+    file->trouble_said = file->merge_agreed = false;
     file->look_ms = 0;
     replica_refer_to_file(replica);
 }
@@ -92,13 +92,17 @@ static void forget_question(struct file_side *file)
     file->question = DISK_QUESTION_NONE;
 }
 
-static bool must_ask(const struct replica *replica, const struct rope *disk, const struct line_diff *summary)
+static bool must_ask(const struct replica *replica, const struct rope *disk, const struct digest *hash,
+                     const struct line_diff *summary)
 {
+    const struct file_side *file = &replica->file;
+    if (file->merge_agreed && digest_equal(&file->agreed_hash, hash))
+        return false;
     return replica_is_shared(replica) &&
-           (rope_len(disk) == 0 || summary->common_percent < MERGE_COMMON_PERCENT || replica->file.text_guessed);
+           (rope_len(disk) == 0 || summary->common_percent < MERGE_COMMON_PERCENT || file->text_guessed);
 }
 
-/* True when it is asked; the rope is then taken. */
+/* True when it is asked; the rope is then taken. Until the answer no bytes are known that may be written over. */
 static bool asks(struct replica *replica, struct rope *disk, struct file_stamp stamp, const struct digest *hash)
 {
     struct file_side *file = &replica->file;
@@ -106,13 +110,13 @@ static bool asks(struct replica *replica, struct rope *disk, struct file_stamp s
     struct patch patch = {0};
     line_diff(file->text, disk, &patch, &summary);
     patch_release(&patch);
-    if (!must_ask(replica, disk, &summary))
+    if (!must_ask(replica, disk, hash, &summary))
         return false;
     file->other = disk;
     file->other_hash = *hash;
+    file->other_stamp = stamp;
     file->other_diff = summary;
     file->question = DISK_QUESTION_DIFFERENT;
-    file->stamp = stamp;
     file->differs = true;
     file->look_ms = 0;
     return true;
@@ -249,10 +253,9 @@ enum disk_question replica_disk_question(const struct replica *replica, struct b
 }
 
 /* The file alone, from `text` on: the document it had goes on without it, shared as it is. Takes the rope. */
-static void open_alone(struct replica *replica, struct rope *text)
+static void open_alone(struct replica *replica, struct rope *text, struct file_stamp stamp)
 {
     bool all_sent;
-    struct file_stamp stamp = replica->file.stamp;
     worker_drain(replica->worker);
     replica_go_offline(replica, 0, &all_sent);
     replica_stop_writing(replica);
@@ -280,18 +283,21 @@ bool replica_disk_answer(struct replica *replica, enum disk_answer answer, struc
     file->other = NULL;
     switch (answer) {
     case DISK_KEEP_SHARED: /* ^S will write the shared text over what is there now: that is what was asked for */
+        file->stamp = file->other_stamp;
         rope_free(other);
         return true;
-    case DISK_MERGE:
-        import_disk(replica, other, file->stamp, &file->other_hash);
+    case DISK_MERGE: /* what cannot be merged now is merged at a later look, without another question */
+        file->merge_agreed = true;
+        file->agreed_hash = file->other_hash;
+        import_disk(replica, other, file->other_stamp, &file->other_hash);
         return true;
     case DISK_OPEN_ALONE:
-        open_alone(replica, other);
+        open_alone(replica, other, file->other_stamp);
         return true;
     case DISK_RESTORE:
         return replica_save(replica, NULL, err);
     case DISK_NEW_EMPTY:
-        open_alone(replica, rope_new());
+        open_alone(replica, rope_new(), file->stamp);
         return true;
     }
     return true;
@@ -337,6 +343,12 @@ static bool was_renamed(struct replica *replica)
     return renamed;
 }
 
+/* Nothing has happened to the file since it was read, or since it was asked about. */
+static bool is_as_known(const struct file_side *file, struct file_stamp stamp)
+{
+    return file_stamp_equal(stamp, file->question == DISK_QUESTION_DIFFERENT ? file->other_stamp : file->stamp);
+}
+
 static void look_at_file(struct replica *replica, uint64_t now_ms)
 {
     struct file_side *file = &replica->file;
@@ -346,7 +358,7 @@ static void look_at_file(struct replica *replica, uint64_t now_ms)
         look_again(replica, file->looked, &err);
         return;
     }
-    if (file_stamp_equal(stamp, file->stamp)) {
+    if (is_as_known(file, stamp)) {
         file->look_ms = 0;
         if (file->watch)
             file_watch_hold(file->watch);

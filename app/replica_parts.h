@@ -75,8 +75,11 @@ struct file_side {
     bool gone_said, trouble_said, copy_said;
     enum disk_question question;
     struct rope *other;        /* what is on disk, while there is a question */
+    struct file_stamp other_stamp;
     struct digest other_hash;
     struct line_diff other_diff;
+    bool merge_agreed;         /* a person wants these bytes merged, as different as they are: */
+    struct digest agreed_hash;
 };
 
 struct replica {

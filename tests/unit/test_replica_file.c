@@ -338,6 +338,92 @@ static void a_failed_claim_is_said_and_tried_again(void **state)
     close_it(replica);
 }
 
+/* --- a merge that was asked for --- */
+
+#define DIFFERENT "all\nof\nthis\nis\nnew\n"
+
+static void ask_for_merge(struct machine *machine, struct replica *replica)
+{
+    enum { STEP_MS = 20, TRIES = 500 };
+    struct error err = {0};
+    scratch_write(machine->path, DIFFERENT);
+    for (int i = 0; i < TRIES && replica_disk_question(replica, NULL) == DISK_QUESTION_NONE; i++)
+        replica_wait(replica, STEP_MS);
+    assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_DIFFERENT);
+    assert_true(replica_disk_answer(replica, DISK_MERGE, &err));
+    assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_NONE);
+}
+
+static struct replica *share_it(struct machine *machine)
+{
+    struct error err = {0};
+    scratch_write(machine->path, BEFORE);
+    struct replica *replica = open_it(machine);
+    assert_true(replica_share(replica, "ws://127.0.0.1:9", &err)); /* nobody listens there: shared all the same */
+    return replica;
+}
+
+static void expect_in_text(struct replica *replica, const char *text)
+{
+    struct buf now = {0};
+    const struct rope *all = replica_buffer(replica)->text;
+    rope_append_to(all, 0, rope_len(all), &now);
+    if (!strstr(buf_string(&now), text))
+        fail_msg("not in the text: %s\nthe text: %s", text, buf_string(&now));
+    buf_release(&now);
+}
+
+static void a_merge_that_was_asked_for_and_cannot_be_now_is_done_later(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    struct replica *replica = share_it(machine);
+    insert(replica, "mine: ");
+    claims_to_fail = 1;
+    ask_for_merge(machine, replica);
+    expect_said(machine, replica, "is not merged yet: the disk is tired. Trying again.");
+    assert_true(replica_save(replica, NULL, &err)); /* the other program's text is not written over meanwhile */
+    expect_said(machine, replica, "nothing was written");
+    expect_file(machine, DIFFERENT);
+    expect_said(machine, replica, "lines merged. ^Z takes it back.");
+    assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_NONE);
+    expect_in_text(replica, "all\nof\nthis\nis\nnew");
+    assert_true(replica_save_now(replica, NULL, &err));
+    close_it(replica);
+}
+
+/* The question comes up at opening, before this run has written anything. */
+static void a_merge_that_is_asked_for_first_of_all_is_done(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    close_it(share_it(machine));
+    scratch_write(machine->path, DIFFERENT);
+    struct replica *replica = open_it(machine);
+    assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_DIFFERENT);
+    assert_true(replica_disk_answer(replica, DISK_MERGE, &err));
+    assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_NONE);
+    expect_text(replica, DIFFERENT);
+    close_it(replica);
+}
+
+/* Saving under the file's own name asks for no answer: then nothing is written. */
+static void what_is_asked_about_is_not_written_over(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    close_it(share_it(machine));
+    scratch_write(machine->path, DIFFERENT);
+    struct replica *replica = open_it(machine);
+    assert_false(replica_save_now(replica, NULL, &err));
+    expect_file(machine, DIFFERENT);
+    assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_DIFFERENT);
+    assert_true(replica_disk_answer(replica, DISK_KEEP_SHARED, &err));
+    assert_true(replica_save_now(replica, NULL, &err));
+    expect_file(machine, BEFORE);
+    close_it(replica);
+}
+
 /* --- sharing --- */
 
 static void sharing_while_a_save_runs_keeps_the_documents_apart(void **state)
@@ -584,6 +670,9 @@ int main(void)
         TEST(killed_before_the_commit),
         TEST(a_living_process_takes_over_the_claim_of_a_killed_one),
         TEST(a_failed_claim_is_said_and_tried_again),
+        TEST(a_merge_that_was_asked_for_and_cannot_be_now_is_done_later),
+        TEST(a_merge_that_is_asked_for_first_of_all_is_done),
+        TEST(what_is_asked_about_is_not_written_over),
         TEST(sharing_while_a_save_runs_keeps_the_documents_apart),
         TEST(a_file_shared_before_it_was_saved_merges_changes_too),
         TEST(a_file_shared_before_it_was_saved_is_not_in_the_file_when_opened_again),
