@@ -147,6 +147,22 @@ static void say_unsent(struct editor *editor, const char *label, uint64_t unsent
                  (unsigned long long)unsent, unsent == 1 ? "" : "s");
 }
 
+/* Where nobody could be asked, as when a signal ends it. */
+static void say_private_lost(struct editor *editor, const struct window *window, const char *label)
+{
+    struct replica_status status;
+    replica_status(window->replica, net_now_ms(), &status);
+    if (!status.is_private || status.in_file || window->decided)
+        return;
+    unsigned long long edits = status.edits_not_in_file;
+    if (edits)
+        buf_addf(&editor->farewell, "weft: %s: %llu edit%s not in the file %s lost; PRIVATE: nothing is kept.\n", label, edits,
+                 edits == 1 ? "" : "s", edits == 1 ? "is" : "are");
+    else
+        buf_addf(&editor->farewell, "weft: %s: the text is in no file and is lost; PRIVATE: nothing is kept.\n", label);
+    editor->lost = true;
+}
+
 static void close_window(struct editor *editor, struct window *window)
 {
     struct error err = {0};
@@ -155,6 +171,7 @@ static void close_window(struct editor *editor, struct window *window)
     unicode_safe_label(bytes_of_string(replica_label(window->replica)), 64, &label);
     replica_set_view(window->replica, window->scroll.line, window->scroll.column);
     editor_say_who_goes_on(editor, window->replica);
+    say_private_lost(editor, window, buf_string(&label));
     if (!replica_close(window->replica, QUIT_NET_MS, &unsent, &err)) {
         buf_addf(&editor->farewell, "weft: %s: not everything could be kept: %s\n", buf_string(&label), err.text);
         editor->lost = true;

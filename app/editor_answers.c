@@ -55,6 +55,20 @@ static bool find_unsaved(struct editor *editor)
     return false;
 }
 
+/* What may become of a text that is not in its file. */
+struct ways_out {
+    const char *words, *choices;
+};
+
+static struct ways_out ways_out(const struct replica_status *status)
+{
+    if (status->is_private)
+        return (struct ways_out){"; PRIVATE: nothing is kept. [S]ave [D]iscard Esc", "sd"};
+    if (status->shared)
+        return (struct ways_out){". [S]ave [K]eep for later Esc", "sk"};
+    return (struct ways_out){". [S]ave [K]eep for later [D]iscard Esc", "skd"};
+}
+
 static void ask_quit(struct editor *editor)
 {
     struct replica_status status;
@@ -63,12 +77,12 @@ static void ask_quit(struct editor *editor)
     replica_status(editor_replica(editor), net_now_ms(), &status);
     uint64_t edits = status.edits_not_in_file;
     if (edits)
-        buf_addf(&question, "%s has %llu edit%s not in the file. ", label, (unsigned long long)edits, edits == 1 ? "" : "s");
+        buf_addf(&question, "%s has %llu edit%s not in the file", label, (unsigned long long)edits, edits == 1 ? "" : "s");
     else
-        buf_addf(&question, "%s is not in %s file. ", label, replica_path(editor_replica(editor)) ? "the" : "any");
-    bool may_discard = !status.shared;
-    buf_add_string(&question, may_discard ? "[S]ave [K]eep for later [D]iscard Esc" : "[S]ave [K]eep for later Esc");
-    ask_choice(editor, ASKING_QUIT, buf_string(&question), may_discard ? "skd" : "sk");
+        buf_addf(&question, "%s is not in %s file", label, replica_path(editor_replica(editor)) ? "the" : "any");
+    struct ways_out ways = ways_out(&status);
+    buf_add_string(&question, ways.words);
+    ask_choice(editor, ASKING_QUIT, buf_string(&question), ways.choices);
     buf_release(&question);
     free(label);
 }
@@ -150,6 +164,14 @@ static void quit(struct editor *editor)
     editor_leave(editor, 0);
 }
 
+/* What nobody keeps goes with this process, and is still there when the person stays after all. */
+static bool discard(struct replica *replica, struct error *err)
+{
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    return status.is_private || replica_discard(replica, err);
+}
+
 static void answer_quit(struct editor *editor, char choice)
 {
     struct error err = {0};
@@ -163,7 +185,7 @@ static void answer_quit(struct editor *editor, char choice)
         window->decided = true;
         break;
     case 'd':
-        window->decided = replica_discard(window->replica, &err);
+        window->decided = discard(window->replica, &err);
         if (!window->decided) {
             editor_say(editor, err.text);
             stop_leaving(editor);

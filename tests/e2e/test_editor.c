@@ -284,6 +284,53 @@ static void a_private_buffer_leaves_nothing(void **state)
     assert_false(stage_exists(stage, "ada.state/weft"));
 }
 
+/* Nothing of it is kept, so nothing may be offered that says so. */
+static void a_private_buffer_is_saved_or_discarded_and_nothing_else(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "server.pem", "text\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("server.pem"));
+    vt_expect(vt, "PRIVATE");
+    vt_type(vt, "MARKER");
+    vt_expect_row(vt, 0, "MARKERtext");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "server.pem has 1 edit not in the file; PRIVATE: nothing is kept. [S]ave");
+    vt_expect(vt, "[D]iscard Esc");
+    vt_type(vt, "k"); /* no answer */
+    vt_type(vt, VT_ESC);
+    vt_expect_gone(vt, "[D]iscard Esc");
+    vt_type(vt, "S");
+    vt_expect_row(vt, 0, "MARKERStext");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[D]iscard Esc");
+    vt_type(vt, "d");
+    assert_int_equal(vt_close(vt), 0);
+    stage_expect_file(stage, "server.pem", "text\n");
+    assert_false(stage_exists(stage, "ada.state/weft"));
+    vt = stage_weft(stage, "ada", ARGS("server.pem"));
+    vt_expect(vt, "PRIVATE");
+    vt_type(vt, "MARKER");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[D]iscard Esc");
+    vt_type(vt, "s");
+    assert_int_equal(vt_close(vt), 0);
+    stage_expect_file(stage, "server.pem", "MARKERtext\n");
+}
+
+static void a_signal_says_what_a_private_buffer_loses(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "secret.txt", "text\n");
+    struct vt *vt = stage_shell(stage, "ada", "exec \"$WEFT\" --private secret.txt 2> said");
+    vt_expect(vt, "PRIVATE");
+    vt_type(vt, "a");
+    vt_expect_row(vt, 0, "atext");
+    vt_signal(vt, SIGTERM);
+    assert_int_equal(vt_close(vt), 128 + SIGTERM);
+    stage_expect_file(stage, "said", "weft: secret.txt: 1 edit not in the file is lost; PRIVATE: nothing is kept.\n");
+    stage_expect_file(stage, "secret.txt", "text\n");
+}
+
 static void a_narrow_window_shows_every_choice_and_whole_messages(void **state)
 {
     struct stage *stage = *state;
@@ -503,6 +550,8 @@ int main(void)
         TEST(a_change_by_another_program_is_merged_once),
         TEST(a_deleted_file_is_kept_and_written_again),
         TEST(a_private_buffer_leaves_nothing),
+        TEST(a_private_buffer_is_saved_or_discarded_and_nothing_else),
+        TEST(a_signal_says_what_a_private_buffer_loses),
         TEST(a_narrow_window_shows_every_choice_and_whole_messages),
         TEST(finding_again_offers_the_last_words_and_typing_replaces_them),
         TEST(every_size_of_window_is_usable),
