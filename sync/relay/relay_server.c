@@ -376,7 +376,7 @@ static void wait_for_end(struct relay_server *server, const sigset_t *signals, u
 {
     enum { LOOK_S = 60 }; /* at the most between two looks whether everybody has left for good */
     struct timespec look = {.tv_sec = LOOK_S};
-    if (end_idle_ms && end_idle_ms < LOOK_S * 1000)
+    if (end_idle_ms && end_idle_ms < (uint64_t)LOOK_S * 1000)
         look = (struct timespec){.tv_sec = (time_t)(end_idle_ms / 1000), .tv_nsec = (long)(end_idle_ms % 1000) * 1000000};
     while (end_idle_ms == 0 || relay_server_empty_ms(server) < end_idle_ms) {
         int signal_number = sigtimedwait(signals, NULL, &look);

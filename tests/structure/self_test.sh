@@ -49,7 +49,7 @@ finds() # TEST WORDS PATH LINE...: the sound tree plus this file makes TEST comp
 }
 
 sound_tree
-for test in includes headers words sources; do
+for test in includes headers words sources top; do
     expect "$test" 0 'nothing wrong'
 done
 
@@ -101,5 +101,8 @@ expect documents 1 'has no row with | 2 | OTHER |'
 
 finds sources 'sync/a.c:1: is named in no CMakeLists.txt' sync/a.c
 finds sources 'tests/unit/main.c:1: is named in no' tests/unit/main.c
+
+finds top '(null):1: does not belong at the top' '(null)/index.db'
+finds top 'notes.md:1: does not belong at the top' notes.md
 
 [[ $failures -eq 0 ]] && echo 'each test finds what it is there for'

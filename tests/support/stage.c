@@ -37,14 +37,23 @@ static uint64_t now_ms(void)
 }
 
 /* Not below a temporary directory: files there are short-lived to weft, and most tests are about files that are kept. */
-struct stage *stage_new(void)
+static char *base_dir(void)
 {
-    struct stage *stage = xcalloc(1, sizeof *stage);
+    const char *named = getenv("WEFT_STAGE_DIR");
+    if (named && *named)
+        return xstrdup(named);
     const struct passwd *user = getpwuid(geteuid()); /* $HOME may itself be a temporary directory */
     char *cache = xformat("%s/.cache", user ? user->pw_dir : "");
     mkdir(cache, 0700);
-    stage->dir = xformat("%s/weft-stage-XXXXXX", cache);
-    free(cache);
+    return cache;
+}
+
+struct stage *stage_new(void)
+{
+    struct stage *stage = xcalloc(1, sizeof *stage);
+    char *base = base_dir();
+    stage->dir = xformat("%s/weft-stage-XXXXXX", base);
+    free(base);
     if (!mkdtemp(stage->dir))
         fail_msg("cannot make %s: %s", stage->dir, strerror(errno));
     return stage;

@@ -4,7 +4,8 @@
  *     struct stage *stage = stage_new();
  *     struct vt *ada = stage_weft(stage, "ada", (const char *[]){"notes.md", NULL});
  *
- * Everything is below one fresh directory that stage_free() removes, with every process that was started here.
+ * Everything is below one fresh directory that stage_free() removes, with every process that was started here. It lies in
+ * $WEFT_STAGE_DIR (tests/run removes that however it ends), else in ~/.cache.
  *
  *   Errors  what goes wrong fails the running test (cmocka).
  */

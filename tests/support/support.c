@@ -9,6 +9,19 @@
 
 #include "editor/base/xalloc.h"
 
+int support_run(const char *name, const struct CMUnitTest *tests, size_t count)
+{
+    const char *named = getenv("WEFT_TEST_PART");
+    size_t part = 1, parts = 1, first, end;
+    if (named && *named && (sscanf(named, "%zu/%zu", &part, &parts) != 2 || part < 1 || part > parts)) {
+        fprintf(stderr, "WEFT_TEST_PART=%s: expected, for example, 2/3\n", named);
+        return 2;
+    }
+    first = count * (part - 1) / parts;
+    end = count * part / parts;
+    return _cmocka_run_group_tests(name, tests + first, end - first, NULL, NULL) ? 1 : 0;
+}
+
 char *support_data_dir(void)
 {
     const char *named = getenv("WEFT_TEST_DATA");
@@ -54,7 +67,11 @@ uint64_t support_seed(const char *test, uint64_t fallback)
 uint64_t support_rounds(uint64_t rounds)
 {
     const char *factor = getenv("WEFT_ROUNDS");
-    return factor && *factor ? rounds * strtoull(factor, NULL, 0) : rounds;
+    char *end = NULL;
+    uint64_t times = factor && *factor ? strtoull(factor, &end, 0) : 1;
+    uint64_t divisor = end && *end == '/' ? strtoull(end + 1, NULL, 0) : 1;
+    rounds = rounds * times / (divisor ? divisor : 1);
+    return rounds ? rounds : 1;
 }
 
 static int hex_digit(char c)

@@ -13,8 +13,12 @@
 
 #include "editor/base/bytes.h"
 
-/* cmocka's count of failures must not become the exit status: 256 failures would read as success. */
-#define RUN_TESTS(name, tests) (cmocka_run_group_tests_name(name, tests, NULL, NULL) ? 1 : 0)
+/*
+ * Runs all of them, or the part that $WEFT_TEST_PART names ("2/3": the second third), so that ctest can run the parts of one
+ * program side by side. The exit status; cmocka's count of failures must not become it: 256 would read as success.
+ */
+#define RUN_TESTS(name, tests) support_run(name, tests, sizeof(tests) / sizeof *(tests))
+int support_run(const char *name, const struct CMUnitTest *tests, size_t count);
 
 /*
  * The directory with traces/ and vectors/: $WEFT_TEST_DATA, else ../shared/data beside the source tree. NULL when there is
@@ -26,7 +30,7 @@ void support_read_gz(const char *path, struct buf *out);
 
 /*
  * The seed of a property test: $WEFT_SEED when set, else `fallback`. And how many rounds: `rounds` times $WEFT_ROUNDS
- * (a factor, 1 when unset). Both are printed, so that a failure can be repeated.
+ * (a factor, "10" or "1/4"; 1 when unset), at least one. Both are printed, so that a failure can be repeated.
  */
 uint64_t support_seed(const char *test, uint64_t fallback);
 uint64_t support_rounds(uint64_t rounds);

@@ -378,7 +378,7 @@ static void say_records(struct room *room, uint64_t place, const struct buf *sto
 
 static void say_ack(struct room *room, uint64_t ordinal)
 {
-    relay_says(room, &(struct message){.kind = MESSAGE_ACK, .ack = {ordinal}});
+    relay_says(room, &(struct message){.kind = MESSAGE_ACK, .ack = {.ordinal = ordinal}});
 }
 
 /* The record that has this ordinal is at `place`, and nothing in front of it is missing. */
