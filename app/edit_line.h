@@ -2,7 +2,7 @@
  * edit_line - one line of `weft apply`: {"at": BYTE | "end", "delete": N, "insert": "..."}.
  *
  *   Units   bytes of the text as it is at that moment.
- *   Errors  ERR_USAGE or ERR_FORMAT with a sentence; places outside of the text are one of them.
+ *   Errors  ERR_FORMAT or ERR_LIMIT with a sentence; places outside of the text are one of them.
  *   Bounds  what json.h reads; the caller limits how long a line may be.
  */
 #ifndef WEFT_APP_EDIT_LINE_H

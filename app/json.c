@@ -72,6 +72,15 @@ static bool check_value(const cJSON *value, struct error *err)
     return true;
 }
 
+static void refuse_syntax(const char *text, const char *at, struct error *err)
+{
+    bool has_lines = strchr(text, '\n') != NULL;
+    if (has_lines)
+        error_set(err, ERR_FORMAT, 0, "line %d is not right JSON", line_of(text, at));
+    else
+        error_set(err, ERR_FORMAT, 0, "it is not right JSON");
+}
+
 struct json *json_parse(struct bytes text, bool comments, struct error *err)
 {
     if (text.len && memchr(text.data, '\0', text.len)) {
@@ -86,7 +95,7 @@ struct json *json_parse(struct bytes text, bool comments, struct error *err)
     cJSON *json = empty ? cJSON_CreateObject() : cJSON_ParseWithOpts(copy, &end, true);
     bool good = json != NULL;
     if (!good)
-        error_set(err, ERR_FORMAT, 0, "line %d is not right JSON", line_of(copy, end ? end : copy));
+        refuse_syntax(copy, end ? end : copy, err);
     else if (strstr(copy, "\\u0000"))
         good = error_set(err, ERR_FORMAT, 0, "\\u0000 in a text");
     else

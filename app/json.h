@@ -4,7 +4,7 @@
  * Stricter than the library beneath: nothing may follow the value, a key stands once, a text holds no NUL.
  *
  *   Ownership  json_free() frees all of it; everything else is borrowed from it.
- *   Errors     ERR_FORMAT with the line where it went wrong.
+ *   Errors     ERR_FORMAT, of a text that has lines with the one where it went wrong.
  *   Bounds     JSON_MEMBERS_MAX members an object; the caller limits the text.
  */
 #ifndef WEFT_APP_JSON_H

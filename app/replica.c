@@ -35,6 +35,11 @@ void replica_say(struct replica *replica, const char *fmt, ...)
         replica->port.said(replica->port.self, text);
 }
 
+const char *replica_key_hint(const struct replica *replica, const char *hint)
+{
+    return replica->scripted ? "" : hint;
+}
+
 void replica_touch(struct replica *replica)
 {
     if (replica->port.changed)
@@ -66,6 +71,7 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->port = options->port;
     replica->is_private = options->is_private;
     replica->scripted = options->scripted;
+    replica->unseen = options->unseen;
     replica->audits = options->audits;
     replica->short_lived = options->short_lived;
     replica->base_bytes_max = options->base_bytes_max ? options->base_bytes_max : BASE_BYTES_MAX;
@@ -543,8 +549,8 @@ static bool may_write(const struct replica *replica, struct error *err)
         return false;
     }
     if (replica->entry.keys.access == ACCESS_READ)
-        return error_set(err, ERR_AUTH, 0, "This link is view-only: you can read, find, copy; ^S saves a copy. Ask %s for an "
-                                           "edit link.", an_editor(&replica->people));
+        return error_set(err, ERR_AUTH, 0, "This link is view-only: you can read, find, copy%s. Ask %s for an edit link.",
+                         replica_key_hint(replica, "; ^S saves a copy"), an_editor(&replica->people));
     return !replica_is_older(replica, err);
 }
 

@@ -312,8 +312,8 @@ static void file_is_gone(struct replica *replica)
     if (file->gone_said)
         return;
     file->gone_said = true;
-    replica_say(replica, "%s was deleted on disk. The text is kept%s; ^S writes it again.", replica->label,
-                replica_is_shared(replica) ? " and still shared" : "");
+    replica_say(replica, "%s was deleted on disk. The text is kept%s%s.", replica->label,
+                replica_is_shared(replica) ? " and still shared" : "", replica_key_hint(replica, "; ^S writes it again"));
     replica_touch(replica);
 }
 
@@ -336,7 +336,8 @@ static bool was_renamed(struct replica *replica)
         char *before = xstrdup(replica->label);
         replica_move_file(replica, path);
         replica_put_saved(replica);
-        replica_say(replica, "%s was renamed: it is %s now, and ^S writes it there.", before, path);
+        replica_say(replica, "%s was renamed: it is %s now%s.", before, path,
+                    replica_key_hint(replica, ", and ^S writes it there"));
         free(before);
     }
     free(path);

@@ -263,8 +263,8 @@ static void save_done(void *self)
     case FILE_CHANGED_MEANWHILE:
         if (save_again(replica, job))
             break;
-        replica_say(replica, "%s was changed by another program meanwhile: nothing was written. ^S again writes the merged text.",
-                    replica->label);
+        replica_say(replica, "%s was changed by another program meanwhile: nothing was written.%s", replica->label,
+                    replica_key_hint(replica, " ^S again writes the merged text."));
         replica->file.look_ms = net_now_ms();
         break;
     case FILE_SAVE_FAILED:
@@ -383,8 +383,9 @@ static void say_restored(struct replica *replica)
     if (!edits)
         return;
     add_time(&when, document_newest_s(replica->document, &replica->file.version));
-    replica_say(replica, "Restored %llu edit%s%s not yet in %s. ^S writes %s.", (unsigned long long)edits,
-                edits == 1 ? "" : "s", buf_string(&when), replica->label, edits == 1 ? "it" : "them");
+    const char *hint = replica_key_hint(replica, edits == 1 ? " ^S writes it." : " ^S writes them.");
+    replica_say(replica, "Restored %llu edit%s%s not yet in %s.%s", (unsigned long long)edits, edits == 1 ? "" : "s",
+                buf_string(&when), replica->label, hint);
     buf_release(&when);
 }
 

@@ -183,6 +183,8 @@ struct members {
 
 /* replica.c */
 void replica_say(struct replica *replica, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* What a key does, for the end of a message: nothing where nobody sits who could press it. */
+const char *replica_key_hint(const struct replica *replica, const char *hint);
 void replica_touch(struct replica *replica);
 struct replica *replica_new(struct env *env, const struct replica_options *options);
 void replica_free(struct replica *replica);

@@ -813,11 +813,11 @@ void replica_joining(const struct replica *replica, struct buf *sentence)
     if (!replica->joining)
         return;
     if (status->state == SESSION_REFUSED) {
-        buf_addf(sentence, "The text cannot come: %s. ^Q leaves.", status->why.text);
+        buf_addf(sentence, "The text cannot come: %s.%s", status->why.text, replica_key_hint(replica, " ^Q leaves."));
     } else if (replica->net && status->state == SESSION_OFFLINE && status->why.text[0]) {
         char *relay = addresses_name(&replica->entry);
-        buf_addf(sentence, "The text has not come yet: %s cannot be reached (%s). It comes when the link is back; ^Q leaves.",
-                 relay, reason_of(&status->why));
+        buf_addf(sentence, "The text has not come yet: %s cannot be reached (%s). It comes when the link is back%s.",
+                 relay, reason_of(&status->why), replica_key_hint(replica, "; ^Q leaves"));
         free(relay);
     } else if (replica->base_total > 0) {
         buf_addf(sentence, "The text is on its way: %llu of %llu kB.", (unsigned long long)replica->base_done / 1000,

@@ -43,7 +43,7 @@ static bool apply_line(struct applying *applying, struct bytes line, struct erro
         patch_release(&patch);
         edit_line_release(&edit);
     }
-    return good || error_wrap(err, "line %llu", (unsigned long long)applying->line);
+    return good || error_wrap(err, "line %llu was not applied, nor any after it", (unsigned long long)applying->line);
 }
 
 /* --- the input --- */

@@ -68,7 +68,7 @@ int verb_unshare_run(struct env *env, const struct args *args)
     struct error err = {0};
     if (!one_file(args, "unshare"))
         return EXIT_USAGE;
-    struct replica_options options = {.port = target_port("unshare")};
+    struct replica_options options = {.port = target_port("unshare"), .scripted = true};
     struct replica *replica = replica_open(env, args->positional[0], (struct bytes){0}, &options, &err);
     if (!replica)
         return verb_fail("unshare", &err);

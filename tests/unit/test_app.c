@@ -130,7 +130,8 @@ static void a_mistake_in_the_configuration_is_told_and_the_defaults_hold(void **
         {"{\"keys\": \"emacs\"}", "\"weft\" or \"vim\""},
         {"[]", "one JSON object"},
         {"{\"name\": \"a\", \"name\": \"b\"}", "twice"},
-        {"{} x", "line 1"},
+        {"{} x", "it is not right JSON"},
+        {"{} x\n", "line 1 is"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct config config;
