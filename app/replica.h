@@ -43,6 +43,7 @@ struct replica_options {
     const char *token_file; /* for creating documents at a relay */
     bool insecure;
     bool alone;             /* open a shared file without going online */
+    bool unseen;            /* only reads along: others do not see it among the people */
     bool scripted;          /* nobody sits there: the cursor kept for the file stays where a person left it */
     bool audits;            /* with reads_only: every row is read again and every signature checked, for replica_audit() */
     bool short_lived;       /* kept only until it is closed in order */

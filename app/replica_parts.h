@@ -85,7 +85,7 @@ struct file_side {
 struct replica {
     struct env *env;
     struct replica_port port;
-    bool is_private, scripted, audits, short_lived, reads_only, insecure, work_alone, named;
+    bool is_private, scripted, audits, short_lived, reads_only, insecure, work_alone, named, unseen;
     char *person, *token_file, *label;
     const char *person_source; /* where the name comes from, once it was asked for */
 

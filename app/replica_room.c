@@ -202,7 +202,7 @@ static bool start_net(struct replica *replica, const struct gathered *gathered, 
     struct bytes *outbox = views_of(gathered->outbox, gathered->outbox_count);
     struct net_config config = {
         .session = {.keys = &replica->entry.keys, .device = &replica->env->device, .self = replica->agent,
-                    .name = replica_person(replica), .chain = replica->chain, .genesis = buf_view(&replica->genesis),
+                    .name = replica_person(replica), .unseen = replica->unseen, .chain = replica->chain, .genesis = buf_view(&replica->genesis),
                     .create = hosts, .base = hosts ? replica->base : NULL, .token = buf_view(&token),
                     .has_base = !replica->joining, .pinned = addresses.pinned,
                     .resume = {.log = relay->log, .place = relay->place, .hash = relay->hash},
@@ -402,7 +402,7 @@ bool replica_unshare(struct replica *replica, bool close_for_all, struct error *
 {
     bool all_sent;
     if (!replica_is_shared(replica))
-        return error_set(err, ERR_USAGE, 0, "%s is not shared", replica->label);
+        return error_set(err, ERR_MISSING, 0, "%s is not shared", replica->label);
     if (close_for_all && replica->entry.keys.access != ACCESS_ADMIN)
         return error_set(err, ERR_AUTH, 0, "only who shared %s can close it for everybody", replica->label);
     if (close_for_all) {

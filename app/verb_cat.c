@@ -50,7 +50,8 @@ static struct replica *open_link(struct env *env, const char *verb, const char *
     struct share_link link;
     if (!target_parse_link(word, insecure, &link, err))
         return NULL;
-    struct replica_options options = {.port = target_port(verb), .is_private = true, .name = verb, .insecure = insecure};
+    struct replica_options options = {.port = target_port(verb), .is_private = true, .unseen = true, .scripted = true, .name = verb,
+                                      .insecure = insecure};
     struct replica *replica = replica_join(env, &link, NULL, &options, err);
     share_link_wipe(&link);
     if (!replica || target_arrive(replica, err) == TARGET_DONE)
@@ -159,8 +160,9 @@ int verb_verify_run(struct env *env, const struct args *args)
     good = good && (is_link || has_history(replica, word, &err));
     good = good && replica_audit(replica, &audit, &err);
     if (good) {
-        printf("checked %llu batches of %llu agents, %llu signatures: all right\n", (unsigned long long)audit.batches,
-               (unsigned long long)audit.agents, (unsigned long long)audit.signatures);
+        printf("checked %llu batch%s of %llu agent%s, %llu signature%s: all right\n", (unsigned long long)audit.batches,
+               audit.batches == 1 ? "" : "es", (unsigned long long)audit.agents, audit.agents == 1 ? "" : "s",
+               (unsigned long long)audit.signatures, audit.signatures == 1 ? "" : "s");
         print_version(replica);
     }
     return finish(replica, "verify", good, &err);

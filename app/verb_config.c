@@ -17,30 +17,41 @@
 
 /* --- config --- */
 
+static void print_name(const struct env *env)
+{
+    const char *source;
+    char *person = config_person(&env->config, &source);
+    printf("%s  (from %s)\n", person, source);
+    free(person);
+}
+
 static void print_config(const struct env *env)
 {
     const struct config *config = &env->config;
-    const char *source;
-    char *person = config_person(config, &source);
     printf("%s%s\n", env->paths.config, access(env->paths.config, F_OK) == 0 ? "" : "  (not there: the defaults hold)");
-    printf("name          %s  (from %s)\n", person, source);
+    printf("name          ");
+    print_name(env);
     printf("relay         %s\n", config->relay ? config->relay : "-");
     printf("tab_width     %d\n", config->tab_width);
     printf("indent_spaces %d\n", config->indent_spaces);
     printf("line_numbers  %s\n", config->line_numbers ? "true" : "false");
     printf("keys          %s\n", config->vim_keys ? "vim" : "weft");
-    free(person);
 }
 
 int verb_config_run(struct env *env, const struct args *args)
 {
     struct error err = {0};
-    if (args->positional_count == 0) {
-        print_config(env);
+    bool names = args->positional_count > 0 && strcmp(args->positional[0], "name") == 0;
+    bool prints = args->positional_count == (names ? 1 : 0);
+    if (prints) {
+        if (names)
+            print_name(env);
+        else
+            print_config(env);
         return env->config_error.code == ERR_NONE ? EXIT_OK : EXIT_FAILED;
     }
-    if (args->positional_count != 2 || strcmp(args->positional[0], "name") != 0) {
-        fputs("weft config: it knows `weft config` and `weft config name NAME`; other settings are in the file\n", stderr);
+    if (!names || args->positional_count != 2) {
+        fputs("weft config: it knows `weft config`, `weft config name` and `weft config name NAME`; other settings are in the file\n", stderr);
         return EXIT_USAGE;
     }
     return config_set_name(env->paths.config, args->positional[1], &err) ? EXIT_OK : verb_fail("config", &err);

@@ -247,6 +247,7 @@ struct session *session_new(const struct session_config *config, const struct se
     session->seed = config->seed;
     session->chain = config->chain;
     session->create = config->create;
+    session->unseen = config->unseen;
     session->pinned = config->pinned;
     session->has_base = config->has_base || config->base;
     memcpy(session->relay_pin, config->relay_pin, sizeof session->relay_pin);
@@ -402,7 +403,7 @@ void session_leave(struct session *session, uint64_t now_ms)
         return;
     upload_hurry(session->upload);
     session_run(session, now_ms);
-    if (session->talk == TALK_LIVE && session->peer_count > 1)
+    if (session->talk == TALK_LIVE && session->peer_count > 1 && !session->unseen)
         session_send_presence(session, session->view.flags | PRESENCE_LEAVING, now_ms);
 }
 

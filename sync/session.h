@@ -93,6 +93,7 @@ struct session_config {
     const struct device *device;
     struct agent_id self;         /* writes, seals; a viewer needs one too, for its presence */
     const char *name;             /* as the person gave it */
+    bool unseen;                  /* nobody looks: no presence, unless the base text is missing and its owner has to hear that */
     struct chain *chain;          /* holds every batch this replica has; shared with the document's owner */
     struct bytes genesis;         /* stored GENESIS; empty for a first join */
     bool create;                  /* offer GENESIS in HELLO: the relay creates the document when it has none */

@@ -45,7 +45,7 @@ struct session {
 
     /* the document as it began */
     struct genesis genesis;
-    bool has_genesis, has_base;
+    bool has_genesis, has_base, unseen;
     struct buf genesis_stored;
     struct buf base;        /* a joiner's, while it arrives */
     bool base_have[BASE_BYTES_MAX / BASE_CHUNK_BYTES]; /* its chunks */

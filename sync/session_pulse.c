@@ -103,18 +103,20 @@ static void note_what_matters(struct session *session, uint64_t now_ms)
         session->matters_since_ms = now_ms;
 }
 
-static uint64_t presence_due_ms(const struct session *session)
-{
-    if (session->talk != TALK_LIVE || session->peer_count <= 1)
-        return UINT64_MAX;
-    bool soon = session->card_due || session->show_due;
-    return session->shown_ms + (soon ? SESSION_PRESENCE_GAP_MS : SESSION_PRESENCE_BEAT_MS);
-}
-
 /* The relay has said that this is all, and some time has passed in which the owner may have been uploading it. */
 static bool lacks_base(const struct session *session, uint64_t now_ms)
 {
     return session->caught_up && !session->has_base && now_ms - session->base_heard_ms >= SESSION_GAP_MS;
+}
+
+static uint64_t presence_due_ms(const struct session *session)
+{
+    if (session->talk != TALK_LIVE || session->peer_count <= 1)
+        return UINT64_MAX;
+    if (session->unseen && !lacks_base(session, session->ran_ms))
+        return UINT64_MAX;
+    bool soon = session->card_due || session->show_due;
+    return session->shown_ms + (soon ? SESSION_PRESENCE_GAP_MS : SESSION_PRESENCE_BEAT_MS);
 }
 
 void session_send_presence(struct session *session, unsigned flags, uint64_t now_ms)

@@ -40,14 +40,19 @@ static void day_text(uint64_t seconds, char out[DAY_BYTES])
 
 /* --- ls --- */
 
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 static void print_entry(FILE *out, const struct store_entry *entry)
 {
     char hex[DOC_HEX_BYTES], size[RELAY_SIZE_TEXT_BYTES], used[DAY_BYTES];
     id_hex(entry->doc.bytes, DOC_ID_BYTES, hex);
     relay_admin_size(entry->bytes, size);
     day_text(entry->used_s, used);
-    fprintf(out, "%s  %8s  %8" PRIu64 " records  %5" PRIu64 " agents  %s\n", hex, size, entry->head, entry->agents,
-            used);
+    fprintf(out, "%s  %8s  %8" PRIu64 " record%s  %5" PRIu64 " agent%s  %s\n", hex, size, entry->head, plural(entry->head),
+            entry->agents, plural(entry->agents), used);
 }
 
 static bool list_each(void *self, const struct store_entry *entry)
@@ -96,8 +101,8 @@ bool relay_admin_stat(const char *store_path, FILE *out, struct error *err)
     bool done = store && store_list(store, sum_each, &sums, err);
     if (done) {
         relay_admin_size(sums.bytes, size);
-        fprintf(out, "%" PRIu64 " documents, %s in %" PRIu64 " records by %" PRIu64 " agents\n", sums.documents, size,
-                sums.records, sums.agents);
+        fprintf(out, "%" PRIu64 " document%s, %s in %" PRIu64 " record%s by %" PRIu64 " agent%s\n", sums.documents,
+                plural(sums.documents), size, sums.records, plural(sums.records), sums.agents, plural(sums.agents));
         done = store_list(store, largest_each, &largest, err);
     }
     store_free(store);
@@ -190,7 +195,7 @@ bool relay_admin_backup(const char *store_path, const char *path, FILE *out, str
         char size[RELAY_SIZE_TEXT_BYTES];
         struct store_totals totals = store_totals(store);
         relay_admin_size(totals.bytes, size);
-        fprintf(out, "%s: %" PRIu64 " documents, %s\n", path, totals.documents, size);
+        fprintf(out, "%s: %" PRIu64 " document%s, %s\n", path, totals.documents, plural(totals.documents), size);
     }
     store_free(store);
     return done;

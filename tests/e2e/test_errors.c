@@ -413,6 +413,7 @@ static void a_window_too_small_for_anything_loses_nothing(void **state)
     vt_expect_row(vt, 0, "xyone");
     vt_ctrl(vt, 's');
     stage_expect_file(stage, "notes.md", "xyone\n");
+    vt_expect(vt, "in file");
     vt_ctrl(vt, 'q');
     assert_int_equal(vt_close(vt), 0);
 }

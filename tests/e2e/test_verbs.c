@@ -338,7 +338,7 @@ static void links_are_shown_until_sharing_ends(void **state)
     struct stage *stage = *state;
     stage_write(stage, "notes.md", "one\n");
     expect_status(stage_run(stage, "ada", NULL, ARGS("links", "notes.md")), 1);
-    expect_status(stage_run(stage, "ada", NULL, ARGS("unshare", "notes.md")), 2);
+    expect_status(stage_run(stage, "ada", NULL, ARGS("unshare", "notes.md")), 1);
     char *edit = stage_share(stage, "ada", "notes.md", "edit");
     char *view = stage_share(stage, "ada", "notes.md", "view");
     struct stage_result result = stage_run(stage, "ada", NULL, ARGS("links", "notes.md"));
@@ -499,7 +499,11 @@ static void a_name_is_kept_in_the_configuration(void **state)
     expect_status(result, 0);
     expect_has(result.out, "Ada L.");
     expect_has(result.out, "/ada.config/weft/config.json");
+    result = stage_run(stage, "ada", NULL, ARGS("config", "name"));
+    expect_status(result, 0);
+    assert_string_equal(result.out, "Ada L.  (from the configuration)\n");
     expect_status(stage_run(stage, "ada", NULL, ARGS("config", "nmae", "Ada")), 2);
+    expect_status(stage_run(stage, "ada", NULL, ARGS("config", "nmae")), 2);
 }
 
 static void the_doctor_finds_a_healthy_machine_healthy(void **state)
@@ -588,7 +592,9 @@ static void an_operator_sees_sizes_and_removes_documents(void **state)
     expect_status(result, 0);
     char *doc = xstrndup(result.out, strcspn(result.out, " "));
     assert_int_equal(strlen(doc), 32);
-    expect_status(stage_run(stage, "relay", NULL, ARGS("relay", "stat", "--store", store)), 0);
+    result = stage_run(stage, "relay", NULL, ARGS("relay", "stat", "--store", store));
+    expect_status(result, 0);
+    assert_int_equal(strncmp(result.out, "1 document, ", strlen("1 document, ")), 0);
     expect_status(stage_run(stage, "relay", NULL, ARGS("relay", "backup", "copy.db", "--store", store)), 0);
     assert_true(stage_exists(stage, "copy.db"));
     expect_status(stage_run(stage, "relay", NULL, ARGS("relay", "rm", doc, "--store", store)), 0);

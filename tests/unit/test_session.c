@@ -2154,6 +2154,29 @@ static void leaving_says_goodbye(void **state)
     assert_true(presence.flags & PRESENCE_LEAVING);
 }
 
+static void who_only_reads_along_is_not_seen(void **state)
+{
+    struct room *room = *state;
+    room->config.unseen = true;
+    restart(room);
+    connect_to(room, (struct welcome){.peers = 2});
+    show_cursor(room, 1);
+    pass_time(room, SESSION_PRESENCE_BEAT_MS);
+    session_leave(room->session, room->now_ms);
+    assert_true(hears_none_of(room, MESSAGE_PRESENCE));
+}
+
+static void who_only_reads_along_still_tells_that_the_base_is_missing(void **state)
+{
+    struct room *room = *state;
+    room->config.unseen = true;
+    join_without_base(room);
+    say_caught_up(room);
+    forget_out(room);
+    pass_time(room, SESSION_GAP_MS + SESSION_PRESENCE_BEAT_MS);
+    assert_true(hear_presence_flags(room) & PRESENCE_NO_BASE);
+}
+
 #define ROOM_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -2231,6 +2254,8 @@ int main(void)
         ROOM_TEST(somebody_not_heard_for_5_seconds_is_quiet_and_alone_means_gone),
         ROOM_TEST(edits_that_somebody_speaks_of_and_that_never_come_are_asked_for_and_told),
         ROOM_TEST(leaving_says_goodbye),
+        ROOM_TEST(who_only_reads_along_is_not_seen),
+        ROOM_TEST(who_only_reads_along_still_tells_that_the_base_is_missing),
     };
     return RUN_TESTS("session", tests);
 }
