@@ -204,11 +204,28 @@ static bool has_presence(struct replica *replica)
     return replica->indexed && !replica->joining && env_device(replica->env, &err);
 }
 
+/* A key costs less than a presence does, which is signed three times; to nobody it need not be said. */
+static bool is_alone(const struct neighbours *n)
+{
+    DIR *dir = opendir(n->dir);
+    bool alone = true;
+    if (!dir)
+        return true;
+    for (struct dirent *entry; alone && (entry = readdir(dir));)
+        alone = entry->d_name[0] == '.' || strcmp(entry->d_name, n->own) == 0;
+    closedir(dir);
+    return alone;
+}
+
 void neighbours_present(struct replica *replica, bool leaving)
 {
     struct neighbours *n = replica->neighbours;
     if (!n)
         return;
+    if (is_alone(n)) {
+        n->beat_ms = 0;
+        return;
+    }
     struct buf message = {0};
     if (has_presence(replica)) {
         struct presence presence;

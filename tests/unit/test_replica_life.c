@@ -231,6 +231,41 @@ static void who_could_not_begin_goes_on_in_the_document_of_another(void **state)
     free(in_the_way);
 }
 
+/* --- presence --- */
+
+static unsigned presences_sealed;
+void __real_presence_seal(const struct presence *presence, const struct doc_keys *keys, const struct sign_key *doc_key,
+                          struct buf *out);
+void __wrap_presence_seal(const struct presence *presence, const struct doc_keys *keys, const struct sign_key *doc_key,
+                          struct buf *out);
+void __wrap_presence_seal(const struct presence *presence, const struct doc_keys *keys, const struct sign_key *doc_key,
+                          struct buf *out)
+{
+    presences_sealed++;
+    __real_presence_seal(presence, keys, doc_key, out);
+}
+
+static void who_is_alone_signs_no_presence_and_a_neighbour_hears_every_one(void **state)
+{
+    struct world *world = *state;
+    presences_sealed = 0;
+    struct replica *a = open_file(world, "notes.md");
+    type(a, 0, "a");
+    wait_for(a, NULL, is_kept);
+    type(a, 1, "b");
+    replica_wait(a, STEP_MS);
+    assert_int_equal(presences_sealed, 0);
+    struct replica *b = open_file(world, "notes.md");
+    replica_wait(a, STEP_MS); /* it is greeted, and answers */
+    assert_true(presences_sealed > 0);
+    unsigned greeted = presences_sealed;
+    type(a, 2, "c");
+    replica_wait(a, STEP_MS);
+    assert_true(presences_sealed > greeted);
+    close_one(b);
+    close_one(a);
+}
+
 /* --- saving --- */
 
 static void a_save_before_the_first_key_of_a_run_is_known_to_the_next_one(void **state)
@@ -304,6 +339,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_who_begin_one_file_at_once_meet_in_one_document, setup, teardown),
         cmocka_unit_test_setup_teardown(leaving_right_after_typing_into_what_another_began_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(who_could_not_begin_goes_on_in_the_document_of_another, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_is_alone_signs_no_presence_and_a_neighbour_hears_every_one, setup, teardown),
         cmocka_unit_test_setup_teardown(a_save_before_the_first_key_of_a_run_is_known_to_the_next_one, setup, teardown),
         cmocka_unit_test_setup_teardown(a_join_that_fails_ends_its_threads_and_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(sharing_in_the_middle_of_typing_keeps_every_key, setup, teardown),
