@@ -108,15 +108,17 @@ struct agent {
     size_t count, cap;
 };
 
-/* What a walk down the graph still has to visit, newest on top. */
-struct visit {
-    uint64_t lv;
-    unsigned side;
+/* The runs that a walk down the graph still has to visit, newest on top. */
+struct heap {
+    size_t *items;
+    size_t count, cap;
 };
 
-struct heap {
-    struct visit *items;
-    size_t count, cap;
+enum { SIDE_A, SIDE_B, SIDE_COUNT };
+
+/* How far a walk has come into a run from each of two sides: the LV after the newest event there; 0: not at all. */
+struct reach {
+    uint64_t upto[SIDE_COUNT];
 };
 
 struct graph {
@@ -124,6 +126,8 @@ struct graph {
     struct run *runs;
     size_t run_count, run_cap;
     struct lv_list parents; /* of all runs, one after another */
+    size_t *parent_runs;    /* in which run each of them is */
+    size_t parent_run_cap;
     struct author_run *authors;
     size_t author_count, author_cap;
     struct agent *agents;
@@ -131,7 +135,9 @@ struct graph {
     size_t *by_id; /* agents by id */
     size_t by_id_cap;
     struct lv_list frontier;
-    struct heap heap; /* scratch of contains and diff */
+    struct heap heap; /* scratch of walks; the runs in it are those with a reach */
+    struct reach *reach;
+    size_t reach_cap;
 };
 
 struct graph *graph_new(void)
@@ -155,6 +161,8 @@ void graph_free(struct graph *graph)
     lv_list_release(&graph->parents);
     lv_list_release(&graph->frontier);
     free(graph->heap.items);
+    free(graph->reach);
+    free(graph->parent_runs);
     free(graph);
 }
 
@@ -441,6 +449,14 @@ static uint64_t shadow_of(const struct graph *graph, uint64_t first, const uint6
     return shadow;
 }
 
+static void add_parent(struct graph *graph, uint64_t lv)
+{
+    size_t at = graph->parents.count;
+    graph->parent_runs = xgrow(graph->parent_runs, &graph->parent_run_cap, at + 1, sizeof *graph->parent_runs);
+    graph->parent_runs[at] = run_index(graph, lv);
+    lv_list_add(&graph->parents, lv);
+}
+
 static void add_run(struct graph *graph, uint64_t first, const uint64_t *parents, size_t parent_count)
 {
     bool goes_on = first > 0 && parent_count == 1 && parents[0] == first - 1;
@@ -451,7 +467,7 @@ static void add_run(struct graph *graph, uint64_t first, const uint64_t *parents
         run.shadow = shadow_of(graph, first, parents, parent_count);
     for (size_t i = 0; i < parent_count; i++) {
         ensure(parents[i] < first && (i == 0 || parents[i - 1] < parents[i]));
-        lv_list_add(&graph->parents, parents[i]);
+        add_parent(graph, parents[i]);
     }
     graph->runs = xgrow(graph->runs, &graph->run_cap, graph->run_count + 1, sizeof *graph->runs);
     graph->runs[graph->run_count++] = run;
@@ -493,26 +509,26 @@ uint64_t graph_add(struct graph *graph, size_t agent, uint64_t seq, uint64_t len
 
 /* --- walking down --- */
 
-static void heap_push(struct heap *heap, uint64_t lv, unsigned side)
+static void heap_push(struct heap *heap, size_t run)
 {
     heap->items = xgrow(heap->items, &heap->cap, heap->count + 1, sizeof *heap->items);
     size_t at = heap->count++;
-    for (; at > 0 && heap->items[(at - 1) / 2].lv < lv; at = (at - 1) / 2)
+    for (; at > 0 && heap->items[(at - 1) / 2] < run; at = (at - 1) / 2)
         heap->items[at] = heap->items[(at - 1) / 2];
-    heap->items[at] = (struct visit){lv, side};
+    heap->items[at] = run;
 }
 
-static struct visit heap_pop(struct heap *heap)
+static size_t heap_pop(struct heap *heap)
 {
-    struct visit top = heap->items[0], last = heap->items[--heap->count];
+    size_t top = heap->items[0], last = heap->items[--heap->count];
     size_t at = 0;
     for (;;) {
         size_t child = 2 * at + 1;
         if (child >= heap->count)
             break;
-        if (child + 1 < heap->count && heap->items[child + 1].lv > heap->items[child].lv)
+        if (child + 1 < heap->count && heap->items[child + 1] > heap->items[child])
             child++;
-        if (heap->items[child].lv <= last.lv)
+        if (heap->items[child] <= last)
             break;
         heap->items[at] = heap->items[child];
         at = child;
@@ -522,111 +538,155 @@ static struct visit heap_pop(struct heap *heap)
     return top;
 }
 
-bool graph_contains(struct graph *graph, const uint64_t *version, size_t count, uint64_t lv)
+static void walk_begin(struct graph *graph)
 {
-    struct heap *heap = &graph->heap;
-    heap->count = 0;
-    for (size_t i = 0; i < count; i++)
-        if (version[i] >= lv)
-            heap_push(heap, version[i], 0);
-    while (heap->count > 0) {
-        uint64_t top = heap_pop(heap).lv;
-        const struct run *run = &graph->runs[run_index(graph, top)];
-        if (run->shadow <= lv)
-            return true;
-        while (heap->count > 0 && heap->items[0].lv >= run->first)
-            heap_pop(heap);
-        for (size_t i = 0; i < run->parent_count; i++)
-            if (graph->parents.items[run->parents_at + i] >= lv)
-                heap_push(heap, graph->parents.items[run->parents_at + i], 0);
-    }
-    return false;
+    size_t before = graph->reach_cap;
+    graph->reach = xgrow(graph->reach, &graph->reach_cap, graph->run_count, sizeof *graph->reach);
+    if (graph->reach_cap > before)
+        memset(graph->reach + before, 0, (graph->reach_cap - before) * sizeof *graph->reach);
 }
 
-enum { SIDE_A = 1, SIDE_B = 2, SIDE_BOTH = 3 };
-
-/* One walk down from all items (side A) over their ancestors (side B): no item may be met on the way or twice. */
-bool graph_is_reduced(struct graph *graph, const uint64_t *version, size_t count)
-{
-    struct heap *heap = &graph->heap;
-    size_t items = count;
-    heap->count = 0;
-    for (size_t i = 0; i < count; i++)
-        heap_push(heap, version[i], SIDE_A);
-    while (items > 0) {
-        struct visit top = heap_pop(heap);
-        const struct run *run = &graph->runs[run_index(graph, top.lv)];
-        items -= top.side == SIDE_A;
-        while (heap->count > 0 && heap->items[0].lv >= run->first) {
-            struct visit next = heap_pop(heap);
-            if (next.side == SIDE_A || (top.side == SIDE_A && next.lv == top.lv))
-                return false;
-        }
-        for (size_t i = 0; items > 0 && i < run->parent_count; i++)
-            if (graph->parents.items[run->parents_at + i] >= version[0])
-                heap_push(heap, graph->parents.items[run->parents_at + i], SIDE_B);
-    }
-    return true;
-}
-
-/* The state of graph_diff(): `shared` counts the entries of both sides, of which nothing more can come. */
-struct diff {
-    struct graph *graph;
-    struct lv_ranges *only_a, *only_b;
-    size_t shared;
+/* An event and its run. */
+struct point {
+    uint64_t lv;
+    size_t run;
 };
 
-static void diff_push(struct diff *diff, uint64_t lv, unsigned side)
+static struct point point_at(const struct graph *graph, uint64_t lv)
 {
-    diff->shared += side == SIDE_BOTH;
-    heap_push(&diff->graph->heap, lv, side);
+    return (struct point){lv, run_index(graph, lv)};
 }
 
-static struct visit diff_pop(struct diff *diff)
+static struct point parent_of(const struct graph *graph, const struct run *run, size_t parent)
 {
-    struct visit visit = heap_pop(&diff->graph->heap);
-    diff->shared -= visit.side == SIDE_BOTH;
-    return visit;
+    size_t at = run->parents_at + parent;
+    return (struct point){graph->parents.items[at], graph->parent_runs[at]};
 }
 
-static void diff_emit(struct diff *diff, uint64_t first, uint64_t end, unsigned side)
+/*
+ * Comes to an event from a side. However many ways lead to a run, it is visited once: when many people type at once,
+ * every event has many parents, and they are nearly always the same ones.
+ */
+static void walk_reach(struct graph *graph, struct point point, unsigned side)
 {
-    if (side == SIDE_A)
-        lv_ranges_add(diff->only_a, first, end);
-    if (side == SIDE_B)
-        lv_ranges_add(diff->only_b, first, end);
+    struct reach *reach = &graph->reach[point.run];
+    if (reach->upto[SIDE_A] == 0 && reach->upto[SIDE_B] == 0)
+        heap_push(&graph->heap, point.run);
+    if (reach->upto[side] <= point.lv)
+        reach->upto[side] = point.lv + 1;
 }
 
-/* Takes the newest entry and everything in its run, cutting the run where the other side meets it. */
-static void diff_visit_run(struct diff *diff)
+/* The newest run that is left to visit. */
+static const struct run *walk_next(struct graph *graph, struct reach *reach)
 {
-    struct heap *heap = &diff->graph->heap;
-    struct visit top = diff_pop(diff);
-    const struct run *run = &diff->graph->runs[run_index(diff->graph, top.lv)];
-    while (heap->count > 0 && heap->items[0].lv >= run->first) {
-        struct visit next = diff_pop(diff);
-        if (next.side == top.side)
-            continue;
-        diff_emit(diff, next.lv + 1, top.lv + 1, top.side);
-        top = (struct visit){next.lv, top.side | next.side};
+    size_t index = heap_pop(&graph->heap);
+    *reach = graph->reach[index];
+    graph->reach[index] = (struct reach){{0}};
+    return &graph->runs[index];
+}
+
+static void walk_end(struct graph *graph)
+{
+    for (size_t i = 0; i < graph->heap.count; i++)
+        graph->reach[graph->heap.items[i]] = (struct reach){{0}};
+    graph->heap.count = 0;
+}
+
+bool graph_contains(struct graph *graph, const uint64_t *version, size_t count, uint64_t lv)
+{
+    bool found = false;
+    walk_begin(graph);
+    for (size_t i = 0; i < count; i++)
+        if (version[i] >= lv)
+            walk_reach(graph, point_at(graph, version[i]), SIDE_A);
+    while (!found && graph->heap.count > 0) {
+        struct reach reach;
+        const struct run *run = walk_next(graph, &reach);
+        found = run->shadow <= lv;
+        for (size_t i = 0; !found && i < run->parent_count; i++) {
+            struct point parent = parent_of(graph, run, i);
+            if (parent.lv >= lv)
+                walk_reach(graph, parent, SIDE_A);
+        }
     }
-    diff_emit(diff, run->first, top.lv + 1, top.side);
-    for (size_t i = 0; i < run->parent_count; i++)
-        diff_push(diff, diff->graph->parents.items[run->parents_at + i], top.side);
+    walk_end(graph);
+    return found;
+}
+
+/* One walk down from all items (side A) over their ancestors (side B), to the oldest item. */
+bool graph_is_reduced(struct graph *graph, const uint64_t *version, size_t count)
+{
+    bool reduced = true;
+    walk_begin(graph);
+    for (size_t i = count; reduced && i > 0; i--) { /* of two in one run, the older is the newer one's ancestor */
+        size_t before = graph->heap.count;
+        walk_reach(graph, point_at(graph, version[i - 1]), SIDE_A);
+        reduced = graph->heap.count > before;
+    }
+    for (size_t items = count; reduced && items > 0;) {
+        struct reach reach;
+        const struct run *run = walk_next(graph, &reach);
+        bool has_item = reach.upto[SIDE_A] > 0;
+        reduced = !has_item || reach.upto[SIDE_B] < reach.upto[SIDE_A];
+        items -= has_item;
+        for (size_t i = 0; items > 0 && i < run->parent_count; i++) {
+            struct point parent = parent_of(graph, run, i);
+            if (parent.lv >= version[0])
+                walk_reach(graph, parent, SIDE_B);
+        }
+    }
+    walk_end(graph);
+    return reduced;
+}
+
+/* The state of graph_diff(): how many of the runs to visit are not reached equally far from both sides. */
+struct diff {
+    struct graph *graph;
+    size_t open;
+};
+
+static bool is_open(const struct reach *reach)
+{
+    return reach->upto[SIDE_A] != reach->upto[SIDE_B];
+}
+
+static void diff_reach(struct diff *diff, struct point point, unsigned side)
+{
+    const struct reach *reach = &diff->graph->reach[point.run];
+    diff->open -= is_open(reach);
+    walk_reach(diff->graph, point, side);
+    diff->open += is_open(reach);
+}
+
+/* Takes the newest run: what only one side reaches there is only in that version. */
+static void diff_visit(struct diff *diff, struct lv_ranges *const only[SIDE_COUNT])
+{
+    struct reach reach;
+    const struct run *run = walk_next(diff->graph, &reach);
+    diff->open -= is_open(&reach);
+    for (unsigned side = SIDE_A; side < SIDE_COUNT; side++) {
+        uint64_t upto = reach.upto[side], other = reach.upto[SIDE_B - side];
+        if (upto > other)
+            lv_ranges_add(only[side], other ? other : run->first, upto);
+        for (size_t i = 0; upto > 0 && i < run->parent_count; i++)
+            diff_reach(diff, parent_of(diff->graph, run, i), side);
+    }
 }
 
 void graph_diff(struct graph *graph, const struct lv_list *a, const struct lv_list *b, struct lv_ranges *only_a,
                 struct lv_ranges *only_b)
 {
-    struct diff diff = {graph, only_a, only_b, 0};
+    struct diff diff = {graph, 0};
+    struct lv_ranges *const only[SIDE_COUNT] = {only_a, only_b};
     only_a->count = only_b->count = 0;
-    graph->heap.count = 0;
+    walk_begin(graph);
     for (size_t i = 0; i < a->count; i++)
-        diff_push(&diff, a->items[i], SIDE_A);
+        diff_reach(&diff, point_at(graph, a->items[i]), SIDE_A);
     for (size_t i = 0; i < b->count; i++)
-        diff_push(&diff, b->items[i], SIDE_B);
-    while (graph->heap.count > diff.shared)
-        diff_visit_run(&diff);
+        diff_reach(&diff, point_at(graph, b->items[i]), SIDE_B);
+    while (diff.open > 0)
+        diff_visit(&diff, only);
+    walk_end(graph);
 }
 
 /* --- invariants --- */
@@ -638,7 +698,8 @@ static void check_runs(struct graph *graph)
         ensure(run.first < run.end);
         ensure(graph->runs[i].shadow <= run.first);
         for (size_t p = 0; p < run.parent_count; p++)
-            ensure(run.parents[p] < run.first);
+            ensure(run.parents[p] < run.first &&
+                   run_index(graph, run.parents[p]) == graph->parent_runs[graph->runs[i].parents_at + p]);
         if (graph->runs[i].shadow < run.first)
             ensure(graph_contains(graph, run.parents, run.parent_count, graph->runs[i].shadow));
     }
