@@ -222,11 +222,12 @@ static void note_row(struct replica *replica, const struct journal_row *row, con
  * Which digest the row ends in: a LOCAL one says so itself; a RECEIVED one was checked when it came, so only where forks leave
  * a choice does its signature have to tell.
  */
-static enum chain_link find_last(struct replica *replica, const struct opened *opened, struct digest *last)
+static enum chain_link find_last(struct replica *replica, const struct opened *opened, unsigned *way,
+                                 struct digest *last)
 {
     size_t count = opened->batches.count;
-    for (unsigned way = 0; way < CHAIN_WAYS_MAX; way++) {
-        enum chain_link link = chain_check_run(replica->chain, opened->batches.items, opened->plains, count, way,
+    for (*way = 0; *way < CHAIN_WAYS_MAX; ++*way) {
+        enum chain_link link = chain_check_run(replica->chain, opened->batches.items, opened->plains, count, *way,
                                                opened->digests);
         *last = opened->digests[count - 1];
         bool sure = opened->row->form == JOURNAL_LOCAL
@@ -248,7 +249,7 @@ static enum chain_link take_doubtful(struct replica *replica, const struct opene
     enum chain_link link = chain_check_run(replica->chain, opened->batches.items, opened->plains,
                                            opened->batches.count, 0, opened->digests);
     *last = opened->digests[opened->batches.count - 1];
-    return link == CHAIN_FORKED ? CHAIN_NO_WAY : link;
+    return link == CHAIN_FORKED || link == CHAIN_CROWDED ? CHAIN_NO_WAY : link;
 }
 
 enum row_took { ROW_NEWS, ROW_KNOWN, ROW_EARLY, ROW_BROKEN };
@@ -258,13 +259,15 @@ static enum row_took take_opened(struct replica *replica, const struct opened *o
     struct digest last;
     struct chain_taken taken;
     size_t count = opened->batches.count;
-    enum chain_link link = find_last(replica, opened, &last);
+    unsigned way;
+    enum chain_link link = find_last(replica, opened, &way, &last);
     if (link == CHAIN_NO_WAY)
         link = take_doubtful(replica, opened, &last);
     if (link == CHAIN_EARLY)
         return ROW_EARLY;
-    link = chain_take_run(replica->chain, opened->batches.items, opened->plains, count, &last, opened->digests, &taken);
-    if (link == CHAIN_EARLY || link == CHAIN_NO_WAY)
+    link = chain_take_run(replica->chain, opened->batches.items, opened->plains, count, way, &last, opened->digests,
+                          &taken);
+    if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || link == CHAIN_CROWDED)
         return ROW_BROKEN;
     bool news = replica_add_batches(replica, opened->batches.items, count, taken.forked ? &taken.fork : NULL);
     return news ? ROW_NEWS : ROW_KNOWN;

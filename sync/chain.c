@@ -19,6 +19,7 @@ struct chain *chain_new(const struct doc_id *doc)
 static void free_branches(struct chain_branch **branches, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        free(branches[i]->forks);
         free(branches[i]->entries);
         free(branches[i]);
     }
@@ -31,6 +32,7 @@ void chain_free(struct chain *chain)
         return;
     free_branches(chain->agents, chain->count);
     free_branches(chain->forks, chain->fork_count);
+    free(chain->names);
     pthread_mutex_destroy(&chain->lock);
     free(chain);
 }
@@ -71,22 +73,34 @@ struct chain_branch *chain_add_agent(struct chain *chain, const struct agent_id 
     return chain->agents[at] = branch;
 }
 
+bool chain_may_fork(const struct chain *chain, const struct chain_branch *from)
+{
+    const struct chain_branch *first = chain_agent(chain, &from->agent);
+    return first && first->fork_count < CHAIN_AGENT_FORKS_MAX;
+}
+
 struct chain_branch *chain_add_fork(struct chain *chain, struct chain_branch *from, uint64_t seq,
                                     const struct agent_id *rival)
 {
-    chain->forks = xgrow(chain->forks, &chain->fork_cap, chain->fork_count + 1, sizeof(struct chain_branch *));
-    struct chain_branch *branch = xcalloc(1, sizeof *branch);
+    struct chain_branch *branch = xcalloc(1, sizeof *branch), *first = chain_agent(chain, &from->agent);
     branch->agent = from->agent;
     branch->from = from;
     branch->rival = *rival;
     branch->seq0 = branch->next_seq = seq;
+    first->forks = xgrow(first->forks, &first->fork_cap, first->fork_count + 1, sizeof(struct chain_branch *));
+    first->forks[first->fork_count++] = branch;
+    chain_add_name(chain, rival, branch);
+    chain->forks = xgrow(chain->forks, &chain->fork_cap, chain->fork_count + 1, sizeof(struct chain_branch *));
     return chain->forks[chain->fork_count++] = branch;
 }
 
-void chain_append(struct chain_branch *branch, uint64_t seq0, uint64_t count, const struct digest *digest)
+void chain_append(struct chain *chain, struct chain_branch *branch, uint64_t seq0, uint64_t count,
+                  const struct digest *digest)
 {
-    if (branch->from && branch->count == 0)
+    if (branch->from && branch->count == 0) {
         branch->id = chain_branch_id(digest);
+        chain_add_name(chain, &branch->id, branch);
+    }
     branch->entries = xgrow(branch->entries, &branch->cap, branch->count + 1, sizeof *branch->entries);
     branch->entries[branch->count++] = (struct chain_entry){seq0, *digest};
     branch->next_seq = seq0 + count;
@@ -131,19 +145,28 @@ static bool ends_at(struct chain_branch *branch, uint64_t seq, struct spot *spot
     return seq == (at + 1 < branch->count ? branch->entries[at + 1].seq0 : branch->next_seq);
 }
 
-/* The n-th place, from 0, at which a batch of the agent that begins at seq may stand. */
-static bool nth_spot(const struct chain *chain, const struct agent_id *agent, uint64_t seq, unsigned n, struct spot *spot)
+/* The places at which a batch of an agent may stand. */
+struct spots {
+    struct spot items[CHAIN_AGENT_FORKS_MAX + 1];
+    unsigned count;
+};
+
+static void add_spot(struct chain_branch *branch, uint64_t seq, struct spots *out)
+{
+    if (ends_at(branch, seq, &out->items[out->count]))
+        out->count++;
+}
+
+static void find_spots(const struct chain *chain, const struct agent_id *agent, uint64_t seq, struct spots *out)
 {
     struct chain_branch *first = chain_agent(chain, agent);
-    *spot = (struct spot){first, 0};
+    *out = (struct spots){.count = 0};
     if (seq == 0)
-        return n == 0;
-    if (ends_at(first, seq, spot) && n-- == 0)
-        return true;
-    for (size_t i = 0; i < chain->fork_count; i++)
-        if (agent_id_equal(&chain->forks[i]->agent, agent) && ends_at(chain->forks[i], seq, spot) && n-- == 0)
-            return true;
-    return false;
+        out->items[out->count++] = (struct spot){first, 0};
+    else
+        add_spot(first, seq, out);
+    for (size_t i = 0; seq > 0 && first && i < first->fork_count; i++)
+        add_spot(first->forks[i], seq, out);
 }
 
 /*
@@ -152,21 +175,24 @@ static bool nth_spot(const struct chain *chain, const struct agent_id *agent, ui
  */
 static bool choose_spot(const struct chain *chain, const struct batch *batch, unsigned *way, struct spot *spot)
 {
-    unsigned count = 0;
-    while (nth_spot(chain, &batch->agent, batch->seq0, count, spot))
-        count++;
-    if (count == 0)
+    struct spots spots;
+    find_spots(chain, &batch->agent, batch->seq0, &spots);
+    if (spots.count == 0)
         return false;
-    nth_spot(chain, &batch->agent, batch->seq0, *way % count, spot);
-    *way /= count;
+    *spot = spots.items[*way % spots.count];
+    *way /= spots.count;
     return true;
 }
 
 static const struct chain_branch *choose_parent(const struct chain *chain, const struct event_id *parent, unsigned *way)
 {
-    unsigned count = chain_count_named(chain, parent), choice = count ? *way % count : 0;
-    *way /= count ? count : 1;
-    return chain_named(chain, parent, choice);
+    struct chain_choices choices;
+    chain_named_all(chain, parent, &choices);
+    if (choices.count == 0)
+        return NULL;
+    const struct chain_branch *chosen = choices.branches[*way % choices.count];
+    *way /= choices.count;
+    return chosen;
 }
 
 void chain_digest(const struct doc_id *doc, const struct batch *batch, struct bytes plain,
@@ -237,12 +263,24 @@ static void check_run(const struct batch *batches, size_t count)
     }
 }
 
+/* How many ways the caller may try: each one hashes the run, looks up its parents and costs the caller a signature. */
+static unsigned count_ways(const struct batch *batches, const struct bytes *plains, size_t count)
+{
+    enum { SIGNATURE_COST = 64 * 1024, BATCH_COST = 512, PARENT_COST = 256 }; /* in bytes that are hashed in that time */
+    uint64_t cost = SIGNATURE_COST;
+    for (size_t i = 0; i < count; i++)
+        cost += plains[i].len + BATCH_COST + (uint64_t)batches[i].parent_count * PARENT_COST;
+    return cost < CHAIN_WORK_BYTES ? (unsigned)(CHAIN_WORK_BYTES / cost) : 1;
+}
+
 static enum chain_link link_run(const struct chain *chain, const struct batch *batches, const struct bytes *plains,
                                 size_t count, unsigned way, struct digest *digests)
 {
     struct spot spot;
     size_t known = 0;
     check_run(batches, count);
+    if (way > 0 && way >= count_ways(batches, plains, count))
+        return CHAIN_NO_WAY;
     if (!choose_spot(chain, &batches[0], &way, &spot))
         return CHAIN_EARLY;
     const struct digest *previous = digest_before(&spot);
@@ -257,7 +295,9 @@ static enum chain_link link_run(const struct chain *chain, const struct batch *b
         return CHAIN_NO_WAY;
     if (known == count)
         return CHAIN_KNOWN;
-    return is_taken(&spot) ? CHAIN_FORKED : CHAIN_NEXT;
+    if (!is_taken(&spot))
+        return CHAIN_NEXT;
+    return chain_may_fork(chain, spot.branch) ? CHAIN_FORKED : CHAIN_CROWDED;
 }
 
 /* --- adding --- */
@@ -278,7 +318,7 @@ static void add_at(struct chain *chain, struct spot *spot, const struct batch *b
     } else if (!spot->branch) {
         spot->branch = chain_add_agent(chain, &batch->agent);
     }
-    chain_append(spot->branch, batch->seq0, batch->count, digest);
+    chain_append(chain, spot->branch, batch->seq0, batch->count, digest);
     spot->index++;
     if (forks) {
         taken->forked = true;
@@ -328,21 +368,32 @@ static bool is_name_taken(const struct chain *chain, const struct digest *digest
     return false;
 }
 
-static enum chain_link take_run(struct chain *chain, struct batch *batches, const struct bytes *plains, size_t count,
-                                const struct digest *last, struct digest *digests, struct chain_taken *taken)
+static enum chain_link take_way(struct chain *chain, struct batch *batches, const struct bytes *plains, size_t count,
+                                unsigned way, const struct digest *last, struct digest *digests,
+                                struct chain_taken *taken, bool *found)
 {
-    for (unsigned way = 0; way < CHAIN_WAYS_MAX; way++) {
-        enum chain_link link = link_run(chain, batches, plains, count, way, digests);
+    enum chain_link link = link_run(chain, batches, plains, count, way, digests);
+    *found = link != CHAIN_EARLY && link != CHAIN_NO_WAY && digest_equal(&digests[count - 1], last);
+    if (!*found || link == CHAIN_CROWDED)
+        return link;
+    if (link == CHAIN_FORKED && is_name_taken(chain, digests, count))
+        return CHAIN_NO_WAY;
+    add_run(chain, batches, count, way, digests, taken);
+    return link;
+}
+
+static enum chain_link take_run(struct chain *chain, struct batch *batches, const struct bytes *plains, size_t count,
+                                unsigned way, const struct digest *last, struct digest *digests,
+                                struct chain_taken *taken)
+{
+    bool found;
+    enum chain_link link = take_way(chain, batches, plains, count, way, last, digests, taken, &found);
+    for (unsigned other = 0; !found && other < CHAIN_WAYS_MAX; other++) {
+        link = take_way(chain, batches, plains, count, other, last, digests, taken, &found);
         if (link == CHAIN_EARLY || link == CHAIN_NO_WAY)
             return link;
-        if (!digest_equal(&digests[count - 1], last))
-            continue;
-        if (link == CHAIN_FORKED && is_name_taken(chain, digests, count))
-            return CHAIN_NO_WAY;
-        add_run(chain, batches, count, way, digests, taken);
-        return link;
     }
-    return CHAIN_NO_WAY;
+    return found ? link : CHAIN_NO_WAY;
 }
 
 /* --- the public calls: each under the lock --- */
@@ -358,12 +409,13 @@ enum chain_link chain_check_run(struct chain *chain, const struct batch *batches
 }
 
 enum chain_link chain_take_run(struct chain *chain, struct batch *batches, const struct bytes *plains, size_t count,
-                               const struct digest *last, struct digest *digests, struct chain_taken *taken)
+                               unsigned way, const struct digest *last, struct digest *digests,
+                               struct chain_taken *taken)
 {
     ensure(count > 0);
     *taken = (struct chain_taken){.known = 0};
     pthread_mutex_lock(&chain->lock);
-    enum chain_link link = take_run(chain, batches, plains, count, last, digests, taken);
+    enum chain_link link = take_run(chain, batches, plains, count, way, last, digests, taken);
     pthread_mutex_unlock(&chain->lock);
     return link;
 }
@@ -391,38 +443,37 @@ size_t chain_forks(struct chain *chain)
 
 bool chain_is_forked(struct chain *chain, const struct agent_id *agent)
 {
-    bool forked = false;
     pthread_mutex_lock(&chain->lock);
-    for (size_t i = 0; i < chain->fork_count; i++)
-        forked |= agent_id_equal(&chain->forks[i]->agent, agent);
+    const struct chain_branch *first = chain_agent(chain, agent);
+    bool forked = first && first->fork_count > 0;
     pthread_mutex_unlock(&chain->lock);
     return forked;
 }
 
-static uint64_t next_seq_of(const struct chain *chain, const struct chain_branch *first)
+static uint64_t next_seq_of(const struct chain_branch *first)
 {
     uint64_t next_seq = first ? first->next_seq : 0;
-    for (size_t i = 0; first && i < chain->fork_count; i++)
-        if (agent_id_equal(&chain->forks[i]->agent, &first->agent) && chain->forks[i]->next_seq > next_seq)
-            next_seq = chain->forks[i]->next_seq;
+    for (size_t i = 0; first && i < first->fork_count; i++)
+        if (first->forks[i]->next_seq > next_seq)
+            next_seq = first->forks[i]->next_seq;
     return next_seq;
 }
 
 uint64_t chain_next_seq(struct chain *chain, const struct agent_id *id)
 {
     pthread_mutex_lock(&chain->lock);
-    uint64_t next_seq = next_seq_of(chain, chain_agent(chain, id));
+    uint64_t next_seq = next_seq_of(chain_agent(chain, id));
     pthread_mutex_unlock(&chain->lock);
     return next_seq;
 }
 
 bool chain_reaches(struct chain *chain, const struct agent_id *agent, uint64_t seq)
 {
-    struct spot spot;
+    struct spots spots;
     pthread_mutex_lock(&chain->lock);
-    bool reaches = nth_spot(chain, agent, seq, 0, &spot);
+    find_spots(chain, agent, seq, &spots);
     pthread_mutex_unlock(&chain->lock);
-    return reaches;
+    return spots.count > 0;
 }
 
 bool chain_find_nth(struct chain *chain, const struct event_id *event, unsigned n, struct digest *digest)
@@ -465,18 +516,30 @@ static void drop_branch(struct chain_branch **branches, size_t *count, const str
         at++;
     if (at == *count)
         return;
-    free(branches[at]->entries);
-    free(branches[at]);
     --*count;
     memmove(branches + at, branches + at + 1, (*count - at) * sizeof(struct chain_branch *));
 }
 
-static bool is_left(const struct chain *chain, const struct chain_branch *branch)
+static bool is_left(const struct chain_branch *first, const struct chain_branch *branch)
 {
-    for (size_t i = 0; i < chain->fork_count; i++)
-        if (chain->forks[i]->from == branch)
+    for (size_t i = 0; i < first->fork_count; i++)
+        if (first->forks[i]->from == branch)
             return true;
     return false;
+}
+
+static void forget_branch(struct chain *chain, struct chain_branch *branch)
+{
+    struct chain_branch *first = chain_agent(chain, &branch->agent);
+    if (is_left(first, branch))
+        return;
+    drop_branch(first->forks, &first->fork_count, branch);
+    drop_branch(chain->forks, &chain->fork_count, branch);
+    drop_branch(chain->agents, &chain->count, branch);
+    chain_drop_names(chain, branch);
+    free(branch->forks);
+    free(branch->entries);
+    free(branch);
 }
 
 void chain_cut(struct chain *chain, const struct agent_id *id, uint64_t next_seq)
@@ -485,10 +548,8 @@ void chain_cut(struct chain *chain, const struct agent_id *id, uint64_t next_seq
     struct chain_branch *branch = chain_branch(chain, id);
     while (branch && branch->count > 0 && branch->entries[branch->count - 1].seq0 >= next_seq)
         branch->next_seq = branch->entries[--branch->count].seq0;
-    if (branch && branch->count == 0 && !is_left(chain, branch)) {
-        drop_branch(chain->forks, &chain->fork_count, branch);
-        drop_branch(chain->agents, &chain->count, branch);
-    }
+    if (branch && branch->count == 0)
+        forget_branch(chain, branch);
     pthread_mutex_unlock(&chain->lock);
 }
 
@@ -498,7 +559,7 @@ struct chain_head *chain_heads(struct chain *chain, size_t *count)
     struct chain_head *heads = xcalloc(chain->count, sizeof *heads);
     for (size_t i = 0; i < chain->count; i++) {
         heads[i] = head_of(chain->agents[i]);
-        heads[i].next_seq = next_seq_of(chain, chain->agents[i]);
+        heads[i].next_seq = next_seq_of(chain->agents[i]);
     }
     *count = chain->count;
     pthread_mutex_unlock(&chain->lock);

@@ -24,15 +24,24 @@
  *   Ownership  opaque; chain_new() / chain_free(). Plaintexts are not kept.
  *   Threads    every call takes the chain's own lock: the user interface adds what is typed while the network thread
  *              checks what arrives.
- *   Bounds     40 bytes a batch. A batch is found in logarithmic time; a new agent costs a move of those behind it; an
- *              agent that forked costs a look at every branch of the document. CHAIN_WAYS_MAX.
+ *   Bounds     40 bytes a batch. A batch, an agent and a branch are found in logarithmic time; a new one costs a move of
+ *              those behind it. An agent that forked costs a look at each of its own branches, CHAIN_AGENT_FORKS_MAX + 1
+ *              at most, whatever others do. All ways of a run together cost no more than hashing CHAIN_WORK_BYTES, and a
+ *              call holds the lock for one way (chain_take_run(): unless the chain has changed since that was found).
+ *   Crowded    Of an agent with so many forks no further one is taken: CHAIN_CROWDED. Those in the log first are the ones
+ *              that are kept, the same on all replicas that read that log. Where logs differ, so may the further text of an
+ *              agent that forked seventeen times; nobody else's does, for nobody builds on what he did not take.
  */
 #ifndef WEFT_SYNC_CHAIN_H
 #define WEFT_SYNC_CHAIN_H
 
 #include "sync/batch.h"
 
-enum { CHAIN_WAYS_MAX = 1024 };
+enum {
+    CHAIN_AGENT_FORKS_MAX = 16,
+    CHAIN_WAYS_MAX = 1024, /* of a short run; fewer the longer it is */
+    CHAIN_WORK_BYTES = 64 << 20,
+};
 
 struct chain;
 
@@ -44,7 +53,8 @@ enum chain_link {
     CHAIN_KNOWN,  /* already there with the same digest */
     CHAIN_EARLY,  /* the agent's previous batch or a parent is missing: offer it again later */
     CHAIN_FORKED, /* its place is taken by other content: a new branch */
-    CHAIN_NO_WAY, /* there are not so many ways */
+    CHAIN_CROWDED, /* the same, and one more than are kept of an agent: it is never added */
+    CHAIN_NO_WAY, /* there are not so many ways, or they cost too much */
 };
 
 /*
@@ -74,12 +84,13 @@ struct chain_taken {
     struct agent_fork fork;
 };
 /*
- * Adds what is new of such a run the way that ends in the digest `last`, whose truth the caller has checked. The batches get
- * local ids. CHAIN_NEXT, _FORKED, _KNOWN; CHAIN_NO_WAY when no way ends so, CHAIN_EARLY when there is none yet: nothing is
- * changed then.
+ * Adds what is new of such a run the way that ends in the digest `last`, whose truth the caller has checked. `way` is the
+ * one he found: it is tried first. The batches get local ids. CHAIN_NEXT, _FORKED, _KNOWN; CHAIN_NO_WAY when no way ends
+ * so, CHAIN_EARLY when there is none yet, CHAIN_CROWDED: nothing is changed then.
  */
 enum chain_link chain_take_run(struct chain *chain, struct batch *batches, const struct bytes *plains, size_t count,
-                               const struct digest *last, struct digest *digests, struct chain_taken *taken);
+                               unsigned way, const struct digest *last, struct digest *digests,
+                               struct chain_taken *taken);
 
 /* How many branches there are besides the agents. */
 size_t chain_forks(struct chain *chain);

@@ -40,7 +40,7 @@ void chain_encode(struct chain *chain, struct buf *out)
 }
 
 /* Not one of all has no batches. */
-static void decode_entries(struct reader *reader, struct chain_branch *branch)
+static void decode_entries(struct reader *reader, struct chain *chain, struct chain_branch *branch)
 {
     uint64_t next_seq = read_varint(reader);
     /* An entry takes more than a digest's bytes: more entries than that cannot be there, so nothing is allocated for them. */
@@ -50,7 +50,7 @@ static void decode_entries(struct reader *reader, struct chain_branch *branch)
         uint64_t len = read_varint_max(reader, next_seq - branch->next_seq);
         read_into(reader, digest.bytes, sizeof digest.bytes);
         if (len > 0 && !reader->failed)
-            chain_append(branch, branch->next_seq, len, &digest);
+            chain_append(chain, branch, branch->next_seq, len, &digest);
     }
     if (branch->count == 0 || branch->count != count || branch->next_seq != next_seq)
         reader_fail(reader);
@@ -63,7 +63,7 @@ static void decode_agent(struct reader *reader, struct chain *chain)
     if (reader->failed || chain_agent(chain, &id))
         reader_fail(reader);
     else
-        decode_entries(reader, chain_add_agent(chain, &id));
+        decode_entries(reader, chain, chain_add_agent(chain, &id));
 }
 
 static void decode_fork(struct reader *reader, struct chain *chain)
@@ -73,10 +73,11 @@ static void decode_fork(struct reader *reader, struct chain *chain)
     struct chain_branch *branch = reader->failed ? NULL : chain_branch(chain, &from);
     uint64_t seq = read_varint(reader);
     read_into(reader, rival.bytes, sizeof rival.bytes);
-    if (reader->failed || !branch || seq < branch->seq0 || seq > branch->next_seq)
+    if (reader->failed || !branch || seq < branch->seq0 || seq > branch->next_seq ||
+        !chain_may_fork(chain, branch))
         reader_fail(reader);
     else
-        decode_entries(reader, chain_add_fork(chain, branch, seq, &rival));
+        decode_entries(reader, chain, chain_add_fork(chain, branch, seq, &rival));
 }
 
 struct chain *chain_decode(const struct doc_id *doc, struct bytes encoded, struct error *err)

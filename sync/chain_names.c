@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/xalloc.h"
 #include "sync/chain_parts.h"
 
 struct agent_id chain_branch_id(const struct digest *first)
@@ -11,12 +12,48 @@ struct agent_id chain_branch_id(const struct digest *first)
     return id;
 }
 
+/* Where this name stands or would stand: the first of its like. */
+static size_t name_index(const struct chain *chain, const struct agent_id *id)
+{
+    size_t low = 0, high = chain->name_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (agent_id_compare(&chain->names[middle].id, id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct chain_branch *fork_named(const struct chain *chain, const struct agent_id *id)
+{
+    size_t at = name_index(chain, id);
+    return at < chain->name_count && agent_id_equal(&chain->names[at].id, id) ? chain->names[at].fork : NULL;
+}
+
+void chain_add_name(struct chain *chain, const struct agent_id *id, struct chain_branch *fork)
+{
+    size_t at = name_index(chain, id);
+    chain->names = xgrow(chain->names, &chain->name_cap, chain->name_count + 1, sizeof *chain->names);
+    memmove(chain->names + at + 1, chain->names + at, (chain->name_count - at) * sizeof *chain->names);
+    chain->names[at] = (struct chain_name){*id, fork};
+    chain->name_count++;
+}
+
+void chain_drop_names(struct chain *chain, const struct chain_branch *fork)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < chain->name_count; i++)
+        if (chain->names[i].fork != fork)
+            chain->names[kept++] = chain->names[i];
+    chain->name_count = kept;
+}
+
 struct chain_branch *chain_branch(const struct chain *chain, const struct agent_id *local)
 {
-    for (size_t i = 0; i < chain->fork_count; i++)
-        if (agent_id_equal(&chain->forks[i]->id, local))
-            return chain->forks[i];
-    return chain_agent(chain, local);
+    struct chain_branch *fork = fork_named(chain, local);
+    return fork && agent_id_equal(&fork->id, local) ? fork : chain_agent(chain, local);
 }
 
 /* --- from names --- */
@@ -30,14 +67,10 @@ struct named {
 
 static struct named find_name(const struct chain *chain, const struct agent_id *id)
 {
-    for (size_t i = 0; i < chain->fork_count; i++) {
-        struct chain_branch *fork = chain->forks[i];
-        if (agent_id_equal(&fork->id, id))
-            return (struct named){fork, fork->seq0, false};
-        if (agent_id_equal(&fork->rival, id))
-            return (struct named){fork->from, fork->seq0, false};
-    }
-    return (struct named){chain_agent(chain, id), 0, true};
+    struct chain_branch *fork = fork_named(chain, id);
+    if (!fork)
+        return (struct named){chain_agent(chain, id), 0, true};
+    return (struct named){agent_id_equal(&fork->id, id) ? fork : fork->from, fork->seq0, false};
 }
 
 static bool is_meant(const struct named *named, const struct chain_branch *branch, uint64_t seq)
@@ -51,30 +84,31 @@ static bool is_meant(const struct named *named, const struct chain_branch *branc
     return branch && branch->seq0 > named->seq;
 }
 
-struct chain_branch *chain_named(const struct chain *chain, const struct event_id *name, unsigned n)
+static void add_choice(const struct named *named, struct chain_branch *branch, uint64_t seq, struct chain_choices *out)
 {
-    struct named named = find_name(chain, &name->agent);
     size_t at;
-    if (!named.branch)
-        return NULL;
-    if (chain_entry_at(named.branch, name->seq, &at) && is_meant(&named, named.branch, name->seq) && n-- == 0)
-        return named.branch;
-    for (size_t i = 0; i < chain->fork_count; i++) {
-        struct chain_branch *fork = chain->forks[i];
-        if (fork != named.branch && chain_entry_at(fork, name->seq, &at) && is_meant(&named, fork, name->seq) && n-- == 0)
-            return fork;
-    }
-    return NULL;
+    if (chain_entry_at(branch, seq, &at) && is_meant(named, branch, seq))
+        out->branches[out->count++] = branch;
 }
 
-unsigned chain_count_named(const struct chain *chain, const struct event_id *name)
+void chain_named_all(const struct chain *chain, const struct event_id *name, struct chain_choices *out)
 {
-    unsigned count = 0;
-    if (chain->fork_count == 0)
-        return chain_named(chain, name, 0) != NULL;
-    while (chain_named(chain, name, count))
-        count++;
-    return count;
+    struct named named = find_name(chain, &name->agent);
+    out->count = 0;
+    if (!named.branch)
+        return;
+    add_choice(&named, named.branch, name->seq, out);
+    const struct chain_branch *first = chain_agent(chain, &named.branch->agent);
+    for (size_t i = 0; i < first->fork_count; i++)
+        if (first->forks[i] != named.branch)
+            add_choice(&named, first->forks[i], name->seq, out);
+}
+
+struct chain_branch *chain_named(const struct chain *chain, const struct event_id *name, unsigned n)
+{
+    struct chain_choices choices;
+    chain_named_all(chain, name, &choices);
+    return n < choices.count ? choices.branches[n] : NULL;
 }
 
 /* --- to names --- */
@@ -87,8 +121,9 @@ static struct agent_id name_of(const struct chain *chain, const struct event_id 
         return event->agent;
     while (branch->from && event->seq < branch->seq0)
         branch = branch->from;
-    for (size_t i = 0; i < chain->fork_count; i++) {
-        const struct chain_branch *fork = chain->forks[i];
+    const struct chain_branch *first = chain_agent(chain, &branch->agent);
+    for (size_t i = 0; i < first->fork_count; i++) {
+        const struct chain_branch *fork = first->forks[i];
         if (fork->from == branch && fork->seq0 <= event->seq && (!nearest || fork->seq0 > nearest->seq0))
             nearest = fork;
     }

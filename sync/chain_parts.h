@@ -26,6 +26,14 @@ struct chain_branch {
     struct agent_id rival; /* of a branch that leaves another: see struct agent_fork */
     struct chain_entry *entries; /* ascending, without holes from seq0 */
     size_t count, cap;
+    struct chain_branch **forks; /* of the branch that came first: all others of its agent, in the order they came */
+    size_t fork_count, fork_cap; /* at most CHAIN_AGENT_FORKS_MAX */
+};
+
+/* A name that a fork gave: its own id, or what the other side is called there. */
+struct chain_name {
+    struct agent_id id;
+    struct chain_branch *fork;
 };
 
 struct chain {
@@ -35,21 +43,35 @@ struct chain {
     size_t count, cap;
     struct chain_branch **forks;  /* all others, in the order they came */
     size_t fork_count, fork_cap;
+    struct chain_name *names;     /* two of each fork, sorted by id */
+    size_t name_count, name_cap;
+};
+
+/* All branches of an agent that have something at one seq, in the order they came. */
+struct chain_choices {
+    struct chain_branch *branches[CHAIN_AGENT_FORKS_MAX + 1];
+    unsigned count;
 };
 
 /* All under the lock. */
 struct chain_branch *chain_agent(const struct chain *chain, const struct agent_id *agent); /* NULL: unknown */
 struct chain_branch *chain_add_agent(struct chain *chain, const struct agent_id *agent);   /* known is fine */
-/* Its id follows from its first batch. */
+/* Whether there is room for another fork of the agent of `from`. */
+bool chain_may_fork(const struct chain *chain, const struct chain_branch *from);
+/* There is room. Its id follows from its first batch. */
 struct chain_branch *chain_add_fork(struct chain *chain, struct chain_branch *from, uint64_t seq,
                                     const struct agent_id *rival);
 struct chain_branch *chain_branch(const struct chain *chain, const struct agent_id *local); /* by local id */
-void chain_append(struct chain_branch *branch, uint64_t seq0, uint64_t count, const struct digest *digest);
+void chain_append(struct chain *chain, struct chain_branch *branch, uint64_t seq0, uint64_t count, const struct digest *digest);
 /* The index of the batch that holds seq; false when the branch has none. */
 bool chain_entry_at(const struct chain_branch *branch, uint64_t seq, size_t *index);
 struct agent_id chain_branch_id(const struct digest *first);
-/* The n-th branch in which a name's event is, from 0; NULL: there are not so many. */
+/* The branches in which a name's event is. */
+void chain_named_all(const struct chain *chain, const struct event_id *name, struct chain_choices *out);
+/* The n-th of them, from 0; NULL: there are not so many. */
 struct chain_branch *chain_named(const struct chain *chain, const struct event_id *name, unsigned n);
-unsigned chain_count_named(const struct chain *chain, const struct event_id *name);
+/* Names of forks: there, and gone again. */
+void chain_add_name(struct chain *chain, const struct agent_id *id, struct chain_branch *fork);
+void chain_drop_names(struct chain *chain, const struct chain_branch *fork);
 
 #endif

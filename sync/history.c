@@ -28,6 +28,8 @@ struct frame {
     struct chain *chain;
     struct run *runs;
     size_t run_count, run_cap;
+    size_t *by_agent; /* runs, sorted by agent */
+    size_t by_agent_cap;
     size_t *run_of;      /* by record; SIZE_MAX: of none */
     struct digest *last; /* by record, where it is of a run */
     /* one record, opened */
@@ -44,12 +46,40 @@ void history_release(struct history *history)
 
 /* --- runs --- */
 
+/* Where the run of this agent stands in by_agent, or would stand. */
+static size_t lower_bound(const struct frame *frame, const struct agent_id *agent)
+{
+    size_t low = 0, high = frame->run_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (agent_id_compare(&frame->runs[frame->by_agent[middle]].agent, agent) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static struct run *find_run(const struct frame *frame, const struct agent_id *agent)
 {
-    for (size_t i = frame->run_count; i-- > 0;)
-        if (agent_id_equal(&frame->runs[i].agent, agent))
-            return &frame->runs[i];
-    return NULL;
+    size_t at = lower_bound(frame, agent);
+    if (at == frame->run_count)
+        return NULL;
+    struct run *run = &frame->runs[frame->by_agent[at]];
+    return agent_id_equal(&run->agent, agent) ? run : NULL;
+}
+
+static struct run *add_run(struct frame *frame, const struct agent_id *agent, const struct member *member)
+{
+    size_t at = lower_bound(frame, agent);
+    frame->by_agent =
+        xgrow(frame->by_agent, &frame->by_agent_cap, frame->run_count + 1, sizeof *frame->by_agent);
+    memmove(frame->by_agent + at + 1, frame->by_agent + at, (frame->run_count - at) * sizeof *frame->by_agent);
+    frame->by_agent[at] = frame->run_count;
+    frame->runs = xgrow(frame->runs, &frame->run_cap, frame->run_count + 1, sizeof *frame->runs);
+    struct run *run = &frame->runs[frame->run_count++];
+    *run = (struct run){.agent = *agent, .member = member};
+    return run;
 }
 
 static struct run *get_run(struct frame *frame, const struct agent_id *agent, const struct roster *roster)
@@ -58,9 +88,7 @@ static struct run *get_run(struct frame *frame, const struct agent_id *agent, co
     const struct roster_entry *entry = run ? NULL : roster_find(roster, agent);
     if (run || !entry || !entry->member.has_grant)
         return run;
-    frame->runs = xgrow(frame->runs, &frame->run_cap, frame->run_count + 1, sizeof *frame->runs);
-    run = &frame->runs[frame->run_count++];
-    *run = (struct run){.agent = *agent, .member = &entry->member};
+    run = add_run(frame, agent, &entry->member);
     run->first_seq = run->next_seq = chain_next_seq(frame->chain, agent);
     if (run->next_seq > 0)
         run->broken = chain_is_forked(frame->chain, agent) || !chain_newest(frame->chain, agent, &run->newest);
@@ -183,6 +211,7 @@ void history_vouch(struct history *history, const struct record *records, size_t
     for (size_t i = 0; i < frame.run_count; i++)
         free(frame.runs[i].links);
     free(frame.runs);
+    free(frame.by_agent);
     free(frame.run_of);
     free(frame.last);
     free(frame.plains);

@@ -19,6 +19,7 @@ struct refused {
     struct agent_id agent;
     struct error why;
     bool told;
+    bool hole; /* what was refused is missing; else it was left out for good */
 };
 
 struct inbox {
@@ -29,7 +30,7 @@ struct inbox {
     struct waiting *waiting; /* in the order they came */
     size_t waiting_count, waiting_cap, waiting_bytes;
     struct refused *refused;
-    size_t refused_count, refused_cap;
+    size_t refused_count, refused_cap, hole_count;
     struct history history; /* what is vouched for in the frame being taken */
     size_t signatures;      /* checked one by one */
 };
@@ -83,7 +84,7 @@ void inbox_free(struct inbox *inbox)
 void inbox_forgive(struct inbox *inbox)
 {
     drop_waiting(inbox);
-    inbox->refused_count = 0;
+    inbox->refused_count = inbox->hole_count = 0;
 }
 
 void inbox_expect(struct inbox *inbox, const struct record *records, size_t count)
@@ -96,17 +97,22 @@ size_t inbox_signatures(const struct inbox *inbox)
     return inbox->signatures + inbox->history.signatures;
 }
 
-bool inbox_is_refused(const struct inbox *inbox, const struct agent_id *agent)
+static struct refused *find_refused(const struct inbox *inbox, const struct agent_id *agent)
 {
     for (size_t i = 0; i < inbox->refused_count; i++)
         if (agent_id_equal(&inbox->refused[i].agent, agent))
-            return true;
-    return false;
+            return &inbox->refused[i];
+    return NULL;
+}
+
+bool inbox_is_refused(const struct inbox *inbox, const struct agent_id *agent)
+{
+    return find_refused(inbox, agent) != NULL;
 }
 
 bool inbox_has_refused(const struct inbox *inbox)
 {
-    return inbox->refused_count > 0;
+    return inbox->hole_count > 0;
 }
 
 bool inbox_has_untold(const struct inbox *inbox)
@@ -126,7 +132,7 @@ void inbox_tell_refused(struct inbox *inbox)
 
 bool inbox_has_hole(const struct inbox *inbox)
 {
-    return inbox->waiting_count > 0 || inbox->refused_count > 0;
+    return inbox->waiting_count > 0 || inbox->hole_count > 0;
 }
 
 uint64_t inbox_waiting_since(const struct inbox *inbox)
@@ -138,13 +144,32 @@ uint64_t inbox_waiting_since(const struct inbox *inbox)
     return oldest;
 }
 
+static struct refused *get_refused(struct inbox *inbox, const struct agent_id *agent, const struct error *why)
+{
+    struct refused *refused = find_refused(inbox, agent);
+    if (refused)
+        return refused;
+    inbox->refused = xgrow(inbox->refused, &inbox->refused_cap, inbox->refused_count + 1, sizeof *inbox->refused);
+    refused = &inbox->refused[inbox->refused_count++];
+    *refused = (struct refused){.agent = *agent, .why = *why};
+    return refused;
+}
+
 static enum inbox_took refuse(struct inbox *inbox, const struct agent_id *agent, const struct error *why)
 {
-    if (inbox_is_refused(inbox, agent))
-        return INBOX_REFUSED;
-    inbox->refused = xgrow(inbox->refused, &inbox->refused_cap, inbox->refused_count + 1, sizeof *inbox->refused);
-    inbox->refused[inbox->refused_count++] = (struct refused){.agent = *agent, .why = *why};
+    struct refused *refused = get_refused(inbox, agent, why);
+    inbox->hole_count += !refused->hole;
+    refused->hole = true;
     return INBOX_REFUSED;
+}
+
+/* It will not be taken on the next connection either: nothing waits for it. */
+static enum inbox_took leave_out(struct inbox *inbox, const struct agent_id *agent)
+{
+    struct error why = {0};
+    error_set(&why, ERR_LIMIT, 0, "it has forked %d times: further branches of it are left out", CHAIN_AGENT_FORKS_MAX);
+    get_refused(inbox, agent, &why);
+    return INBOX_KNOWN;
 }
 
 static enum inbox_took keep_waiting(struct inbox *inbox, uint64_t place, const struct record *record,
@@ -194,13 +219,14 @@ static bool open_record(struct inbox *inbox, const struct record *record, struct
 }
 
 /* Adds what is new to the chain; `received` is left with that only. */
-static bool add_to_chain(struct inbox *inbox, struct received *received, const struct digest *last, struct error *err)
+static bool add_to_chain(struct inbox *inbox, struct received *received, unsigned way, const struct digest *last,
+                         struct error *err)
 {
     struct chain_taken taken;
     struct batch_list *batches = &received->batches;
     enum chain_link link =
-        chain_take_run(inbox->chain, batches->items, received->plains, batches->count, last, received->digests, &taken);
-    if (link == CHAIN_EARLY || link == CHAIN_NO_WAY)
+        chain_take_run(inbox->chain, batches->items, received->plains, batches->count, way, last, received->digests, &taken);
+    if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || link == CHAIN_CROWDED)
         return error_set(err, ERR_FORMAT, 0, "a batch does not follow the one before it");
     received->forked = taken.forked;
     received->fork = taken.fork;
@@ -211,11 +237,11 @@ static bool add_to_chain(struct inbox *inbox, struct received *received, const s
 }
 
 static enum inbox_took hand_out(struct inbox *inbox, uint64_t place, const struct record *record,
-                                struct received *received)
+                                struct received *received, unsigned way)
 {
     struct error err = {0};
     struct digest last = received->digests[received->batches.count - 1];
-    if (!add_to_chain(inbox, received, &last, &err))
+    if (!add_to_chain(inbox, received, way, &last, &err))
         return refuse(inbox, &record->agent, &err);
     if (received->batches.count == 0)
         return INBOX_KNOWN;
@@ -246,11 +272,11 @@ static bool is_signed(struct inbox *inbox, const struct record *record, const st
  * (received->digests). CHAIN_NO_WAY: none.
  */
 static enum chain_link find_way(struct inbox *inbox, const struct record *record, const struct member *member,
-                                struct received *received)
+                                struct received *received, unsigned *way)
 {
     size_t count = received->batches.count;
-    for (unsigned way = 0; way < CHAIN_WAYS_MAX; way++) {
-        enum chain_link link = chain_check_run(inbox->chain, received->batches.items, received->plains, count, way,
+    for (*way = 0; *way < CHAIN_WAYS_MAX; ++*way) {
+        enum chain_link link = chain_check_run(inbox->chain, received->batches.items, received->plains, count, *way,
                                                received->digests);
         if (link == CHAIN_KNOWN || link == CHAIN_EARLY || link == CHAIN_NO_WAY ||
             is_signed(inbox, record, member, &received->digests[count - 1], &received->checked))
@@ -281,8 +307,9 @@ static enum inbox_took take_opened(struct inbox *inbox, uint64_t place, const st
 {
     struct error err = {0};
     struct event_id missing;
+    unsigned way;
 
-    switch (find_way(inbox, record, member, received)) {
+    switch (find_way(inbox, record, member, received, &way)) {
     case CHAIN_KNOWN:
         if (record->kind == RECORD_PACK)
             keep_pack(inbox, place, record, member, &received->digests[received->batches.count - 1]);
@@ -293,6 +320,8 @@ static enum inbox_took take_opened(struct inbox *inbox, uint64_t place, const st
     case CHAIN_NO_WAY:
         error_set(&err, ERR_AUTH, 0, "the signature under a record does not fit its author and content");
         return refuse(inbox, &record->agent, &err);
+    case CHAIN_CROWDED:
+        return leave_out(inbox, &record->agent);
     case CHAIN_FORKED:
     case CHAIN_NEXT:
         break;
@@ -301,7 +330,7 @@ static enum inbox_took take_opened(struct inbox *inbox, uint64_t place, const st
         error_set(&err, ERR_AUTH, 0, "a reader has no right to write");
         return refuse(inbox, &record->agent, &err);
     }
-    return hand_out(inbox, place, record, received);
+    return hand_out(inbox, place, record, received, way);
 }
 
 static enum inbox_took open_and_take(struct inbox *inbox, uint64_t place, const struct record *record,

@@ -8,6 +8,7 @@
  *   Ownership  opaque; inbox_free(). Chain, keys and roster outlive it.
  *   Errors     a record that does not verify: INBOX_REFUSED, and nothing that builds on it until inbox_forgive(). Other
  *              records of its agent are taken: one may be the branch whose lack made the first one fit nowhere.
+ *              A branch more than are kept of one agent (sync/chain.h) is left out for good, and told like one refused.
  *   Bounds     INBOX_EARLY_*_MAX; a record whose author is far ahead of what is here is kept closed, and costs no key
  *              operation until its turn has come.
  */
@@ -65,7 +66,7 @@ void inbox_free(struct inbox *inbox);
 
 enum inbox_took {
     INBOX_TAKEN,   /* handed out */
-    INBOX_KNOWN,   /* a duplicate: nothing to do */
+    INBOX_KNOWN,   /* a duplicate, or left out for good: nothing to do */
     INBOX_EARLY,   /* waits for something */
     INBOX_REFUSED, /* to be told by inbox_tell_refused() */
     INBOX_FULL,    /* early, and there is no room left to wait */
@@ -88,9 +89,11 @@ bool inbox_take_other(struct inbox *inbox, uint64_t place, const struct record *
 void inbox_settle(struct inbox *inbox);
 /* A new connection: whoever was refused gets another chance, what waits is dropped (it comes again). */
 void inbox_forgive(struct inbox *inbox);
+/* Whether a record was refused that may fit on another connection, or with another branch. */
 bool inbox_has_refused(const struct inbox *inbox);
 bool inbox_has_untold(const struct inbox *inbox);
 void inbox_tell_refused(struct inbox *inbox); /* port.refused(), once for each agent */
+/* Whether a record of this agent was refused or left out. */
 bool inbox_is_refused(const struct inbox *inbox, const struct agent_id *agent);
 /* Whether some record waits or was refused: a resume point must not pass it. */
 bool inbox_has_hole(const struct inbox *inbox);

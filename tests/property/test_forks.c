@@ -144,6 +144,7 @@ static bool find_way(struct machine *machine, const struct parcel *parcel, const
         switch (chain_check_run(machine->chain, batches, plains, parcel->count, way, digests)) {
         case CHAIN_EARLY:
         case CHAIN_NO_WAY:
+        case CHAIN_CROWDED:
             return false;
         case CHAIN_NEXT:
         case CHAIN_FORKED:
@@ -164,7 +165,7 @@ static bool take_opened(struct machine *machine, const struct parcel *parcel, st
     if (!find_way(machine, parcel, batches, plains, digests))
         return false;
     enum chain_link link =
-        chain_take_run(machine->chain, batches, plains, parcel->count, &parcel->last, digests, &taken);
+        chain_take_run(machine->chain, batches, plains, parcel->count, 0, &parcel->last, digests, &taken);
     assert_true(link == CHAIN_NEXT || link == CHAIN_FORKED || link == CHAIN_KNOWN);
     if (taken.forked)
         document_fork(machine->document, &taken.fork);

@@ -683,10 +683,10 @@ static void restore_batches(struct replica *replica, struct batch_list *batches,
             break;
     }
     found = *last;
-    if (link == CHAIN_EARLY || link == CHAIN_NO_WAY) {
+    if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || link == CHAIN_CROWDED) {
         fail(replica->sim, "a row of the journal does not follow those before it", replica->number);
     } else {
-        chain_take_run(replica->chain, batches->items, plains, batches->count, &found, digests, &taken);
+        chain_take_run(replica->chain, batches->items, plains, batches->count, 0, &found, digests, &taken);
         if (taken.forked)
             document_fork(replica->document, &taken.fork);
         for (size_t i = taken.known; i < batches->count; i++)

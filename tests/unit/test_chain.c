@@ -2,6 +2,7 @@
 #include "tests/support/support.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,7 +129,7 @@ static enum chain_link take(struct chain *chain, struct written *written, const 
                             struct chain_taken *taken)
 {
     struct digest found;
-    return chain_take_run(chain, &written->batch, &(struct bytes){written->plain.data, written->plain.len}, 1, digest,
+    return chain_take_run(chain, &written->batch, &(struct bytes){written->plain.data, written->plain.len}, 1, 0, digest,
                           &found, taken);
 }
 
@@ -234,6 +235,89 @@ static void who_knows_of_a_fork_names_both_sides_by_their_branch(void **state)
         assert_true(found);
     }
     story_release(&story);
+}
+
+/* A batch of `agent` behind its 0..2 with content of its own, as the author's signature would say. */
+static enum chain_link take_side(struct chain *chain, const struct agent_id *agent, unsigned n, struct chain_taken *taken)
+{
+    struct written begin, side;
+    struct digest first, last;
+    char text[16];
+    snprintf(text, sizeof text, "side %06u", n);
+    write_insert(&begin, agent, 0, NULL, "abc");
+    write_insert(&side, agent, 3, NULL, text);
+    chain_digest(&doc, &begin.batch, plain_of(&begin), NULL, NULL, &first);
+    chain_digest(&doc, &side.batch, plain_of(&side), &first, NULL, &last);
+    take(chain, &begin, &first, taken);
+    enum chain_link link = take(chain, &side, &last, taken);
+    written_release(&begin);
+    written_release(&side);
+    return link;
+}
+
+static struct chain *crowded_chain(const struct agent_id *agent)
+{
+    struct chain *chain = chain_new(&doc);
+    struct chain_taken taken;
+    assert_int_equal(take_side(chain, agent, 0, &taken), CHAIN_NEXT);
+    for (unsigned n = 1; n <= CHAIN_AGENT_FORKS_MAX; n++)
+        assert_int_equal(take_side(chain, agent, n, &taken), CHAIN_FORKED);
+    return chain;
+}
+
+static void an_agent_forks_so_often_and_no_more_and_hinders_nobody(void **state)
+{
+    (void)state;
+    struct chain *chain = crowded_chain(&eve);
+    struct chain_taken taken;
+    struct error err = {0};
+    struct buf encoded = {0};
+    for (unsigned n = CHAIN_AGENT_FORKS_MAX + 1; n < 1000; n++)
+        assert_int_equal(take_side(chain, &eve, n, &taken), CHAIN_CROWDED);
+    assert_int_equal(chain_forks(chain), CHAIN_AGENT_FORKS_MAX);
+    for (unsigned n = 0; n <= CHAIN_AGENT_FORKS_MAX; n++) /* those that are there are known, each by its name */
+        assert_int_equal(take_side(chain, &eve, n, &taken), CHAIN_KNOWN);
+    assert_int_equal(take_side(chain, &ana, 0, &taken), CHAIN_NEXT);
+    assert_int_equal(take_side(chain, &ana, 1, &taken), CHAIN_FORKED);
+    chain_encode(chain, &encoded);
+    struct chain *copy = chain_decode(&doc, buf_view(&encoded), &err);
+    assert_non_null(copy);
+    assert_int_equal(take_side(copy, &eve, 1000, &taken), CHAIN_CROWDED);
+    buf_release(&encoded);
+    chain_free(copy);
+    chain_free(chain);
+}
+
+/* How many ways are offered for one batch of ben with so many parents, each of which can mean 17 events. */
+static unsigned count_ways(struct chain *chain, unsigned parents, size_t text_len)
+{
+    struct written written = {.batch = {.agent = ben}};
+    struct digest digest;
+    char *text = xmalloc(text_len + 1);
+    memset(text, 'x', text_len);
+    text[text_len] = 0;
+    for (unsigned i = 0; i < parents; i++)
+        batch_add_parent(&written.batch, (struct event_id){eve, 3 + i});
+    batch_add_insert(&written.batch, 0, bytes_of_string(text));
+    batch_encode(&written.batch, &written.plain);
+    struct bytes plain = plain_of(&written);
+    unsigned way = 0;
+    while (chain_check_run(chain, &written.batch, &plain, 1, way, &digest) == CHAIN_NEXT)
+        way++;
+    written_release(&written);
+    free(text);
+    return way;
+}
+
+static void all_ways_of_a_run_together_cost_no_more_than_is_allowed(void **state)
+{
+    (void)state;
+    struct chain *chain = crowded_chain(&eve);
+    assert_int_equal(count_ways(chain, 1, 1), CHAIN_AGENT_FORKS_MAX + 1);
+    unsigned small = count_ways(chain, 4, 1), large = count_ways(chain, 4, (1 << 20) - 4096);
+    assert_in_range(small, 17 * 17, CHAIN_WAYS_MAX);
+    assert_in_range(large, 17, 2 * (CHAIN_WORK_BYTES >> 20));
+    chain_free(chain);
 }
 
 static void what_was_forgotten_of_a_branch_can_come_again(void **state)
@@ -528,6 +612,8 @@ int main(void)
         cmocka_unit_test(a_fork_becomes_a_branch_and_goes_on),
         cmocka_unit_test(the_signed_digest_says_which_branch_a_parent_is_of),
         cmocka_unit_test(who_knows_of_a_fork_names_both_sides_by_their_branch),
+        cmocka_unit_test(an_agent_forks_so_often_and_no_more_and_hinders_nobody),
+        cmocka_unit_test(all_ways_of_a_run_together_cost_no_more_than_is_allowed),
         cmocka_unit_test(what_was_forgotten_of_a_branch_can_come_again),
         cmocka_unit_test(checking_adds_nothing),
         cmocka_unit_test(the_same_batch_has_another_digest_in_another_document_or_past),

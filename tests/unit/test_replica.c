@@ -253,7 +253,7 @@ static void who_meets_his_own_copy_goes_on_as_another_and_keeps_both(void **stat
     introduce(replica, &was);
     struct received twins = letter_of_twin(replica, &was, "t");
     struct digest last = twins.digests[0];
-    assert_int_equal(chain_take_run(replica->chain, twins.batches.items, twins.plains, 1, &last, twins.digests, &taken),
+    assert_int_equal(chain_take_run(replica->chain, twins.batches.items, twins.plains, 1, 0, &last, twins.digests, &taken),
                      CHAIN_FORKED);
     twins.forked = true;
     twins.fork = taken.fork;

@@ -1625,6 +1625,46 @@ static void of_a_writer_who_gives_one_id_two_contents_both_are_taken_and_it_is_t
     buf_release(&other);
 }
 
+static void say_twin(struct room *room, unsigned char name, uint64_t place, const char *text)
+{
+    struct author twin;
+    struct buf record = {0};
+    author_init(&twin, room, name);
+    author_record(&twin, room, NULL, text, &record);
+    say_record(room, place, buf_view(&record));
+    author_release(&twin);
+    buf_release(&record);
+}
+
+static void of_a_writer_who_forks_without_end_so_many_branches_are_kept_and_nobody_waits(void **state)
+{
+    enum { TWINS = 40 };
+    struct room *room = *state;
+    struct author eve, ben;
+    char expected[TWINS + 2] = "";
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &eve, 0xee);
+    join(room, &ben, 0xbe);
+    say_caught_up(room);
+    for (unsigned i = 0; i < TWINS; i++) {
+        char letter[2] = {(char)('A' + i), 0};
+        say_twin(room, 0xee, 4 + i, letter);
+        if (i <= CHAIN_AGENT_FORKS_MAX)
+            expected[i] = letter[0];
+        expect_text(room, expected);
+    }
+    assert_int_equal(room->alarm, ALARM_RECORD_REFUSED);
+    assert_int_equal(room->alarms, CHAIN_AGENT_FORKS_MAX + 1);
+    say_twin(room, 0xbe, 4 + TWINS, "!");
+    expected[CHAIN_AGENT_FORKS_MAX + 1] = '!';
+    expect_text(room, expected);
+    cut(room);
+    connect_to(room, (struct welcome){.peers = 2});
+    assert_int_equal(expect_kind(room, MESSAGE_RESUME)->resume.place, 4 + TWINS); /* nothing of it comes again */
+    author_release(&eve);
+    author_release(&ben);
+}
+
 static void a_joiner_gets_genesis_and_base(void **state)
 {
     struct room *room = *state;
@@ -2233,6 +2273,7 @@ int main(void)
         ROOM_TEST(history_is_taken_on_its_newest_signature_and_live_records_each_on_its_own),
         ROOM_TEST(a_readers_record_is_refused),
         ROOM_TEST(of_a_writer_who_gives_one_id_two_contents_both_are_taken_and_it_is_told),
+        ROOM_TEST(of_a_writer_who_forks_without_end_so_many_branches_are_kept_and_nobody_waits),
         ROOM_TEST(a_joiner_gets_genesis_and_base),
         ROOM_TEST(a_joiner_takes_the_base_in_any_order),
         ROOM_TEST(edits_in_front_of_the_base_are_read_once_it_is_here),
