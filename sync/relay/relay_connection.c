@@ -604,6 +604,7 @@ void relay_connection_free(struct relay_connection *connection)
     agent_numbers_release(&connection->numbers_in);
     agent_numbers_release(&connection->numbers_out);
     free(connection->have);
+    free(connection->skipped);
     free(connection);
 }
 

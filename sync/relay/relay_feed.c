@@ -7,14 +7,20 @@
 
 /* --- what the reader has --- */
 
+/* A table by agent number - 1 that reaches up to this agent; what is new of it is 0. */
+static uint64_t *reach(uint64_t *table, size_t *count, uint64_t agent_number)
+{
+    if (agent_number <= *count)
+        return table;
+    table = xrealloc_array(table, agent_number, sizeof *table);
+    memset(table + *count, 0, (agent_number - *count) * sizeof *table);
+    *count = agent_number;
+    return table;
+}
+
 static void note_have(struct relay_connection *connection, uint64_t agent_number, uint64_t next_seq)
 {
-    if (agent_number > connection->have_count) {
-        connection->have = xrealloc_array(connection->have, agent_number, sizeof *connection->have);
-        for (size_t i = connection->have_count; i < agent_number; i++)
-            connection->have[i] = 0;
-        connection->have_count = agent_number;
-    }
+    connection->have = reach(connection->have, &connection->have_count, agent_number);
     if (next_seq > connection->have[agent_number - 1])
         connection->have[agent_number - 1] = next_seq;
 }
@@ -48,6 +54,13 @@ static bool has_already(const struct relay_connection *connection, const struct 
         return false;
     return connection->by_vector ||
            crypto_equal(&agent->is.device_key, &connection->device_key, sizeof connection->device_key);
+}
+
+static void note_skipped(struct relay_connection *connection, const struct store_row *row)
+{
+    connection->skipped = reach(connection->skipped, &connection->skipped_count, row->agent_number);
+    uint64_t *first = &connection->skipped[row->agent_number - 1];
+    *first = *first ? *first : row->place;
 }
 
 /* --- sending --- */
@@ -94,22 +107,27 @@ static void send_tail(struct relay_connection *connection)
     piece_send(&piece, connection);
 }
 
+/* What is read again is skipped again, and noted, or sent: a reader who has caught up skips nothing any more. */
 static void read_again(struct relay_connection *reader, uint64_t place)
 {
+    for (size_t i = 0; i < reader->skipped_count; i++)
+        if (reader->skipped[i] >= place)
+            reader->skipped[i] = 0;
     if (reader->cursor >= place)
         reader->cursor = place - 1;
     relay_connection_want_write(reader);
 }
 
-void relay_feed_rewind(struct relay_document *document, uint64_t place)
+void relay_feed_rewind(struct relay_document *document, uint64_t agent_number)
 {
     for (struct relay_connection *reader = document->connections; reader; reader = reader->next_here) {
+        uint64_t place = agent_number <= reader->skipped_count ? reader->skipped[agent_number - 1] : 0;
         if (reader->state != CONNECTION_LIVE || place == 0)
             continue;
-        if (reader->reading) /* it may be about to skip */
-            reader->rewind = reader->rewind && reader->rewind < place ? reader->rewind : place;
-        else if (reader->skipped)
+        if (!reader->reading)
             read_again(reader, place);
+        else if (!reader->rewind || place < reader->rewind)
+            reader->rewind = place;
     }
 }
 
@@ -129,12 +147,12 @@ static void on_read(void *self, uint64_t tag, const struct store_reply *reply)
         const struct store_row *row = &reply->rows[i];
         connection->cursor = row->place;
         if (has_already(connection, row))
-            connection->skipped = true;
+            note_skipped(connection, row);
         else
             piece_add(&piece, connection, row->place, row->stored);
     }
     piece_send(&piece, connection);
-    if (connection->rewind && connection->skipped)
+    if (connection->rewind)
         read_again(connection, connection->rewind);
     connection->rewind = 0;
     relay_connection_want_write(connection);

@@ -50,7 +50,6 @@ struct relay_connection {
     bool checking;    /* reading: the hash at the resume's place is being looked up */
     bool reading;     /* reading: a piece is being read from the store */
     bool caught_up;   /* reading: CAUGHT_UP was said */
-    bool skipped;     /* reading: it was not sent something that it should have had already */
     size_t asked;     /* store calls whose answer carries this connection */
     uint64_t since_ms, heard_ms;
 
@@ -83,6 +82,8 @@ struct relay_connection {
     uint64_t stream_at; /* document->stream_bytes at the cursor, as far as it counts for the lag */
     uint64_t *have;     /* by agent number - 1: what the reader has of it; until caught up */
     size_t have_count;
+    uint64_t *skipped;  /* by agent number - 1: the first place that it was not sent, for it should have had it; 0: none */
+    size_t skipped_count;
     unsigned peers_told;
     struct digest resume_hash;
 
@@ -225,8 +226,8 @@ void relay_feed_run(struct relay_connection *connection);
  * A record of the reader's own became durable at this place. If he has all in front of it he is behind it now: then true.
  */
 bool relay_feed_pass_own(struct relay_connection *reader, uint64_t place, size_t len);
-/* Whoever was not sent something reads on from this place again. */
-void relay_feed_rewind(struct relay_document *document, uint64_t place);
+/* The agent has forked: whoever was not sent something of it reads on from there again. */
+void relay_feed_rewind(struct relay_document *document, uint64_t agent_number);
 /* Own uploads need not come back from the store. */
 void relay_feed_note_own(struct relay_connection *connection, uint64_t agent_number, uint64_t next_seq);
 

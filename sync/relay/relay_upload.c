@@ -276,16 +276,19 @@ static void look_up_first(const struct upload_item *item, uint64_t agent_number)
 
 /*
  * The same seqs with other bytes: sealed anew by whoever took the agent over, or the other side of a fork. The relay cannot
- * tell and drops neither. Who left something out because its range was known gets to see it now.
+ * tell and drops neither. Who left something of this agent out because its range was known gets to see it now; from now on
+ * nobody leaves anything of it out, so that once is enough.
  */
-static void note_fork(const struct upload_item *item, struct relay_agent *agent, uint64_t conflict)
+static void note_fork(const struct upload_item *item, struct relay_agent *agent)
 {
+    if (agent->is.forked)
+        return;
     agent->is.forked = true;
-    relay_feed_rewind(item->connection->document, conflict);
+    relay_feed_rewind(item->connection->document, agent->is.number);
 }
 
-/* conflict: see struct store_reply; 0 where nothing was looked up. NULL: it was rejected. */
-static struct relay_arrival *append_events(const struct upload_item *item, struct relay_agent *agent, uint64_t conflict)
+/* NULL: it was rejected. */
+static struct relay_arrival *append_events(const struct upload_item *item, struct relay_agent *agent)
 {
     uint64_t end = item->record.seq0 + item->record.count;
     if (item->record.seq0 > agent->is.next_seq) {
@@ -295,7 +298,7 @@ static struct relay_arrival *append_events(const struct upload_item *item, struc
     if (!has_room(item))
         return NULL;
     if (item->record.seq0 < agent->is.next_seq)
-        note_fork(item, agent, conflict);
+        note_fork(item, agent);
     if (end > agent->is.next_seq)
         agent->is.next_seq = end;
     relay_feed_note_own(item->connection, agent->is.number, end);
@@ -313,7 +316,7 @@ static void take_events(const struct upload_item *item)
     if (connection->doubts > 0 || record->seq0 < agent->is.next_seq)
         look_up_first(item, agent->is.number);
     else
-        append_events(item, agent, 0);
+        append_events(item, agent);
 }
 
 static void tell_looked_up(const struct relay_arrival *arrival, enum store_result result)
@@ -334,7 +337,7 @@ static struct relay_arrival *append_base(const struct upload_item *item)
 }
 
 /* The doubt goes over to the append. */
-static void append_doubtful(struct relay_arrival *arrival, uint64_t conflict)
+static void append_doubtful(struct relay_arrival *arrival)
 {
     struct upload_item item = {.connection = arrival->connection, .ordinal = arrival->ordinal};
     struct relay_agent *agent = agents_at(&arrival->document->agents, arrival->agent_number);
@@ -342,7 +345,7 @@ static void append_doubtful(struct relay_arrival *arrival, uint64_t conflict)
     ensure(record_decode(bytes_of(arrival->stored, arrival->len), &item.record, &err));
     bool base = item.record.kind == RECORD_BASE;
     ensure(base || agent);
-    struct relay_arrival *appended = base ? append_base(&item) : append_events(&item, agent, conflict);
+    struct relay_arrival *appended = base ? append_base(&item) : append_events(&item, agent);
     if (appended)
         doubt(appended);
 }
@@ -355,7 +358,7 @@ static void on_looked_up(void *self, uint64_t tag, const struct store_reply *rep
     if (!answered && arrival->document->state != DOCUMENT_BROKEN)
         break_document(arrival->document, reply);
     else if (arrival->connection->state == CONNECTION_LIVE && arrival->doubt && reply->result != STORE_EXISTS)
-        append_doubtful(arrival, reply->place);
+        append_doubtful(arrival);
     else if (arrival->connection->state == CONNECTION_LIVE)
         tell_looked_up(arrival, reply->result);
     arrival_end(arrival);

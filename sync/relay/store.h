@@ -94,7 +94,6 @@ struct store_reply {
     struct error err;               /* when it is neither OK nor an expected outcome */
     struct bytes genesis;           /* store_find */
     struct store_document document; /* store_load */
-    uint64_t place;                 /* store_lookup, unless EXISTS: the first that holds something from seq0 on; 0: none */
     const struct store_row *rows;   /* store_read */
     size_t row_count;
     const struct store_freed *freed; /* store_purge */

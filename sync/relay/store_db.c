@@ -377,21 +377,6 @@ static bool run_append(struct store *store, struct job *job)
     return job_end(job, STORE_OK);
 }
 
-/* Where an agent's events from the asked one on begin. */
-static bool find_overlap(struct store *store, struct job *job, struct error *err)
-{
-    struct db_stmt *stmt = db_use(store->db, "SELECT ifnull(min(place), 0) FROM records WHERE document = ? AND agent = ?"
-                                             " AND count > 0 AND seq0 + count > ?");
-    db_bind_u64(stmt, 1, job->append.key);
-    db_bind_u64(stmt, 2, job->append.row.agent_number);
-    db_bind_u64(stmt, 3, job->append.row.seq0);
-    if (!db_one(stmt, err))
-        return false;
-    job->reply.place = db_column_u64(stmt, 0);
-    db_end(stmt);
-    return true;
-}
-
 static bool run_lookup(struct store *store, struct job *job)
 {
     struct error err = {0};
@@ -415,8 +400,6 @@ static bool run_lookup(struct store *store, struct job *job)
     }
     db_end(stmt);
     bool good = stepped != DB_FAILED;
-    if (good && result != STORE_EXISTS)
-        good = find_overlap(store, job, &err);
     if (good && job->kind == JOB_UNPACK && result == STORE_EXISTS)
         good = store_packs_keep(store->db, job->append.key, place, &err);
     return good ? job_end(job, result) : job_fail(job, &err);

@@ -1,6 +1,7 @@
 /* The relay core between virtual links: who gets in, what is taken, what comes out, and what a restart keeps. */
 #include "tests/support/support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -888,6 +889,48 @@ static void who_was_not_sent_something_is_sent_it_when_it_turns_out_to_be_anothe
     relay_peer_release(&twin);
 }
 
+/* What else the device of this name says first, and what of it reaches the reader. */
+static size_t events_after_fork(struct world *world, struct link *link, unsigned char name, unsigned n,
+                                struct link *reader)
+{
+    struct relay_peer twin;
+    struct buf other = {0};
+    char text[16];
+    snprintf(text, sizeof text, "other %u", n);
+    relay_peer_init(&twin, &world->keys, name);
+    relay_peer_events(&twin, text, &other);
+    upload(link, &other);
+    world_settle(world);
+    buf_release(&other);
+    relay_peer_release(&twin);
+    return tally_rest(reader).events;
+}
+
+static void a_fork_brings_a_reader_what_he_was_not_sent_and_further_ones_bring_themselves(void **state)
+{
+    enum { RECORDS = 100, FORKS = 20 };
+    struct world *world = *state;
+    struct relay_peer owner, eve, ben;
+    struct link *link = written(world, &owner, RECORDS);
+    relay_peer_init(&eve, &world->keys, 3);
+    relay_peer_init(&ben, &world->keys, 2);
+    struct vector_entry have = {owner.agent, RECORDS * 10};
+    struct message message = {.kind = MESSAGE_RESUME, .resume = {.vector = &have, .vector_count = 1}};
+    struct link *reader = resume_as(world, &ben, &message), *evil = join_as(world, &eve, false);
+    upload_member(evil);
+    upload_events(evil, "mine");
+    world_settle(world);
+    assert_int_equal(tally_rest(reader).events, 1);
+    for (unsigned n = 0; n < FORKS; n++) /* nothing of this agent was kept from him */
+        assert_int_equal(events_after_fork(world, evil, 3, n, reader), 1);
+    assert_int_equal(events_after_fork(world, link, 1, 0, reader), RECORDS + 1 + FORKS + 1);
+    for (unsigned n = 1; n < FORKS; n++)
+        assert_int_equal(events_after_fork(world, link, 1, n, reader), 1);
+    relay_peer_release(&owner);
+    relay_peer_release(&eve);
+    relay_peer_release(&ben);
+}
+
 /* No ACK may speak for a record that is still being compared. */
 static void nothing_behind_a_doubtful_record_is_acknowledged_before_it(void **state)
 {
@@ -1690,6 +1733,7 @@ int main(void)
         RELAY_TEST(a_gap_is_rejected_and_the_connection_goes_on),
         RELAY_TEST(other_content_under_the_same_numbers_is_kept_and_comes_to_all),
         RELAY_TEST(who_was_not_sent_something_is_sent_it_when_it_turns_out_to_be_another),
+        RELAY_TEST(a_fork_brings_a_reader_what_he_was_not_sent_and_further_ones_bring_themselves),
         RELAY_TEST(nothing_behind_a_doubtful_record_is_acknowledged_before_it),
         RELAY_TEST(a_writer_heals_the_relay_with_anothers_record),
         RELAY_TEST(a_resume_at_a_known_place_brings_only_what_follows),
