@@ -21,13 +21,13 @@ bool replica_wrote_twice(const struct replica *replica, const struct sign_public
     return false;
 }
 
-static const char *name_of(const struct replica *replica, const struct agent_id *agent)
+const char *replica_name_of(const struct replica *replica, const struct agent_id *agent, const char *unknown)
 {
     const struct members *members = replica->members;
     for (size_t i = 0; members && i < members->count; i++)
         if (agent_id_equal(&members->agents[i], agent) && members->open[i].name[0])
             return members->open[i].name;
-    return "Somebody";
+    return unknown;
 }
 
 static bool is_ours(const struct replica *replica, const struct agent_id *agent)
@@ -45,7 +45,7 @@ void replica_take_fork(struct replica *replica, const struct agent_id *agent)
                              "and merged. Look the text over.");
     else
         replica_say(replica, "%s wrote two different things from one state (a copied or restored machine?): both are kept and "
-                             "merged. F2 shows who.", name_of(replica, agent));
+                             "merged. F2 shows who.", replica_name_of(replica, agent, "Somebody"));
     if (replica->writing && !replica->is_private && agent_id_equal(agent, &replica->agent))
         replica->renew_due = true;
     replica_touch(replica);

@@ -203,6 +203,8 @@ void replica_take_loaded(struct replica *replica, struct document *document, str
 void replica_cut_chain(struct replica *replica);
 /* --- forks --- */
 
+/* What its member record calls an agent (not safe to show as it is); `unknown` when there is none. */
+const char *replica_name_of(const struct replica *replica, const struct agent_id *agent, const char *unknown);
 /* The session says that an agent has forked. */
 void replica_take_fork(struct replica *replica, const struct agent_id *agent);
 /* Ceases to write and begins again under a fresh agent, which takes over the old one's edits, unsent ones too. */

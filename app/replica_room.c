@@ -754,19 +754,20 @@ static void take_fetch(struct replica *replica, const struct net_event *event)
 
 static void take_alarm(struct replica *replica, const struct net_event *event)
 {
-    char agent[2 * 4 + 1];
     const struct error *why = &event->alarm.why;
+    struct buf name = {0};
     replica_note_fault(replica, why);
-    id_hex(event->alarm.agent.bytes, 4, agent);
+    const char *unsafe = replica_name_of(replica, &event->alarm.agent, "somebody");
+    unicode_safe_label(bytes_of_string(unsafe), AWAY_NAME_CELLS, &name);
     switch (event->alarm.alarm) {
     case ALARM_RECORD_REFUSED:
-        replica_say(replica, "Edits of agent %s are not taken: %s", agent, why->text);
+        replica_say(replica, "Edits of %s are not taken: %s", buf_string(&name), why->text);
         break;
     case ALARM_FORKED:
         replica_take_fork(replica, &event->alarm.agent);
         break;
     case ALARM_WITHHELD:
-        replica_say(replica, "The relay withholds edits of agent %s.", agent);
+        replica_say(replica, "The relay withholds edits of %s.", buf_string(&name));
         break;
     case ALARM_OWN_FORKED:
         replica_say(replica, "The relay has something else under our own number: was an old backup restored? %s", why->text);
@@ -778,6 +779,7 @@ static void take_alarm(struct replica *replica, const struct net_event *event)
         replica_take_newer(replica, (unsigned)why->sys);
         break;
     }
+    buf_release(&name);
 }
 
 /* Whose machine the relay is on: of a relay in a private network, whoever began the document. "" when nobody knows. */

@@ -54,6 +54,10 @@ static enum target_wait settle(struct replica *replica, uint64_t timeout_ms, boo
             *err = status.net.why;
             return TARGET_REFUSED;
         }
+        if (status.net.full.text[0]) {
+            *err = status.net.full;
+            return TARGET_REFUSED;
+        }
         opening = opening && status.net.state != SESSION_ONLINE;
         bool unreachable = opening && status.net.why.text[0] && now_ms >= reach_ms;
         if (now_ms >= until_ms || unreachable) {

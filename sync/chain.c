@@ -266,7 +266,7 @@ static void check_run(const struct batch *batches, size_t count)
 /* How many ways the caller may try: each one hashes the run, looks up its parents and costs the caller a signature. */
 static unsigned count_ways(const struct batch *batches, const struct bytes *plains, size_t count)
 {
-    enum { SIGNATURE_COST = 64 * 1024, BATCH_COST = 512, PARENT_COST = 256 }; /* in bytes that are hashed in that time */
+    enum { SIGNATURE_COST = 64 * 1024, BATCH_COST = 512, PARENT_COST = 256 }; /* as bytes hashed in that time */
     uint64_t cost = SIGNATURE_COST;
     for (size_t i = 0; i < count; i++)
         cost += plains[i].len + BATCH_COST + (uint64_t)batches[i].parent_count * PARENT_COST;
@@ -342,9 +342,9 @@ static void localize(const struct chain *chain, struct batch *batch, unsigned *w
 static void add_run(struct chain *chain, struct batch *batches, size_t count, unsigned way, const struct digest *digests,
                     struct chain_taken *taken)
 {
-    struct spot spot;
+    struct spot spot = {NULL, 0};
     *taken = (struct chain_taken){.known = 0};
-    choose_spot(chain, &batches[0], &way, &spot);
+    ensure(choose_spot(chain, &batches[0], &way, &spot)); /* link_run() has found it */
     for (size_t i = 0; i < count && chain->fork_count > 0; i++) /* all, before anything is added that others could mean */
         localize(chain, &batches[i], &way);
     for (size_t i = 0; i < count; i++) {

@@ -49,7 +49,7 @@ void history_release(struct history *history)
 /* Where the run of this agent stands in by_agent, or would stand. */
 static size_t lower_bound(const struct frame *frame, const struct agent_id *agent)
 {
-    size_t low = 0, high = frame->run_count;
+    size_t low = 0, high = frame->by_agent ? frame->run_count : 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (agent_id_compare(&frame->runs[frame->by_agent[middle]].agent, agent) < 0)
@@ -63,7 +63,7 @@ static size_t lower_bound(const struct frame *frame, const struct agent_id *agen
 static struct run *find_run(const struct frame *frame, const struct agent_id *agent)
 {
     size_t at = lower_bound(frame, agent);
-    if (at == frame->run_count)
+    if (!frame->by_agent || at == frame->run_count)
         return NULL;
     struct run *run = &frame->runs[frame->by_agent[at]];
     return agent_id_equal(&run->agent, agent) ? run : NULL;

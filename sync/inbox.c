@@ -224,8 +224,8 @@ static bool add_to_chain(struct inbox *inbox, struct received *received, unsigne
 {
     struct chain_taken taken;
     struct batch_list *batches = &received->batches;
-    enum chain_link link =
-        chain_take_run(inbox->chain, batches->items, received->plains, batches->count, way, last, received->digests, &taken);
+    enum chain_link link = chain_take_run(inbox->chain, batches->items, received->plains, batches->count, way, last,
+                                          received->digests, &taken);
     if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || link == CHAIN_CROWDED)
         return error_set(err, ERR_FORMAT, 0, "a batch does not follow the one before it");
     received->forked = taken.forked;

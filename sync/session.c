@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
 /* --- the connection ends --- */
@@ -115,12 +116,27 @@ static void on_fetch(void *self, const struct agent_id *agent, uint64_t from_seq
     session->port.fetch(session->port.self, agent, from_seq);
 }
 
+/* A relay's words are shown to people, not obeyed. */
+static void tell_full(struct session *session, struct bytes text, struct error *err)
+{
+    enum { WORDS_CELLS = 120 };
+    struct buf words = {0};
+    unicode_safe_label(text, WORDS_CELLS, &words);
+    error_set(err, ERR_FULL, REFUSE_FULL, "the relay does not take your edits: %s; they stay here and are offered again",
+              buf_string(&words));
+    session->full = *err;
+    buf_release(&words);
+}
+
 static void on_rejected(void *self, const struct agent_id *agent, unsigned code, struct bytes text)
 {
     struct session *session = self;
     struct error err = {0};
-    error_set(&err, ERR_AUTH, (int)code, "the relay does not take an edit: %.*s", (int)text.len,
-              (const char *)text.data);
+    if (code == REFUSE_FULL)
+        tell_full(session, text, &err);
+    else
+        error_set(&err, ERR_AUTH, (int)code, "the relay does not take an edit: %.*s", (int)text.len,
+                  (const char *)text.data);
     session->port.alarm(session->port.self, code == REFUSE_FORKED ? ALARM_OWN_FORKED : ALARM_REJECTED, agent, &err);
 }
 
@@ -458,6 +474,8 @@ void session_status(const struct session *session, uint64_t now_ms, struct sessi
         .relay_key = session->handshake.relay_key,
         .why = session->why,
     };
+    if (upload_is_full(session->upload))
+        out->full = session->full;
     base_status(session, &counts, out);
     out->idle = out->state == SESSION_ONLINE && !session_wants_proof_soon(session, now_ms);
     if (out->state != SESSION_OFFLINE)

@@ -201,6 +201,7 @@ struct session_status {
     bool relay_proved;         /* relay_key is that of the relay of the present connection, or of the newest one */
     struct sign_public relay_key;
     struct error why;          /* why it is not online, one sentence; empty when it is */
+    struct error full;         /* why the relay has no room for what is unsent, one sentence; empty when it has */
 };
 void session_status(const struct session *session, uint64_t now_ms, struct session_status *out);
 

@@ -81,6 +81,7 @@ struct session {
     uint64_t gap_check_ms; /* when to look; UINT64_MAX: nothing is in doubt */
     uint64_t gap_since_ms; /* 0: nothing is missing */
     struct event_id awaited; /* somebody's presence speaks of it and it is not here; the zero agent: none */
+    struct agent_id awaited_by; /* who that is */
     uint64_t awaited_since_ms, asked_ms;
     bool gap_told, awaited_told;
     uint64_t tell_ms; /* when a refused record is told; 0: none is to be */
@@ -91,6 +92,7 @@ struct session {
     uint64_t shown_ms, presence_counter;
     bool card_due, show_due, ever_shown;
 
+    struct error full; /* what the relay said when it had no room */
     bool delete_due;
     struct buf move_place; /* to be told; empty: nothing */
     uint64_t move_s;
@@ -135,8 +137,10 @@ void session_run(struct session *session, uint64_t now_ms);
 /* A new connection gets all that exceeds our vector, whatever place we have reached. */
 void session_ask_again(struct session *session, uint64_t now_ms);
 void session_send_presence(struct session *session, unsigned flags, uint64_t now_ms);
-/* Somebody's presence speaks of edits: they should be here soon. */
+/* A writer's presence speaks of edits that the relay has: they should be here soon. */
 void session_await(struct session *session, const struct presence *presence, uint64_t now_ms);
+/* He has left: what he spoke of is not awaited any more. */
+void session_await_no_more(struct session *session, const struct agent_id *agent);
 bool session_wants_proof_soon(const struct session *session, uint64_t now_ms);
 bool session_is_silent(const struct session *session, uint64_t now_ms);
 

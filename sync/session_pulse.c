@@ -119,6 +119,20 @@ static uint64_t presence_due_ms(const struct session *session)
     return session->shown_ms + (soon ? SESSION_PRESENCE_GAP_MS : SESSION_PRESENCE_BEAT_MS);
 }
 
+/* Whether the version that is shown holds something that the relay has not acknowledged, or a neighbour has to send. */
+static bool shows_unsent(const struct session *session)
+{
+    if (upload_counts(session->upload).batches > 0)
+        return true;
+    for (size_t i = 0; i < session->view.head_count; i++) {
+        const struct event_id *head = &session->view.heads[i];
+        bool is_agent = chain_next_seq(session->chain, &head->agent) > 0; /* else a branch, which only a relay brings */
+        if (is_agent && upload_relay_next(session->upload, &head->agent) <= head->seq)
+            return true;
+    }
+    return false;
+}
+
 void session_send_presence(struct session *session, unsigned flags, uint64_t now_ms)
 {
     struct buf sealed = {0};
@@ -126,7 +140,7 @@ void session_send_presence(struct session *session, unsigned flags, uint64_t now
         .agent = session->self,
         .counter = ++session->presence_counter,
         .flags = flags | (session->keys.access < ACCESS_WRITE ? PRESENCE_VIEWER : 0) |
-                 (lacks_base(session, now_ms) ? PRESENCE_NO_BASE : 0),
+                 (lacks_base(session, now_ms) ? PRESENCE_NO_BASE : 0) | (shows_unsent(session) ? PRESENCE_UNSENT : 0),
         .doc_key = session->doc_key.public_key,
         .has_card = session->card_due,
         .device_key = session->device.key.public_key,
@@ -158,8 +172,11 @@ static void show(struct session *session, uint64_t now_ms)
 static void age_peers(struct session *session, uint64_t now_ms)
 {
     const struct session_peer *changed;
-    while ((changed = peers_age(&session->peers, session->talk == TALK_LIVE, now_ms)))
+    while ((changed = peers_age(&session->peers, session->talk == TALK_LIVE, now_ms))) {
+        if (changed->state == PEER_GONE)
+            session_await_no_more(session, &changed->presence.agent);
         session->port.peer(session->port.self, changed);
+    }
 }
 
 static bool skip_refused(void *self, const struct agent_id *agent)
@@ -230,16 +247,26 @@ static bool is_awaiting(const struct session *session)
 void session_await(struct session *session, const struct presence *presence, uint64_t now_ms)
 {
     struct digest digest;
-    if (is_awaiting(session))
+    bool told_of_another = session->awaited_told && !agent_id_equal(&session->awaited_by, &presence->agent);
+    if (is_awaiting(session) && !told_of_another)
         return;
-    session->awaited = (struct event_id){0};
+    if (!is_awaiting(session))
+        session->awaited = (struct event_id){0};
     for (size_t i = 0; i < presence->head_count; i++) {
-        if (chain_find(session->chain, &presence->heads[i], &digest))
+        bool is_ours = agent_id_equal(&presence->heads[i].agent, &session->self);
+        if (is_ours || chain_find(session->chain, &presence->heads[i], &digest))
             continue;
         session->awaited = presence->heads[i];
+        session->awaited_by = presence->agent;
         session->awaited_since_ms = now_ms;
         session->awaited_told = false;
     }
+}
+
+void session_await_no_more(struct session *session, const struct agent_id *agent)
+{
+    if (agent_id_equal(&session->awaited_by, agent))
+        session->awaited = (struct event_id){0};
 }
 
 static uint64_t ask_due_ms(const struct session *session)

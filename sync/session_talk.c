@@ -250,7 +250,10 @@ static void take_presence(struct session *session, struct bytes sealed, uint64_t
         return;
     if (presence.flags & PRESENCE_NO_BASE)
         upload_offer_base(session->upload, now_ms);
-    session_await(session, &presence, now_ms);
+    if (peer->state == PEER_GONE)
+        session_await_no_more(session, &presence.agent);
+    else if (peer->writer && !(presence.flags & PRESENCE_UNSENT))
+        session_await(session, &presence, now_ms);
     session->port.peer(session->port.self, peer);
 }
 

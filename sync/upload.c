@@ -691,6 +691,7 @@ static void record_acked(struct upload *upload, struct stream *stream, struct up
 {
     uint64_t end = record_end(record);
     bool again = record->again;
+    stream->full = false;
     if (stream->mine && !again)
         upload_pack_add(upload, &stream->agent, record);
     remove_record(upload, stream, index_of(stream, record));
@@ -786,6 +787,15 @@ static void base_rejected(struct upload *upload, unsigned code, struct bytes tex
     upload->port.rejected(upload->port.self, &upload->config.self, code, text);
 }
 
+/* Room may be made, so it goes on being offered; but that can take days, and nobody else would say what the matter is. */
+static void tell_full(struct upload *upload, struct stream *stream, struct bytes text)
+{
+    bool told = upload_is_full(upload);
+    stream->full = stream->mine;
+    if (stream->mine && !told)
+        upload->port.rejected(upload->port.self, &stream->agent, REFUSE_FULL, text);
+}
+
 static void take_reject(struct upload *upload, const struct sent *sent, unsigned code, struct bytes text,
                         uint64_t now_ms)
 {
@@ -801,6 +811,8 @@ static void take_reject(struct upload *upload, const struct sent *sent, unsigned
     unsend(upload, sent);
     if (is_passing(code)) {
         sent->stream->paused_until_ms = now_ms + UPLOAD_PAUSE_MS;
+        if (code == REFUSE_FULL)
+            tell_full(upload, sent->stream, text);
         return;
     }
     bool was_stopped = sent->stream->stopped;
@@ -988,6 +1000,14 @@ uint64_t upload_relay_next(const struct upload *upload, const struct agent_id *a
 {
     const struct stream *stream = find_stream(upload, agent);
     return stream ? stream->relay_next : 0;
+}
+
+bool upload_is_full(const struct upload *upload)
+{
+    for (size_t i = 0; i < upload->stream_count; i++)
+        if (upload->streams[i]->full)
+            return true;
+    return false;
 }
 
 bool upload_owes(const struct upload *upload, const struct agent_id *agent)

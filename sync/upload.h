@@ -60,7 +60,7 @@ struct upload_port {
     void (*persist)(void *self, const struct outbox_record *record);
     void (*acked)(void *self, const struct agent_id *agent, uint64_t next_seq);
     void (*fetch)(void *self, const struct agent_id *agent, uint64_t from_seq);
-    /* The relay did not take a record of ours, and will not. */
+    /* The relay did not take a record of ours, and will not; REFUSE_FULL: unless room is made, told once until it is. */
     void (*rejected)(void *self, const struct agent_id *agent, unsigned code, struct bytes text);
 };
 
@@ -136,6 +136,8 @@ bool upload_is_answered(const struct upload *upload);       /* no record is seal
 uint64_t upload_counter(const struct upload *upload);
 /* The newest that the relay is known to have of an agent; 0: nothing. */
 uint64_t upload_relay_next(const struct upload *upload, const struct agent_id *agent);
+/* Whether the relay has no room for what waits here. */
+bool upload_is_full(const struct upload *upload);
 /* Whether something of this agent waits to be sent or acknowledged. */
 bool upload_owes(const struct upload *upload, const struct agent_id *agent);
 /* An agent of which the relay has more than the chain, passing over `skip(self, agent)`; false: there is none. */

@@ -40,6 +40,7 @@ struct stream {
     bool disputed;    /* or for what a pack says differently, from fetch_from on */
     uint64_t fetch_from;
     bool stopped;     /* the relay will not take it */
+    bool full;        /* the relay has no room for it: told, and offered again after every pause */
     uint64_t paused_until_ms;
     uint64_t member_ticket; /* sealed and not yet in the journal; 0: no */
     struct pending *pending;

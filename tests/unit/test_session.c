@@ -1302,6 +1302,28 @@ static void not_now_means_the_same_record_after_a_pause(void **state)
     assert_int_equal(room->alarms, 0);
 }
 
+static void a_full_relay_is_told_once_in_its_words_until_it_has_room(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 1});
+    type(room, "a");
+    expect_kind(room, MESSAGE_RECORDS);
+    say_ack(room, 1);
+    for (uint64_t ordinal = 2; ordinal < 5; ordinal++) {
+        struct message reject = {.kind = MESSAGE_REJECT, .reject = {ordinal, REFUSE_FULL, bytes_of_string("no room\n")}};
+        relay_says(room, &reject);
+        pass_time(room, UPLOAD_PAUSE_MS);
+        expect_kind(room, MESSAGE_RECORDS);
+    }
+    assert_int_equal(room->alarms, 1);
+    assert_int_equal(room->alarm, ALARM_REJECTED);
+    assert_non_null(strstr(status_of(room).full.text, "does not take your edits: no room"));
+    assert_null(strchr(status_of(room).full.text, '\n'));
+    say_ack(room, 5);
+    assert_int_equal(status_of(room).unacked_edits, 0);
+    assert_string_equal(status_of(room).full.text, "");
+}
+
 static void an_id_that_the_relay_has_with_other_content_is_an_alarm(void **state)
 {
     struct room *room = *state;
@@ -2182,6 +2204,81 @@ static void edits_that_somebody_speaks_of_and_that_never_come_are_asked_for_and_
     buf_release(&sealed);
 }
 
+/* He says that there is an event of his that is not here. */
+static void say_head(struct room *room, const struct author *author, uint64_t counter, unsigned flags)
+{
+    struct buf sealed = {0};
+    struct presence presence = {.agent = author->agent, .counter = counter, .flags = flags,
+                                .doc_key = author->doc_key.public_key, .head_count = 1};
+    presence.heads[0] = (struct event_id){author->agent, 7};
+    presence_seal(&presence, &room->keys, &author->doc_key, &sealed);
+    relay_says(room, &(struct message){.kind = MESSAGE_PRESENCE, .presence = {buf_view(&sealed)}});
+    buf_release(&sealed);
+}
+
+static void wait_for_alarm(struct room *room)
+{
+    for (unsigned waited = 0; waited < 2 * SESSION_GAP_ALARM_MS; waited += 2000) {
+        pass_time(room, 2000);
+        if (room->dropped > 0)
+            return;
+        say_peers(room, 2);
+    }
+}
+
+static void a_viewers_word_of_edits_moves_nobody_and_hides_no_writers(void **state)
+{
+    struct room *room = *state;
+    struct author ben, viewer;
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    author_init(&viewer, room, 0x77);
+    say_caught_up(room);
+    say_head(room, &viewer, 1, PRESENCE_VIEWER);
+    wait_for_alarm(room);
+    assert_int_equal(room->dropped, 0);
+    assert_int_equal(room->alarms, 0);
+    say_head(room, &ben, 1, 0);
+    wait_for_alarm(room);
+    assert_int_equal(room->dropped, 1); /* to ask again */
+    author_release(&ben);
+    author_release(&viewer);
+}
+
+static void edits_that_are_not_sent_yet_or_whose_writer_has_left_are_not_awaited(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &ben, 0xbe);
+    say_caught_up(room);
+    say_head(room, &ben, 1, PRESENCE_UNSENT);
+    wait_for_alarm(room);
+    say_head(room, &ben, 2, 0);
+    say_head(room, &ben, 3, PRESENCE_LEAVING);
+    wait_for_alarm(room);
+    assert_int_equal(room->dropped, 0);
+    assert_int_equal(room->alarms, 0);
+    author_release(&ben);
+}
+
+static void presence_says_whether_the_relay_has_what_it_speaks_of(void **state)
+{
+    struct room *room = *state;
+    connect_to(room, (struct welcome){.peers = 2});
+    say_caught_up(room);
+    type(room, "a");
+    struct session_view view = {.head_count = 1, .heads = {{room->self, 0}}};
+    forget_out(room);
+    session_present(room->session, &view, room->now_ms);
+    pass_time(room, SESSION_PRESENCE_BEAT_MS);
+    assert_true(hear_presence_flags(room) & PRESENCE_UNSENT);
+    say_ack(room, 2);
+    forget_out(room);
+    pass_time(room, SESSION_PRESENCE_BEAT_MS);
+    assert_false(hear_presence_flags(room) & PRESENCE_UNSENT);
+}
+
 static void leaving_says_goodbye(void **state)
 {
     struct room *room = *state;
@@ -2294,6 +2391,10 @@ int main(void)
         ROOM_TEST(a_members_presence_is_believed_under_its_own_key_only),
         ROOM_TEST(somebody_not_heard_for_5_seconds_is_quiet_and_alone_means_gone),
         ROOM_TEST(edits_that_somebody_speaks_of_and_that_never_come_are_asked_for_and_told),
+        ROOM_TEST(a_viewers_word_of_edits_moves_nobody_and_hides_no_writers),
+        ROOM_TEST(edits_that_are_not_sent_yet_or_whose_writer_has_left_are_not_awaited),
+        ROOM_TEST(presence_says_whether_the_relay_has_what_it_speaks_of),
+        ROOM_TEST(a_full_relay_is_told_once_in_its_words_until_it_has_room),
         ROOM_TEST(leaving_says_goodbye),
         ROOM_TEST(who_only_reads_along_is_not_seen),
         ROOM_TEST(who_only_reads_along_still_tells_that_the_base_is_missing),
