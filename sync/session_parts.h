@@ -86,6 +86,8 @@ struct session {
     bool gap_told, awaited_told;
     uint64_t tell_ms; /* when a refused record is told; 0: none is to be */
     bool fork_found; /* what was refused for want of a branch may fit now */
+    unsigned fork_asks; /* how often that was tried: every time it waits twice as long */
+    uint64_t fork_asked_ms;
 
     /* presence */
     struct session_view view, shown; /* wanted, sent */

@@ -317,15 +317,28 @@ static void tell_refused(struct session *session, uint64_t now_ms)
         inbox_tell_refused(session->inbox);
 }
 
+/* At once the first time; whoever goes on forking and sending what nobody can take must not keep everybody reconnecting. */
+static uint64_t forks_due_ms(const struct session *session)
+{
+    enum { DOUBLINGS_MAX = 10 };
+    unsigned doublings = session->fork_asks < DOUBLINGS_MAX ? session->fork_asks : DOUBLINGS_MAX;
+    if (!session->fork_found)
+        return UINT64_MAX;
+    return session->fork_asks > 0 ? session->fork_asked_ms + ((uint64_t)SESSION_GAP_MS << doublings) : 0;
+}
+
 /* A record that fitted nowhere was not kept; a branch that has come since may be what it builds on. */
 static void watch_forks(struct session *session, uint64_t now_ms)
 {
-    bool found = session->fork_found;
-    session->fork_found = false;
-    if (found && inbox_has_refused(session->inbox))
-        session_ask_again(session, now_ms);
-    else
+    session->fork_found = session->fork_found && inbox_has_refused(session->inbox);
+    if (now_ms < forks_due_ms(session)) {
         tell_refused(session, now_ms);
+        return;
+    }
+    session->fork_found = false;
+    session->fork_asks++;
+    session->fork_asked_ms = now_ms;
+    session_ask_again(session, now_ms);
 }
 
 void session_run(struct session *session, uint64_t now_ms)
@@ -367,6 +380,7 @@ uint64_t session_next_ms(const struct session *session)
     if (session->talk != TALK_LIVE)
         return next;
     next = earlier(next, earlier(ask_due_ms(session), tell_due_ms(session)));
+    next = earlier(next, forks_due_ms(session));
     next = earlier(next, session->tell_ms && inbox_has_untold(session->inbox) ? session->tell_ms : UINT64_MAX);
     next = earlier(next, upload_next_ms(session->upload, pace_ms(session)));
     next = earlier(next, earlier(ping_due_ms(session, session->ran_ms), session->gap_check_ms));

@@ -1948,6 +1948,36 @@ static void a_record_that_fitted_nowhere_is_asked_for_again_when_its_branch_has_
     fork_release(&fork);
 }
 
+static void who_forks_on_beside_a_record_that_fits_nowhere_does_not_keep_us_reconnecting(void **state)
+{
+    struct room *room = *state;
+    struct author eve, ben;
+    struct buf bad = {0};
+    connect_to(room, (struct welcome){.peers = 2});
+    join(room, &eve, 0xee);
+    join(room, &ben, 0xbe);
+    say_caught_up(room);
+    author_record(&ben, room, NULL, "x", &bad);
+    bad.data[bad.len - 1] ^= 1;
+    for (unsigned i = 0; i <= CHAIN_AGENT_FORKS_MAX; i++) {
+        unsigned before = room->dropped;
+        say_record(room, 4 + i, buf_view(&bad));
+        say_twin(room, 0xee, 5 + i, (char[]){(char)('A' + i), 0});
+        pass_time(room, 1000);
+        if (room->dropped > before) {
+            connect_to(room, (struct welcome){.peers = 2});
+            say_caught_up(room);
+        } else {
+            say_peers(room, 2);
+        }
+    }
+    assert_in_range(room->dropped, 1, 3);
+    assert_int_equal(room->text.len, CHAIN_AGENT_FORKS_MAX + 1);
+    author_release(&eve);
+    author_release(&ben);
+    buf_release(&bad);
+}
+
 static void what_is_missing_is_asked_for_again_and_then_told(void **state)
 {
     struct room *room = *state;
@@ -2379,6 +2409,7 @@ int main(void)
         ROOM_TEST(the_owner_begins_the_base_anew_where_the_relay_has_less_than_it_said),
         ROOM_TEST(a_base_its_owner_did_not_sign_is_refused),
         ROOM_TEST(a_record_that_fitted_nowhere_is_asked_for_again_when_its_branch_has_grown),
+        ROOM_TEST(who_forks_on_beside_a_record_that_fits_nowhere_does_not_keep_us_reconnecting),
         ROOM_TEST(what_is_missing_is_asked_for_again_and_then_told),
         ROOM_TEST(an_idle_session_wants_no_tick_for_25_seconds),
         ROOM_TEST(silence_is_offline_after_3_seconds_while_it_matters),
