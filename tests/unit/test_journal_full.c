@@ -30,7 +30,7 @@ static void mount_small_disk(const char *dir)
 {
     if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
         _exit(NOT_ALLOWED);
-    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || mount("tmpfs", dir, "tmpfs", 0, "size=1m") != 0)
+    if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 || mount("tmpfs", dir, "tmpfs", 0, "size=1m") != 0)
         _exit(NOT_ALLOWED);
 }
 
