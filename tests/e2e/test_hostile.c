@@ -35,7 +35,7 @@ enum {
 #else
     GROWTH_MB_MAX = 64,
 #endif
-    HONEST_MS_MAX = 1500, /* from a key of one to the screen of the other, on a busy machine */
+    HONEST_MS_MAX = 5000, /* from a key of one to the screen of the other, on a busy machine */
     FIRST_HOST = 2,       /* 127.0.0.2 and so on */
     HOSTS = 200,
 };

@@ -18,7 +18,7 @@
 enum {
     NOTICE_MS = 3000,  /* promised: silence shows */
     HEAL_MS = 2000,    /* promised: equal again */
-    MACHINE_MS = 1500, /* what a busy machine may add */
+    MACHINE_MS = 3000, /* what a busy machine may add */
 };
 
 struct pair {

@@ -135,7 +135,7 @@ static void a_guest_who_writes_over_the_hosts_file_doubles_no_words(void **state
     vt_expect(pair.lin, "notes.md exists");
     vt_type(pair.ada, " and more");
     vt_expect_row_has(pair.lin, 1, "two more and more");
-    vt_type(pair.lin, "y");
+    vt_type(pair.lin, "yes" VT_ENTER);
     vt_type(pair.ada, " to come");
     vt_expect(pair.lin, "Saved your copy");
     vt_expect_row_has(pair.lin, 1, "two more and more to come");
@@ -159,7 +159,9 @@ static void a_guest_who_writes_the_file_of_an_absent_host_doubles_no_words(void 
     vt_expect(pair.lin, "Write to file:");
     vt_ctrl(pair.lin, 'a');
     vt_ctrl(pair.lin, 'k');
-    vt_type(pair.lin, "notes.md" VT_ENTER "y");
+    vt_type(pair.lin, "notes.md" VT_ENTER);
+    vt_expect(pair.lin, "notes.md exists");
+    vt_type(pair.lin, "yes" VT_ENTER);
     vt_expect(pair.lin, "Saved your copy");
     stage_expect_file(pair.stage, "notes.md", "one LINT\ntwo\n");
     vt_type(pair.lin, " and more");

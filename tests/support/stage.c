@@ -36,24 +36,27 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Not below a temporary directory: files there are short-lived to weft, and most tests are about files that are kept. */
-static char *base_dir(void)
+/*
+ * For mkdtemp(). Not below a temporary directory: files there are short-lived to weft, and most tests are about files that are
+ * kept. Short, for sockets lie below it, and rows of the screen have to hold it.
+ */
+static char *dir_pattern(void)
 {
     const char *named = getenv("WEFT_STAGE_DIR");
     if (named && *named)
-        return xstrdup(named);
+        return xformat("%s/XXXXXX", named);
     const struct passwd *user = getpwuid(geteuid()); /* $HOME may itself be a temporary directory */
     char *cache = xformat("%s/.cache", user ? user->pw_dir : "");
+    char *pattern = xformat("%s/weft-stage-XXXXXX", cache);
     mkdir(cache, 0700);
-    return cache;
+    free(cache);
+    return pattern;
 }
 
 struct stage *stage_new(void)
 {
     struct stage *stage = xcalloc(1, sizeof *stage);
-    char *base = base_dir();
-    stage->dir = xformat("%s/weft-stage-XXXXXX", base);
-    free(base);
+    stage->dir = dir_pattern();
     if (!mkdtemp(stage->dir))
         fail_msg("cannot make %s: %s", stage->dir, strerror(errno));
     return stage;

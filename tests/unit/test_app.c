@@ -416,7 +416,7 @@ static void jobs_run_elsewhere_and_are_done_here(void **state)
     assert_int_equal(counted.done, 100);
     worker_give(worker, (struct worker_job){count_run, count_done, &counted});
     struct pollfd fd = {.fd = worker_fd(worker), .events = POLLIN};
-    assert_int_equal(poll(&fd, 1, 10000), 1);
+    assert_int_equal(poll(&fd, 1, 30000), 1);
     worker_handle(worker);
     assert_int_equal(counted.done, 101);
     worker_free(worker);

@@ -12,7 +12,7 @@
 #include "editor/base/xalloc.h"
 #include "tests/support/scratch.h"
 
-enum { PATIENCE_MS = 10000, STEP_MS = 20 };
+enum { PATIENCE_MS = 30000, STEP_MS = 20 };
 
 struct world {
     char *dir;

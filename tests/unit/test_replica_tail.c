@@ -20,7 +20,7 @@
 #include "editor/base/xalloc.h"
 #include "tests/support/scratch.h"
 
-enum { PATIENCE_MS = 10000, STEP_MS = 20, BARRIER_MS = 100 };
+enum { PATIENCE_MS = 30000, STEP_MS = 20, BARRIER_MS = 450 /* who waits for the journal waits 500 */ };
 
 struct world {
     char *dir, *state, *docs, *file;
