@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "editor/base/deadline.h"
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
@@ -342,22 +343,17 @@ static void take_pause(struct editor *editor)
     editor_prompt_pause(editor);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int wait_ms(struct editor *editor, uint64_t now_ms)
 {
     uint64_t at_ms = editor_next_draw_ms(editor, now_ms);
     for (size_t i = 0; i < editor->count; i++)
-        at_ms = earlier(at_ms, replica_next_ms(editor->windows[i].replica));
-    at_ms = earlier(at_ms, prompt_next_ms(&editor->prompt));
+        at_ms = deadline_earlier(at_ms, replica_next_ms(editor->windows[i].replica));
+    at_ms = deadline_earlier(at_ms, prompt_next_ms(&editor->prompt));
     if (editor->paste.len > 0)
-        at_ms = earlier(at_ms, editor->keys_at_ms + PASTE_PAUSE_MS);
+        at_ms = deadline_earlier(at_ms, editor->keys_at_ms + PASTE_PAUSE_MS);
     int keys_ms = keys_wait_ms(editor->keys);
     if (keys_ms >= 0)
-        at_ms = earlier(at_ms, editor->keys_at_ms + (uint64_t)keys_ms);
+        at_ms = deadline_earlier(at_ms, editor->keys_at_ms + (uint64_t)keys_ms);
     if (at_ms == UINT64_MAX)
         return -1;
     enum { WAIT_MAX_MS = 3600 * 1000 };

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "editor/base/deadline.h"
 #include "editor/base/unicode.h"
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
@@ -142,9 +143,6 @@ void replica_free(struct replica *replica)
     replica_file_release(&replica->file);
     crypto_wipe(&replica->doc_key, sizeof replica->doc_key);
     doc_entry_release(&replica->entry);
-    for (size_t i = 0; i < replica->held_count; i++)
-        received_release(&replica->held[i]);
-    free(replica->held);
     free(replica->early);
     free(replica->owed);
     pthread_mutex_destroy(&replica->net_lock);
@@ -636,15 +634,10 @@ void replica_handle(struct replica *replica)
     replica_file_handle(replica, now_ms);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 uint64_t replica_next_ms(const struct replica *replica)
 {
-    return earlier(replica_file_next_ms(replica),
-                   earlier(replica_room_next_ms(replica), neighbours_next_ms(replica)));
+    return deadline_earlier(replica_file_next_ms(replica),
+                   deadline_earlier(replica_room_next_ms(replica), neighbours_next_ms(replica)));
 }
 
 void replica_wait(struct replica *replica, int ms)

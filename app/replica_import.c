@@ -203,12 +203,6 @@ static void find_change(struct replica *replica, const struct rope *disk, struct
     patch_release(&to_base);
 }
 
-static void add_mine(struct replica *replica, const struct agent_id *agent)
-{
-    replica->mine = xgrow(replica->mine, &replica->mine_cap, replica->mine_count + 1, sizeof *replica->mine);
-    replica->mine[replica->mine_count++] = *agent;
-}
-
 /* The change as events of a fresh agent that had seen what was saved: concurrent with everything typed since. */
 static bool record_import(struct replica *replica, const struct import *import, const struct journal_import *claimed,
                           struct line_diff *summary, struct error *err)
@@ -224,7 +218,7 @@ static bool record_import(struct replica *replica, const struct import *import, 
     bool good = document_local_at(replica->document, &agent, &at, &patch, mark, &batches, err);
     if (good && batches.count) {
         const struct batch *last = &batches.items[batches.count - 1];
-        add_mine(replica, &agent);
+        replica_add_mine(replica, &agent);
         if (!file->origin_unknown)
             version_set(&file->version, (struct event_id){agent, last->seq0 + last->count - 1});
     }

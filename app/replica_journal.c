@@ -369,7 +369,7 @@ static bool visit_row(void *self, const struct journal_row *row)
 {
     struct row_reader *reader = self;
     struct error err = {0};
-    if (row->form == JOURNAL_LOCAL || row->kind == RECORD_EVENTS || row->kind == RECORD_PACK)
+    if (row->form == JOURNAL_LOCAL || record_kind_has_events(row->kind))
         read_events(reader, row);
     else if (row->kind == RECORD_MEMBER && !replica_read_member(reader->replica, row->body, &err))
         reader->broken++;

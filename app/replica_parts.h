@@ -11,6 +11,8 @@
  *   replica_disk.c        changes of the file by other programs, and the questions about them
  *   replica_import.c      who of several processes merges such a change
  *   replica_room.c        sharing, joining, what the network thread reports
+ *   replica_move.c        to another relay, and following there
+ *   replica_forks.c       when an agent has written two things under one number
  *   replica_newer.c       what only a newer weft can read
  *   replica_neighbours.c  the doorbell between processes on one document
  */
@@ -148,8 +150,6 @@ struct replica {
     struct owed *owed;         /* written here and not acknowledged by the relay */
     size_t owed_count, owed_cap;
     uint64_t alone_edits;      /* unacknowledged while there is no connection at all */
-    struct received *held;     /* came before the base text */
-    size_t held_count, held_cap;
     bool text_due, people_due, neighbour_rows_due; /* what replica_room_handle() has left to do */
     bool joining;              /* the base text has not arrived */
     unsigned newer_kind;       /* of a record that this weft must know and does not; 0: none */
@@ -274,6 +274,8 @@ MUST_USE bool replica_put_entry(struct replica *replica, struct error *err);
  * or never will be.
  */
 void replica_begin_writing(struct replica *replica);
+/* An agent that writes for this process, or wrote for one that is dead: its edits are undone and sent from here. */
+void replica_add_mine(struct replica *replica, const struct agent_id *agent);
 /* Begun, waits until the journal is open, 3 s at most: before what depends on which document the file's is. */
 void replica_await_journal(struct replica *replica);
 /* Draws the conclusions from what the journal's thread has told. */

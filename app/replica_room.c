@@ -581,11 +581,6 @@ static void take_base(struct replica *replica, const struct net_event *event)
         return;
     replica->joining = false;
     replica_take_base(replica, rope_from_bytes(buf_view(&event->bytes)));
-    for (size_t i = 0; i < replica->held_count; i++) {
-        replica_take_received(replica, &replica->held[i]);
-        received_release(&replica->held[i]);
-    }
-    replica->held_count = 0;
 }
 
 static void journal_received(struct replica *replica, const struct received *received)
@@ -614,16 +609,6 @@ void replica_take_received(struct replica *replica, const struct received *recei
     if (document_events(replica->document) > before)
         replica->received_edits += received->batches.count;
     replica->text_due |= news;
-}
-
-static void take_received(struct replica *replica, struct net_event *event)
-{
-    if (!replica->joining) {
-        replica_take_received(replica, &event->received);
-        return;
-    }
-    replica->held = xgrow(replica->held, &replica->held_cap, replica->held_count + 1, sizeof *replica->held);
-    received_move(&replica->held[replica->held_count++], &event->received);
 }
 
 /* Passes an answer of the journal's thread on to the network's, if that is still there. */
@@ -714,7 +699,7 @@ static bool fetch_row(void *self, const struct journal_row *row)
 {
     struct fetch *fetch = self;
     struct gathered *gathered = &fetch->gathered;
-    if (row->form == JOURNAL_RECEIVED && (row->kind == RECORD_EVENTS || row->kind == RECORD_PACK))
+    if (row->form == JOURNAL_RECEIVED && record_kind_has_events(row->kind))
         gather(&gathered->outbox, &gathered->outbox_count, &gathered->outbox_cap, row->body);
     return true;
 }
@@ -934,7 +919,7 @@ static void take_status(struct replica *replica, const struct session_status *st
 static void take_event(struct replica *replica, struct net_event *event, uint64_t now_ms)
 {
     switch (event->kind) {
-    case NET_RECEIVED: take_received(replica, event); break;
+    case NET_RECEIVED: replica_take_received(replica, &event->received); break;
     case NET_PERSIST: take_persist(replica, event); break;
     case NET_ACKED: take_acked(replica, event); break;
     case NET_MEMBER: take_member(replica, event); break;

@@ -203,7 +203,7 @@ static void opening_free(struct opening *opening)
 
 /* --- beginning --- */
 
-static void add_mine(struct replica *replica, const struct agent_id *agent)
+void replica_add_mine(struct replica *replica, const struct agent_id *agent)
 {
     replica->mine = xgrow(replica->mine, &replica->mine_cap, replica->mine_count + 1, sizeof *replica->mine);
     replica->mine[replica->mine_count++] = *agent;
@@ -224,7 +224,7 @@ static void claim_dead(struct replica *replica, struct journal *journal)
         if (agent_id_equal(&dead->agent, &replica->agent) || agent_lock_test(dir, &dead->owner) == AGENT_ALIVE)
             continue;
         if (journal_agent_claim(journal, &dead->agent, &dead->owner, &replica->agent, &err) == JOURNAL_CLAIMED)
-            add_mine(replica, &dead->agent);
+            replica_add_mine(replica, &dead->agent);
     }
     free(agents);
 }
@@ -247,7 +247,7 @@ void replica_begin_writing(struct replica *replica)
     if (replica->writing)
         return;
     replica->writing = true;
-    add_mine(replica, &replica->agent);
+    replica_add_mine(replica, &replica->agent);
     complete_entry(replica);
     replica->opening = opening_new(replica);
     struct error err = {0};

@@ -154,16 +154,11 @@ static bool append_record(struct frame *frame, struct run *run, const struct rec
     return true;
 }
 
-static bool has_events(const struct record *record)
-{
-    return record->kind == RECORD_EVENTS || record->kind == RECORD_PACK;
-}
-
 static void chain_records(struct frame *frame, const struct record *records, size_t count, const struct roster *roster)
 {
     for (size_t i = 0; i < count; i++) {
         frame->run_of[i] = SIZE_MAX;
-        struct run *run = has_events(&records[i]) ? get_run(frame, &records[i].agent, roster) : NULL;
+        struct run *run = record_kind_has_events(records[i].kind) ? get_run(frame, &records[i].agent, roster) : NULL;
         if (!run || run->broken || records[i].seq0 < run->next_seq) /* known already: it is only compared */
             continue;
         run->broken = !append_record(frame, run, &records[i]);

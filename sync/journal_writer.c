@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "editor/base/deadline.h"
 #include "editor/base/xalloc.h"
 
 /* --- jobs --- */
@@ -461,11 +462,6 @@ static void checkpoint_once(struct journal_writer *writer)
     pthread_mutex_lock(&writer->lock);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static void *sync_main(void *self)
 {
     struct journal_writer *writer = self;
@@ -482,7 +478,7 @@ static void *sync_main(void *self)
             checkpoint_once(writer);
         } else {
             if (checkpoint_wanted(writer))
-                until = earlier(until, checkpoint_due_ms(writer));
+                until = deadline_earlier(until, checkpoint_due_ms(writer));
             writer->sync_sleeps_until_ms = until;
             wait_until(writer, &writer->synced, until);
             writer->sync_sleeps_until_ms = 0;

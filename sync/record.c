@@ -35,7 +35,7 @@ bool record_kind_is_known(unsigned kind)
     return false;
 }
 
-static bool kind_has_events(unsigned kind)
+bool record_kind_has_events(unsigned kind)
 {
     return kind == RECORD_EVENTS || kind == RECORD_PACK;
 }
@@ -79,7 +79,7 @@ static bool decode_range(struct reader *reader, struct record *record, struct er
 {
     record->seq0 = read_varint_max(reader, BATCH_SEQ_MAX);
     record->count = read_varint_max(reader, BATCH_SEQ_MAX - record->seq0);
-    bool fits = kind_has_events(record->kind) ? record->count > 0 : record->count == 0 && record->seq0 == 0;
+    bool fits = record_kind_has_events(record->kind) ? record->count > 0 : record->count == 0 && record->seq0 == 0;
     fits |= kind_is_mandatory(record->kind); /* what a later weft puts there is its business */
     return (fits && !reader->failed) || refuse(err, "the range of its events");
 }
@@ -218,10 +218,10 @@ static void encode_header(const struct record_spec *spec, struct buf *out)
 static void ensure_spec(const struct record_spec *spec)
 {
     ensure(spec->kind > 0 && spec->kind <= UCHAR_MAX && (record_kind_is_known(spec->kind) || spec->kind & RECORD_OPTIONAL));
-    ensure(kind_has_events(spec->kind) ? spec->count > 0 : spec->count == 0 && spec->seq0 == 0);
+    ensure(record_kind_has_events(spec->kind) ? spec->count > 0 : spec->count == 0 && spec->seq0 == 0);
     ensure(spec->seq0 <= BATCH_SEQ_MAX && spec->count <= BATCH_SEQ_MAX - spec->seq0);
     ensure(spec->clear.len <= RECORD_CLEAR_BYTES_MAX);
-    ensure((spec->last != NULL) == kind_has_events(spec->kind));
+    ensure((spec->last != NULL) == record_kind_has_events(spec->kind));
 }
 
 void record_seal(const struct record_spec *spec, struct buf *out)
@@ -298,7 +298,7 @@ bool record_open_events(const struct record *record, const struct doc_keys *keys
 {
     size_t start = plain->len;
     *plains = NULL;
-    if (!kind_has_events(record->kind))
+    if (!record_kind_has_events(record->kind))
         return expect_kind(record, RECORD_EVENTS, "events", err);
     if (!record_open(record, keys, plain, err))
         return false;

@@ -86,6 +86,9 @@ struct record {
     struct bytes whole;
 };
 
+/* EVENTS and PACK: records whose body is batches of their agent. */
+bool record_kind_has_events(unsigned kind);
+
 /* `stored` is exactly one record. No keys needed: this is what a relay does. */
 MUST_USE bool record_decode(struct bytes stored, struct record *record, struct error *err);
 /* The same, but a mandatory kind that this weft does not know will do: to see who signed it. */

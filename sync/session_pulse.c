@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "editor/base/deadline.h"
+
 /*
  * Batches that travel together save envelopes; waiting for company costs whoever reads along. Alone nobody reads. Else
  * the relay's own answers set the pace as long as they come quickly: two keys pressed in one roll of the fingers are
@@ -358,11 +360,6 @@ void session_run(struct session *session, uint64_t now_ms)
     watch_silence(session, now_ms);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint64_t silence_next_ms(const struct session *session)
 {
     uint64_t since_ms = session->waiting_since_ms, silent_ms = silent_at_ms(session);
@@ -376,13 +373,13 @@ uint64_t session_next_ms(const struct session *session)
     uint64_t next = peers_next_ms(&session->peers, session->talk == TALK_LIVE);
     if (session->talk == TALK_NONE)
         return next;
-    next = earlier(next, silence_next_ms(session));
+    next = deadline_earlier(next, silence_next_ms(session));
     if (session->talk != TALK_LIVE)
         return next;
-    next = earlier(next, earlier(ask_due_ms(session), tell_due_ms(session)));
-    next = earlier(next, forks_due_ms(session));
-    next = earlier(next, session->tell_ms && inbox_has_untold(session->inbox) ? session->tell_ms : UINT64_MAX);
-    next = earlier(next, upload_next_ms(session->upload, pace_ms(session)));
-    next = earlier(next, earlier(ping_due_ms(session, session->ran_ms), session->gap_check_ms));
-    return session->out.count == 0 ? earlier(next, presence_due_ms(session)) : next;
+    next = deadline_earlier(next, deadline_earlier(ask_due_ms(session), tell_due_ms(session)));
+    next = deadline_earlier(next, forks_due_ms(session));
+    next = deadline_earlier(next, session->tell_ms && inbox_has_untold(session->inbox) ? session->tell_ms : UINT64_MAX);
+    next = deadline_earlier(next, upload_next_ms(session->upload, pace_ms(session)));
+    next = deadline_earlier(next, deadline_earlier(ping_due_ms(session, session->ran_ms), session->gap_check_ms));
+    return session->out.count == 0 ? deadline_earlier(next, presence_due_ms(session)) : next;
 }

@@ -204,7 +204,7 @@ static bool has_events(struct bytes stored)
 {
     struct record record;
     struct error err = {0};
-    return record_decode(stored, &record, &err) && record.count > 0;
+    return record_decode(stored, &record, &err) && record_kind_has_events(record.kind);
 }
 
 /* From the first edits of a frame on, for who wrote them is in front of them. */
