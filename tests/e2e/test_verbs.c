@@ -731,7 +731,7 @@ static void everybody_on_one_machine_gets_a_relay_of_their_own(void **state)
     struct stage *stage = *state;
     struct stage_job jobs[PEOPLE];
     struct buf all_ports = {0};
-    char person[16];
+    char person[32];
     int failed = 0;
     stage_write(stage, "notes.md", "one\n");
     for (int i = 0; i < PEOPLE; i++) {
