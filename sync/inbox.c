@@ -20,6 +20,7 @@ struct refused {
     struct error why;
     bool told;
     bool hole; /* what was refused is missing; else it was left out for good */
+    bool fits_nowhere;
 };
 
 struct inbox {
@@ -120,6 +121,14 @@ bool inbox_has_untold(const struct inbox *inbox)
     return inbox->refused_count > 0 && !inbox->refused[inbox->refused_count - 1].told;
 }
 
+bool inbox_lacks_branch(const struct inbox *inbox)
+{
+    for (size_t i = 0; i < inbox->refused_count; i++)
+        if (inbox->refused[i].fits_nowhere && !inbox->refused[i].told)
+            return true;
+    return false;
+}
+
 void inbox_tell_refused(struct inbox *inbox)
 {
     for (size_t i = 0; i < inbox->refused_count; i++) {
@@ -170,6 +179,14 @@ static enum inbox_took leave_out(struct inbox *inbox, const struct agent_id *age
     error_set(&why, ERR_LIMIT, 0, "it has forked %d times: further branches of it are left out", CHAIN_AGENT_FORKS_MAX);
     get_refused(inbox, agent, &why);
     return INBOX_KNOWN;
+}
+
+static enum inbox_took refuse_misfit(struct inbox *inbox, const struct agent_id *agent)
+{
+    struct error err = {0};
+    error_set(&err, ERR_AUTH, 0, "the signature under a record does not fit its author and content");
+    get_refused(inbox, agent, &err)->fits_nowhere = true;
+    return refuse(inbox, agent, &err);
 }
 
 static enum inbox_took keep_waiting(struct inbox *inbox, uint64_t place, const struct record *record,
@@ -318,8 +335,7 @@ static enum inbox_took take_opened(struct inbox *inbox, uint64_t place, const st
         return keep_waiting(inbox, place, record,
                             find_missing_parent(inbox, &received->batches, &missing) ? &missing : NULL, now_ms);
     case CHAIN_NO_WAY:
-        error_set(&err, ERR_AUTH, 0, "the signature under a record does not fit its author and content");
-        return refuse(inbox, &record->agent, &err);
+        return refuse_misfit(inbox, &record->agent);
     case CHAIN_CROWDED:
         return leave_out(inbox, &record->agent);
     case CHAIN_FORKED:

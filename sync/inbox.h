@@ -92,6 +92,8 @@ void inbox_forgive(struct inbox *inbox);
 /* Whether a record was refused that may fit on another connection, or with another branch. */
 bool inbox_has_refused(const struct inbox *inbox);
 bool inbox_has_untold(const struct inbox *inbox);
+/* Whether one of the untold was signed for no place that is known here: what it builds on may be a branch that is not. */
+bool inbox_lacks_branch(const struct inbox *inbox);
 void inbox_tell_refused(struct inbox *inbox); /* port.refused(), once for each agent */
 /* Whether a record of this agent was refused or left out. */
 bool inbox_is_refused(const struct inbox *inbox, const struct agent_id *agent);

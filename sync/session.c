@@ -160,9 +160,12 @@ static void on_received(void *self, struct received *received)
     received->resume = session->safe;
     upload_relay_has(session->upload, &received->agent, received->seq0 + received->count);
     struct agent_id agent = received->agent;
+    uint64_t branch_seq0 = received->fork.seq;
     bool forked = received->forked, tells_news = received->batches.count > 0;
     session->port.received(session->port.self, received);
     session->fork_found |= forked || (tells_news && chain_is_forked(session->chain, &agent));
+    if (forked && session->whole) /* this log has another side of it than we had: it is to have both */
+        upload_offer_again(session->upload, &agent, branch_seq0);
     if (forked || (tells_news && agent_id_equal(&agent, &session->self))) /* nobody else is to write as we do */
         tell_forked(session, &agent);
 }

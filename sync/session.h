@@ -49,6 +49,7 @@ enum {
     SESSION_PRESENCE_BEAT_MS = 2000,
     SESSION_GAP_MS = 5000,                 /* something is missing for this long: ask the relay for all that we lack */
     SESSION_GAP_ALARM_MS = 30000,          /* still missing: say so */
+    SESSION_WHOLE_MS = 600000,             /* so often at most the whole log is asked for, whatever is here */
 };
 
 enum session_alarm {

@@ -88,6 +88,8 @@ struct session {
     bool fork_found; /* what was refused for want of a branch may fit now */
     unsigned fork_asks; /* how often that was tried: every time it waits twice as long */
     uint64_t fork_asked_ms;
+    bool whole;        /* the whole log is being asked for, until it has been read once */
+    uint64_t whole_ms; /* when that was decided last; 0: never */
 
     /* presence */
     struct session_view view, shown; /* wanted, sent */

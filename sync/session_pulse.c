@@ -304,6 +304,20 @@ static void watch_awaited(struct session *session, uint64_t now_ms)
 }
 
 /*
+ * A record that fits nowhere may build on what this log holds and we have not asked for, because something else is here
+ * under the same numbers: another log acknowledged that. Vectors cannot tell the two apart.
+ */
+static bool ask_for_whole(struct session *session, uint64_t now_ms)
+{
+    if (!inbox_lacks_branch(session->inbox) || (session->whole_ms && now_ms - session->whole_ms < SESSION_WHOLE_MS))
+        return false;
+    session->whole = true;
+    session->whole_ms = now_ms;
+    session_ask_again(session, now_ms);
+    return true;
+}
+
+/*
  * While something of ours is not acknowledged, it may yet turn out that our own agent has forked, and that a refused record
  * builds on the other branch: it is told when that remains so.
  */
@@ -313,6 +327,9 @@ static void tell_refused(struct session *session, uint64_t now_ms)
         session->tell_ms = 0;
         return;
     }
+    bool reading = session->whole && now_ms - session->whole_ms < SESSION_GAP_ALARM_MS;
+    if (reading || ask_for_whole(session, now_ms))
+        return;
     if (!session->tell_ms)
         session->tell_ms = upload_counts(session->upload).batches > 0 ? now_ms + SESSION_GAP_MS : now_ms;
     if (now_ms >= session->tell_ms)

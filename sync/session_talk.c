@@ -88,19 +88,20 @@ static void send_hello(struct session *session)
 
 /*
  * The vector says of which agents nothing need be sent. Of one whose writing the relay has not acknowledged it says nothing:
- * should somebody else have written under these numbers (our own copy), we must get to see it.
+ * should somebody else have written under these numbers (our own copy), we must get to see it. For the same reason it says
+ * nothing at all when the whole log is wanted.
  */
 static void send_resume(struct session *session)
 {
     size_t head_count = 0, count = 0;
     struct chain_head *heads = chain_heads(session->chain, &head_count);
     struct vector_entry *vector = xmalloc((head_count + 1) * sizeof *vector);
-    for (size_t i = 0; i < head_count && count < MESSAGE_VECTOR_MAX; i++)
+    for (size_t i = 0; i < head_count && count < MESSAGE_VECTOR_MAX && !session->whole; i++)
         if (!upload_owes(session->upload, &heads[i].agent))
             vector[count++] = (struct vector_entry){heads[i].agent, heads[i].next_seq};
     struct message resume = {.kind = MESSAGE_RESUME};
     resume.resume.log = session->safe.log;
-    resume.resume.place = session->safe.place;
+    resume.resume.place = session->whole ? 0 : session->safe.place;
     resume.resume.hash = session->safe.hash;
     resume.resume.vector = vector;
     resume.resume.vector_count = count;
@@ -293,6 +294,7 @@ static void take_live(struct session *session, const struct message *message, ui
         break;
     case MESSAGE_CAUGHT_UP:
         session->caught_up = true;
+        session->whole = false;
         session->base_heard_ms = now_ms;
         session->gap_check_ms = now_ms + SESSION_GAP_MS;
         break;

@@ -1446,7 +1446,14 @@ static void every_flipped_bit_is_refused_and_others_go_on(void **state)
     author_record(&cleo, room, NULL, "other", &other);
     record.data[record.len - 1] ^= 1; /* in the signature */
     say_record(room, 4, buf_view(&record));
+    assert_int_equal(room->dropped, 1); /* it could build on something else than what is here: all is asked for, once */
+    connect_to(room, (struct welcome){.peers = 2});
+    say_record(room, 4, buf_view(&record));
+    assert_int_equal(room->alarms, 0);
+    say_caught_up(room);
+    assert_int_equal(room->dropped, 1);
     assert_int_equal(room->received, 0);
+    assert_int_equal(room->alarms, 1);
     assert_int_equal(room->alarm, ALARM_RECORD_REFUSED);
     assert_true(agent_id_equal(&room->alarm_agent, &ben.agent));
     say_record(room, 5, buf_view(&other));
@@ -1597,7 +1604,7 @@ static void history_is_taken_on_its_newest_signature_and_live_records_each_on_it
     live[1].data[live[1].len - 1] ^= 1;
     say_records(room, 7, live, 3);
     expect_text(room, "abcd");
-    assert_int_equal(room->alarms, 1);
+    assert_int_equal(room->dropped, 1); /* all is asked for again */
     for (int i = 0; i < 3; i++)
         buf_release(&live[i]);
     for (int i = 0; i < 4; i++)
@@ -1618,6 +1625,7 @@ static void a_readers_record_is_refused(void **state)
     say_record(room, 2, buf_view(&member));
     say_record(room, 3, buf_view(&record));
     assert_int_equal(room->received, 0);
+    assert_int_equal(room->alarms, 1);
     assert_int_equal(room->alarm, ALARM_RECORD_REFUSED);
     author_release(&eve);
     buf_release(&member);
@@ -1962,6 +1970,12 @@ static void who_forks_on_beside_a_record_that_fits_nowhere_does_not_keep_us_reco
     for (unsigned i = 0; i <= CHAIN_AGENT_FORKS_MAX; i++) {
         unsigned before = room->dropped;
         say_record(room, 4 + i, buf_view(&bad));
+        if (room->dropped > before) { /* the whole log is asked for, once */
+            assert_int_equal(before++, 0);
+            connect_to(room, (struct welcome){.peers = 2});
+            say_caught_up(room);
+            say_record(room, 4, buf_view(&bad));
+        }
         say_twin(room, 0xee, 5 + i, (char[]){(char)('A' + i), 0});
         pass_time(room, 1000);
         if (room->dropped > before) {
@@ -1976,6 +1990,50 @@ static void who_forks_on_beside_a_record_that_fits_nowhere_does_not_keep_us_reco
     author_release(&eve);
     author_release(&ben);
     buf_release(&bad);
+}
+
+/* Ben's writing was acknowledged by one log, his copy's by another, which we come to now: no vector shows that they differ. */
+static void both_sides_of_a_fork_that_two_logs_acknowledged_come_together(void **state)
+{
+    struct room *room = *state;
+    struct fork fork;
+    fork_init(&fork, room);
+    connect_to(room, (struct welcome){.peers = 2});
+    const struct buf *here[] = {&fork.member, &fork.first, &fork.on_ben[0], &fork.on_ben[1]};
+    const struct buf *there[] = {&fork.member,     &fork.first,        &fork.on_copy[0],
+                                 &fork.on_copy[1], &fork.carol_member, &fork.on_that};
+    for (size_t i = 0; i < 4; i++)
+        say_record(room, 3 + i, buf_view(here[i]));
+    say_caught_up(room);
+    say_record(room, 7, buf_view(&fork.carol_member));
+    say_record(room, 8, buf_view(&fork.on_that));
+    assert_int_equal(room->dropped, 1);
+    assert_int_equal(room->alarms, 0);
+
+    forget_out(room);
+    agent_numbers_clear(&room->numbers_in);
+    agent_numbers_clear(&room->numbers_out);
+    session_connected(room->session, NULL, room->now_ms);
+    say_challenge(room);
+    const struct message *resume = expect_kind(room, MESSAGE_RESUME);
+    assert_int_equal(resume->resume.place, 0);
+    assert_int_equal(resume->resume.vector_count, 0);
+    say_welcome(room, (struct welcome){.peers = 2, .vector = {{fork.ben.agent, 3}}, .count = 1});
+    for (size_t i = 0; i < 6; i++)
+        say_record(room, 3 + i, buf_view(there[i]));
+    say_caught_up(room);
+    expect_text(room, "1bbcct");
+    assert_int_equal(room->alarm, ALARM_FORKED);
+
+    struct bytes stored[] = {buf_view(&fork.on_ben[0]), buf_view(&fork.on_ben[1])};
+    assert_true(agent_id_equal(&room->fetch_agent, &fork.ben.agent));
+    assert_int_equal(room->fetch_from, 1);
+    session_fetched(room->session, &fork.ben.agent, stored, 2, false, room->now_ms);
+    persist_all(room);
+    session_tick(room->session, room->now_ms);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(bytes_equal(expect_kind(room, MESSAGE_REOFFER)->reoffer.stored, stored[i]));
+    fork_release(&fork);
 }
 
 static void what_is_missing_is_asked_for_again_and_then_told(void **state)
@@ -2410,6 +2468,7 @@ int main(void)
         ROOM_TEST(a_base_its_owner_did_not_sign_is_refused),
         ROOM_TEST(a_record_that_fitted_nowhere_is_asked_for_again_when_its_branch_has_grown),
         ROOM_TEST(who_forks_on_beside_a_record_that_fits_nowhere_does_not_keep_us_reconnecting),
+        ROOM_TEST(both_sides_of_a_fork_that_two_logs_acknowledged_come_together),
         ROOM_TEST(what_is_missing_is_asked_for_again_and_then_told),
         ROOM_TEST(an_idle_session_wants_no_tick_for_25_seconds),
         ROOM_TEST(silence_is_offline_after_3_seconds_while_it_matters),
