@@ -680,15 +680,30 @@ static bool text_is_in_file(const struct replica *replica)
     return same && !replica->file.differs && (replica->file.stamp.exists || rope_len(replica->buffer.text) == 0);
 }
 
+static uint64_t count_batches(void *self, const struct agent_id *agent, uint64_t seq, uint64_t end)
+{
+    return chain_count(self, agent, seq, end);
+}
+
+static uint64_t edits_since(const struct replica *replica, const struct version *version)
+{
+    return document_edits_since(replica->document, version, (struct batch_counter){replica->chain, count_batches});
+}
+
 /* What was undone before the text was last as in the file does not count. */
-static uint64_t edits_not_in_file(const struct replica *replica)
+uint64_t replica_edits_not_in_file(const struct replica *replica)
 {
     const struct file_side *file = &replica->file;
-    uint64_t since_saved = document_edits_since(replica->document, &file->version, NULL, 0);
-    if (file->counted.count == 0 || !document_knows(replica->document, &file->counted))
-        return since_saved;
-    uint64_t since_seen = document_edits_since(replica->document, &file->counted, NULL, 0);
-    return since_seen < since_saved ? since_seen : since_saved;
+    uint64_t since_saved = edits_since(replica, &file->version);
+    if (file->counted.count > 0 && document_knows(replica->document, &file->counted)) {
+        uint64_t since_seen = edits_since(replica, &file->counted);
+        since_saved = since_seen < since_saved ? since_seen : since_saved;
+    }
+    struct version now = {0};
+    document_version(replica->document, &now);
+    bool nothing = version_equal(&now, &file->version);
+    version_release(&now);
+    return since_saved || nothing ? since_saved : 1; /* the texts differ, whoever took back what */
 }
 
 static void status_of_journal(struct replica *replica, struct replica_status *out)
@@ -732,7 +747,7 @@ void replica_status(struct replica *replica, uint64_t now_ms, struct replica_sta
         document_version(replica->document, &replica->file.counted);
     out->known = replica->indexed;
     if (!out->in_file)
-        out->edits_not_in_file = edits_not_in_file(replica);
+        out->edits_not_in_file = replica_edits_not_in_file(replica);
 }
 
 void replica_named_version(const struct replica *replica, struct version *out)

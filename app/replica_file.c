@@ -378,7 +378,7 @@ static void say_restored(struct replica *replica)
 {
     if (replica_same_text(replica->file.text, replica->buffer.text))
         return; /* undone or discarded: there are edits, and nothing of them is missing in the file */
-    uint64_t edits = document_edits_since(replica->document, &replica->file.version, NULL, 0);
+    uint64_t edits = replica_edits_not_in_file(replica);
     struct buf when = {0};
     if (!edits)
         return;

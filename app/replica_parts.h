@@ -220,6 +220,8 @@ void replica_update_text(struct replica *replica);
 /* Journals and sends batches that document_local() or document_undo() made. */
 void replica_commit(struct replica *replica, const struct batch_list *batches);
 bool replica_same_text(const struct rope *a, const struct rope *b);
+/* Keys, pastes and commands that the file lacks; for a text that is not in the file. 0: there is no edit at all. */
+uint64_t replica_edits_not_in_file(const struct replica *replica);
 /* A batch on its way: into the chain now, to the network once the journal has it. */
 struct outgoing {
     struct replica *replica;

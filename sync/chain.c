@@ -553,6 +553,29 @@ void chain_cut(struct chain *chain, const struct agent_id *id, uint64_t next_seq
     pthread_mutex_unlock(&chain->lock);
 }
 
+/* The first entry that begins at or after seq. */
+static size_t first_entry(const struct chain_branch *branch, uint64_t seq)
+{
+    size_t low = 0, high = branch->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (branch->entries[middle].seq0 < seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint64_t chain_count(struct chain *chain, const struct agent_id *agent, uint64_t seq, uint64_t end)
+{
+    pthread_mutex_lock(&chain->lock);
+    const struct chain_branch *branch = chain_branch(chain, agent);
+    uint64_t count = branch && seq < end ? first_entry(branch, end) - first_entry(branch, seq) : 0;
+    pthread_mutex_unlock(&chain->lock);
+    return count;
+}
+
 struct chain_head *chain_heads(struct chain *chain, size_t *count)
 {
     pthread_mutex_lock(&chain->lock);

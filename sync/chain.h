@@ -121,6 +121,9 @@ bool chain_newest(struct chain *chain, const struct agent_id *agent, struct dige
  */
 void chain_cut(struct chain *chain, const struct agent_id *agent, uint64_t next_seq);
 
+/* How many batches of an agent (or branch: a local id) begin at [seq, end). */
+uint64_t chain_count(struct chain *chain, const struct agent_id *agent, uint64_t seq, uint64_t end);
+
 struct chain_head {
     struct agent_id agent;
     uint64_t next_seq;

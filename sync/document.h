@@ -126,10 +126,16 @@ enum undo_direction { UNDO_BACK, UNDO_AGAIN };
 enum document_undone document_undo(struct document *document, const struct agent_id *agents, size_t agent_count,
                                    const struct agent_id *writer, enum undo_direction direction, uint64_t time_s,
                                    struct patch *out, struct batch_list *batches);
-/* How many edits (gestures, undo not counted) these agents have made after `since` (not known there). `agents` NULL:
-   everybody. */
-uint64_t document_edits_since(const struct document *document, const struct version *since,
-                              const struct agent_id *agents, size_t agent_count);
+/* How many batches of an agent begin at [seq, end): the hash chain knows. */
+struct batch_counter {
+    void *self;
+    uint64_t (*count)(void *self, const struct agent_id *agent, uint64_t seq, uint64_t end);
+};
+/*
+ * How many batches (keys, pastes, commands) everybody has made after `since` (not known: since the beginning) and not taken
+ * back. That something older was taken back counts as one.
+ */
+uint64_t document_edits_since(const struct document *document, const struct version *since, struct batch_counter counter);
 
 /* When the newest edit after `since` was made, as far as edits say so; 0: not known, or there is none. */
 uint64_t document_newest_s(const struct document *document, const struct version *since);

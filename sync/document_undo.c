@@ -673,16 +673,83 @@ static void events_since(const struct document *document, const struct version *
     lv_list_release(&version);
 }
 
-uint64_t document_edits_since(const struct document *document, const struct version *since,
-                              const struct agent_id *agents, size_t agent_count)
+/* Where the events of an edit that are in the ranges begin; its end when none of them is. */
+static uint64_t first_in(const struct document *document, const struct lv_ranges *ranges, const struct edit *edit)
+{
+    uint64_t lv, len;
+    if (ranges_have(ranges, edit->lv))
+        return edit->seq;
+    ensure(graph_find(document->graph, edit->agent, edit->end - 1, &lv, &len));
+    if (!ranges_have(ranges, lv))
+        return edit->end; /* who has seen the last one has seen all */
+    uint64_t low = edit->seq, high = edit->end - 1;
+    while (high - low > 1) {
+        uint64_t middle = low + (high - low) / 2;
+        ensure(graph_find(document->graph, edit->agent, middle, &lv, &len));
+        if (ranges_have(ranges, lv))
+            high = middle;
+        else
+            low = middle;
+    }
+    return high;
+}
+
+/* What the edit takes back or does again, in the end: a gesture. Itself, where that is not here. */
+static size_t gesture_of(const struct edits *edits, size_t edit)
+{
+    for (size_t i = edit; edits->items[edit].kind != EDIT_GESTURE && i-- > 0;) {
+        struct agent_span target = edits->items[edit].target;
+        const struct edit *at = &edits->items[i];
+        if (at->agent == target.agent && target.seq >= at->seq && target.seq < at->end)
+            edit = i;
+    }
+    return edit;
+}
+
+/* The gestures that stand: not taken back, or done again. */
+static bool *find_standing(const struct edits *edits)
+{
+    struct stack back = {0}, again = {0};
+    bool *stands = xcalloc(edits->count + 1, sizeof *stands);
+    replay_edits(edits, &back, &again);
+    for (size_t i = 0; i < back.count; i++)
+        stands[gesture_of(edits, back.items[i])] = true;
+    free(back.items);
+    free(again.items);
+    return stands;
+}
+
+/* Gestures before the ranges that were taken back, or done again, in them. */
+static uint64_t count_turned(const struct edits *edits, const struct lv_ranges *after)
+{
+    bool *turned = xcalloc(edits->count + 1, sizeof *turned);
+    uint64_t count = 0;
+    for (size_t i = 0; i < edits->count; i++) {
+        size_t root = edits->items[i].kind != EDIT_GESTURE && ranges_have(after, edits->items[i].lv) ? gesture_of(edits, i) : i;
+        if (root != i && !ranges_have(after, edits->items[root].lv))
+            turned[root] = !turned[root];
+    }
+    for (size_t i = 0; i < edits->count; i++)
+        count += turned[i];
+    free(turned);
+    return count;
+}
+
+uint64_t document_edits_since(const struct document *document, const struct version *since, struct batch_counter counter)
 {
     struct edits edits = {0};
     struct lv_ranges after = {0};
-    uint64_t count = 0;
-    collect_edits(document, agents, agent_count, &edits);
+    collect_edits(document, NULL, 0, &edits);
     events_since(document, since, &after);
-    for (size_t i = 0; i < edits.count; i++)
-        count += edits.items[i].kind == EDIT_GESTURE && ranges_have(&after, edits.items[i].lv);
+    bool *stands = find_standing(&edits);
+    uint64_t count = count_turned(&edits, &after);
+    for (size_t i = 0; i < edits.count; i++) {
+        const struct edit *edit = &edits.items[i];
+        const struct agent_id *agent = graph_agent_id(document->graph, edit->agent);
+        if (stands[i] && edit->kind == EDIT_GESTURE)
+            count += counter.count(counter.self, agent, first_in(document, &after, edit), edit->end);
+    }
+    free(stands);
     lv_ranges_release(&after);
     free(edits.items);
     return count;

@@ -147,14 +147,6 @@ void upload_free(struct upload *upload)
     free(upload);
 }
 
-static uint64_t count_gestures(const struct batch_list *batches)
-{
-    uint64_t gestures = 0;
-    for (size_t i = 0; i < batches->count; i++)
-        gestures += (batches->items[i].flags & BATCH_FLAG_GESTURE) != 0;
-    return gestures;
-}
-
 static bool count_inside(struct upload *upload, const struct record *view, struct upload_record *record,
                          struct error *err)
 {
@@ -164,7 +156,7 @@ static bool count_inside(struct upload *upload, const struct record *view, struc
     bool opened = record_open_events(view, upload->config.keys, &plain, &batches, &plains, err);
     if (opened) {
         record->batches = batches.count;
-        record->edits = count_gestures(&batches);
+        record->edits = batches.count;
         upload->batches += record->batches;
         upload->edits += record->edits;
     }
