@@ -198,6 +198,7 @@ int editor_free(struct editor *editor)
         free(editor->kept[i].text);
     free(editor->message);
     free(editor->save_path);
+    free(editor->title);
     for (size_t i = 0; i < editor->recent_count; i++)
         free(editor->recents[i].path);
     if (editor->clip.data)
@@ -277,6 +278,8 @@ void editor_suspend(struct editor *editor)
         replica_handle(editor->windows[i].replica);
     }
     term_suspend(editor->term);
+    free(editor->title);
+    editor->title = NULL;
     signal(SIGTSTP, SIG_DFL);
     kill(0, SIGTSTP);
     bool stopped = wait_until_woken(editor);

@@ -273,6 +273,19 @@ static void scroll(struct editor *editor, struct picture *picture, struct view_a
     replica_set_view(editor_replica(editor), window->scroll.line, window->scroll.column);
 }
 
+/* The terminal's window is called after the file that is looked at; leaving gives it its old title back. */
+static void set_title(struct editor *editor)
+{
+    const char *label = replica_label(editor_replica(editor));
+    if (editor->title && strcmp(editor->title, label) == 0)
+        return;
+    free(editor->title);
+    editor->title = xstrdup(label);
+    char *title = xformat("%s - weft", label);
+    term_title(editor->term, title);
+    free(title);
+}
+
 void editor_draw(struct editor *editor)
 {
     struct picture *picture = xcalloc(1, sizeof *picture);
@@ -286,6 +299,7 @@ void editor_draw(struct editor *editor)
     fill_panel(editor, picture);
     scroll(editor, picture, screen_layout(&picture->model, rows, cols).text);
     screen_draw(&editor->frame, rows, cols, &picture->model);
+    set_title(editor);
     term_draw(editor->term, &editor->frame);
     free(picture);
 }

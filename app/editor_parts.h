@@ -113,6 +113,7 @@ struct editor {
     bool greets;            /* a guest has not been told yet who is here */
     uint64_t greet_ms;      /* when that is told although nobody was heard; 0: the text has not come */
 
+    char *title;            /* what the terminal was told to be called after; NULL: nothing yet */
     bool dirty;             /* something to draw */
     bool leaving;
     bool lost;              /* something could not be kept */

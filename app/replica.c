@@ -1,5 +1,6 @@
 #include "app/replica_parts.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -242,6 +243,12 @@ static bool open_without_base(struct replica *replica, struct rope *text, struct
     return true;
 }
 
+static void say_read_only(struct replica *replica, struct file_stamp stamp)
+{
+    if (stamp.exists && faccessat(AT_FDCWD, replica->file.path, W_OK, AT_EACCESS) != 0)
+        replica_say(replica, "%s is read-only: edits are kept; Alt+S saves under another name.", replica->label);
+}
+
 static bool open_file(struct replica *replica, const char *path, struct error *err)
 {
     struct rope *text;
@@ -249,6 +256,8 @@ static bool open_file(struct replica *replica, const char *path, struct error *e
     if (!file_resolve(path, &replica->file.path, err) || !file_load(replica->file.path, &text, &stamp, err))
         return false;
     replica->label = label_of_path(replica->file.path);
+    if (!replica->reads_only && !replica->scripted)
+        say_read_only(replica, stamp);
     bool found = false;
     struct error index_err = {0};
     if (!replica->is_private && !replica_find_entry(replica, &found, &index_err)) {

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
 enum { HASH_AT_ONCE_BYTES_MAX = 4 << 20 };
@@ -162,6 +163,21 @@ static void save_run(void *self)
     job->saved = file_save(&save, &job->stamp, &job->err);
 }
 
+/* The member who came first began the document. */
+static void say_copy(struct replica *replica, const char *path)
+{
+    enum { NAME_CELLS = 24 };
+    const struct members *members = replica->members;
+    struct buf host = {0};
+    if (members && members->count > 0)
+        unicode_safe_label(bytes_of_string(members->open[0].name), NAME_CELLS, &host);
+    if (host.len)
+        replica_say(replica, "Saved your copy: %s. %s's file is written by %s.", path, buf_string(&host), buf_string(&host));
+    else
+        replica_say(replica, "Saved your copy: %s. The host's file is written by the host.", path);
+    buf_release(&host);
+}
+
 static void say_saved(struct replica *replica, const struct save_job *job)
 {
     const char *slash = strrchr(job->path, '/');
@@ -170,7 +186,7 @@ static void say_saved(struct replica *replica, const struct save_job *job)
     unsigned long long lines = rope_lines(job->text) - ended;
     bool own_copy = replica->entry.role == DOC_GUEST && replica_is_shared(replica);
     if (own_copy && !replica->file.copy_said)
-        replica_say(replica, "Saved your copy: %s. The host's file is written by the host.", job->path);
+        say_copy(replica, job->path);
     else
         replica_say(replica, "Saved %s: %llu line%s.", slash ? slash + 1 : job->path, lines, lines == 1 ? "" : "s");
     replica->file.copy_said |= own_copy;

@@ -39,7 +39,7 @@ static char *journal_of(const struct env *env, const struct doc_id *doc)
 static const char *state_word(const struct doc_entry *entry)
 {
     switch (entry->state) {
-    case DOC_PRIVATE: return "private";
+    case DOC_PRIVATE: return "not shared";
     case DOC_SHARED: return entry->role == DOC_HOST ? "shared" : "joined";
     case DOC_UNSHARED: return "unshared";
     }
@@ -58,7 +58,7 @@ static bool print_entry(void *self, const struct doc_entry *entry)
     enum { NAME_CELLS = 200 };
     unicode_safe_label(bytes_of_string(entry->path ? entry->path : entry->name ? entry->name : "new buffer"), NAME_CELLS,
                        &name);
-    printf("%-8s %8.1f kB  %s  %s\n", state_word(entry), (double)journal_file_bytes(path) / 1000, opened,
+    printf("%-10s %8.1f kB  %s  %s\n", state_word(entry), (double)journal_file_bytes(path) / 1000, opened,
            buf_string(&name));
     buf_release(&name);
     free(path);

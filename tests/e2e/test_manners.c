@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "editor/base/xalloc.h"
 #include "tests/support/stage.h"
 
 #define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
@@ -243,6 +245,40 @@ static void a_prompt_knows_the_home_directory(void **state)
     vt_free(vt);
 }
 
+static void the_terminal_is_called_after_the_file(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    assert_string_equal(vt_title(vt), "notes.md - weft");
+    vt_type(vt, VT_ALT("s"));
+    vt_expect(vt, "Write to file:");
+    vt_ctrl(vt, 'u');
+    vt_type(vt, "other\033]2;.md" VT_ENTER);
+    vt_expect(vt, "Saved ");
+    assert_null(strchr(vt_title(vt), '\033'));
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+}
+
+static void a_file_that_cannot_be_written_is_told_when_it_is_opened(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    char *path = xformat("%s/notes.md", stage_dir(stage));
+    assert_int_equal(chmod(path, 0444), 0);
+    bool is_root = geteuid() == 0; /* who may write everything, unless that is taken from him */
+    struct vt *vt = stage_shell(stage, "ada", is_root ? "exec setpriv --bounding-set -dac_override \"$WEFT\" notes.md"
+                                                      : "exec \"$WEFT\" notes.md");
+    vt_expect(vt, "notes.md is read-only: edits are kept; Alt+S saves under another name.");
+    vt_type(vt, "x");
+    vt_ctrl(vt, 's');
+    vt_expect(vt, "Alt+S writes it elsewhere");
+    vt_free(vt);
+    free(path);
+}
+
 static void what_was_taken_back_is_not_counted_as_missing_in_the_file(void **state)
 {
     struct stage *stage = *state;
@@ -329,6 +365,8 @@ int main(void)
         TEST(a_text_that_fits_is_seen_from_its_top),
         TEST(a_file_that_is_open_is_not_opened_twice),
         TEST(a_prompt_knows_the_home_directory),
+        TEST(the_terminal_is_called_after_the_file),
+        TEST(a_file_that_cannot_be_written_is_told_when_it_is_opened),
         TEST(what_was_taken_back_is_not_counted_as_missing_in_the_file),
         TEST(a_buffer_without_a_file_is_asked_about_as_such),
         TEST(a_paste_without_end_is_shown_and_kept),

@@ -224,6 +224,7 @@ static void a_view_link_cannot_write(void **state)
     vt_ctrl(pair.lin, 'k');
     vt_type(pair.lin, "notes.copy" VT_ENTER);
     vt_expect(pair.lin, "Saved your copy");
+    vt_expect(pair.lin, "written by ada."); /* behind a path as long as it is here */
     stage_expect_file(pair.stage, "notes.copy", "please read me\n");
     vt_ctrl(pair.lin, 's');
     vt_expect(pair.lin, "Saved notes.copy: 1 line."); /* that it is a copy was said */

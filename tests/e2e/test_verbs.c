@@ -451,7 +451,7 @@ static void forgetting_leaves_the_file_and_nothing_else(void **state)
     apply(stage, "ada", "notes.md", "{\"at\": 0, \"insert\": \"zero\\n\"}\n");
     free(stage_share(stage, "ada", "shared.md", "edit"));
     result = stage_run(stage, "ada", NULL, ARGS("docs"));
-    expect_has(result.out, "private ");
+    expect_has(result.out, "not shared ");
     expect_has(result.out, "/notes.md\n");
     expect_has(result.out, "shared ");
     expect_has(result.out, "/shared.md\n");
