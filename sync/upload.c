@@ -1,5 +1,6 @@
 #include "sync/upload_parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,6 +148,22 @@ void upload_free(struct upload *upload)
     free(upload);
 }
 
+/* What an agent writes first says what it stands for, where that is not the person. */
+static void note_label(struct stream *stream, const struct batch *first)
+{
+    if (first->seq0 == 0 && first->flags & BATCH_FLAG_LABEL)
+        memcpy(stream->label, first->label, sizeof stream->label);
+}
+
+static void read_label(struct stream *stream, const struct local_batch *first)
+{
+    struct batch batch = {0};
+    struct error ignored = {0}; /* the chain has taken it */
+    if (batch_decode(first->plain, &first->agent, first->seq0, &batch, &ignored))
+        note_label(stream, &batch);
+    batch_release(&batch);
+}
+
 static bool count_inside(struct upload *upload, const struct record *view, struct upload_record *record,
                          struct error *err)
 {
@@ -159,6 +176,7 @@ static bool count_inside(struct upload *upload, const struct record *view, struc
         record->edits = batches.count;
         upload->batches += record->batches;
         upload->edits += record->edits;
+        note_label(get_stream(upload, &view->agent), &batches.items[0]);
     }
     batch_list_release(&batches);
     buf_release(&plain);
@@ -191,6 +209,8 @@ void upload_local(struct upload *upload, const struct local_batch *batch, uint64
 {
     struct stream *stream = get_stream(upload, &batch->agent);
     make_mine(upload, stream);
+    if (batch->seq0 == 0)
+        read_label(stream, batch);
     upload->packing.local_ms = now_ms;
     stream->pending = xgrow(stream->pending, &stream->pending_cap, stream->pending_count + 1, sizeof *stream->pending);
     struct pending *pending = &stream->pending[stream->pending_count++];
@@ -292,6 +312,21 @@ static uint64_t member_counter(const struct upload *upload, const struct stream 
     return counter;
 }
 
+/* "ada", or "ada's disk". */
+static void name_member(const struct upload *upload, const struct stream *stream, char name[NAME_BYTES_MAX + 1])
+{
+    char ending[sizeof stream->label + 3] = "";
+    if (stream->label[0])
+        snprintf(ending, sizeof ending, "'s %s", stream->label);
+    size_t room = NAME_BYTES_MAX - strlen(ending), len = strnlen(upload->config.name, NAME_BYTES_MAX);
+    while (len > room) /* never in the middle of a character */
+        do
+            len--;
+        while (len > 0 && ((unsigned char)upload->config.name[len] & 0xc0) == 0x80);
+    memcpy(name, upload->config.name, len);
+    strcpy(name + len, ending);
+}
+
 /* An agent that never had a MEMBER gets one. */
 static void introduce(struct upload *upload, struct stream *stream)
 {
@@ -305,7 +340,7 @@ static void introduce(struct upload *upload, struct stream *stream)
     if (stream->member_ticket || roster_find(config->roster, &stream->agent))
         return;
     grant_make(config->keys, &member.doc_key, 0, 0, &member.grant);
-    memcpy(member.name, config->name, strnlen(config->name, NAME_BYTES_MAX));
+    name_member(upload, stream, member.name);
     member_seal(&member, config->keys, config->device, member_counter(upload, stream), &stored);
     if (roster_add(config->roster, &member, buf_view(&stored))) {
         stream->member_ticket = upload->next_ticket++;

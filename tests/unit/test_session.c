@@ -735,6 +735,37 @@ static void an_agents_first_record_is_its_member(void **state)
     assert_int_equal(record.kind, RECORD_EVENTS);
 }
 
+/* A change by another program is no person's: the others see whose disk it came from. */
+static void a_change_on_disk_is_introduced_as_somebodys_disk(void **state)
+{
+    struct room *room = *state;
+    struct agent_id disk = {{0x11}};
+    struct batch batch = {.agent = disk, .flags = BATCH_FLAG_GESTURE | BATCH_FLAG_LABEL, .label = "disk"};
+    struct local_batch local = {.agent = disk, .gesture = true};
+    struct buf plain = {0};
+    struct sign_public write_key = room->keys.write_key.public_key;
+    struct record record;
+    struct member member;
+    struct error err = {0};
+    batch_add_insert(&batch, 0, bytes_of_string("x"));
+    batch_encode(&batch, &plain);
+    assert_int_equal(chain_add(room->chain, &batch, buf_view(&plain), &local.digest), CHAIN_NEXT);
+    local.count = batch.count;
+    local.plain = buf_view(&plain);
+    session_local(room->session, &local, room->now_ms);
+    connect_to(room, (struct welcome){.peers = 1});
+    persist_all(room);
+    const struct message *message = expect_kind(room, MESSAGE_RECORDS);
+    assert_true(record_decode(message->records.items[0].stored, &record, &err));
+    assert_true(member_open(&record, &room->keys, &write_key, &member, &err));
+    assert_true(agent_id_equal(&member.agent, &disk));
+    char *expected = xformat("%s's disk", room->config.name);
+    assert_string_equal(member.name, expected);
+    free(expected);
+    batch_release(&batch);
+    buf_release(&plain);
+}
+
 static void an_acknowledged_record_is_reported_and_no_longer_counted(void **state)
 {
     struct room *room = *state;
@@ -2418,6 +2449,7 @@ int main(void)
         ROOM_TEST(noise_from_the_relay_ends_the_connection_only),
         ROOM_TEST(a_record_leaves_only_after_the_journal_has_it),
         ROOM_TEST(an_agents_first_record_is_its_member),
+        ROOM_TEST(a_change_on_disk_is_introduced_as_somebodys_disk),
         ROOM_TEST(an_acknowledged_record_is_reported_and_no_longer_counted),
         ROOM_TEST(a_key_after_a_pause_leaves_at_once_and_the_next_ones_together),
         ROOM_TEST(a_relay_that_answers_quickly_gets_the_next_key_quickly),
