@@ -183,6 +183,20 @@ static bool port_is_free(const char *host, int port)
     return is_free;
 }
 
+/* Who asks whether a relay runs has the lock for a moment, one that could not listen until its process has ended. */
+static bool take_lock(int lock)
+{
+    enum { STEP_MS = 20 };
+    int waited = 0;
+    while (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        if (waited >= STOP_MS)
+            return false;
+        poll(NULL, 0, STEP_MS);
+        waited += STEP_MS;
+    }
+    return true;
+}
+
 /* In the grandchild: a process of its own, that holds the lock and says on `out` how it went. */
 static _Noreturn void become_relay(const struct env *env, const struct place *place, const char *listen, int out)
 {
@@ -190,7 +204,7 @@ static _Noreturn void become_relay(const struct env *env, const struct place *pl
     int lock = open(place->pid, O_RDWR | O_CREAT, 0600); /* stays open over exec: the lock lives as long as the relay */
     int null = open("/dev/null", O_RDWR);
     int len = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
-    if (lock < 0 || null < 0 || flock(lock, LOCK_EX | LOCK_NB) != 0 || ftruncate(lock, 0) != 0 ||
+    if (lock < 0 || null < 0 || !take_lock(lock) || ftruncate(lock, 0) != 0 ||
         write(lock, pid, (size_t)len) != len)
         _exit(1);
     dup2(null, STDIN_FILENO);
