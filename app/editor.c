@@ -406,12 +406,21 @@ static void turn(struct editor *editor)
         paint(editor);
 }
 
+/* Once for each file, behind its first frame. */
+static void note_opened(struct editor *editor)
+{
+    for (; editor->noted < editor->count; editor->noted++)
+        replica_note_opened(editor->windows[editor->noted].replica);
+}
+
 int editor_run(struct editor *editor)
 {
     editor_ask_pending(editor);
     paint(editor);
-    while (!editor->leaving)
+    while (!editor->leaving) {
+        note_opened(editor);
         turn(editor);
+    }
     if (editor->paste.len > 0)
         editor_flush_paste(editor); /* the terminal went away in the middle of it */
     return editor->exit_status;

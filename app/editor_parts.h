@@ -79,6 +79,7 @@ struct editor {
 
     struct window windows[FILES_MAX];
     size_t count, current;
+    size_t noted;           /* of them, how many the index knows to be open */
 
     struct prompt prompt;
     enum asking asking;

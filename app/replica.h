@@ -180,8 +180,8 @@ struct replica_status {
 void replica_status(struct replica *replica, uint64_t now_ms, struct replica_status *out);
 /* The version and BLAKE2b-256 of the text, for `weft verify` and the demo. */
 void replica_version(const struct replica *replica, struct version *version, struct digest *text_hash);
-/* The index is told that the document is open now; returns when it was opened before. */
-uint64_t replica_note_opened(struct replica *replica);
+/* The index is told that the document is open now, on another thread: how long an unshared one is kept counts from there. */
+void replica_note_opened(struct replica *replica);
 const struct doc_entry *replica_entry(const struct replica *replica);
 const char *replica_person(const struct replica *replica); /* how others see this person */
 bool replica_name_is_found(const struct replica *replica); /* nobody chose it for weft: it is git's or the login */

@@ -225,9 +225,9 @@ static void add_gone(const struct replica *replica, struct buf *out)
 {
     bool shared = replica_is_shared(replica);
     buf_addf(out, "%s is gone from disk; its %stext is kept", replica->label, shared ? "shared " : "");
-    if (replica->entry.opened_s) {
+    if (replica->file.last_open_s) {
         buf_add_string(out, " (");
-        replica_add_date(out, replica->entry.opened_s);
+        replica_add_date(out, replica->file.last_open_s);
         buf_add_string(out, ")");
     }
     buf_addf(out, ". [R]estore [N]ew empty file%s  Esc", shared ? ", not shared" : "");
@@ -252,11 +252,31 @@ enum disk_question replica_disk_question(const struct replica *replica, struct b
     return replica->file.question;
 }
 
+/*
+ * The journal is told that this document's text is in no file, whatever was saved before: the file begins another one, and
+ * not from its bytes.
+ */
+static void put_in_no_file(struct replica *replica)
+{
+    struct event_id nowhere = {.seq = 0};
+    struct version version = {0};
+    struct buf encoded = {0};
+    replica_begin_writing(replica);
+    crypto_random(&nowhere.agent, sizeof nowhere.agent);
+    version_set(&version, nowhere);
+    version_encode(&version, &encoded);
+    struct journal_saved saved = {.path = "", .time_s = (uint64_t)time(NULL), .version = buf_view(&encoded)};
+    journal_writer_saved(replica->writer, &saved, (struct journal_done){0});
+    version_release(&version);
+    buf_release(&encoded);
+}
+
 /* The file alone, from `text` on: the document it had goes on without it, shared as it is. Takes the rope. */
 static void open_alone(struct replica *replica, struct rope *text, struct file_stamp stamp)
 {
     bool all_sent;
     worker_drain(replica->worker);
+    put_in_no_file(replica);
     replica_go_offline(replica, 0, &all_sent);
     replica_stop_writing(replica);
     neighbours_close(replica);

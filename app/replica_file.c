@@ -425,13 +425,19 @@ void replica_begin_anew(struct replica *replica, struct rope *disk, struct file_
     replica_file_loaded(replica, disk, stamp);
 }
 
+static void ask_gone(struct replica *replica)
+{
+    replica->file.question = DISK_QUESTION_GONE;
+    replica->file.last_open_s = replica->entry.opened_s;
+}
+
 /* Never written yet, or gone since: then the text is here and nowhere else, and a person is asked. */
 static void file_is_missing(struct replica *replica)
 {
     bool was_there = replica->file.hash_known && replica->file.stamp.exists;
     replica->file.stamp = (struct file_stamp){0};
     if (was_there && replica->entry.role == DOC_HOST)
-        replica->file.question = DISK_QUESTION_GONE;
+        ask_gone(replica);
     else
         say_restored(replica);
 }

@@ -578,20 +578,6 @@ void replica_put_name(struct replica *replica)
         replica_say(replica, "The name of this document is not kept: %s", err.text);
 }
 
-uint64_t replica_note_opened(struct replica *replica)
-{
-    struct doc_index *index;
-    struct error err = {0};
-    uint64_t before_s = replica->entry.opened_s;
-    if (replica->is_private || !replica->indexed || !replica_open_index(replica, DOC_INDEX_CREATE, &index, &err))
-        return before_s;
-    replica->entry.opened_s = (uint64_t)time(NULL);
-    if (!doc_index_touch(index, &replica->entry.doc, replica->entry.opened_s, &err))
-        replica_say(replica, "%s", err.text); /* the list of recent documents is a little out of order then */
-    doc_index_close(index);
-    return before_s;
-}
-
 void replica_forget(struct replica *replica)
 {
     struct doc_index *index;

@@ -13,6 +13,7 @@
  *   replica_room.c        sharing, joining, what the network thread reports
  *   replica_move.c        to another relay, and following there
  *   replica_forks.c       when an agent has written two things under one number
+ *   replica_opened.c      when it was opened last, for the index
  *   replica_newer.c       what only a newer weft can read
  *   replica_neighbours.c  the doorbell between processes on one document
  */
@@ -75,6 +76,7 @@ struct file_side {
     uint64_t behind_ms;        /* not everything that others wrote had come by then */
     bool saving;
     bool gone_said, trouble_said, copy_said;
+    uint64_t last_open_s;      /* when the text of a file that is gone was open before; 0: not known */
     enum disk_question question;
     struct rope *other;        /* what is on disk, while there is a question */
     struct file_stamp other_stamp;

@@ -1,6 +1,7 @@
 #include "app/retention.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@ struct candidate {
 };
 
 struct candidates {
-    const struct env *env;
+    struct env *env;
     struct candidate *items; /* longest unused first, once sorted */
     size_t count, cap;
     uint64_t bytes;
@@ -45,10 +46,24 @@ static bool collect(void *self, const struct doc_entry *entry)
     return true;
 }
 
+static int compare(uint64_t left_s, const struct doc_id *left, uint64_t right_s, const struct doc_id *right)
+{
+    return left_s != right_s ? (left_s < right_s ? -1 : 1) : memcmp(left, right, sizeof *left);
+}
+
 static int by_age(const void *a, const void *b)
 {
-    uint64_t left = ((const struct candidate *)a)->opened_s, right = ((const struct candidate *)b)->opened_s;
-    return left < right ? -1 : left > right;
+    const struct candidate *left = a, *right = b;
+    return compare(left->opened_s, &left->doc, right->opened_s, &right->doc);
+}
+
+/* The first one that the last run did not come to. */
+static size_t first_after(const struct candidates *all, const struct retention_place *place)
+{
+    size_t i = 0;
+    while (i < all->count && compare(all->items[i].opened_s, &all->items[i].doc, place->opened_s, &place->doc) <= 0)
+        i++;
+    return i < all->count ? i : 0;
 }
 
 /* --- whether everything of it is in a file --- */
@@ -56,25 +71,32 @@ static int by_age(const void *a, const void *b)
 struct looked {
     bool in_file;
     uint64_t newest_place;
+    uint64_t used_s; /* when it was last written to or saved; 0: not known */
 };
 
 static bool file_exists(const struct replica *replica)
 {
     struct stat st;
-    /* Without a path it has been superseded: the file shows another document now, which began from its bytes. */
+    /*
+     * Without a path it has been superseded: the file shows another document now, which began from its bytes. Where it did
+     * not, the newest saved state says so.
+     */
     return !replica->entry.path || stat(replica->entry.path, &st) == 0;
 }
 
-static bool is_in_file(struct replica *replica, bool *in_file, struct error *err)
+static bool is_in_file(struct replica *replica, struct looked *looked, struct error *err)
 {
-    struct journal_saved saved;
+    struct journal_saved saved = {0};
     struct buf memory = {0};
-    struct version now = {0}, then = {0};
+    struct version now = {0}, then = {0}, nothing = {0};
     bool found = false;
     bool good = journal_saved_newest(replica->journal_found, &saved, &memory, &found, err);
     document_version(replica->document, &now);
-    *in_file = good && found && replica->faults == 0 && replica_decode_version(replica, saved.version, &then) &&
-               version_equal(&now, &then) && file_exists(replica);
+    looked->in_file = good && found && replica->faults == 0 && replica_decode_version(replica, saved.version, &then) &&
+                      version_equal(&now, &then) && file_exists(replica);
+    looked->used_s = document_newest_s(replica->document, &nothing);
+    if (found && saved.time_s > looked->used_s)
+        looked->used_s = saved.time_s;
     version_release(&now);
     version_release(&then);
     buf_release(&memory);
@@ -97,7 +119,7 @@ static bool look(struct env *env, const struct doc_id *doc, struct looked *looke
     struct replica *replica = replica_new(env, &(struct replica_options){.reads_only = true, .alone = true});
     struct journal_stats stats;
     bool good = find_entry(replica, doc, err) && replica_restore(replica, err) &&
-                journal_stats(replica->journal_found, &stats, err) && is_in_file(replica, &looked->in_file, err);
+                journal_stats(replica->journal_found, &stats, err) && is_in_file(replica, looked, err);
     if (good)
         looked->newest_place = stats.newest_place;
     replica_free(replica);
@@ -161,36 +183,95 @@ static bool list(struct env *env, struct candidates *all, struct error *err)
     return good;
 }
 
-bool retention_run(struct env *env, const struct retention *retention, size_t *forgotten, struct error *err)
+/* The index did not hear of it: the next run knows how old it is. */
+static void put_right(struct env *env, const struct doc_id *doc, uint64_t used_s)
+{
+    struct error err = {0};
+    char *path = paths_state_file(&env->paths, "index.db");
+    struct doc_index *index = doc_index_open(path, DOC_INDEX_CREATE, &env->device, &err);
+    bool good = index && doc_index_touch(index, doc, used_s, &err);
+    (void)good; /* then it is looked at again */
+    doc_index_close(index);
+    free(path);
+}
+
+static bool is_old(const struct retention *retention, uint64_t used_s)
+{
+    return used_s + retention->seconds_max < retention->now_s;
+}
+
+/* True when the document is gone. */
+static bool treat(struct candidates *all, const struct candidate *candidate, const struct retention *retention)
+{
+    struct env *env = all->env;
+    struct looked looked;
+    struct error why = {0}; /* open elsewhere, damaged: it stays, the others may go */
+    if (!look(env, &candidate->doc, &looked, &why))
+        return false;
+    if (is_old(retention, candidate->opened_s) && !is_old(retention, looked.used_s)) {
+        put_right(env, &candidate->doc, looked.used_s);
+        return false;
+    }
+    if (!(looked.in_file ? forget(env, &candidate->doc, &looked, &why) : trim(env, &candidate->doc, &why)))
+        return false;
+    char *path = journal_of(env, &candidate->doc);
+    all->bytes -= candidate->bytes - journal_file_bytes(path);
+    free(path);
+    return looked.in_file;
+}
+
+bool retention_run(struct env *env, const struct retention *retention, struct retention_place *place, size_t *forgotten,
+                   struct error *err)
 {
     struct candidates all = {.env = env};
-    size_t looked_at = 0;
+    size_t looked_at = 0, n = 0;
     *forgotten = 0;
     bool good = list(env, &all, err);
-    for (size_t i = 0; good && i < all.count && looked_at < retention->documents_max; i++) {
-        const struct candidate *candidate = &all.items[i];
-        bool old = candidate->opened_s + retention->seconds_max < retention->now_s;
-        struct looked looked;
-        struct error why = {0}; /* open elsewhere, damaged: it stays, the others may go */
-        if (!old && all.bytes <= retention->bytes_max)
-            break;
-        looked_at++;
-        if (!look(env, &candidate->doc, &looked, &why))
+    size_t first = first_after(&all, place);
+    for (; good && n < all.count && looked_at < retention->documents_max; n++) {
+        const struct candidate *candidate = &all.items[(first + n) % all.count];
+        if (!is_old(retention, candidate->opened_s) && all.bytes <= retention->bytes_max)
             continue;
-        if (looked.in_file ? forget(env, &candidate->doc, &looked, &why) : trim(env, &candidate->doc, &why)) {
-            char *path = journal_of(env, &candidate->doc);
-            all.bytes -= candidate->bytes - journal_file_bytes(path);
-            free(path);
-            *forgotten += looked.in_file;
-        }
+        looked_at++;
+        *place = (struct retention_place){candidate->opened_s, candidate->doc};
+        *forgotten += treat(&all, candidate, retention);
     }
+    if (n == all.count)
+        *place = (struct retention_place){0};
     free(all.items);
     return good;
 }
 
 /* --- once a day --- */
 
-/* The time of a file nobody reads tells when it was done last. */
+/* Where the last run stopped; a file that says nothing, or nonsense: at the beginning. */
+static void read_place(const char *mark, struct retention_place *place)
+{
+    enum { PLACE_BYTES_MAX = 64 };
+    struct buf content = {0};
+    struct error ignored = {0};
+    *place = (struct retention_place){0};
+    if (file_read_small(mark, PLACE_BYTES_MAX, &content, &ignored)) {
+        struct reader reader = reader_of(buf_view(&content));
+        place->opened_s = read_varint(&reader);
+        read_into(&reader, &place->doc, sizeof place->doc);
+        if (!reader_done(&reader))
+            *place = (struct retention_place){0};
+    }
+    buf_release(&content);
+}
+
+static bool write_place(const char *mark, const struct retention_place *place, struct error *err)
+{
+    struct buf content = {0};
+    buf_add_varint(&content, place->opened_s);
+    buf_add(&content, &place->doc, sizeof place->doc);
+    bool good = file_write_private(mark, buf_view(&content), err);
+    buf_release(&content);
+    return good;
+}
+
+/* The time of the mark tells when it was done last. */
 static bool is_due(const char *mark, uint64_t now_s)
 {
     struct stat st;
@@ -203,11 +284,13 @@ void retention_at_exit(struct env *env, uint64_t now_s)
     struct retention retention = {.now_s = now_s, .seconds_max = (uint64_t)RETENTION_DAYS * DAY_S,
                                   .bytes_max = (uint64_t)RETENTION_MEGABYTES << 20,
                                   .documents_max = RETENTION_DOCUMENTS_A_RUN};
+    struct retention_place place;
     size_t forgotten;
     char *docs = paths_state_file(&env->paths, "docs"), *mark = paths_state_file(&env->paths, "swept");
     bool kept_anything = access(docs, F_OK) == 0;
-    if (kept_anything && is_due(mark, now_s) && file_write_private(mark, bytes_of("", 0), &err)) {
-        bool good = retention_run(env, &retention, &forgotten, &err);
+    read_place(mark, &place);
+    if (kept_anything && is_due(mark, now_s) && write_place(mark, &place, &err)) { /* first: another one ends just now */
+        bool good = retention_run(env, &retention, &place, &forgotten, &err) && write_place(mark, &place, &err);
         (void)good; /* tomorrow again */
         char *agents = paths_state_file(&env->paths, "agents");
         agent_lock_sweep(agents);

@@ -8,7 +8,9 @@
  *   Processes  a document that any weft has open is left alone: its journal cannot be removed then, and one that was written
  *              to after it was looked at is not removed either.
  *   Time       given by the caller, seconds since 1970.
- *   Cost       a document that may go has to be read, so at most documents_max of them are looked at in one run.
+ *   Cost       a document that may go has to be read, so at most documents_max of them are looked at in one run, and the
+ *              next one goes on where it stopped: many with edits in no file do not keep the others.
+ *   Doubt      the index says when a document was opened last; one whose journal is younger than that stays.
  */
 #ifndef WEFT_APP_RETENTION_H
 #define WEFT_APP_RETENTION_H
@@ -21,8 +23,14 @@ struct retention {
     uint64_t now_s, seconds_max, bytes_max;
     size_t documents_max;
 };
-/* *forgotten is how many went. Nothing kept on this machine yet is success. */
-MUST_USE bool retention_run(struct env *env, const struct retention *retention, size_t *forgotten, struct error *err);
+/* The document that a run looked at last; {0}: it came to the end. */
+struct retention_place {
+    uint64_t opened_s;
+    struct doc_id doc;
+};
+/* Goes on behind *place, and brings it forward. *forgotten is how many went. Nothing kept on this machine yet is success. */
+MUST_USE bool retention_run(struct env *env, const struct retention *retention, struct retention_place *place,
+                            size_t *forgotten, struct error *err);
 /* With the figures above, once a day: for the end of a process, when nobody waits. Failures wait for the next time. */
 void retention_at_exit(struct env *env, uint64_t now_s);
 

@@ -129,7 +129,7 @@ static bool open_one(struct opening *opening, const char *word, uint64_t line, u
     editor_add(opening->editor, replica);
     if (replica_is_shared(replica)) {
         struct error offline = {0};
-        uint64_t opened_before_s = replica_note_opened(replica);
+        uint64_t opened_before_s = replica_entry(replica)->opened_s;
         if (own_relay_revive(opening->env, replica_entry(replica)->relay, &offline) &&
             replica_share(replica, NULL, &offline))
             say_shared_since(opening, replica, opened_before_s);

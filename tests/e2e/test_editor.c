@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/doc_index.h"
 #include "tests/support/stage.h"
 
 #define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
@@ -429,6 +430,63 @@ static void hanging_up_keeps_the_text(void **state)
     assert_int_equal(vt_close(vt), 129);
 }
 
+/* Ada's index; `device` is the caller's to wipe. */
+static struct doc_index *open_index(struct stage *stage, struct device *device)
+{
+    struct error err = {0};
+    char *key = xformat("%s/ada.state/weft/device.key", stage_dir(stage));
+    char *path = xformat("%s/ada.state/weft/index.db", stage_dir(stage));
+    assert_true(device_load(key, device, &err));
+    struct doc_index *index = doc_index_open(path, DOC_INDEX_CREATE, device, &err);
+    if (!index)
+        fail_msg("%s", err.text);
+    free(key);
+    free(path);
+    return index;
+}
+
+static bool take_entry(void *self, const struct doc_entry *entry)
+{
+    doc_entry_copy(self, entry);
+    return false;
+}
+
+/* When the only document was opened last; set to `set_s` where that is not 0. */
+static uint64_t opened_s(struct stage *stage, uint64_t set_s)
+{
+    struct error err = {0};
+    struct device device;
+    struct doc_entry entry = {0};
+    struct doc_index *index = open_index(stage, &device);
+    assert_true(doc_index_recent(index, 1, take_entry, &entry, &err));
+    uint64_t before_s = entry.opened_s;
+    if (set_s)
+        assert_true(doc_index_touch(index, &entry.doc, set_s, &err));
+    doc_index_close(index);
+    doc_entry_release(&entry);
+    device_wipe(&device);
+    return before_s;
+}
+
+static void looking_at_a_file_counts_as_opening_it(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, "x");
+    vt_ctrl(vt, 's');
+    vt_expect(vt, "Saved notes.md");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    uint64_t before_s = opened_s(stage, 1000000000);
+    vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    assert_true(opened_s(stage, 0) >= before_s);
+}
+
 /* More than a checkpoint's worth of keys: the second opening loads it, the third one what came after it as well. */
 static void a_long_history_opens_from_its_checkpoint_with_undo(void **state)
 {
@@ -557,6 +615,7 @@ int main(void)
         TEST(every_size_of_window_is_usable),
         TEST(what_a_person_gets_wrong_is_said_in_one_sentence),
         TEST(hanging_up_keeps_the_text),
+        TEST(looking_at_a_file_counts_as_opening_it),
         TEST(a_long_history_opens_from_its_checkpoint_with_undo),
         TEST(files_are_opened_at_the_place_that_is_named),
         TEST(a_dash_reads_standard_input),

@@ -82,14 +82,57 @@ static char *make(void **state, const char *name, const char *text, bool saved)
     return journal;
 }
 
+static struct doc_index *open_index(void)
+{
+    struct error err = {0};
+    char *path = paths_state_file(&env.paths, "index.db");
+    assert_true(env_device(&env, &err));
+    struct doc_index *index = doc_index_open(path, DOC_INDEX_CREATE, &env.device, &err);
+    if (!index)
+        fail_msg("%s", err.text);
+    free(path);
+    return index;
+}
+
+static uint64_t opened_of(void **state, const char *name)
+{
+    struct error err = {0};
+    struct doc_index *index = open_index();
+    struct doc_entry entry = {0};
+    bool found;
+    char *path = scratch_file(*state, name);
+    assert_true(doc_index_find_path(index, path, &entry, &found, &err) && found);
+    uint64_t opened_s = entry.opened_s;
+    doc_entry_release(&entry);
+    doc_index_close(index);
+    free(path);
+    return opened_s;
+}
+
+/* As if the index had last heard of it so long ago. */
+static void age(void **state, const char *name, uint64_t seconds)
+{
+    struct error err = {0};
+    struct doc_index *index = open_index();
+    struct doc_entry entry = {0};
+    bool found;
+    char *path = scratch_file(*state, name);
+    assert_true(doc_index_find_path(index, path, &entry, &found, &err) && found);
+    assert_true(doc_index_touch(index, &entry.doc, entry.opened_s - seconds, &err));
+    doc_entry_release(&entry);
+    doc_index_close(index);
+    free(path);
+}
+
 static size_t run(uint64_t days_later, uint64_t bytes_max)
 {
     struct error err = {0};
+    struct retention_place place = {0};
     struct retention retention = {.now_s = (uint64_t)time(NULL) + days_later * DAY_S,
                                   .seconds_max = (uint64_t)RETENTION_DAYS * DAY_S, .bytes_max = bytes_max,
                                   .documents_max = RETENTION_DOCUMENTS_A_RUN};
     size_t forgotten = 0;
-    if (!retention_run(&env, &retention, &forgotten, &err))
+    if (!retention_run(&env, &retention, &place, &forgotten, &err))
         fail_msg("%s", err.text);
     return forgotten;
 }
@@ -180,6 +223,66 @@ static void beyond_the_bytes_the_longest_unused_goes_first(void **state)
     free(newer);
 }
 
+static void opening_tells_the_index(void **state)
+{
+    free(make(state, "daily.md", "text", true));
+    age(state, "daily.md", 31 * DAY_S);
+    assert_true(opened_of(state, "daily.md") + DAY_S < (uint64_t)time(NULL));
+    struct replica *replica = open_file(state, "daily.md");
+    replica_note_opened(replica);
+    close_one(replica);
+    assert_true(opened_of(state, "daily.md") + DAY_S > (uint64_t)time(NULL));
+}
+
+static void what_was_written_to_lately_stays_whatever_the_index_says(void **state)
+{
+    char *journal = make(state, "daily.md", "text", true);
+    age(state, "daily.md", 31 * DAY_S);
+    assert_int_equal(run(0, UINT64_MAX), 0);
+    assert_true(is_kept(journal));
+    assert_true(opened_of(state, "daily.md") + DAY_S > (uint64_t)time(NULL)); /* put right */
+    assert_int_equal(run(31, UINT64_MAX), 1);
+    free(journal);
+}
+
+/* Deleted, and begun anew with nothing: what it was is in no file any more. */
+static void what_an_empty_file_took_the_place_of_stays(void **state)
+{
+    struct error err = {0};
+    char *journal = make(state, "gone.md", "the only copy", true), *file = scratch_file(*state, "gone.md");
+    assert_int_equal(unlink(file), 0);
+    struct replica *replica = open_file(state, "gone.md");
+    assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_GONE);
+    assert_true(replica_disk_answer(replica, DISK_NEW_EMPTY, &err));
+    type(replica, "new");
+    save(replica);
+    close_one(replica);
+    assert_int_equal(run(31, UINT64_MAX), 1); /* the new one */
+    assert_true(is_kept(journal));
+    free(file);
+    free(journal);
+}
+
+static void many_that_stay_do_not_keep_the_others(void **state)
+{
+    uint64_t later_s = (uint64_t)time(NULL) + 31 * DAY_S;
+    for (int i = 0; i < RETENTION_DOCUMENTS_A_RUN; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "unsaved%d.md", i);
+        free(make(state, name, "typed and left", false));
+        age(state, name, DAY_S);
+    }
+    char *journal = make(state, "saved.md", "text", true);
+    retention_at_exit(&env, later_s);
+    assert_true(is_kept(journal)); /* not looked at yet */
+    retention_at_exit(&env, later_s);
+    assert_false(is_kept(journal));
+    struct replica *unsaved = open_file(state, "unsaved0.md");
+    assert_int_equal(rope_len(replica_buffer(unsaved)->text), strlen("typed and left"));
+    close_one(unsaved);
+    free(journal);
+}
+
 int main(void)
 {
     struct error err = {0};
@@ -192,6 +295,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_shared_document_stays_until_it_is_unshared, setup, teardown),
         cmocka_unit_test_setup_teardown(a_document_that_is_open_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(beyond_the_bytes_the_longest_unused_goes_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(opening_tells_the_index, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_written_to_lately_stays_whatever_the_index_says, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_an_empty_file_took_the_place_of_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_that_stay_do_not_keep_the_others, setup, teardown),
     };
     return RUN_TESTS("retention", tests);
 }
