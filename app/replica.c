@@ -426,17 +426,22 @@ void replica_get_view(const struct replica *replica, uint64_t *top, uint64_t *le
     *left_cells = replica->view.left_cells;
 }
 
-void replica_update_text(struct replica *replica)
+void replica_update_text_by(struct replica *replica, struct patch *patch)
 {
-    struct patch patch = {0};
-    document_update(replica->document, &patch);
-    replica_note_away(replica, &patch, false);
-    buffer_apply(&replica->buffer, &patch, ORIGIN_REMOTE);
+    document_update(replica->document, patch);
+    replica_note_away(replica, patch, false);
+    buffer_apply(&replica->buffer, patch, ORIGIN_REMOTE);
     replica->view.cursor = replica->buffer.selection.head;
     replica->view.anchor = replica->buffer.selection.anchor;
     people_locate(&replica->people, replica->document);
-    patch_release(&patch);
     replica_touch(replica);
+}
+
+void replica_update_text(struct replica *replica)
+{
+    struct patch patch = {0};
+    replica_update_text_by(replica, &patch);
+    patch_release(&patch);
 }
 
 /* --- edits --- */

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "editor/base/xalloc.h"
+#include "editor/patch_doubled.h"
 
 enum { FLUSH_MS = 2000 };
 
@@ -203,17 +204,47 @@ static void find_change(struct replica *replica, const struct rope *disk, struct
     patch_release(&to_base);
 }
 
-/* The change as events of a fresh agent that had seen what was saved: concurrent with everything typed since. */
-static bool record_import(struct replica *replica, const struct import *import, const struct journal_import *claimed,
-                          struct line_diff *summary, struct error *err)
+/*
+ * The import has brought in `patch` by changing the text from `before` on by `merged`. What stands there twice now, because it
+ * had come over the network or from another process as well, goes again, in the same step. False: nothing new is left of it.
+ */
+static bool drop_doubled(struct replica *replica, const struct agent_id *agent, const struct patch *patch,
+                         const struct rope *before, const struct patch *merged, struct batch_list *batches,
+                         struct line_diff *summary)
 {
     struct file_side *file = &replica->file;
-    struct patch patch = {0};
+    struct patch mine = {0}, doubled = {0}, rest = {0};
+    struct line_diff ignored;
+    line_diff(file->origin_unknown ? replica->base : file->text, before, &mine, &ignored);
+    patch_doubled(&doubled, patch, &mine, merged);
+    bool any = !patch_is_empty(&doubled);
+    if (any) {
+        document_local(replica->document, agent, &doubled, (struct edit_mark){.time_s = (uint64_t)time(NULL)}, batches);
+        replica_note_away(replica, &doubled, false);
+        buffer_apply(&replica->buffer, &doubled, ORIGIN_REMOTE);
+        replica_update_text(replica); /* carets move with it */
+        line_diff(before, replica->buffer.text, &rest, summary);
+    }
+    bool news = !any || !patch_is_empty(&rest);
+    patch_release(&mine);
+    patch_release(&doubled);
+    patch_release(&rest);
+    return news;
+}
+
+/* The change as events of a fresh agent that had seen what was saved: concurrent with everything typed since. */
+static bool record_import(struct replica *replica, const struct import *import, const struct journal_import *claimed,
+                          struct line_diff *summary, bool *news, struct error *err)
+{
+    struct file_side *file = &replica->file;
+    struct patch patch = {0}, merged = {0};
     struct version at = {0};
     struct batch_list batches = {0};
     struct agent_id agent;
     crypto_random(&agent, sizeof agent);
     find_change(replica, import->disk, &at, &patch, summary);
+    replica_update_text(replica);
+    struct rope *before = rope_snapshot(replica->buffer.text);
     struct edit_mark mark = {.gesture = true, .time_s = (uint64_t)time(NULL), .label = "disk"};
     bool good = document_local_at(replica->document, &agent, &at, &patch, mark, &batches, err);
     if (good && batches.count) {
@@ -223,11 +254,14 @@ static bool record_import(struct replica *replica, const struct import *import, 
             version_set(&file->version, (struct event_id){agent, last->seq0 + last->count - 1});
     }
     if (good) {
+        replica_update_text_by(replica, &merged);
+        *news = drop_doubled(replica, &agent, &patch, before, &merged, &batches, summary);
         journal_import(replica, import, claimed, &agent, &batches);
-        replica_update_text(replica);
     }
+    rope_free(before);
     version_release(&at);
     patch_release(&patch);
+    patch_release(&merged);
     batch_list_release(&batches);
     return good;
 }
@@ -252,14 +286,15 @@ enum imported replica_import(struct replica *replica, const struct import *impor
 {
     struct buf version = {0};
     enum imported imported = IMPORT_LATER;
+    bool news = false;
     if (!flush(replica, err))
         return IMPORT_LATER;
     replica_encode_version(replica, &replica->file.version, &version);
     struct journal_import claimed = {.version = buf_view(&version), .hash = import->hash};
     switch (claim(replica, &claimed, err)) {
     case TURN_OURS:
-        if (record_import(replica, import, &claimed, summary, err))
-            imported = IMPORT_DONE;
+        if (record_import(replica, import, &claimed, summary, &news, err))
+            imported = news ? IMPORT_DONE : IMPORT_KNOWN;
         break;
     case TURN_TAKEN:
         if (find_imported(replica, &import->hash, err))

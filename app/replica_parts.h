@@ -219,6 +219,8 @@ void replica_encode_version(const struct replica *replica, const struct version 
 MUST_USE bool replica_decode_version(const struct replica *replica, struct bytes encoded, struct version *version);
 /* After document_add(): brings the text up to date. */
 void replica_update_text(struct replica *replica);
+/* The same; `patch` becomes what that changed. */
+void replica_update_text_by(struct replica *replica, struct patch *patch);
 /* Journals and sends batches that document_local() or document_undo() made. */
 void replica_commit(struct replica *replica, const struct batch_list *batches);
 bool replica_same_text(const struct rope *a, const struct rope *b);
@@ -380,7 +382,7 @@ struct import {
 };
 enum imported {
     IMPORT_DONE,  /* merged here; *summary is filled */
-    IMPORT_KNOWN, /* another process of ours has merged it, and it is in the document */
+    IMPORT_KNOWN, /* it is in the document already: another process of ours has merged it, or others typed it */
     IMPORT_LATER, /* nothing has changed: another process is at it, or *err says what failed */
 };
 /* Merges a change of the file, once among all processes. Brings replica->file.version up; its text is the caller's. */

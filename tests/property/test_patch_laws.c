@@ -7,6 +7,7 @@
 
 #include "editor/base/random.h"
 #include "editor/patch.h"
+#include "editor/patch_doubled.h"
 
 enum { ROUNDS = 2000 };
 
@@ -277,6 +278,33 @@ static void places_keep_their_order(void **state)
     }
 }
 
+/* The same change twice is the change once; beside no change at all nothing is doubled; only inserted bytes ever go. */
+static void what_both_did_is_done_once(void **state)
+{
+    struct world *w = *state;
+    for (uint64_t round = support_rounds(ROUNDS); round > 0; round--) {
+        enum patch_side side = round % 2 ? PATCH_LEFT : PATCH_RIGHT;
+        start_round(w);
+        random_patch(&w->a, &w->random, w->text.len, MIX_ALL);
+        random_patch(&w->b, &w->random, w->text.len, MIX_ALL);
+        apply(&w->a, &w->text, &w->text_a);
+        patch_transform(&w->a_after, &w->a, &w->a, side);
+        patch_doubled(&w->c, &w->a, &w->a, &w->a_after);
+        apply(&w->a_after, &w->text_a, &w->text_other);
+        apply(&w->c, &w->text_other, &w->text_end);
+        expect_same_text(&w->text_end, &w->text_a);
+        patch_clear(&w->ab);
+        patch_doubled(&w->c, &w->a, &w->ab, &w->a);
+        assert_true(patch_is_empty(&w->c));
+        patch_transform(&w->b_after, &w->b, &w->a, side);
+        patch_doubled(&w->c, &w->b, &w->a, &w->b_after);
+        patch_check(&w->c);
+        assert_int_equal(patch_inserted(&w->c), 0);
+        apply(&w->b_after, &w->text_a, &w->text_b);
+        assert_true(patch_old_len(&w->c) <= w->text_b.len && patch_deleted(&w->c) <= patch_inserted(&w->b));
+    }
+}
+
 #define LAW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -286,6 +314,7 @@ int main(void)
         LAW(composing_does_not_depend_on_the_grouping),    LAW(an_inverse_takes_the_change_back),
         LAW(transforming_by_steps_and_by_the_whole_agree), LAW(transforming_by_steps_loses_and_invents_nothing),
         LAW(a_place_goes_where_its_neighbours_go),         LAW(places_keep_their_order),
+        LAW(what_both_did_is_done_once),
     };
     return RUN_TESTS("patch laws", tests);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "editor/patch.h"
+#include "editor/patch_doubled.h"
 #include "editor/patch_meet.h"
 
 static void build(struct patch *patch, const char *parts)
@@ -322,9 +323,91 @@ static void changes_meet_where_both_changed_one_place(void **state)
     patch_release(&theirs);
 }
 
+/* What `patch` and `mine` make of "one\ntwo\nthree\n" together, each in front of the other. */
+static void expect_together(const char *patch_parts, const char *mine_parts, const char *expected)
+{
+    struct patch patch = {0}, mine = {0}, merged = {0}, doubled = {0};
+    struct buf a = {0}, b = {0}, c = {0};
+    build(&patch, patch_parts);
+    build(&mine, mine_parts);
+    patch_apply(&mine, bytes_of_string("one\ntwo\nthree\n"), &a);
+    for (int side = PATCH_LEFT; side <= PATCH_RIGHT; side++) {
+        patch_transform(&merged, &patch, &mine, (enum patch_side)side);
+        patch_doubled(&doubled, &patch, &mine, &merged);
+        patch_check(&doubled);
+        buf_clear(&b);
+        buf_clear(&c);
+        patch_apply(&merged, buf_view(&a), &b);
+        patch_apply(&doubled, buf_view(&b), &c);
+        assert_string_equal(buf_string(&c), expected);
+    }
+    patch_release(&patch);
+    patch_release(&mine);
+    patch_release(&merged);
+    patch_release(&doubled);
+    buf_release(&a);
+    buf_release(&b);
+    buf_release(&c);
+}
+
+static void what_both_inserted_is_there_once(void **state)
+{
+    (void)state;
+    expect_together("=4 +new\n", "=4 +new\n", "one\nnew\ntwo\nthree\n");
+    expect_together("=4 +new\n", "=4 +new\nmine\n", "one\nnew\nmine\ntwo\nthree\n");
+    expect_together("=4 +new\n", "=4 +mine\nnew\n =4 +x", "one\nmine\nnew\ntwo\nxthree\n");
+    expect_together("=4 +new\n", "+x =4 +new\n =4 +y", "xone\nnew\ntwo\nythree\n");
+    expect_together("=3 +\nnew", "=3 +\nnew\nmine", "one\nnew\nmine\ntwo\nthree\n");
+    expect_together("=4 +2 -3", "=4 +2 -3", "one\n2\nthree\n");
+    expect_together("=4 +new\n =4 +more\n", "=4 +new\n", "one\nnew\ntwo\nmore\nthree\n");
+    expect_together("=4 +new\n =4 +more\n", "=8 +more\n", "one\nnew\ntwo\nmore\nthree\n");
+}
+
+/* `mine` has it, but somewhere else, or as part of something else. */
+static void what_only_looks_alike_stays(void **state)
+{
+    (void)state;
+    expect_together("=4 +a", "=8 +a", "one\natwo\nathree\n");
+    expect_together("=8 +new\n", "=4 +new\n", "one\nnew\ntwo\nnew\nthree\n");
+    expect_together("", "=4 +new\n", "one\nnew\ntwo\nthree\n");
+}
+
+static bool is_doubled(const char *text, const char *mine_text)
+{
+    struct patch patch = {0}, mine = {0}, merged = {0}, doubled = {0};
+    patch_replace(&patch, 3, 0, bytes_of_string(text));
+    patch_replace(&mine, 3, 0, bytes_of_string(mine_text));
+    patch_transform(&merged, &patch, &mine, PATCH_RIGHT);
+    patch_doubled(&doubled, &patch, &mine, &merged);
+    bool is = !patch_is_empty(&doubled);
+    patch_release(&patch);
+    patch_release(&mine);
+    patch_release(&merged);
+    patch_release(&doubled);
+    return is;
+}
+
+static void only_whole_lines_of_an_insert_count(void **state)
+{
+    (void)state;
+    assert_true(is_doubled("a", "a"));
+    assert_true(is_doubled("\n", "\n"));
+    assert_true(is_doubled("a\n", "b\na\nc\n"));
+    assert_true(is_doubled("a\n", "ba\na\n"));
+    assert_true(is_doubled("\na", "\nb\na\nc"));
+    assert_false(is_doubled("a", "banana"));
+    assert_false(is_doubled("a\n", "banana\n"));
+    assert_false(is_doubled("\na", "\nab"));
+    assert_false(is_doubled("\n", "a\nb"));
+    assert_false(is_doubled("a\nb\n", "a\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_both_inserted_is_there_once),
+        cmocka_unit_test(what_only_looks_alike_stays),
+        cmocka_unit_test(only_whole_lines_of_an_insert_count),
         cmocka_unit_test(builders_keep_the_normal_form),
         cmocka_unit_test(a_patch_tells_its_lengths),
         cmocka_unit_test(a_retain_at_the_end_returns_when_more_follows),

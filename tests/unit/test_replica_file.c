@@ -185,6 +185,25 @@ static void expect_text(struct replica *replica, const char *expected)
     buf_release(&now);
 }
 
+static void expect_in_text(struct replica *replica, const char *text)
+{
+    struct buf now = {0};
+    const struct rope *all = replica_buffer(replica)->text;
+    rope_append_to(all, 0, rope_len(all), &now);
+    if (!strstr(buf_string(&now), text))
+        fail_msg("not in the text: %s\nthe text: %s", text, buf_string(&now));
+    buf_release(&now);
+}
+
+static void replace(struct replica *replica, uint64_t at, uint64_t deleted, const char *text)
+{
+    struct patch patch = {0};
+    struct error err = {0};
+    patch_replace(&patch, at, deleted, bytes_of_string(text));
+    assert_true(replica_edit(replica, &patch, selection_at(at), EDIT_WHOLE, &err));
+    patch_release(&patch);
+}
+
 static void expect_settled(struct replica *replica)
 {
     enum { STEP_MS = 10, TRIES = 3000 };
@@ -338,6 +357,70 @@ static void a_failed_claim_is_said_and_tried_again(void **state)
     close_it(replica);
 }
 
+/* --- the same from two sides --- */
+
+static void expect_known(struct replica *replica, const char *file)
+{
+    enum { STEP_MS = 20, TRIES = 500 };
+    struct rope *expected = rope_from_bytes(bytes_of_string(file));
+    for (int i = 0; i < TRIES && !rope_equal(replica_saved_text(replica), expected); i++)
+        replica_wait(replica, STEP_MS);
+    assert_true(rope_equal(replica_saved_text(replica), expected));
+    rope_free(expected);
+}
+
+static void append(struct replica *replica, const char *text)
+{
+    struct patch patch = {0};
+    struct error err = {0};
+    uint64_t end = rope_len(replica_buffer(replica)->text);
+    patch_replace(&patch, end, 0, bytes_of_string(text));
+    assert_true(replica_edit(replica, &patch, selection_at(end), EDIT_WHOLE, &err));
+    patch_release(&patch);
+}
+
+/* No version of this document has the bytes in the file: there was a word of one's own before that line came. */
+static void what_is_here_and_comes_in_the_file_too_is_there_once(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    scratch_write(machine->path, BEFORE);
+    struct replica *replica = open_it(machine);
+    insert(replica, "mine: ");
+    append(replica, "five\n");
+    expect_settled(replica);
+    scratch_write(machine->path, BEFORE "five\n");
+    expect_known(replica, BEFORE "five\n");
+    assert_true(text_is(replica, "mine: " BEFORE "five\n"));
+    assert_null(strstr(machine->said, "merged"));
+    /* The next change is found against what is in the file now. */
+    scratch_write(machine->path, "one\ntwo, again\nthree\nfour\nfive\n");
+    expect_text(replica, "mine: one\ntwo, again\nthree\nfour\nfive\n");
+    assert_true(replica_save_now(replica, NULL, &err));
+    expect_file(machine, "mine: one\ntwo, again\nthree\nfour\nfive\n");
+    close_it(replica);
+    replica = open_it(machine);
+    assert_true(text_is(replica, "mine: one\ntwo, again\nthree\nfour\nfive\n"));
+    close_it(replica);
+}
+
+static void an_import_with_something_new_is_one_step(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    scratch_write(machine->path, BEFORE);
+    struct replica *replica = open_it(machine);
+    insert(replica, "mine: ");
+    insert(replica, "zero\n");
+    expect_settled(replica);
+    scratch_write(machine->path, "zero\n" BEFORE "five\n");
+    expect_said(machine, replica, "+1 -0 lines merged");
+    expect_text(replica, "zero\nmine: " BEFORE "five\n");
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    expect_text(replica, "zero\nmine: " BEFORE);
+    close_it(replica);
+}
+
 /* --- a merge that was asked for --- */
 
 #define DIFFERENT "all\nof\nthis\nis\nnew\n"
@@ -367,16 +450,6 @@ static struct replica *share_it(struct machine *machine)
     struct replica *replica = open_it(machine);
     assert_true(replica_share(replica, "ws://127.0.0.1:9", &err)); /* nobody listens there: shared all the same */
     return replica;
-}
-
-static void expect_in_text(struct replica *replica, const char *text)
-{
-    struct buf now = {0};
-    const struct rope *all = replica_buffer(replica)->text;
-    rope_append_to(all, 0, rope_len(all), &now);
-    if (!strstr(buf_string(&now), text))
-        fail_msg("not in the text: %s\nthe text: %s", text, buf_string(&now));
-    buf_release(&now);
 }
 
 static void a_merge_that_was_asked_for_and_cannot_be_now_is_done_later(void **state)
@@ -486,15 +559,6 @@ static void a_file_shared_before_it_was_saved_is_not_in_the_file_when_opened_aga
 /* --- a file too large to be copied into the journal --- */
 
 #define LARGE "a file that is too large\nto be copied\ninto the journal\n"
-
-static void replace(struct replica *replica, uint64_t at, uint64_t deleted, const char *text)
-{
-    struct patch patch = {0};
-    struct error err = {0};
-    patch_replace(&patch, at, deleted, bytes_of_string(text));
-    assert_true(replica_edit(replica, &patch, selection_at(at), EDIT_WHOLE, &err));
-    patch_release(&patch);
-}
 
 /* What a process does until it is killed, at a place it names or at the end. */
 static void killed_in(struct machine *machine, void (*life)(struct machine *machine, struct replica *replica))
@@ -677,6 +741,8 @@ int main(void)
         TEST(killed_before_the_commit),
         TEST(a_living_process_takes_over_the_claim_of_a_killed_one),
         TEST(a_failed_claim_is_said_and_tried_again),
+        TEST(what_is_here_and_comes_in_the_file_too_is_there_once),
+        TEST(an_import_with_something_new_is_one_step),
         TEST(a_merge_that_was_asked_for_and_cannot_be_now_is_done_later),
         TEST(a_merge_that_is_asked_for_first_of_all_is_done),
         TEST(what_is_asked_about_is_not_written_over),
