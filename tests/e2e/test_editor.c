@@ -295,7 +295,7 @@ static void a_private_buffer_is_saved_or_discarded_and_nothing_else(void **state
     vt_type(vt, "MARKER");
     vt_expect_row(vt, 0, "MARKERtext");
     vt_ctrl(vt, 'q');
-    vt_expect(vt, "server.pem has 1 edit not in the file; PRIVATE: nothing is kept. [S]ave");
+    vt_expect(vt, "server.pem has 6 edits not in the file; PRIVATE: nothing is kept. [S]ave");
     vt_expect(vt, "[D]iscard Esc");
     vt_type(vt, "k"); /* no answer */
     vt_type(vt, VT_ESC);
