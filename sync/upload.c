@@ -318,13 +318,14 @@ static void name_member(const struct upload *upload, const struct stream *stream
     char ending[sizeof stream->label + 3] = "";
     if (stream->label[0])
         snprintf(ending, sizeof ending, "'s %s", stream->label);
-    size_t room = NAME_BYTES_MAX - strlen(ending), len = strnlen(upload->config.name, NAME_BYTES_MAX);
+    size_t ending_len = strlen(ending), room = NAME_BYTES_MAX - ending_len;
+    size_t len = strnlen(upload->config.name, NAME_BYTES_MAX);
     while (len > room) /* never in the middle of a character */
         do
             len--;
         while (len > 0 && ((unsigned char)upload->config.name[len] & 0xc0) == 0x80);
     memcpy(name, upload->config.name, len);
-    strcpy(name + len, ending);
+    memcpy(name + len, ending, ending_len + 1);
 }
 
 /* An agent that never had a MEMBER gets one. */
