@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/journal.h"
 
 bool env_init(struct env *env, const char *program, struct error *err)
 {
@@ -53,4 +54,12 @@ char *env_program_path(const struct env *env)
     char path[PATH_MAX];
     ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
     return len > 0 ? xstrndup(path, (size_t)len) : xstrdup(env->program);
+}
+
+char *env_journal_path(const struct env *env, const struct doc_id *doc)
+{
+    char *dir = paths_state_file(&env->paths, "docs");
+    char *path = journal_path(dir, doc);
+    free(dir);
+    return path;
 }

@@ -23,6 +23,8 @@ void env_release(struct env *env);
 MUST_USE bool env_device(struct env *env, struct error *err);
 /* The same, but where there is no key yet a passing one is made in memory: nothing is written. */
 MUST_USE bool env_device_passing(struct env *env, struct error *err);
+/* Where the journal of a document is, whether or not it is there. Heap string. */
+char *env_journal_path(const struct env *env, const struct doc_id *doc);
 /* The path of this very program, for starting another of itself. Heap string. */
 char *env_program_path(const struct env *env);
 

@@ -24,20 +24,12 @@ struct candidates {
     uint64_t bytes;
 };
 
-static char *journal_of(const struct env *env, const struct doc_id *doc)
-{
-    char *dir = paths_state_file(&env->paths, "docs");
-    char *path = journal_path(dir, doc);
-    free(dir);
-    return path;
-}
-
 static bool collect(void *self, const struct doc_entry *entry)
 {
     struct candidates *all = self;
     if (entry->state == DOC_SHARED)
         return true;
-    char *path = journal_of(all->env, &entry->doc);
+    char *path = env_journal_path(all->env, &entry->doc);
     struct candidate candidate = {entry->doc, entry->opened_s, journal_file_bytes(path)};
     free(path);
     all->items = xgrow(all->items, &all->cap, all->count + 1, sizeof *all->items);
@@ -146,7 +138,7 @@ static bool is_alone(struct env *env, struct journal *journal, struct error *err
 static bool trim(struct env *env, const struct doc_id *doc, struct error *err)
 {
     struct seal_key key;
-    char *path = journal_of(env, doc);
+    char *path = env_journal_path(env, doc);
     device_journal_key(&env->device, doc, &key);
     struct journal_spec spec = {.path = path, .mode = JOURNAL_WRITE, .doc = *doc, .key = &key};
     struct journal *journal = journal_open(&spec, err);
@@ -160,7 +152,7 @@ static bool trim(struct env *env, const struct doc_id *doc, struct error *err)
 /* The journal first: an entry without one is harmless, the text is in the file. */
 static bool forget(struct env *env, const struct doc_id *doc, const struct looked *looked, struct error *err)
 {
-    char *path = journal_of(env, doc), *index_path = paths_state_file(&env->paths, "index.db");
+    char *path = env_journal_path(env, doc), *index_path = paths_state_file(&env->paths, "index.db");
     bool good = journal_forget_unchanged(path, looked->newest_place, err);
     struct doc_index *index = good ? doc_index_open(index_path, DOC_INDEX_CREATE, &env->device, err) : NULL;
     good = index && doc_index_forget(index, doc, err);
@@ -214,7 +206,7 @@ static bool treat(struct candidates *all, const struct candidate *candidate, con
     }
     if (!(looked.in_file ? forget(env, &candidate->doc, &looked, &why) : trim(env, &candidate->doc, &why)))
         return false;
-    char *path = journal_of(env, &candidate->doc);
+    char *path = env_journal_path(env, &candidate->doc);
     all->bytes -= candidate->bytes - journal_file_bytes(path);
     free(path);
     return looked.in_file;

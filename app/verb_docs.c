@@ -26,14 +26,6 @@ static struct doc_index *open_index(struct env *env, enum doc_index_mode mode, s
     return index;
 }
 
-static char *journal_of(const struct env *env, const struct doc_id *doc)
-{
-    char *dir = paths_state_file(&env->paths, "docs");
-    char *path = journal_path(dir, doc);
-    free(dir);
-    return path;
-}
-
 /* --- docs --- */
 
 static const char *state_word(const struct doc_entry *entry)
@@ -50,7 +42,7 @@ static bool print_entry(void *self, const struct doc_entry *entry)
 {
     struct env *env = self;
     struct buf name = {0};
-    char opened[32] = "-", *path = journal_of(env, &entry->doc);
+    char opened[32] = "-", *path = env_journal_path(env, &entry->doc);
     struct tm local;
     time_t at = (time_t)entry->opened_s;
     if (at)
@@ -100,7 +92,7 @@ static bool collect(void *self, const struct doc_entry *entry)
 
 static bool forget_one(struct env *env, struct doc_index *index, const struct doc_id *doc, struct error *err)
 {
-    char *path = journal_of(env, doc);
+    char *path = env_journal_path(env, doc);
     bool good = journal_forget(path, err) && doc_index_forget(index, doc, err);
     free(path);
     if (!good && err->code == ERR_BUSY)

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
 #include "sync/crypto.h"
+#include "sync/file_lock.h"
 
 #define LOCK_SUFFIX ".lock"
 
@@ -19,21 +19,6 @@ static char *lock_path(const char *dir, const struct agent_id *agent)
     char hex[2 * AGENT_ID_BYTES + 1];
     id_hex(agent->bytes, AGENT_ID_BYTES, hex);
     return xformat("%s/%s" LOCK_SUFFIX, dir, hex);
-}
-
-static int lock_fd(int fd, int how)
-{
-    int rc;
-    do
-        rc = flock(fd, how);
-    while (rc != 0 && errno == EINTR);
-    return rc;
-}
-
-static bool is_linked(int fd)
-{
-    struct stat st;
-    return fstat(fd, &st) == 0 && st.st_nlink > 0;
 }
 
 static bool make_file(struct agent_lock *lock, const char *dir, struct error *err)
@@ -56,13 +41,13 @@ bool agent_lock_hold(struct agent_lock *lock, const char *dir, const struct agen
         if (!make_file(lock, dir, err))
             return false;
         /* Waits at most for a tester's or sweeper's glance at it. */
-        if (lock_fd(lock->fd, LOCK_EX) != 0) {
+        if (!file_lock(lock->fd, LOCK_EX)) {
             error_errno(err, "cannot lock %s", lock->path);
             agent_lock_release(lock);
             return false;
         }
         /* A sweeper may have taken the file for a dead one between its making and its locking. */
-        if (is_linked(lock->fd))
+        if (file_is_linked(lock->fd))
             return true;
         agent_lock_release(lock);
     }
@@ -94,7 +79,7 @@ enum agent_life agent_lock_test(const char *dir, const struct agent_id *agent)
     if (fd < 0)
         return missing ? AGENT_DEAD : AGENT_ALIVE;
     /* Shared: two who test at once must not take each other for the owner. */
-    bool free_to_take = lock_fd(fd, LOCK_SH | LOCK_NB) == 0;
+    bool free_to_take = file_lock(fd, LOCK_SH | LOCK_NB);
     close(fd);
     return free_to_take ? AGENT_DEAD : AGENT_ALIVE;
 }
@@ -110,7 +95,7 @@ static bool sweep_one(const char *dir, const char *name)
 {
     char *path = xformat("%s/%s", dir, name);
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    bool dead = fd >= 0 && lock_fd(fd, LOCK_EX | LOCK_NB) == 0;
+    bool dead = fd >= 0 && file_lock(fd, LOCK_EX | LOCK_NB);
     bool removed = dead && unlink(path) == 0;
     if (fd >= 0)
         close(fd);

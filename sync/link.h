@@ -61,7 +61,6 @@ void link_close(struct link *link, bool flush);
 bool link_is_open(const struct link *link);
 /* The open connection's certificate, when nobody vouches for it (`insecure`). False: an authority does, or there is none. */
 bool link_certificate(const struct link *link, struct digest *out);
-size_t link_queued(const struct link *link); /* bytes not yet given to the system */
 bool link_send(struct link *link, struct bytes frame); /* false: the queue is full, nothing was taken */
 void link_hold(struct link *link, bool on);  /* stop or go on reading */
 

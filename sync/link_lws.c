@@ -470,11 +470,6 @@ bool link_certificate(const struct link *link, struct digest *out)
            certificate_seen(lws_get_ssl(link->current->wsi), out);
 }
 
-size_t link_queued(const struct link *link)
-{
-    return link->current ? link->current->queued_bytes : 0;
-}
-
 bool link_send(struct link *link, struct bytes bytes)
 {
     struct connection *connection = link->current;

@@ -11,6 +11,7 @@
 
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
+#include "sync/file_lock.h"
 
 enum {
     LENGTH_BYTES = 4,
@@ -99,21 +100,6 @@ void tail_put(struct tail *tail, struct bytes frame)
     buf_release(&name);
 }
 
-static int lock_fd(int fd, int how)
-{
-    int rc;
-    do
-        rc = flock(fd, how);
-    while (rc != 0 && errno == EINTR);
-    return rc;
-}
-
-static bool is_linked(int fd)
-{
-    struct stat st;
-    return fstat(fd, &st) == 0 && st.st_nlink > 0;
-}
-
 static int create_file(const struct tail *tail)
 {
     enum { FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC };
@@ -130,7 +116,7 @@ static bool make_file(struct tail *tail, struct error *err)
         int fd = create_file(tail);
         if (fd < 0)
             return error_errno(err, "cannot make %s", tail->path);
-        if (lock_fd(fd, LOCK_EX) == 0 && is_linked(fd)) {
+        if (file_lock(fd, LOCK_EX) && file_is_linked(fd)) {
             tail->fd = fd;
             return true;
         }
@@ -258,7 +244,7 @@ static void visit(const char *path, const struct agent_id *agent, const struct s
     struct opened opened = {.left.agent = *agent};
     struct buf file = {0};
     int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    if (fd >= 0 && lock_fd(fd, LOCK_EX | LOCK_NB) == 0 && read_file(fd, &file)) {
+    if (fd >= 0 && file_lock(fd, LOCK_EX | LOCK_NB) && read_file(fd, &file)) {
         open_frames(key, buf_view(&file), &opened);
         if (fold(&opened, visitor))
             unlink(path);
