@@ -4,6 +4,8 @@
  */
 #include "tests/support/support.h"
 
+#include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +20,7 @@
 #include "sync/journal_writer.h"
 #include "tests/support/scratch.h"
 
-enum { KILLS = 36, ROW_BYTES = 24 };
+enum { KILLS = 36, ROW_BYTES = 24, COMMIT_S = 60 };
 
 static struct journal *open_journal(void *path, struct error *err)
 {
@@ -35,15 +37,60 @@ static size_t row_text(const struct agent_id *agent, uint64_t row, char out[ROW_
     return (size_t)len;
 }
 
+/* Its end by itself is a failure of the test, which sees no more than a closed pipe: the reason is said here. */
+static _Noreturn void end_because(const char *what, const struct error *why)
+{
+    fprintf(stderr, "the writing process ended by itself: %s: %s\n", what, why->text[0] ? why->text : strerror(errno));
+    _exit(1);
+}
+
+/* What became of the row that was given last. */
+struct fate {
+    sem_t known;
+    bool ok;
+    struct error err;
+};
+
+static void learn_fate(void *self, const struct journal_result *result)
+{
+    struct fate *fate = self;
+    fate->ok = result->ok;
+    if (!result->ok)
+        fate->err = *result->err;
+    sem_post(&fate->known);
+}
+
+/*
+ * Until the row is committed, however often that is tried: on a slow disk another process's making or closing of the
+ * journal keeps it locked for longer than JOURNAL_BUSY_MS, and the writer then says that it fails, and tries again.
+ */
+static void wait_for(struct fate *fate, struct journal_writer *writer)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += COMMIT_S;
+    if (sem_timedwait(&fate->known, &until) != 0) {
+        struct journal_writer_state state;
+        journal_writer_state(writer, &state);
+        end_because("a row is not committed", &state.why);
+    }
+    if (!fate->ok)
+        end_because("a row is refused", &fate->err);
+}
+
 /* The child: types until it is killed; each acknowledged row is one byte into the pipe. */
 static void type_until_killed(char *path, const char *locks, int pipe_fd)
 {
     struct error err = {0};
     struct agent_lock lock;
+    struct fate fate = {0};
     struct journal_writer_spec spec = {.self = path, .open = open_journal};
     struct journal_writer *writer = journal_writer_new(&spec, NULL);
-    if (!agent_lock_take(&lock, locks, &err) || write(pipe_fd, lock.agent.bytes, AGENT_ID_BYTES) != AGENT_ID_BYTES)
-        _exit(1);
+    sem_init(&fate.known, 0, 0);
+    if (!agent_lock_take(&lock, locks, &err))
+        end_because("no lock", &err);
+    if (write(pipe_fd, lock.agent.bytes, AGENT_ID_BYTES) != AGENT_ID_BYTES)
+        end_because("the pipe", &err);
     uint64_t seq = 0;
     for (uint64_t row = 0;; row++) {
         char text[ROW_BYTES + 1];
@@ -52,9 +99,10 @@ static void type_until_killed(char *path, const char *locks, int pipe_fd)
         local.path = "/a";
         local.view.cursor = seq + len;
         seq += len;
-        uint64_t ticket = journal_writer_local(writer, &local, true, (struct journal_done){0});
-        if (journal_writer_wait(writer, ticket, 20000000) != JOURNAL_WAIT_DONE || write(pipe_fd, "k", 1) != 1)
-            _exit(1);
+        journal_writer_local(writer, &local, true, (struct journal_done){learn_fate, &fate});
+        wait_for(&fate, writer);
+        if (write(pipe_fd, "k", 1) != 1)
+            end_because("the pipe", &err);
     }
 }
 
@@ -117,13 +165,24 @@ static bool check_row(void *self, const struct journal_row *row)
     return true;
 }
 
+/* While the others go on: one of them may be just making the journal, which on a slow disk takes longer than JOURNAL_BUSY_MS. */
+static struct journal *look_into(char *path)
+{
+    struct error err = {0};
+    struct journal *journal;
+    time_t end = time(NULL) + COMMIT_S;
+    while (!(journal = open_journal(path, &err)) && err.code == ERR_BUSY && time(NULL) < end)
+        continue;
+    if (!journal)
+        fail_msg("%s", err.text);
+    return journal;
+}
+
 /* Every acknowledged row is there; one more may be: committed, but its word did not get through any more. */
 static void expect_all_of(char *path, const struct victim *victim)
 {
     struct error err = {0};
-    struct journal *journal = open_journal(path, &err);
-    if (!journal)
-        fail_msg("%s", err.text);
+    struct journal *journal = look_into(path);
     struct checker checker = {.victim = victim};
     struct journal_read read = {0};
     assert_true(
@@ -136,7 +195,7 @@ static void expect_all_of(char *path, const struct victim *victim)
 static void expect_cursor_at_the_end(char *path, const struct victim *victim)
 {
     struct error err = {0};
-    struct journal *journal = open_journal(path, &err);
+    struct journal *journal = look_into(path);
     struct checker checker = {.victim = victim};
     struct journal_read read = {0};
     struct journal_view view;
