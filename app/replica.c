@@ -86,6 +86,11 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->token_file = options->token_file ? xstrdup(options->token_file) : NULL;
     crypto_random(&replica->agent, sizeof replica->agent);
     pthread_mutex_init(&replica->net_lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&replica->handed_on, &attr);
+    pthread_condattr_destroy(&attr);
     pthread_mutex_init(&replica->tail_lock, NULL);
     replica->watch = (struct buffer_watch){.changed = text_changed, .self = replica};
     replica->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -146,6 +151,7 @@ void replica_free(struct replica *replica)
     doc_entry_release(&replica->entry);
     free(replica->early);
     free(replica->owed);
+    pthread_cond_destroy(&replica->handed_on);
     pthread_mutex_destroy(&replica->net_lock);
     pthread_mutex_destroy(&replica->tail_lock);
     free(replica->mine);
@@ -450,8 +456,12 @@ void replica_hand_on(struct outgoing *outgoing, bool committed)
 {
     struct replica *replica = outgoing->replica;
     pthread_mutex_lock(&replica->net_lock);
-    if (committed && replica->net)
-        net_local(replica->net, &outgoing->batch);
+    if (outgoing->turn && outgoing->turn == replica->hands.turn) {
+        if (committed)
+            net_local(replica->net, &outgoing->batch);
+        if (--replica->hands.batches == 0)
+            pthread_cond_signal(&replica->handed_on);
+    }
     pthread_mutex_unlock(&replica->net_lock);
     buf_release(&outgoing->plain);
     free(outgoing);
@@ -474,6 +484,17 @@ static void owe(struct replica *replica, const struct batch *batch)
     replica->owed[replica->owed_count++] = (struct owed){batch->agent, batch->seq0 + batch->count};
 }
 
+/* From here on it counts as not sent. */
+static uint64_t take_in_hand(struct replica *replica)
+{
+    pthread_mutex_lock(&replica->net_lock);
+    uint64_t turn = replica->net ? replica->hands.turn : 0;
+    if (turn && replica->hands.batches++ == 0)
+        replica->hands.since_ms = net_now_ms();
+    pthread_mutex_unlock(&replica->net_lock);
+    return turn;
+}
+
 /* What others understand: a batch of the document names branches as they are called here. */
 static void encode_named(struct replica *replica, const struct batch *batch, struct batch *wire, struct buf *plain)
 {
@@ -489,6 +510,7 @@ struct outgoing *replica_outgoing(struct replica *replica, const struct batch *b
     struct outgoing *outgoing = xcalloc(1, sizeof *outgoing);
     struct batch wire = {0};
     outgoing->replica = replica;
+    outgoing->turn = take_in_hand(replica);
     encode_named(replica, batch, &wire, &outgoing->plain);
     struct local_batch *local = &outgoing->batch;
     *local = (struct local_batch){.agent = batch->agent, .seq0 = batch->seq0, .count = batch->count,
@@ -742,7 +764,7 @@ static void status_of_room(struct replica *replica, uint64_t now_ms, struct repl
     out->net.unacked_edits = replica->alone_edits;
     if (!replica->net)
         return;
-    net_status(replica->net, &out->net);
+    replica_net_status(replica, &out->net);
     if (out->net.oldest_unacked_ms && out->net.oldest_unacked_ms < now_ms)
         out->unsent_age_ms = now_ms - out->net.oldest_unacked_ms;
     out->offline_edits = out->net.unacked_edits;

@@ -39,6 +39,13 @@ struct owed {
     uint64_t next_seq;
 };
 
+/* Batches that the journal has to commit before the network gets them. */
+struct hands {
+    uint64_t turn;     /* counts connections: what was made before one began, that one has from the journal */
+    uint64_t batches;
+    uint64_t since_ms; /* the oldest of them, or one before it */
+};
+
 /* What was typed last, to know whether the next key belongs to the same undo step. */
 struct gesture {
     enum edit_kind kind;
@@ -146,12 +153,14 @@ struct replica {
     struct worker *worker;
 
     /* the room */
-    pthread_mutex_t net_lock;  /* around `net`: the journal's thread hands things on to it */
+    pthread_mutex_t net_lock;  /* around `net` and `hands`: the journal's thread hands things on to it */
+    pthread_cond_t handed_on;  /* nothing is in `hands` any more */
     struct net *net;
+    struct hands hands;
     uint64_t sessions;         /* begun by this agent */
     struct owed *owed;         /* written here and not acknowledged by the relay */
     size_t owed_count, owed_cap;
-    uint64_t alone_edits;      /* unacknowledged while there is no connection at all */
+    uint64_t alone_edits;      /* unacknowledged while there is no connection at all (`net` is NULL) */
     bool text_due, people_due, neighbour_rows_due; /* what replica_room_handle() has left to do */
     bool joining;              /* the base text has not arrived */
     unsigned newer_kind;       /* of a record that this weft must know and does not; 0: none */
@@ -229,6 +238,7 @@ uint64_t replica_edits_not_in_file(const struct replica *replica);
 /* A batch on its way: into the chain now, to the network once the journal has it. */
 struct outgoing {
     struct replica *replica;
+    uint64_t turn; /* the connection it is for; 0: for none, there was none */
     struct local_batch batch;
     struct buf plain;
 };
@@ -393,7 +403,10 @@ enum imported replica_import(struct replica *replica, const struct import *impor
 MUST_USE bool replica_go_online(struct replica *replica, struct error *err);
 /* Before such a patch changes the text: while the connection is lost, what both sides do is put together. */
 void replica_note_away(struct replica *replica, const struct patch *patch, bool is_mine);
+/* What is unsent may leave within deadline_ms; *all_sent is set where there was a connection. */
 void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all_sent);
+/* The session's, with what the journal's thread has yet to hand to it. Only while there is a `net`. */
+void replica_net_status(struct replica *replica, struct session_status *out);
 void replica_room_handle(struct replica *replica, uint64_t now_ms);
 uint64_t replica_room_next_ms(const struct replica *replica);
 void replica_present_soon(struct replica *replica);

@@ -184,6 +184,47 @@ static size_t list_places(const struct replica *replica, const struct addresses 
     return count + addresses->count;
 }
 
+/* Under the lock that the journal's thread hands things on with. */
+static void switch_net(struct replica *replica, struct net *net)
+{
+    pthread_mutex_lock(&replica->net_lock);
+    replica->net = net;
+    replica->hands = (struct hands){.turn = replica->hands.turn + 1};
+    pthread_mutex_unlock(&replica->net_lock);
+}
+
+/* Until the journal has handed on what is in hand. Returns whether it has. */
+static bool await_hands(struct replica *replica, uint64_t until_ms)
+{
+    struct timespec until = {.tv_sec = (time_t)(until_ms / 1000), .tv_nsec = (long)(until_ms % 1000) * 1000000};
+    int rc = 0;
+    pthread_mutex_lock(&replica->net_lock);
+    while (replica->hands.batches > 0 && rc == 0)
+        rc = pthread_cond_timedwait(&replica->handed_on, &replica->net_lock, &until);
+    bool empty = replica->hands.batches == 0;
+    pthread_mutex_unlock(&replica->net_lock);
+    return empty;
+}
+
+void replica_net_status(struct replica *replica, struct session_status *out)
+{
+    pthread_mutex_lock(&replica->net_lock); /* both at once: nothing is missed, or counted twice, on its way from here to there */
+    net_status(replica->net, out);
+    session_status_add(out, replica->hands.batches, replica->hands.since_ms);
+    pthread_mutex_unlock(&replica->net_lock);
+}
+
+/* What waits now will have been sent when the connection is back. */
+static void count_away(struct replica *replica)
+{
+    struct session_status now;
+    if (!replica->was_away)
+        return;
+    replica_net_status(replica, &now);
+    if (now.unacked_edits > replica->sent_edits)
+        replica->sent_edits = now.unacked_edits;
+}
+
 static bool start_net(struct replica *replica, const struct gathered *gathered, const struct journal_relay *relay,
                       struct error *err)
 {
@@ -216,9 +257,7 @@ static bool start_net(struct replica *replica, const struct gathered *gathered, 
     free(members);
     free(outbox);
     buf_release(&token);
-    pthread_mutex_lock(&replica->net_lock);
-    replica->net = net;
-    pthread_mutex_unlock(&replica->net_lock);
+    switch_net(replica, net);
     return net != NULL;
 }
 
@@ -243,8 +282,10 @@ bool replica_go_online(struct replica *replica, struct error *err)
                 start_net(replica, &gathered, &relay, err);
     if (!replica->was_away && gathered.outbox_count + gathered.unsealed_count > 0)
         replica->was_away = replica->away_noted = true; /* what an earlier process typed is sent, but was not noted here */
-    if (good)
+    if (good) {
         send_unsealed(replica, &gathered);
+        count_away(replica); /* of the session's statuses only the newest is there: that may be one of after they were sent */
+    }
     gathered_release(&gathered);
     if (!good)
         return error_wrap(err, "cannot go online");
@@ -256,12 +297,13 @@ bool replica_go_online(struct replica *replica, struct error *err)
 
 void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all_sent)
 {
-    pthread_mutex_lock(&replica->net_lock);
     struct net *net = replica->net;
-    replica->net = NULL;
-    pthread_mutex_unlock(&replica->net_lock);
+    uint64_t until_ms = net_now_ms() + deadline_ms, now_ms;
+    bool handed_on = !net || await_hands(replica, until_ms);
+    switch_net(replica, NULL);
+    now_ms = net_now_ms();
     if (net)
-        *all_sent = net_stop(net, deadline_ms);
+        *all_sent = net_stop(net, now_ms < until_ms ? (unsigned)(until_ms - now_ms) : 0) && handed_on;
     if (replica->document) /* an opening that failed has none */
         replica_cut_chain(replica);
     people_clear(&replica->people);
@@ -844,14 +886,14 @@ static void forget_away(struct replica *replica)
     replica->away_noted = false;
 }
 
-static void say_offline(struct replica *replica, const struct session_status *status)
+static void say_offline(struct replica *replica)
 {
     replica->back_ms = 0;
     if (replica->was_away || !replica->was_online)
         return;
     replica->was_away = true;
     replica->received_edits = 0;
-    replica->sent_edits = status->unacked_edits;
+    replica->sent_edits = 0;
     forget_away(replica);
     replica_say(replica, "Offline. Type on: all is kept here and sent when the link is back.");
 }
@@ -896,16 +938,20 @@ static void say_refused(struct replica *replica, const struct session_status *st
         replica_say(replica, "%s. Your edits are kept.", status->why.text);
 }
 
-static void take_status(struct replica *replica, const struct session_status *status, uint64_t now_ms)
+/* What was typed since it was made is counted in: the session learns of it later. */
+static void take_status(struct replica *replica, struct session_status *status, uint64_t now_ms)
 {
+    struct session_status now;
+    replica_net_status(replica, &now);
+    status->unacked_edits = now.unacked_edits;
+    status->unacked_batches = now.unacked_batches;
     enum session_state before = replica->net_status.state;
     unsigned refused_before = replica->net_status.refuse_code;
     replica->net_status = *status;
     keep_pin(replica, status);
     if (status->state == SESSION_OFFLINE)
-        say_offline(replica, status);
-    if (replica->was_away && status->unacked_edits > replica->sent_edits)
-        replica->sent_edits = status->unacked_edits;
+        say_offline(replica);
+    count_away(replica);
     bool settled = status->state == SESSION_ONLINE && status->caught_up && status->unacked_batches == 0;
     replica->was_online |= settled;
     if (settled && replica->was_away && !replica->back_ms)

@@ -32,6 +32,12 @@ struct job {
     size_t *ends;
 };
 
+/* Batches that were handed in: the session does not know of them before its thread has run. */
+struct handed {
+    uint64_t batches;
+    uint64_t since_ms; /* the oldest of them, or one before it */
+};
+
 struct net {
     pthread_t thread;
     int event_fd;
@@ -47,8 +53,10 @@ struct net {
     uint64_t stop_ms; /* when to give up flushing */
     bool all_sent;
     struct session_status status;
+    struct handed handed; /* what `status` does not count yet */
 
     /* the network thread's own */
+    uint64_t taken; /* of `handed`: the session has them, and the next status counts them */
     struct link *link;
     struct session *session;
     struct backoff backoff;
@@ -354,6 +362,7 @@ static void do_job(struct net *net, struct job *job, uint64_t now_ms)
         job->local.plain = buf_view(&job->bytes);
         person_is_here(net, now_ms);
         session_local(net->session, &job->local, now_ms);
+        net->taken++;
         break;
     case JOB_PERSISTED:
         session_persisted(net->session, job->ticket, now_ms);
@@ -429,6 +438,8 @@ static void post_status(struct net *net)
     pthread_mutex_lock(&net->lock);
     bool different = looks_different(&status, &net->status);
     net->status = status;
+    net->handed.batches -= net->taken;
+    net->taken = 0;
     if (net->status_event) {
         net->status_event->status = status;
     } else if (different) {
@@ -546,6 +557,8 @@ static bool make_session(struct net *net, const struct net_config *config, struc
         crypto_random(&session.seed, sizeof session.seed);
     backoff_init(&net->backoff, session.seed);
     net->session = session_new(&session, &port, link_now_ms(), err);
+    if (net->session) /* what is to be sent from before is counted from the beginning */
+        session_status(net->session, link_now_ms(), &net->status);
     return net->session != NULL;
 }
 
@@ -659,6 +672,8 @@ bool net_stop(struct net *net, unsigned deadline_ms)
 static void post(struct net *net, struct job *job)
 {
     pthread_mutex_lock(&net->lock);
+    if (job->kind == JOB_LOCAL && net->handed.batches++ == 0)
+        net->handed.since_ms = link_now_ms();
     *net->jobs_last = job;
     net->jobs_last = &job->next;
     wake_locked(net);
@@ -737,5 +752,6 @@ void net_status(struct net *net, struct session_status *out)
 {
     pthread_mutex_lock(&net->lock);
     *out = net->status;
+    session_status_add(out, net->handed.batches, net->handed.since_ms);
     pthread_mutex_unlock(&net->lock);
 }

@@ -95,7 +95,7 @@ struct net_event {
 int net_fd(const struct net *net);             /* for poll(); readable while events wait. Do not read it */
 struct net_event *net_next(struct net *net);   /* NULL: none now */
 void net_event_free(struct net_event *event);  /* NULL is fine */
-/* The status as it is now. All times in it are of net_now_ms(). */
+/* The status as it is now; what net_local() was given is counted when that returns. All times in it are of net_now_ms(). */
 void net_status(struct net *net, struct session_status *out);
 uint64_t net_now_ms(void);
 

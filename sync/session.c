@@ -487,3 +487,13 @@ void session_status(const struct session *session, uint64_t now_ms, struct sessi
     if (session->talk != TALK_NONE)
         error_set(&out->why, ERR_OFFLINE, 0, "the relay is silent");
 }
+
+void session_status_add(struct session_status *status, uint64_t batches, uint64_t since_ms)
+{
+    if (batches == 0)
+        return;
+    status->unacked_batches += batches;
+    status->unacked_edits += batches;
+    if (!status->oldest_unacked_ms || since_ms < status->oldest_unacked_ms)
+        status->oldest_unacked_ms = since_ms;
+}

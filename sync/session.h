@@ -205,5 +205,7 @@ struct session_status {
     struct error full;         /* why the relay has no room for what is unsent, one sentence; empty when it has */
 };
 void session_status(const struct session *session, uint64_t now_ms, struct session_status *out);
+/* Counts batches in that the session has not been given yet, an edit each; the oldest was made at `since_ms`. */
+void session_status_add(struct session_status *status, uint64_t batches, uint64_t since_ms);
 
 #endif

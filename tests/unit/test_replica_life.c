@@ -10,6 +10,7 @@
 
 #include "app/replica.h"
 #include "editor/base/xalloc.h"
+#include "sync/journal.h"
 #include "tests/support/scratch.h"
 
 enum { PATIENCE_MS = 30000, STEP_MS = 20 };
@@ -332,6 +333,66 @@ static void sharing_in_the_middle_of_typing_keeps_every_key(void **state)
     close_one(again);
 }
 
+/* A second connection to the journal, as another process has it. */
+static struct journal *open_journal_of(struct world *world, struct replica *replica)
+{
+    struct error err = {0};
+    struct seal_key key;
+    const struct doc_entry *entry = replica_entry(replica);
+    char *dir = paths_state_file(&world->env.paths, "docs"), *path = journal_path(dir, &entry->doc);
+    device_journal_key(&world->env.device, &entry->doc, &key);
+    struct journal_spec spec = {.path = path, .mode = JOURNAL_WRITE, .doc = entry->doc, .key = &key};
+    struct journal *journal = journal_open(&spec, &err);
+    if (!journal)
+        fail_msg("%s", err.text);
+    free(path);
+    free(dir);
+    return journal;
+}
+
+static void expect_unsent(struct replica *replica, uint64_t edits)
+{
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    assert_int_equal(status.net.unacked_edits, edits);
+    assert_int_equal(status.net.unacked_batches, edits);
+    assert_true(status.net.oldest_unacked_ms > 0 && status.net.oldest_unacked_ms <= net_now_ms());
+}
+
+/*
+ * From the moment in which it is in the text: on its way from thread to thread it is neither forgotten nor counted twice,
+ * however long the journal takes.
+ */
+static void every_edit_counts_as_unsent_at_once(void **state)
+{
+    struct world *world = *state;
+    struct error err = {0};
+    struct replica *replica = open_file(world, "notes.md");
+    enum { KEYS = 200, LOOKS = 20 };
+    uint64_t unsent = 0;
+    assert_true(replica_share(replica, "ws://127.0.0.1:9", &err)); /* nobody listens there */
+    for (uint64_t i = 0; i < KEYS; i++) {
+        type(replica, i, "x");
+        expect_unsent(replica, i + 1);
+    }
+    wait_for(replica, NULL, is_kept);
+    struct journal *other = open_journal_of(world, replica);
+    assert_true(journal_begin(other, &err)); /* the next one cannot be committed */
+    type(replica, KEYS, "y");
+    for (int i = 0; i < LOOKS; i++) {
+        expect_unsent(replica, KEYS + 1);
+        replica_wait(replica, 1);
+    }
+    journal_close(other);
+    do {
+        expect_unsent(replica, KEYS + 1);
+        replica_wait(replica, STEP_MS);
+    } while (!is_kept(replica, NULL));
+    expect_unsent(replica, KEYS + 1);
+    assert_true(replica_close(replica, 0, &unsent, &err));
+    assert_int_equal(unsent, KEYS + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +404,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_save_before_the_first_key_of_a_run_is_known_to_the_next_one, setup, teardown),
         cmocka_unit_test_setup_teardown(a_join_that_fails_ends_its_threads_and_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(sharing_in_the_middle_of_typing_keeps_every_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_edit_counts_as_unsent_at_once, setup, teardown),
     };
     return RUN_TESTS("replica_life", tests);
 }
