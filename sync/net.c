@@ -65,6 +65,7 @@ struct net {
     uint64_t try_ms; /* when to connect; UINT64_MAX: not by itself */
     uint64_t floor_ms;  /* the relay does not want us before */
     uint64_t active_ms; /* when the person last did something */
+    uint64_t there_ms;  /* when the link was last there, or was first wanted */
     bool connecting, paused, left;
     struct error why; /* why there is no connection */
 };
@@ -253,18 +254,20 @@ static void on_moved(void *self, uint64_t moved_s, struct bytes place)
 
 /* --- connecting --- */
 
-/*
- * The next address at once, and a pause when all have been tried. While a person is at the keys the pause stays below
- * NET_PERSON_MS, so that the link is found to be back within a second or two; left alone, tries become rare.
- */
+uint64_t net_pause_max_ms(uint64_t untouched_ms, uint64_t away_ms)
+{
+    return untouched_ms < NET_PERSON_HERE_MS || away_ms < NET_AWAY_MS ? NET_PERSON_MS : BACKOFF_MAX_MS;
+}
+
+/* The next address at once, and a pause when all have been tried. */
 static void try_again(struct net *net, uint64_t now_ms, uint64_t floor_ms)
 {
     net->connecting = false;
     net->address = (net->address + 1) % net->address_count;
     uint64_t wait_ms = net->address == 0 ? backoff_next_ms(&net->backoff, 0) : 0;
-    bool person = now_ms - net->active_ms < NET_PERSON_HERE_MS;
-    if (person && wait_ms > NET_PERSON_MS)
-        wait_ms %= NET_PERSON_MS; /* as random as it was */
+    uint64_t most_ms = net_pause_max_ms(now_ms - net->active_ms, now_ms - net->there_ms);
+    if (wait_ms > most_ms)
+        wait_ms %= most_ms; /* as random as it was */
     net->floor_ms = now_ms + floor_ms;
     net->try_ms = now_ms + (wait_ms > floor_ms ? wait_ms : floor_ms);
 }
@@ -424,8 +427,10 @@ static bool looks_different(const struct session_status *a, const struct session
 static void read_status(struct net *net, struct session_status *out)
 {
     session_status(net->session, link_now_ms(), out);
-    if (out->state == SESSION_ONLINE)
+    if (out->state == SESSION_ONLINE) {
         backoff_reset(&net->backoff);
+        net->there_ms = link_now_ms();
+    }
     bool silent = link_is_open(net->link);
     if (out->state == SESSION_OFFLINE && !silent)
         out->why = net->why;
@@ -556,6 +561,7 @@ static bool make_session(struct net *net, const struct net_config *config, struc
     if (session.seed == 0)
         crypto_random(&session.seed, sizeof session.seed);
     backoff_init(&net->backoff, session.seed);
+    net->there_ms = link_now_ms();
     net->session = session_new(&session, &port, link_now_ms(), err);
     if (net->session) /* what is to be sent from before is counted from the beginning */
         session_status(net->session, link_now_ms(), &net->status);

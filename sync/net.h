@@ -23,6 +23,7 @@ enum {
     NET_EVENTS_BYTES_MAX = 16 << 20,
     NET_PERSON_MS = 1500,       /* between tries at most, while somebody is at the keys */
     NET_PERSON_HERE_MS = 60000, /* that is: has done something within this time */
+    NET_AWAY_MS = 600000,       /* or while the link has been away for less than this: who only watches is there as well */
 };
 
 struct net;
@@ -32,6 +33,12 @@ struct net_config {
     const struct link_address *addresses; /* tried in turn */
     size_t address_count;
 };
+
+/*
+ * The longest pause between two tries, when nothing was pressed for `untouched_ms` and the link has been away for `away_ms`:
+ * so short that it is found to be back within a second or two, until nobody seems to wait for it any more.
+ */
+uint64_t net_pause_max_ms(uint64_t untouched_ms, uint64_t away_ms);
 
 /* NULL and *err when the configuration does not hold together. Connecting never fails: it goes on in the background. */
 MUST_USE struct net *net_start(const struct net_config *config, struct error *err);

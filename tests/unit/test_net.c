@@ -332,6 +332,17 @@ static void after_the_relay_was_away_everything_is_sent(void **state)
     assert_true(person_stop(place, &ana, 0));
 }
 
+/* Two at one text, one of them types: the other, who only reads, is back as soon. */
+static void who_is_there_waits_for_the_link_no_longer_than_a_second_or_two(void **state)
+{
+    enum { HOUR_MS = 3600000 };
+    (void)state;
+    assert_true(net_pause_max_ms(0, 0) <= 2000);
+    assert_true(net_pause_max_ms(0, HOUR_MS) <= 2000);       /* typing offline for an hour */
+    assert_true(net_pause_max_ms(HOUR_MS, 60000) <= 2000);   /* watching, and the relay was away for a minute */
+    assert_true(net_pause_max_ms(HOUR_MS, HOUR_MS) >= 10000); /* nobody waits any more */
+}
+
 static void stopping_sends_what_is_ready_within_its_time(void **state)
 {
     struct place *place = *state;
@@ -479,6 +490,7 @@ int main(void)
         PLACE_TEST(people_see_each_other),
         PLACE_TEST(a_unix_socket_serves_as_well),
         PLACE_TEST(after_the_relay_was_away_everything_is_sent),
+        PLACE_TEST(who_is_there_waits_for_the_link_no_longer_than_a_second_or_two),
         PLACE_TEST(stopping_sends_what_is_ready_within_its_time),
         PLACE_TEST(a_closed_port_is_one_sentence),
         PLACE_TEST(a_missing_document_is_told_to_a_guest),
