@@ -19,6 +19,7 @@
 
 #include "editor/base/xalloc.h"
 #include "editor/file.h"
+#include "sync/share_link.h"
 
 /*
  * In STATE/relay: relay.db, its key, `socket`, `port` (chosen once), `reach` ("machine" or the network address), and `pid`, on which
@@ -81,12 +82,26 @@ static int running_pid(const struct place *place)
     return !is_free && read_word(place->pid, word) ? atoi(word) : 0;
 }
 
+/* Links to a relay without a certificate are taken for private addresses only. */
+static bool is_private(const char *address)
+{
+    struct share_host host;
+    struct error err = {0};
+    return share_host_parse(bytes_of_string(address), PORT_FIRST, &host, &err) && share_host_is_private(&host);
+}
+
+/* What was chosen. False: nothing yet, or an address that no link may name. */
+static bool read_reach(const struct place *place, char reach[SMALL_BYTES])
+{
+    return read_word(place->reach, reach) && (strcmp(reach, "machine") == 0 || is_private(reach));
+}
+
 static char *address_of(const struct place *place)
 {
     char port[SMALL_BYTES], reach[SMALL_BYTES];
     if (!read_word(place->port, port))
         return NULL;
-    bool network = read_word(place->reach, reach) && strcmp(reach, "machine") != 0;
+    bool network = read_reach(place, reach) && strcmp(reach, "machine") != 0;
     return network ? xformat("ws://%s:%s,127.0.0.1:%s", reach, port, port) : xformat("ws://127.0.0.1:%s", port);
 }
 
@@ -133,6 +148,8 @@ static void network_address(char out[INET_ADDRSTRLEN])
             continue;
         const struct sockaddr_in *address = (const struct sockaddr_in *)one->ifa_addr;
         inet_ntop(AF_INET, &address->sin_addr, out, INET_ADDRSTRLEN);
+        if (!is_private(out))
+            out[0] = '\0';
     }
     freeifaddrs(all);
 }
@@ -159,7 +176,7 @@ static bool ask_reach(char reach[SMALL_BYTES], struct error *err)
 
 static bool choose_reach(const struct place *place, bool may_ask, char reach[SMALL_BYTES], struct error *err)
 {
-    if (read_word(place->reach, reach))
+    if (read_reach(place, reach))
         return true;
     bool asks = may_ask && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
     if (!asks)

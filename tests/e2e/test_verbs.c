@@ -724,6 +724,24 @@ static void sharing_without_a_relay_starts_one_that_stays(void **state)
     free(after);
 }
 
+/* An address that links may not name was chosen once (a machine that hangs on the internet itself): it is no way to share. */
+static void a_relay_of_ones_own_at_a_public_address_is_reached_on_this_machine(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "one.md", "one\n");
+    expect_status(stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "one.md")), 0);
+    stage_write(stage, "ada.state/weft/relay/reach", "192.0.2.77");
+    stage_write(stage, "two.md", "two\n");
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "two.md")); /* it runs */
+    expect_status(result, 0);
+    expect_has(result.out, "edit weft+ws://127.0.0.1:");
+    expect_status(stage_run(stage, "ada", NULL, ARGS("relay", "stop")), 0);
+    stage_write(stage, "three.md", "three\n");
+    result = stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "three.md")); /* it is started again */
+    expect_status(result, 0);
+    expect_has(result.out, "edit weft+ws://127.0.0.1:");
+}
+
 /* They look for a free port at the same moment. */
 static void everybody_on_one_machine_gets_a_relay_of_their_own(void **state)
 {
@@ -790,6 +808,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_relay_of_ones_own_holds_nothing_of_who_started_it, setup, teardown_own_relay),
         TEST(everybody_on_one_machine_gets_a_relay_of_their_own),
         cmocka_unit_test_setup_teardown(sharing_without_a_relay_starts_one_that_stays, setup, teardown_own_relay),
+        cmocka_unit_test_setup_teardown(a_relay_of_ones_own_at_a_public_address_is_reached_on_this_machine, setup,
+                                        teardown_own_relay),
     };
     return RUN_TESTS("verbs", tests);
 }
