@@ -26,6 +26,8 @@ struct replica_port editor_port(struct editor *editor);
 /* Takes the replica. The first one is shown. */
 void editor_add(struct editor *editor, struct replica *replica);
 void editor_say(struct editor *editor, const char *text);
+/* For who has just begun to share: what else a link shows. */
+void editor_say_what_links_show(struct editor *editor);
 /* Runs until the person leaves; the exit status. What has to be said after leaving goes to stderr. */
 int editor_run(struct editor *editor);
 /* Gives the terminal back, closes what is open. EXIT_FAILED when not everything could be kept (said on stderr), else 0. */

@@ -113,7 +113,8 @@ static void fill_status(struct editor *editor, struct picture *picture, uint64_t
         .unsent = status->net.unacked_edits,
         .unsent_s = status->unsent_age_ms / 1000,
         .offline_kept = status->net.unacked_edits,
-        .disk_full = status->edits_in_memory,
+        .in_memory = status->edits_in_memory,
+        .disk_full = status->disk_full,
         .line = line + 1,
         .column = rope_codepoints_before(buffer->text, buffer->selection.head) -
                   rope_codepoints_before(buffer->text, start) + 1,
@@ -141,11 +142,14 @@ static void fill_bottom(struct editor *editor, struct view_model *model, uint64_
                                              .typed_is_old = prompt->suggested};
 }
 
-/* Whose machine is not there, when that is why. */
+/* Why there is no link, as far as that is known: it is not wanted, or whose machine is not there. */
 static void fill_away(struct editor *editor, struct picture *picture)
 {
     struct buf away = {0};
-    replica_away(editor_replica(editor), &away);
+    if (picture->status.alone)
+        buf_add_string(&away, "you work alone, Alt+A ends it");
+    else
+        replica_away(editor_replica(editor), &away);
     if (away.len > 0 && away.len < sizeof picture->away) {
         memcpy(picture->away, away.data, away.len);
         picture->model.status.offline_why = picture->away;
@@ -162,7 +166,8 @@ static void fill_links(struct editor *editor)
     char *relay = addresses_name(replica_entry(replica));
     struct panel_links links = {.relay = relay, .edit = edit, .view = view, .edit_copied = editor->link_copied,
                                 .view_copied = editor->view_copied, .name = replica_person(replica),
-                                .name_source = replica_person_source(replica)};
+                                .name_source = replica_person_source(replica),
+                                .cannot_copy = !term_can_copy(editor->term)};
     panel_show_links(&editor->panel, &links);
     if (edit)
         crypto_wipe(edit, strlen(edit));

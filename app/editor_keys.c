@@ -201,6 +201,8 @@ void editor_flush_paste(struct editor *editor)
         prompt_paste(&editor->prompt, buf_view(&editor->paste));
     else if (editor->paste.len)
         editor_paste(editor, buf_view(&editor->paste));
+    if (!editor->prompt.open)
+        editor->panel_kind = PANEL_NONE; /* it goes as with a key */
     buf_release(&editor->paste);
     editor->dirty = true;
 }

@@ -65,14 +65,21 @@ void editor_show_links(struct editor *editor)
     free(link);
 }
 
+void editor_say_what_links_show(struct editor *editor)
+{
+    editor_say(editor, "A link also shows how the text changed from now on, deleted text included.");
+}
+
 void editor_answer_relay(struct editor *editor, const char *relay)
 {
     struct error err = {0};
     char *own = *relay ? NULL : own_relay_ensure(editor->env, false, &err);
-    if ((*relay || own) && replica_share(editor_replica(editor), own ? own : relay, &err))
+    if ((*relay || own) && replica_share(editor_replica(editor), own ? own : relay, &err)) {
         editor_show_links(editor);
-    else
+        editor_say_what_links_show(editor);
+    } else {
         editor_say(editor, err.text);
+    }
     free(own);
 }
 

@@ -304,7 +304,7 @@ int verb_share_run(struct env *env, const struct args *args)
     if (replica)
         editor_add(editor, replica);
     if (opened && !shared)
-        editor_say(editor, "A link also shows how the text changed from now on, deleted text included.");
+        editor_say_what_links_show(editor);
     free(relay);
     return run_and_free(editor, "share", opened, &err);
 }

@@ -7,7 +7,7 @@
  *   Units      places are bytes in the document; lines, columns and scroll count from 0 unless a name says otherwise.
  *   Ownership  every pointer is borrowed for the time of one draw; strings are NUL-terminated UTF-8 or whatever came
  *              from elsewhere: ui/ shows control characters visibly, so nothing needs cleaning before.
- *   Bounds     VIEW_PEERS_SHOWN names in the status line; lists may be of any length, only what is visible is looked
+ *   Bounds     VIEW_PEERS_SHOWN names in the status line, VIEW_PEERS_SHOWN_WIDE in a wide window; lists may be of any length, only what is visible is looked
  *              at.
  */
 #ifndef WEFT_EDITOR_VIEW_MODEL_H
@@ -20,7 +20,7 @@
 #include "editor/rope.h"
 #include "editor/selection.h"
 
-enum { VIEW_PEER_COLOURS = 8, VIEW_PEERS_SHOWN = 2 };
+enum { VIEW_PEER_COLOURS = 8, VIEW_PEERS_SHOWN = 2, VIEW_PEERS_SHOWN_WIDE = 8 };
 
 /* What a stretch of text is, for its colour. */
 enum view_role {
@@ -102,7 +102,8 @@ struct view_status {
     uint64_t unsent_s;     /* age of the oldest of them */
     uint64_t offline_kept; /* edits kept while offline */
     const char *offline_why; /* "ada's machine is away"; NULL: not known */
-    uint64_t disk_full;    /* edits that are only in memory; 0: the disk takes them */
+    uint64_t in_memory;    /* edits that the journal does not take; 0: it takes them */
+    bool disk_full;        /* that is why */
     uint64_t line, column; /* counted from 1, as people read them */
     uint64_t rtt_ms;       /* shown above 200 */
 };

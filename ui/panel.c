@@ -119,7 +119,7 @@ void panel_help(struct panel *panel, int cols)
         {"^A", "select all"},
         {"Alt+G", "go to line"},
         {"F2", "people (Alt+2)"},
-        {"F3", "share, links (Alt+3)"},
+        {"F3", "share (Alt+3)"},
         {"Alt+F", "follow somebody"},
         {"Alt+A", "work alone"},
         {"^O", "open file"},
@@ -131,7 +131,7 @@ void panel_help(struct panel *panel, int cols)
         {"Alt+Q", "quit with failure"},
         {"Esc", "close, cancel"},
     };
-    enum { COUNT = sizeof entries / sizeof *entries, COLUMN_CELLS = 30 };
+    enum { COUNT = sizeof entries / sizeof *entries, COLUMN_CELLS = 26 };
     size_t columns = cols < 2 * COLUMN_CELLS ? 1 : (size_t)cols / COLUMN_CELLS;
     panel_clear(panel);
     panel_add(panel, VIEW_LINE_TITLE, "Help. Any key closes this.");
@@ -201,7 +201,7 @@ static void add_person(struct panel *panel, const struct view_peer *peer)
         buf_addf(&text, "  key %s", peer->fingerprint);
     struct view_panel_line *line = panel_take(panel, VIEW_LINE_TEXT, xstrdup(buf_string(&text)));
     if (line) {
-        line->colour = (int)(peer->colour % VIEW_PEER_COLOURS);
+        line->colour = peer->is_me ? -1 : (int)(peer->colour % VIEW_PEER_COLOURS); /* nobody's here: others choose it */
         line->coloured = coloured;
         line->hang = 3;
     }
@@ -239,8 +239,13 @@ void panel_show_links(struct panel *panel, const struct panel_links *links)
               links->relay);
     const char *next = "    F3 copies this one"; /* whichever F3 takes next */
     bool edit_first = links->edit && !links->edit_copied;
+    const char *again = links->edit ? "    F3 again copies this one" : next;
+    if (links->cannot_copy)
+        next = again = "";
     add_link(panel, "edit", links->edit, links->edit_copied, edit_first ? next : "");
-    add_link(panel, "view", links->view, links->view_copied, edit_first ? "" : links->edit ? "    F3 again copies this one" : next);
+    add_link(panel, "view", links->view, links->view_copied, edit_first ? "" : again);
+    if (links->cannot_copy)
+        panel_add(panel, VIEW_LINE_DIM, "This terminal does not let weft copy: mark a link, or see `weft links FILE`.");
     if (links->name)
         panel_add(panel, VIEW_LINE_DIM, "You appear as \"%s\" (from %s; `weft config name`)", links->name,
                   links->name_source);

@@ -25,6 +25,7 @@ struct panel_links {
     const char *relay;       /* "relay.example" */
     const char *edit, *view; /* either may be NULL: this person does not have it */
     bool edit_copied, view_copied;
+    bool cannot_copy;        /* this terminal lets nobody copy */
     const char *name;        /* "You appear as ..." */
     const char *name_source; /* "git config" */
 };

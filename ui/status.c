@@ -6,12 +6,12 @@
 #include "editor/base/unicode.h"
 #include "ui/wrap.h"
 
-enum { NAME_CELLS_MAX = 12, FILE_CELLS_MAX = 200, RTT_SHOWN_MS = 200 };
+enum { NAME_CELLS_MAX = 12, FILE_CELLS_MAX = 200, RTT_SHOWN_MS = 200, WIDE_CELLS = 100 };
 /* Where fields begin when there is room; a longer field pushes the next one on. */
 enum { COL_SHARING = 12, COL_STATE = 20, COL_PEOPLE = 44 };
 
 enum position_form { POSITION_WORDS, POSITION_NUMBERS, POSITION_NONE };
-enum people_form { PEOPLE_NAMES, PEOPLE_COUNT, PEOPLE_NONE };
+enum people_form { PEOPLE_MANY, PEOPLE_NAMES, PEOPLE_COUNT, PEOPLE_NONE };
 enum file_form { FILE_PATH, FILE_NAME, FILE_STEM };
 enum state_form { STATE_LONG, STATE_SHORT, STATE_SHORTEST };
 
@@ -28,6 +28,7 @@ struct shape {
 };
 
 static const struct shape SHAPES[] = {
+    {COLUMNS_ALL, false, POSITION_WORDS, PEOPLE_MANY, FILE_PATH, STATE_LONG},
     {COLUMNS_ALL, false, POSITION_WORDS, PEOPLE_NAMES, FILE_PATH, STATE_LONG},
     {COLUMNS_BUT_PEOPLE, false, POSITION_WORDS, PEOPLE_NAMES, FILE_PATH, STATE_LONG},
     {COLUMNS_NONE, false, POSITION_WORDS, PEOPLE_NAMES, FILE_PATH, STATE_LONG},
@@ -54,20 +55,16 @@ static const char *plural(uint64_t count)
     return count == 1 ? "" : "s";
 }
 
-static void add_disk_full(const struct view_status *status, enum state_form form, struct buf *out)
+static void add_in_memory(const struct view_status *status, enum state_form form, struct buf *out)
 {
-    unsigned long long edits = status->disk_full;
-    switch (form) {
-    case STATE_LONG:
-        buf_addf(out, "DISK FULL: %llu edit%s only in memory. Free space or ^S elsewhere.", edits, plural(edits));
-        return;
-    case STATE_SHORT:
-        buf_addf(out, "DISK FULL: %llu edit%s only in memory", edits, plural(edits));
-        return;
-    case STATE_SHORTEST:
-        buf_addf(out, "DISK FULL %llu", edits);
-        return;
-    }
+    unsigned long long edits = status->in_memory;
+    const char *word = status->disk_full ? "DISK FULL" : "NOT KEPT";
+    if (form == STATE_SHORTEST)
+        buf_addf(out, "%s %llu", word, edits);
+    else
+        buf_addf(out, "%s: %llu edit%s only in memory", word, edits, plural(edits));
+    if (form == STATE_LONG)
+        buf_add_string(out, status->disk_full ? ". Free space or ^S elsewhere." : ". ^S writes the file.");
 }
 
 static void add_alone(const struct view_status *status, enum state_form form, struct buf *out)
@@ -128,8 +125,8 @@ static void add_shared(const struct view_status *status, enum state_form form, s
 
 static void add_state(const struct view_status *status, enum state_form form, struct buf *out)
 {
-    if (status->disk_full > 0)
-        add_disk_full(status, form, out);
+    if (status->in_memory > 0)
+        add_in_memory(status, form, out);
     else if (status->sharing == VIEW_ALONE)
         add_alone(status, form, out);
     else
@@ -140,7 +137,7 @@ static void add_state(const struct view_status *status, enum state_form form, st
 static bool state_says_shared(const struct view_status *status)
 {
     bool link = status->link == VIEW_LINK_OFFLINE || status->link == VIEW_LINK_UNSENT;
-    return status->sharing == VIEW_SHARED && link && status->disk_full == 0;
+    return status->sharing == VIEW_SHARED && link && status->in_memory == 0;
 }
 
 static const char *sharing_word(const struct view_status *status)
@@ -188,10 +185,18 @@ static size_t others(const struct view_peer *peers, size_t count)
     return found;
 }
 
-static void add_people(const struct view_peer *peers, size_t count, enum people_form form, struct status_line *line)
+/* How many are named, at most. */
+static size_t names_shown(enum people_form form, int cols)
+{
+    if (form == PEOPLE_COUNT)
+        return 0;
+    return form == PEOPLE_MANY && cols >= WIDE_CELLS ? VIEW_PEERS_SHOWN_WIDE : VIEW_PEERS_SHOWN;
+}
+
+static void add_people(const struct view_peer *peers, size_t count, size_t most, struct status_line *line)
 {
     size_t rest = others(peers, count);
-    for (size_t i = 0; i < count && form == PEOPLE_NAMES && line->name_count < VIEW_PEERS_SHOWN; i++) {
+    for (size_t i = 0; i < count && line->name_count < most; i++) {
         if (peers[i].is_me)
             continue;
         if (line->name_count > 0)
@@ -258,12 +263,12 @@ static bool try_shape(const struct view_status *status, const struct view_peer *
     }
     add_state(status, shape->state, &part);
     if (part.len > 0) {
-        begin_field(text, shape, status->disk_full > 0 ? COL_SHARING : COL_STATE);
+        begin_field(text, shape, status->in_memory > 0 ? COL_SHARING : COL_STATE);
         buf_add_bytes(text, buf_view(&part));
     }
     if (others(peers, peer_count) > 0 && shape->people != PEOPLE_NONE) {
         begin_field(text, shape, COL_PEOPLE);
-        add_people(peers, peer_count, shape->people, line);
+        add_people(peers, peer_count, names_shown(shape->people, cols), line);
     }
     buf_clear(&part);
     add_position(status, shape->position, &part);
@@ -320,7 +325,7 @@ void status_draw(struct frame *frame, int row, const struct view_status *status,
     struct place place = {row, 0, frame->cols};
     struct status_line line = {0};
     status_format(status, peers, peer_count, frame->cols, &line);
-    if (status->disk_full > 0)
+    if (status->in_memory > 0)
         style = (struct style){INK_WARNING, INK_STATUS_BACK, ATTR_BOLD};
     frame_fill(frame, place, style);
     frame_text(frame, place, buf_view(&line.text), style);

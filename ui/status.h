@@ -4,7 +4,7 @@
  * Three words, never mixed: "in file" (on disk, in the file), "kept" (in the journal, fsynced), "sent" (acknowledged by
  * the relay). Narrow windows drop, in this order: the words of the position, people beyond a count, the directory, the
  * position, the explanation behind the state, the end of the name. `+`, `shared` or VIEW, offline and unsent, DISK FULL
- * are never dropped; in the narrowest form "off 34" and "3 unsent" say `shared` by themselves.
+ * and NOT KEPT are never dropped; in the narrowest form "off 34" and "3 unsent" say `shared` by themselves.
  *
  *   Units      cells; `at` and `len` are bytes of the text.
  *   Ownership  the caller's; release the line with status_release(). Zero-initialised it is empty.
@@ -22,7 +22,7 @@ struct status_name {
 
 struct status_line {
     struct buf text; /* safe to show, at most as many cells as asked for */
-    struct status_name names[VIEW_PEERS_SHOWN];
+    struct status_name names[VIEW_PEERS_SHOWN_WIDE];
     size_t name_count;
 };
 

@@ -60,6 +60,7 @@ uint64_t term_bytes_written(const struct term *term);
 /* These prepare bytes, term_flush() writes them. */
 /* OSC 52, own text only; false: too long, or not with this terminal. */
 bool term_copy(struct term *term, struct bytes text);
+bool term_can_copy(const struct term *term);
 void term_title(struct term *term, const char *title);
 
 /* Alt+Z: the terminal goes back to the shell (now, without term_flush()) and is taken again. */

@@ -695,9 +695,14 @@ static void add_base64(struct buf *out, struct bytes bytes)
     }
 }
 
+bool term_can_copy(const struct term *term)
+{
+    return term->modern;
+}
+
 bool term_copy(struct term *term, struct bytes text)
 {
-    if (!term->modern || term->suspended || text.len > TERM_COPY_BYTES_MAX)
+    if (!term_can_copy(term) || term->suspended || text.len > TERM_COPY_BYTES_MAX)
         return false;
     put_string(term, "\x1b]52;c;");
     add_base64(&term->out, text);

@@ -119,6 +119,30 @@ static void f3_copies_the_edit_link_first(void **state)
     assert_int_equal(vt_close(vt), 0);
 }
 
+/* Sharing from within says as much as `weft share`; and a paste puts the links away, as a key does. */
+static void f3_shares_what_is_open_and_says_what_links_show(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect_row(vt, 0, "text");
+    vt_type(vt, VT_F3);
+    vt_expect(vt, "Share it at relay");
+    vt_type(vt, stage_relay(stage));
+    vt_type(vt, VT_ENTER);
+    vt_expect(vt, "F3 again copies this one");
+    vt_expect(vt, "deleted text included");
+    vt_type(vt, "\x1b[200~more \x1b[201~");
+    vt_expect_row(vt, 0, "more text");
+    vt_expect_gone(vt, "Anyone with a link gets in");
+    vt_type(vt, VT_ALT("a"));
+    vt_expect(vt, "kept (you work alone, Alt+A ends it)");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[K]eep for later");
+    vt_type(vt, "k");
+    assert_int_equal(vt_close(vt), 0);
+}
+
 /* In one directory a guest's copy has a name of its own; and who insists writes a text that the host knows already. */
 static void a_guest_who_writes_over_the_hosts_file_doubles_no_words(void **state)
 {
@@ -548,6 +572,7 @@ int main(void)
         TEST(sharing_again_gives_the_same_links),
         TEST(two_people_see_each_others_text_cursors_and_selections),
         TEST(f3_copies_the_edit_link_first),
+        TEST(f3_shares_what_is_open_and_says_what_links_show),
         TEST(quitting_says_how_many_go_on),
         TEST(both_type_in_the_same_word_at_once),
         TEST(a_view_link_cannot_write),

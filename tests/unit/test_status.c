@@ -74,11 +74,35 @@ static void a_full_disk_is_louder_than_everything(void **state)
 {
     (void)state;
     struct view_status status = notes();
-    status.disk_full = 12;
+    status.in_memory = 12;
+    status.disk_full = true;
     expect(status, NULL, 0, 79, "notes.md +  DISK FULL: 12 edits only in memory. Free space or ^S elsewhere.");
     expect(status, NULL, 0, 60, "notes.md +  DISK FULL: 12 edits only in memory");
-    status.disk_full = 1;
+    status.in_memory = 1;
     expect(status, NULL, 0, 20, "notes+ DISK FULL 1");
+}
+
+/* A state directory that may not be written has nothing to do with space. */
+static void what_the_journal_does_not_take_for_another_reason_is_not_a_full_disk(void **state)
+{
+    (void)state;
+    struct view_status status = notes();
+    status.in_memory = 12;
+    expect(status, NULL, 0, 79, "notes.md +  NOT KEPT: 12 edits only in memory. ^S writes the file.         12:5");
+    expect(status, NULL, 0, 50, "notes.md +  NOT KEPT: 12 edits only in memory");
+    expect(status, NULL, 0, 20, "notes+ NOT KEPT 12");
+}
+
+static void a_wide_window_names_more_people(void **state)
+{
+    (void)state;
+    expect(shared(VIEW_LINK_SENT), ADA_LIN_AND_TWO, 5, 100,
+           "notes.md +  shared  sent                    ada lin bo kim                              Ln 12, Col 5");
+    struct view_peer many[12];
+    for (size_t i = 0; i < 12; i++)
+        many[i] = (struct view_peer){.name = "ada lovelace", .colour = (unsigned)i};
+    expect(shared(VIEW_LINK_SENT), many, 12, 100,
+           "notes.md +  shared  sent                    ada lovelace ada lovelace +10               Ln 12, Col 5");
 }
 
 static void idle_private_and_slow_have_their_words(void **state)
@@ -237,6 +261,8 @@ int main(void)
         cmocka_unit_test(shared_it_says_whether_others_can_have_it),
         cmocka_unit_test(a_viewer_is_told_so),
         cmocka_unit_test(a_full_disk_is_louder_than_everything),
+        cmocka_unit_test(what_the_journal_does_not_take_for_another_reason_is_not_a_full_disk),
+        cmocka_unit_test(a_wide_window_names_more_people),
         cmocka_unit_test(idle_private_and_slow_have_their_words),
         cmocka_unit_test(what_is_not_yet_on_disk_is_not_called_kept),
         cmocka_unit_test(narrow_windows_drop_words_then_people_then_the_directory),

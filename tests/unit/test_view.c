@@ -470,11 +470,22 @@ static void a_panel_shows_its_long_lines_whole(void **state)
                               "    F3 copies this one\n"
                               "view  weft://x#r\n"
                               "You appear as \"Ada L.\" (from git config; `weft config name`)\n");
+    links.cannot_copy = true; /* F3 would do nothing: it is not offered */
+    panel_show_links(&panel, &links);
+    expect_panel(&panel, 110, "Anyone with a link gets in. No account. The relay relay.example cannot read it.\n"
+                              "edit  weft://relay.example/Wg8AHwLLYh5NrKIL2ROh7w#w.GgF9egRu1l0apVJqqQ00iQ.7Vr3\n"
+                              "view  weft://x#r\n"
+                              "This terminal does not let weft copy: mark a link, or see `weft links FILE`.\n"
+                              "You appear as \"Ada L.\" (from git config; `weft config name`)\n");
     panel_messages(&panel, &message, 1);
     expect_panel(&panel, 40, "Messages\n"
                              "14:02  Another program changed notes.md:\n"
                              "       +120 -80 lines merged.\n");
+    enum { ROWS = 22 }; /* of 24: without the status line and the one for messages */
     panel_help(&panel, 80);
+    panel_wrap(&panel, 80);
+    struct view_panel help = panel_view(&panel, 0);
+    assert_int_equal(panel_rows(&help, ROWS), (int)panel.count);
     for (int cols = 1; cols < 80; cols++) {
         panel_wrap(&panel, cols);
         for (size_t i = 0; i < panel.count; i++)
