@@ -227,13 +227,22 @@ void upload_local(struct upload *upload, const struct local_batch *batch, uint64
 
 /* --- packing --- */
 
-/* How many of the batches that wait go into one record. */
+static bool builds_on_others(const struct pending *batch)
+{
+    return batch->plain.len > 0 && (batch->plain.data[0] & BATCH_FLAG_FOREIGN) != 0;
+}
+
+/*
+ * How many of the batches that wait go into one record. Only the first of them may build on what others wrote: two processes
+ * of one person see each other through their journal while no relay does, and of two records that each need a piece of the
+ * other nobody could ever read either.
+ */
 static size_t pack_size(const struct stream *stream)
 {
     size_t bytes = 0, n = 0;
     while (n < stream->pending_count && n < RECORD_BATCHES_MAX) {
         bytes += stream->pending[n].plain.len + VARINT_BYTES_MAX;
-        if (n > 0 && bytes > RECORD_PACK_BYTES)
+        if (n > 0 && (bytes > RECORD_PACK_BYTES || builds_on_others(&stream->pending[n])))
             break;
         n++;
     }

@@ -850,6 +850,42 @@ static void a_thousand_edits_typed_offline_travel_in_few_records(void **state)
     assert_true(room->ticket_count <= 3); /* its MEMBER, and 16 KiB of edits each */
 }
 
+/*
+ * Two processes of one person read each other in their journal, whatever the link does: of two records that need a piece of
+ * each other neither could ever be read.
+ */
+static void only_the_first_batch_of_a_record_builds_on_others(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf records[2] = {{0}};
+    struct record record;
+    struct error err = {0};
+    connect_to(room, (struct welcome){.peers = 1});
+    author_init(&ben, room, 0xbe);
+    author_member(&ben, room, &records[0]);
+    author_record(&ben, room, NULL, "1", &records[1]);
+    for (int i = 0; i < 2; i++)
+        say_record(room, 3 + (uint64_t)i, buf_view(&records[i]));
+    session_disconnected(room->session, room->now_ms);
+    type(room, "a");
+    type(room, "b");
+    type_after(room, &(struct event_id){ben.agent, 0}, "c");
+    type(room, "d");
+    connect_to(room, (struct welcome){.peers = 1, .head = 4, .vector = {{ben.agent, 1}}, .count = 1});
+    persist_all(room);
+    const struct message *message = expect_kind(room, MESSAGE_RECORDS);
+    assert_int_equal(message->records.count, 3); /* its MEMBER first */
+    assert_true(record_decode(message->records.items[1].stored, &record, &err));
+    assert_int_equal(record.count, 2);
+    assert_true(record_decode(message->records.items[2].stored, &record, &err));
+    assert_int_equal(record.seq0, 2);
+    assert_int_equal(record.count, 2);
+    author_release(&ben);
+    for (int i = 0; i < 2; i++)
+        buf_release(&records[i]);
+}
+
 /* --- packs --- */
 
 enum { PACKED = UPLOAD_PACK_RECORDS_MIN };
@@ -2456,6 +2492,7 @@ int main(void)
         ROOM_TEST(alone_in_the_document_batches_wait_longer_until_somebody_joins),
         ROOM_TEST(what_was_typed_offline_travels_in_one_record),
         ROOM_TEST(a_thousand_edits_typed_offline_travel_in_few_records),
+        ROOM_TEST(only_the_first_batch_of_a_record_builds_on_others),
         ROOM_TEST(an_idle_author_packs_what_the_relay_has),
         ROOM_TEST(a_pack_leaves_only_after_the_journal_has_it),
         ROOM_TEST(a_few_records_are_left_as_they_are_until_there_are_more),
