@@ -235,7 +235,7 @@ static void save_to(struct editor *editor, const char *path)
 {
     struct error err = {0};
     if (!replica_save(editor_replica(editor), path, &err)) {
-        editor_say(editor, err.text);
+        editor_sayf(editor, err.code == ERR_BUSY ? "%s" : "Not saved: %s. The text is still here.", err.text);
         stop_leaving(editor);
     }
 }

@@ -269,6 +269,18 @@ static void mouse(struct editor *editor, const struct mouse *mouse)
     }
 }
 
+/* Esc and ":" pressed quickly, or over a slow line, come as Alt+: ; that means nothing here but vim's habit. */
+static void press_apart(struct editor *editor, struct key key)
+{
+    static const struct key colon_with_alt = {':', KEY_ALT};
+    if (!key_equal(key, colon_with_alt)) {
+        press(editor, key);
+        return;
+    }
+    press(editor, (struct key){KEY_ESC, 0});
+    press(editor, (struct key){':', 0});
+}
+
 void editor_input(struct editor *editor, const struct input *input)
 {
     editor_window(editor)->touched = true;
@@ -277,7 +289,7 @@ void editor_input(struct editor *editor, const struct input *input)
         if (editor->prompt.open)
             editor_prompt_key(editor, input->key);
         else
-            press(editor, input->key);
+            press_apart(editor, input->key);
         break;
     case INPUT_PASTE:
         paste(editor, input);

@@ -24,7 +24,9 @@ static size_t count_others(const struct people *people)
 void editor_say_who_goes_on(struct editor *editor, struct replica *replica)
 {
     size_t others = count_others(replica_people(replica));
-    if (others == 0 || !replica_is_shared(replica))
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    if (others == 0 || !status.shared || status.net.state != SESSION_ONLINE) /* offline nobody knows who is still there */
         return;
     bool own = own_relay_is(editor->env, replica_entry(replica)->relay);
     buf_addf(&editor->farewell, "%zu %s go%s on%s\n", others, others == 1 ? "person" : "people", others == 1 ? "es" : "",

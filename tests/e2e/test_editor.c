@@ -195,6 +195,15 @@ static void keys_that_must_not_surprise(void **state)
     vt_type(vt, ":wq" VT_ENTER);
     vt_expect(vt, "vim keys? This is weft: ^S saves, ^Q quits.");
     vt_expect_row(vt, 0, "one");
+    vt_type(vt, "x" VT_ESC ":q!" VT_ENTER "y"); /* so quickly that it comes as Alt+: */
+    vt_expect_row(vt, 0, "oxyne");
+    vt_type(vt, VT_BACKSPACE VT_BACKSPACE);
+    vt_expect_row(vt, 0, "one");
+    vt_type(vt, VT_ALT("s"));
+    vt_expect(vt, "Write to file:");
+    vt_ctrl(vt, 'u');
+    vt_type(vt, "nowhere/notes.md" VT_ENTER);
+    vt_expect(vt, "Not saved: cannot use the directory");
     vt_ctrl(vt, 's');
     vt_expect(vt, "in file");
     vt_ctrl(vt, 'q');

@@ -210,6 +210,20 @@ static void quitting_says_how_many_go_on(void **state)
     pair_free(&pair);
 }
 
+static void who_quits_offline_is_not_told_who_goes_on(void **state)
+{
+    struct pair pair = pair_up(*state, "one\ntwo\n", "edit");
+    stage_relay_signal(pair.stage, SIGKILL);
+    vt_expect(pair.lin, "offline: 0 kept");
+    vt_forget_output(pair.lin);
+    vt_ctrl(pair.lin, 'q');
+    vt_expect(pair.lin, "The text is kept; weft join lists it.");
+    assert_int_equal(vt_close(pair.lin), 0);
+    assert_false(vt_output_has(pair.lin, "goes on"));
+    pair.lin = NULL;
+    pair_free(&pair);
+}
+
 static bool rows_equal(struct vt *vt, void *context)
 {
     struct vt *other = context;
@@ -574,6 +588,7 @@ int main(void)
         TEST(f3_copies_the_edit_link_first),
         TEST(f3_shares_what_is_open_and_says_what_links_show),
         TEST(quitting_says_how_many_go_on),
+        TEST(who_quits_offline_is_not_told_who_goes_on),
         TEST(both_type_in_the_same_word_at_once),
         TEST(a_view_link_cannot_write),
         TEST(typing_goes_on_while_the_relay_is_away_and_merges_when_it_is_back),
