@@ -74,6 +74,7 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->is_private = options->is_private;
     replica->scripted = options->scripted;
     replica->unseen = options->unseen;
+    replica->awaited = options->awaited;
     replica->audits = options->audits;
     replica->short_lived = options->short_lived;
     replica->base_bytes_max = options->base_bytes_max ? options->base_bytes_max : BASE_BYTES_MAX;

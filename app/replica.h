@@ -45,6 +45,7 @@ struct replica_options {
     bool alone;             /* open a shared file without going online */
     bool unseen;            /* only reads along: others do not see it among the people */
     bool scripted;          /* nobody sits there: the cursor kept for the file stays where a person left it */
+    bool awaited;           /* who opens it waits for its room, and says himself why the relay does not let it in */
     bool audits;            /* with reads_only: every row is read again and every signature checked, for replica_audit() */
     bool short_lived;       /* kept only until it is closed in order */
     uint64_t base_bytes_max; /* a larger file is referred to by its journal, not copied; 0: BASE_BYTES_MAX */

@@ -96,7 +96,7 @@ struct file_side {
 struct replica {
     struct env *env;
     struct replica_port port;
-    bool is_private, scripted, audits, short_lived, reads_only, insecure, work_alone, named, unseen;
+    bool is_private, scripted, audits, short_lived, reads_only, insecure, work_alone, named, unseen, awaited;
     char *person, *token_file, *label;
     const char *person_source; /* where the name comes from, once it was asked for */
 
@@ -172,6 +172,7 @@ struct replica {
     bool present_due, away;
     uint64_t counted_ms;       /* when seconds were last counted on the screen */
     struct session_status net_status;
+    unsigned said_refused;     /* the refusal that was said; 0: none since it was online */
     bool was_online;
     bool was_away;             /* edits were made offline, here or before this process: coming back is told */
     uint64_t back_ms;          /* when that is told; 0: not back yet */

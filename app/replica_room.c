@@ -930,6 +930,7 @@ static void say_refused(struct replica *replica, const struct session_status *st
 {
     struct error err = {0};
     unsigned long long edits = status->unacked_edits;
+    replica->said_refused = status->refuse_code;
     if (replica_is_older(replica, &err))
         replica_say(replica, "%s", err.text);
     else if (edits > 0)
@@ -945,8 +946,6 @@ static void take_status(struct replica *replica, struct session_status *status, 
     replica_net_status(replica, &now);
     status->unacked_edits = now.unacked_edits;
     status->unacked_batches = now.unacked_batches;
-    enum session_state before = replica->net_status.state;
-    unsigned refused_before = replica->net_status.refuse_code;
     replica->net_status = *status;
     keep_pin(replica, status);
     if (status->state == SESSION_OFFLINE)
@@ -956,8 +955,10 @@ static void take_status(struct replica *replica, struct session_status *status, 
     replica->was_online |= settled;
     if (settled && replica->was_away && !replica->back_ms)
         replica->back_ms = now_ms + BACK_MS;
-    bool newly = before != SESSION_REFUSED || status->refuse_code != refused_before;
-    if (status->state == SESSION_REFUSED && !replica->joining && newly)
+    if (status->state == SESSION_ONLINE)
+        replica->said_refused = 0;
+    bool newly = status->state == SESSION_REFUSED && status->refuse_code != replica->said_refused;
+    if (newly && !replica->joining && !replica->awaited)
         say_refused(replica, status);
     replica_touch(replica);
 }

@@ -232,6 +232,7 @@ static int share_no_edit(struct env *env, const char *path, const char *relay, s
     struct error err = {0}, closing = {0};
     options.port = target_port("share");
     options.scripted = true;
+    options.awaited = true;
     struct replica *replica = replica_open(env, path, (struct bytes){0}, &options, &err);
     if (!replica)
         return verb_fail("share", &err);

@@ -6,7 +6,8 @@
  *
  *   Units      times in ms of link_now_ms(), a monotonic clock.
  *   Threads    everything belongs to the thread that calls link_run(), except link_wake().
- *   Errors     a failed or ended connection is one port.closed() with one sentence. Name resolution and the TLS
+ *   Errors     a failed or ended connection is one port.closed() with one sentence; ERR_NEWER when what answered is a relay
+ *              that speaks no protocol of ours (message_no_protocol()). Name resolution and the TLS
  *              handshake block the thread for as long as they take; that is why it is a thread of its own.
  *   Bounds     frames from the relay up to MESSAGE_BYTES_MAX; queued outgoing bytes LINK_QUEUE_BYTES_MAX; a handshake
  *              takes at most LINK_CONNECT_MS.

@@ -221,6 +221,31 @@ static const char *reason_of(const struct link_address *address, const char *sai
     return unreachable_reason(address);
 }
 
+/*
+ * Whoever refuses our subprotocol, or answers with another, names his own in this header. "weft.2" gives 2; 0: it is no
+ * relay, or it says nothing.
+ */
+static unsigned protocol_named(struct lws *wsi)
+{
+    enum { NUMBER_MAX = 999999 };
+    static const char family[] = "weft.";
+    char name[64], *end;
+    if (lws_hdr_copy(wsi, name, sizeof name, WSI_TOKEN_PROTOCOL) <= 0 || strncmp(name, family, strlen(family)) != 0)
+        return 0;
+    unsigned long number = strtoul(name + strlen(family), &end, 10);
+    bool ours = number >= MESSAGE_PROTOCOL_LOW && number <= MESSAGE_PROTOCOL_HIGH;
+    return *end == '\0' && !ours && number <= NUMBER_MAX ? (unsigned)number : 0;
+}
+
+static void note_protocol(struct connection *connection)
+{
+    char name[LINK_NAME_BYTES];
+    unsigned theirs = protocol_named(connection->wsi);
+    link_address_name(&connection->address, name);
+    if (theirs)
+        message_no_protocol(name, theirs, &connection->why);
+}
+
 static void end_connection(struct connection *connection, const char *what, const char *reason)
 {
     char name[LINK_NAME_BYTES];
@@ -313,6 +338,7 @@ static int on_connection(struct connection *connection, enum lws_callback_reason
     case LWS_CALLBACK_CLIENT_WRITEABLE:
         return writable(connection);
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+        note_protocol(connection);
         end_connection(connection, "cannot reach", reason_of(&connection->address, in));
         return 0;
     case LWS_CALLBACK_CLIENT_CLOSED:

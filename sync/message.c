@@ -558,6 +558,12 @@ bool message_decode(struct bytes frame, enum message_sender sender, struct agent
     return error_set(err, ERR_FORMAT, 0, "the %s sent a message of kind %d that cannot be read", peer, kind);
 }
 
+bool message_no_protocol(const char *relay, unsigned theirs, struct error *err)
+{
+    return error_set(err, ERR_NEWER, (int)theirs, "%s speaks weft.%u, this is weft.%d: update %s", relay, theirs,
+                     MESSAGE_PROTOCOL_HIGH, theirs > MESSAGE_PROTOCOL_HIGH ? "weft" : "the relay");
+}
+
 /* --- proofs --- */
 
 static void hash_handshake(struct hasher *hasher, const char *label, const struct handshake *handshake)

@@ -1,6 +1,9 @@
 /*
  * message - what client and relay say to each other: subprotocol `weft.1`, one message a binary WebSocket frame.
  *
+ * The subprotocol names the shape of KNOCK; lowest and highest protocol in it leave room for later ones. A relay that does
+ * not speak it at all refuses the upgrade and names its own in Sec-WebSocket-Protocol.
+ *
  *     client                                  relay
  *        |  KNOCK lo hi doc nonce ----------->   |   first thing on every connection
  *        |  <-- CHALLENGE lo hi key nonce proof  |   the relay proves that it holds its key, before it is told more
@@ -82,6 +85,18 @@ enum refuse_code {
     REFUSE_STOPPING,     /* the relay shuts down */
     REFUSE_FORKED,       /* this agent's seq is taken by another record */
 };
+
+/*
+ * Fills *err (ERR_NEWER, and `theirs` as its system code): the one sentence for a relay that speaks no protocol of ours.
+ * `relay` is how people know it, `theirs` the lowest it speaks, or its highest when that is below ours.
+ */
+void protocol_error(const char *relay, unsigned theirs, struct error *err);
+
+/*
+ * The one sentence for a relay that speaks no protocol of ours: ERR_NEWER, `theirs` as the error's system code. `relay` is
+ * how people know it, `theirs` the lowest it speaks, or its highest when that is below ours. Returns false.
+ */
+bool message_no_protocol(const char *relay, unsigned theirs, struct error *err);
 
 struct vector_entry {
     struct agent_id agent;

@@ -281,10 +281,18 @@ static void person_is_here(struct net *net, uint64_t now_ms)
         net->try_ms = soon_ms;
 }
 
-/* What only a person can cure is not tried again by itself. */
-static bool is_final(unsigned code)
+/* What only a person can cure is not tried again by itself. A relay's version is cured by whoever runs it. */
+static bool is_final(const struct session_status *status)
 {
-    return code != 0 && code != REFUSE_NO_DOCUMENT && code != REFUSE_FULL;
+    unsigned code = status->refuse_code;
+    bool passes = code == REFUSE_NO_DOCUMENT || code == REFUSE_FULL || (code == REFUSE_PROTOCOL && status->retry_ms > 0);
+    return status->state == SESSION_REFUSED && code != 0 && !passes;
+}
+
+/* When the relay wants us at the earliest: not all whom it told the same at the same time. */
+static uint64_t spread(struct net *net, uint64_t floor_ms)
+{
+    return floor_ms + random_below(&net->backoff.random, floor_ms / 2 + 1);
 }
 
 static void connection_ended(struct net *net, const struct error *why)
@@ -293,8 +301,8 @@ static void connection_ended(struct net *net, const struct error *why)
     struct session_status status;
     session_status(net->session, now_ms, &status);
     net->why = *why;
-    try_again(net, now_ms, status.retry_ms);
-    if (status.state == SESSION_REFUSED && is_final(status.refuse_code))
+    try_again(net, now_ms, spread(net, status.retry_ms));
+    if (is_final(&status))
         net->try_ms = UINT64_MAX;
 }
 
@@ -516,8 +524,11 @@ static void on_opened(void *self)
 {
     struct net *net = self;
     struct digest certificate;
+    char name[LINK_NAME_BYTES];
     bool unvouched = link_certificate(net->link, &certificate);
-    session_connected(net->session, unvouched ? &certificate : NULL, link_now_ms());
+    link_address_name(&net->addresses[net->address], name);
+    struct session_relay relay = {.name = name, .certificate = unvouched ? &certificate : NULL};
+    session_connected(net->session, &relay, link_now_ms());
     link_hold(net->link, net->held); /* only this thread changes it */
     work(net);
 }
@@ -539,7 +550,10 @@ static void on_writable(void *self)
 static void on_closed(void *self, const struct error *why)
 {
     struct net *net = self;
-    session_disconnected(net->session, link_now_ms());
+    if (why->code == ERR_NEWER)
+        session_no_protocol(net->session, why, link_now_ms());
+    else
+        session_disconnected(net->session, link_now_ms());
     connection_ended(net, why);
     work(net);
 }

@@ -184,11 +184,12 @@ static void on_disputed(void *self, const struct agent_id *agent, uint64_t seq0)
 
 /* --- life --- */
 
-static void copy_name(char out[NAME_BYTES_MAX + 1], const char *name)
+/* `out` has room for `max` bytes and a NUL. */
+static void copy_name(char *out, size_t max, const char *name)
 {
-    size_t len = name ? strnlen(name, NAME_BYTES_MAX) : 0;
+    size_t len = name ? strnlen(name, max) : 0;
     memcpy(out, name ? name : "", len);
-    memset(out + len, 0, NAME_BYTES_MAX + 1 - len);
+    memset(out + len, 0, max + 1 - len);
 }
 
 static bool take_genesis_config(struct session *session, struct bytes stored, struct error *err)
@@ -270,7 +271,7 @@ struct session *session_new(const struct session_config *config, const struct se
     session->pinned = config->pinned;
     session->has_base = config->has_base || config->base;
     memcpy(session->relay_pin, config->relay_pin, sizeof session->relay_pin);
-    copy_name(session->name, config->name);
+    copy_name(session->name, NAME_BYTES_MAX, config->name);
     buf_add_bytes(&session->token, config->token);
     device_doc_key(&session->device, &session->keys.doc, &session->doc_key);
     device_certify(&session->device, &session->keys.doc, &session->doc_key.public_key, &session->certificate);
@@ -310,7 +311,7 @@ void session_free(struct session *session)
 
 /* --- the doors --- */
 
-void session_connected(struct session *session, const struct digest *certificate, uint64_t now_ms)
+void session_connected(struct session *session, const struct session_relay *relay, uint64_t now_ms)
 {
     session_end_talk(session, now_ms);
     session->talk = TALK_CHALLENGE;
@@ -318,9 +319,19 @@ void session_connected(struct session *session, const struct digest *certificate
     session->waiting_since_ms = now_ms;
     session->refuse_code = 0;
     session->relay_proved = false;
-    session->vouched = certificate == NULL;
-    session->seen_certificate = certificate ? *certificate : (struct digest){{0}};
+    copy_name(session->relay_name, SESSION_RELAY_NAME_BYTES_MAX, relay->name);
+    session->vouched = relay->certificate == NULL;
+    session->seen_certificate = relay->certificate ? *relay->certificate : (struct digest){{0}};
     session_knock(session);
+}
+
+void session_no_protocol(struct session *session, const struct error *why, uint64_t now_ms)
+{
+    session_end_talk(session, now_ms);
+    session->refuse_code = REFUSE_PROTOCOL;
+    session->retry_ms = SESSION_PROTOCOL_RETRY_MS;
+    session->why = *why;
+    session_run(session, now_ms);
 }
 
 void session_receive(struct session *session, struct bytes frame, uint64_t now_ms)

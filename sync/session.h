@@ -50,6 +50,8 @@ enum {
     SESSION_GAP_MS = 5000,                 /* something is missing for this long: ask the relay for all that we lack */
     SESSION_GAP_ALARM_MS = 30000,          /* still missing: say so */
     SESSION_WHOLE_MS = 600000,             /* so often at most the whole log is asked for, whatever is here */
+    SESSION_PROTOCOL_RETRY_MS = 20000,     /* a relay of another protocol may be another one by then */
+    SESSION_RELAY_NAME_BYTES_MAX = 255,
 };
 
 enum session_alarm {
@@ -124,11 +126,16 @@ void session_free(struct session *session);
 
 /* --- the connection --- */
 
-/*
- * `certificate`: SHA-256 of the SubjectPublicKeyInfo the relay shows, when no authority vouches for it; then the relay's own
- * key has to. NULL: an authority does, or the connection is plain.
- */
-void session_connected(struct session *session, const struct digest *certificate, uint64_t now_ms);
+/* Who is at the other end of a new connection. */
+struct session_relay {
+    const char *name; /* for sentences: "relay.example" */
+    /* SHA-256 of the SubjectPublicKeyInfo it shows, when no authority vouches for it; then the relay's own key has to. NULL:
+       an authority does, or the connection is plain. */
+    const struct digest *certificate;
+};
+void session_connected(struct session *session, const struct session_relay *relay, uint64_t now_ms);
+/* Instead: whoever answered the attempt to connect speaks another protocol (`why`), as if it had said so on a connection. */
+void session_no_protocol(struct session *session, const struct error *why, uint64_t now_ms);
 void session_receive(struct session *session, struct bytes frame, uint64_t now_ms);
 void session_writable(struct session *session, uint64_t now_ms);
 void session_disconnected(struct session *session, uint64_t now_ms);
@@ -198,7 +205,8 @@ struct session_status {
     unsigned rtt_ms;           /* 0: not measured yet */
     unsigned peers;            /* connections in the document, this one included; 0 when unknown */
     unsigned refuse_code;      /* enum refuse_code, or 0 */
-    uint64_t retry_ms;         /* with SESSION_REFUSED: not before this much time has passed; 0: no word */
+    uint64_t retry_ms;         /* with SESSION_REFUSED: not before this much time has passed; 0: no word. With
+                                  REFUSE_PROTOCOL: 0 says that trying again is of no use */
     bool relay_proved;         /* relay_key is that of the relay of the present connection, or of the newest one */
     struct sign_public relay_key;
     struct error why;          /* why it is not online, one sentence; empty when it is */

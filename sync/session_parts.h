@@ -59,6 +59,7 @@ struct session {
     struct agent_numbers numbers_in, numbers_out;
     struct out_queue out;
     struct handshake handshake;
+    char relay_name[SESSION_RELAY_NAME_BYTES_MAX + 1]; /* of the present connection, or of the newest one */
     bool relay_proved;              /* that it holds handshake.relay_key */
     bool vouched;                   /* an authority vouches for the relay's certificate, or there is none */
     struct digest seen_certificate; /* else: what the link saw of it */

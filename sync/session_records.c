@@ -156,6 +156,7 @@ static void take_newer(struct session *session, struct bytes stored, const struc
     if (entry && entry->member.has_grant &&
         record_verify(&record, &session->keys.doc, &entry->member.doc_key, &no_events))
         session->port.alarm(session->port.self, ALARM_NEWER, &record.agent, why);
+    session->retry_ms = 0; /* it will be there the next time too */
     session_refuse(session, REFUSE_PROTOCOL, why, now_ms);
 }
 

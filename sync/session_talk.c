@@ -130,8 +130,8 @@ static void take_challenge(struct session *session, const struct message *messag
         return;
     }
     if (low > MESSAGE_PROTOCOL_HIGH || high < MESSAGE_PROTOCOL_LOW) {
-        error_set(&err, ERR_NEWER, 0, "the relay speaks weft.%u, this is weft.%u: update %s", low,
-                  MESSAGE_PROTOCOL_HIGH, low > MESSAGE_PROTOCOL_HIGH ? "weft" : "the relay");
+        message_no_protocol(session->relay_name, low > MESSAGE_PROTOCOL_HIGH ? low : high, &err);
+        session->retry_ms = SESSION_PROTOCOL_RETRY_MS;
         session_refuse(session, REFUSE_PROTOCOL, &err, now_ms);
         return;
     }
@@ -229,9 +229,12 @@ static void take_refuse(struct session *session, const struct message *message, 
     unsigned code = message->refuse.code;
 
     unicode_safe_label(message->refuse.text, WORDS_CELLS, &words); /* a relay's words are shown to people, not obeyed */
-    error_set(&err, code == REFUSE_AUTH ? ERR_AUTH : ERR_OFFLINE, (int)code, "the relay says: %s", buf_string(&words));
+    error_set(&err, code == REFUSE_AUTH ? ERR_AUTH : ERR_OFFLINE, (int)code, "%s says: %s", session->relay_name,
+              buf_string(&words));
     buf_release(&words);
     session->retry_ms = message->refuse.retry_ms;
+    if (code == REFUSE_PROTOCOL && session->retry_ms < SESSION_PROTOCOL_RETRY_MS)
+        session->retry_ms = SESSION_PROTOCOL_RETRY_MS;
     if (is_passing(code))
         session_drop(session, &err, now_ms);
     else

@@ -134,6 +134,19 @@ static enum ws_event refuse_version(struct ws *ws)
     return WS_END;
 }
 
+/* Names what is spoken here, for whoever speaks something else. */
+static enum ws_event refuse_subprotocol(struct ws *ws)
+{
+    char *body = xformat("this relay speaks %s and nothing else\n", ws->subprotocol);
+    buf_addf(&ws->out,
+             "HTTP/1.1 400 Bad Request\r\nSec-WebSocket-Protocol: %s\r\nContent-Type: text/plain\r\n"
+             "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+             ws->subprotocol, strlen(body), body);
+    free(body);
+    ws->state = STATE_ENDED;
+    return WS_END;
+}
+
 static enum ws_event upgrade(struct ws *ws, const struct http_head *head)
 {
     const struct bytes *key = http_head_field(head, "Sec-WebSocket-Key");
@@ -147,7 +160,7 @@ static enum ws_event upgrade(struct ws *ws, const struct http_head *head)
     if (!key || key->len != KEY_CHARS || !http_head_lists(head, "Upgrade", "websocket", true))
         return refuse(ws, "400 Bad Request", "this WebSocket handshake is not whole\n");
     if (!http_head_lists(head, "Sec-WebSocket-Protocol", ws->subprotocol, false))
-        return refuse(ws, "400 Bad Request", "the subprotocol weft.1 is needed here\n");
+        return refuse_subprotocol(ws);
 
     ws_accept_key(*key, accept);
     buf_addf(&ws->out,

@@ -1197,7 +1197,7 @@ static void deliver_to_client(struct sim *sim, struct replica *replica)
     struct wire *wire = &replica->wire;
     if (wire->open && !wire->announced) {
         wire->announced = true;
-        session_connected(replica->session, NULL, sim->now_ms);
+        session_connected(replica->session, &(struct session_relay){.name = "the relay"}, sim->now_ms);
     }
     while (wire->open && wire->to_client.first && wire->to_client.first->at_ms <= sim->now_ms) {
         struct frame *frame = pipe_pop(&wire->to_client);

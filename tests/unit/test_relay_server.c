@@ -320,6 +320,20 @@ static void bytes_that_are_no_handshake_are_answered_and_closed(void **state)
     buf_release(&answer);
 }
 
+static void a_client_of_another_version_reads_what_is_spoken_here(void **state)
+{
+    struct host *host = *state;
+    struct buf answer = {0};
+    host_start(host);
+    answer_of(host,
+              "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: weft.2\r\n\r\n",
+              &answer);
+    assert_non_null(strstr(buf_string(&answer), "400 Bad Request\r\nSec-WebSocket-Protocol: weft.1\r\n"));
+    assert_non_null(strstr(buf_string(&answer), "\r\n\r\nthis relay speaks weft.1 and nothing else\n"));
+    buf_release(&answer);
+}
+
 static void a_request_that_never_ends_is_closed(void **state)
 {
     struct host *host = *state;
@@ -759,6 +773,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SERVER_TEST(health_metrics_and_anything_else_are_answered_and_closed),
         SERVER_TEST(bytes_that_are_no_handshake_are_answered_and_closed),
+        SERVER_TEST(a_client_of_another_version_reads_what_is_spoken_here),
         SERVER_TEST(a_request_that_never_ends_is_closed),
         SERVER_TEST(an_upgraded_client_who_says_nothing_is_closed),
         SERVER_TEST(an_unmasked_or_oversized_frame_ends_the_connection),

@@ -20,6 +20,9 @@ struct author {
     bool reader;
 };
 
+/* Whom the sessions here talk to: an authority vouches for its certificate, or there is none. */
+static const struct session_relay PLAIN = {.name = "relay.example"};
+
 struct room {
     struct doc_keys keys;
     struct device device;
@@ -351,7 +354,7 @@ static void connect_to(struct room *room, struct welcome welcome)
     forget_out(room);
     agent_numbers_clear(&room->numbers_in);
     agent_numbers_clear(&room->numbers_out);
-    session_connected(room->session, NULL, room->now_ms);
+    session_connected(room->session, &PLAIN, room->now_ms);
     say_challenge(room);
     say_welcome(room, welcome);
 }
@@ -542,7 +545,7 @@ static void a_challenge_is_answered_by_hello_and_resume(void **state)
 {
     struct room *room = *state;
     struct digest digest;
-    session_connected(room->session, NULL, room->now_ms);
+    session_connected(room->session, &PLAIN, room->now_ms);
     struct handshake handshake = hear_knock(room);
     struct message challenge = make_challenge(&handshake, &handshake, &room->relay_key);
     relay_says(room, &challenge);
@@ -559,12 +562,27 @@ static void a_relay_of_another_protocol_is_refused_in_words(void **state)
     struct room *room = *state;
     struct message message = {.kind = MESSAGE_CHALLENGE};
     message.challenge.low = message.challenge.high = 2; /* whatever else it would want to say */
-    session_connected(room->session, NULL, room->now_ms);
+    session_connected(room->session, &PLAIN, room->now_ms);
     relay_says(room, &message);
     assert_int_equal(room->dropped, 1);
     assert_int_equal(status_of(room).state, SESSION_REFUSED);
     assert_int_equal(status_of(room).refuse_code, REFUSE_PROTOCOL);
-    assert_non_null(strstr(room->why.text, "speaks weft.2, this is weft.1: update weft"));
+    assert_string_equal(room->why.text, "relay.example speaks weft.2, this is weft.1: update weft");
+    assert_int_equal(status_of(room).retry_ms, SESSION_PROTOCOL_RETRY_MS);
+}
+
+static void so_is_one_that_says_it_before_there_is_a_connection(void **state)
+{
+    struct room *room = *state;
+    struct error why = {0};
+    message_no_protocol("relay.example", 2, &why);
+    session_no_protocol(room->session, &why, room->now_ms);
+    assert_int_equal(status_of(room).state, SESSION_REFUSED);
+    assert_int_equal(status_of(room).refuse_code, REFUSE_PROTOCOL);
+    assert_string_equal(status_of(room).why.text, "relay.example speaks weft.2, this is weft.1: update weft");
+    assert_int_equal(status_of(room).retry_ms, SESSION_PROTOCOL_RETRY_MS);
+    connect_to(room, (struct welcome){.peers = 1}); /* it was updated */
+    assert_int_equal(status_of(room).state, SESSION_ONLINE);
 }
 
 static void only_the_owners_word_moves_the_document(void **state)
@@ -616,7 +634,7 @@ static void a_relay_with_another_key_than_the_pinned_one_hears_nothing(void **st
     struct room *room = *state;
     pin_relay(room);
     sign_key_from_seed(&room->relay_key, seed);
-    session_connected(room->session, NULL, room->now_ms);
+    session_connected(room->session, &PLAIN, room->now_ms);
     say_challenge(room);
     expect_relay_refused(room, "not the relay the link names");
 }
@@ -628,7 +646,7 @@ static void who_names_the_pinned_key_without_holding_it_hears_nothing(void **sta
     struct sign_key own;
     pin_relay(room);
     sign_key_from_seed(&own, seed);
-    session_connected(room->session, NULL, room->now_ms);
+    session_connected(room->session, &PLAIN, room->now_ms);
     struct handshake handshake = hear_knock(room);
     struct message challenge = make_challenge(&handshake, &handshake, &own);
     relay_says(room, &challenge);
@@ -641,7 +659,7 @@ static void a_proof_of_another_connection_document_or_version_is_refused(void **
     struct handshake before = {0};
     pin_relay(room);
     for (int what = 0; what < 4; what++) {
-        session_connected(room->session, NULL, room->now_ms);
+        session_connected(room->session, &PLAIN, room->now_ms);
         struct handshake now = hear_knock(room), proved = now;
         if (what == 1)
             proved = before; /* replayed, as it was said */
@@ -664,8 +682,9 @@ static void a_certificate_that_is_not_the_relays_is_refused(void **state)
 {
     struct room *room = *state;
     struct digest shown = {{1}}, other = {{2}};
+    struct session_relay relay = {.name = "relay.example", .certificate = &shown};
     pin_relay(room);
-    session_connected(room->session, &shown, room->now_ms);
+    session_connected(room->session, &relay, room->now_ms);
     struct handshake handshake = hear_knock(room);
     handshake.certificate = other; /* the true relay's words, passed on by somebody with a certificate of his own */
     struct message challenge = make_challenge(&handshake, &handshake, &room->relay_key);
@@ -673,7 +692,7 @@ static void a_certificate_that_is_not_the_relays_is_refused(void **state)
     expect_relay_refused(room, "stands between");
     forget_out(room);
 
-    session_connected(room->session, &shown, room->now_ms);
+    session_connected(room->session, &relay, room->now_ms);
     handshake = hear_knock(room);
     handshake.certificate = shown;
     challenge = make_challenge(&handshake, &handshake, &room->relay_key);
@@ -684,14 +703,14 @@ static void a_certificate_that_is_not_the_relays_is_refused(void **state)
 static void a_refusal_is_told_with_its_code(void **state)
 {
     struct room *room = *state;
-    session_connected(room->session, NULL, room->now_ms);
+    session_connected(room->session, &PLAIN, room->now_ms);
     say_challenge(room);
     struct message refuse = {.kind = MESSAGE_REFUSE};
     refuse.refuse.code = REFUSE_NO_DOCUMENT;
     refuse.refuse.text = bytes_of_string("no such \x1b[31mdocument\n");
     relay_says(room, &refuse);
     assert_int_equal(status_of(room).state, SESSION_REFUSED);
-    assert_string_equal(status_of(room).why.text, "the relay says: no such ^[[31mdocument^J"); /* its words are data */
+    assert_string_equal(status_of(room).why.text, "relay.example says: no such ^[[31mdocument^J"); /* its words are data */
     assert_int_equal(status_of(room).refuse_code, REFUSE_NO_DOCUMENT);
 }
 
@@ -1177,7 +1196,7 @@ static void resuming_gets_behind_what_we_wrote_ourselves(void **state)
     forget_out(room);
     agent_numbers_clear(&room->numbers_in);
     agent_numbers_clear(&room->numbers_out);
-    session_connected(room->session, NULL, room->now_ms);
+    session_connected(room->session, &PLAIN, room->now_ms);
     say_challenge(room);
     message = expect_kind(room, MESSAGE_RESUME);
     assert_int_equal(message->resume.vector_count, 0);
@@ -1411,7 +1430,7 @@ static void the_owner_uploads_the_base_before_anything_else(void **state)
     room->config.base = room->base;
     restart(room);
     type(room, "a");
-    session_connected(room->session, NULL, room->now_ms);
+    session_connected(room->session, &PLAIN, room->now_ms);
     say_challenge(room);
     assert_true(bytes_equal(expect_kind(room, MESSAGE_HELLO)->hello.genesis, buf_view(&room->genesis)));
     say_welcome(room, (struct welcome){.head = 1, .peers = 1});
@@ -1626,6 +1645,7 @@ static void an_unknown_mandatory_record_of_a_writer_says_update_weft(void **stat
     assert_int_equal(room->why.sys, STRANGE);
     assert_int_equal(status_of(room).state, SESSION_REFUSED);
     assert_int_equal(status_of(room).refuse_code, REFUSE_PROTOCOL);
+    assert_int_equal(status_of(room).retry_ms, 0); /* coming back would bring the same record */
     assert_non_null(strstr(status_of(room).why.text, "update weft"));
     author_release(&ben);
     buf_release(&stored);
@@ -1830,7 +1850,7 @@ static void edits_in_front_of_the_base_are_read_once_it_is_here(void **state)
     forget_out(room);
     agent_numbers_clear(&room->numbers_in);
     agent_numbers_clear(&room->numbers_out);
-    session_connected(room->session, NULL, room->now_ms);
+    session_connected(room->session, &PLAIN, room->now_ms);
     say_challenge(room);
     assert_int_equal(expect_kind(room, MESSAGE_RESUME)->resume.place, 0);
     say_welcome(room, (struct welcome){.head = 4, .peers = 2});
@@ -2080,7 +2100,7 @@ static void both_sides_of_a_fork_that_two_logs_acknowledged_come_together(void *
     forget_out(room);
     agent_numbers_clear(&room->numbers_in);
     agent_numbers_clear(&room->numbers_out);
-    session_connected(room->session, NULL, room->now_ms);
+    session_connected(room->session, &PLAIN, room->now_ms);
     say_challenge(room);
     const struct message *resume = expect_kind(room, MESSAGE_RESUME);
     assert_int_equal(resume->resume.place, 0);
@@ -2476,6 +2496,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROOM_TEST(a_challenge_is_answered_by_hello_and_resume),
         ROOM_TEST(a_relay_of_another_protocol_is_refused_in_words),
+        ROOM_TEST(so_is_one_that_says_it_before_there_is_a_connection),
         ROOM_TEST(a_relay_with_another_key_than_the_pinned_one_hears_nothing),
         ROOM_TEST(only_the_owners_word_moves_the_document),
         ROOM_TEST(who_names_the_pinned_key_without_holding_it_hears_nothing),
