@@ -1,0 +1,106 @@
+/*
+ * store_parts - what the parts of the store on SQLite (sync/db.h) share: write-ahead log, synchronous=FULL, and a queue that
+ * becomes one transaction each time the disk is ready for the next. Not for use outside sync/relay/store*.c.
+ *
+ *     store.c            its life; the queue: questions, transactions, answers
+ *     store_documents.c  what a transaction does with documents: find, create, load, remove, move, touch, expire
+ *     store_records.c    the same with their records: append, look up, read, purge
+ *     store_packs.h      which records a pack stands in for
+ *     store_operator.c   what an operator asks, answered at once
+ *
+ * Every store_run_x() does one question inside a transaction that its caller has begun: true when that may go on, whatever
+ * the answer is; false when the database failed and all of it is void.
+ */
+#ifndef WEFT_SYNC_RELAY_STORE_PARTS_H
+#define WEFT_SYNC_RELAY_STORE_PARTS_H
+
+#include <pthread.h>
+
+#include "sync/db.h"
+#include "sync/relay/store.h"
+
+enum job_kind {
+    JOB_FIND,
+    JOB_CREATE,
+    JOB_LOAD,
+    JOB_APPEND,
+    JOB_LOOKUP,
+    JOB_UNPACK,
+    JOB_READ,
+    JOB_REMOVE,
+    JOB_PURGE,
+    JOB_TOUCH,
+    JOB_EXPIRE,
+    JOB_MOVE,
+};
+
+/* One call: the question, then (owned by it too) the answer. */
+struct job {
+    struct job *next;
+    enum job_kind kind;
+    uint64_t caller; /* store->caller when it was asked */
+    struct store_done done;
+    struct doc_id doc;
+    struct log_id log;
+    struct store_append append;
+    struct store_agent member; /* append.member points here */
+    struct digest hash;
+    uint64_t now_s;
+    size_t bytes_max;
+    struct buf body; /* the bytes asked with; the bytes answered with */
+    struct store_reply reply;
+    struct store_agent *agents;
+    struct store_row *rows;
+    size_t *row_ends; /* rows point into body only when it no longer grows */
+    struct store_purge purge;
+    struct store_freed *freed;
+};
+
+struct job_list {
+    struct job *first, **end;
+};
+
+struct store {
+    struct db *db; /* the worker's, or the caller's when by hand */
+    bool by_hand;
+    void (*wake)(void *self);
+    void *wake_self;
+    struct store_totals working; /* while a transaction is open; belongs to whoever owns db */
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t asked, idle;
+    pthread_t thread;
+    struct job_list queue, answered;
+    bool busy, ending;
+    size_t pending_bytes;
+    struct store_totals totals;
+    uint64_t caller; /* raised by store_silence(): answers to an older one are dropped */
+};
+
+/* --- store.c --- */
+
+/* The engine failed: the answer says so. Returns false. */
+bool store_job_fail(struct job *job, const struct error *err);
+/* An answer. Returns true. */
+bool store_job_end(struct job *job, enum store_result result);
+
+/* --- store_documents.c --- */
+
+bool store_run_find(struct store *store, struct job *job);
+bool store_run_create(struct store *store, struct job *job);
+bool store_run_load(struct store *store, struct job *job);
+bool store_run_remove(struct store *store, struct job *job);
+bool store_run_move(struct store *store, struct job *job);
+bool store_run_touch(struct store *store, struct job *job);
+bool store_run_expire(struct store *store, struct job *job);
+bool store_read_totals(struct db *db, struct store_totals *totals, struct error *err);
+
+/* --- store_records.c --- */
+
+bool store_run_append(struct store *store, struct job *job);
+bool store_run_lookup(struct store *store, struct job *job); /* JOB_UNPACK too */
+bool store_run_read(struct store *store, struct job *job);
+bool store_run_purge(struct store *store, struct job *job);
+bool store_insert_row(struct store *store, uint64_t key, const struct store_row *row, struct error *err);
+
+#endif
