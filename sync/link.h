@@ -4,13 +4,17 @@
  * A link is an event loop for one thread: link_run() sleeps in it and calls the port back; connection after connection
  * can be opened on it, one at a time. It knows nothing of what the frames mean.
  *
+ * Where packets vanish nothing says so, and the system asks again ever more rarely. So a connection is attempted anew every
+ * LINK_AGAIN_MS, for LINK_CONNECT_MS in all, as long as nobody has answered on the level of TCP; the attempt that is through
+ * first is the connection, the others end.
+ *
  *   Units      times in ms of link_now_ms(), a monotonic clock.
  *   Threads    everything belongs to the thread that calls link_run(), except link_wake().
  *   Errors     a failed or ended connection is one port.closed() with one sentence; ERR_NEWER when what answered is a relay
  *              that speaks no protocol of ours (message_no_protocol()). Name resolution and the TLS
  *              handshake block the thread for as long as they take; that is why it is a thread of its own.
  *   Bounds     frames from the relay up to MESSAGE_BYTES_MAX; queued outgoing bytes LINK_QUEUE_BYTES_MAX; a handshake
- *              takes at most LINK_CONNECT_MS.
+ *              takes at most LINK_CONNECT_MS; LINK_CONNECT_MS / LINK_AGAIN_MS attempts at once.
  */
 #ifndef WEFT_SYNC_LINK_H
 #define WEFT_SYNC_LINK_H
@@ -21,7 +25,12 @@
 
 #include <stdint.h>
 
-enum { LINK_QUEUE_BYTES_MAX = 2 << 20, LINK_CONNECT_MS = 10000, LINK_HOST_BYTES_MAX = 255 };
+enum {
+    LINK_QUEUE_BYTES_MAX = 2 << 20,
+    LINK_CONNECT_MS = 10000,
+    LINK_AGAIN_MS = 2000, /* between two attempts; up to a quarter less, so that many do not ask in step */
+    LINK_HOST_BYTES_MAX = 255,
+};
 
 enum link_scheme { LINK_TLS, LINK_PLAIN, LINK_UNIX };
 
@@ -44,6 +53,7 @@ struct link_port {
     void *self;
     void (*opened)(void *self);
     void (*frame)(void *self, struct bytes frame);
+    void (*heard)(void *self);                        /* a part of a frame has come: the other side lives */
     void (*writable)(void *self);                     /* after link_send() said no: there is room again */
     void (*closed)(void *self, const struct error *why); /* also when opening failed; once a connection */
     void (*woken)(void *self);                        /* link_wake() was called, or the time of link_timer() has come */
@@ -55,8 +65,14 @@ struct link;
 MUST_USE struct link *link_new(const struct link_port *port, bool tls, struct error *err);
 void link_free(struct link *link);
 
-/* Begins a connection; there must be none. port.opened() or port.closed() follows, never before this returns. */
+/*
+ * Begins a connection; there must be none that is being made. port.opened() or port.closed() follows, never before this
+ * returns. While one is open, another is made beside it, for as long as it takes: port.opened() then says that it has taken
+ * the place of the old one, which is gone without a word; port.closed() speaks of the old one, and ends both.
+ */
 void link_open(struct link *link, const struct link_address *address);
+/* Makes none beside the open one any more. */
+void link_keep(struct link *link);
 /* Ends the connection soon, after what is queued has left when `flush`; port.closed() is not called for it any more. */
 void link_close(struct link *link, bool flush);
 bool link_is_open(const struct link *link);

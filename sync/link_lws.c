@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "editor/base/random.h"
 #include "editor/base/xalloc.h"
 #include "sync/certificate.h"
 #include "sync/message.h"
@@ -43,12 +44,15 @@ struct connection {
 struct link {
     struct link_port port;
     struct lws_context *context;
-    struct connection *current; /* NULL: none, or abandoned */
+    struct connection *current; /* the open one; NULL: none, or abandoned */
     struct connection *all;
     struct link_address wanted;
-    bool has_wanted, woken, stopped, overdue;
+    bool wants;      /* a connection is being made: those of `all` that are neither open, ended nor abandoned */
+    bool attempt_due;
+    bool woken, stopped, overdue;
+    struct random random;
     uint64_t timer_ms;
-    lws_sorted_usec_list_t timer, farewell;
+    lws_sorted_usec_list_t timer, again, farewell;
 };
 
 enum {
@@ -276,6 +280,7 @@ static int receive(struct connection *connection, struct bytes piece)
         return -1;
     }
     buf_add_bytes(&connection->rx, piece);
+    connection->link->port.heard(connection->link->port.self);
     if (lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0)
         connection->link->port.frame(connection->link->port.self, buf_view(&connection->rx));
     return connection->abandoned && !connection->first ? -1 : 0;
@@ -319,12 +324,39 @@ static int writable(struct connection *connection)
     return 0;
 }
 
+static bool is_attempt(const struct connection *connection)
+{
+    return !connection->open && !connection->ended && !connection->abandoned;
+}
+
+static void abandon(struct connection *connection)
+{
+    connection->abandoned = true;
+    drop_frames(connection);
+    if (!connection->ended && connection->wsi)
+        lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+}
+
+static void stop_trying(struct link *link)
+{
+    link->wants = link->attempt_due = false;
+    lws_sul_schedule(link->context, 0, &link->again, NULL, LWS_SET_TIMER_USEC_CANCEL);
+    for (struct connection *connection = link->all; connection; connection = connection->next)
+        if (is_attempt(connection))
+            abandon(connection);
+}
+
 static int established(struct connection *connection)
 {
+    struct link *link = connection->link;
     connection->open = true;
     if (connection->abandoned)
         return -1;
-    connection->link->port.opened(connection->link->port.self);
+    stop_trying(link);
+    if (link->current)
+        abandon(link->current);
+    link->current = connection;
+    link->port.opened(link->port.self);
     return 0;
 }
 
@@ -389,6 +421,9 @@ struct link *link_new(const struct link_port *port, bool tls, struct error *err)
         .ka_probes = 3,
         .ka_interval = 10,
     };
+    uint64_t seed;
+    crypto_random(&seed, sizeof seed);
+    link->random = random_of(seed);
     link->port = *port;
     lws_set_log_level(0, NULL);
     link->context = lws_create_context(&info);
@@ -403,8 +438,7 @@ void link_free(struct link *link)
 {
     if (!link)
         return;
-    if (link->current)
-        link_close(link, false);
+    link_close(link, false);
     lws_sul_schedule(link->context, 0, &link->timer, NULL, LWS_SET_TIMER_USEC_CANCEL);
     lws_sul_schedule(link->context, 0, &link->farewell, NULL, LWS_SET_TIMER_USEC_CANCEL);
     lws_context_destroy(link->context);
@@ -429,7 +463,7 @@ static int tls_flags(const struct link_address *address)
     return flags;
 }
 
-static void connect_now(struct link *link)
+static void attempt(struct link *link)
 {
     /* The relay and the session prove to each other that they live; libwebsockets need not. */
     static const lws_retry_bo_t no_pings = {.secs_since_valid_ping = 65000, .secs_since_valid_hangup = 65500};
@@ -438,8 +472,6 @@ static void connect_now(struct link *link)
     char unix_path[LINK_HOST_BYTES_MAX + 2];
     bool is_unix = to->scheme == LINK_UNIX;
 
-    link->has_wanted = false;
-    link->current = connection;
     snprintf(unix_path, sizeof unix_path, "+%s", to->host);
     struct lws_client_connect_info info = {
         .context = link->context,
@@ -460,29 +492,62 @@ static void connect_now(struct link *link)
         connection->wsi = wsi;
 }
 
+/* Whether an attempt has got as far as somebody who answers: then it is up to him. */
+static bool is_answered(const struct link *link)
+{
+    for (const struct connection *connection = link->all; connection; connection = connection->next) {
+        struct sockaddr_storage peer;
+        socklen_t len = sizeof peer;
+        if (is_attempt(connection) && connection->wsi &&
+            getpeername(lws_get_socket_fd(connection->wsi), (struct sockaddr *)&peer, &len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void again_came(lws_sorted_usec_list_t *timer)
+{
+    struct link *link = lws_container_of(timer, struct link, again);
+    link->attempt_due = true;
+    lws_cancel_service(link->context);
+}
+
+static void attempt_if_due(struct link *link)
+{
+    if (!link->attempt_due)
+        return;
+    link->attempt_due = false;
+    uint64_t wait_ms = LINK_AGAIN_MS - random_below(&link->random, LINK_AGAIN_MS / 4);
+    lws_sul_schedule(link->context, 0, &link->again, again_came, (lws_usec_t)wait_ms * 1000);
+    if (!is_answered(link))
+        attempt(link);
+}
+
 void link_open(struct link *link, const struct link_address *address)
 {
-    ensure(!link->current && !link->has_wanted);
+    ensure(!link->wants);
     link->wanted = *address;
-    link->has_wanted = true;
+    link->wants = link->attempt_due = true;
+}
+
+void link_keep(struct link *link)
+{
+    ensure(link->current);
+    stop_trying(link);
 }
 
 void link_close(struct link *link, bool flush)
 {
     struct connection *connection = link->current;
-    link->has_wanted = false;
+    stop_trying(link);
     if (!connection)
         return;
     link->current = NULL;
     connection->abandoned = true;
-    if (connection->ended || !connection->wsi)
-        return;
     if (!flush)
         drop_frames(connection);
-    if (connection->open)
+    if (!connection->ended)
         lws_callback_on_writable(connection->wsi); /* where it ends, once nothing is queued */
-    else
-        lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
 
 bool link_is_open(const struct link *link)
@@ -552,13 +617,25 @@ static void farewell_came(lws_sorted_usec_list_t *timer)
     lws_cancel_service(link->context);
 }
 
+/* The open connection that has ended; without one, an attempt that came to nothing: the first end is that of all. */
+static const struct connection *what_ended(const struct link *link)
+{
+    if (link->current)
+        return link->current->ended ? link->current : NULL;
+    for (const struct connection *connection = link->all; connection; connection = connection->next)
+        if (link->wants && connection->ended && !connection->abandoned)
+            return connection;
+    return NULL;
+}
+
 static void report_end(struct link *link)
 {
-    struct connection *connection = link->current;
-    if (!connection || !connection->ended)
+    const struct connection *connection = what_ended(link);
+    if (!connection)
         return;
     struct error why = connection->why;
     link->current = NULL;
+    stop_trying(link);
     link->port.closed(link->port.self, &why);
 }
 
@@ -573,8 +650,7 @@ static bool has_farewells(const struct link *link)
 void link_run(struct link *link)
 {
     while (!link->stopped) {
-        if (link->has_wanted)
-            connect_now(link);
+        attempt_if_due(link);
         report_end(link);
         free_ended(link);
         if (link->woken) {
@@ -582,7 +658,7 @@ void link_run(struct link *link)
             link->port.woken(link->port.self);
             continue; /* it may have asked for something that is done above */
         }
-        if (!link->stopped && !link->has_wanted && lws_service(link->context, 0) < 0)
+        if (!link->stopped && !link->attempt_due && lws_service(link->context, 0) < 0)
             break;
     }
     lws_sul_schedule(link->context, 0, &link->farewell, farewell_came, (lws_usec_t)FAREWELL_MS * 1000);

@@ -67,6 +67,7 @@ struct net {
     uint64_t active_ms; /* when the person last did something */
     uint64_t there_ms;  /* when the link was last there, or was first wanted */
     bool connecting, paused, left;
+    bool beside; /* the relay is silent: another connection is being made beside the one that is open */
     struct error why; /* why there is no connection */
 };
 
@@ -301,6 +302,7 @@ static void connection_ended(struct net *net, const struct error *why)
     struct session_status status;
     session_status(net->session, now_ms, &status);
     net->why = *why;
+    net->beside = false;
     try_again(net, now_ms, spread(net, status.retry_ms));
     if (is_final(&status))
         net->try_ms = UINT64_MAX;
@@ -322,8 +324,25 @@ static void connect_if_due(struct net *net, uint64_t now_ms)
     link_open(net->link, &net->addresses[net->address]);
 }
 
+/*
+ * Silent while it matters: the wire may be slow, or what is sent on it vanishes, and TCP would notice long after the way is
+ * free again. Another connection is made beside it; whichever brings something first is the one.
+ */
+static void watch_silence(struct net *net, uint64_t now_ms)
+{
+    struct session_status status;
+    session_status(net->session, now_ms, &status);
+    bool silent = link_is_open(net->link) && status.state == SESSION_OFFLINE;
+    if (silent && !net->beside)
+        link_open(net->link, &net->addresses[net->address]);
+    else if (!silent && net->beside)
+        link_keep(net->link);
+    net->beside = silent;
+}
+
 static void disconnect(struct net *net, uint64_t now_ms)
 {
+    net->beside = false;
     link_close(net->link, true);
     session_disconnected(net->session, now_ms);
     net->connecting = false;
@@ -513,8 +532,10 @@ static void work(struct net *net)
     session_tick(net->session, now_ms);
     hold_or_go_on(net);
     bool gone = stopping && leave(net, stop_ms, now_ms);
-    if (!gone)
+    if (!gone) {
+        watch_silence(net, now_ms);
         connect_if_due(net, now_ms);
+    }
     post_status(net);
     if (!gone)
         set_timer(net, stop_ms);
@@ -527,6 +548,7 @@ static void on_opened(void *self)
     char name[LINK_NAME_BYTES];
     bool unvouched = link_certificate(net->link, &certificate);
     link_address_name(&net->addresses[net->address], name);
+    net->beside = false;
     struct session_relay relay = {.name = name, .certificate = unvouched ? &certificate : NULL};
     session_connected(net->session, &relay, link_now_ms());
     link_hold(net->link, net->held); /* only this thread changes it */
@@ -538,6 +560,15 @@ static void on_frame(void *self, struct bytes frame)
     struct net *net = self;
     session_receive(net->session, frame, link_now_ms());
     work(net);
+}
+
+static void on_heard(void *self)
+{
+    struct net *net = self;
+    session_heard(net->session, link_now_ms());
+    if (net->beside)
+        link_keep(net->link);
+    net->beside = false;
 }
 
 static void on_writable(void *self)
@@ -593,7 +624,7 @@ static bool wants_tls(const struct net *net)
 /* The link is made here, for that takes too long to keep a person waiting. */
 static bool make_link(struct net *net)
 {
-    struct link_port port = {net, on_opened, on_frame, on_writable, on_closed, on_woken};
+    struct link_port port = {net, on_opened, on_frame, on_heard, on_writable, on_closed, on_woken};
     struct link *link = link_new(&port, wants_tls(net), &net->why);
     pthread_mutex_lock(&net->lock);
     net->link = link;

@@ -9,6 +9,9 @@
  *     net_local(), net_present(), net_persisted() ...   -> jobs -> session -> link
  *     net_fd() readable -> net_next()                   <- events <- session <- link
  *
+ * While the relay is silent although it should not be, another connection is made beside the one that is open, and the one
+ * that brings something first is used: a way that is free again is found within a second or two, whatever TCP makes of it.
+ *
  *   Ownership  events belong to who takes them: net_event_free().
  *   Errors     a bad configuration fails net_start(); everything later is in the status, as one sentence.
  *   Bounds     more than NET_EVENTS_BYTES_MAX of untaken received records pause reading from the relay.

@@ -334,6 +334,12 @@ void session_no_protocol(struct session *session, const struct error *why, uint6
     session_run(session, now_ms);
 }
 
+void session_heard(struct session *session, uint64_t now_ms)
+{
+    session->heard_ms = now_ms;
+    session->waiting_since_ms = 0;
+}
+
 void session_receive(struct session *session, struct bytes frame, uint64_t now_ms)
 {
     struct message message = {0};
@@ -341,8 +347,7 @@ void session_receive(struct session *session, struct bytes frame, uint64_t now_m
 
     if (session->talk == TALK_NONE)
         return;
-    session->heard_ms = now_ms;
-    session->waiting_since_ms = 0;
+    session_heard(session, now_ms);
     if (message_decode(frame, MESSAGE_BY_RELAY, &session->numbers_in, &message, &err))
         session_take_message(session, &message, now_ms);
     else

@@ -8,6 +8,8 @@
 static bool find_document(struct store *store, struct job *job, uint64_t *id, bool *removed)
 {
     struct error err = {0};
+    *id = 0;
+    *removed = false;
     struct db_stmt *stmt = db_use(store->db, "SELECT id, removed FROM documents WHERE doc = ?");
     db_bind_bytes(stmt, 1, bytes_of(job->doc.bytes, sizeof job->doc.bytes));
     enum db_stepped stepped = db_step(stmt, &err);

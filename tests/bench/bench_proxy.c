@@ -17,7 +17,13 @@
 #include "editor/base/xalloc.h"
 #include "tests/bench/bench_base.h"
 
-enum { WIRES_MAX = 64, PIECE_BYTES = 65536, LINE_BYTES_MAX = 64 << 20 };
+enum {
+    WIRES_MAX = 64,
+    PIECE_BYTES = 65536,
+    LINE_BYTES_MAX = 64 << 20,
+    FILLERS_MAX = 2 * WIRES_MAX, /* more than the listener's queue holds: then the system drops who wants to connect */
+    FILL_MS = 50,                /* so long a connection to this machine takes at most */
+};
 
 struct piece {
     struct piece *next;
@@ -35,6 +41,7 @@ struct line {
 
 struct wire {
     bool live;
+    bool lost; /* its packets vanish */
     struct line up, down;
 };
 
@@ -45,7 +52,9 @@ struct proxy {
     struct wire wires[WIRES_MAX];
     pthread_mutex_t lock;  /* what follows */
     unsigned delay_ms, jitter_ms;
-    bool held, cut_asked, refuses, ends;
+    bool held, cut_asked, refuses, swallows, ends;
+    int fillers[FILLERS_MAX]; /* while it swallows */
+    size_t filler_count;
     struct proxy_counts counts;
 };
 
@@ -74,6 +83,12 @@ static void line_clear(struct line *line)
     }
     line->first = line->last = NULL;
     line->waiting = 0;
+}
+
+/* Polled for neither: the system goes on to keep them open. */
+static bool is_served(const struct wire *wire)
+{
+    return wire->live && !wire->lost;
 }
 
 static void wire_end(struct wire *wire)
@@ -168,14 +183,14 @@ static short wishes(const struct proxy *proxy, const struct line *in, const stru
 static int fill_polls(struct proxy *proxy, struct pollfd *fds)
 {
     uint64_t now_ns = bench_now_ns(), next_ns = now_ns + 1000000000;
-    fds[0] = (struct pollfd){.fd = proxy->listener, .events = POLLIN};
+    fds[0] = (struct pollfd){.fd = proxy->swallows ? -1 : proxy->listener, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = proxy->wake_fd, .events = POLLIN};
     for (size_t i = 0; i < WIRES_MAX; i++) {
         struct wire *wire = &proxy->wires[i];
-        int client = wire->live ? wire->up.from : -1, relay = wire->live ? wire->up.to : -1;
+        int client = is_served(wire) ? wire->up.from : -1, relay = is_served(wire) ? wire->up.to : -1;
         fds[2 + 2 * i] = (struct pollfd){.fd = client, .events = wishes(proxy, &wire->up, &wire->down, now_ns)};
         fds[3 + 2 * i] = (struct pollfd){.fd = relay, .events = wishes(proxy, &wire->down, &wire->up, now_ns)};
-        for (int way = 0; wire->live && !proxy->held && way < 2; way++) {
+        for (int way = 0; is_served(wire) && !proxy->held && way < 2; way++) {
             const struct piece *first = way ? wire->down.first : wire->up.first;
             if (first && first->due_ns > now_ns && first->due_ns < next_ns)
                 next_ns = first->due_ns;
@@ -207,11 +222,11 @@ static void serve(struct proxy *proxy, const struct pollfd *fds)
         struct wire *wire = &proxy->wires[i];
         if (wire->live && (proxy->cut_asked || proxy->refuses))
             wire_end(wire);
-        else if (wire->live)
+        else if (is_served(wire))
             serve_wire(proxy, wire, &fds[2 + 2 * i], &fds[3 + 2 * i]);
     }
     proxy->cut_asked = false;
-    if (fds[0].revents)
+    if (fds[0].revents && !proxy->swallows)
         welcome(proxy);
     proxy->counts.waiting_bytes = 0;
     for (size_t i = 0; i < WIRES_MAX; i++)
@@ -233,6 +248,40 @@ static void *run(void *self)
     }
     pthread_mutex_unlock(&proxy->lock);
     return NULL;
+}
+
+/* --- a queue that is full --- */
+
+static bool is_through(int fd)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLOUT};
+    return poll(&wait, 1, FILL_MS) > 0;
+}
+
+/* Connections that nobody accepts, until the listener's queue is full. */
+static void fill_queue(struct proxy *proxy)
+{
+    struct sockaddr_in to = loopback(proxy->port);
+    bool through = true;
+    while (through && proxy->filler_count < FILLERS_MAX) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)connect(fd, (struct sockaddr *)&to, sizeof to);
+        through = is_through(fd);
+        proxy->fillers[proxy->filler_count++] = fd;
+    }
+    if (through)
+        bench_fail("the proxy's queue has no end");
+}
+
+/* And whoever else has got into it. */
+static void empty_queue(struct proxy *proxy)
+{
+    while (proxy->filler_count > 0)
+        close(proxy->fillers[--proxy->filler_count]);
+    fcntl(proxy->listener, F_SETFL, O_NONBLOCK);
+    for (int fd; (fd = accept(proxy->listener, NULL, NULL)) >= 0;)
+        close(fd);
+    fcntl(proxy->listener, F_SETFL, 0);
 }
 
 /* --- from outside --- */
@@ -272,6 +321,8 @@ void proxy_stop(struct proxy *proxy)
     for (size_t i = 0; i < WIRES_MAX; i++)
         if (proxy->wires[i].live)
             wire_end(&proxy->wires[i]);
+    if (proxy->swallows)
+        empty_queue(proxy);
     close(proxy->listener);
     close(proxy->wake_fd);
     pthread_mutex_destroy(&proxy->lock);
@@ -309,6 +360,19 @@ void proxy_refuse(struct proxy *proxy, bool on)
 {
     pthread_mutex_lock(&proxy->lock);
     proxy->refuses = on;
+    unlock_and_wake(proxy);
+}
+
+void proxy_swallow(struct proxy *proxy, bool on)
+{
+    pthread_mutex_lock(&proxy->lock);
+    for (size_t i = 0; on && i < WIRES_MAX; i++)
+        proxy->wires[i].lost = proxy->wires[i].live;
+    proxy->swallows = on;
+    if (on)
+        fill_queue(proxy);
+    else
+        empty_queue(proxy);
     unlock_and_wake(proxy);
 }
 

@@ -22,6 +22,11 @@ void proxy_delay(struct proxy *proxy, unsigned delay_ms, unsigned jitter_ms);
 void proxy_hold(struct proxy *proxy, bool on);   /* connections stay, nothing passes; what waited leaves at the end */
 void proxy_cut(struct proxy *proxy);             /* every connection ends now; new ones are welcome */
 void proxy_refuse(struct proxy *proxy, bool on); /* with on: cut, and new connections end at once */
+/*
+ * With on: packets vanish. What is connected stays so and never gets another byte, even later; who connects gets no answer.
+ * Without: who connects is welcome again.
+ */
+void proxy_swallow(struct proxy *proxy, bool on);
 
 struct proxy_counts {
     uint64_t up_bytes, down_bytes; /* taken from clients, and from the relay */

@@ -148,11 +148,34 @@ static void a_long_silence_ends_the_connection_and_heals_all_the_same(void **sta
     uint64_t since_ms = now_ms(), connections = proxy_counts(pair->proxy).connections;
     proxy_hold(pair->proxy, true);
     type_in_silence(pair, since_ms);
-    while (proxy_counts(pair->proxy).connections < connections + 2) /* both have given the old one up */
+    while (proxy_counts(pair->proxy).connections < connections + 4) /* one beside the old, and one after it was given up */
         vt_wait(pair->ada, both_have_both, pair->lin, 100);
     since_ms = now_ms();
     proxy_hold(pair->proxy, false);
     expect_healed(pair, since_ms);
+}
+
+/* Nothing that was connected ever hears again, as behind a router that was started anew; nobody is told. */
+static void swallow_for(struct pair *pair, unsigned ms)
+{
+    uint64_t since_ms = now_ms();
+    proxy_swallow(pair->proxy, true);
+    type_in_silence(pair, since_ms);
+    while (now_ms() - since_ms < ms)
+        vt_wait(pair->ada, both_have_both, pair->lin, 100);
+    since_ms = now_ms();
+    proxy_swallow(pair->proxy, false);
+    expect_healed(pair, since_ms);
+}
+
+static void packets_that_vanish_for_a_while_heal_within_2_seconds(void **state)
+{
+    swallow_for(*state, 5000); /* the old connection has not been given up */
+}
+
+static void packets_that_vanish_for_long_heal_within_2_seconds(void **state)
+{
+    swallow_for(*state, 14000); /* it has, and attempts hang */
 }
 
 /* A way of 1.6 s there and back is slow, not away: once that is known, the word stays. */
@@ -179,6 +202,8 @@ int main(void)
         TEST(silence_shows_although_nobody_types),
         TEST(a_wire_that_was_cut_heals_within_2_seconds),
         TEST(a_long_silence_ends_the_connection_and_heals_all_the_same),
+        TEST(packets_that_vanish_for_a_while_heal_within_2_seconds),
+        TEST(packets_that_vanish_for_long_heal_within_2_seconds),
         TEST(unsent_counts_seconds_on_a_long_way),
     };
     return RUN_TESTS("network", tests);

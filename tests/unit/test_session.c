@@ -282,6 +282,21 @@ static void a_long_way_is_not_taken_for_silence(void **state)
     }
 }
 
+static void a_part_of_a_frame_is_proof_of_life(void **state)
+{
+    struct room *room = *state;
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_type(room, "a");
+    for (unsigned ms = 0; ms < 3 * SESSION_DEAD_MS; ms += SESSION_SILENT_MS - 1) {
+        room_pass_time(room, SESSION_SILENT_MS - 1);
+        session_heard(room->session, room->now_ms);
+        assert_int_equal(room_status(room).state, SESSION_ONLINE);
+    }
+    assert_int_equal(room->dropped, 0);
+    room_pass_time(room, SESSION_SILENT_MS);
+    assert_int_equal(room_status(room).state, SESSION_OFFLINE);
+}
+
 static void a_dead_connection_is_dropped(void **state)
 {
     struct room *room = *state;
@@ -537,6 +552,7 @@ int main(void)
         ROOM_TEST(silence_is_offline_after_3_seconds_while_it_matters),
         ROOM_TEST(alone_and_untouched_it_is_idle_and_asked_every_25_seconds),
         ROOM_TEST(a_long_way_is_not_taken_for_silence),
+        ROOM_TEST(a_part_of_a_frame_is_proof_of_life),
         ROOM_TEST(a_dead_connection_is_dropped),
         ROOM_TEST(ticks_never_stand_still),
         ROOM_TEST(presence_waits_for_others_and_keeps_its_pace),
