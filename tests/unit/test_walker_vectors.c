@@ -1,34 +1,21 @@
-/* The recorded event graphs, and every way of replaying them. */
+/*
+ * The recorded event graphs, and every way of replaying them:
+ *
+ *   all at once                             every_graph_gives_its_text
+ *   the graph where FugueMax and Fugue differ ("ifOGsycr_mLA")  the same: it is one of the recorded ones
+ *   four random linear extensions           events_may_come_in_any_order
+ *   a text that exists, the rest merged     events_may_be_cut_in_two_anywhere, at every place
+ *   in portions of any size                 events_may_come_one_by_one
+ *   runs joined and runs shattered          every other test joins them; runs_may_be_shattered_into_units
+ *   with and without the fast path          each of the first four
+ *   checkpoint and tail                     test_saved_vectors: documents, at critical versions and others
+ *   the naive model, agents that go back and forth over their text, runs out of range: random graphs in test_walker_model
+ */
 #include "tests/support/support.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <cjson/cJSON.h>
-
-#include "editor/base/random.h"
-#include "editor/base/xalloc.h"
-#include "tests/support/history.h"
-
-enum { OPS_MAX = 64, PARENTS_MAX = 16, TXNS_MAX = 256 };
-
-struct txn {
-    uint64_t first, end;
-    uint64_t parents[PARENTS_MAX];
-    size_t parent_count;
-    struct agent_id agent;
-    uint64_t seq;
-    struct history_op ops[OPS_MAX];
-    size_t op_count;
-};
-
-struct vector {
-    cJSON *json;
-    struct txn txns[TXNS_MAX];
-    size_t count;
-    const char *expected;
-};
+#include "tests/support/vectors.h"
 
 /* How a replay is cut up and ordered. */
 struct manner {
@@ -36,68 +23,6 @@ struct manner {
     bool fast_path;
     size_t update_each; /* update after so many transactions; 0: only at the end */
 };
-
-static uint64_t number_at(const cJSON *array, int index)
-{
-    return (uint64_t)cJSON_GetArrayItem(array, index)->valuedouble;
-}
-
-static void parse_op(const cJSON *json, struct history_op *op)
-{
-    const char *text = cJSON_GetArrayItem(json, 2)->valuestring;
-    op->pos = number_at(json, 0);
-    op->len = number_at(json, 1);
-    op->kind = op->len > 0 ? OP_DELETE : OP_INSERT;
-    op->text = bytes_of_string(text);
-}
-
-static void parse_txn(const cJSON *json, struct txn *txn)
-{
-    const cJSON *span = cJSON_GetObjectItem(json, "span"), *item;
-    *txn = (struct txn){.first = number_at(span, 0), .end = number_at(span, 1)};
-    cJSON_ArrayForEach(item, cJSON_GetObjectItem(json, "parents"))
-        txn->parents[txn->parent_count++] = (uint64_t)item->valuedouble;
-    const char *name = cJSON_GetObjectItem(json, "agent")->valuestring;
-    memcpy(txn->agent.bytes, name, strlen(name));
-    txn->seq = (uint64_t)cJSON_GetObjectItem(json, "seqStart")->valuedouble;
-    cJSON_ArrayForEach(item, cJSON_GetObjectItem(json, "ops"))
-        parse_op(item, &txn->ops[txn->op_count++]);
-}
-
-static void parse_vector(const char *line, struct vector *vector)
-{
-    const cJSON *item;
-    vector->json = cJSON_Parse(line);
-    vector->count = 0;
-    assert_non_null(vector->json);
-    cJSON_ArrayForEach(item, cJSON_GetObjectItem(vector->json, "txns"))
-        parse_txn(item, &vector->txns[vector->count++]);
-    vector->expected = cJSON_GetObjectItem(vector->json, "endContent")->valuestring;
-}
-
-/* Runs `each` on every vector; false when there is no data. */
-static bool for_each_vector(void (*each)(const struct vector *vector, struct random *random), struct random *random)
-{
-    char *dir = support_data_dir();
-    if (!dir)
-        return false;
-    char *path = xformat("%s/vectors/eventgraph.jsonl.gz", dir);
-    struct buf text = {0};
-    struct vector *vector = xcalloc(1, sizeof *vector);
-    support_read_gz(path, &text);
-    char *rest = NULL;
-    for (char *line = strtok_r((char *)(uintptr_t)buf_string(&text), "\n", &rest); line;
-         line = strtok_r(NULL, "\n", &rest)) {
-        parse_vector(line, vector);
-        each(vector, random);
-        cJSON_Delete(vector->json);
-    }
-    free(vector);
-    buf_release(&text);
-    free(path);
-    free(dir);
-    return true;
-}
 
 static int compare_lvs(const void *a, const void *b)
 {
@@ -127,11 +52,11 @@ static void add_shattered(struct history *history, const struct txn *txn, uint64
 static void add_txn(struct history *history, const struct vector *vector, size_t index, uint64_t *lv_of, bool shattered)
 {
     const struct txn *txn = &vector->txns[index];
-    uint64_t parents[PARENTS_MAX] = {0};
-    for (size_t p = 0; p < txn->parent_count; p++)
-        for (size_t t = 0; t < vector->count; t++)
-            if (vector->txns[t].first <= txn->parents[p] && txn->parents[p] < vector->txns[t].end)
-                parents[p] = lv_of[t] + (txn->parents[p] - vector->txns[t].first);
+    uint64_t parents[VECTOR_PARENTS_MAX] = {0};
+    for (size_t p = 0; p < txn->parent_count; p++) {
+        size_t parent = vector_txn_of(vector, txn->parents[p]);
+        parents[p] = lv_of[parent] + (txn->parents[p] - vector->txns[parent].first);
+    }
     qsort(parents, txn->parent_count, sizeof *parents, compare_lvs);
     lv_of[index] = graph_len(history->graph);
     if (shattered)
@@ -149,7 +74,7 @@ static void expect_text(const struct history *history, const char *expected)
 static void replay(const struct vector *vector, const size_t *order, struct manner manner)
 {
     struct history history;
-    uint64_t lv_of[TXNS_MAX] = {0};
+    uint64_t lv_of[VECTOR_TXNS_MAX] = {0};
     history_init(&history, (struct bytes){0});
     walker_set_fast_path(history.walker, manner.fast_path);
     for (size_t i = 0; i < vector->count; i++) {
@@ -162,29 +87,6 @@ static void replay(const struct vector *vector, const size_t *order, struct mann
     graph_check(history.graph);
     oplog_check(&history.log);
     history_release(&history);
-}
-
-static bool is_ready(const struct vector *vector, size_t index, const bool *done)
-{
-    const struct txn *txn = &vector->txns[index];
-    for (size_t p = 0; p < txn->parent_count; p++)
-        for (size_t t = 0; t < vector->count; t++)
-            if (vector->txns[t].first <= txn->parents[p] && txn->parents[p] < vector->txns[t].end && !done[t])
-                return false;
-    return true;
-}
-
-/* Some order in which parents come first. */
-static void random_extension(const struct vector *vector, struct random *random, size_t *order)
-{
-    bool done[TXNS_MAX] = {false};
-    for (size_t i = 0; i < vector->count; i++) {
-        size_t pick = (size_t)random_below(random, vector->count);
-        while (done[pick] || !is_ready(vector, pick, done))
-            pick = (pick + 1) % vector->count;
-        done[pick] = true;
-        order[i] = pick;
-    }
 }
 
 static void replay_all_at_once(const struct vector *vector, struct random *random)
@@ -209,9 +111,9 @@ static void replay_step_by_step(const struct vector *vector, struct random *rand
 
 static void replay_in_other_orders(const struct vector *vector, struct random *random)
 {
-    size_t order[TXNS_MAX];
+    size_t order[VECTOR_TXNS_MAX];
     for (int i = 0; i < 4; i++) {
-        random_extension(vector, random, order);
+        vector_random_order(vector, random, 0, order);
         replay(vector, order, (struct manner){.fast_path = i % 2 == 0, .update_each = i > 1 ? 3 : 0});
     }
 }
@@ -220,7 +122,7 @@ static void replay_in_other_orders(const struct vector *vector, struct random *r
 static void replay_cut_in_two(const struct vector *vector, size_t cut)
 {
     struct history history;
-    uint64_t lv_of[TXNS_MAX] = {0};
+    uint64_t lv_of[VECTOR_TXNS_MAX] = {0};
     history_init(&history, (struct bytes){0});
     for (size_t i = 0; i < vector->count; i++) {
         if (i == cut)
@@ -241,11 +143,7 @@ static void replay_at_every_cut(const struct vector *vector, struct random *rand
 
 static void check_with(void (*each)(const struct vector *vector, struct random *random))
 {
-    struct random random = random_of(support_seed("walker_vectors", 5));
-    if (for_each_vector(each, &random))
-        return;
-    fprintf(stderr, "no test data: skipped\n");
-    skip();
+    check_vectors("walker_vectors", each);
 }
 
 static void every_graph_gives_its_text(void **state)
