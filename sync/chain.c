@@ -170,8 +170,8 @@ static void find_spots(const struct chain *chain, const struct agent_id *agent, 
 }
 
 /*
- * A way is a number whose digits, each to its own base, choose where the run stands and which events its parents are, in
- * that order. Every choice takes its digit off. False: there is nothing to choose from.
+ * A way is a number whose digits, each to its own base, choose where the run stands and what each name in it means, in that
+ * order. Every choice takes its digit off. False: there is nothing to choose from.
  */
 static bool choose_spot(const struct chain *chain, const struct batch *batch, unsigned *way, struct spot *spot)
 {
@@ -184,15 +184,80 @@ static bool choose_spot(const struct chain *chain, const struct batch *batch, un
     return true;
 }
 
-static const struct chain_branch *choose_parent(const struct chain *chain, const struct event_id *parent, unsigned *way)
+/* A name of which there is doubt: the branch to which the line leads that its events are on. */
+struct meaning {
+    struct event_id newest; /* of the events of that name in the run */
+    struct chain_branch *line;
+};
+
+/* Of all such names in a run, sorted by name. */
+struct meanings {
+    struct meaning *items;
+    size_t count, cap;
+};
+
+static void meanings_release(struct meanings *meanings)
 {
-    struct chain_choices choices;
-    chain_named_all(chain, parent, &choices);
-    if (choices.count == 0)
-        return NULL;
-    const struct chain_branch *chosen = choices.branches[*way % choices.count];
-    *way /= choices.count;
-    return chosen;
+    free(meanings->items);
+    *meanings = (struct meanings){0};
+}
+
+static int compare_meanings(const void *a, const void *b)
+{
+    const struct meaning *left = a, *right = b;
+    int order = agent_id_compare(&left->newest.agent, &right->newest.agent);
+    return order != 0 ? order : (left->newest.seq < right->newest.seq) - (left->newest.seq > right->newest.seq);
+}
+
+static void find_names(const struct chain *chain, const struct batch *batches, size_t count, struct meanings *out)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t p = 0; p < batches[i].parent_count; p++) {
+            if (!chain_is_in_doubt(chain, &batches[i].parents[p].agent))
+                continue;
+            out->items = xgrow(out->items, &out->cap, out->count + 1, sizeof *out->items);
+            out->items[out->count++] = (struct meaning){batches[i].parents[p], NULL};
+        }
+    if (out->count > 1)
+        qsort(out->items, out->count, sizeof *out->items, compare_meanings);
+    for (size_t i = 0; i < out->count; i++) /* the newest of each name comes first */
+        if (kept == 0 || !agent_id_equal(&out->items[kept - 1].newest.agent, &out->items[i].newest.agent))
+            out->items[kept++] = out->items[i];
+    out->count = kept;
+}
+
+static bool choose_meanings(const struct chain *chain, const struct batch *batches, size_t count, unsigned *way,
+                            struct meanings *out)
+{
+    if (chain->fork_count > 0)
+        find_names(chain, batches, count, out);
+    for (size_t i = 0; i < out->count; i++) {
+        struct chain_choices choices;
+        chain_named_all(chain, &out->items[i].newest, &choices);
+        if (choices.count == 0)
+            return false;
+        out->items[i].line = choices.branches[*way % choices.count];
+        *way /= choices.count;
+    }
+    return true;
+}
+
+static const struct chain_branch *parent_branch(const struct chain *chain, const struct meanings *meanings,
+                                                const struct event_id *parent)
+{
+    size_t low = 0, high = meanings->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = agent_id_compare(&meanings->items[middle].newest.agent, &parent->agent);
+        if (order == 0)
+            return chain_named_on(chain, parent, meanings->items[middle].line);
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return chain_named(chain, parent, 0);
 }
 
 void chain_digest(const struct doc_id *doc, const struct batch *batch, struct bytes plain,
@@ -214,12 +279,12 @@ void chain_digest(const struct doc_id *doc, const struct batch *batch, struct by
 
 /* False when a parent is missing. */
 static bool batch_digest(const struct chain *chain, const struct batch *batch, struct bytes plain,
-                         const struct digest *previous, unsigned *way, struct digest *out)
+                         const struct digest *previous, const struct meanings *meanings, struct digest *out)
 {
     struct digest parents[BATCH_PARENTS_MAX];
     ensure(batch->parent_count <= BATCH_PARENTS_MAX);
     for (size_t i = 0; i < batch->parent_count; i++) {
-        const struct chain_branch *branch = choose_parent(chain, &batch->parents[i], way);
+        const struct chain_branch *branch = parent_branch(chain, meanings, &batch->parents[i]);
         size_t at;
         if (!chain_entry_at(branch, batch->parents[i].seq, &at))
             return false;
@@ -273,26 +338,38 @@ static unsigned count_ways(const struct batch *batches, const struct bytes *plai
     return cost < CHAIN_WORK_BYTES ? (unsigned)(CHAIN_WORK_BYTES / cost) : 1;
 }
 
+/* The digests of a run that stands at a spot; steps over those batches that are there. False when a parent is missing. */
+static bool digest_run(const struct chain *chain, const struct batch *batches, const struct bytes *plains, size_t count,
+                       const struct meanings *meanings, struct spot *spot, size_t *known, struct digest *digests)
+{
+    const struct digest *previous = digest_before(spot);
+    for (size_t i = 0; i < count; i++) {
+        if (!batch_digest(chain, &batches[i], plains[i], previous, meanings, &digests[i]))
+            return false;
+        if (*known == i && step_known(chain, spot, batches[i].seq0, &digests[i]))
+            ++*known;
+        previous = &digests[i];
+    }
+    return true;
+}
+
 static enum chain_link link_run(const struct chain *chain, const struct batch *batches, const struct bytes *plains,
                                 size_t count, unsigned way, struct digest *digests)
 {
-    struct spot spot;
+    struct spot spot = {NULL, 0};
+    struct meanings meanings = {0};
     size_t known = 0;
     check_run(batches, count);
     if (way > 0 && way >= count_ways(batches, plains, count))
         return CHAIN_NO_WAY;
-    if (!choose_spot(chain, &batches[0], &way, &spot))
-        return CHAIN_EARLY;
-    const struct digest *previous = digest_before(&spot);
-    for (size_t i = 0; i < count; i++) {
-        if (!batch_digest(chain, &batches[i], plains[i], previous, &way, &digests[i]))
-            return CHAIN_EARLY;
-        if (known == i && step_known(chain, &spot, batches[i].seq0, &digests[i]))
-            known++;
-        previous = &digests[i];
-    }
+    bool found = choose_spot(chain, &batches[0], &way, &spot) &&
+                 choose_meanings(chain, batches, count, &way, &meanings) && way == 0 &&
+                 digest_run(chain, batches, plains, count, &meanings, &spot, &known, digests);
+    meanings_release(&meanings);
     if (way > 0)
         return CHAIN_NO_WAY;
+    if (!found)
+        return CHAIN_EARLY;
     if (known == count)
         return CHAIN_KNOWN;
     if (!is_taken(&spot))
@@ -327,10 +404,10 @@ static void add_at(struct chain *chain, struct spot *spot, const struct batch *b
 }
 
 /* Parents and undo spans as they are called here. */
-static void localize(const struct chain *chain, struct batch *batch, unsigned *way)
+static void localize(const struct chain *chain, struct batch *batch, const struct meanings *meanings)
 {
     for (size_t i = 0; i < batch->parent_count; i++)
-        batch->parents[i].agent = choose_parent(chain, &batch->parents[i], way)->id;
+        batch->parents[i].agent = parent_branch(chain, meanings, &batch->parents[i])->id;
     for (size_t i = 0; i < batch->undo_count; i++) {
         struct event_span *span = &batch->undo[i];
         struct event_id last = {span->agent, span->seq + span->len - 1};
@@ -344,9 +421,12 @@ static void add_run(struct chain *chain, struct batch *batches, size_t count, un
 {
     struct spot spot = {NULL, 0};
     *taken = (struct chain_taken){.known = 0};
-    ensure(choose_spot(chain, &batches[0], &way, &spot)); /* link_run() has found it */
+    struct meanings meanings = {0};
+    bool found = choose_spot(chain, &batches[0], &way, &spot) && choose_meanings(chain, batches, count, &way, &meanings);
+    ensure(found); /* by link_run() */
     for (size_t i = 0; i < count && chain->fork_count > 0; i++) /* all, before anything is added that others could mean */
-        localize(chain, &batches[i], &way);
+        localize(chain, &batches[i], &meanings);
+    meanings_release(&meanings);
     for (size_t i = 0; i < count; i++) {
         if (taken->known == i && step_known(chain, &spot, batches[i].seq0, &digests[i]))
             taken->known++;

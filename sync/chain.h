@@ -19,6 +19,10 @@
  *              batch belongs, and which parents it means, is one of several *ways*; each gives another digest, and the
  *              author's signature says which one it is. Who knows of a fork calls events behind it by their branch,
  *              (4f9c..., 7), both sides alike, so that is never in doubt, and is the same on all replicas.
+ *   Lines      In one record a name stands for events on one line of its agent's chain: who did not know of a fork had seen
+ *              one side of it, and who did calls its sides by two names. So a name has as many meanings as there are
+ *              branches, however many of a record's batches use it, and whether a record keeps to this is the same for all
+ *              who have what it builds on: nobody takes what another one refuses.
  *   Locally    the branch that came first goes on under the agent's id (struct agent_fork). chain_take_run() gives batches
  *              these local ids, chain_name_*() turns local ids into names for others.
  *   Ownership  opaque; chain_new() / chain_free(). Plaintexts are not kept.
@@ -28,6 +32,10 @@
  *              those behind it. An agent that forked costs a look at each of its own branches, CHAIN_AGENT_FORKS_MAX + 1
  *              at most, whatever others do. All ways of a run together cost no more than hashing CHAIN_WORK_BYTES, and a
  *              call holds the lock for one way (chain_take_run(): unless the chain has changed since that was found).
+ *   Limit      Ways that are left out because of that are the one case in which replicas part: who saw a record before the
+ *              branches takes it, who saw them first may not find its way and refuses it, and says so. That needs a record
+ *              whose author knew none of the forks of ten agents that forked once, or of three that forked sixteen times;
+ *              of six that forked once if the record is as long as can be.
  *   Crowded    Of an agent with so many forks no further one is taken: CHAIN_CROWDED. Those in the log first are the ones
  *              that are kept, the same on all replicas that read that log. Where logs differ, so may the further text of an
  *              agent that forked seventeen times; nobody else's does, for nobody builds on what he did not take.

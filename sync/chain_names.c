@@ -111,6 +111,21 @@ struct chain_branch *chain_named(const struct chain *chain, const struct event_i
     return n < choices.count ? choices.branches[n] : NULL;
 }
 
+bool chain_is_in_doubt(const struct chain *chain, const struct agent_id *name)
+{
+    struct named named = find_name(chain, name);
+    return named.branch && chain_agent(chain, &named.branch->agent)->fork_count > 0;
+}
+
+struct chain_branch *chain_named_on(const struct chain *chain, const struct event_id *name, struct chain_branch *line)
+{
+    struct named named = find_name(chain, &name->agent);
+    size_t at;
+    while (line && name->seq < line->seq0)
+        line = line->from;
+    return named.branch && chain_entry_at(line, name->seq, &at) && is_meant(&named, line, name->seq) ? line : NULL;
+}
+
 /* --- to names --- */
 
 /* The nearest fork at or before an event of a local branch says what it is called. */

@@ -68,6 +68,10 @@ bool chain_entry_at(const struct chain_branch *branch, uint64_t seq, size_t *ind
 struct agent_id chain_branch_id(const struct digest *first);
 /* The branches in which a name's event is. */
 void chain_named_all(const struct chain *chain, const struct event_id *name, struct chain_choices *out);
+/* Whether a name is one of an agent that forked, so that it may mean several events. */
+bool chain_is_in_doubt(const struct chain *chain, const struct agent_id *name);
+/* The branch that holds a name's event on the line of its agent's chain that leads to `line`; NULL: it is not on that. */
+struct chain_branch *chain_named_on(const struct chain *chain, const struct event_id *name, struct chain_branch *line);
 /* The n-th of them, from 0; NULL: there are not so many. */
 struct chain_branch *chain_named(const struct chain *chain, const struct event_id *name, unsigned n);
 /* Names of forks: there, and gone again. */

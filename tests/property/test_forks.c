@@ -13,7 +13,7 @@
 #include "sync/chain.h"
 #include "sync/document.h"
 
-enum { RECORDS_MAX = 400, MACHINES_MAX = 8, BATCHES_MAX = 3 };
+enum { RECORDS_MAX = 400, MACHINES_MAX = 8, BATCHES_MAX = 3, PACK_MAX = 32 };
 
 static const struct doc_id doc = {{0xd0}};
 
@@ -21,9 +21,10 @@ static const struct doc_id doc = {{0xd0}};
 struct parcel {
     struct agent_id agent;
     uint64_t seq0;
-    struct buf plains[BATCHES_MAX];
+    struct buf plains[PACK_MAX];
     size_t count;
     struct digest last;
+    const struct machine *by;
 };
 
 /* A process with all it knows. */
@@ -128,6 +129,7 @@ static void write(struct world *world, struct machine *machine)
     if (batches.count > 0) {
         parcel->agent = batches.items[0].agent;
         parcel->seq0 = batches.items[0].seq0;
+        parcel->by = machine;
         for (size_t i = 0; i < batches.count; i++)
             pack(machine, &batches.items[i], parcel);
         note_heard(machine, world->count++);
@@ -159,7 +161,7 @@ static bool find_way(struct machine *machine, const struct parcel *parcel, const
 static bool take_opened(struct machine *machine, const struct parcel *parcel, struct batch *batches,
                         const struct bytes *plains)
 {
-    struct digest digests[BATCHES_MAX];
+    struct digest digests[PACK_MAX];
     struct chain_taken taken;
     struct error err = {0};
     if (!find_way(machine, parcel, batches, plains, digests))
@@ -178,8 +180,8 @@ static bool take_opened(struct machine *machine, const struct parcel *parcel, st
 /* False: too early. */
 static bool take(struct machine *machine, const struct parcel *parcel)
 {
-    struct batch batches[BATCHES_MAX] = {{.seq0 = 0}};
-    struct bytes plains[BATCHES_MAX];
+    struct batch batches[PACK_MAX] = {{.seq0 = 0}};
+    struct bytes plains[PACK_MAX];
     struct error err = {0};
     uint64_t seq0 = parcel->seq0;
     for (size_t i = 0; i < parcel->count; i++) {
@@ -303,14 +305,14 @@ static void expect_same(const struct machine *a, const struct machine *b)
 }
 
 /* People live; in the end everybody has everything. */
-static void begin(struct world *world, uint64_t seed, bool evil)
+static void begin(struct world *world, uint64_t seed, unsigned steps, bool evil)
 {
     world->random = random_of(seed);
     for (int i = 0; i < 2; i++) {
         struct agent_id agent = fresh_agent(world);
         machine_init(&world->machines[world->machine_count++], &agent);
     }
-    live(world, 60, evil);
+    live(world, steps, evil);
     for (size_t i = 0; i < world->machine_count; i++)
         hear_all(world, &world->machines[i], false);
 }
@@ -326,7 +328,7 @@ static void end(struct world *world)
 
 static size_t run(struct world *world, uint64_t seed, bool evil)
 {
-    begin(world, seed, evil);
+    begin(world, seed, 60, evil);
     for (int i = 0; i < 3; i++) {
         struct machine observer;
         machine_init(&observer, &(struct agent_id){{0xff}});
@@ -341,6 +343,75 @@ static size_t run(struct world *world, uint64_t seed, bool evil)
     return forks;
 }
 
+/*
+ * A machine is copied. Its owner hears neither the copy nor ana; ana hears him and answers, and does not know of the copy. She
+ * is cut off: her answers go out together.
+ */
+static void live_one_sided(struct world *world, unsigned steps)
+{
+    struct machine *owner = &world->machines[0], *ana = &world->machines[1];
+    copy_machine(world, owner);
+    struct machine *copy = &world->machines[world->machine_count - 1];
+    while (steps-- > 0) {
+        switch (random_below(&world->random, 3)) {
+        case 0:
+            write(world, owner);
+            break;
+        case 1:
+            write(world, copy);
+            break;
+        default:
+            for (size_t i = 0; i < world->count; i++)
+                if (world->parcels[i].by != copy)
+                    hear(world, ana, i);
+            update(ana);
+            write(world, ana);
+        }
+    }
+}
+
+/* Parcels from `from` on that a machine wrote become as few as possible. They share their bytes with what they were. */
+static void pack_parcels(const struct world *world, const struct machine *by, size_t from, struct world *packed)
+{
+    struct parcel *pack = NULL;
+    packed->random = world->random;
+    for (size_t i = 0; i < world->count; i++) {
+        const struct parcel *parcel = &world->parcels[i];
+        bool packs = i >= from && parcel->by == by;
+        if (packs && pack && pack->count + parcel->count <= PACK_MAX) {
+            memcpy(pack->plains + pack->count, parcel->plains, parcel->count * sizeof *pack->plains);
+            pack->count += parcel->count;
+            pack->last = parcel->last;
+            continue;
+        }
+        packed->parcels[packed->count++] = *parcel;
+        if (packs)
+            pack = &packed->parcels[packed->count - 1];
+    }
+}
+
+static size_t run_one_sided(struct world *world, uint64_t seed)
+{
+    struct world *packed = xcalloc(1, sizeof *packed);
+    begin(world, seed, 6, false);
+    size_t from = world->count;
+    live_one_sided(world, 60);
+    for (size_t i = 0; i < world->machine_count; i++)
+        hear_all(world, &world->machines[i], false);
+    pack_parcels(world, &world->machines[1], from, packed);
+    for (int i = 0; i < 3; i++) {
+        struct machine observer;
+        machine_init(&observer, &(struct agent_id){{0xff}});
+        hear_all(packed, &observer, i > 0);
+        expect_same(&observer, &world->machines[0]);
+        machine_release(&observer);
+    }
+    size_t forks = chain_forks(world->machines[0].chain);
+    end(world);
+    free(packed);
+    return forks;
+}
+
 static void run_worlds(const char *name, bool evil)
 {
     struct random random = random_of(support_seed(name, 4));
@@ -348,6 +419,19 @@ static void run_worlds(const char *name, bool evil)
     for (uint64_t round = support_rounds(60); round > 0; round--) {
         struct world *world = xcalloc(1, sizeof *world);
         forks += run(world, random_next(&random), evil);
+        free(world);
+    }
+    assert_true(forks > 0);
+}
+
+static void so_it_is_when_answers_to_one_side_come_together(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("one side", 9));
+    size_t forks = 0;
+    for (uint64_t round = support_rounds(20); round > 0; round--) {
+        struct world *world = xcalloc(1, sizeof *world);
+        forks += run_one_sided(world, random_next(&random));
         free(world);
     }
     assert_true(forks > 0);
@@ -381,7 +465,7 @@ static void saved_forks_that_are_damaged_are_refused_or_whole(void **state)
     for (uint64_t round = support_rounds(10); round > 0; round--) {
         struct world *world = xcalloc(1, sizeof *world);
         struct buf document = {0}, chain = {0};
-        begin(world, random_next(&random), false);
+        begin(world, random_next(&random), 60, false);
         document_encode(world->machines[0].document, &document);
         chain_encode(world->machines[0].chain, &chain);
         for (int i = 0; i < 300; i++)
@@ -410,6 +494,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_has_seen_the_same_batches_has_the_same_text_and_version),
         cmocka_unit_test(so_it_is_when_copies_go_on_although_they_know),
+        cmocka_unit_test(so_it_is_when_answers_to_one_side_come_together),
         cmocka_unit_test(saved_forks_that_are_damaged_are_refused_or_whole),
     };
     return RUN_TESTS("forks", tests);

@@ -288,16 +288,35 @@ static void an_agent_forks_so_often_and_no_more_and_hinders_nobody(void **state)
     chain_free(chain);
 }
 
-/* How many ways are offered for one batch of ben with so many parents, each of which can mean 17 events. */
-static unsigned count_ways(struct chain *chain, unsigned parents, size_t text_len)
+/* Another agent that can be mistaken for nobody. */
+static struct agent_id crowd(unsigned n)
+{
+    return (struct agent_id){{0xcc, (unsigned char)n}};
+}
+
+static struct chain *chain_of_crowds(unsigned count)
+{
+    struct chain *chain = chain_new(&doc);
+    struct chain_taken taken;
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned n = 0; n <= CHAIN_AGENT_FORKS_MAX; n++) {
+            struct agent_id agent = crowd(i);
+            take_side(chain, &agent, n, &taken);
+        }
+    return chain;
+}
+
+/* How many ways are offered for one batch of ben that names these events of each of so many agents with 17 branches. */
+static unsigned count_ways(struct chain *chain, unsigned agents, unsigned events, size_t text_len)
 {
     struct written written = {.batch = {.agent = ben}};
     struct digest digest;
     char *text = xmalloc(text_len + 1);
     memset(text, 'x', text_len);
     text[text_len] = 0;
-    for (unsigned i = 0; i < parents; i++)
-        batch_add_parent(&written.batch, (struct event_id){eve, 3 + i});
+    for (unsigned i = 0; i < agents; i++)
+        for (unsigned n = 0; n < events; n++)
+            batch_add_parent(&written.batch, (struct event_id){crowd(i), 3 + n});
     batch_add_insert(&written.batch, 0, bytes_of_string(text));
     batch_encode(&written.batch, &written.plain);
     struct bytes plain = plain_of(&written);
@@ -312,12 +331,98 @@ static unsigned count_ways(struct chain *chain, unsigned parents, size_t text_le
 static void all_ways_of_a_run_together_cost_no_more_than_is_allowed(void **state)
 {
     (void)state;
-    struct chain *chain = crowded_chain(&eve);
-    assert_int_equal(count_ways(chain, 1, 1), CHAIN_AGENT_FORKS_MAX + 1);
-    unsigned small = count_ways(chain, 4, 1), large = count_ways(chain, 4, (1 << 20) - 4096);
+    struct chain *chain = chain_of_crowds(4);
+    assert_int_equal(count_ways(chain, 1, 1, 1), CHAIN_AGENT_FORKS_MAX + 1);
+    assert_int_equal(count_ways(chain, 1, 4, 1), CHAIN_AGENT_FORKS_MAX + 1);
+    assert_int_equal(count_ways(chain, 2, 4, 1), (CHAIN_AGENT_FORKS_MAX + 1) * (CHAIN_AGENT_FORKS_MAX + 1));
+    unsigned small = count_ways(chain, 4, 1, 1), large = count_ways(chain, 4, 1, (1 << 20) - 4096);
     assert_in_range(small, 17 * 17, CHAIN_WAYS_MAX);
     assert_in_range(large, 17, 2 * (CHAIN_WORK_BYTES >> 20));
     chain_free(chain);
+}
+
+enum { REPLIES = 40 };
+
+/* eve 0..2, then on both machines another letter at a time; ana hears one of them and answers each letter. */
+struct replies {
+    struct written letters[2][REPLIES + 1];
+    struct digest digests[2][REPLIES + 1];
+    struct batch batches[REPLIES];
+    struct bytes plains[REPLIES];
+    struct buf memory[REPLIES];
+    struct digest last;
+};
+
+static void write_letters(struct replies *replies, struct chain *machine, int side)
+{
+    for (unsigned i = 0; i <= REPLIES; i++) {
+        struct written *letter = &replies->letters[side][i];
+        write_insert(letter, &eve, i == 0 ? 0 : 2 + i, NULL, i == 0 ? "abc" : side ? "y" : "x");
+        assert_int_equal(chain_add(machine, &letter->batch, plain_of(letter), &replies->digests[side][i]), CHAIN_NEXT);
+    }
+}
+
+static void write_replies(struct replies *replies, struct chain *machine)
+{
+    for (unsigned i = 0; i < REPLIES; i++) {
+        struct written reply;
+        write_insert(&reply, &ana, i, &(struct event_id){eve, 3 + i}, "r");
+        assert_int_equal(chain_add(machine, &reply.batch, plain_of(&reply), &replies->last), CHAIN_NEXT);
+        replies->batches[i] = reply.batch;
+        replies->memory[i] = reply.plain;
+        replies->plains[i] = buf_view(&replies->memory[i]);
+    }
+}
+
+static void replies_release(struct replies *replies)
+{
+    for (unsigned i = 0; i <= REPLIES; i++) {
+        written_release(&replies->letters[0][i]);
+        written_release(&replies->letters[1][i]);
+    }
+    for (unsigned i = 0; i < REPLIES; i++) {
+        batch_release(&replies->batches[i]);
+        buf_release(&replies->memory[i]);
+    }
+}
+
+static unsigned ways_of(struct chain *chain, const struct replies *replies)
+{
+    struct digest digests[REPLIES];
+    unsigned way = 0;
+    while (chain_check_run(chain, replies->batches, replies->plains, REPLIES, way, digests) == CHAIN_NEXT)
+        way++;
+    return way;
+}
+
+/* In one pack; whoever has heard the other machine first takes it as well. */
+static void answers_to_one_side_of_a_fork_are_taken_however_many_they_are(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        struct chain *machines[] = {chain_new(&doc), chain_new(&doc)}, *reader = chain_new(&doc);
+        struct replies replies = {.last = {{0}}};
+        struct digest digests[REPLIES];
+        struct chain_taken taken;
+        write_letters(&replies, machines[0], 0);
+        write_letters(&replies, machines[1], 1);
+        write_replies(&replies, machines[0]);
+        for (int side = first, turn = 0; turn < 2; side = !side, turn++)
+            for (unsigned i = 0; i <= REPLIES; i++)
+                take(reader, &replies.letters[side][i], &replies.digests[side][i], &taken);
+        assert_int_equal(chain_forks(reader), 1);
+        assert_int_equal(ways_of(reader, &replies), 2);
+        assert_int_equal(chain_take_run(reader, replies.batches, replies.plains, REPLIES, 0, &replies.last, digests, &taken),
+                         CHAIN_NEXT);
+        bool meant_is_first = agent_id_equal(&replies.batches[0].parents[0].agent, &eve);
+        assert_int_equal(meant_is_first, first == 0);
+        for (unsigned i = 1; i < REPLIES; i++)
+            assert_true(agent_id_equal(&replies.batches[i].parents[0].agent, &replies.batches[0].parents[0].agent));
+        replies_release(&replies);
+        chain_free(machines[0]);
+        chain_free(machines[1]);
+        chain_free(reader);
+    }
 }
 
 static void what_was_forgotten_of_a_branch_can_come_again(void **state)
@@ -614,6 +719,7 @@ int main(void)
         cmocka_unit_test(who_knows_of_a_fork_names_both_sides_by_their_branch),
         cmocka_unit_test(an_agent_forks_so_often_and_no_more_and_hinders_nobody),
         cmocka_unit_test(all_ways_of_a_run_together_cost_no_more_than_is_allowed),
+        cmocka_unit_test(answers_to_one_side_of_a_fork_are_taken_however_many_they_are),
         cmocka_unit_test(what_was_forgotten_of_a_branch_can_come_again),
         cmocka_unit_test(checking_adds_nothing),
         cmocka_unit_test(the_same_batch_has_another_digest_in_another_document_or_past),
