@@ -8,13 +8,15 @@
 /* Events in a row that are walked together: nobody's parent but the last, all of them old or all new. */
 struct piece {
     uint64_t first, end;
-    uint64_t critical_end; /* its events before this one are critical versions of this walk */
-    uint64_t weight;       /* about how many events come after it; decides which branch is visited first */
-    uint32_t waits;        /* parents not yet visited, during a pass */
-    uint32_t edges;        /* first of the edges to its children, or NO_EDGE */
-    bool fresh;            /* not in the old text: what it does goes out */
-    bool critical;         /* all of its events are */
-    bool has_child;        /* while planning: its last event is somebody's parent */
+    uint64_t critical_end;   /* its events before this one are critical versions of this walk */
+    uint64_t weight;         /* about how many events come after it; decides which branch is visited first */
+    const uint64_t *parents; /* of its first event, in the graph; NULL: the event before it */
+    size_t parent_count;
+    uint32_t waits; /* parents not yet visited, during a pass */
+    uint32_t edges; /* first of the edges to its children, or NO_EDGE */
+    bool fresh;     /* not in the old text: what it does goes out */
+    bool critical;  /* all of its events are */
+    bool has_child; /* while planning: its last event is somebody's parent */
 };
 
 struct edge {
@@ -98,10 +100,12 @@ uint64_t walker_steps(const struct walker *walker)
 
 /* --- the plan: pieces --- */
 
-static void add_piece(struct walker *walker, uint64_t first, uint64_t end, bool fresh)
+static struct piece *add_piece(struct walker *walker, uint64_t first, uint64_t end, bool fresh)
 {
     walker->pieces = xgrow(walker->pieces, &walker->cap, walker->count + 1, sizeof *walker->pieces);
-    walker->pieces[walker->count++] = (struct piece){.first = first, .end = end, .fresh = fresh, .edges = NO_EDGE};
+    struct piece *piece = &walker->pieces[walker->count++];
+    *piece = (struct piece){.first = first, .end = end, .fresh = fresh, .edges = NO_EDGE};
+    return piece;
 }
 
 static void add_range(struct walker *walker, struct lv_range range, bool fresh)
@@ -109,7 +113,11 @@ static void add_range(struct walker *walker, struct lv_range range, bool fresh)
     while (range.first < range.end) {
         struct graph_run run = graph_run_of(walker->graph, range.first);
         uint64_t end = run.end < range.end ? run.end : range.end;
-        add_piece(walker, range.first, end, fresh);
+        struct piece *piece = add_piece(walker, range.first, end, fresh);
+        if (range.first == run.first) {
+            piece->parents = run.parents;
+            piece->parent_count = run.parent_count;
+        }
         range.first = end;
     }
 }
@@ -128,16 +136,11 @@ static void add_ranges(struct walker *walker, const struct lv_ranges *old, const
 }
 
 /* A piece's parents; `before` is room for the one of a piece that begins inside its run. */
-static const uint64_t *parents_of(const struct walker *walker, uint64_t first, size_t *count, uint64_t *before)
+static const uint64_t *parents_of(const struct piece *piece, size_t *count, uint64_t *before)
 {
-    struct graph_run run = graph_run_of(walker->graph, first);
-    if (run.first == first) {
-        *count = run.parent_count;
-        return run.parents;
-    }
-    *before = first - 1;
-    *count = 1;
-    return before;
+    *count = piece->parents ? piece->parent_count : 1;
+    *before = piece->first - 1;
+    return piece->parents ? piece->parents : before;
 }
 
 /* Which of the pieces from `low` on holds an event. */
@@ -165,7 +168,7 @@ static void cut_at_parents(struct walker *walker)
     for (size_t i = 0; i < walker->count; i++) {
         uint64_t before;
         size_t count;
-        const uint64_t *parents = parents_of(walker, walker->pieces[i].first, &count, &before);
+        const uint64_t *parents = parents_of(&walker->pieces[i], &count, &before);
         for (size_t p = 0; p < count; p++)
             if (!is_below_plan(walker, 0, parents[p]))
                 lv_list_add(&walker->cuts, parents[p] + 1);
@@ -184,7 +187,7 @@ static void find_critical_ends(struct walker *walker)
         struct piece *piece = &walker->pieces[i - 1];
         uint64_t before;
         size_t count;
-        const uint64_t *parents = parents_of(walker, piece->first, &count, &before);
+        const uint64_t *parents = parents_of(piece, &count, &before);
         piece->critical_end = end < piece->end ? end : piece->end;
         uint64_t own = count ? parents[0] + 1 : 0;
         end = own < end ? own : end;
@@ -196,7 +199,7 @@ static size_t heads_taken(struct walker *walker, size_t index, bool *start_has_c
 {
     uint64_t before;
     size_t count, taken = 0;
-    const uint64_t *parents = parents_of(walker, walker->pieces[index].first, &count, &before);
+    const uint64_t *parents = parents_of(&walker->pieces[index], &count, &before);
     bool from_start = count == 0 || is_below_plan(walker, 0, parents[0]);
     if (from_start && !*start_has_child) {
         *start_has_child = true;
@@ -253,8 +256,11 @@ static void cut_pieces(struct walker *walker)
             uint64_t end = piece.end;
             if (cut < walker->cuts.count && walker->cuts.items[cut] < end)
                 end = walker->cuts.items[cut];
-            add_piece(walker, piece.first, end, piece.fresh);
-            walker->pieces[walker->count - 1].critical = piece.first < piece.critical_end;
+            struct piece *part = add_piece(walker, piece.first, end, piece.fresh);
+            part->critical = piece.first < piece.critical_end;
+            part->parents = piece.parents;
+            part->parent_count = piece.parent_count;
+            piece.parents = NULL;
             piece.first = end;
         }
     }
@@ -363,7 +369,7 @@ static void visit(struct walker *walker, const struct piece *piece)
 {
     uint64_t before;
     size_t count;
-    const uint64_t *parents = parents_of(walker, piece->first, &count, &before);
+    const uint64_t *parents = parents_of(piece, &count, &before);
     if (piece->critical)
         critical_note(walker->critical, piece->first, tracker_shown(&walker->tracker));
     prepare(walker, parents, count);
@@ -418,7 +424,7 @@ static void link_pieces(struct walker *walker, size_t low, size_t high)
     for (size_t i = low; i < high; i++) {
         uint64_t before;
         size_t count;
-        const uint64_t *parents = parents_of(walker, walker->pieces[i].first, &count, &before);
+        const uint64_t *parents = parents_of(&walker->pieces[i], &count, &before);
         for (size_t p = 0; p < count; p++)
             if (!is_below_plan(walker, low, parents[p]))
                 add_edge(walker, piece_of(walker, low, i, parents[p]), i);
@@ -582,7 +588,8 @@ static void walk(struct walker *walker, uint64_t len, const struct lv_ranges *ol
     walker->warm = false;
 }
 
-/* Whether a walk from walker->start whose old text is that of the events before `merged` can go on in the kept tracker. */
+/* Whether a walk from walker->start whose old text is that of the events before `merged` can go on in the kept tracker.
+ */
 static bool is_warm(const struct walker *walker, uint64_t merged)
 {
     return walker->tracked_end > 0 && walker->tracked_end <= merged && walker->tracked_from == walker->start;
