@@ -20,7 +20,7 @@
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
-enum { OUTPUT_BYTES_MAX = 256 << 20, READ_BYTES = 1 << 16 };
+enum { OUTPUT_BYTES_MAX = 256 << 20, READ_BYTES = 1 << 16, LOOK_BYTES = 128 };
 
 struct vt {
     int master;
@@ -34,6 +34,7 @@ struct vt {
     struct buf to_program; /* keys and answers that did not fit into the pty yet */
     struct buf text;       /* what vt_row() and vt_screen() handed out */
     struct buf title;
+    const char *sought;    /* looked for while output is taken in; NULL: nothing, or it was seen */
     bool cursor_visible, alternate, mouse;
     struct vt *next; /* ring of linked terminals; alone: itself */
 };
@@ -202,15 +203,31 @@ static void vt_write_pending(struct vt *vt)
     }
 }
 
+/*
+ * While a text is sought, in pieces so small that hardly two frames are in one: what was on the screen for a moment was on the
+ * screen, though this process was not given the CPU in that moment.
+ */
+static void vt_take(struct vt *vt, const char *bytes, size_t len)
+{
+    ensure(vt->output.len + len <= OUTPUT_BYTES_MAX);
+    buf_add(&vt->output, bytes, len);
+    while (vt->sought && len > LOOK_BYTES) {
+        vterm_input_write(vt->vterm, bytes, LOOK_BYTES);
+        if (vt_find(vt, vt->sought, NULL, NULL))
+            vt->sought = NULL;
+        bytes += LOOK_BYTES;
+        len -= LOOK_BYTES;
+    }
+    vterm_input_write(vt->vterm, bytes, len);
+}
+
 static void vt_read_ready(struct vt *vt)
 {
     static _Thread_local char bytes[READ_BYTES];
     for (;;) {
         ssize_t n = read(vt->master, bytes, sizeof bytes);
         if (n > 0) {
-            ensure(vt->output.len + (size_t)n <= OUTPUT_BYTES_MAX);
-            buf_add(&vt->output, bytes, (size_t)n);
-            vterm_input_write(vt->vterm, bytes, (size_t)n);
+            vt_take(vt, bytes, (size_t)n);
             continue;
         }
         if (n == 0 || (errno != EAGAIN && errno != EINTR)) /* EIO: nobody has the terminal open any more */
@@ -587,9 +604,17 @@ static bool cursor_is(struct vt *vt, void *context)
     return row == expected->row && col == expected->col;
 }
 
+static bool text_was_seen(struct vt *vt, void *context)
+{
+    return !vt->sought || text_is_there(vt, context);
+}
+
 bool vt_wait_text(struct vt *vt, const char *text, int ms)
 {
-    return vt_wait(vt, text_is_there, &(struct expected){.text = text}, ms);
+    vt->sought = text;
+    bool seen = vt_wait(vt, text_was_seen, &(struct expected){.text = text}, ms);
+    vt->sought = NULL;
+    return seen;
 }
 
 void vt_expect(struct vt *vt, const char *text)

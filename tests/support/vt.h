@@ -101,7 +101,8 @@ void vt_pump(struct vt *vt);
 typedef bool vt_condition(struct vt *vt, void *context);
 /* Until the condition holds: true. False when it does not within that time, or the program has ended without it. */
 bool vt_wait(struct vt *vt, vt_condition *condition, void *context, int ms);
-bool vt_wait_text(struct vt *vt, const char *text, int ms); /* somewhere on one row */
+/* Somewhere on one row, if only for a moment: it may be gone again when this returns. */
+bool vt_wait_text(struct vt *vt, const char *text, int ms);
 
 /* The same with VT_WAIT_MS; they fail the test and print the screen. */
 void vt_expect(struct vt *vt, const char *text);
