@@ -71,6 +71,10 @@ void replica_fold_left(struct env *env, struct replica_port port);
  */
 bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_edits, struct error *err);
 
+/* The document of the file at `path` (resolved), as replica_open() would find it: also by another name of that file. */
+MUST_USE bool replica_index_find(struct env *env, struct doc_index *index, const char *path, struct doc_entry *entry,
+                                 bool *found, struct error *err);
+
 /* --- the loop --- */
 
 int replica_fd(const struct replica *replica);       /* for poll() */

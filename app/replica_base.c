@@ -424,7 +424,8 @@ bool replica_put_founding(struct journal *journal, struct bytes founding, struct
 static bool read_file(struct replica *replica, const char *path, struct rope **text, struct file_stamp *stamp)
 {
     struct error err = {0};
-    if (replica->disk && strcmp(path, replica->file.path) == 0) {
+    bool is_file = strcmp(path, replica->file.path) == 0 || strcmp(path, replica_known_path(replica)) == 0;
+    if (replica->disk && is_file) {
         *text = rope_snapshot(replica->disk);
         *stamp = replica->disk_stamp;
         return true;

@@ -25,6 +25,20 @@ enum {
     MERGE_COMMON_PERCENT = 50,
 };
 
+static bool are_alike(const struct line_diff *diff)
+{
+    return diff->common_percent >= MERGE_COMMON_PERCENT;
+}
+
+bool replica_are_alike(const struct rope *a, const struct rope *b)
+{
+    struct patch patch = {0};
+    struct line_diff diff;
+    line_diff(a, b, &patch, &diff);
+    patch_release(&patch);
+    return are_alike(&diff);
+}
+
 /* --- taking what is on disk --- */
 
 /* What is in the file from now on; which version of the document that is has been said before. Takes the rope. */
@@ -36,10 +50,11 @@ static void take_file_text(struct replica *replica, struct rope *disk, struct fi
     file->stamp = stamp;
     file->hash = *hash;
     file->hash_known = true;
-    file->differs = file->text_guessed = false;
+    file->differs = file->text_guessed = file->replaced = false;
     file->trouble_said = file->merge_agreed = false;
     file->look_ms = 0;
     replica_refer_to_file(replica);
+    replica_note_file(replica);
 }
 
 /* Nothing is taken: the next look sees the same change. */
@@ -98,8 +113,8 @@ static bool must_ask(const struct replica *replica, const struct rope *disk, con
     const struct file_side *file = &replica->file;
     if (file->merge_agreed && digest_equal(&file->agreed_hash, hash))
         return false;
-    return replica_is_shared(replica) &&
-           (rope_len(disk) == 0 || summary->common_percent < MERGE_COMMON_PERCENT || file->text_guessed);
+    bool different = rope_len(disk) == 0 || !are_alike(summary) || file->text_guessed;
+    return different && (replica_is_shared(replica) || file->replaced);
 }
 
 /* True when it is asked; the rope is then taken. Until the answer no bytes are known that may be written over. */
@@ -233,6 +248,18 @@ static void add_gone(const struct replica *replica, struct buf *out)
     buf_addf(out, ". [R]estore [N]ew empty file%s  Esc", shared ? ", not shared" : "");
 }
 
+static void add_different(const struct replica *replica, struct buf *out)
+{
+    int percent = replica->file.other_diff.common_percent;
+    unsigned long long edits = replica_edits_not_in_file(replica);
+    if (replica_is_shared(replica))
+        buf_addf(out, "%s on disk is nearly all different (%d %% in common). [K]eep shared text [M]erge for everybody "
+                      "[O]pen the file alone, unshared", replica->label, percent);
+    else
+        buf_addf(out, "%s is another file now (%d %% in common); %llu edit%s kept of the one before. [K]eep that text [M]erge "
+                      "[O]pen the file", replica->label, percent, edits, edits == 1 ? " is" : "s are");
+}
+
 enum disk_question replica_disk_question(const struct replica *replica, struct buf *sentence)
 {
     if (!sentence)
@@ -241,9 +268,7 @@ enum disk_question replica_disk_question(const struct replica *replica, struct b
     case DISK_QUESTION_NONE:
         break;
     case DISK_QUESTION_DIFFERENT:
-        buf_addf(sentence, "%s on disk is nearly all different (%d %% in common). [K]eep shared text [M]erge for everybody "
-                           "[O]pen the file alone, unshared",
-                 replica->label, replica->file.other_diff.common_percent);
+        add_different(replica, sentence);
         break;
     case DISK_QUESTION_GONE:
         add_gone(replica, sentence);
@@ -354,7 +379,7 @@ static bool was_renamed(struct replica *replica)
                    stamp.dev == file->stamp.dev && stamp.ino == file->stamp.ino;
     if (renamed) {
         char *before = xstrdup(replica->label);
-        replica_move_file(replica, path);
+        replica_move_file(replica, path, true);
         replica_put_saved(replica);
         replica_say(replica, "%s was renamed: it is %s now%s.", before, path,
                     replica_key_hint(replica, ", and ^S writes it there"));

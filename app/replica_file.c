@@ -116,6 +116,7 @@ void replica_put_saved(struct replica *replica)
     journal_writer_saved(replica->writer, &saved, (struct journal_done){0});
     buf_release(&version);
     replica_refer_to_file(replica);
+    replica_note_file(replica);
 }
 
 /* --- saving --- */
@@ -192,32 +193,16 @@ static void say_saved(struct replica *replica, const struct save_job *job)
     replica->file.copy_said |= own_copy;
 }
 
-void replica_bind_path(struct replica *replica)
+void replica_move_file(struct replica *replica, const char *path, bool leaves_old)
 {
-    struct doc_index *index;
-    struct error err = {0};
-    if (replica->is_private || !replica->indexed)
-        return;
-    free(replica->entry.path);
-    replica->entry.path = xstrdup(replica->file.path);
-    if (!replica_open_index(replica, DOC_INDEX_CREATE, &index, &err))
-        return;
-    if (!doc_index_bind_path(index, &replica->entry.doc, replica->file.path, replica->file.stamp.dev,
-                             replica->file.stamp.ino, &replica->file.hash, (uint64_t)time(NULL), &err))
-        replica_say(replica, "This file's history may not be found again: %s", err.text);
-    doc_index_close(index);
-}
-
-void replica_move_file(struct replica *replica, const char *path)
-{
-    char *moved = xstrdup(path);
+    char *old = replica->file.path;
     const char *slash = strrchr(path, '/');
-    free(replica->file.path);
-    replica->file.path = moved;
+    replica->file.path = xstrdup(path);
     free(replica->label);
     replica->label = xstrdup(slash ? slash + 1 : path);
     replica_file_watch(replica);
-    replica_bind_path(replica);
+    (void)replica_bind_path(replica, leaves_old ? old : NULL);
+    free(old);
 }
 
 static void take_saved(struct replica *replica, struct save_job *job)
@@ -232,8 +217,8 @@ static void take_saved(struct replica *replica, struct save_job *job)
     file->hash_known = true;
     file->gone_said = file->trouble_said = file->origin_unknown = file->text_guessed = file->differs = false;
     version_copy(&file->version, &job->version);
-    if (other_path)
-        replica_move_file(replica, job->path);
+    if (other_path) /* what is shared is found by both names; else the old name is that of a file that goes on without us */
+        replica_move_file(replica, job->path, !replica_is_shared(replica));
     replica_put_saved(replica);
 }
 
@@ -475,17 +460,23 @@ void replica_file_reconcile(struct replica *replica, struct rope *disk, struct f
         file_is_missing(replica);
         return;
     }
-    if (is_as_saved(replica, disk, stamp)) {
+    bool as_saved = is_as_saved(replica, disk, stamp);
+    bool saved = file->text && rope_equal(file->text, replica->buffer.text);
+    if (!as_saved && saved && !replica_is_shared(replica) && !replica_others_write(replica)) {
+        /* Written by somebody else and nothing of ours is unsaved: its bytes begin a new document. */
+        replica_begin_anew(replica, disk, stamp);
+        return;
+    }
+    file->replaced = file->stamp.exists && (stamp.dev != file->stamp.dev || stamp.ino != file->stamp.ino) &&
+                     !replica_others_write(replica);
+    replica_take_name(replica);
+    if (as_saved) {
         rope_free(file->text);
         file->text = disk;
         file->stamp = stamp;
+        file->replaced = false;
+        replica_note_file(replica);
         say_restored(replica);
-        return;
-    }
-    bool saved = file->text && rope_equal(file->text, replica->buffer.text);
-    if (saved && !replica_is_shared(replica) && !replica_others_write(replica)) {
-        /* Written by somebody else and nothing of ours is unsaved: its bytes begin a new document. */
-        replica_begin_anew(replica, disk, stamp);
         return;
     }
     if (!file->text) {

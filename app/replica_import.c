@@ -61,7 +61,7 @@ bool replica_take_pending_save(struct replica *replica, const struct digest *has
     bool opened = replica->journal_found || (replica->indexed && replica_open_reader(replica, &ignored));
     struct journal *journal = replica->journal_found ? replica->journal_found : replica->reader;
     if (opened && !replica->is_private && replica->file.path)
-        found = journal_saved_pending(journal, replica->file.path, hash, &saved, &memory, &found, &ignored) && found;
+        found = journal_saved_pending(journal, replica_known_path(replica), hash, &saved, &memory, &found, &ignored) && found;
     if (found && journal == replica->reader)
         replica_read_rows(replica);
     found = found && take_saved_row(replica, &saved);

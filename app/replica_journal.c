@@ -51,28 +51,6 @@ bool replica_open_index(struct replica *replica, enum doc_index_mode mode, struc
     return *index != NULL;
 }
 
-bool replica_find_path(struct replica *replica, struct doc_entry *entry, bool *found, struct error *err)
-{
-    struct doc_index *index;
-    *found = false;
-    if (!replica_open_index(replica, DOC_INDEX_READ, &index, err)) {
-        if (err->code != ERR_MISSING)
-            return false;
-        *err = (struct error){0};
-        return true;
-    }
-    bool good = doc_index_find_path(index, replica->file.path, entry, found, err);
-    doc_index_close(index);
-    return good;
-}
-
-bool replica_find_entry(struct replica *replica, bool *found, struct error *err)
-{
-    bool good = replica_find_path(replica, &replica->entry, found, err);
-    replica->indexed = good && *found;
-    return good;
-}
-
 /* --- members --- */
 
 void replica_add_member(struct replica *replica, const struct member *member, struct bytes stored)
@@ -410,6 +388,8 @@ static bool load_saved(struct replica *replica, struct error *err)
     if (!replica->file.path)
         return true;
     bool good = journal_saved_get(replica->journal_found, replica->file.path, &saved, &memory, &found, err);
+    if (good && !found && replica_has_other_name(replica))
+        good = journal_saved_get(replica->journal_found, replica->entry.path, &saved, &memory, &found, err);
     if (good && found) {
         replica->file.origin_unknown = !replica_decode_version(replica, saved.version, &replica->file.version);
         replica->file.hash = saved.hash;
@@ -466,7 +446,9 @@ static bool load_view(struct replica *replica, struct error *err)
     uint64_t place;
     bool found = false;
     const char *path = replica->file.path ? replica->file.path : "";
-    if (!journal_view_get(replica->journal_found, path, &replica->view, &place, &found, err))
+    if (!journal_view_get(replica->journal_found, path, &replica->view, &place, &found, err) ||
+        (!found && replica_has_other_name(replica) &&
+         !journal_view_get(replica->journal_found, replica->entry.path, &replica->view, &place, &found, err)))
         return false;
     if (found && place > 0 && !carry_view(replica, place, err))
         return false;

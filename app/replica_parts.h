@@ -7,6 +7,7 @@
  *   replica_writing.c     beginning to write and ceasing to: the journal's thread, and what it finds out
  *   replica_base.c        the text a document began with: copied, or referred to where it is too large
  *   replica_checkpoint.c  a whole document in one piece, so that opening costs no replay of everything
+ *   replica_known.c       which document a file shows, and the index's word of it
  *   replica_file.c        the file: reading, saving, opening again
  *   replica_disk.c        changes of the file by other programs, and the questions about them
  *   replica_import.c      who of several processes merges such a change
@@ -74,6 +75,7 @@ struct file_side {
     struct version counted;    /* the last version seen here whose text the file has: edits not in the file count from it */
     bool origin_unknown;       /* they never were one: shared before they were saved; `version` is then a name of its own */
     bool text_guessed;         /* `text` stands for bytes that nobody knows any more */
+    bool replaced;             /* while weft was away, by another file; `stamp` is of the one before */
     bool differs;              /* the file has bytes that are not in the document, by a person's choice or undecided */
     struct file_watch *watch;  /* NULL: not watched */
     uint64_t look_ms;          /* when to look at the file again; 0: no reason */
@@ -251,9 +253,6 @@ void replica_hand_on(struct outgoing *outgoing, bool committed);
 void replica_note_fault(struct replica *replica, const struct error *why);
 
 /* replica_journal.c */
-/* The document that the index has for the file's path; *entry as for doc_index_find_path(). */
-MUST_USE bool replica_find_path(struct replica *replica, struct doc_entry *entry, bool *found, struct error *err);
-MUST_USE bool replica_find_entry(struct replica *replica, bool *found, struct error *err);
 MUST_USE bool replica_restore(struct replica *replica, struct error *err);
 void replica_read_rows(struct replica *replica);
 /* To the document, with what is known of a branch that begins with the first of them; what is early there is kept. Batches of
@@ -284,6 +283,21 @@ void replica_forget(struct replica *replica);
 void replica_put_name(struct replica *replica);
 /* The index gets the entry as it is now. */
 MUST_USE bool replica_put_entry(struct replica *replica, struct error *err);
+
+/* replica_known.c */
+/* The document that the index has for the file; *entry as for doc_index_find_path(), its path as the index has it. */
+MUST_USE bool replica_find_path(struct replica *replica, struct doc_entry *entry, bool *found, struct error *err);
+MUST_USE bool replica_find_entry(struct replica *replica, bool *found, struct error *err);
+/* The index has the document by another path than the file's: it was renamed, or is a hard link. */
+bool replica_has_other_name(const struct replica *replica);
+/* The path by which index and journal know the file. */
+const char *replica_known_path(const struct replica *replica);
+/* Then index and journal learn the file's path, and that is said. Begins to write. Else nothing. */
+void replica_take_name(struct replica *replica);
+/* The index's path of this document is the file's; `leaves` (may be NULL) is none of its paths any more. False: it was said. */
+bool replica_bind_path(struct replica *replica, const char *leaves);
+/* The index learns what replica->file says of the file, on another thread. */
+void replica_note_file(struct replica *replica);
 
 /* replica_writing.c */
 /*
@@ -358,9 +372,7 @@ void replica_hash_text(const struct rope *text, struct digest *out);
 void replica_file_reconcile(struct replica *replica, struct rope *disk, struct file_stamp stamp);
 void replica_put_saved(struct replica *replica);
 /* The file is called so from now on: by saving under another name, or because somebody renamed it. */
-void replica_move_file(struct replica *replica, const char *path);
-/* The index's path of this document is the file's. */
-void replica_bind_path(struct replica *replica);
+void replica_move_file(struct replica *replica, const char *path, bool leaves_old);
 /* Reads the file of a document that was restored, decides what it means, watches it. A document without one: nothing. */
 MUST_USE bool replica_file_reopen(struct replica *replica, struct error *err);
 /* Watches the file, and looks at it once: it may have changed since it was read. */
@@ -369,6 +381,8 @@ void replica_file_watch(struct replica *replica);
 void replica_begin_anew(struct replica *replica, struct rope *disk, struct file_stamp stamp);
 
 /* replica_disk.c */
+/* At least half of their lines are the same ones. */
+bool replica_are_alike(const struct rope *a, const struct rope *b);
 /* "3 May", of this person's calendar. */
 void replica_add_date(struct buf *out, uint64_t time_s);
 /* What the file's new bytes, read with that stamp, mean for the text. Takes the rope. */

@@ -85,9 +85,33 @@ static bool take_path(const struct opening *opening, struct doc_index *index, st
     return doc_index_bind_path(index, &entry->doc, entry->path, entry->dev, entry->ino, NULL, entry->opened_s, err);
 }
 
+/* Whether another process has just begun a document for this file under another name of it (a hard link). */
+static bool is_begun_by_link(struct opening *opening, struct doc_index *index, bool *begun, struct error *err)
+{
+    const struct doc_entry *entry = &opening->entry;
+    struct doc_entry other = {0};
+    struct file_stamp there = {0};
+    struct error ignored = {0};
+    bool found = false;
+    *begun = false;
+    if (!entry->path || !entry->ino)
+        return true;
+    bool good = doc_index_find_inode(index, entry->dev, entry->ino, &other, &found, err);
+    bool differs = good && found && memcmp(&other.doc, &entry->doc, sizeof other.doc) != 0 && strcmp(other.path, entry->path) != 0;
+    *begun = differs && file_stat(other.path, &there, &ignored) && there.exists && there.dev == entry->dev && there.ino == entry->ino;
+    if (*begun)
+        opening->taken_by = other.doc;
+    doc_entry_release(&other);
+    return good;
+}
+
 static bool put_entry(struct opening *opening, struct doc_index *index, struct error *err)
 {
     struct doc_id other;
+    if (!opening->takes_path && !is_begun_by_link(opening, index, &opening->taken, err))
+        return false;
+    if (opening->taken)
+        return error_set(err, ERR_BUSY, 0, "another weft has just begun to keep %s", opening->entry.path);
     if (opening->takes_path && opening->entry.path && !take_path(opening, index, err))
         return false;
     switch (doc_index_put(index, &opening->entry, &other, err)) {
@@ -286,7 +310,8 @@ static void take_opened(struct replica *replica)
     replica->takes_path = false;
     const char *path = replica->file.path;
     if (path && (!replica->opening->entry.path || strcmp(path, replica->opening->entry.path) != 0))
-        replica_bind_path(replica); /* it was saved under another name meanwhile */
+        (void)replica_bind_path(replica, replica->opening->entry.path); /* saved under another name meanwhile, or renamed */
+    replica_note_file(replica);
     neighbours_present(replica, false);
     replica_touch(replica);
 }
@@ -385,6 +410,7 @@ void replica_adopt(struct replica *replica, const struct doc_id *other)
     tail_end(tail);
     patch_release(&typed);
     stay_in_place(replica, before, selection, top_at);
+    replica_take_name(replica);
     rope_free(base);
     rope_free(before);
     replica->gesture.open = false;

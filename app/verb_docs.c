@@ -109,12 +109,12 @@ static bool confirm(const char *question)
     return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-static bool collect_file(struct doc_index *index, const char *word, struct forgetting *all, struct error *err)
+static bool collect_file(struct env *env, struct doc_index *index, const char *word, struct forgetting *all, struct error *err)
 {
     struct doc_entry entry = {0};
     char *path = NULL;
     bool found = false;
-    bool good = file_resolve(word, &path, err) && doc_index_find_path(index, path, &entry, &found, err);
+    bool good = file_resolve(word, &path, err) && replica_index_find(env, index, path, &entry, &found, err);
     if (good && !found)
         good = error_set(err, ERR_MISSING, 0, "nothing is kept of %s", word);
     if (good && entry.state == DOC_SHARED && !all->shared_too) {
@@ -137,7 +137,7 @@ static bool forget(struct env *env, const struct args *args, struct doc_index *i
     if (args_flag(args, "--all"))
         good = doc_index_recent(index, 0, collect, &all, err);
     for (size_t i = 0; good && i < args->positional_count; i++)
-        good = collect_file(index, args->positional[i], &all, err);
+        good = collect_file(env, index, args->positional[i], &all, err);
     for (size_t i = 0; good && i < all.count; i++)
         good = forget_one(env, index, &all.docs[i], err);
     good = good && doc_index_vacuum(index, err);

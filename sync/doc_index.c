@@ -147,7 +147,7 @@ static bool fits(const char *text, struct error *err)
 #define PATH_COLUMNS "path, dev, ino, content"
 /* Its file: the path it was bound to last. */
 #define NEWEST_PATH                                                                                                    \
-    " LEFT JOIN path AS p ON p.path = (SELECT path FROM path WHERE doc = d.doc ORDER BY bound_s DESC LIMIT 1)"
+    " LEFT JOIN path AS p ON p.path = (SELECT path FROM path WHERE doc = d.doc ORDER BY bound_s DESC, rowid DESC LIMIT 1)"
 
 static void read_path(struct doc_index *index, struct db_stmt *stmt, struct doc_entry *entry)
 {
@@ -184,12 +184,10 @@ static bool read_entry(struct doc_index *index, struct db_stmt *stmt, struct doc
 
 /* --- putting --- */
 
-static bool bind_path(struct doc_index *index, const struct doc_entry *entry, uint64_t now_s, struct error *err)
+static bool run_with_path(struct doc_index *index, const char *sql, const struct doc_entry *entry, uint64_t now_s,
+                          struct error *err)
 {
-    struct db_stmt *stmt = db_use(
-        index->db, "INSERT INTO path(path, doc, dev, ino, content, bound_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-                   " ON CONFLICT (path) DO UPDATE SET doc = excluded.doc, dev = excluded.dev, ino = excluded.ino,"
-                   " content = excluded.content, bound_s = excluded.bound_s");
+    struct db_stmt *stmt = db_use(index->db, sql);
     db_bind_text(stmt, 1, entry->path);
     db_bind_bytes(stmt, 2, doc_bytes(&entry->doc));
     db_bind_int(stmt, 3, (int64_t)entry->dev); /* only ever compared: any 64 bits will do */
@@ -200,6 +198,13 @@ static bool bind_path(struct doc_index *index, const struct doc_entry *entry, ui
             seal(index, bytes_of_string(entry->path), bytes_of(entry->content.bytes, sizeof entry->content.bytes)));
     db_bind_u64(stmt, 6, now_s);
     return db_run(stmt, err);
+}
+
+static bool bind_path(struct doc_index *index, const struct doc_entry *entry, uint64_t now_s, struct error *err)
+{
+    return run_with_path(index, "INSERT INTO path(path, doc, dev, ino, content, bound_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                                " ON CONFLICT (path) DO UPDATE SET doc = excluded.doc, dev = excluded.dev, ino = excluded.ino,"
+                                " content = excluded.content, bound_s = excluded.bound_s", entry, now_s, err);
 }
 
 static bool put_document(struct doc_index *index, const struct doc_entry *entry, struct error *err)
@@ -266,18 +271,45 @@ enum doc_index_put doc_index_put(struct doc_index *index, const struct doc_entry
     return put;
 }
 
+/* Borrows everything: not to be released. */
+static struct doc_entry entry_of_file(const struct doc_id *doc, char *path, uint64_t dev, uint64_t ino,
+                                      const struct digest *content)
+{
+    struct doc_entry entry = {.doc = *doc, .path = path, .dev = dev, .ino = ino, .content_known = content != NULL};
+    if (content)
+        entry.content = *content;
+    return entry;
+}
+
 bool doc_index_bind_path(struct doc_index *index, const struct doc_id *doc, const char *path, uint64_t dev,
                          uint64_t ino, const struct digest *content, uint64_t now_s, struct error *err)
 {
     if (!fits(path, err))
         return false;
     char *copy = xstrdup(path);
-    struct doc_entry entry = {.doc = *doc, .path = copy, .dev = dev, .ino = ino, .content_known = content != NULL};
-    if (content)
-        entry.content = *content;
+    struct doc_entry entry = entry_of_file(doc, copy, dev, ino, content);
     bool ok = bind_path(index, &entry, now_s, err);
     free(copy);
     return ok;
+}
+
+bool doc_index_note_file(struct doc_index *index, const struct doc_id *doc, const char *path, uint64_t dev, uint64_t ino,
+                         const struct digest *content, uint64_t now_s, struct error *err)
+{
+    char *copy = xstrdup(path);
+    struct doc_entry entry = entry_of_file(doc, copy, dev, ino, content);
+    bool ok = run_with_path(index, "UPDATE path SET dev = ?3, ino = ?4, content = ?5, bound_s = ?6"
+                                   " WHERE path = ?1 AND doc = ?2", &entry, now_s, err);
+    free(copy);
+    return ok;
+}
+
+bool doc_index_unbind_path(struct doc_index *index, const struct doc_id *doc, const char *path, struct error *err)
+{
+    struct db_stmt *stmt = db_use(index->db, "DELETE FROM path WHERE path = ?1 AND doc = ?2");
+    db_bind_text(stmt, 1, path);
+    db_bind_bytes(stmt, 2, doc_bytes(doc));
+    return db_run(stmt, err);
 }
 
 bool doc_index_set_state(struct doc_index *index, const struct doc_id *doc, enum doc_state state, const char *relay,
@@ -347,7 +379,7 @@ bool doc_index_find_inode(struct doc_index *index, uint64_t dev, uint64_t ino, s
 {
     struct db_stmt *stmt = db_use(index->db, "SELECT " ENTRY_COLUMNS ", " PATH_COLUMNS
                                              " FROM path AS p JOIN document AS d ON d.doc = p.doc"
-                                             " WHERE dev = ?1 AND ino = ?2 ORDER BY bound_s DESC LIMIT 1");
+                                             " WHERE dev = ?1 AND ino = ?2 ORDER BY bound_s DESC, p.rowid DESC LIMIT 1");
     db_bind_int(stmt, 1, (int64_t)dev);
     db_bind_int(stmt, 2, (int64_t)ino);
     return find_one(index, stmt, entry, found, err);

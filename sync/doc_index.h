@@ -68,6 +68,12 @@ MUST_USE enum doc_index_put doc_index_put(struct doc_index *index, const struct 
  */
 MUST_USE bool doc_index_bind_path(struct doc_index *index, const struct doc_id *doc, const char *path, uint64_t dev,
                                   uint64_t ino, const struct digest *content, uint64_t now_s, struct error *err);
+/* The path of this document has this file, with these bytes, since `now_s`: it is its newest one. A path that does not show the
+   document (any more) stays as it is. */
+MUST_USE bool doc_index_note_file(struct doc_index *index, const struct doc_id *doc, const char *path, uint64_t dev,
+                                  uint64_t ino, const struct digest *content, uint64_t now_s, struct error *err);
+/* The path shows no document from now on, if it showed this one: the file has another name. */
+MUST_USE bool doc_index_unbind_path(struct doc_index *index, const struct doc_id *doc, const char *path, struct error *err);
 MUST_USE bool doc_index_set_state(struct doc_index *index, const struct doc_id *doc, enum doc_state state,
                                   const char *relay, uint64_t now_s, struct error *err);
 MUST_USE bool doc_index_touch(struct doc_index *index, const struct doc_id *doc, uint64_t now_s, struct error *err);
@@ -77,7 +83,10 @@ MUST_USE bool doc_index_find_path(struct doc_index *index, const char *path, str
                                   struct error *err);
 MUST_USE bool doc_index_find_doc(struct doc_index *index, const struct doc_id *doc, struct doc_entry *entry,
                                  bool *found, struct error *err);
-/* By (dev, ino): only a hint that a file was renamed or linked; inode numbers are reused. The newest such entry. */
+/*
+ * By (dev, ino): only a hint that a file was renamed or linked; inode numbers are reused. The newest such entry, with the
+ * path it was found by.
+ */
 MUST_USE bool doc_index_find_inode(struct doc_index *index, uint64_t dev, uint64_t ino, struct doc_entry *entry,
                                    bool *found, struct error *err);
 /* Newest opened first, at most `max` (0: all). Return false to stop; the index must not be changed meanwhile. */

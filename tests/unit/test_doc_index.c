@@ -203,6 +203,40 @@ static void a_renamed_file_is_recognised_by_its_inode(void **state)
     doc_index_close(index);
 }
 
+static void a_path_s_file_is_noted_while_it_shows_the_document_and_not_after(void **state)
+{
+    (void)state;
+    struct doc_index *index = open_ok(NULL);
+    struct error err = {0};
+    struct doc_entry entry = entry_of("notes", "/a", 1);
+    struct doc_entry read = {0};
+    struct digest content = {{7}};
+    bool found = false;
+    put_ok(index, &entry);
+    assert_true(doc_index_bind_path(index, &entry.doc, "/b", 1, 2, NULL, 2, &err));
+    assert_true(doc_index_note_file(index, &entry.doc, "/a", 3, 4, &content, 5, &err));
+    assert_true(doc_index_find_doc(index, &entry.doc, &read, &found, &err));
+    assert_string_equal(read.path, "/a"); /* the newest */
+    assert_true(read.dev == 3 && read.ino == 4 && read.content_known && digest_equal(&read.content, &content));
+
+    struct doc_id other = {{9}};
+    assert_true(doc_index_unbind_path(index, &other, "/a", &err)); /* not its path */
+    assert_true(doc_index_note_file(index, &other, "/a", 6, 7, NULL, 8, &err));
+    assert_true(doc_index_find_path(index, "/a", &read, &found, &err));
+    assert_true(found && read.ino == 4);
+
+    assert_true(doc_index_unbind_path(index, &entry.doc, "/a", &err));
+    assert_true(doc_index_note_file(index, &entry.doc, "/a", 6, 7, NULL, 8, &err));
+    found = true;
+    assert_true(doc_index_find_path(index, "/a", &read, &found, &err));
+    assert_false(found);
+    assert_true(doc_index_find_doc(index, &entry.doc, &read, &found, &err));
+    assert_string_equal(read.path, "/b");
+    doc_entry_release(&read);
+    doc_entry_release(&entry);
+    doc_index_close(index);
+}
+
 static void sharing_remembers_when_and_where(void **state)
 {
     (void)state;
@@ -338,6 +372,7 @@ int main(void)
         cmocka_unit_test(a_path_belongs_to_one_document),
         SCRATCH_TEST(of_two_processes_that_name_a_new_file_one_wins_and_both_know_it),
         cmocka_unit_test(a_renamed_file_is_recognised_by_its_inode),
+        cmocka_unit_test(a_path_s_file_is_noted_while_it_shows_the_document_and_not_after),
         cmocka_unit_test(sharing_remembers_when_and_where),
         cmocka_unit_test(recent_documents_come_newest_first),
         SCRATCH_TEST(another_device_s_entry_does_not_open_and_hides_no_other),

@@ -666,6 +666,52 @@ static void a_large_file_that_grew_meanwhile_is_merged(void **state)
     close_it(replica);
 }
 
+/* The index is told of a save by another thread, after it. */
+static void wait_noted(struct machine *machine, struct replica *replica)
+{
+    struct error err = {0};
+    struct doc_entry entry = {0};
+    char *path = scratch_file(machine->dir, "weft/index.db");
+    struct stat st;
+    assert_int_equal(stat(machine->path, &st), 0);
+    for (bool found = false; !found || entry.ino != st.st_ino; replica_wait(replica, 10)) {
+        struct doc_index *index = doc_index_open(path, DOC_INDEX_READ, &machine->env.device, &err);
+        assert_true(index && doc_index_find_path(index, machine->path, &entry, &found, &err));
+        doc_index_close(index);
+    }
+    doc_entry_release(&entry);
+    free(path);
+}
+
+static void types_saves_and_types_until_it_is_noted(struct machine *machine, struct replica *replica)
+{
+    types_saves_and_types(machine, replica);
+    wait_noted(machine, replica);
+}
+
+/* The journal refers to the file by the name it had. */
+static void a_large_file_that_was_renamed_has_its_history(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    scratch_write(machine->path, LARGE);
+    killed_in(machine, types_saves_and_types_until_it_is_noted);
+    char *renamed = scratch_file(machine->dir, "plan.md");
+    assert_int_equal(rename(machine->path, renamed), 0);
+    free(machine->path);
+    machine->path = renamed;
+    for (int i = 0; i < 2; i++) { /* and the second time by the new one */
+        struct replica *replica = open_it(machine);
+        assert_true(text_is(replica, "still too large\nto be copied\ninto the journal\n"));
+        close_it(replica);
+    }
+    struct replica *replica = open_it(machine);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_true(text_is(replica, LARGE));
+    close_it(replica);
+}
+
 static void what_was_typed_into_a_large_file_that_is_gone_goes_beside_it(void **state)
 {
     struct machine *machine = *state;
@@ -753,6 +799,7 @@ int main(void)
         TEST(after_a_save_a_large_file_has_its_whole_history_again),
         TEST(killed_when_a_large_file_was_just_written),
         TEST(a_large_file_that_grew_meanwhile_is_merged),
+        TEST(a_large_file_that_was_renamed_has_its_history),
         TEST(what_was_typed_into_a_large_file_that_is_gone_goes_beside_it),
         TEST(killed_while_the_base_is_copied),
     };

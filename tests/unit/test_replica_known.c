@@ -1,0 +1,701 @@
+/* Which document a file shows when it is opened again: every row of the table in app/replica_known.c. */
+#include "tests/support/support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/replica.h"
+#include "editor/base/xalloc.h"
+#include "tests/support/scratch.h"
+
+#define TEXT "one\ntwo\nthree\nfour\n"
+#define ALIKE "one\ntwo\nTHREE\nfour\n"
+#define DIFFERENT "all\nof\nthis\nis\nnew\n"
+
+enum { STEP_MS = 10, PATIENCE_MS = 30000 };
+
+/* --- a person's machine --- */
+
+struct machine {
+    char *dir;
+    struct env env;
+    struct buf said;
+};
+
+static int setup(void **state)
+{
+    static const char *const names[] = {"XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME"};
+    struct machine *machine = xcalloc(1, sizeof *machine);
+    struct error err = {0};
+    scratch_setup((void **)&machine->dir);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        setenv(names[i], machine->dir, 1);
+    assert_true(env_init(&machine->env, "weft", &err));
+    *state = machine;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct machine *machine = *state;
+    void *dir = machine->dir;
+    env_release(&machine->env);
+    buf_release(&machine->said);
+    free(machine);
+    return scratch_teardown(&dir);
+}
+
+static void note_said(void *self, const char *text)
+{
+    struct machine *machine = self;
+    buf_addf(&machine->said, "%s\n", text);
+}
+
+static bool was_said(struct machine *machine, const char *text)
+{
+    return strstr(buf_string(&machine->said), text) != NULL;
+}
+
+static void expect_said(struct machine *machine, const char *text)
+{
+    if (!was_said(machine, text))
+        fail_msg("not said: %s\nsaid: %s", text, buf_string(&machine->said));
+}
+
+/* --- files --- */
+
+static void put(struct machine *machine, const char *name, const char *text)
+{
+    char *path = scratch_file(machine->dir, name);
+    scratch_write(path, text);
+    free(path);
+}
+
+typedef int path_call(const char *from, const char *to);
+
+static void with_paths(struct machine *machine, path_call *call, const char *from, const char *to)
+{
+    char *a = scratch_file(machine->dir, from), *b = scratch_file(machine->dir, to);
+    assert_int_equal(call(a, b), 0);
+    free(a);
+    free(b);
+}
+
+/* Another file, with another inode for certain, takes the name. */
+static void replace(struct machine *machine, const char *name, const char *text)
+{
+    put(machine, "another", text);
+    with_paths(machine, rename, "another", name);
+}
+
+static void remove_it(struct machine *machine, const char *name)
+{
+    char *path = scratch_file(machine->dir, name);
+    assert_int_equal(unlink(path), 0);
+    free(path);
+}
+
+static void make_dir(struct machine *machine, const char *name)
+{
+    char *path = scratch_file(machine->dir, name);
+    assert_int_equal(mkdir(path, 0700), 0);
+    free(path);
+}
+
+/* --- replicas --- */
+
+static struct replica *open_with(struct machine *machine, const char *name, bool reads_only)
+{
+    struct error err = {0};
+    struct replica_options options = {.port = {.self = machine, .said = note_said}, .name = "ada", .reads_only = reads_only};
+    char *path = scratch_file(machine->dir, name);
+    struct replica *replica = replica_open(&machine->env, path, (struct bytes){0}, &options, &err);
+    if (!replica)
+        fail_msg("%s", err.text);
+    free(path);
+    return replica;
+}
+
+static struct replica *open_it(struct machine *machine, const char *name)
+{
+    buf_clear(&machine->said);
+    return open_with(machine, name, false);
+}
+
+static void close_it(struct replica *replica)
+{
+    struct error err = {0};
+    if (!replica_close(replica, 0, NULL, &err))
+        fail_msg("%s", err.text);
+}
+
+static void insert(struct replica *replica, const char *text)
+{
+    struct patch patch = {0};
+    struct error err = {0};
+    patch_insert(&patch, bytes_of_string(text));
+    assert_true(replica_edit(replica, &patch, selection_at(strlen(text)), EDIT_WHOLE, &err));
+    patch_release(&patch);
+}
+
+static void save(struct replica *replica, const char *path)
+{
+    struct error err = {0};
+    if (!replica_save_now(replica, path, &err))
+        fail_msg("%s", err.text);
+}
+
+static void expect_text(struct replica *replica, const char *expected)
+{
+    struct buf text = {0};
+    for (uint64_t until_ms = net_now_ms() + PATIENCE_MS;;) {
+        const struct rope *rope = replica_buffer(replica)->text;
+        buf_clear(&text);
+        rope_append_to(rope, 0, rope_len(rope), &text);
+        if (strcmp(buf_string(&text), expected) == 0 || net_now_ms() > until_ms)
+            break;
+        replica_wait(replica, STEP_MS);
+    }
+    assert_string_equal(buf_string(&text), expected);
+    buf_release(&text);
+}
+
+/* Where exactly words stay whose lines were all replaced is the merge's business. */
+static void expect_merged(struct replica *replica, const char *typed, const char *disk)
+{
+    struct buf text = {0};
+    for (uint64_t until_ms = net_now_ms() + PATIENCE_MS; net_now_ms() < until_ms; replica_wait(replica, STEP_MS)) {
+        const struct rope *rope = replica_buffer(replica)->text;
+        buf_clear(&text);
+        rope_append_to(rope, 0, rope_len(rope), &text);
+        if (text.len == strlen(typed) + strlen(disk))
+            break;
+    }
+    assert_int_equal(text.len, strlen(typed) + strlen(disk));
+    assert_non_null(strstr(buf_string(&text), typed));
+    buf_release(&text);
+}
+
+static void wait_for_question(struct replica *replica)
+{
+    for (uint64_t until_ms = net_now_ms() + PATIENCE_MS; replica_disk_question(replica, NULL) == DISK_QUESTION_NONE;) {
+        assert_true(net_now_ms() < until_ms);
+        replica_wait(replica, STEP_MS);
+    }
+}
+
+static struct doc_id doc_of(struct replica *replica)
+{
+    return replica_entry(replica)->doc;
+}
+
+static void expect_doc(struct replica *replica, const struct doc_id *doc)
+{
+    struct doc_id now = doc_of(replica);
+    assert_memory_equal(now.bytes, doc->bytes, sizeof now.bytes);
+}
+
+static void expect_another_doc(struct replica *replica, const struct doc_id *doc)
+{
+    struct doc_id now = doc_of(replica);
+    assert_memory_not_equal(now.bytes, doc->bytes, sizeof now.bytes);
+}
+
+/* What weft left behind of "notes": the file has TEXT, saved from here. */
+enum left { LEFT_SAVED, LEFT_UNSAVED /* and "mine: " was typed */, LEFT_SHARED /* and the text is shared */ };
+
+static struct doc_id leave(struct machine *machine, const char *name, enum left left)
+{
+    struct error err = {0};
+    put(machine, name, "two\nthree\nfour\n");
+    struct replica *replica = open_it(machine, name);
+    insert(replica, "one\n");
+    save(replica, NULL);
+    if (left == LEFT_UNSAVED)
+        insert(replica, "mine: ");
+    if (left == LEFT_SHARED)
+        assert_true(replica_share(replica, "ws://127.0.0.1:9", &err)); /* nobody listens there: shared all the same */
+    struct doc_id doc = doc_of(replica);
+    close_it(replica);
+    return doc;
+}
+
+/* --- the path is known --- */
+
+static void a_known_path_as_it_was_left_shows_its_document(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    struct replica *replica = open_it(machine, "notes");
+    expect_doc(replica, &doc);
+    expect_text(replica, "mine: " TEXT);
+    close_it(replica);
+}
+
+static void another_file_with_the_bytes_that_were_saved_shows_the_document(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_SAVED);
+    replace(machine, "notes", TEXT);
+    struct replica *replica = open_it(machine, "notes");
+    expect_doc(replica, &doc);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &(struct error){0}), REPLICA_UNDONE); /* its history is there */
+    close_it(replica);
+    with_paths(machine, rename, "notes", "plan"); /* and its number is known from now on */
+    replica = open_it(machine, "plan");
+    expect_doc(replica, &doc);
+    close_it(replica);
+}
+
+/* git checkout of an older state: both the edits typed since and the file are versions of one text. */
+static void a_file_with_an_older_version_shows_the_document(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_SHARED);
+    struct replica *replica = open_it(machine, "notes");
+    insert(replica, "zero\n");
+    save(replica, NULL);
+    close_it(replica);
+    replace(machine, "notes", TEXT);
+    replica = open_it(machine, "notes");
+    expect_doc(replica, &doc);
+    expect_text(replica, "zero\n" TEXT);
+    assert_false(was_said(machine, "merged"));
+    close_it(replica);
+}
+
+static void a_like_file_is_merged_into_what_was_not_saved(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    replace(machine, "notes", ALIKE);
+    struct replica *replica = open_it(machine, "notes");
+    expect_doc(replica, &doc);
+    expect_text(replica, "mine: " ALIKE);
+    close_it(replica);
+}
+
+static void a_like_file_is_merged_into_a_shared_text(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_SHARED);
+    replace(machine, "notes", ALIKE);
+    struct replica *replica = open_it(machine, "notes");
+    expect_doc(replica, &doc);
+    expect_text(replica, ALIKE);
+    close_it(replica);
+}
+
+static void a_like_file_begins_anew_where_nothing_was_unsaved(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_SAVED);
+    replace(machine, "notes", ALIKE);
+    struct replica *replica = open_it(machine, "notes");
+    expect_another_doc(replica, &doc);
+    expect_text(replica, ALIKE);
+    close_it(replica);
+}
+
+static void a_shared_text_asks_about_a_file_that_is_different(void **state)
+{
+    struct machine *machine = *state;
+    for (int same_inode = 0; same_inode < 2; same_inode++) {
+        const char *name = same_inode ? "kept" : "replaced";
+        struct doc_id doc = leave(machine, name, LEFT_SHARED);
+        (same_inode ? put : replace)(machine, name, DIFFERENT);
+        struct replica *replica = open_it(machine, name);
+        wait_for_question(replica);
+        expect_doc(replica, &doc);
+        expect_text(replica, TEXT);
+        close_it(replica);
+    }
+}
+
+static void the_same_file_rewritten_is_merged_into_what_was_not_saved(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    put(machine, "notes", DIFFERENT);
+    struct replica *replica = open_it(machine, "notes");
+    expect_doc(replica, &doc);
+    expect_merged(replica, "mine: ", DIFFERENT);
+    assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_NONE);
+    close_it(replica);
+}
+
+static struct replica *open_replaced(struct machine *machine, struct doc_id *doc)
+{
+    struct buf question = {0};
+    *doc = leave(machine, "notes", LEFT_UNSAVED);
+    replace(machine, "notes", DIFFERENT);
+    struct replica *replica = open_it(machine, "notes");
+    assert_int_equal(replica_disk_question(replica, &question), DISK_QUESTION_DIFFERENT);
+    assert_string_equal(buf_string(&question), "notes is another file now (0 % in common); 1 edit is kept of the one before. "
+                                               "[K]eep that text [M]erge [O]pen the file");
+    expect_text(replica, "mine: " TEXT);
+    buf_release(&question);
+    return replica;
+}
+
+static void another_file_in_the_place_of_unsaved_edits_is_asked_about(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    struct doc_id doc;
+    struct replica *replica = open_replaced(machine, &doc);
+    expect_doc(replica, &doc);
+    assert_true(replica_disk_answer(replica, DISK_MERGE, &err));
+    expect_merged(replica, "mine: ", DIFFERENT);
+    close_it(replica);
+}
+
+static void another_file_is_opened_and_the_unsaved_edits_stay_where_they_were(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    struct doc_id doc;
+    struct replica *replica = open_replaced(machine, &doc);
+    assert_true(replica_disk_answer(replica, DISK_OPEN_ALONE, &err));
+    expect_text(replica, DIFFERENT);
+    expect_another_doc(replica, &doc);
+    close_it(replica);
+    struct replica_options options = {.port = {.self = machine, .said = note_said}, .name = "ada"};
+    replica = replica_open_known(&machine->env, &doc, &options, &err);
+    assert_non_null(replica);
+    expect_text(replica, "mine: " TEXT);
+    close_it(replica);
+}
+
+static void another_file_begins_anew_where_nothing_was_unsaved(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_SAVED);
+    replace(machine, "notes", DIFFERENT);
+    struct replica *replica = open_it(machine, "notes");
+    expect_another_doc(replica, &doc);
+    expect_text(replica, DIFFERENT);
+    assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_NONE);
+    close_it(replica);
+}
+
+static void a_file_that_is_gone_is_asked_about(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    remove_it(machine, "notes");
+    struct replica *replica = open_it(machine, "notes");
+    expect_doc(replica, &doc);
+    assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_GONE);
+    close_it(replica);
+}
+
+/* --- only the inode is known --- */
+
+static void expect_renamed(struct machine *machine, const char *now, const struct doc_id *doc, const char *text)
+{
+    struct replica *replica = open_with(machine, now, true);
+    expect_doc(replica, doc); /* for who only reads, too */
+    expect_text(replica, text);
+    close_it(replica);
+    replica = open_it(machine, now);
+    expect_doc(replica, doc);
+    expect_text(replica, text);
+    close_it(replica);
+    buf_clear(&machine->said);
+    replica = open_it(machine, now); /* told once */
+    expect_doc(replica, doc);
+    expect_text(replica, text);
+    assert_false(was_said(machine, "history came along"));
+    close_it(replica);
+}
+
+static void a_renamed_file_comes_with_its_history(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    with_paths(machine, rename, "notes", "plan");
+    struct replica *replica = open_it(machine, "plan");
+    expect_doc(replica, &doc);
+    expect_said(machine, "plan was notes before: its history came along.");
+    expect_said(machine, "Restored 1 edit");
+    expect_text(replica, "mine: " TEXT);
+    save(replica, NULL);
+    close_it(replica);
+    expect_renamed(machine, "plan", &doc, "mine: " TEXT);
+    put(machine, "notes", TEXT);
+    replica = open_it(machine, "notes"); /* the old name is free */
+    expect_another_doc(replica, &doc);
+    expect_text(replica, TEXT);
+    close_it(replica);
+}
+
+/* Every save makes a new inode: the index has to hear of it. */
+static void a_file_renamed_after_several_saves_comes_with_its_history(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_SAVED);
+    for (int i = 0; i < 3; i++) {
+        struct replica *replica = open_it(machine, "notes");
+        insert(replica, "x");
+        save(replica, NULL);
+        insert(replica, "y");
+        save(replica, NULL);
+        close_it(replica);
+    }
+    with_paths(machine, rename, "notes", "plan");
+    expect_renamed(machine, "plan", &doc, "yxyxyx" TEXT);
+}
+
+static void a_file_renamed_after_a_merge_comes_with_its_history(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    replace(machine, "notes", ALIKE);
+    struct replica *replica = open_it(machine, "notes");
+    expect_text(replica, "mine: " ALIKE);
+    close_it(replica);
+    with_paths(machine, rename, "notes", "plan");
+    expect_renamed(machine, "plan", &doc, "mine: " ALIKE);
+}
+
+static void a_renamed_directory_brings_its_files_histories(void **state)
+{
+    struct machine *machine = *state;
+    make_dir(machine, "old");
+    struct doc_id doc = leave(machine, "old/notes", LEFT_UNSAVED);
+    with_paths(machine, rename, "old", "new");
+    struct replica *replica = open_it(machine, "new/notes");
+    expect_doc(replica, &doc);
+    expect_said(machine, "/old/notes before: its history came along.");
+    expect_text(replica, "mine: " TEXT);
+    close_it(replica);
+}
+
+static void a_renamed_file_that_is_alike_comes_with_its_history(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    with_paths(machine, rename, "notes", "plan");
+    put(machine, "plan", ALIKE); /* in place: the same inode */
+    struct replica *replica = open_it(machine, "plan");
+    expect_doc(replica, &doc);
+    expect_text(replica, "mine: " ALIKE);
+    save(replica, NULL);
+    close_it(replica);
+    expect_renamed(machine, "plan", &doc, "mine: " ALIKE);
+}
+
+static void a_renamed_shared_file_is_still_shared(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_SHARED);
+    with_paths(machine, rename, "notes", "plan");
+    struct replica *replica = open_it(machine, "plan");
+    expect_doc(replica, &doc);
+    assert_true(replica_is_shared(replica));
+    expect_said(machine, "plan was notes before: its history came along, and it is still shared.");
+    close_it(replica);
+}
+
+/* File systems give the number of a file that is gone to the next one. */
+static void the_number_of_a_file_that_is_gone_makes_no_history(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    with_paths(machine, rename, "notes", "plan");
+    put(machine, "plan", DIFFERENT);
+    struct replica *replica = open_with(machine, "plan", true);
+    expect_another_doc(replica, &doc);
+    expect_text(replica, DIFFERENT);
+    close_it(replica);
+    replica = open_it(machine, "plan");
+    expect_another_doc(replica, &doc);
+    expect_text(replica, DIFFERENT);
+    close_it(replica);
+}
+
+static void a_hard_link_is_the_same_document(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    with_paths(machine, link, "notes", "plan");
+    struct replica *replica = open_it(machine, "plan");
+    expect_doc(replica, &doc);
+    expect_said(machine, "plan and notes are one file: one text, one history.");
+    expect_text(replica, "mine: " TEXT);
+    save(replica, NULL);
+    close_it(replica);
+    replica = open_it(machine, "notes");
+    expect_doc(replica, &doc);
+    expect_text(replica, "mine: " TEXT);
+    assert_false(was_said(machine, "one file"));
+    close_it(replica);
+}
+
+/* Both names are open before anything is kept: the one that is second to be typed in joins the first. */
+static void two_names_of_one_file_typed_in_at_once_are_one_document(void **state)
+{
+    struct machine *machine = *state;
+    put(machine, "notes", TEXT);
+    with_paths(machine, link, "notes", "plan");
+    struct replica *a = open_it(machine, "notes"), *b = open_with(machine, "plan", false);
+    insert(a, "a ");
+    replica_barrier(a);
+    while (!replica_is_settled(a))
+        replica_wait(a, STEP_MS);
+    insert(b, "b ");
+    for (uint64_t until_ms = net_now_ms() + PATIENCE_MS; memcmp(&replica_entry(a)->doc, &replica_entry(b)->doc, sizeof(struct doc_id)) != 0;) {
+        assert_true(net_now_ms() < until_ms);
+        replica_wait(b, STEP_MS);
+        replica_wait(a, STEP_MS);
+    }
+    struct doc_id doc = doc_of(a);
+    close_it(b);
+    close_it(a);
+    b = open_it(machine, "plan");
+    expect_doc(b, &doc);
+    close_it(b);
+}
+
+/* What an editor does that renames the old file to keep it: the document stays with the name. */
+static void a_backup_made_by_renaming_does_not_take_the_document_away(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    with_paths(machine, rename, "notes", "notes~");
+    put(machine, "notes", ALIKE);
+    struct replica *replica = open_it(machine, "notes~");
+    expect_another_doc(replica, &doc);
+    expect_text(replica, TEXT);
+    close_it(replica);
+    replica = open_it(machine, "notes");
+    expect_doc(replica, &doc);
+    expect_text(replica, "mine: " ALIKE);
+    close_it(replica);
+}
+
+/* --- nothing is known --- */
+
+static void a_copy_is_another_document(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_SAVED);
+    put(machine, "copy", TEXT);
+    struct replica *replica = open_it(machine, "copy");
+    expect_another_doc(replica, &doc);
+    close_it(replica);
+    remove_it(machine, "notes"); /* nor when the first one is gone */
+    replica = open_it(machine, "copy");
+    expect_another_doc(replica, &doc);
+    close_it(replica);
+}
+
+static void a_symbolic_link_is_the_path_it_leads_to(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    with_paths(machine, symlink, "notes", "link");
+    struct replica *replica = open_it(machine, "link");
+    expect_doc(replica, &doc);
+    expect_text(replica, "mine: " TEXT);
+    close_it(replica);
+}
+
+/* --- while it is open --- */
+
+static void a_private_text_saved_under_another_name_leaves_the_old_one(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    struct replica *replica = open_it(machine, "notes");
+    char *plan = scratch_file(machine->dir, "plan");
+    save(replica, plan);
+    struct replica *other = open_with(machine, "plan", true); /* the index knows it at once */
+    expect_doc(other, &doc);
+    close_it(other);
+    close_it(replica);
+    replica = open_it(machine, "plan");
+    expect_doc(replica, &doc);
+    close_it(replica);
+    replica = open_it(machine, "notes");
+    expect_another_doc(replica, &doc);
+    expect_text(replica, TEXT);
+    close_it(replica);
+    free(plan);
+}
+
+static void a_shared_text_saved_under_another_name_is_found_by_both(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_SHARED);
+    struct replica *replica = open_it(machine, "notes");
+    char *plan = scratch_file(machine->dir, "plan");
+    save(replica, plan);
+    close_it(replica);
+    replica = open_it(machine, "plan");
+    expect_doc(replica, &doc);
+    close_it(replica);
+    replica = open_it(machine, "notes");
+    expect_doc(replica, &doc);
+    close_it(replica);
+    free(plan);
+}
+
+static void a_file_renamed_while_open_frees_the_old_name(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    struct replica *replica = open_it(machine, "notes");
+    with_paths(machine, rename, "notes", "plan");
+    while (!was_said(machine, "notes was renamed: it is "))
+        replica_wait(replica, STEP_MS);
+    put(machine, "notes", DIFFERENT);
+    struct replica *other = open_with(machine, "plan", true);
+    expect_doc(other, &doc);
+    close_it(other);
+    close_it(replica);
+    replica = open_it(machine, "notes");
+    expect_another_doc(replica, &doc);
+    expect_text(replica, DIFFERENT);
+    close_it(replica);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_known_path_as_it_was_left_shows_its_document),
+        TEST(another_file_with_the_bytes_that_were_saved_shows_the_document),
+        TEST(a_file_with_an_older_version_shows_the_document),
+        TEST(a_like_file_is_merged_into_what_was_not_saved),
+        TEST(a_like_file_is_merged_into_a_shared_text),
+        TEST(a_like_file_begins_anew_where_nothing_was_unsaved),
+        TEST(a_shared_text_asks_about_a_file_that_is_different),
+        TEST(the_same_file_rewritten_is_merged_into_what_was_not_saved),
+        TEST(another_file_in_the_place_of_unsaved_edits_is_asked_about),
+        TEST(another_file_is_opened_and_the_unsaved_edits_stay_where_they_were),
+        TEST(another_file_begins_anew_where_nothing_was_unsaved),
+        TEST(a_file_that_is_gone_is_asked_about),
+        TEST(a_renamed_file_comes_with_its_history),
+        TEST(a_file_renamed_after_several_saves_comes_with_its_history),
+        TEST(a_file_renamed_after_a_merge_comes_with_its_history),
+        TEST(a_renamed_directory_brings_its_files_histories),
+        TEST(a_renamed_file_that_is_alike_comes_with_its_history),
+        TEST(a_renamed_shared_file_is_still_shared),
+        TEST(the_number_of_a_file_that_is_gone_makes_no_history),
+        TEST(a_hard_link_is_the_same_document),
+        TEST(two_names_of_one_file_typed_in_at_once_are_one_document),
+        TEST(a_backup_made_by_renaming_does_not_take_the_document_away),
+        TEST(a_copy_is_another_document),
+        TEST(a_symbolic_link_is_the_path_it_leads_to),
+        TEST(a_private_text_saved_under_another_name_leaves_the_old_one),
+        TEST(a_shared_text_saved_under_another_name_is_found_by_both),
+        TEST(a_file_renamed_while_open_frees_the_old_name),
+    };
+    return RUN_TESTS("replica and index", tests);
+}
