@@ -203,6 +203,7 @@ void replica_move_file(struct replica *replica, const char *path, bool leaves_ol
     replica_file_watch(replica);
     (void)replica_bind_path(replica, leaves_old ? old : NULL);
     free(old);
+    neighbours_meet(replica);
 }
 
 static void take_saved(struct replica *replica, struct save_job *job)
@@ -408,6 +409,7 @@ void replica_begin_anew(struct replica *replica, struct rope *disk, struct file_
     buf_clear(&replica->genesis);
     replica_begin_document(replica, rope_snapshot(disk));
     replica_file_loaded(replica, disk, stamp);
+    neighbours_meet(replica);
 }
 
 static void ask_gone(struct replica *replica)

@@ -1,7 +1,12 @@
 /*
  * The doorbell between weft processes of one person on one machine that have the same document open. Each binds a datagram
- * socket in a directory named after the file; a message says "rows up to N are in the journal" or "here I am". What is
- * written travels through the journal, so a lost datagram only means that it is seen a little later.
+ * socket; a message says "rows up to N are in the journal" or "here I am". What is written travels through the journal, so a
+ * lost datagram only means that it is seen a little later.
+ *
+ * They meet in two directories. One is named after the file's path: who has typed nothing yet has no document to be known by.
+ * The other is named after the document, once the index has it: there everybody meets whose file was renamed, saved under
+ * another name, or has two names. (Device and inode would not do: each save makes another inode.) The one socket is linked into
+ * both.
  */
 #include "app/replica_parts.h"
 
@@ -30,10 +35,15 @@ enum {
 
 enum bell { BELL_ROWS = 1, BELL_PRESENCE, BELL_HELLO, BELL_INDEX };
 
+enum meeting { BY_PATH, BY_DOCUMENT, MEETINGS };
+
 struct neighbours {
     /* Constant while it is there: the journal's thread rings with these. */
     int fd;
-    char *dir, *own;      /* the directory; the name of our socket in it */
+    char *own;            /* the name of our socket */
+    /* Between the threads, under the lock. */
+    pthread_mutex_t lock;
+    char *dirs[MEETINGS]; /* where it is; NULL: nowhere */
     /* The UI thread's alone. */
     struct agent_id agent; /* who is here, and who has left when it closes: the replica may write as another by then */
     uint64_t counter;     /* of presence messages */
@@ -43,26 +53,85 @@ struct neighbours {
 
 /* --- the directory --- */
 
-static char *meeting_dir(const struct replica *replica)
+static char *meeting_dir(const struct replica *replica, struct bytes name)
 {
     struct hasher hasher;
     struct digest digest;
     char hex[2 * MEETING_BYTES + 1];
     hasher_init(&hasher, "weft-doorbell-1");
-    if (replica->file.path)
-        hasher_add(&hasher, replica->file.path, strlen(replica->file.path));
-    else
-        hasher_add(&hasher, replica->entry.doc.bytes, sizeof replica->entry.doc.bytes);
+    hasher_add(&hasher, name.data, name.len);
     hasher_digest(&hasher, &digest);
     id_hex(digest.bytes, MEETING_BYTES, hex);
     return xformat("%s/%s", replica->env->paths.runtime, hex);
 }
 
-static bool address_of(const struct neighbours *n, const char *name, struct sockaddr_un *address)
+/* Where this replica is to be met; NULL: not there. */
+static char *wanted_dir(const struct replica *replica, enum meeting meeting)
+{
+    const char *path = replica->file.path;
+    if (meeting == BY_PATH)
+        return path ? meeting_dir(replica, bytes_of_string(path)) : NULL;
+    bool named = replica->indexed || !path;
+    return named ? meeting_dir(replica, bytes_of(replica->entry.doc.bytes, sizeof replica->entry.doc.bytes)) : NULL;
+}
+
+static bool address_of(const char *dir, const char *name, struct sockaddr_un *address)
 {
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    int len = snprintf(address->sun_path, sizeof address->sun_path, "%s/%s", n->dir, name);
+    int len = snprintf(address->sun_path, sizeof address->sun_path, "%s/%s", dir, name);
     return len > 0 && (size_t)len < sizeof address->sun_path;
+}
+
+static bool is_in(const char *dir, const char *name)
+{
+    struct sockaddr_un address;
+    return dir && address_of(dir, name, &address) && access(address.sun_path, F_OK) == 0;
+}
+
+static bool enter_dir(const struct neighbours *n, const char *dir)
+{
+    struct error ignored = {0};
+    struct sockaddr_un address, bound;
+    if (!file_make_dirs(dir, &ignored) || !address_of(dir, n->own, &address))
+        return false;
+    for (size_t i = 0; i < MEETINGS; i++)
+        if (n->dirs[i] && address_of(n->dirs[i], n->own, &bound))
+            return link(bound.sun_path, address.sun_path) == 0;
+    return bind(n->fd, (struct sockaddr *)&address, sizeof address) == 0;
+}
+
+/* Takes the string. */
+static void leave_dir(const struct neighbours *n, char *dir)
+{
+    struct sockaddr_un address;
+    if (dir && address_of(dir, n->own, &address)) {
+        unlink(address.sun_path);
+        rmdir(dir); /* the last one out; fails while others are in */
+    }
+    free(dir);
+}
+
+/* The new place is entered before the old one is left: a socket that has no name cannot get another one. */
+static void move_to(struct neighbours *n, enum meeting meeting, char *dir)
+{
+    char *old = n->dirs[meeting];
+    bool same = old && dir ? strcmp(old, dir) == 0 : old == dir;
+    if (dir && (same || !enter_dir(n, dir))) {
+        free(dir);
+        dir = NULL;
+    }
+    if (same)
+        return;
+    pthread_mutex_lock(&n->lock);
+    n->dirs[meeting] = dir;
+    pthread_mutex_unlock(&n->lock);
+    leave_dir(n, old);
+}
+
+static void meet(const struct replica *replica, struct neighbours *n)
+{
+    for (size_t i = 0; i < MEETINGS; i++)
+        move_to(n, (enum meeting)i, wanted_dir(replica, (enum meeting)i));
 }
 
 static struct neighbours *neighbours_new(const struct replica *replica)
@@ -71,32 +140,32 @@ static struct neighbours *neighbours_new(const struct replica *replica)
     char hex[2 * SOCKET_BYTES + 1];
     id_hex(replica->agent.bytes, SOCKET_BYTES, hex);
     n->agent = replica->agent;
-    n->dir = meeting_dir(replica);
     n->own = xstrdup(hex);
+    pthread_mutex_init(&n->lock, NULL);
     n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     return n;
 }
 
 static void neighbours_free(struct neighbours *n)
 {
+    for (size_t i = 0; i < MEETINGS; i++)
+        leave_dir(n, n->dirs[i]);
     if (n->fd >= 0)
         close(n->fd);
-    free(n->dir);
+    pthread_mutex_destroy(&n->lock);
     free(n->own);
     free(n);
 }
 
 void neighbours_open(struct replica *replica)
 {
-    struct error err = {0};
-    struct sockaddr_un address;
     if (replica->is_private || replica->neighbours)
         return;
     ensure(!replica->writer);
     struct neighbours *n = neighbours_new(replica);
-    bool bound = n->fd >= 0 && file_make_dirs(n->dir, &err) && address_of(n, n->own, &address) &&
-                 bind(n->fd, (struct sockaddr *)&address, sizeof address) == 0;
-    if (!bound) {
+    if (n->fd >= 0)
+        meet(replica, n);
+    if (!n->dirs[BY_PATH] && !n->dirs[BY_DOCUMENT]) {
         /* Alone is how most people edit: without a doorbell others' rows are seen at the next opening. */
         neighbours_free(n);
         return;
@@ -106,18 +175,29 @@ void neighbours_open(struct replica *replica)
     neighbours_present(replica, false);
 }
 
+void neighbours_meet(struct replica *replica)
+{
+    struct neighbours *n = replica->neighbours;
+    if (!n)
+        return;
+    meet(replica, n);
+    neighbours_present(replica, false);
+}
+
+/* In the order in which one outweighs the other. */
 enum ring { RING_NOBODY, RING_HEARD, RING_FULL /* somebody is there whose queue has no room */ };
 
-/* To everybody in the directory. A socket nobody listens on any more is swept away. */
-static enum ring ring_all(const struct neighbours *n, struct bytes message)
+/* Who is in both directories is rung by one. A socket nobody listens on any more is swept away. */
+static enum ring ring_dir(const struct neighbours *n, const char *dir, const char *other_dir, struct bytes message)
 {
-    DIR *dir = opendir(n->dir);
+    DIR *stream = dir ? opendir(dir) : NULL;
     enum ring ring = RING_NOBODY;
-    if (!dir)
+    if (!stream)
         return ring;
-    for (struct dirent *entry; (entry = readdir(dir));) {
+    for (struct dirent *entry; (entry = readdir(stream));) {
         struct sockaddr_un address;
-        if (entry->d_name[0] == '.' || strcmp(entry->d_name, n->own) == 0 || !address_of(n, entry->d_name, &address))
+        const char *name = entry->d_name;
+        if (name[0] == '.' || strcmp(name, n->own) == 0 || is_in(other_dir, name) || !address_of(dir, name, &address))
             continue;
         ssize_t sent = sendto(n->fd, message.data, message.len, MSG_DONTWAIT, (struct sockaddr *)&address, sizeof address);
         if (sent < 0 && errno == EAGAIN)
@@ -127,21 +207,26 @@ static enum ring ring_all(const struct neighbours *n, struct bytes message)
         else if (sent < 0 && errno == ECONNREFUSED)
             unlink(address.sun_path);
     }
-    closedir(dir);
+    closedir(stream);
     return ring;
+}
+
+static enum ring ring_all(struct neighbours *n, struct bytes message)
+{
+    pthread_mutex_lock(&n->lock);
+    enum ring by_document = ring_dir(n, n->dirs[BY_DOCUMENT], NULL, message);
+    enum ring by_path = ring_dir(n, n->dirs[BY_PATH], n->dirs[BY_DOCUMENT], message);
+    pthread_mutex_unlock(&n->lock);
+    return by_document > by_path ? by_document : by_path;
 }
 
 void neighbours_close(struct replica *replica)
 {
     struct neighbours *n = replica->neighbours;
-    struct sockaddr_un address;
     if (!n)
         return;
     ensure(!replica->writer);
     neighbours_present(replica, true);
-    if (address_of(n, n->own, &address))
-        unlink(address.sun_path);
-    rmdir(n->dir); /* the last one out; fails while others are in */
     replica->neighbours = NULL;
     neighbours_free(n);
 }
@@ -204,17 +289,22 @@ static bool has_presence(struct replica *replica)
     return replica->indexed && !replica->joining && env_device(replica->env, &err);
 }
 
+static bool is_alone_in(const struct neighbours *n, const char *dir)
+{
+    DIR *stream = dir ? opendir(dir) : NULL;
+    bool alone = true;
+    if (!stream)
+        return true;
+    for (struct dirent *entry; alone && (entry = readdir(stream));)
+        alone = entry->d_name[0] == '.' || strcmp(entry->d_name, n->own) == 0;
+    closedir(stream);
+    return alone;
+}
+
 /* A key costs less than a presence does, which is signed three times; to nobody it need not be said. */
 static bool is_alone(const struct neighbours *n)
 {
-    DIR *dir = opendir(n->dir);
-    bool alone = true;
-    if (!dir)
-        return true;
-    for (struct dirent *entry; alone && (entry = readdir(dir));)
-        alone = entry->d_name[0] == '.' || strcmp(entry->d_name, n->own) == 0;
-    closedir(dir);
-    return alone;
+    return is_alone_in(n, n->dirs[BY_DOCUMENT]) && is_alone_in(n, n->dirs[BY_PATH]);
 }
 
 void neighbours_present(struct replica *replica, bool leaving)
@@ -260,8 +350,10 @@ static void hear_presence(struct replica *replica, struct bytes sealed, uint64_t
         person->is_neighbour = true;
         person->is_script = (presence.flags & PRESENCE_SCRIPT) != 0; /* the room does not say so of it */
     }
-    if (!known && !(presence.flags & PRESENCE_LEAVING))
+    if (!known && !(presence.flags & PRESENCE_LEAVING)) {
         neighbours_present(replica, false); /* so that a newcomer knows us at once */
+        replica->neighbours->rows_rung = true; /* what was written before we met */
+    }
     people_locate(&replica->people, replica->document);
     replica_touch(replica);
 }

@@ -450,6 +450,8 @@ void replica_relocate(struct replica *replica);
 /* replica_neighbours.c */
 /* Before anything is written: the journal's thread rings them. Again is fine. */
 void neighbours_open(struct replica *replica);
+/* The file's path or the document has changed, or the index has the document now: those who have the same one are met. */
+void neighbours_meet(struct replica *replica);
 /* After the writer has stopped. Those who hear it know that whoever was here when they were opened has left. */
 void neighbours_close(struct replica *replica);
 void neighbours_handle(struct replica *replica, uint64_t now_ms);

@@ -312,7 +312,7 @@ static void take_opened(struct replica *replica)
     if (path && (!replica->opening->entry.path || strcmp(path, replica->opening->entry.path) != 0))
         (void)replica_bind_path(replica, replica->opening->entry.path); /* saved under another name meanwhile, or renamed */
     replica_note_file(replica);
-    neighbours_present(replica, false);
+    neighbours_meet(replica);
     replica_touch(replica);
 }
 
@@ -405,6 +405,7 @@ void replica_adopt(struct replica *replica, const struct doc_id *other)
             begin_own(replica, rope_snapshot(base));
         }
     }
+    neighbours_meet(replica); /* before anything is written that they should hear of */
     carry_over(replica, base, &typed);
     replica_barrier(replica);
     tail_end(tail);

@@ -179,6 +179,35 @@ static void expect_merged(struct replica *replica, const char *typed, const char
     buf_release(&text);
 }
 
+static bool text_is(struct replica *replica, const char *expected)
+{
+    struct buf text = {0};
+    const struct rope *rope = replica_buffer(replica)->text;
+    rope_append_to(rope, 0, rope_len(rope), &text);
+    bool same = strcmp(buf_string(&text), expected) == 0;
+    buf_release(&text);
+    return same;
+}
+
+/* Both come to have one of these texts, without a relay. */
+static void expect_together(struct replica *a, struct replica *b, const char *expected, const char *or)
+{
+    for (uint64_t until_ms = net_now_ms() + PATIENCE_MS; net_now_ms() < until_ms;) {
+        if ((text_is(a, expected) && text_is(b, expected)) || (text_is(a, or) && text_is(b, or)))
+            return;
+        replica_wait(a, STEP_MS);
+        replica_wait(b, STEP_MS);
+    }
+    struct buf texts = {0};
+    struct replica *both[] = {a, b};
+    for (size_t i = 0; i < 2; i++) {
+        const struct rope *rope = replica_buffer(both[i])->text;
+        rope_append_to(rope, 0, rope_len(rope), &texts);
+        buf_add_string(&texts, "|");
+    }
+    fail_msg("neither \"%s\" nor \"%s\" in both: \"%s\"", expected, or, buf_string(&texts));
+}
+
 static void wait_for_question(struct replica *replica)
 {
     for (uint64_t until_ms = net_now_ms() + PATIENCE_MS; replica_disk_question(replica, NULL) == DISK_QUESTION_NONE;) {
@@ -553,6 +582,7 @@ static void two_names_of_one_file_typed_in_at_once_are_one_document(void **state
         replica_wait(b, STEP_MS);
         replica_wait(a, STEP_MS);
     }
+    expect_together(a, b, "a b " TEXT, "b a " TEXT);
     struct doc_id doc = doc_of(a);
     close_it(b);
     close_it(a);
@@ -664,6 +694,74 @@ static void a_file_renamed_while_open_frees_the_old_name(void **state)
     close_it(replica);
 }
 
+/* Whoever opens the new name is in the same text, and hears what is typed there. */
+static void expect_met(struct machine *machine, struct replica *replica, const char *name, const char *text)
+{
+    struct doc_id doc = doc_of(replica);
+    struct replica *other = open_with(machine, name, false);
+    expect_doc(other, &doc);
+    expect_text(other, text);
+    insert(other, "theirs, ");
+    char *both = xformat("theirs, %s", text);
+    expect_together(replica, other, both, both);
+    insert(replica, "and mine, ");
+    char *all = xformat("and mine, %s", both);
+    expect_together(replica, other, all, all);
+    close_it(other);
+    free(both);
+    free(all);
+}
+
+static void who_opens_the_new_name_of_a_file_renamed_while_open_is_met(void **state)
+{
+    struct machine *machine = *state;
+    leave(machine, "notes", LEFT_UNSAVED);
+    struct replica *replica = open_it(machine, "notes");
+    with_paths(machine, rename, "notes", "plan");
+    while (!was_said(machine, "notes was renamed: it is "))
+        replica_wait(replica, STEP_MS);
+    expect_met(machine, replica, "plan", "mine: " TEXT);
+    close_it(replica);
+}
+
+static void who_opens_the_name_that_a_text_was_saved_under_is_met(void **state)
+{
+    struct machine *machine = *state;
+    leave(machine, "notes", LEFT_UNSAVED);
+    struct replica *replica = open_it(machine, "notes");
+    char *plan = scratch_file(machine->dir, "plan");
+    save(replica, plan);
+    expect_met(machine, replica, "plan", "mine: " TEXT);
+    close_it(replica);
+    free(plan);
+}
+
+/* Typed and saved under another name before the journal was there. */
+static void who_opens_the_name_that_a_new_text_was_saved_under_is_met(void **state)
+{
+    struct machine *machine = *state;
+    put(machine, "notes", TEXT);
+    struct replica *replica = open_it(machine, "notes");
+    insert(replica, "mine: ");
+    char *plan = scratch_file(machine->dir, "plan");
+    save(replica, plan);
+    while (!replica_is_settled(replica) || !replica_entry(replica)->path || strcmp(replica_entry(replica)->path, plan) != 0)
+        replica_wait(replica, STEP_MS);
+    expect_met(machine, replica, "plan", "mine: " TEXT);
+    close_it(replica);
+    free(plan);
+}
+
+static void who_opens_a_hard_link_is_met(void **state)
+{
+    struct machine *machine = *state;
+    leave(machine, "notes", LEFT_UNSAVED);
+    struct replica *replica = open_it(machine, "notes");
+    with_paths(machine, link, "notes", "plan");
+    expect_met(machine, replica, "plan", "mine: " TEXT);
+    close_it(replica);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -696,6 +794,10 @@ int main(void)
         TEST(a_private_text_saved_under_another_name_leaves_the_old_one),
         TEST(a_shared_text_saved_under_another_name_is_found_by_both),
         TEST(a_file_renamed_while_open_frees_the_old_name),
+        TEST(who_opens_the_new_name_of_a_file_renamed_while_open_is_met),
+        TEST(who_opens_the_name_that_a_text_was_saved_under_is_met),
+        TEST(who_opens_the_name_that_a_new_text_was_saved_under_is_met),
+        TEST(who_opens_a_hard_link_is_met),
     };
     return RUN_TESTS("replica and index", tests);
 }
