@@ -65,6 +65,12 @@ MUST_USE struct replica *replica_open_known(struct env *env, const struct doc_id
  * trouble is told to the port. Opening does it by itself; for who asks the index without opening anything.
  */
 void replica_fold_left(struct env *env, struct replica_port port);
+/* For who only looks: what processes, dead or alive, have typed and not in a journal yet. */
+struct replica_left_visitor {
+    void *self;
+    void (*entry)(void *self, const struct doc_entry *entry, bool takes_path /* whatever the index has for it */);
+};
+void replica_visit_left(struct env *env, const struct replica_left_visitor *visitor);
 /*
  * Keeps everything and ends it. Unsent edits may leave within net_ms. *unsent_edits (may be NULL) is how many did not.
  * False: the journal did not take everything (*err), edits are lost.

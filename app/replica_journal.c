@@ -458,11 +458,9 @@ static bool load_view(struct replica *replica, struct error *err)
     return true;
 }
 
-bool replica_restore(struct replica *replica, struct error *err)
+/* From replica->journal_found. */
+static bool restore(struct replica *replica, struct error *err)
 {
-    if (!env_device(replica->env, err))
-        return false;
-    replica->journal_found = open_journal(replica, replica->reads_only ? JOURNAL_READ : JOURNAL_WRITE, err);
     bool found = false, news;
     struct rope *base = NULL;
     if (!replica->journal_found || !replica_load_base(replica, &base, err) ||
@@ -470,7 +468,43 @@ bool replica_restore(struct replica *replica, struct error *err)
         !replica_load_newer(replica, err))
         return false;
     replica_begin_document(replica, base);
-    if (!replica_load_checkpoint(replica, &found, err) || !read_rows(replica, replica->journal_found, &news, err))
+    return replica_load_checkpoint(replica, &found, err) && read_rows(replica, replica->journal_found, &news, err);
+}
+
+/* What the journal does not have yet, read from where it waits; what it has is known already. */
+static bool read_left(struct replica *replica, struct journal *left, struct error *err)
+{
+    struct row_reader reader = {.replica = replica};
+    struct journal_read read = {0};
+    bool good = journal_rows(left, 0, (struct journal_visitor){&reader, visit_row}, &read, err);
+    replica_take_early(replica);
+    return good;
+}
+
+/* The same for who only reads, and so has folded nothing. */
+static bool restore_with_left(struct replica *replica, struct error *err)
+{
+    struct journal *left = replica_left_journal(replica->env, &replica->entry.doc);
+    bool good = restore(replica, err);
+    if (good && left)
+        good = read_left(replica, left, err);
+    bool begins_there = !good && left && err->code == ERR_MISSING;
+    if (begins_there) { /* there is no journal yet, or nothing in it */
+        *err = (struct error){0};
+        journal_close(replica->journal_found);
+        replica->journal_found = left;
+        return restore(replica, err);
+    }
+    journal_close(left);
+    return good;
+}
+
+bool replica_restore(struct replica *replica, struct error *err)
+{
+    if (!env_device(replica->env, err))
+        return false;
+    replica->journal_found = open_journal(replica, replica->reads_only ? JOURNAL_READ : JOURNAL_WRITE, err);
+    if (!(replica->reads_only ? restore_with_left(replica, err) : restore(replica, err)))
         return false;
     replica_update_text(replica);
     if (!load_saved(replica, err))

@@ -121,9 +121,29 @@ bool replica_find_path(struct replica *replica, struct doc_entry *entry, bool *f
     return good;
 }
 
+/* What another process has begun to keep and not in the index yet; one that is not read-only has folded it already. */
+struct left_entry {
+    const char *path;
+    struct doc_entry *entry;
+    bool *found;
+};
+
+static void take_left(void *self, const struct doc_entry *entry, bool takes_path)
+{
+    struct left_entry *left = self;
+    if (!entry->path || strcmp(entry->path, left->path) != 0 || (*left->found && !takes_path))
+        return;
+    doc_entry_release(left->entry);
+    doc_entry_copy(left->entry, entry);
+    *left->found = true;
+}
+
 bool replica_find_entry(struct replica *replica, bool *found, struct error *err)
 {
     bool good = replica_find_path(replica, &replica->entry, found, err);
+    struct left_entry left = {replica->file.path, &replica->entry, found};
+    if (good && replica->reads_only)
+        replica_visit_left(replica->env, &(struct replica_left_visitor){&left, take_left});
     replica->indexed = good && *found;
     return good;
 }

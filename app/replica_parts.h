@@ -335,6 +335,9 @@ void replica_tail_leave(struct replica *replica, bool kept);
 /* Takes the tail away from the replica: for the caller to end once what is in it is elsewhere. May be NULL. */
 struct tail *replica_tail_take(struct replica *replica);
 
+/* What a tail holds of that document, as a journal in memory. NULL: there is no such tail. */
+struct journal *replica_left_journal(struct env *env, const struct doc_id *doc);
+
 /* replica_base.c */
 /*
  * What a journal without rows is given by replica_give_founding(), in bytes; false: it would be more than bytes_max.

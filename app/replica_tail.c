@@ -6,6 +6,9 @@
  * The first frame says what the journal is founded on (head), every further one is a row. A tail is there from the first key
  * to the first commit of all that was typed, never again: a journal that exists takes a row in a tenth of a millisecond.
  *
+ * Who only reads (weft cat, verify, docs) folds nothing. A tail has every row since the document began, so it is read as if it
+ * were the journal where that is not there yet, and after it where it is.
+ *
  * Only a document that begins in this process has one, and only where no other process has the file open: of two that begin a
  * file's document at once one gives way (replica_adopt()), and what it had typed must not come back as its own.
  */
@@ -357,16 +360,22 @@ static struct journal *open_journal(const struct folding *folding, const struct 
     return journal;
 }
 
+static bool fold_into(struct journal *journal, const struct head *head, const struct tail_left *left, struct error *err)
+{
+    if (!journal_begin(journal, err))
+        return false;
+    if (fold_rows(journal, head, left, err))
+        return journal_commit(journal, err);
+    journal_rollback(journal);
+    return false;
+}
+
 /* One transaction, and synced: the tail goes next. */
 static bool fold_journal(const struct folding *folding, const struct head *head, const struct tail_left *left,
                          struct error *err)
 {
     struct journal *journal = open_journal(folding, &head->entry, err);
-    bool begun = journal && journal_begin(journal, err);
-    bool good = begun && fold_rows(journal, head, left, err);
-    if (begun && !good)
-        journal_rollback(journal);
-    good = good && journal_commit(journal, err) && journal_sync(journal, err);
+    bool good = journal && fold_into(journal, head, left, err) && journal_sync(journal, err);
     journal_close(journal);
     return good;
 }
@@ -387,17 +396,81 @@ static bool fold(void *self, const struct tail_left *left)
     return good;
 }
 
-void replica_fold_left(struct env *env, struct replica_port port)
+static void visit_tails(struct env *env, void (*visit)(const char *, const struct seal_key *, struct tail_visitor),
+                        struct tail_visitor visitor)
 {
     struct stat st;
-    struct error err = {0};
+    struct error ignored = {0}; /* without the key none of them opens */
     char *dir = paths_state_file(&env->paths, "tails");
-    if (stat(dir, &st) == 0 && env_device(env, &err)) {
+    if (stat(dir, &st) == 0 && env_device(env, &ignored)) {
         struct seal_key key;
-        struct folding folding = {env, port};
         device_tail_key(&env->device, &key);
-        tail_visit_dead(dir, &key, (struct tail_visitor){&folding, fold});
+        visit(dir, &key, visitor);
         crypto_wipe(&key, sizeof key);
     }
     free(dir);
+}
+
+void replica_fold_left(struct env *env, struct replica_port port)
+{
+    struct folding folding = {env, port};
+    visit_tails(env, tail_visit_dead, (struct tail_visitor){&folding, fold});
+}
+
+/* --- only reading --- */
+
+static bool show_entry(void *self, const struct tail_left *left)
+{
+    const struct replica_left_visitor *visitor = self;
+    struct head head = {0};
+    struct error ignored = {0}; /* whoever folds it says so */
+    if (decode_head(left->frames[0], &head, &ignored))
+        visitor->entry(visitor->self, &head.entry, head.takes_path);
+    doc_entry_release(&head.entry);
+    return false;
+}
+
+void replica_visit_left(struct env *env, const struct replica_left_visitor *visitor)
+{
+    visit_tails(env, tail_visit_all, (struct tail_visitor){(void *)visitor, show_entry});
+}
+
+struct left_search {
+    const struct device *device;
+    const struct doc_id *doc;
+    struct journal *journal; /* what it found */
+};
+
+static struct journal *journal_in_memory(const struct left_search *search, const struct head *head,
+                                         const struct tail_left *left)
+{
+    struct seal_key key;
+    struct error ignored = {0};
+    device_journal_key(search->device, &head->entry.doc, &key);
+    struct journal_spec spec = {.mode = JOURNAL_CREATE, .doc = head->entry.doc, .key = &key, .now_s = head->entry.opened_s};
+    struct journal *journal = journal_open(&spec, &ignored);
+    crypto_wipe(&key, sizeof key);
+    if (journal && fold_into(journal, head, left, &ignored))
+        return journal;
+    journal_close(journal);
+    return NULL;
+}
+
+static bool look_into(void *self, const struct tail_left *left)
+{
+    struct left_search *search = self;
+    struct head head = {0};
+    struct error ignored = {0};
+    if (!search->journal && decode_head(left->frames[0], &head, &ignored) &&
+        memcmp(&head.entry.doc, search->doc, sizeof *search->doc) == 0)
+        search->journal = journal_in_memory(search, &head, left);
+    doc_entry_release(&head.entry);
+    return false;
+}
+
+struct journal *replica_left_journal(struct env *env, const struct doc_id *doc)
+{
+    struct left_search search = {.device = &env->device, .doc = doc};
+    visit_tails(env, tail_visit_all, (struct tail_visitor){&search, look_into});
+    return search.journal;
 }

@@ -57,15 +57,35 @@ static bool print_entry(void *self, const struct doc_entry *entry)
     return true;
 }
 
+struct docs {
+    struct env *env;
+    struct doc_index *index; /* NULL: there is none */
+};
+
+/* What a weft has begun to keep, and the index does not know yet. */
+static void print_left(void *self, const struct doc_entry *entry, bool takes_path)
+{
+    const struct docs *docs = self;
+    struct doc_entry known = {0};
+    struct error ignored = {0};
+    bool found = false;
+    (void)takes_path;
+    bool asked = docs->index && doc_index_find_doc(docs->index, &entry->doc, &known, &found, &ignored);
+    if (!asked || !found)
+        print_entry(docs->env, entry);
+    doc_entry_release(&known);
+}
+
 int verb_docs_run(struct env *env, const struct args *args)
 {
     struct error err = {0};
     (void)args;
-    struct doc_index *index = open_index(env, DOC_INDEX_READ, &err);
-    if (!index && err.code == ERR_MISSING)
-        return EXIT_OK; /* an empty list */
-    bool good = index && doc_index_recent(index, 0, print_entry, env, &err);
-    doc_index_close(index);
+    struct docs docs = {env, open_index(env, DOC_INDEX_READ, &err)};
+    bool good = docs.index || err.code == ERR_MISSING; /* then the list is empty */
+    if (good)
+        replica_visit_left(env, &(struct replica_left_visitor){&docs, print_left});
+    good = good && (!docs.index || doc_index_recent(docs.index, 0, print_entry, env, &err));
+    doc_index_close(docs.index);
     return good ? EXIT_OK : verb_fail("docs", &err);
 }
 

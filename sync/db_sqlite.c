@@ -47,6 +47,7 @@ static enum err code_of_errno(int sys)
     case EDQUOT:
         return ERR_FULL;
     case ENOENT:
+    case ENOTDIR:
         return ERR_MISSING;
     default:
         return ERR_IO;

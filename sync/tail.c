@@ -239,14 +239,19 @@ static bool agent_of(const char *name, struct agent_id *agent)
     return true;
 }
 
-static void visit(const char *path, const struct agent_id *agent, const struct seal_key *key, struct tail_visitor visitor)
+enum visit { VISIT_DEAD, VISIT_ALL };
+
+static void visit(const char *path, const struct agent_id *agent, const struct seal_key *key, enum visit which,
+                  struct tail_visitor visitor)
 {
     struct opened opened = {.left.agent = *agent};
     struct buf file = {0};
-    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    if (fd >= 0 && file_lock(fd, LOCK_EX | LOCK_NB) && read_file(fd, &file)) {
+    int fd = open(path, (which == VISIT_DEAD ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
+    bool free_to_read = fd >= 0 && (which == VISIT_ALL || file_lock(fd, LOCK_EX | LOCK_NB));
+    if (free_to_read && read_file(fd, &file)) {
         open_frames(key, buf_view(&file), &opened);
-        if (fold(&opened, visitor))
+        bool done = fold(&opened, visitor);
+        if (done && which == VISIT_DEAD)
             unlink(path);
     }
     if (fd >= 0)
@@ -255,7 +260,7 @@ static void visit(const char *path, const struct agent_id *agent, const struct s
     buf_release(&file);
 }
 
-void tail_visit_dead(const char *dir, const struct seal_key *key, struct tail_visitor visitor)
+static void visit_dir(const char *dir, const struct seal_key *key, enum visit which, struct tail_visitor visitor)
 {
     DIR *stream = opendir(dir);
     if (!stream)
@@ -265,8 +270,18 @@ void tail_visit_dead(const char *dir, const struct seal_key *key, struct tail_vi
         if (!agent_of(entry->d_name, &agent))
             continue;
         char *path = xformat("%s/%s", dir, entry->d_name);
-        visit(path, &agent, key, visitor);
+        visit(path, &agent, key, which, visitor);
         free(path);
     }
     closedir(stream);
+}
+
+void tail_visit_dead(const char *dir, const struct seal_key *key, struct tail_visitor visitor)
+{
+    visit_dir(dir, key, VISIT_DEAD, visitor);
+}
+
+void tail_visit_all(const char *dir, const struct seal_key *key, struct tail_visitor visitor)
+{
+    visit_dir(dir, key, VISIT_ALL, visitor);
 }

@@ -58,5 +58,10 @@ struct tail_visitor {
  * even the first frame opens (another device's) are left alone; empty ones go. A missing directory holds none.
  */
 void tail_visit_dead(const char *dir, const struct seal_key *key, struct tail_visitor visitor);
+/*
+ * For who only looks: every file, a living process's too, as it is now. Nothing is locked, changed or removed, whatever the
+ * visitor returns.
+ */
+void tail_visit_all(const char *dir, const struct seal_key *key, struct tail_visitor visitor);
 
 #endif

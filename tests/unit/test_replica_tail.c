@@ -300,6 +300,102 @@ static void what_cannot_be_folded_yet_is_said_and_stays(void **state)
     close_one(replica);
 }
 
+/* --- who only reads --- */
+
+static void expect_read(struct world *world, const char *expected)
+{
+    struct error err = {0};
+    struct replica_audit audit;
+    struct replica_status status;
+    struct replica_options options = {.port = {.self = world, .said = note_said}, .reads_only = true, .alone = true, .audits = true};
+    struct replica *replica = replica_open(&world->env, world->file, (struct bytes){0}, &options, &err);
+    if (!replica)
+        fail_msg("%s", err.text);
+    expect_text(replica, expected);
+    replica_status(replica, net_now_ms(), &status);
+    assert_true(status.known);
+    if (!replica_audit(replica, &audit, &err))
+        fail_msg("%s", err.text);
+    assert_true(audit.batches > 0);
+    close_one(replica);
+}
+
+struct listed {
+    struct world *world;
+    size_t count;
+};
+
+static void note_listed(void *self, const struct doc_entry *entry, bool takes_path)
+{
+    struct listed *listed = self;
+    assert_string_equal(entry->path, listed->world->file);
+    assert_false(takes_path);
+    listed->count++;
+}
+
+static void who_only_reads_has_the_first_keys_of_a_killed_process_and_folds_nothing(void **state)
+{
+    struct world *world = *state;
+    char *index = xformat("%s/index.db", world->state);
+    scratch_write(world->file, "of the file\n");
+    type_and_die(world, (const char *[]){"typed ", "on top ", NULL});
+    struct listed listed = {.world = world};
+    for (int i = 0; i < 2; i++) {
+        expect_read(world, "typed on top of the file\n");
+        replica_visit_left(&world->env, &(struct replica_left_visitor){&listed, note_listed});
+    }
+    assert_int_equal(listed.count, 2);
+    assert_int_equal(access(index, F_OK), -1);
+    assert_int_equal(access(world->docs, F_OK), -1);
+    char *tail = find_tail(world);
+    assert_non_null(tail);
+    struct replica *replica = open_file(world);
+    expect_text(replica, "typed on top of the file\n");
+    close_one(replica);
+    free(tail);
+    free(index);
+}
+
+/* With the tail as it was when the process was killed, beside whatever there is of the journal. */
+static void who_only_reads_has_what_the_journal_lacks(void **state)
+{
+    struct world *world = *state;
+    type_and_die(world, (const char *[]){"one ", "two", NULL});
+    char *tail = find_tail(world), *copy = scratch_file(world->dir, "copy");
+    assert_int_equal(link(tail, copy), 0);
+    struct replica *replica = open_file(world);
+    type(replica, strlen("one two"), " three");
+    wait_until_kept(replica);
+    close_one(replica);
+    assert_int_equal(rename(copy, tail), 0);
+    expect_read(world, "one two three"); /* there in both, and there once */
+    assert_int_equal(access(tail, F_OK), 0);
+    char *aside = xformat("%s.aside", world->docs);
+    assert_int_equal(rename(world->docs, aside), 0); /* the index knows it, the journal is not made yet */
+    expect_read(world, "one two");
+    assert_int_equal(access(world->docs, F_OK), -1);
+    free(aside);
+    free(tail);
+    free(copy);
+}
+
+static void who_only_reads_has_what_a_living_process_types(void **state)
+{
+    struct world *world = *state;
+    block_journals(world);
+    struct replica *replica = open_file(world);
+    type(replica, 0, "typed");
+    replica_barrier(replica);
+    expect_read(world, "typed");
+    type(replica, strlen("typed"), " on");
+    replica_barrier(replica);
+    expect_read(world, "typed on");
+    unblock_journals(world);
+    wait_until_kept(replica);
+    expect_read(world, "typed on");
+    close_one(replica);
+}
+
 struct others {
     struct doc_id not_this, doc;
     size_t count;
@@ -374,6 +470,9 @@ int main(void)
         TEST(what_the_journal_has_is_not_there_twice),
         TEST(no_tail_is_left_once_the_journal_is_there),
         TEST(what_cannot_be_folded_yet_is_said_and_stays),
+        TEST(who_only_reads_has_the_first_keys_of_a_killed_process_and_folds_nothing),
+        TEST(who_only_reads_has_what_the_journal_lacks),
+        TEST(who_only_reads_has_what_a_living_process_types),
         TEST(a_file_that_has_another_document_by_now_keeps_that_and_nothing_is_lost),
         TEST(a_private_text_leaves_nothing),
     };

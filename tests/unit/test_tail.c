@@ -133,6 +133,12 @@ static void a_living_process_is_left_alone_and_ends_its_file_itself(void **state
     put(tail, "head");
     write_ok(tail);
     expect(dir, 0, "", false);
+    struct found found = {0}; /* who only looks sees what is written, and takes nothing away */
+    put(tail, "not written yet");
+    tail_visit_all(dir, &key, (struct tail_visitor){&found, note});
+    assert_int_equal(found.files, 1);
+    assert_string_equal(buf_string(&found.text), "head|");
+    buf_release(&found.text);
     assert_int_equal(access(path, F_OK), 0);
     tail_end(tail);
     assert_int_equal(access(path, F_OK), -1);
