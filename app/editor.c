@@ -37,10 +37,10 @@ void editor_say_kind(struct editor *editor, enum view_message_kind kind, const c
     struct tm local;
     free(kept->text);
     strftime(kept->time, sizeof kept->time, "%H:%M", localtime_r(&now, &local));
-    kept->text = xstrdup(text);
+    kept->text = paths_shorten(&editor->env->paths, text);
     kept->kind = kind;
     free(editor->message);
-    editor->message = xstrdup(text);
+    editor->message = xstrdup(kept->text);
     editor->message_kind = kind;
     editor->message_ms = net_now_ms();
     editor->dirty = true;

@@ -8,10 +8,14 @@
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
+/* Paths below the home are short in both: what comes back from a prompt for one is made whole by path_of_typed(). */
 void editor_ask_line(struct editor *editor, enum asking asking, const char *label, const char *suggestion)
 {
-    prompt_open_line(&editor->prompt, label, suggestion);
+    char *short_label = paths_shorten(&editor->env->paths, label), *short_one = paths_shorten(&editor->env->paths, suggestion);
+    prompt_open_line(&editor->prompt, short_label, short_one);
     editor->asking = asking;
+    free(short_label);
+    free(short_one);
 }
 
 static void ask_find(struct editor *editor)

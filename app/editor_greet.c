@@ -18,8 +18,19 @@ enum {
     NAME_CELLS = 24,
 };
 
-static void add_others(const struct people *people, const struct rope *text, struct buf *out)
+/* The end of a sentence. */
+static void add_nobody(const struct replica *replica, struct buf *out)
 {
+    struct buf last = {0};
+    replica_last_here(replica, &last);
+    buf_addf(out, " Nobody else is here now%s%s. What you type waits for them.", last.len ? "; " : "", buf_string(&last));
+    buf_release(&last);
+}
+
+static void add_others(const struct replica *replica, struct buf *out)
+{
+    const struct people *people = replica_people(replica);
+    const struct rope *text = buffer_text(replica_buffer(replica));
     size_t named = people->count < GREETED_MAX ? people->count : GREETED_MAX;
     for (size_t i = 0; i < named; i++) {
         const struct person *person = &people->items[i];
@@ -29,7 +40,10 @@ static void add_others(const struct people *people, const struct rope *text, str
     }
     if (people->count > named)
         buf_addf(out, " and %zu more", people->count - named);
-    buf_add_string(out, people->count ? "." : " Nobody else is here now. What you type waits for them.");
+    if (people->count)
+        buf_add_byte(out, '.');
+    else
+        add_nobody(replica, out);
 }
 
 uint64_t editor_greet_next_ms(const struct editor *editor, uint64_t now_ms)
@@ -70,7 +84,7 @@ void editor_greet(struct editor *editor)
     if (replica_name_is_found(replica))
         buf_addf(&text, " (from %s)", replica_person_source(replica));
     buf_add_byte(&text, '.');
-    add_others(replica_people(replica), buffer_text(replica_buffer(replica)), &text);
+    add_others(replica, &text);
     buf_add_string(&text, " F2 people, F1 help, ^Q leave.");
     editor_say(editor, buf_string(&text));
     buf_release(&text);
@@ -91,8 +105,9 @@ static bool add_recent(void *self, const struct doc_entry *entry)
     time_t at = (time_t)entry->opened_s;
     const char *kind = entry->state != DOC_SHARED ? "" : entry->role == DOC_HOST ? "  shared" : "  joined";
     strftime(opened, sizeof opened, "%e %b %H:%M", localtime_r(&at, &local));
-    unicode_safe_label(bytes_of_string(entry->path ? entry->path : entry->name ? entry->name : "new buffer"), PATH_CELLS,
-                       &name);
+    char *path = entry->path ? paths_shorten(&editor->env->paths, entry->path) : NULL;
+    unicode_safe_label(bytes_of_string(path ? path : entry->name ? entry->name : "new buffer"), PATH_CELLS, &name);
+    free(path);
     *recent = (struct recent){entry->doc, entry->path ? xstrdup(entry->path) : NULL};
     panel_add(&editor->panel, VIEW_LINE_TEXT, "[%zu]  %s  %s%s", editor->recent_count, opened, buf_string(&name), kind);
     buf_release(&name);

@@ -23,7 +23,7 @@ bool paths_init(struct paths *paths, struct error *err)
     const char *home = getenv("HOME");
     if (!home || home[0] != '/')
         home = NULL;
-    *paths = (struct paths){0};
+    *paths = (struct paths){.home = home && home[1] ? xstrdup(home) : NULL};
     paths->state = below("XDG_STATE_HOME", home, ".local/state");
     char *config_dir = below("XDG_CONFIG_HOME", home, ".config");
     if (!paths->state || !config_dir) {
@@ -49,12 +49,36 @@ void paths_release(struct paths *paths)
     free(paths->state);
     free(paths->config);
     free(paths->runtime);
+    free(paths->home);
     *paths = (struct paths){0};
 }
 
 char *paths_state_file(const struct paths *paths, const char *name)
 {
     return xformat("%s/%s", paths->state, name);
+}
+
+/* What may stand in front of a path in a sentence; anything else goes on with a longer one. */
+static bool may_begin(const char *text, const char *at)
+{
+    return at == text || strchr(" \"'(", at[-1]) != NULL;
+}
+
+char *paths_shorten(const struct paths *paths, const char *text)
+{
+    struct buf out = {0};
+    size_t len = paths->home ? strlen(paths->home) : 0;
+    const char *from = text;
+    for (const char *at; len && (at = strstr(from, paths->home));) {
+        bool is_home = may_begin(text, at) && at[len] == '/';
+        buf_add(&out, from, (size_t)(at - from));
+        buf_add_string(&out, is_home ? "~" : paths->home);
+        from = at + len;
+    }
+    buf_add_string(&out, from);
+    char *copy = xstrdup(buf_string(&out));
+    buf_release(&out);
+    return copy;
 }
 
 bool paths_make_state(const struct paths *paths, struct error *err)

@@ -15,6 +15,7 @@
 
 struct paths {
     char *state, *config, *runtime;
+    char *home;       /* NULL: there is none */
     bool state_moved; /* the wanted directory is on NFS, 9p or sshfs */
 };
 
@@ -23,6 +24,8 @@ MUST_USE bool paths_init(struct paths *paths, struct error *err);
 void paths_release(struct paths *paths);
 /* "STATE/name", heap string. */
 char *paths_state_file(const struct paths *paths, const char *name);
+/* The text for people to read: "~/notes.md" where a path in it begins with their home. Heap string. */
+char *paths_shorten(const struct paths *paths, const char *text);
 /* Makes the state directory (0700). Refuses one that belongs to somebody else (sudo). */
 MUST_USE bool paths_make_state(const struct paths *paths, struct error *err);
 

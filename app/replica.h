@@ -163,6 +163,8 @@ void replica_work_alone(struct replica *replica, bool alone);
 void replica_joining(const struct replica *replica, struct buf *sentence);
 /* Offline: "ada's machine is away", where that is known, safe to show. Else appends nothing. */
 void replica_away(const struct replica *replica, struct buf *sentence);
+/* "ada was last here 10:41", by the newest edit from another device; safe to show. Else appends nothing. */
+void replica_last_here(const struct replica *replica, struct buf *sentence);
 void replica_retry(struct replica *replica); /* offline: tries to connect now */
 /* Whether this device has written two different things under one number: both are in the text. */
 bool replica_wrote_twice(const struct replica *replica, const struct sign_public *doc_key);

@@ -1,9 +1,16 @@
+/*
+ * When the document was opened last, for the index; and who was in it last, for a greeting.
+ */
 #include "app/replica_parts.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
+#include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
+
+/* --- for the index --- */
 
 struct opened_job {
     char *index_path;
@@ -42,4 +49,54 @@ void replica_note_opened(struct replica *replica)
     job->now_s = (uint64_t)time(NULL);
     replica->entry.opened_s = job->now_s; /* what is put into the index later says so too */
     worker_give(replica->worker, (struct worker_job){opened_run, opened_done, job});
+}
+
+/* --- for a greeting --- */
+
+static const struct member *member_of(const struct replica *replica, const struct agent_id *agent)
+{
+    const struct members *members = replica->members;
+    for (size_t i = 0; members && i < members->count; i++)
+        if (agent_id_equal(&members->agents[i], agent))
+            return &members->open[i];
+    return NULL;
+}
+
+/* One person's processes, and earlier runs, are agents of one device. */
+static bool is_of_another_device(const void *self, const struct agent_id *agent)
+{
+    const struct replica *replica = self;
+    const struct member *member = member_of(replica, agent);
+    const struct sign_public *own = &replica->env->device.key.public_key;
+    return member && memcmp(&member->device_key, own, sizeof *own) != 0;
+}
+
+/* "10:41", "3 May", "3 May 2024": as much as is needed today. */
+static void add_moment(struct buf *out, uint64_t time_s)
+{
+    time_t at = (time_t)time_s, now = time(NULL);
+    struct tm then, today;
+    char moment[32];
+    localtime_r(&at, &then);
+    localtime_r(&now, &today);
+    bool same_year = then.tm_year == today.tm_year;
+    if (same_year && then.tm_yday == today.tm_yday) {
+        strftime(moment, sizeof moment, "%H:%M", &then);
+        buf_add_string(out, moment);
+        return;
+    }
+    replica_add_date(out, time_s);
+    if (!same_year)
+        buf_addf(out, " %d", then.tm_year + 1900);
+}
+
+void replica_last_here(const struct replica *replica, struct buf *sentence)
+{
+    enum { NAME_CELLS = 24 };
+    struct last_edit last = document_last_edit(replica->document, (struct agent_filter){replica, is_of_another_device});
+    if (!last.time_s)
+        return;
+    unicode_safe_label(bytes_of_string(member_of(replica, &last.agent)->name), NAME_CELLS, sentence);
+    buf_add_string(sentence, " was last here ");
+    add_moment(sentence, last.time_s);
 }

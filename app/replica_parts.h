@@ -14,7 +14,7 @@
  *   replica_room.c        sharing, joining, what the network thread reports
  *   replica_move.c        to another relay, and following there
  *   replica_forks.c       when an agent has written two things under one number
- *   replica_opened.c      when it was opened last, for the index
+ *   replica_opened.c      when it was opened last, for the index; who was in it last
  *   replica_newer.c       what only a newer weft can read
  *   replica_neighbours.c  the doorbell between processes on one document
  */

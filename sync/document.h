@@ -140,6 +140,18 @@ uint64_t document_edits_since(const struct document *document, const struct vers
 /* When the newest edit after `since` was made, as far as edits say so; 0: not known, or there is none. */
 uint64_t document_newest_s(const struct document *document, const struct version *since);
 
+/* Who made the newest edit and when, as far as edits say so, among those whose agents are wanted; a change by another program
+   is nobody's. */
+struct agent_filter {
+    const void *self;
+    bool (*wants)(const void *self, const struct agent_id *agent);
+};
+struct last_edit {
+    struct agent_id agent;
+    uint64_t time_s; /* 0: there is none */
+};
+struct last_edit document_last_edit(const struct document *document, struct agent_filter filter);
+
 /* All of it in one compact message: columns, run-length coded; what is needed to merge, undo and time-travel. */
 void document_encode(const struct document *document, struct buf *out);
 /* The same from bytes that are not trusted. `base` as for document_new(). NULL and *err on failure. */

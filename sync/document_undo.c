@@ -768,3 +768,18 @@ uint64_t document_newest_s(const struct document *document, const struct version
     lv_ranges_release(&after);
     return newest_s;
 }
+
+struct last_edit document_last_edit(const struct document *document, struct agent_filter filter)
+{
+    struct last_edit last = {.time_s = 0};
+    for (size_t i = 0; i < document->marks.count; i++) {
+        const struct mark *mark = &document->marks.items[i];
+        if (mark->time_s <= last.time_s || mark->flags & BATCH_FLAG_LABEL)
+            continue;
+        size_t author = graph_author_of(document->graph, mark->lv).agent;
+        const struct agent_id *agent = graph_agent_id(document->graph, author);
+        if (filter.wants(filter.self, agent))
+            last = (struct last_edit){*agent, mark->time_s};
+    }
+    return last;
+}

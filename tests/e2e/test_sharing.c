@@ -575,6 +575,22 @@ static void a_guest_is_told_who_is_here_and_under_which_name(void **state)
     vt_expect(lin, "ada");
     vt_type(lin, VT_ALT("2"));
     vt_expect(lin, "edit  line 2");
+    vt_type(lin, VT_ALT("2"));
+    vt_type(lin, "lin's ");
+    vt_expect_row_has(ada, 0, "lin's one");
+    vt_type(ada, "ada's ");
+    vt_expect_row_has(lin, 1, "ada's two");
+    vt_ctrl(ada, 's');
+    vt_ctrl(lin, 'q');
+    assert_int_equal(vt_close(lin), 0);
+    vt_ctrl(ada, 'q');
+    assert_int_equal(vt_close(ada), 0);
+    lin = stage_weft_sized(stage, "lin", 24, 140, ARGS("join", "--name", "lin", link)); /* not herself, who wrote as well */
+    vt_expect(lin, "You are lin. Nobody else is here now; ada was last here ");
+    vt_expect(lin, ". What you type waits for them. F2 people, F1 help, ^Q leave.");
+    ada = stage_weft(stage, "ada", ARGS("--name", "ada", "notes.md")); /* in line 2, where she was */
+    vt_link(ada, lin);
+    vt_expect(lin, " ada ");
     /* The name comes from the login here, and that is said. */
     struct vt *bo = stage_weft_sized(stage, "bo", 24, 120, ARGS("join", link));
     vt_expect(bo, " (from login). Here: ");

@@ -11,6 +11,7 @@
 #include "app/file_system.h"
 #include "app/json.h"
 #include "app/keymap.h"
+#include "app/paths.h"
 #include "app/people.h"
 #include "app/prompt.h"
 #include "app/target.h"
@@ -463,6 +464,26 @@ static void network_file_systems_are_told_from_disks(void **state)
     assert_false(file_system_is_remote("/dev/shm/not/there/yet"));
 }
 
+/* --- paths --- */
+
+static void expect_short(const char *home, const char *text, const char *expected)
+{
+    struct paths paths = {.home = (char *)home};
+    char *shortened = paths_shorten(&paths, text);
+    assert_string_equal(shortened, expected);
+    free(shortened);
+}
+
+static void a_path_below_the_home_is_short_for_people(void **state)
+{
+    (void)state;
+    expect_short("/home/ada", "/home/ada/notes.md", "~/notes.md");
+    expect_short("/home/ada", "Saved your copy: /home/ada/notes.md.", "Saved your copy: ~/notes.md.");
+    expect_short("/home/ada", "from \"/home/ada/a\" to (/home/ada/b)", "from \"~/a\" to (~/b)");
+    expect_short("/home/ada", "/home/adam/a /mnt/home/ada/a /home/ada", "/home/adam/a /mnt/home/ada/a /home/ada");
+    expect_short(NULL, "/home/ada/notes.md", "/home/ada/notes.md");
+}
+
 int main(void)
 {
     struct error err = {0};
@@ -488,6 +509,7 @@ int main(void)
         cmocka_unit_test(a_cursor_is_carried_through_what_others_type),
         cmocka_unit_test(a_cursor_of_an_unknown_version_waits),
         cmocka_unit_test(jobs_run_elsewhere_and_are_done_here),
+        cmocka_unit_test(a_path_below_the_home_is_short_for_people),
     };
     return RUN_TESTS("app", tests);
 }

@@ -57,6 +57,42 @@ static void concurrent_words_at_one_place_stay_whole(void **state)
     end(&pair);
 }
 
+static bool wants(const void *self, const struct agent_id *agent)
+{
+    const struct agent_id *unwanted = self;
+    return !agent_id_equal(agent, unwanted);
+}
+
+static void edit_at(struct replica *replica, const struct agent_id *agent, uint64_t time_s, const char *label)
+{
+    struct patch patch = {0};
+    patch_insert(&patch, bytes_of_string("x"));
+    struct edit_mark mark = {.gesture = true, .time_s = time_s, .label = label};
+    document_local(replica->document, agent, &patch, mark, &replica->log);
+    rope_apply(replica->text, &patch);
+    patch_release(&patch);
+}
+
+static void the_last_edit_is_the_newest_of_those_that_are_wanted(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct agent_id disk = {{'d'}};
+    begin(&pair, "");
+    struct agent_filter not_ben = {&pair.ben.agents[0], wants};
+    assert_int_equal(document_last_edit(pair.ben.document, not_ben).time_s, 0);
+    edit_at(&pair.ben, &pair.ben.agents[0], 400, NULL);
+    assert_int_equal(document_last_edit(pair.ben.document, not_ben).time_s, 0);
+    edit_at(&pair.ana, &pair.ana.agents[0], 200, NULL);
+    edit_at(&pair.ana, &pair.ana.agents[0], 100, NULL); /* a clock that was set back */
+    edit_at(&pair.ana, &disk, 300, "disk");             /* another program's */
+    sync(&pair);
+    struct last_edit last = document_last_edit(pair.ben.document, not_ben);
+    assert_int_equal(last.time_s, 200);
+    assert_true(agent_id_equal(&last.agent, &pair.ana.agents[0]));
+    end(&pair);
+}
+
 static void a_byte_deleted_twice_is_deleted_once(void **state)
 {
     (void)state;
@@ -552,6 +588,7 @@ int main(void)
         cmocka_unit_test(undo_takes_back_gesture_by_gesture),
         cmocka_unit_test(undo_leaves_what_others_did),
         cmocka_unit_test(what_two_people_deleted_stays_deleted),
+        cmocka_unit_test(the_last_edit_is_the_newest_of_those_that_are_wanted),
         cmocka_unit_test(undo_survives_a_restart),
         cmocka_unit_test(a_saved_document_goes_on_where_it_was),
         cmocka_unit_test(a_damaged_document_is_refused),
