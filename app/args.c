@@ -62,6 +62,8 @@ bool args_parse(struct args *args, const char *verb, const struct option_spec *s
             args->positional[args->positional_count++] = word;
         } else if (strcmp(word, "--") == 0) {
             options_ended = true;
+        } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+            args->help = true;
         } else if (!parse_option(args, verb, argc, argv, &at, err)) {
             args_release(args);
             return false;

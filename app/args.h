@@ -2,7 +2,7 @@
  * args - a verb's command line, taken apart by the verb's own table of options.
  *
  * `--name value` and `--name=value` both work; `--` ends the options; a lone `-` is an argument. One-letter options stand in
- * the table as they are written ("-o").
+ * the table as they are written ("-o"). `--help` and `-h` are known without standing there.
  */
 #ifndef WEFT_APP_ARGS_H
 #define WEFT_APP_ARGS_H
@@ -24,6 +24,7 @@ struct args {
     const char *values[ARGS_OPTIONS_MAX]; /* by position in the table; "" for a flag that was given; NULL: not given */
     const char **positional;              /* heap array of borrowed strings */
     size_t positional_count;
+    bool help;                            /* asked for, whatever else was said */
 };
 
 /* argv[0] is the first word after the verb. On failure nothing needs to be released. */

@@ -1,12 +1,58 @@
 /*
  * main - takes the command line apart as far as the verb, and hands over.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/verbs.h"
+#include "editor/base/xalloc.h"
+
+/*
+ * The number of a stream that is closed would be given to the next file that is opened, and what is printed be written into
+ * that: a journal, a key. What is opened with O_PATH can be neither read nor written, so it is an error as it should be.
+ */
+static void occupy_closed_streams(void)
+{
+    int fd;
+    do
+        fd = open("/", O_PATH);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Whoever lists processes would read the key in a link for as long as weft runs; so weft goes on with a copy. */
+static void hide_keys(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        char *key = strstr(argv[i], "://") ? strchr(argv[i], '#') : NULL;
+        if (!key)
+            continue;
+        char *copy = xstrdup(argv[i]);
+        memset(key + 1, 'x', strlen(key + 1));
+        argv[i] = copy;
+    }
+}
+
+/* The exit status, given the one so far. Who closed the other end of a pipe has seen enough and is told nothing. */
+static int flush_output(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    if (errno != EPIPE)
+        fprintf(stderr, "weft: cannot write to standard output: %s\n", strerror(errno));
+    return status == EXIT_OK ? EXIT_FAILED : status;
+}
+
+static void print_help_of(const struct verb *verb)
+{
+    if (!verbs_print_topic(verb->name, stdout))
+        verbs_print_help(stdout);
+}
 
 static int run_verb(const struct verb *verb, const char *program, int argc, char **argv)
 {
@@ -15,6 +61,11 @@ static int run_verb(const struct verb *verb, const char *program, int argc, char
     if (!args_parse(&args, verb->name[0] ? verb->name : "weft", verb->options, argc, (const char *const *)argv, &err)) {
         fprintf(stderr, verb->name[0] ? "weft %s\n" : "%s\n", err.text);
         return EXIT_USAGE;
+    }
+    if (args.help) {
+        args_release(&args);
+        print_help_of(verb);
+        return EXIT_OK;
     }
     struct env env;
     if (!env_init(&env, program, &err)) {
@@ -37,15 +88,9 @@ static const struct verb *mistaken_verb(const char *word, bool more_follows)
     return verb_near(word, more_follows);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error like a full disk, not the end */
     const char *first = argc > 1 ? argv[1] : NULL;
-    if (first && (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)) {
-        verbs_print_help(stdout);
-        return EXIT_OK;
-    }
     if (first && strcmp(first, "--version") == 0) {
         printf("weft %s\n", WEFT_VERSION);
         return EXIT_OK;
@@ -60,4 +105,13 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     return run_verb(verb_edit(), argv[0], argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error like a full disk, not the end */
+    occupy_closed_streams();
+    hide_keys(argc, argv);
+    return flush_output(run(argc, argv));
 }

@@ -209,7 +209,8 @@ static void check_relay(struct check *check, struct env *env)
 int verb_doctor_run(struct env *env, const struct args *args)
 {
     struct check check = {.all_good = true};
-    (void)args;
+    if (!verb_has_no_words("doctor", args))
+        return EXIT_USAGE;
     check_terminal(&check);
     check_config(&check, env);
     check_state(&check, env);

@@ -79,7 +79,8 @@ static void print_left(void *self, const struct doc_entry *entry, bool takes_pat
 int verb_docs_run(struct env *env, const struct args *args)
 {
     struct error err = {0};
-    (void)args;
+    if (!verb_has_no_words("docs", args))
+        return EXIT_USAGE;
     struct docs docs = {env, open_index(env, DOC_INDEX_READ, &err)};
     bool good = docs.index || err.code == ERR_MISSING; /* then the list is empty */
     if (good)
@@ -171,8 +172,9 @@ static bool forget(struct env *env, const struct args *args, struct doc_index *i
 int verb_forget_run(struct env *env, const struct args *args)
 {
     struct error err = {0};
-    if (args->positional_count == 0 && !args_flag(args, "--all")) {
-        fputs("weft forget: name files, or --all\n", stderr);
+    bool names = args->positional_count > 0;
+    if (names == args_flag(args, "--all")) {
+        fputs(names ? "weft forget: name files, or --all, not both\n" : "weft forget: name files, or --all\n", stderr);
         return EXIT_USAGE;
     }
     replica_fold_left(env, (struct replica_port){0}); /* or it would come back with the next start */

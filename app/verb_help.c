@@ -120,6 +120,10 @@ int verb_help_run(struct env *env, const struct args *args)
         verbs_print_help(stdout);
         return EXIT_OK;
     }
+    if (args->positional_count > 1) {
+        fprintf(stderr, "weft help: name one thing: weft help %s\n", verb_find("help")->synopsis);
+        return EXIT_USAGE;
+    }
     if (verbs_print_topic(args->positional[0], stdout))
         return EXIT_OK;
     fprintf(stderr, "weft help: nothing about \"%s\"; there are: scripts, relay, keys, trust, and the verbs\n",
@@ -192,7 +196,8 @@ void verbs_print_man(FILE *out)
 int verb_man_run(struct env *env, const struct args *args)
 {
     (void)env;
-    (void)args;
+    if (!verb_has_no_words("man", args))
+        return EXIT_USAGE;
     verbs_print_man(stdout);
     return EXIT_OK;
 }

@@ -14,8 +14,8 @@
 #include "sync/relay/relay_admin.h"
 #include "sync/relay/relay_server.h"
 
-/* The store's path: of --store, or in the state directory, which is made. Heap string. */
-static char *store_path(struct env *env, const struct args *args, struct error *err)
+/* The store's path: of --store, or in the state directory, which is made for who serves. Heap string. */
+static char *store_path(struct env *env, const struct args *args, bool serves, struct error *err)
 {
     const char *named = args_value(args, "--store");
     if (named && strncmp(named, "sqlite:", 7) == 0 && named[7])
@@ -25,7 +25,7 @@ static char *store_path(struct env *env, const struct args *args, struct error *
         return NULL;
     }
     char *dir = paths_state_file(&env->paths, "relay"), *path = NULL;
-    if (paths_make_state(&env->paths, err) && file_make_dirs(dir, err))
+    if (!serves || (paths_make_state(&env->paths, err) && file_make_dirs(dir, err)))
         path = xformat("%s/relay.db", dir);
     free(dir);
     return path;
@@ -114,11 +114,11 @@ static int administer(const struct args *args, const char *store)
 {
     struct error err = {0};
     const char *what = args->positional[0];
-    const char *argument = args->positional_count > 1 ? args->positional[1] : NULL;
-    bool good;
-    if (strcmp(what, "ls") == 0)
+    const char *argument = args->positional_count == 2 ? args->positional[1] : NULL;
+    bool alone = args->positional_count == 1, good;
+    if (strcmp(what, "ls") == 0 && alone)
         good = relay_admin_list(store, stdout, &err);
-    else if (strcmp(what, "stat") == 0)
+    else if (strcmp(what, "stat") == 0 && alone)
         good = relay_admin_stat(store, stdout, &err);
     else if (strcmp(what, "rm") == 0 && argument)
         good = relay_admin_remove(store, argument, stdout, &err);
@@ -136,10 +136,11 @@ int verb_relay_run(struct env *env, const struct args *args)
         return own_status(env);
     if (args->positional_count == 1 && strcmp(args->positional[0], "stop") == 0)
         return own_stop(env);
-    char *store = store_path(env, args, &err);
+    bool serves = args->positional_count == 0;
+    char *store = store_path(env, args, serves, &err);
     if (!store)
         return verb_fail("relay", &err);
-    int status = args->positional_count ? administer(args, store) : serve(args, store);
+    int status = serves ? serve(args, store) : administer(args, store);
     free(store);
     return status;
 }

@@ -221,6 +221,13 @@ void verb_say(const char *name, const char *text)
     buf_release(&safe);
 }
 
+bool verb_has_no_words(const char *name, const struct args *args)
+{
+    if (args->positional_count > 0)
+        fprintf(stderr, "weft %s: it takes no words: weft %s\n", name, name);
+    return args->positional_count == 0;
+}
+
 int verb_fail(const char *name, const struct error *err)
 {
     verb_say(name, err->text);

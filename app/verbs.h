@@ -33,6 +33,9 @@ void verb_say(const char *name, const char *text);
 /* The same with an error's text; gives EXIT_USAGE for ERR_USAGE, else EXIT_FAILED. */
 int verb_fail(const char *name, const struct error *err);
 
+/* For a verb that takes none: whether there are none. False has said so. */
+bool verb_has_no_words(const char *name, const struct args *args);
+
 void verbs_print_help(FILE *out);                       /* weft --help */
 bool verbs_print_topic(const char *topic, FILE *out);   /* weft help VERB|scripts|relay|keys|trust; false: no such topic */
 void verbs_print_man(FILE *out);                        /* the man page, roff */

@@ -226,7 +226,8 @@ struct vt *stage_shell(struct stage *stage, const char *person, const char *scri
 
 /* --- without a terminal --- */
 
-static void run_child(struct stage *stage, const char *person, const char *const *args, int in, int out, int err)
+/* `argv` begins with the program and ends with NULL. */
+static void run_program(struct stage *stage, const char *person, const char *const *argv, int in, int out, int err)
 {
     struct person_env env = person_env(stage, person);
     char *const envp[] = {env.state,
@@ -237,14 +238,12 @@ static void run_child(struct stage *stage, const char *person, const char *const
                           xstrdup("LANG=C.UTF-8"),
                           xformat("PATH=%s", getenv("PATH")),
                           xformat("ASAN_OPTIONS=%s", getenv("ASAN_OPTIONS") ? getenv("ASAN_OPTIONS") : ""),
+                          xstrdup("WEFT=" WEFT_PROGRAM),
                           NULL};
-    const char *argv[VT_ARGS_MAX] = {WEFT_PROGRAM};
-    for (size_t i = 0; args[i]; i++)
-        argv[i + 1] = args[i];
     if (chdir(stage->dir) != 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
         _exit(126);
     setsid();
-    execve(WEFT_PROGRAM, (char *const *)argv, envp);
+    execve(argv[0], (char *const *)argv, envp);
     _exit(127);
 }
 
@@ -280,7 +279,8 @@ static int wait_for(pid_t child)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-struct stage_job stage_start(struct stage *stage, const char *person, const char *input, const char *const *args)
+/* `argv` begins with the program. */
+static struct stage_job start_program(struct stage *stage, const char *person, const char *input, const char *const *argv)
 {
     struct stage_job job = {.out = temporary(), .err = temporary()};
     FILE *in = temporary();
@@ -289,12 +289,20 @@ struct stage_job stage_start(struct stage *stage, const char *person, const char
     rewind(in);
     job.pid = fork();
     if (job.pid == 0)
-        run_child(stage, person, args, fileno(in), fileno(job.out), fileno(job.err));
+        run_program(stage, person, argv, fileno(in), fileno(job.out), fileno(job.err));
     fclose(in);
     if (job.pid < 0 || stage->job_count == STAGE_JOBS_MAX)
         fail_msg("cannot start one more program");
     stage->jobs[stage->job_count++] = job;
     return job;
+}
+
+struct stage_job stage_start(struct stage *stage, const char *person, const char *input, const char *const *args)
+{
+    const char *argv[VT_ARGS_MAX] = {WEFT_PROGRAM};
+    for (size_t i = 0; args[i]; i++)
+        argv[i + 1] = args[i];
+    return start_program(stage, person, input, argv);
 }
 
 struct stage_result stage_finish(struct stage *stage, struct stage_job job)
@@ -311,6 +319,11 @@ struct stage_result stage_run(struct stage *stage, const char *person, const cha
     return stage_finish(stage, stage_start(stage, person, input, args));
 }
 
+struct stage_result stage_script(struct stage *stage, const char *person, const char *script)
+{
+    return stage_finish(stage, start_program(stage, person, NULL, (const char *[]){"/bin/sh", "-c", script, NULL}));
+}
+
 /* --- the relay --- */
 
 static void start_relay(struct stage *stage)
@@ -323,9 +336,9 @@ static void start_relay(struct stage *stage)
     stage->relay = fork();
     if (stage->relay == 0) {
         /* All of a test comes from one address, and faster than people do. */
-        const char *args[] = {"relay", "--listen", listen, "--store", store, "--address-accepts", "1000/10000", NULL};
+        const char *argv[] = {WEFT_PROGRAM, "relay", "--listen", listen, "--store", store, "--address-accepts", "1000/10000", NULL};
         int null = open("/dev/null", O_RDONLY);
-        run_child(stage, "relay", args, null, out[1], 2);
+        run_program(stage, "relay", argv, null, out[1], 2);
     }
     close(out[1]);
     FILE *said = fdopen(out[0], "r");

@@ -43,6 +43,8 @@ struct stage_result {
     const char *out, *err;
 };
 struct stage_result stage_run(struct stage *stage, const char *person, const char *input, const char *const *args);
+/* A shell's script: "$WEFT" is the program. */
+struct stage_result stage_script(struct stage *stage, const char *person, const char *script);
 /* The same in two steps, for several at once and for what runs until it is told to end. stage_free() kills what was not
    finished, STAGE_JOBS_MAX at a time. */
 enum { STAGE_JOBS_MAX = 32 };

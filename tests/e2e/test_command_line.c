@@ -1,0 +1,141 @@
+/* What holds for every verb: its help, its words, streams that are closed or full, secrets in its arguments, shells. */
+#include "tests/support/support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "editor/base/xalloc.h"
+#include "tests/support/stage.h"
+
+#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
+
+static int setup(void **state)
+{
+    *state = stage_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    stage_free(*state);
+    return 0;
+}
+
+/* --- saying what is expected --- */
+
+static void expect(struct stage_result result, int status, const char *out, const char *err)
+{
+    assert_string_equal(result.err, err);
+    assert_string_equal(result.out, out);
+    assert_int_equal(result.status, status);
+}
+
+static void expect_script(struct stage *stage, const char *script, int status, const char *out, const char *err)
+{
+    expect(stage_script(stage, "ada", script), status, out, err);
+}
+
+/* --- help and words --- */
+
+static void every_verb_has_its_help_behind_two_dashes(void **state)
+{
+    static const char *const verbs[] = {"share", "join",   "links", "unshare", "sync",   "relay",  "demo", "cat", "apply",
+                                        "verify", "docs",  "forget",  "doctor", "config", "key",  "help", "man", "completions"};
+    struct stage *stage = *state;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        char *help = xstrdup(stage_run(stage, "ada", NULL, ARGS("help", verbs[i])).out);
+        assert_true(strlen(help) > 0);
+        expect(stage_run(stage, "ada", NULL, ARGS(verbs[i], "--help")), 0, help, "");
+        expect(stage_run(stage, "ada", NULL, ARGS(verbs[i], "some", "words", "-h")), 0, help, "");
+        free(help);
+    }
+    char *help = xstrdup(stage_run(stage, "ada", NULL, ARGS("--help")).out);
+    expect(stage_run(stage, "ada", NULL, ARGS("notes.md", "--help")), 0, help, "");
+    free(help);
+    assert_false(stage_exists(stage, "ada.state"));
+}
+
+static void words_that_mean_nothing_are_not_passed_over(void **state)
+{
+    struct stage *stage = *state;
+    expect(stage_run(stage, "ada", NULL, ARGS("docs", "x")), 2, "", "weft docs: it takes no words: weft docs\n");
+    expect(stage_run(stage, "ada", NULL, ARGS("doctor", "x")), 2, "", "weft doctor: it takes no words: weft doctor\n");
+    expect(stage_run(stage, "ada", NULL, ARGS("man", "x")), 2, "", "weft man: it takes no words: weft man\n");
+    expect(stage_run(stage, "ada", NULL, ARGS("help", "cat", "x")), 2, "", "weft help: name one thing: weft help [VERB|scripts|relay|keys|trust]\n");
+    expect(stage_run(stage, "ada", NULL, ARGS("forget", "--all", "x")), 2, "", "weft forget: name files, or --all, not both\n");
+    expect(stage_run(stage, "ada", NULL, ARGS("relay", "ls", "x")), 2, "",
+           "weft relay: it knows ls, rm DOC, stat, backup FILE, status and stop\n");
+    assert_false(stage_exists(stage, "ada.state"));
+}
+
+/* --- streams --- */
+
+/* A file opened later would get the number of a stream that is closed, and the text would be written into it. */
+static void a_closed_stream_is_said_and_writes_into_nothing(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    expect_script(stage, "\"$WEFT\" docs >&-", 0, "", ""); /* it had nothing to say */
+    expect_script(stage, "\"$WEFT\" cat notes.md >&-", 1, "", "weft cat: cannot write to standard output: Bad file descriptor\n");
+    expect_script(stage, "\"$WEFT\" apply notes.md <&-", 1, "", "weft apply: cannot read standard input: Bad file descriptor\n");
+    expect_script(stage, "printf %s '{\"at\": \"end\", \"insert\": \"two\\n\"}' | \"$WEFT\" apply notes.md >&- 2>&-", 0, "", "");
+    expect_script(stage, "\"$WEFT\" cat notes.md 2>&-", 0, "one\ntwo\n", "");
+    expect_script(stage, "\"$WEFT\" cat nothing.md 2>&-", 1, "", "");
+    expect_script(stage, "\"$WEFT\" verify notes.md >/dev/null", 0, "", "");
+}
+
+static void what_could_not_be_printed_is_a_failure(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    expect_script(stage, "echo '{\"at\": 0, \"insert\": \"x\"}' | \"$WEFT\" apply notes.md", 0, "", "");
+    static const char *const words[] = {"--help", "--version", "help cat", "man", "docs", "completions bash", "config", "key show",
+                                        "verify notes.md"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        char *script = xformat("\"$WEFT\" %s >/dev/full", words[i]);
+        expect_script(stage, script, 1, "", "weft: cannot write to standard output: No space left on device\n");
+        free(script);
+    }
+    expect_script(stage, "{ \"$WEFT\" man; echo $? >&2; } | :", 0, "", "1\n"); /* who reads no further wants no sentence */
+}
+
+/* --- secrets --- */
+
+/* Whoever may list processes would read the key otherwise, for as long as the editor is open. */
+static void a_link_among_the_arguments_is_not_seen_by_others(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    const char *secret = strchr(link, '#') + 1;
+    struct vt *vt = stage_weft(stage, "lin", ARGS("join", link));
+    vt_expect_row(vt, 0, "one");
+    char *path = xformat("/proc/%d/cmdline", vt_pid(vt));
+    FILE *file = fopen(path, "r");
+    char line[1024] = "";
+    assert_non_null(file);
+    size_t len = fread(line, 1, sizeof line - 1, file);
+    (void)fclose(file);
+    assert_true(len > 0);
+    assert_null(memmem(line, len, secret, strlen(secret)));
+    assert_non_null(memmem(line, len, "join", strlen("join")));
+    free(path);
+    free(link);
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(every_verb_has_its_help_behind_two_dashes),
+        TEST(words_that_mean_nothing_are_not_passed_over),
+        TEST(a_closed_stream_is_said_and_writes_into_nothing),
+        TEST(what_could_not_be_printed_is_a_failure),
+        TEST(a_link_among_the_arguments_is_not_seen_by_others),
+    };
+    return RUN_TESTS("command line", tests);
+}
