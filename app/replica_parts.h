@@ -11,7 +11,12 @@
  *   replica_file.c        the file: reading, saving, opening again
  *   replica_disk.c        changes of the file by other programs, and the questions about them
  *   replica_import.c      who of several processes merges such a change
- *   replica_room.c        sharing, joining, what the network thread reports
+ *   replica_share.c       sharing and its end
+ *   replica_join.c        opening by a link or an id
+ *   replica_online.c      going online with what the journal has, and coming off
+ *   replica_room.c        what the network thread reports
+ *   replica_fetch.c       from the journal, what a relay has lost
+ *   replica_away.c        while the link is lost, and what is told when it is back
  *   replica_move.c        to another relay, and following there
  *   replica_forks.c       when an agent has written two things under one number
  *   replica_opened.c      when it was opened last, for the index; who was in it last
@@ -417,23 +422,41 @@ enum imported {
 enum imported replica_import(struct replica *replica, const struct import *import, struct line_diff *summary,
                              struct error *err);
 
-/* replica_room.c */
-MUST_USE bool replica_go_online(struct replica *replica, struct error *err);
-/* Before such a patch changes the text: while the connection is lost, what both sides do is put together. */
-void replica_note_away(struct replica *replica, const struct patch *patch, bool is_mine);
-/* What is unsent may leave within deadline_ms; *all_sent is set where there was a connection. */
-void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all_sent);
-/* The session's, with what the journal's thread has yet to hand to it. Only while there is a `net`. */
-void replica_net_status(struct replica *replica, struct session_status *out);
-void replica_room_handle(struct replica *replica, uint64_t now_ms);
-uint64_t replica_room_next_ms(const struct replica *replica);
-void replica_present_soon(struct replica *replica);
+/* replica_share.c */
 /* Where nobody vouches for the relay, its key goes into the links: waits until it is known, for a moment. */
 void replica_wait_for_pin(struct replica *replica);
 /* Another process may have ended sharing, or moved it. */
 void replica_look_at_index(struct replica *replica);
+
+/* replica_online.c */
+/* Online with everything that the journal has for the session; or not at all, and *err. Online or alone already: nothing. */
+MUST_USE bool replica_go_online(struct replica *replica, struct error *err);
+/* What is unsent may leave within deadline_ms; *all_sent is set where there was a connection. */
+void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all_sent);
+/* The session's, with what the journal's thread has yet to hand to it. Only while there is a `net`. */
+void replica_net_status(struct replica *replica, struct session_status *out);
+/* What a relay may ask of who creates a document there; appends nothing where none is configured. Wipe it. */
+MUST_USE bool replica_read_token(struct replica *replica, struct buf *token, struct error *err);
+
+/* replica_room.c */
+void replica_room_handle(struct replica *replica, uint64_t now_ms);
+uint64_t replica_room_next_ms(const struct replica *replica);
+void replica_present_soon(struct replica *replica);
 /* Into journal and document; replica->text_due says that the text is behind. */
 void replica_take_received(struct replica *replica, const struct received *received);
+
+/* replica_fetch.c */
+/* Hands the session what the journal has of an agent from there on. */
+void replica_fetch(struct replica *replica, const struct agent_id *agent, uint64_t from_seq);
+
+/* replica_away.c */
+/* Before such a patch changes the text: while the connection is lost, what both sides do is put together. */
+void replica_note_away(struct replica *replica, const struct patch *patch, bool is_mine);
+void replica_away_take_status(struct replica *replica, const struct session_status *status, uint64_t now_ms);
+/* What waits now will have been sent when the connection is back. */
+void replica_away_count(struct replica *replica);
+/* Tells that it is back, once replica->back_ms has come. */
+void replica_away_handle(struct replica *replica, uint64_t now_ms);
 
 /* replica_newer.c */
 /* What the journal says about it, when the document is opened. */

@@ -1,0 +1,307 @@
+/*
+ * Going online and coming off: the session is handed everything that the journal has for it, at once or not at all.
+ */
+#include "app/replica_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "app/addresses.h"
+#include "app/own_relay.h"
+#include "app/stored_list.h"
+#include "editor/base/xalloc.h"
+
+enum {
+    GATHER_WAIT_MS = 3000,  /* for the journal to have what was typed before going online */
+    COUNTER_STEP_BITS = 24, /* a new session of the same agent seals with counters that no earlier one reached */
+};
+
+/* --- what the session needs from the journal --- */
+
+struct unsealed {
+    struct local_batch batch; /* its plain: below */
+    struct buf plain;
+    uint64_t place; /* in the journal */
+};
+
+struct gathered {
+    const struct replica *replica; /* its own agents and those taken over count */
+    struct stored_list members, outbox;
+    struct unsealed *unsealed;
+    size_t unsealed_count, unsealed_cap;
+};
+
+static bool gather_outbox(void *self, const struct journal_sent *sent)
+{
+    struct gathered *gathered = self;
+    bool ours = false;
+    for (size_t i = 0; !ours && i < gathered->replica->mine_count; i++)
+        ours = agent_id_equal(&gathered->replica->mine[i], &sent->agent);
+    /* Another process of ours that is alive sends its own. */
+    if (ours && sent->kind == RECORD_EVENTS)
+        stored_list_add(&gathered->outbox, sent->stored);
+    return true;
+}
+
+static bool gather_member(void *self, const struct journal_sent *sent)
+{
+    struct gathered *gathered = self;
+    if (sent->kind == RECORD_MEMBER)
+        stored_list_add(&gathered->members, sent->stored);
+    return true;
+}
+
+static void gathered_release(struct gathered *gathered)
+{
+    stored_list_release(&gathered->members);
+    stored_list_release(&gathered->outbox);
+    for (size_t i = 0; i < gathered->unsealed_count; i++)
+        buf_release(&gathered->unsealed[i].plain);
+    free(gathered->unsealed);
+}
+
+/* Batches that are in no outbox record yet. */
+static bool gather_unsealed(void *self, const struct journal_row *row)
+{
+    struct gathered *gathered = self;
+    if (row->form != JOURNAL_LOCAL)
+        return true;
+    size_t n = gathered->unsealed_count++;
+    gathered->unsealed = xgrow(gathered->unsealed, &gathered->unsealed_cap, n + 1, sizeof *gathered->unsealed);
+    struct unsealed *unsealed = &gathered->unsealed[n];
+    *unsealed = (struct unsealed){.batch = {.agent = row->agent, .seq0 = row->seq0, .count = row->count,
+                                            .digest = row->digest, .gesture = true}, .place = row->place};
+    buf_add_bytes(&unsealed->plain, row->body);
+    return true;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    uint64_t x = ((const struct unsealed *)a)->place, y = ((const struct unsealed *)b)->place;
+    return (x > y) - (x < y);
+}
+
+static bool gather_all_unsealed(struct replica *replica, struct gathered *gathered, struct error *err)
+{
+    for (size_t i = 0; i < replica->mine_count; i++) {
+        uint64_t next_seq = 0;
+        struct journal_read read = {0};
+        if (!journal_outbox_next_seq(replica->reader, &replica->mine[i], &next_seq, err) ||
+            !journal_rows_of(replica->reader, &replica->mine[i], next_seq,
+                             (struct journal_visitor){gathered, gather_unsealed}, &read, err))
+            return false;
+    }
+    if (gathered->unsealed_count > 0)
+        qsort(gathered->unsealed, gathered->unsealed_count, sizeof *gathered->unsealed, by_place);
+    return true;
+}
+
+/* Of this process's agents: their MEMBER records, and what is sealed and not acknowledged. */
+static bool gather_all(struct replica *replica, struct gathered *gathered, struct journal_relay *relay, struct error *err)
+{
+    for (size_t i = 0; i < replica->mine_count; i++)
+        if (!journal_outbox_of(replica->reader, &replica->mine[i], 0,
+                               (struct journal_sent_visitor){gathered, gather_member}, err))
+            return false;
+    if (replica->members)
+        for (size_t i = 0; i < replica->members->count; i++)
+            stored_list_add(&gathered->members, buf_view(&replica->members->stored[i]));
+    return journal_outbox_unacked(replica->reader, (struct journal_sent_visitor){gathered, gather_outbox}, err) &&
+           journal_relay_get(replica->reader, relay, err) && gather_all_unsealed(replica, gathered, err);
+}
+
+static void send_unsealed(struct replica *replica, const struct gathered *gathered)
+{
+    for (size_t i = 0; i < gathered->unsealed_count; i++) {
+        struct local_batch batch = gathered->unsealed[i].batch;
+        batch.plain = buf_view(&gathered->unsealed[i].plain);
+        net_local(replica->net, &batch);
+    }
+}
+
+bool replica_read_token(struct replica *replica, struct buf *token, struct error *err)
+{
+    const char *path = replica->token_file ? replica->token_file : replica->env->config.relay_token_file;
+    if (!path)
+        return true;
+    if (!file_read_small(path, MESSAGE_TOKEN_BYTES_MAX, token, err))
+        return error_wrap(err, "the relay's token");
+    while (token->len && (token->data[token->len - 1] == '\n' || token->data[token->len - 1] == '\r'))
+        token->len--;
+    return true;
+}
+
+/* The own relay is nearest by its socket. */
+static size_t list_places(const struct replica *replica, const struct addresses *addresses, struct link_address *out)
+{
+    char *path = own_relay_socket(replica->env, replica->entry.relay);
+    size_t count = 0;
+    if (path) {
+        out[count] = (struct link_address){.scheme = LINK_UNIX};
+        snprintf(out[count++].host, sizeof out->host, "%s", path);
+    }
+    free(path);
+    memcpy(out + count, addresses->items, addresses->count * sizeof *out);
+    return count + addresses->count;
+}
+
+/* Under the lock that the journal's thread hands things on with. */
+static void switch_net(struct replica *replica, struct net *net)
+{
+    pthread_mutex_lock(&replica->net_lock);
+    replica->net = net;
+    replica->hands = (struct hands){.turn = replica->hands.turn + 1};
+    pthread_mutex_unlock(&replica->net_lock);
+}
+
+/* Until the journal has handed on what is in hand. Returns whether it has. */
+static bool await_hands(struct replica *replica, uint64_t until_ms)
+{
+    struct timespec until = {.tv_sec = (time_t)(until_ms / 1000), .tv_nsec = (long)(until_ms % 1000) * 1000000};
+    int rc = 0;
+    pthread_mutex_lock(&replica->net_lock);
+    while (replica->hands.batches > 0 && rc == 0)
+        rc = pthread_cond_timedwait(&replica->handed_on, &replica->net_lock, &until);
+    bool empty = replica->hands.batches == 0;
+    pthread_mutex_unlock(&replica->net_lock);
+    return empty;
+}
+
+void replica_net_status(struct replica *replica, struct session_status *out)
+{
+    pthread_mutex_lock(&replica->net_lock); /* both at once: nothing is missed, or counted twice, on its way from here to there */
+    net_status(replica->net, out);
+    session_status_add(out, replica->hands.batches, replica->hands.since_ms);
+    pthread_mutex_unlock(&replica->net_lock);
+}
+
+/* Who joins by an admin link owns the document, but has nothing to create it from yet. */
+static bool creates(const struct replica *replica)
+{
+    return replica->entry.keys.access == ACCESS_ADMIN && replica->genesis.len > 0 && !replica->joining;
+}
+
+static void add_token(struct replica *replica, struct buf *token)
+{
+    struct error err = {0};
+    if (creates(replica) && !replica_read_token(replica, token, &err))
+        replica_say(replica, "%s: that is only needed for sharing something new.", err.text);
+}
+
+static bool start_net(struct replica *replica, const struct gathered *gathered, const struct journal_relay *relay,
+                      struct error *err)
+{
+    struct addresses addresses;
+    struct buf token = {0};
+    if (!addresses_of_entry(&replica->entry, replica->insecure, &addresses, err))
+        return false;
+    add_token(replica, &token);
+    struct link_address places[SHARE_LINK_HOSTS_MAX + 1];
+    size_t place_count = list_places(replica, &addresses, places);
+    struct bytes *members = stored_list_views(&gathered->members);
+    struct bytes *outbox = stored_list_views(&gathered->outbox);
+    struct net_config config = {
+        .session = {.keys = &replica->entry.keys, .device = &replica->env->device, .self = replica->agent,
+                    .name = replica_person(replica), .unseen = replica->unseen, .chain = replica->chain,
+                    .genesis = buf_view(&replica->genesis), .create = creates(replica),
+                    .base = creates(replica) ? replica->base : NULL, .token = buf_view(&token),
+                    .has_base = !replica->joining, .pinned = addresses.pinned,
+                    .resume = {.log = relay->log, .place = relay->place, .hash = relay->hash},
+                    .first_counter = replica->sessions++ << COUNTER_STEP_BITS, .members = members,
+                    .member_count = gathered->members.count, .outbox = outbox, .outbox_count = gathered->outbox.count},
+        .addresses = places,
+        .address_count = place_count,
+    };
+    memcpy(config.session.relay_pin, addresses.relay_pin, sizeof config.session.relay_pin);
+    struct net *net = net_start(&config, err);
+    free(members);
+    free(outbox);
+    crypto_wipe(token.data, token.len);
+    buf_release(&token);
+    switch_net(replica, net);
+    return net != NULL;
+}
+
+/* Everything typed so far has to be where it can be read again. */
+static bool await_typed(struct replica *replica, struct error *err)
+{
+    replica_begin_writing(replica);
+    uint64_t ticket = journal_writer_run(replica->writer, replica_nothing, NULL, (struct journal_done){0});
+    if (journal_writer_wait(replica->writer, ticket, GATHER_WAIT_MS * 1000) != JOURNAL_WAIT_DONE)
+        return error_set(err, ERR_BUSY, 0, "the journal does not take what was typed, so it cannot be shared now");
+    replica_writing_handle(replica);
+    /* A private replica has nothing from before: its journal began empty, in memory. */
+    return replica->is_private || replica_open_reader(replica, err);
+}
+
+bool replica_go_online(struct replica *replica, struct error *err)
+{
+    struct gathered gathered = {.replica = replica};
+    struct journal_relay relay = {0};
+    if (replica->net || replica->work_alone)
+        return true;
+    if (!await_typed(replica, err))
+        return false;
+    /* All is read before anything starts, so that it is online with everything or not at all. */
+    bool good = (replica->is_private || gather_all(replica, &gathered, &relay, err)) &&
+                start_net(replica, &gathered, &relay, err);
+    if (!replica->was_away && gathered.outbox.count + gathered.unsealed_count > 0)
+        replica->was_away = replica->away_noted = true; /* what an earlier process typed is sent, but was not noted here */
+    if (good) {
+        send_unsealed(replica, &gathered);
+        replica_away_count(replica); /* of the session's statuses only the newest is there: that may be one of after they were sent */
+    }
+    gathered_release(&gathered);
+    if (!good)
+        return error_wrap(err, "cannot go online");
+    replica->alone_edits = 0; /* the session counts them from here on */
+    replica_watch_fd(replica, net_fd(replica->net));
+    replica_present_soon(replica);
+    return true;
+}
+
+void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all_sent)
+{
+    struct net *net = replica->net;
+    uint64_t until_ms = net_now_ms() + deadline_ms, now_ms;
+    bool handed_on = !net || await_hands(replica, until_ms);
+    switch_net(replica, NULL);
+    now_ms = net_now_ms();
+    if (net)
+        *all_sent = net_stop(net, now_ms < until_ms ? (unsigned)(until_ms - now_ms) : 0) && handed_on;
+    if (replica->document) /* an opening that failed has none */
+        replica_cut_chain(replica);
+    people_clear(&replica->people);
+}
+
+void replica_work_alone(struct replica *replica, bool alone)
+{
+    struct error err = {0};
+    struct replica_status status;
+    bool all_sent;
+    replica->work_alone = alone;
+    replica_status(replica, net_now_ms(), &status);
+    if (alone) {
+        replica_go_offline(replica, 0, &all_sent);
+        replica->alone_edits = status.net.unacked_edits;
+    }
+    if (!alone && replica_is_shared(replica) && !replica_go_online(replica, &err))
+        replica_say(replica, "%s", err.text);
+    replica_touch(replica);
+}
+
+void replica_retry(struct replica *replica)
+{
+    if (replica->net)
+        net_retry(replica->net);
+}
+
+void replica_set_away(struct replica *replica, bool away)
+{
+    replica->away = away;
+    if (!away)
+        replica_look_at_index(replica); /* who was stopped may have been told in vain */
+    replica_present_soon(replica);
+}
