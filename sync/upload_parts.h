@@ -1,8 +1,14 @@
 /*
  * upload_parts - the inside of an upload, for the files that make it up and nobody else:
  *
- *   upload.c       streams of records from the journal to the relay, and what the relay says to them
- *   upload_pack.c  what the relay has had for a while, put together
+ *   upload.c         what is handed in, the connection, and what there is
+ *   upload_stream.c  one agent each: what of it waits
+ *   upload_seal.c    batches become records, and their writers are introduced
+ *   upload_base.c    the base text of a document that is created here
+ *   upload_send.c    when a record is sent, and in which order
+ *   upload_again.c   what the relay has lost, from the journal
+ *   upload_answer.c  what the relay says to what was sent
+ *   upload_pack.c    what the relay has had for a while, put together
  */
 #ifndef WEFT_SYNC_UPLOAD_PARTS_H
 #define WEFT_SYNC_UPLOAD_PARTS_H
@@ -115,12 +121,65 @@ struct upload {
     struct packing packing;
 };
 
-/* --- upload.c --- */
+/* --- upload_stream.c --- */
+
+/* NULL: there is none. */
+struct stream *upload_find_stream(const struct upload *upload, const struct agent_id *agent);
+/* Made where there is none. */
+struct stream *upload_get_stream(struct upload *upload, const struct agent_id *agent);
+/* This replica owes it to the relay, in its turn: agents taken over as they were handed in, our own last. */
+void upload_make_mine(struct upload *upload, struct stream *stream);
+void upload_stream_free(struct stream *stream);
+/* Counts it as sealed; free it, or insert it. */
+struct upload_record *upload_record_new(struct upload *upload, const struct record *view);
+void upload_record_free(struct upload_record *record);
+/* Takes the record. */
+void upload_insert_record(struct upload *upload, struct stream *stream, size_t at, struct upload_record *record);
+/* Out of its stream and out of every count. */
+void upload_remove_record(struct upload *upload, struct stream *stream, size_t at);
+
+static inline uint64_t upload_record_end(const struct upload_record *record)
+{
+    return record->seq0 + record->count;
+}
+
+/* --- upload_seal.c --- */
+
+/* A record of ours with these batches; `last` is the digest of the last one. */
+void upload_seal(struct upload *upload, const struct record_spec *what, struct buf *stored);
+/* An agent that never had a MEMBER gets one. */
+void upload_introduce(struct upload *upload, struct stream *stream);
+/* What has waited for `pace_ms`, of all streams, as far as the window goes. */
+void upload_seal_streams(struct upload *upload, uint64_t pace_ms, uint64_t now_ms);
+
+/* --- upload_base.c --- */
+
+/* Whether the places behind GENESIS are taken, or are about to be by what we have sent. */
+bool upload_base_is_there(const struct upload *upload);
+void upload_base_send(struct upload *upload);
+void upload_base_rejected(struct upload *upload, unsigned code, struct bytes text, uint64_t now_ms);
+/* The relay's log reaches up to `head`: what of the base is there need not be sent. */
+void upload_base_welcome(struct upload *upload, uint64_t head);
+/* How many bytes so many chunks of it are; 0 when it is not ours to send. */
+uint64_t upload_base_bytes(const struct upload *upload, uint64_t chunks);
+
+/* --- upload_send.c --- */
 
 bool upload_window_open(struct upload *upload);
 void upload_note_sent(struct upload *upload, struct sent sent);
-/* A record of ours with these batches; `last` is the digest of the last one. */
-void upload_seal(struct upload *upload, const struct record_spec *what, struct buf *stored);
+
+/* --- upload_again.c --- */
+
+void upload_ask_journal(struct upload *upload, struct stream *stream);
+/* Other people's records that the relay has lost, once their time has come: whoever still has them may give them back. */
+void upload_reoffer_lost(struct upload *upload, uint64_t now_ms);
+/* What was fetched waits no longer: another connection begins. */
+void upload_drop_fetched(struct upload *upload, struct stream *stream);
+
+/* --- upload_answer.c --- */
+
+/* As if it had not been sent. */
+void upload_unsend(struct upload *upload, const struct sent *sent);
 
 /* --- upload_pack.c --- */
 

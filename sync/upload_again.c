@@ -1,0 +1,85 @@
+/* What the relay has lost, ours or not, comes from the journal and is offered again. */
+#include "sync/upload_parts.h"
+
+#include <stdlib.h>
+
+void upload_drop_fetched(struct upload *upload, struct stream *stream)
+{
+    while (stream->record_count > 0 && stream->records[0]->again)
+        upload_remove_record(upload, stream, 0);
+}
+
+void upload_ask_journal(struct upload *upload, struct stream *stream)
+{
+    stream->fetching = true;
+    if (!stream->disputed)
+        stream->fetch_from = stream->relay_next;
+    upload->port.fetch(upload->port.self, &stream->agent, stream->fetch_from);
+}
+
+void upload_offer_again(struct upload *upload, const struct agent_id *agent, uint64_t seq0)
+{
+    struct stream *stream = upload_get_stream(upload, agent);
+    if (stream->mine || stream->fetching || stream->record_count > 0 || upload->config.keys->access < ACCESS_WRITE)
+        return;
+    stream->disputed = true;
+    stream->fetch_from = seq0;
+    upload_ask_journal(upload, stream);
+}
+
+void upload_reoffer_lost(struct upload *upload, uint64_t now_ms)
+{
+    if (now_ms < upload->reoffer_ms)
+        return;
+    upload->reoffer_ms = UINT64_MAX;
+    size_t count = 0;
+    struct chain_head *heads = chain_heads(upload->config.chain, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct stream *stream = upload_get_stream(upload, &heads[i].agent);
+        if (!stream->mine && !stream->fetching && stream->relay_next < heads[i].next_seq)
+            upload_ask_journal(upload, stream);
+    }
+    free(heads);
+}
+
+/* --- the journal's answer to fetch --- */
+
+static bool useful(const struct stream *stream, struct bytes stored, uint64_t from, struct record *view)
+{
+    struct error err = {0};
+    return record_decode(stored, view, &err) &&
+           (view->kind == RECORD_EVENTS || (view->kind == RECORD_PACK && !stream->disputed)) &&
+           agent_id_equal(&view->agent, &stream->agent) && view->seq0 <= from && view->seq0 + view->count > from;
+}
+
+/* Records fetched so far stand in front of the stream's own. */
+static size_t fetched_count(const struct stream *stream)
+{
+    size_t n = 0;
+    while (n < stream->record_count && stream->records[n]->again)
+        n++;
+    return n;
+}
+
+void upload_fetched(struct upload *upload, const struct agent_id *agent, const struct bytes *stored, size_t count,
+                    bool more)
+{
+    struct stream *stream = upload_find_stream(upload, agent);
+    if (!stream || !stream->fetching)
+        return;
+    size_t at = fetched_count(stream);
+    uint64_t start = stream->disputed ? stream->fetch_from : stream->relay_next;
+    uint64_t from = at > 0 ? upload_record_end(stream->records[at - 1]) : start;
+    for (size_t i = 0; i < count; i++) {
+        struct record view;
+        if (!useful(stream, stored[i], from, &view) ||
+            (at < stream->record_count && view.seq0 >= stream->records[at]->seq0))
+            continue;
+        struct upload_record *record = upload_record_new(upload, &view);
+        record->persisted = record->again = true;
+        from = upload_record_end(record);
+        upload_insert_record(upload, stream, at++, record);
+    }
+    stream->fetching = more;
+    stream->disputed &= more;
+}

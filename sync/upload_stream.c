@@ -1,0 +1,103 @@
+/* One agent each: what of it waits, and in which order. */
+#include "sync/upload_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+
+static size_t lower_bound(const struct upload *upload, const struct agent_id *agent)
+{
+    size_t low = 0, high = upload->stream_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (agent_id_compare(&upload->streams[middle]->agent, agent) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct stream *upload_find_stream(const struct upload *upload, const struct agent_id *agent)
+{
+    size_t i = lower_bound(upload, agent);
+    bool found = i < upload->stream_count && agent_id_equal(&upload->streams[i]->agent, agent);
+    return found ? upload->streams[i] : NULL;
+}
+
+struct stream *upload_get_stream(struct upload *upload, const struct agent_id *agent)
+{
+    struct stream *stream = upload_find_stream(upload, agent);
+    if (stream)
+        return stream;
+    size_t at = lower_bound(upload, agent);
+    stream = xcalloc(1, sizeof *stream);
+    stream->agent = *agent;
+    upload->streams = xgrow(upload->streams, &upload->stream_cap, upload->stream_count + 1, sizeof(struct stream *));
+    memmove(upload->streams + at + 1, upload->streams + at, (upload->stream_count - at) * sizeof(struct stream *));
+    upload->streams[at] = stream;
+    upload->stream_count++;
+    return stream;
+}
+
+void upload_make_mine(struct upload *upload, struct stream *stream)
+{
+    if (stream->mine)
+        return;
+    stream->mine = true;
+    stream->turn = agent_id_equal(&stream->agent, &upload->config.self) ? UINT64_MAX : ++upload->turns;
+}
+
+void upload_record_free(struct upload_record *record)
+{
+    buf_release(&record->stored);
+    free(record);
+}
+
+void upload_stream_free(struct stream *stream)
+{
+    for (size_t i = 0; i < stream->pending_count; i++)
+        buf_release(&stream->pending[i].plain);
+    for (size_t i = 0; i < stream->record_count; i++)
+        upload_record_free(stream->records[i]);
+    free(stream->pending);
+    free(stream->records);
+    free(stream);
+}
+
+void upload_insert_record(struct upload *upload, struct stream *stream, size_t at, struct upload_record *record)
+{
+    stream->records =
+        xgrow(stream->records, &stream->record_cap, stream->record_count + 1, sizeof(struct upload_record *));
+    memmove(stream->records + at + 1, stream->records + at,
+            (stream->record_count - at) * sizeof(struct upload_record *));
+    stream->records[at] = record;
+    stream->record_count++;
+    upload->waiting++;
+}
+
+void upload_remove_record(struct upload *upload, struct stream *stream, size_t at)
+{
+    struct upload_record *record = stream->records[at];
+    upload->edits -= record->edits;
+    upload->batches -= record->batches;
+    if (!record->sent)
+        upload->ahead_bytes -= record->stored.len;
+    upload_record_free(record);
+    upload->waiting--;
+    stream->record_count--;
+    memmove(stream->records + at, stream->records + at + 1,
+            (stream->record_count - at) * sizeof(struct upload_record *));
+}
+
+struct upload_record *upload_record_new(struct upload *upload, const struct record *view)
+{
+    struct upload_record *record = xcalloc(1, sizeof *record);
+    record->ticket = upload->next_ticket++;
+    record->seq0 = view->seq0;
+    record->count = view->count;
+    buf_add_bytes(&record->stored, view->whole);
+    upload->ahead_bytes += record->stored.len;
+    return record;
+}
