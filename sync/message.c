@@ -186,137 +186,149 @@ static unsigned decode_small(struct reader *reader)
     return (unsigned)read_varint_max(reader, UINT16_MAX);
 }
 
-/* --- one pair of functions for each kind with more than two fields --- */
+/* --- a pair of functions for each kind --- */
 
-static void encode_knock(const struct message *message, struct buf *out)
+/* A frame as it is written, and as it is read: whose it is, and how agents are numbered on this connection. */
+struct frame_out {
+    struct buf *bytes;
+    enum message_sender sender;
+    struct agent_numbers *numbers;
+};
+
+struct frame_in {
+    struct reader reader;
+    enum message_sender sender;
+    struct agent_numbers *numbers;
+};
+
+static void encode_knock(const struct message *message, struct frame_out *frame)
 {
-    buf_add_varint(out, message->knock.low);
-    buf_add_varint(out, message->knock.high);
-    buf_add(out, message->knock.doc.bytes, sizeof message->knock.doc.bytes);
-    buf_add(out, message->knock.nonce, sizeof message->knock.nonce);
+    buf_add_varint(frame->bytes, message->knock.low);
+    buf_add_varint(frame->bytes, message->knock.high);
+    buf_add(frame->bytes, message->knock.doc.bytes, sizeof message->knock.doc.bytes);
+    buf_add(frame->bytes, message->knock.nonce, sizeof message->knock.nonce);
 }
 
-static void decode_knock(struct reader *reader, struct message *message)
+static void decode_knock(struct frame_in *frame, struct message *message)
 {
-    message->knock.low = decode_small(reader);
-    message->knock.high = decode_small(reader);
-    read_into(reader, message->knock.doc.bytes, sizeof message->knock.doc.bytes);
-    read_into(reader, message->knock.nonce, sizeof message->knock.nonce);
+    message->knock.low = decode_small(&frame->reader);
+    message->knock.high = decode_small(&frame->reader);
+    read_into(&frame->reader, message->knock.doc.bytes, sizeof message->knock.doc.bytes);
+    read_into(&frame->reader, message->knock.nonce, sizeof message->knock.nonce);
 }
 
-static void encode_challenge(const struct message *message, struct buf *out)
+static void encode_challenge(const struct message *message, struct frame_out *frame)
 {
-    buf_add_varint(out, message->challenge.low);
-    buf_add_varint(out, message->challenge.high);
-    buf_add(out, message->challenge.relay_key.bytes, sizeof message->challenge.relay_key.bytes);
-    buf_add(out, message->challenge.nonce, sizeof message->challenge.nonce);
-    buf_add(out, message->challenge.certificate.bytes, sizeof message->challenge.certificate.bytes);
-    buf_add(out, message->challenge.proof.bytes, sizeof message->challenge.proof.bytes);
+    buf_add_varint(frame->bytes, message->challenge.low);
+    buf_add_varint(frame->bytes, message->challenge.high);
+    buf_add(frame->bytes, message->challenge.relay_key.bytes, sizeof message->challenge.relay_key.bytes);
+    buf_add(frame->bytes, message->challenge.nonce, sizeof message->challenge.nonce);
+    buf_add(frame->bytes, message->challenge.certificate.bytes, sizeof message->challenge.certificate.bytes);
+    buf_add(frame->bytes, message->challenge.proof.bytes, sizeof message->challenge.proof.bytes);
 }
 
-static void decode_challenge(struct reader *reader, struct message *message)
+static void decode_challenge(struct frame_in *frame, struct message *message)
 {
-    message->challenge.low = decode_small(reader);
-    message->challenge.high = decode_small(reader);
-    read_into(reader, message->challenge.relay_key.bytes, sizeof message->challenge.relay_key.bytes);
-    read_into(reader, message->challenge.nonce, sizeof message->challenge.nonce);
-    read_into(reader, message->challenge.certificate.bytes, sizeof message->challenge.certificate.bytes);
-    read_into(reader, message->challenge.proof.bytes, sizeof message->challenge.proof.bytes);
+    message->challenge.low = decode_small(&frame->reader);
+    message->challenge.high = decode_small(&frame->reader);
+    read_into(&frame->reader, message->challenge.relay_key.bytes, sizeof message->challenge.relay_key.bytes);
+    read_into(&frame->reader, message->challenge.nonce, sizeof message->challenge.nonce);
+    read_into(&frame->reader, message->challenge.certificate.bytes, sizeof message->challenge.certificate.bytes);
+    read_into(&frame->reader, message->challenge.proof.bytes, sizeof message->challenge.proof.bytes);
 }
 
-static void encode_hello(const struct message *message, struct buf *out)
+static void encode_hello(const struct message *message, struct frame_out *frame)
 {
-    size_t start = out->len;
-    buf_add(out, message->hello.device_key.bytes, sizeof message->hello.device_key.bytes);
-    buf_add(out, message->hello.device_proof.bytes, sizeof message->hello.device_proof.bytes);
-    buf_add(out, message->hello.read_proof.bytes, sizeof message->hello.read_proof.bytes);
-    buf_add_sized(out, message->hello.genesis);
-    buf_add_sized(out, message->hello.token);
-    ensure(message->hello.token.len <= MESSAGE_TOKEN_BYTES_MAX && out->len - start < MESSAGE_HELLO_BYTES_MAX);
+    size_t start = frame->bytes->len;
+    buf_add(frame->bytes, message->hello.device_key.bytes, sizeof message->hello.device_key.bytes);
+    buf_add(frame->bytes, message->hello.device_proof.bytes, sizeof message->hello.device_proof.bytes);
+    buf_add(frame->bytes, message->hello.read_proof.bytes, sizeof message->hello.read_proof.bytes);
+    buf_add_sized(frame->bytes, message->hello.genesis);
+    buf_add_sized(frame->bytes, message->hello.token);
+    ensure(message->hello.token.len <= MESSAGE_TOKEN_BYTES_MAX && frame->bytes->len - start < MESSAGE_HELLO_BYTES_MAX);
 }
 
-static void decode_hello(struct reader *reader, struct message *message)
+static void decode_hello(struct frame_in *frame, struct message *message)
 {
-    read_into(reader, message->hello.device_key.bytes, sizeof message->hello.device_key.bytes);
-    read_into(reader, message->hello.device_proof.bytes, sizeof message->hello.device_proof.bytes);
-    read_into(reader, message->hello.read_proof.bytes, sizeof message->hello.read_proof.bytes);
-    message->hello.genesis = read_sized(reader, MESSAGE_HELLO_BYTES_MAX);
-    message->hello.token = read_sized(reader, MESSAGE_TOKEN_BYTES_MAX);
+    read_into(&frame->reader, message->hello.device_key.bytes, sizeof message->hello.device_key.bytes);
+    read_into(&frame->reader, message->hello.device_proof.bytes, sizeof message->hello.device_proof.bytes);
+    read_into(&frame->reader, message->hello.read_proof.bytes, sizeof message->hello.read_proof.bytes);
+    message->hello.genesis = read_sized(&frame->reader, MESSAGE_HELLO_BYTES_MAX);
+    message->hello.token = read_sized(&frame->reader, MESSAGE_TOKEN_BYTES_MAX);
 }
 
-static void encode_resume(const struct message *message, struct buf *out)
+static void encode_resume(const struct message *message, struct frame_out *frame)
 {
-    encode_log(&message->resume.log, out);
-    buf_add_varint(out, message->resume.place);
-    buf_add(out, message->resume.hash.bytes, sizeof message->resume.hash.bytes);
-    encode_vector(message->resume.vector, message->resume.vector_count, out);
+    encode_log(&message->resume.log, frame->bytes);
+    buf_add_varint(frame->bytes, message->resume.place);
+    buf_add(frame->bytes, message->resume.hash.bytes, sizeof message->resume.hash.bytes);
+    encode_vector(message->resume.vector, message->resume.vector_count, frame->bytes);
 }
 
-static void decode_resume(struct reader *reader, struct message *message)
+static void decode_resume(struct frame_in *frame, struct message *message)
 {
-    decode_log(reader, &message->resume.log);
-    message->resume.place = read_varint(reader);
-    read_into(reader, message->resume.hash.bytes, sizeof message->resume.hash.bytes);
-    message->resume.vector_count = decode_vector(reader, message);
+    decode_log(&frame->reader, &message->resume.log);
+    message->resume.place = read_varint(&frame->reader);
+    read_into(&frame->reader, message->resume.hash.bytes, sizeof message->resume.hash.bytes);
+    message->resume.vector_count = decode_vector(&frame->reader, message);
     message->resume.vector = message->vector_items;
 }
 
-static void encode_welcome(const struct message *message, struct buf *out)
+static void encode_welcome(const struct message *message, struct frame_out *frame)
 {
-    buf_add_varint(out, message->welcome.protocol);
-    encode_log(&message->welcome.log, out);
-    buf_add_varint(out, message->welcome.head);
-    buf_add_varint(out, message->welcome.peers);
-    encode_vector(message->welcome.vector, message->welcome.vector_count, out);
+    buf_add_varint(frame->bytes, message->welcome.protocol);
+    encode_log(&message->welcome.log, frame->bytes);
+    buf_add_varint(frame->bytes, message->welcome.head);
+    buf_add_varint(frame->bytes, message->welcome.peers);
+    encode_vector(message->welcome.vector, message->welcome.vector_count, frame->bytes);
 }
 
-static void decode_welcome(struct reader *reader, struct message *message)
+static void decode_welcome(struct frame_in *frame, struct message *message)
 {
-    message->welcome.protocol = decode_small(reader);
-    decode_log(reader, &message->welcome.log);
-    message->welcome.head = read_varint(reader);
-    message->welcome.peers = (unsigned)read_varint_max(reader, UINT32_MAX);
-    message->welcome.vector_count = decode_vector(reader, message);
+    message->welcome.protocol = decode_small(&frame->reader);
+    decode_log(&frame->reader, &message->welcome.log);
+    message->welcome.head = read_varint(&frame->reader);
+    message->welcome.peers = (unsigned)read_varint_max(&frame->reader, UINT32_MAX);
+    message->welcome.vector_count = decode_vector(&frame->reader, message);
     message->welcome.vector = message->vector_items;
 }
 
-static void encode_refuse(const struct message *message, struct buf *out)
+static void encode_refuse(const struct message *message, struct frame_out *frame)
 {
-    buf_add_varint(out, message->refuse.code);
-    buf_add_varint(out, message->refuse.retry_ms);
-    encode_text(message->refuse.text, out);
+    buf_add_varint(frame->bytes, message->refuse.code);
+    buf_add_varint(frame->bytes, message->refuse.retry_ms);
+    encode_text(message->refuse.text, frame->bytes);
 }
 
-static void decode_refuse(struct reader *reader, struct message *message)
+static void decode_refuse(struct frame_in *frame, struct message *message)
 {
-    message->refuse.code = decode_small(reader);
-    message->refuse.retry_ms = read_varint(reader);
-    message->refuse.text = read_sized(reader, MESSAGE_TEXT_BYTES_MAX);
+    message->refuse.code = decode_small(&frame->reader);
+    message->refuse.retry_ms = read_varint(&frame->reader);
+    message->refuse.text = read_sized(&frame->reader, MESSAGE_TEXT_BYTES_MAX);
 }
 
-static void encode_reject(const struct message *message, struct buf *out)
+static void encode_reject(const struct message *message, struct frame_out *frame)
 {
-    buf_add_varint(out, message->reject.ordinal);
-    buf_add_varint(out, message->reject.code);
-    encode_text(message->reject.text, out);
+    buf_add_varint(frame->bytes, message->reject.ordinal);
+    buf_add_varint(frame->bytes, message->reject.code);
+    encode_text(message->reject.text, frame->bytes);
 }
 
-static void decode_reject(struct reader *reader, struct message *message)
+static void decode_reject(struct frame_in *frame, struct message *message)
 {
-    message->reject.ordinal = read_varint(reader);
-    message->reject.code = decode_small(reader);
-    message->reject.text = read_sized(reader, MESSAGE_TEXT_BYTES_MAX);
+    message->reject.ordinal = read_varint(&frame->reader);
+    message->reject.code = decode_small(&frame->reader);
+    message->reject.text = read_sized(&frame->reader, MESSAGE_TEXT_BYTES_MAX);
 }
 
-static void encode_records(const struct message *message, enum message_sender sender, struct agent_numbers *numbers,
-                           struct buf *out)
+static void encode_records(const struct message *message, struct frame_out *frame)
 {
     ensure(message->records.count > 0 && message->records.count <= MESSAGE_RECORDS_MAX);
-    buf_add_varint(out, message->records.count);
+    buf_add_varint(frame->bytes, message->records.count);
     for (size_t i = 0; i < message->records.count; i++) {
-        if (sender == MESSAGE_BY_RELAY)
-            buf_add_varint(out, message->records.items[i].place);
-        encode_record(message->records.items[i].stored, numbers, out);
+        if (frame->sender == MESSAGE_BY_RELAY)
+            buf_add_varint(frame->bytes, message->records.items[i].place);
+        encode_record(message->records.items[i].stored, frame->numbers, frame->bytes);
     }
 }
 
@@ -332,9 +344,9 @@ static void point_records(struct message *message, size_t count)
     message->records.count = count;
 }
 
-static void decode_records(struct reader *reader, enum message_sender sender, struct agent_numbers *numbers,
-                           struct message *message)
+static void decode_records(struct frame_in *frame, struct message *message)
 {
+    struct reader *reader = &frame->reader;
     size_t count = (size_t)read_varint_max(reader, MESSAGE_RECORDS_MAX);
     if (count == 0 || count > reader_left(reader) / RECORD_FRAME_BYTES_MIN)
         reader_fail(reader);
@@ -343,168 +355,137 @@ static void decode_records(struct reader *reader, enum message_sender sender, st
     message->record_items = xcalloc(count, sizeof *message->record_items);
     for (size_t i = 0; i < count && !reader->failed; i++) {
         struct place_record *item = &message->record_items[i];
-        item->place = sender == MESSAGE_BY_RELAY ? read_varint(reader) : 0;
-        item->stored.len = decode_record(reader, numbers, &message->restored);
+        item->place = frame->sender == MESSAGE_BY_RELAY ? read_varint(reader) : 0;
+        item->stored.len = decode_record(reader, frame->numbers, &message->restored);
     }
     if (!reader->failed)
         point_records(message, count);
 }
 
-static void decode_reoffer(struct reader *reader, struct agent_numbers *numbers, struct message *message)
+static void encode_reoffer(const struct message *message, struct frame_out *frame)
 {
-    decode_record(reader, numbers, &message->restored);
+    encode_record(message->reoffer.stored, frame->numbers, frame->bytes);
+    buf_add(frame->bytes, message->reoffer.last.bytes, sizeof message->reoffer.last.bytes);
+}
+
+static void decode_reoffer(struct frame_in *frame, struct message *message)
+{
+    decode_record(&frame->reader, frame->numbers, &message->restored);
     message->reoffer.stored = buf_view(&message->restored);
-    read_into(reader, message->reoffer.last.bytes, sizeof message->reoffer.last.bytes);
+    read_into(&frame->reader, message->reoffer.last.bytes, sizeof message->reoffer.last.bytes);
+}
+
+static void encode_caught_up(const struct message *message, struct frame_out *frame)
+{
+    buf_add_varint(frame->bytes, message->caught_up.head);
+}
+
+static void decode_caught_up(struct frame_in *frame, struct message *message)
+{
+    message->caught_up.head = read_varint(&frame->reader);
+}
+
+static void encode_ack(const struct message *message, struct frame_out *frame)
+{
+    buf_add_varint(frame->bytes, message->ack.ordinal);
+    buf_add_varint(frame->bytes, message->ack.place);
+}
+
+static void decode_ack(struct frame_in *frame, struct message *message)
+{
+    message->ack.ordinal = read_varint(&frame->reader);
+    message->ack.place = read_varint(&frame->reader);
+}
+
+static void encode_presence(const struct message *message, struct frame_out *frame)
+{
+    ensure(message->presence.sealed.len <= PRESENCE_BYTES_MAX);
+    buf_add_sized(frame->bytes, message->presence.sealed);
+}
+
+static void decode_presence(struct frame_in *frame, struct message *message)
+{
+    message->presence.sealed = read_sized(&frame->reader, PRESENCE_BYTES_MAX);
+}
+
+static void encode_peers(const struct message *message, struct frame_out *frame)
+{
+    buf_add_varint(frame->bytes, message->peers.count);
+}
+
+static void decode_peers(struct frame_in *frame, struct message *message)
+{
+    message->peers.count = (unsigned)read_varint_max(&frame->reader, UINT32_MAX);
+}
+
+/* A PONG too. */
+static void encode_ping(const struct message *message, struct frame_out *frame)
+{
+    buf_add_varint(frame->bytes, message->ping.nonce);
+}
+
+static void decode_ping(struct frame_in *frame, struct message *message)
+{
+    message->ping.nonce = read_varint(&frame->reader);
+}
+
+static void encode_moved(const struct message *message, struct frame_out *frame)
+{
+    buf_add_varint(frame->bytes, message->moved.moved_s);
+    encode_text(message->moved.place, frame->bytes);
+    buf_add(frame->bytes, message->moved.proof.bytes, sizeof message->moved.proof.bytes);
+}
+
+static void decode_moved(struct frame_in *frame, struct message *message)
+{
+    message->moved.moved_s = read_varint(&frame->reader);
+    message->moved.place = read_sized(&frame->reader, MESSAGE_TEXT_BYTES_MAX);
+    read_into(&frame->reader, message->moved.proof.bytes, sizeof message->moved.proof.bytes);
+}
+
+static void encode_delete(const struct message *message, struct frame_out *frame)
+{
+    buf_add(frame->bytes, message->delete_request.proof.bytes, sizeof message->delete_request.proof.bytes);
+}
+
+static void decode_delete(struct frame_in *frame, struct message *message)
+{
+    read_into(&frame->reader, message->delete_request.proof.bytes, sizeof message->delete_request.proof.bytes);
 }
 
 /* --- all kinds --- */
 
+enum { BY_CLIENT = 1, BY_RELAY = 2, BY_BOTH = BY_CLIENT | BY_RELAY };
+
+static const struct kind {
+    int senders;
+    void (*encode)(const struct message *message, struct frame_out *frame);
+    void (*decode)(struct frame_in *frame, struct message *message);
+} kinds[] = {
+    [MESSAGE_KNOCK] = {BY_CLIENT, encode_knock, decode_knock},
+    [MESSAGE_CHALLENGE] = {BY_RELAY, encode_challenge, decode_challenge},
+    [MESSAGE_HELLO] = {BY_CLIENT, encode_hello, decode_hello},
+    [MESSAGE_RESUME] = {BY_CLIENT, encode_resume, decode_resume},
+    [MESSAGE_WELCOME] = {BY_RELAY, encode_welcome, decode_welcome},
+    [MESSAGE_REFUSE] = {BY_RELAY, encode_refuse, decode_refuse},
+    [MESSAGE_RECORDS] = {BY_BOTH, encode_records, decode_records},
+    [MESSAGE_CAUGHT_UP] = {BY_RELAY, encode_caught_up, decode_caught_up},
+    [MESSAGE_ACK] = {BY_RELAY, encode_ack, decode_ack},
+    [MESSAGE_REJECT] = {BY_RELAY, encode_reject, decode_reject},
+    [MESSAGE_REOFFER] = {BY_CLIENT, encode_reoffer, decode_reoffer},
+    [MESSAGE_PRESENCE] = {BY_BOTH, encode_presence, decode_presence},
+    [MESSAGE_PEERS] = {BY_RELAY, encode_peers, decode_peers},
+    [MESSAGE_PING] = {BY_BOTH, encode_ping, decode_ping},
+    [MESSAGE_PONG] = {BY_BOTH, encode_ping, decode_ping},
+    [MESSAGE_MOVED] = {BY_BOTH, encode_moved, decode_moved},
+    [MESSAGE_DELETE] = {BY_CLIENT, encode_delete, decode_delete},
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
 static bool may_send(enum message_sender sender, enum message_kind kind)
 {
-    bool client = sender == MESSAGE_BY_CLIENT;
-    switch (kind) {
-    case MESSAGE_KNOCK:
-    case MESSAGE_HELLO:
-    case MESSAGE_RESUME:
-    case MESSAGE_REOFFER:
-    case MESSAGE_DELETE:
-        return client;
-    case MESSAGE_CHALLENGE:
-    case MESSAGE_WELCOME:
-    case MESSAGE_REFUSE:
-    case MESSAGE_CAUGHT_UP:
-    case MESSAGE_ACK:
-    case MESSAGE_REJECT:
-    case MESSAGE_PEERS:
-        return !client;
-    case MESSAGE_RECORDS:
-    case MESSAGE_PRESENCE:
-    case MESSAGE_PING:
-    case MESSAGE_PONG:
-    case MESSAGE_MOVED:
-        return true;
-    }
-    return false;
-}
-
-static void encode_fields(const struct message *message, enum message_sender sender, struct agent_numbers *numbers,
-                          struct buf *out)
-{
-    switch (message->kind) {
-    case MESSAGE_KNOCK:
-        encode_knock(message, out);
-        break;
-    case MESSAGE_CHALLENGE:
-        encode_challenge(message, out);
-        break;
-    case MESSAGE_HELLO:
-        encode_hello(message, out);
-        break;
-    case MESSAGE_RESUME:
-        encode_resume(message, out);
-        break;
-    case MESSAGE_WELCOME:
-        encode_welcome(message, out);
-        break;
-    case MESSAGE_REFUSE:
-        encode_refuse(message, out);
-        break;
-    case MESSAGE_RECORDS:
-        encode_records(message, sender, numbers, out);
-        break;
-    case MESSAGE_CAUGHT_UP:
-        buf_add_varint(out, message->caught_up.head);
-        break;
-    case MESSAGE_ACK:
-        buf_add_varint(out, message->ack.ordinal);
-        buf_add_varint(out, message->ack.place);
-        break;
-    case MESSAGE_REJECT:
-        encode_reject(message, out);
-        break;
-    case MESSAGE_REOFFER:
-        encode_record(message->reoffer.stored, numbers, out);
-        buf_add(out, message->reoffer.last.bytes, sizeof message->reoffer.last.bytes);
-        break;
-    case MESSAGE_PRESENCE:
-        ensure(message->presence.sealed.len <= PRESENCE_BYTES_MAX);
-        buf_add_sized(out, message->presence.sealed);
-        break;
-    case MESSAGE_PEERS:
-        buf_add_varint(out, message->peers.count);
-        break;
-    case MESSAGE_PING:
-    case MESSAGE_PONG:
-        buf_add_varint(out, message->ping.nonce);
-        break;
-    case MESSAGE_MOVED:
-        buf_add_varint(out, message->moved.moved_s);
-        encode_text(message->moved.place, out);
-        buf_add(out, message->moved.proof.bytes, sizeof message->moved.proof.bytes);
-        break;
-    case MESSAGE_DELETE:
-        buf_add(out, message->delete_request.proof.bytes, sizeof message->delete_request.proof.bytes);
-        break;
-    }
-}
-
-static void decode_fields(struct reader *reader, enum message_sender sender, struct agent_numbers *numbers,
-                          struct message *message)
-{
-    switch (message->kind) {
-    case MESSAGE_KNOCK:
-        decode_knock(reader, message);
-        break;
-    case MESSAGE_CHALLENGE:
-        decode_challenge(reader, message);
-        break;
-    case MESSAGE_HELLO:
-        decode_hello(reader, message);
-        break;
-    case MESSAGE_RESUME:
-        decode_resume(reader, message);
-        break;
-    case MESSAGE_WELCOME:
-        decode_welcome(reader, message);
-        break;
-    case MESSAGE_REFUSE:
-        decode_refuse(reader, message);
-        break;
-    case MESSAGE_RECORDS:
-        decode_records(reader, sender, numbers, message);
-        break;
-    case MESSAGE_CAUGHT_UP:
-        message->caught_up.head = read_varint(reader);
-        break;
-    case MESSAGE_ACK:
-        message->ack.ordinal = read_varint(reader);
-        message->ack.place = read_varint(reader);
-        break;
-    case MESSAGE_REJECT:
-        decode_reject(reader, message);
-        break;
-    case MESSAGE_REOFFER:
-        decode_reoffer(reader, numbers, message);
-        break;
-    case MESSAGE_PRESENCE:
-        message->presence.sealed = read_sized(reader, PRESENCE_BYTES_MAX);
-        break;
-    case MESSAGE_PEERS:
-        message->peers.count = (unsigned)read_varint_max(reader, UINT32_MAX);
-        break;
-    case MESSAGE_PING:
-    case MESSAGE_PONG:
-        message->ping.nonce = read_varint(reader);
-        break;
-    case MESSAGE_MOVED:
-        message->moved.moved_s = read_varint(reader);
-        message->moved.place = read_sized(reader, MESSAGE_TEXT_BYTES_MAX);
-        read_into(reader, message->moved.proof.bytes, sizeof message->moved.proof.bytes);
-        break;
-    case MESSAGE_DELETE:
-        read_into(reader, message->delete_request.proof.bytes, sizeof message->delete_request.proof.bytes);
-        break;
-    }
+    int by = sender == MESSAGE_BY_CLIENT ? BY_CLIENT : BY_RELAY;
+    return (size_t)kind < KINDS && (kinds[kind].senders & by) != 0;
 }
 
 void message_release(struct message *message)
@@ -531,7 +512,7 @@ void message_encode(const struct message *message, enum message_sender sender, s
     ensure(may_send(sender, message->kind));
     size_t start = out->len;
     buf_add_byte(out, (unsigned char)message->kind);
-    encode_fields(message, sender, numbers, out);
+    kinds[message->kind].encode(message, &(struct frame_out){out, sender, numbers});
     ensure(out->len - start <= MESSAGE_BYTES_MAX);
 }
 
@@ -540,17 +521,17 @@ bool message_decode(struct bytes frame, enum message_sender sender, struct agent
 {
     const char *peer = sender == MESSAGE_BY_RELAY ? "relay" : "client";
     message_clear(message);
-    struct reader reader = reader_of(frame);
-    message->kind = (enum message_kind)read_byte(&reader);
-    if (reader.failed || !may_send(sender, message->kind))
+    struct frame_in in = {reader_of(frame), sender, numbers};
+    message->kind = (enum message_kind)read_byte(&in.reader);
+    if (in.reader.failed || !may_send(sender, message->kind))
         return error_set(err, ERR_FORMAT, 0, "the %s sent a message of kind %d, which is not its to send", peer,
                          (int)message->kind);
     if (frame.len > (message->kind == MESSAGE_HELLO ? MESSAGE_HELLO_BYTES_MAX : MESSAGE_BYTES_MAX))
         return error_set(err, ERR_LIMIT, 0, "the %s sent a message of %zu bytes, more than is allowed", peer,
                          frame.len);
     size_t known_agents = numbers->count;
-    decode_fields(&reader, sender, numbers, message);
-    if (reader_done(&reader))
+    kinds[message->kind].decode(&in, message);
+    if (reader_done(&in.reader))
         return true;
     numbers->count = known_agents;
     int kind = (int)message->kind;

@@ -76,33 +76,49 @@ static bool parse_rate(const char *text, const char *units, struct relay_rate *r
                           rate->burst >= rate->rate);
 }
 
+/* How a limit of each kind is written. */
+static const struct limit_form {
+    bool is_rate;
+    const char *units;    /* letters that may stand behind a number */
+    uint64_t least, most; /* of what is no rate */
+    uint64_t scale;       /* what 1 means in struct relay_limits */
+    const char *expected;
+} limit_forms[] = {
+    [LIMIT_RATE] = {true, "", 0, 0, 1, "a rate a second, and perhaps how much may be saved up: 60 or 60/240; 0: no limit"},
+    [LIMIT_BYTES_RATE] = {true, BYTE_UNITS, 0, 0, 1,
+                          "bytes a second, and perhaps how many may be saved up: 2M or 2M/72M; 0: no limit"},
+    [LIMIT_BYTES] = {false, BYTE_UNITS, 1, UINT64_MAX, 1, "a size above 0, for example 256M"},
+    [LIMIT_BYTES_OR_NONE] = {false, BYTE_UNITS, 0, UINT64_MAX, 1, "a size, for example 10G; 0: no limit"},
+    [LIMIT_COUNT] = {false, "", 1, UINT64_MAX, 1, "a number above 0"},
+    [LIMIT_COUNT_OR_NONE] = {false, "", 0, UINT64_MAX, 1, "a number; 0: no limit"},
+    [LIMIT_SECONDS] = {false, "", 1, 86400, 1000, "seconds, from 1 to 86400"},
+};
+
+static bool set_rate(const struct limit_form *form, const char *text, void *field)
+{
+    struct relay_rate rate = {0, 0};
+    if (!parse_rate(text, form->units, &rate))
+        return false;
+    memcpy(field, &rate, sizeof rate);
+    return true;
+}
+
+static bool set_number(const struct limit_form *form, const char *text, void *field)
+{
+    uint64_t number = 0;
+    if (!parse_number(text, strlen(text), form->units, &number) || number < form->least || number > form->most)
+        return false;
+    number *= form->scale;
+    memcpy(field, &number, sizeof number);
+    return true;
+}
+
 static bool set_limit(struct relay_limits *limits, const struct limit *limit, const char *text, struct error *err)
 {
-    static const char *const expected[] = {
-        [LIMIT_RATE] = "a rate a second, and perhaps how much may be saved up: 60 or 60/240; 0: no limit",
-        [LIMIT_BYTES_RATE] = "bytes a second, and perhaps how many may be saved up: 2M or 2M/72M; 0: no limit",
-        [LIMIT_BYTES] = "a size above 0, for example 256M",
-        [LIMIT_BYTES_OR_NONE] = "a size, for example 10G; 0: no limit",
-        [LIMIT_COUNT] = "a number above 0",
-        [LIMIT_COUNT_OR_NONE] = "a number; 0: no limit",
-        [LIMIT_SECONDS] = "seconds, from 1 to 86400",
-    };
-    enum { SECONDS_MAX = 86400 };
-    bool may_be_none = limit->kind == LIMIT_BYTES_OR_NONE || limit->kind == LIMIT_COUNT_OR_NONE;
-    bool bytes = limit->kind == LIMIT_BYTES || limit->kind == LIMIT_BYTES_OR_NONE || limit->kind == LIMIT_BYTES_RATE;
-    struct relay_rate rate = {0, 0};
-    uint64_t number = 0;
-    bool good;
-    if (limit->kind == LIMIT_RATE || limit->kind == LIMIT_BYTES_RATE) {
-        good = parse_rate(text, bytes ? BYTE_UNITS : "", &rate);
-        memcpy((char *)limits + limit->offset, &rate, good ? sizeof rate : 0);
-    } else {
-        good = parse_number(text, strlen(text), bytes ? BYTE_UNITS : "", &number) && (number > 0 || may_be_none) &&
-               (limit->kind != LIMIT_SECONDS || number <= SECONDS_MAX);
-        number *= limit->kind == LIMIT_SECONDS ? 1000 : 1;
-        memcpy((char *)limits + limit->offset, &number, good ? sizeof number : 0);
-    }
-    return good || error_set(err, ERR_USAGE, 0, "%s %s: expected %s", limit->option, text, expected[limit->kind]);
+    const struct limit_form *form = &limit_forms[limit->kind];
+    void *field = (char *)limits + limit->offset;
+    bool good = form->is_rate ? set_rate(form, text, field) : set_number(form, text, field);
+    return good || error_set(err, ERR_USAGE, 0, "%s %s: expected %s", limit->option, text, form->expected);
 }
 
 bool relay_limits_know(const char *option)
