@@ -1,7 +1,10 @@
 /*
  * replica_parts - the inside of a replica, for the files that make it up and nobody else:
  *
- *   replica.c             its life, edits, undo, status, the loop
+ *   replica.c             its life, the text, the loop
+ *   replica_open.c        opening a file
+ *   replica_edit.c        edits and undo
+ *   replica_status.c      what is so, and which version it is
  *   replica_journal.c     from and to the journal: restoring, rows of other processes
  *   replica_tail.c        what is typed while the journal is being made
  *   replica_writing.c     beginning to write and ceasing to: the journal's thread, and what it finds out
@@ -220,29 +223,14 @@ void replica_take_loaded(struct replica *replica, struct document *document, str
  * when it was stopped, and nobody took, has to be taken when it comes again. Not while a session runs.
  */
 void replica_cut_chain(struct replica *replica);
-/* --- forks --- */
-
-/* What its member record calls an agent (not safe to show as it is); `unknown` when there is none. */
-const char *replica_name_of(const struct replica *replica, const struct agent_id *agent, const char *unknown);
-/* The session says that an agent has forked. */
-void replica_take_fork(struct replica *replica, const struct agent_id *agent);
-/* Ceases to write and begins again under a fresh agent, which takes over the old one's edits, unsent ones too. */
-void replica_go_on_as_another(struct replica *replica);
-
-/* The version of the text as others understand it (sync/chain.h). */
-void replica_named_version(const struct replica *replica, struct version *out);
-/* Encodes a version of this document by the names that others understand, and back: false when it is not known here. */
-void replica_encode_version(const struct replica *replica, const struct version *version, struct buf *out);
-MUST_USE bool replica_decode_version(const struct replica *replica, struct bytes encoded, struct version *version);
 /* After document_add(): brings the text up to date. */
 void replica_update_text(struct replica *replica);
 /* The same; `patch` becomes what that changed. */
 void replica_update_text_by(struct replica *replica, struct patch *patch);
+
+/* replica_edit.c */
 /* Journals and sends batches that document_local() or document_undo() made. */
 void replica_commit(struct replica *replica, const struct batch_list *batches);
-bool replica_same_text(const struct rope *a, const struct rope *b);
-/* Keys, pastes and commands that the file lacks; for a text that is not in the file. 0: there is no edit at all. */
-uint64_t replica_edits_not_in_file(const struct replica *replica);
 /* A batch on its way: into the chain now, to the network once the journal has it. */
 struct outgoing {
     struct replica *replica;
@@ -254,8 +242,25 @@ struct outgoing *replica_outgoing(struct replica *replica, const struct batch *b
 /* On the journal's thread. Frees it. */
 void replica_hand_on(struct outgoing *outgoing, bool committed);
 
+/* replica_status.c */
+/* The version of the text as others understand it (sync/chain.h). */
+void replica_named_version(const struct replica *replica, struct version *out);
+/* Encodes a version of this document by the names that others understand, and back: false when it is not known here. */
+void replica_encode_version(const struct replica *replica, const struct version *version, struct buf *out);
+MUST_USE bool replica_decode_version(const struct replica *replica, struct bytes encoded, struct version *version);
+bool replica_same_text(const struct rope *a, const struct rope *b);
+/* Keys, pastes and commands that the file lacks; for a text that is not in the file. 0: there is no edit at all. */
+uint64_t replica_edits_not_in_file(const struct replica *replica);
 /* Something that came in or was kept is not authentic; the first such reason is kept for replica_audit(). */
 void replica_note_fault(struct replica *replica, const struct error *why);
+
+/* replica_forks.c */
+/* What its member record calls an agent (not safe to show as it is); `unknown` when there is none. */
+const char *replica_name_of(const struct replica *replica, const struct agent_id *agent, const char *unknown);
+/* The session says that an agent has forked. */
+void replica_take_fork(struct replica *replica, const struct agent_id *agent);
+/* Ceases to write and begins again under a fresh agent, which takes over the old one's edits, unsent ones too. */
+void replica_go_on_as_another(struct replica *replica);
 
 /* replica_journal.c */
 MUST_USE bool replica_restore(struct replica *replica, struct error *err);

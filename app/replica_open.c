@@ -1,0 +1,143 @@
+/*
+ * Opening a file: with what this device keeps of it, or anew.
+ */
+#include "app/replica_parts.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "editor/base/xalloc.h"
+
+static char *label_of_path(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return xstrdup(slash ? slash + 1 : path);
+}
+
+/* Of a document that was never kept; nothing of it is on disk yet. */
+static void make_entry(struct replica *replica)
+{
+    doc_keys_new(&replica->entry.keys);
+    replica->entry.doc = replica->entry.keys.doc;
+    replica->entry.name = xstrdup(replica->label);
+    replica->entry.path = replica->file.path ? xstrdup(replica->file.path) : NULL;
+}
+
+/* Another program rewrote a large file while edits were kept against its old text: they go beside it, and it begins anew. */
+static bool open_without_base(struct replica *replica, struct rope *text, struct file_stamp stamp, struct error *err)
+{
+    if (!replica_recover_typed(replica, err)) {
+        rope_free(text);
+        return error_wrap(err, "%s was changed by another program, and what was typed before cannot be put beside it",
+                          replica->label);
+    }
+    replica_begin_anew(replica, text, stamp);
+    replica_begin_writing(replica); /* the path shows the new document from now on: it is recovered once */
+    return true;
+}
+
+static void say_read_only(struct replica *replica, struct file_stamp stamp)
+{
+    if (stamp.exists && faccessat(AT_FDCWD, replica->file.path, W_OK, AT_EACCESS) != 0)
+        replica_say(replica, "%s is read-only: edits are kept; Alt+S saves under another name.", replica->label);
+}
+
+/* Whether this device keeps a document of the file. */
+static bool is_kept(struct replica *replica)
+{
+    bool found = false;
+    struct error err = {0};
+    if (replica->is_private || replica_find_entry(replica, &found, &err))
+        return found;
+    replica_say(replica, "%s", err.text); /* editing goes on without history; the writer will say why nothing is kept */
+    return false;
+}
+
+/* Takes the rope. */
+static void begin_with_file(struct replica *replica, struct rope *text, struct file_stamp stamp)
+{
+    replica_begin_document(replica, rope_snapshot(text));
+    replica_file_loaded(replica, text, stamp);
+}
+
+/* `text`: the file's, for a journal that refers to it. */
+static bool restore_beside(struct replica *replica, const struct rope *text, struct file_stamp stamp, struct error *err)
+{
+    replica->disk = text;
+    replica->disk_stamp = stamp;
+    bool restored = replica_restore(replica, err);
+    replica->disk = NULL;
+    return restored;
+}
+
+/* There is something to go on with. Takes the rope. */
+static bool open_restored(struct replica *replica, struct rope *text, struct file_stamp stamp, struct error *err)
+{
+    if (replica->reads_only) {
+        rope_free(text); /* the journal's text is asked for; whether the file has another one is not decided here */
+        return !replica->base_lost ||
+               error_set(err, ERR_MISSING, 0, "%s was changed by another program since weft kept edits of it: open it in weft",
+                         replica->label);
+    }
+    neighbours_open(replica); /* reconciling may begin to write */
+    if (replica->base_lost)
+        return open_without_base(replica, text, stamp, err);
+    replica_file_reconcile(replica, text, stamp);
+    return true;
+}
+
+/* Takes the rope. */
+static bool open_kept(struct replica *replica, struct rope *text, struct file_stamp stamp, struct error *err)
+{
+    struct error why = {0};
+    if (restore_beside(replica, text, stamp, &why))
+        return open_restored(replica, text, stamp, err);
+    if (why.code == ERR_MISSING && !replica_is_shared(replica)) {
+        /* Killed between making the index's entry and the journal: there is nothing to restore yet. */
+        begin_with_file(replica, text, stamp);
+        return true;
+    }
+    rope_free(text);
+    *err = why;
+    return error_wrap(err, "%s has a journal that cannot be read (weft forget %s removes it, the file stays)", replica->label,
+                      replica->label);
+}
+
+static bool open_file(struct replica *replica, const char *path, struct error *err)
+{
+    struct rope *text;
+    struct file_stamp stamp;
+    if (!file_resolve(path, &replica->file.path, err) || !file_load(replica->file.path, &text, &stamp, err))
+        return false;
+    replica->label = label_of_path(replica->file.path);
+    if (!replica->reads_only && !replica->scripted)
+        say_read_only(replica, stamp);
+    if (is_kept(replica))
+        return open_kept(replica, text, stamp, err);
+    make_entry(replica);
+    begin_with_file(replica, text, stamp);
+    return true;
+}
+
+struct replica *replica_open(struct env *env, const char *path, struct bytes text,
+                             const struct replica_options *options, struct error *err)
+{
+    struct replica *replica = replica_new(env, options);
+    if (path) {
+        if (!open_file(replica, path, err)) {
+            replica_free(replica);
+            return NULL;
+        }
+        if (!replica->reads_only)
+            replica_file_watch(replica);
+    } else {
+        replica->label = xstrdup("new buffer");
+        make_entry(replica);
+        replica_begin_document(replica, rope_from_bytes(text));
+        replica_file_loaded(replica, rope_new(), (struct file_stamp){0});
+    }
+    if (!replica->reads_only)
+        neighbours_open(replica);
+    return replica;
+}

@@ -1,0 +1,164 @@
+/*
+ * What is so: in the file, kept, sent; which version this is; what was checked.
+ */
+#include "app/replica_parts.h"
+
+#include "editor/base/varint.h"
+
+enum { SAME_TEXT_BYTES_MAX = 4 << 20 }; /* above this two texts of equal length are told apart by version alone */
+
+bool replica_same_text(const struct rope *a, const struct rope *b)
+{
+    return a && b && rope_len(a) == rope_len(b) && rope_len(a) <= SAME_TEXT_BYTES_MAX && rope_equal(a, b);
+}
+
+static bool text_is_in_file(const struct replica *replica)
+{
+    struct version now = {0};
+    document_version(replica->document, &now);
+    bool same = version_equal(&now, &replica->file.version) || replica_same_text(replica->buffer.text, replica->file.text);
+    version_release(&now);
+    return same && !replica->file.differs && (replica->file.stamp.exists || rope_len(replica->buffer.text) == 0);
+}
+
+static uint64_t count_batches(void *self, const struct agent_id *agent, uint64_t seq, uint64_t end)
+{
+    return chain_count(self, agent, seq, end);
+}
+
+static uint64_t edits_since(const struct replica *replica, const struct version *version)
+{
+    return document_edits_since(replica->document, version, (struct batch_counter){replica->chain, count_batches});
+}
+
+/* What was undone before the text was last as in the file does not count. */
+uint64_t replica_edits_not_in_file(const struct replica *replica)
+{
+    const struct file_side *file = &replica->file;
+    uint64_t since_saved = edits_since(replica, &file->version);
+    if (file->counted.count > 0 && document_knows(replica->document, &file->counted)) {
+        uint64_t since_seen = edits_since(replica, &file->counted);
+        since_saved = since_seen < since_saved ? since_seen : since_saved;
+    }
+    struct version now = {0};
+    document_version(replica->document, &now);
+    bool nothing = version_equal(&now, &file->version);
+    version_release(&now);
+    return since_saved || nothing ? since_saved : 1; /* the texts differ, whoever took back what */
+}
+
+static void status_of_journal(struct replica *replica, struct replica_status *out)
+{
+    out->kept = true;
+    if (!replica->writer)
+        return;
+    struct journal_writer_state state;
+    journal_writer_state(replica->writer, &state);
+    bool copying = !replica->is_private && !replica->joining && !atomic_load(&replica->base_kept) &&
+                   rope_len(replica->base) <= replica->base_bytes_max;
+    out->kept = state.kept >= replica->last_ticket && !copying;
+    out->edits_in_memory = state.failing ? state.edits_in_memory : 0;
+    out->trouble = state.why;
+    out->disk_full = state.failing && state.why.code == ERR_FULL;
+}
+
+static void status_of_room(struct replica *replica, uint64_t now_ms, struct replica_status *out)
+{
+    out->shared = replica_is_shared(replica);
+    out->alone = replica->work_alone;
+    out->net.unacked_edits = replica->alone_edits;
+    if (!replica->net)
+        return;
+    replica_net_status(replica, &out->net);
+    if (out->net.oldest_unacked_ms && out->net.oldest_unacked_ms < now_ms)
+        out->unsent_age_ms = now_ms - out->net.oldest_unacked_ms;
+    out->offline_edits = out->net.unacked_edits;
+}
+
+void replica_status(struct replica *replica, uint64_t now_ms, struct replica_status *out)
+{
+    *out = (struct replica_status){.is_private = replica->is_private, .joining = replica->joining,
+                                   .saving = replica->file.saving, .stamp = replica->file.stamp};
+    out->view_only = replica->entry.keys.access == ACCESS_READ;
+    status_of_journal(replica, out);
+    status_of_room(replica, now_ms, out);
+    out->events = document_events(replica->document);
+    out->in_file = text_is_in_file(replica);
+    if (out->in_file)
+        document_version(replica->document, &replica->file.counted);
+    out->known = replica->indexed;
+    if (!out->in_file)
+        out->edits_not_in_file = replica_edits_not_in_file(replica);
+}
+
+void replica_named_version(const struct replica *replica, struct version *out)
+{
+    document_version(replica->document, out);
+    chain_name_heads(replica->chain, out->heads, out->count);
+}
+
+void replica_encode_version(const struct replica *replica, const struct version *version, struct buf *out)
+{
+    struct version named = {0};
+    version_copy(&named, version);
+    chain_name_heads(replica->chain, named.heads, named.count);
+    version_encode(&named, out);
+    version_release(&named);
+}
+
+bool replica_decode_version(const struct replica *replica, struct bytes encoded, struct version *version)
+{
+    struct reader reader = reader_of(encoded);
+    if (!version_decode(&reader, version))
+        return false;
+    chain_place_heads(replica->chain, version->heads, version->count);
+    return document_knows(replica->document, version);
+}
+
+void replica_version(const struct replica *replica, struct version *version, struct digest *text_hash)
+{
+    replica_named_version(replica, version);
+    replica_hash_text(replica->buffer.text, text_hash);
+}
+
+const struct rope *replica_saved_text(const struct replica *replica)
+{
+    return replica->file.text;
+}
+
+void replica_note_fault(struct replica *replica, const struct error *why)
+{
+    if (replica->faults++ == 0)
+        replica->fault = *why;
+}
+
+bool replica_audit(const struct replica *replica, struct replica_audit *audit, struct error *err)
+{
+    *audit = (struct replica_audit){.batches = replica->batches_checked, .signatures = replica->signatures_checked,
+                                    .agents = document_stats(replica->document).agents};
+    if (replica->faults == 0)
+        return true;
+    *err = replica->fault;
+    return error_wrap(err, "%llu things are not right; the first", (unsigned long long)replica->faults);
+}
+
+static bool room_is_settled(struct replica *replica, const struct replica_status *status)
+{
+    const struct session_status *net = &status->net;
+    bool settled = net->state == SESSION_ONLINE && net->caught_up && replica->owed_count == 0 &&
+                   net->unacked_batches == 0 && net->base_done == net->base_total;
+    if (settled)
+        replica_handle(replica); /* what had come by then may still wait to be taken into the text */
+    return settled;
+}
+
+bool replica_is_settled(struct replica *replica)
+{
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    if (status.joining)
+        return false;
+    if (replica->net)
+        return room_is_settled(replica, &status);
+    return status.kept && status.edits_in_memory == 0;
+}
