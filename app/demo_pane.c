@@ -51,17 +51,6 @@ static void pane_changed(void *self)
 
 /* --- keys --- */
 
-static enum edit_kind edit_kind_of(enum command_kind kind)
-{
-    switch (kind) {
-    case COMMAND_KIND_TYPING: return EDIT_TYPING;
-    case COMMAND_KIND_ERASING: return EDIT_ERASING;
-    case COMMAND_KIND_MOTION:
-    case COMMAND_KIND_EDIT: return EDIT_WHOLE;
-    }
-    return EDIT_WHOLE;
-}
-
 static bool apply(struct pane *pane, const struct command_result *result, enum edit_kind kind)
 {
     struct error err = {0};

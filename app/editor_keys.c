@@ -26,17 +26,6 @@ void editor_say_refused(struct editor *editor, const struct error *err)
     }
 }
 
-static enum edit_kind edit_kind_of(enum command_kind kind)
-{
-    switch (kind) {
-    case COMMAND_KIND_TYPING: return EDIT_TYPING;
-    case COMMAND_KIND_ERASING: return EDIT_ERASING;
-    case COMMAND_KIND_MOTION:
-    case COMMAND_KIND_EDIT: return EDIT_WHOLE;
-    }
-    return EDIT_WHOLE;
-}
-
 static void take_clip(struct editor *editor, struct command_result *result, bool cut_line)
 {
     if (!(cut_line && editor->cut_goes_on))

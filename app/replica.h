@@ -20,6 +20,7 @@
 #include "app/env.h"
 #include "app/people.h"
 #include "editor/buffer.h"
+#include "editor/command.h"
 #include "editor/file.h"
 #include "editor/line_diff.h"
 #include "sync/doc_index.h"
@@ -112,6 +113,8 @@ enum edit_kind {
     EDIT_ERASING, /* likewise */
     EDIT_WHOLE,   /* an undo step of its own */
 };
+/* How what a command did counts. */
+enum edit_kind edit_kind_of(enum command_kind kind);
 /*
  * Applies a patch to the text and records it. False with a sentence in *err when this replica may not write (a view link):
  * nothing was changed.

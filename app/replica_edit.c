@@ -109,6 +109,17 @@ static bool is_space(const struct patch *patch)
     return class == CHAR_SPACE || class == CHAR_NEWLINE;
 }
 
+enum edit_kind edit_kind_of(enum command_kind kind)
+{
+    switch (kind) {
+    case COMMAND_KIND_TYPING: return EDIT_TYPING;
+    case COMMAND_KIND_ERASING: return EDIT_ERASING;
+    case COMMAND_KIND_MOTION:
+    case COMMAND_KIND_EDIT: return EDIT_WHOLE;
+    }
+    return EDIT_WHOLE;
+}
+
 /* Whether this edit begins an undo step of its own. */
 static bool begins_gesture(struct replica *replica, const struct patch *patch, enum edit_kind kind, uint64_t now_ms)
 {

@@ -93,22 +93,11 @@ struct replica *replica_join(struct env *env, const struct share_link *link, con
     return good ? replica : end_failed(replica, !found);
 }
 
-static bool find_by_id(struct replica *replica, const struct doc_id *doc, struct error *err)
-{
-    struct doc_index *index;
-    bool found = false;
-    if (!replica_open_index(replica, DOC_INDEX_READ, &index, err))
-        return false;
-    bool good = doc_index_find_doc(index, doc, &replica->entry, &found, err);
-    doc_index_close(index);
-    return good && (found || error_set(err, ERR_MISSING, 0, "this document is not kept here"));
-}
-
 struct replica *replica_open_known(struct env *env, const struct doc_id *doc, const struct replica_options *options,
                                    struct error *err)
 {
     struct replica *replica = replica_new(env, options);
-    bool good = find_by_id(replica, doc, err) && open_kept(replica, err) &&
+    bool good = replica_find_doc(replica, doc, err) && open_kept(replica, err) &&
                 (!replica_is_shared(replica) || replica_go_online(replica, err));
     return good ? replica : end_failed(replica, false);
 }

@@ -5,7 +5,10 @@
  *   replica_open.c        opening a file
  *   replica_edit.c        edits and undo
  *   replica_status.c      what is so, and which version it is
- *   replica_journal.c     from and to the journal: restoring, rows of other processes
+ *   replica_index.c       the index's entry of the document
+ *   replica_journal.c     where the journal is, and who else writes to it
+ *   replica_restore.c     a document as the journal has it
+ *   replica_rows.c        rows and batches into chain and document
  *   replica_tail.c        what is typed while the journal is being made
  *   replica_writing.c     beginning to write and ceasing to: the journal's thread, and what it finds out
  *   replica_base.c        the text a document began with: copied, or referred to where it is too large
@@ -262,9 +265,43 @@ void replica_take_fork(struct replica *replica, const struct agent_id *agent);
 /* Ceases to write and begins again under a fresh agent, which takes over the old one's edits, unsent ones too. */
 void replica_go_on_as_another(struct replica *replica);
 
+/* replica_index.c */
+MUST_USE bool replica_open_index(struct replica *replica, enum doc_index_mode mode, struct doc_index **index,
+                                 struct error *err);
+/* replica->entry is what it has for that document; sets replica->indexed. ERR_MISSING: it is not kept here. */
+MUST_USE bool replica_find_doc(struct replica *replica, const struct doc_id *doc, struct error *err);
+/* The index gets the entry as it is now. */
+MUST_USE bool replica_put_entry(struct replica *replica, struct error *err);
+/* Keeps the entry's name and genesis in index and journal. */
+void replica_put_name(struct replica *replica);
+
 /* replica_journal.c */
-MUST_USE bool replica_restore(struct replica *replica, struct error *err);
+/* The document's; in memory for a private replica. */
+MUST_USE struct journal *replica_open_journal(struct replica *replica, enum journal_mode mode, struct error *err);
+/* The connection for what this thread reads, and for claims. */
+MUST_USE bool replica_open_reader(struct replica *replica, struct error *err);
+/* What other processes of ours have written since; that it cannot be read is said. */
 void replica_read_rows(struct replica *replica);
+/* Whether the process behind that agent is alive; what cannot be found out counts as alive. */
+bool replica_agent_lives(const struct replica *replica, const struct agent_id *agent);
+/* Whether another process of ours has this document open and has written to it. */
+bool replica_others_write(struct replica *replica);
+/* A job that does nothing: whoever waits for it has waited for all before it. */
+journal_run_fn replica_nothing;
+/* Removes this document's journal and its place in the index, after the writer has stopped. */
+void replica_forget(struct replica *replica);
+
+/* replica_restore.c */
+/* From replica->entry's journal: everything but the file itself. */
+MUST_USE bool replica_restore(struct replica *replica, struct error *err);
+/* The text of the file as the document has it at replica->file.version. */
+void replica_rebuild_file_text(struct replica *replica);
+
+/* replica_rows.c */
+/* All rows above replica->place_read. Early ones are kept; *news: the text is behind. */
+MUST_USE bool replica_read_rows_of(struct replica *replica, struct journal *journal, bool *news, struct error *err);
+/* What the journal does not have yet, read from where it waits; what it has is known already. */
+MUST_USE bool replica_read_left(struct replica *replica, struct journal *left, struct error *err);
 /* To the document, with what is known of a branch that begins with the first of them; what is early there is kept. Batches of
    the hash chain, with the ids that agents have here. True when the document got something. */
 bool replica_add_batches(struct replica *replica, const struct batch *batches, size_t count,
@@ -275,24 +312,6 @@ void replica_forget_early(struct replica *replica);
 /* A stored MEMBER record, checked against the genesis and added. */
 MUST_USE bool replica_read_member(struct replica *replica, struct bytes stored, struct error *err);
 void replica_add_member(struct replica *replica, const struct member *member, struct bytes stored);
-MUST_USE bool replica_open_index(struct replica *replica, enum doc_index_mode mode, struct doc_index **index,
-                                 struct error *err);
-/* The text of the file as the document has it at replica->file.version. */
-void replica_rebuild_file_text(struct replica *replica);
-/* Whether the process behind that agent is alive; what cannot be found out counts as alive. */
-bool replica_agent_lives(const struct replica *replica, const struct agent_id *agent);
-/* Whether another process of ours has this document open and has written to it. */
-bool replica_others_write(struct replica *replica);
-/* The connection for what this thread reads, and for claims. */
-MUST_USE bool replica_open_reader(struct replica *replica, struct error *err);
-/* A job that does nothing: whoever waits for it has waited for all before it. */
-journal_run_fn replica_nothing;
-/* Removes this document's journal and its place in the index, after the writer has stopped. */
-void replica_forget(struct replica *replica);
-/* Keeps the entry's name and genesis in index and journal. */
-void replica_put_name(struct replica *replica);
-/* The index gets the entry as it is now. */
-MUST_USE bool replica_put_entry(struct replica *replica, struct error *err);
 
 /* replica_known.c */
 /* The document that the index has for the file; *entry as for doc_index_find_path(), its path as the index has it. */

@@ -40,28 +40,6 @@ struct head {
     struct bytes founding;      /* likewise */
 };
 
-static void add_stamp(struct buf *out, const struct journal_saved *saved)
-{
-    buf_add_varint(out, saved->dev);
-    buf_add_varint(out, saved->ino);
-    buf_add_varint(out, saved->size);
-    buf_add_zigzag(out, saved->mtime_ns);
-    buf_add_varint(out, saved->time_s);
-    buf_add(out, saved->hash.bytes, sizeof saved->hash.bytes);
-    buf_add_sized(out, saved->version);
-}
-
-static void read_stamp(struct reader *reader, struct journal_saved *saved)
-{
-    saved->dev = read_varint(reader);
-    saved->ino = read_varint(reader);
-    saved->size = read_varint(reader);
-    saved->mtime_ns = read_zigzag(reader);
-    saved->time_s = read_varint_max(reader, INT64_MAX);
-    read_into(reader, saved->hash.bytes, sizeof saved->hash.bytes);
-    saved->version = read_sized(reader, JOURNAL_VERSION_BYTES_MAX);
-}
-
 static void encode_head(const struct head *head, struct buf *out)
 {
     const struct doc_entry *entry = &head->entry;
@@ -83,7 +61,7 @@ static void encode_head(const struct head *head, struct buf *out)
     if (entry->content_known)
         buf_add(out, entry->content.bytes, sizeof entry->content.bytes);
     if (head->has_saved)
-        add_stamp(out, &head->saved);
+        journal_saved_encode(&head->saved, out);
     buf_add_bytes(out, head->founding);
     crypto_wipe(keys.data, keys.len);
     buf_release(&keys);
@@ -115,7 +93,7 @@ static bool decode_head(struct bytes frame, struct head *head, struct error *err
         read_into(&reader, entry->content.bytes, sizeof entry->content.bytes);
     head->has_saved = flags & HAS_SAVED;
     if (head->has_saved)
-        read_stamp(&reader, &head->saved);
+        journal_saved_decode(&reader, &head->saved);
     head->takes_path = flags & TAKES_PATH;
     head->founding = read_bytes(&reader, reader_left(&reader));
     if (reader.failed || !head->founding.len || (head->has_saved && !entry->path))
@@ -135,10 +113,7 @@ static void encode_row(const struct journal_local *row, struct buf *out)
     buf_add(out, row->digest.bytes, sizeof row->digest.bytes);
     if (row->path) {
         buf_add_sized(out, bytes_of_string(row->path));
-        buf_add_varint(out, row->view.cursor);
-        buf_add_varint(out, row->view.anchor);
-        buf_add_varint(out, row->view.top);
-        buf_add_varint(out, row->view.left_cells);
+        journal_view_encode(&row->view, out);
     }
     buf_add_bytes(out, row->plain);
 }
@@ -153,10 +128,7 @@ static bool decode_row(struct bytes frame, struct journal_local *row, char **pat
     read_into(&reader, row->digest.bytes, sizeof row->digest.bytes);
     if (flags & HAS_PATH) {
         row->path = *path = read_text(&reader, JOURNAL_PATH_BYTES_MAX);
-        row->view.cursor = read_varint(&reader);
-        row->view.anchor = read_varint(&reader);
-        row->view.top = read_varint(&reader);
-        row->view.left_cells = read_varint(&reader);
+        journal_view_decode(&reader, &row->view);
     }
     row->plain = read_bytes(&reader, reader_left(&reader));
     bool good = format == ROW_FORMAT && !reader.failed && row->count > 0 && row->plain.len > 0 &&

@@ -95,22 +95,11 @@ static bool is_in_file(struct replica *replica, struct looked *looked, struct er
     return good;
 }
 
-static bool find_entry(struct replica *replica, const struct doc_id *doc, struct error *err)
-{
-    struct doc_index *index;
-    bool found = false;
-    if (!replica_open_index(replica, DOC_INDEX_READ, &index, err))
-        return false;
-    bool good = doc_index_find_doc(index, doc, &replica->entry, &found, err);
-    doc_index_close(index);
-    return good && (found || error_set(err, ERR_MISSING, 0, "it is gone"));
-}
-
 static bool look(struct env *env, const struct doc_id *doc, struct looked *looked, struct error *err)
 {
     struct replica *replica = replica_new(env, &(struct replica_options){.reads_only = true, .alone = true});
     struct journal_stats stats;
-    bool good = find_entry(replica, doc, err) && replica_restore(replica, err) &&
+    bool good = replica_find_doc(replica, doc, err) && replica_restore(replica, err) &&
                 journal_stats(replica->journal_found, &stats, err) && is_in_file(replica, looked, err);
     if (good)
         looked->newest_place = stats.newest_place;

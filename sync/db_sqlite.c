@@ -208,16 +208,10 @@ enum db_stepped db_step(struct db_stmt *stmt, struct error *err)
 
 bool db_run(struct db_stmt *stmt, struct error *err)
 {
-    for (;;) {
-        switch (db_step(stmt, err)) {
-        case DB_ROW:
-            break;
-        case DB_DONE:
-            return true;
-        case DB_FAILED:
-            return false;
-        }
-    }
+    enum db_stepped stepped;
+    while ((stepped = db_step(stmt, err)) == DB_ROW)
+        ;
+    return stepped == DB_DONE;
 }
 
 bool db_one(struct db_stmt *stmt, struct error *err)

@@ -320,10 +320,7 @@ void local_body_encode(const struct local_body *body, struct buf *out)
     buf_add_byte(out, body->has_view);
     if (body->has_view) {
         buf_add(out, body->path.bytes, sizeof body->path.bytes);
-        buf_add_varint(out, body->view.cursor);
-        buf_add_varint(out, body->view.anchor);
-        buf_add_varint(out, body->view.top);
-        buf_add_varint(out, body->view.left_cells);
+        journal_view_encode(&body->view, out);
     }
     buf_add_bytes(out, body->plain);
 }
@@ -339,10 +336,7 @@ bool local_body_decode(struct bytes encoded, struct local_body *body)
     body->has_view = has_view == 1;
     if (body->has_view) {
         read_into(&reader, body->path.bytes, sizeof body->path.bytes);
-        body->view.cursor = read_varint(&reader);
-        body->view.anchor = read_varint(&reader);
-        body->view.top = read_varint(&reader);
-        body->view.left_cells = read_varint(&reader);
+        journal_view_decode(&reader, &body->view);
     }
     size_t len = reader_left(&reader);
     body->plain = read_bytes(&reader, len);
@@ -543,15 +537,8 @@ bool journal_row_read(struct journal *journal, struct db_stmt *stmt, struct jour
 static bool visit_rows(struct journal *journal, struct db_stmt *stmt, struct journal_visitor visitor,
                        struct journal_read *read, struct error *err)
 {
-    for (;;) {
-        switch (db_step(stmt, err)) {
-        case DB_ROW:
-            break;
-        case DB_DONE:
-            return true;
-        case DB_FAILED:
-            return false;
-        }
+    enum db_stepped stepped;
+    while ((stepped = db_step(stmt, err)) == DB_ROW) {
         struct journal_row row;
         struct local_body local;
         bool sound = journal_row_read(journal, stmt, &row, &local);
@@ -563,6 +550,7 @@ static bool visit_rows(struct journal *journal, struct db_stmt *stmt, struct jou
             return true;
         }
     }
+    return stepped == DB_DONE;
 }
 
 bool journal_rows(struct journal *journal, uint64_t rows_max, struct journal_visitor visitor, struct journal_read *read,

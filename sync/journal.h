@@ -105,6 +105,8 @@ struct journal_view {
     uint64_t top;            /* of the first line shown */
     uint64_t left_cells;
 };
+void journal_view_encode(const struct journal_view *view, struct buf *out);
+void journal_view_decode(struct reader *reader, struct journal_view *view);
 
 enum journal_form { JOURNAL_LOCAL, JOURNAL_RECEIVED };
 
@@ -270,6 +272,9 @@ struct journal_saved {
     struct digest hash;   /* of the file's bytes */
     struct bytes version; /* of the document in it: version_encode() */
 };
+/* All but the path, for whoever keeps it where there is no journal yet; read, its version is a view. */
+void journal_saved_encode(const struct journal_saved *saved, struct buf *out);
+void journal_saved_decode(struct reader *reader, struct journal_saved *saved);
 MUST_USE bool journal_saved_put(struct journal *journal, const struct journal_saved *saved, struct error *err);
 /* The newest of that path. saved->path is the caller's own; `memory` is overwritten and holds saved->version. */
 MUST_USE bool journal_saved_get(struct journal *journal, const char *path, struct journal_saved *saved,

@@ -65,7 +65,7 @@ static void name_saved(struct journal *journal, const struct path_tag *tag)
     journal_name_bytes(journal, tag->bytes, sizeof tag->bytes);
 }
 
-static void saved_encode(const struct journal_saved *saved, struct buf *out)
+void journal_saved_encode(const struct journal_saved *saved, struct buf *out)
 {
     buf_add_varint(out, saved->dev);
     buf_add_varint(out, saved->ino);
@@ -76,16 +76,21 @@ static void saved_encode(const struct journal_saved *saved, struct buf *out)
     buf_add_sized(out, saved->version);
 }
 
+void journal_saved_decode(struct reader *reader, struct journal_saved *saved)
+{
+    saved->dev = read_varint(reader);
+    saved->ino = read_varint(reader);
+    saved->size = read_varint(reader);
+    saved->mtime_ns = read_zigzag(reader);
+    saved->time_s = read_varint_max(reader, INT64_MAX);
+    read_into(reader, saved->hash.bytes, sizeof saved->hash.bytes);
+    saved->version = read_sized(reader, JOURNAL_VERSION_BYTES_MAX);
+}
+
 static bool saved_decode(struct bytes encoded, struct journal_saved *saved)
 {
     struct reader reader = reader_of(encoded);
-    saved->dev = read_varint(&reader);
-    saved->ino = read_varint(&reader);
-    saved->size = read_varint(&reader);
-    saved->mtime_ns = read_zigzag(&reader);
-    saved->time_s = read_varint(&reader);
-    read_into(&reader, saved->hash.bytes, sizeof saved->hash.bytes);
-    saved->version = read_sized(&reader, JOURNAL_VERSION_BYTES_MAX);
+    journal_saved_decode(&reader, saved);
     return reader_done(&reader);
 }
 
@@ -94,7 +99,7 @@ bool journal_saved_put(struct journal *journal, const struct journal_saved *save
     ensure(saved->version.len <= JOURNAL_VERSION_BYTES_MAX);
     struct path_tag tag = journal_path_tag(journal, saved->path);
     buf_clear(&journal->plain);
-    saved_encode(saved, &journal->plain);
+    journal_saved_encode(saved, &journal->plain);
     name_saved(journal, &tag);
     struct db_stmt *stmt = db_use(journal->db, "INSERT INTO saved(path, sealed) VALUES (?1, ?2)");
     db_bind_bytes(stmt, 1, bytes_of(tag.bytes, sizeof tag.bytes));
@@ -301,15 +306,28 @@ static void name_view(struct journal *journal, const struct path_tag *tag)
     journal_name_bytes(journal, tag->bytes, sizeof tag->bytes);
 }
 
+void journal_view_encode(const struct journal_view *view, struct buf *out)
+{
+    buf_add_varint(out, view->cursor);
+    buf_add_varint(out, view->anchor);
+    buf_add_varint(out, view->top);
+    buf_add_varint(out, view->left_cells);
+}
+
+void journal_view_decode(struct reader *reader, struct journal_view *view)
+{
+    view->cursor = read_varint(reader);
+    view->anchor = read_varint(reader);
+    view->top = read_varint(reader);
+    view->left_cells = read_varint(reader);
+}
+
 bool journal_view_put(struct journal *journal, const char *path, const struct journal_view *view, struct error *err)
 {
     struct path_tag tag = journal_path_tag(journal, path);
     struct buf *plain = &journal->plain;
     buf_clear(plain);
-    buf_add_varint(plain, view->cursor);
-    buf_add_varint(plain, view->anchor);
-    buf_add_varint(plain, view->top);
-    buf_add_varint(plain, view->left_cells);
+    journal_view_encode(view, plain);
     name_view(journal, &tag);
     struct db_stmt *stmt = db_use(journal->db, "INSERT INTO view(path, place, sealed)"
                                                " VALUES (?1, coalesce((SELECT max(place) FROM arrival), 0), ?2)"
@@ -323,10 +341,7 @@ bool journal_view_put(struct journal *journal, const char *path, const struct jo
 static bool view_decode(struct bytes encoded, struct journal_view *view)
 {
     struct reader reader = reader_of(encoded);
-    view->cursor = read_varint(&reader);
-    view->anchor = read_varint(&reader);
-    view->top = read_varint(&reader);
-    view->left_cells = read_varint(&reader);
+    journal_view_decode(&reader, view);
     return reader_done(&reader);
 }
 

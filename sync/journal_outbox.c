@@ -75,15 +75,8 @@ static bool read_sent(struct db_stmt *stmt, struct journal_sent *sent)
 
 static bool visit_sent(struct db_stmt *stmt, struct journal_sent_visitor visitor, struct error *err)
 {
-    for (;;) {
-        switch (db_step(stmt, err)) {
-        case DB_ROW:
-            break;
-        case DB_DONE:
-            return true;
-        case DB_FAILED:
-            return false;
-        }
+    enum db_stepped stepped;
+    while ((stepped = db_step(stmt, err)) == DB_ROW) {
         struct journal_sent sent;
         /* A damaged row is passed over: the relay refuses the gap it leaves, which is how the person learns of it. */
         if (read_sent(stmt, &sent) && !visitor.sent(visitor.self, &sent)) {
@@ -91,6 +84,7 @@ static bool visit_sent(struct db_stmt *stmt, struct journal_sent_visitor visitor
             return true;
         }
     }
+    return stepped == DB_DONE;
 }
 
 #define SENT_COLUMNS "id, acked, kind, agent, seq0, count, stored"

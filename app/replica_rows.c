@@ -1,0 +1,346 @@
+/*
+ * Rows of the journal, and batches from the room, into chain and document: checked, and kept until what they build on is there.
+ */
+#include "app/replica_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/xalloc.h"
+
+/* --- members --- */
+
+void replica_add_member(struct replica *replica, const struct member *member, struct bytes stored)
+{
+    if (!replica->members)
+        replica->members = xcalloc(1, sizeof *replica->members);
+    struct members *members = replica->members;
+    for (size_t i = 0; i < members->count; i++)
+        if (agent_id_equal(&members->agents[i], &member->agent))
+            return;
+    size_t n = members->count + 1;
+    members->stored = xgrow(members->stored, &members->cap_stored, n, sizeof *members->stored);
+    members->agents = xgrow(members->agents, &members->cap_agents, n, sizeof *members->agents);
+    members->open = xgrow(members->open, &members->cap_open, n, sizeof *members->open);
+    members->stored[members->count] = (struct buf){0};
+    buf_add_bytes(&members->stored[members->count], stored);
+    members->agents[members->count] = member->agent;
+    members->open[members->count] = *member;
+    members->count = n;
+}
+
+bool replica_read_member(struct replica *replica, struct bytes stored, struct error *err)
+{
+    struct record genesis_record, record;
+    struct genesis genesis;
+    struct member member;
+    bool good = record_decode(buf_view(&replica->genesis), &genesis_record, err) &&
+                genesis_open(&genesis_record, &replica->entry.keys, &genesis, err) &&
+                record_decode(stored, &record, err) &&
+                member_open(&record, &replica->entry.keys, &genesis.write, &member, err);
+    if (good)
+        replica_add_member(replica, &member, stored);
+    return good;
+}
+
+static const struct member *find_member(const struct members *members, const struct agent_id *agent)
+{
+    for (size_t i = 0; members && i < members->count; i++)
+        if (agent_id_equal(&members->agents[i], agent))
+            return &members->open[i];
+    return NULL;
+}
+
+/* --- what came before its parents --- */
+
+static struct early *add_early(struct replica *replica)
+{
+    replica->early = xgrow(replica->early, &replica->early_cap, replica->early_count + 1, sizeof *replica->early);
+    struct early *early = &replica->early[replica->early_count++];
+    *early = (struct early){0};
+    return early;
+}
+
+static void keep_batch(struct replica *replica, const struct batch *batch)
+{
+    for (size_t i = 0; i < replica->early_count; i++) {
+        const struct early *early = &replica->early[i];
+        if (early->linked && agent_id_equal(&early->batch.agent, &batch->agent) && early->batch.seq0 == batch->seq0)
+            return; /* from the room and from the journal */
+    }
+    struct early *early = add_early(replica);
+    early->linked = true;
+    batch_copy(&early->batch, batch);
+}
+
+static void keep_row(struct replica *replica, const struct journal_row *row)
+{
+    struct early *early = add_early(replica);
+    early->row = *row;
+    buf_add_bytes(&early->body, row->body);
+}
+
+static void drop_early(struct replica *replica, size_t at)
+{
+    batch_release(&replica->early[at].batch);
+    buf_release(&replica->early[at].body);
+    replica->early_count--;
+    memmove(replica->early + at, replica->early + at + 1, (replica->early_count - at) * sizeof *replica->early);
+}
+
+void replica_forget_early(struct replica *replica)
+{
+    while (replica->early_count > 0)
+        drop_early(replica, replica->early_count - 1);
+}
+
+/* --- batches into the document --- */
+
+static enum document_added add_batch(struct replica *replica, const struct batch *batch)
+{
+    struct error err = {0};
+    enum document_added added = document_add(replica->document, batch, &err);
+    if (added != DOCUMENT_EARLY)
+        replica->batches_checked++;
+    if (added == DOCUMENT_REFUSED) {
+        replica_note_fault(replica, &err);
+        replica_say(replica, "An edit that came in cannot be taken: %s", err.text);
+    }
+    return added;
+}
+
+bool replica_add_batches(struct replica *replica, const struct batch *batches, size_t count,
+                         const struct agent_fork *fork)
+{
+    bool news = false;
+    if (fork)
+        document_fork(replica->document, fork);
+    for (size_t i = 0; i < count; i++) {
+        enum document_added added = add_batch(replica, &batches[i]);
+        news |= added == DOCUMENT_ADDED;
+        if (added == DOCUMENT_EARLY)
+            keep_batch(replica, &batches[i]);
+    }
+    return news;
+}
+
+/* A row's batches, opened. */
+struct opened {
+    const struct journal_row *row;
+    struct record record; /* of a RECEIVED row */
+    struct buf plain;
+    struct batch_list batches;
+    struct bytes *plains;
+    struct digest *digests;
+};
+
+static void opened_release(struct opened *opened)
+{
+    batch_list_release(&opened->batches);
+    buf_release(&opened->plain);
+    free(opened->plains);
+    free(opened->digests);
+}
+
+/* A record from elsewhere carries its author's signature over the chain up to its last batch. */
+static bool is_signed(struct replica *replica, const struct opened *opened, const struct digest *last)
+{
+    const struct member *member = find_member(replica->members, &opened->record.agent);
+    replica->signatures_checked++;
+    return member && record_verify(&opened->record, &replica->entry.doc, &member->doc_key, last);
+}
+
+static void note_row(struct replica *replica, const struct journal_row *row, const char *what)
+{
+    struct error err = {0};
+    error_set(&err, ERR_AUTH, 0, "row %llu of the journal (events %llu to %llu) %s", (unsigned long long)row->place,
+              (unsigned long long)row->seq0, (unsigned long long)(row->seq0 + row->count - 1), what);
+    replica_note_fault(replica, &err);
+}
+
+/*
+ * Which digest the row ends in: a LOCAL one says so itself; a RECEIVED one was checked when it came, so only where forks leave
+ * a choice does its signature have to tell.
+ */
+static enum chain_link find_last(struct replica *replica, const struct opened *opened, unsigned *way,
+                                 struct digest *last)
+{
+    size_t count = opened->batches.count;
+    for (*way = 0; *way < CHAIN_WAYS_MAX; ++*way) {
+        enum chain_link link = chain_check_run(replica->chain, opened->batches.items, opened->plains, count, *way,
+                                               opened->digests);
+        *last = opened->digests[count - 1];
+        bool sure = opened->row->form == JOURNAL_LOCAL
+                        ? digest_equal(last, &opened->row->digest)
+                        : link == CHAIN_NEXT && !replica->audits && chain_forks(replica->chain) == 0;
+        if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || link == CHAIN_KNOWN || sure)
+            return link;
+        if (opened->row->form == JOURNAL_RECEIVED && is_signed(replica, opened, last))
+            return link;
+    }
+    return CHAIN_NO_WAY;
+}
+
+/* Says what is wrong with a row that no way leads to, and takes its content the first way all the same: it is somebody's. */
+static enum chain_link take_doubtful(struct replica *replica, const struct opened *opened, struct digest *last)
+{
+    bool local = opened->row->form == JOURNAL_LOCAL;
+    note_row(replica, opened->row, local ? "is not what its digest says" : "is not signed by its author");
+    enum chain_link link = chain_check_run(replica->chain, opened->batches.items, opened->plains,
+                                           opened->batches.count, 0, opened->digests);
+    *last = opened->digests[opened->batches.count - 1];
+    return link == CHAIN_FORKED || link == CHAIN_CROWDED ? CHAIN_NO_WAY : link;
+}
+
+enum row_took { ROW_NEWS, ROW_KNOWN, ROW_EARLY, ROW_BROKEN };
+
+static enum row_took take_opened(struct replica *replica, const struct opened *opened)
+{
+    struct digest last;
+    struct chain_taken taken;
+    size_t count = opened->batches.count;
+    unsigned way;
+    enum chain_link link = find_last(replica, opened, &way, &last);
+    if (link == CHAIN_NO_WAY)
+        link = take_doubtful(replica, opened, &last);
+    if (link == CHAIN_EARLY)
+        return ROW_EARLY;
+    link = chain_take_run(replica->chain, opened->batches.items, opened->plains, count, way, &last, opened->digests,
+                          &taken);
+    if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || link == CHAIN_CROWDED)
+        return ROW_BROKEN;
+    bool news = replica_add_batches(replica, opened->batches.items, count, taken.forked ? &taken.fork : NULL);
+    return news ? ROW_NEWS : ROW_KNOWN;
+}
+
+static bool open_row(struct replica *replica, const struct journal_row *row, struct opened *opened, struct error *err)
+{
+    if (row->form == JOURNAL_RECEIVED)
+        return record_decode(row->body, &opened->record, err) &&
+               record_open_events(&opened->record, &replica->entry.keys, &opened->plain, &opened->batches,
+                                  &opened->plains, err);
+    opened->plains = xmalloc(sizeof *opened->plains);
+    opened->plains[0] = row->body;
+    return batch_decode(row->body, &row->agent, row->seq0, batch_list_add(&opened->batches), err);
+}
+
+static enum row_took take_row(struct replica *replica, const struct journal_row *row)
+{
+    struct opened opened = {.row = row};
+    struct error err = {0};
+    enum row_took took = ROW_BROKEN;
+    if (open_row(replica, row, &opened, &err)) {
+        opened.digests = xmalloc((opened.batches.count + 1) * sizeof *opened.digests);
+        took = take_opened(replica, &opened);
+    }
+    opened_release(&opened);
+    return took;
+}
+
+static enum row_took retry(struct replica *replica, size_t at)
+{
+    struct early *early = &replica->early[at];
+    if (!early->linked) {
+        struct journal_row row = early->row;
+        struct buf body = early->body; /* the list may grow meanwhile */
+        row.body = buf_view(&body);
+        return take_row(replica, &row);
+    }
+    switch (add_batch(replica, &early->batch)) {
+    case DOCUMENT_ADDED: return ROW_NEWS;
+    case DOCUMENT_EARLY: return ROW_EARLY;
+    case DOCUMENT_KNOWN:
+    case DOCUMENT_REFUSED: break;
+    }
+    return ROW_KNOWN;
+}
+
+bool replica_take_early(struct replica *replica)
+{
+    bool news = false;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (size_t i = 0; i < replica->early_count;) {
+            enum row_took took = retry(replica, i);
+            if (took == ROW_EARLY) {
+                i++;
+                continue;
+            }
+            moved |= took != ROW_BROKEN; /* into the document, or into the chain */
+            news |= took == ROW_NEWS;
+            drop_early(replica, i);
+        }
+    }
+    return news;
+}
+
+/* --- rows of a journal --- */
+
+/* What reading rows gathers. */
+struct row_reader {
+    struct replica *replica;
+    uint64_t broken; /* batches that could not be taken */
+    bool news;       /* the document has events it had not */
+};
+
+static void read_events(struct row_reader *reader, const struct journal_row *row)
+{
+    switch (take_row(reader->replica, row)) {
+    case ROW_NEWS:
+        reader->news = true;
+        break;
+    case ROW_KNOWN:
+        break;
+    case ROW_EARLY:
+        keep_row(reader->replica, row);
+        break;
+    case ROW_BROKEN:
+        reader->broken++;
+        break;
+    }
+}
+
+static bool visit_row(void *self, const struct journal_row *row)
+{
+    struct row_reader *reader = self;
+    struct error err = {0};
+    if (row->form == JOURNAL_LOCAL || record_kind_has_events(row->kind))
+        read_events(reader, row);
+    else if (row->kind == RECORD_MEMBER && !replica_read_member(reader->replica, row->body, &err))
+        reader->broken++;
+    return true;
+}
+
+/*
+ * All rows above replica->place_read. When a document is opened everything is there, so what is still early then builds
+ * on rows that are lost; later it may only be ahead of the room.
+ */
+bool replica_read_rows_of(struct replica *replica, struct journal *journal, bool *news, struct error *err)
+{
+    struct row_reader reader = {.replica = replica};
+    struct journal_read read = {.last_place = replica->place_read};
+    bool good = journal_rows(journal, 0, (struct journal_visitor){&reader, visit_row}, &read, err);
+    *news = replica_take_early(replica) || reader.news;
+    if (good)
+        replica->place_read = read.last_place;
+    unsigned long long unread = read.damaged + reader.broken;
+    if (journal == replica->journal_found)
+        unread += replica->early_count;
+    if (unread) {
+        struct error lost = {0};
+        error_set(&lost, ERR_FORMAT, 0, "entries of the journal cannot be read");
+        replica_note_fault(replica, &lost);
+    }
+    if (unread)
+        replica_say(replica, "%llu entries of this document's journal cannot be read; the rest is here.", unread);
+    return good;
+}
+
+bool replica_read_left(struct replica *replica, struct journal *left, struct error *err)
+{
+    struct row_reader reader = {.replica = replica};
+    struct journal_read read = {0};
+    bool good = journal_rows(left, 0, (struct journal_visitor){&reader, visit_row}, &read, err);
+    replica_take_early(replica);
+    return good;
+}
