@@ -140,6 +140,14 @@ static void take_member(struct replica *replica, const struct net_event *event)
     journal_writer_received(replica->writer, &row, (struct journal_done){0});
 }
 
+static void say_rejected(struct replica *replica, const struct error *why)
+{
+    if (why->code != ERR_FULL)
+        replica_say(replica, "%s", why->text);
+    else if (!replica->awaited)
+        replica_say(replica, "%s; they stay here and are offered again", why->text);
+}
+
 static void take_alarm(struct replica *replica, const struct net_event *event)
 {
     const struct error *why = &event->alarm.why;
@@ -161,7 +169,7 @@ static void take_alarm(struct replica *replica, const struct net_event *event)
         replica_say(replica, "The relay has something else under our own number: was an old backup restored? %s", why->text);
         break;
     case ALARM_REJECTED:
-        replica_say(replica, "%s", why->text);
+        say_rejected(replica, why);
         break;
     case ALARM_NEWER:
         replica_take_newer(replica, (unsigned)why->sys);

@@ -162,7 +162,7 @@ static struct replica *open_target(struct env *env, const struct args *args, str
     struct share_link link;
     if (!target_parse_link(word, options.insecure, &link, err))
         return NULL;
-    options.is_private = true;
+    options.is_private = options.awaited = true;
     struct replica *replica = replica_join(env, &link, NULL, &options, err);
     share_link_wipe(&link);
     return replica;

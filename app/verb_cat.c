@@ -50,8 +50,8 @@ static struct replica *open_link(struct env *env, const char *verb, const char *
     struct share_link link;
     if (!target_parse_link(word, insecure, &link, err))
         return NULL;
-    struct replica_options options = {.port = target_port(verb), .is_private = true, .unseen = true, .scripted = true, .name = verb,
-                                      .insecure = insecure};
+    struct replica_options options = {.port = target_port(verb), .is_private = true, .unseen = true, .scripted = true,
+                                      .awaited = true, .name = verb, .insecure = insecure};
     struct replica *replica = replica_join(env, &link, NULL, &options, err);
     share_link_wipe(&link);
     if (!replica || target_arrive(replica, err) == TARGET_DONE)

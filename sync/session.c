@@ -122,8 +122,7 @@ static void tell_full(struct session *session, struct bytes text, struct error *
     enum { WORDS_CELLS = 120 };
     struct buf words = {0};
     unicode_safe_label(text, WORDS_CELLS, &words);
-    error_set(err, ERR_FULL, REFUSE_FULL, "the relay does not take your edits: %s; they stay here and are offered again",
-              buf_string(&words));
+    error_set(err, ERR_FULL, REFUSE_FULL, "the relay does not take your edits: %s", buf_string(&words));
     session->full = *err;
     buf_release(&words);
 }

@@ -145,7 +145,7 @@ void upload_lost(struct upload *upload)
         upload_drop_fetched(upload, stream);
         stream->relay_next = 0;
         stream->relay_knows = stream->fetching = stream->disputed = stream->stopped = false;
-        stream->paused_until_ms = 0;
+        stream->paused_until_ms = stream->full_ordinal = 0;
     }
 }
 

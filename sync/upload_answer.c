@@ -11,11 +11,13 @@ static size_t index_of(const struct stream *stream, const struct upload_record *
     return i;
 }
 
-static void record_acked(struct upload *upload, struct stream *stream, struct upload_record *record)
+static void record_acked(struct upload *upload, const struct sent *sent)
 {
+    struct stream *stream = sent->stream;
+    struct upload_record *record = sent->record;
     uint64_t end = upload_record_end(record);
     bool again = record->again;
-    stream->full = false;
+    stream->full &= sent->ordinal < stream->full_ordinal;
     if (stream->mine && !again)
         upload_pack_add(upload, &stream->agent, record);
     upload_remove_record(upload, stream, index_of(stream, record));
@@ -35,7 +37,7 @@ static void take_ack(struct upload *upload, const struct sent *sent)
     case SENT_MEMBER:
         break;
     case SENT_RECORD:
-        record_acked(upload, sent->stream, sent->record);
+        record_acked(upload, sent);
         break;
     case SENT_PACK:
         upload_pack_acked(upload, sent->ticket);
@@ -103,10 +105,12 @@ void upload_unsend(struct upload *upload, const struct sent *sent)
 }
 
 /* Room may be made, so it goes on being offered; but that can take days, and nobody else would say what the matter is. */
-static void tell_full(struct upload *upload, struct stream *stream, struct bytes text)
+static void tell_full(struct upload *upload, const struct sent *sent, struct bytes text)
 {
+    struct stream *stream = sent->stream;
     bool told = upload_is_full(upload);
     stream->full = stream->mine;
+    stream->full_ordinal = sent->ordinal;
     if (stream->mine && !told)
         upload->port.rejected(upload->port.self, &stream->agent, REFUSE_FULL, text);
 }
@@ -127,7 +131,7 @@ static void take_reject(struct upload *upload, const struct sent *sent, unsigned
     if (is_passing(code)) {
         sent->stream->paused_until_ms = now_ms + UPLOAD_PAUSE_MS;
         if (code == REFUSE_FULL)
-            tell_full(upload, sent->stream, text);
+            tell_full(upload, sent, text);
         return;
     }
     bool was_stopped = sent->stream->stopped;

@@ -47,6 +47,7 @@ struct stream {
     uint64_t fetch_from;
     bool stopped;     /* the relay will not take it */
     bool full;        /* the relay has no room for it: told, and offered again after every pause */
+    uint64_t full_ordinal; /* the newest that it had no room for; what was sent before it may be acknowledged after it */
     uint64_t paused_until_ms;
     char label[BATCH_LABEL_BYTES_MAX + 1]; /* of what it wrote first: "disk" */
     uint64_t member_ticket; /* sealed and not yet in the journal; 0: no */

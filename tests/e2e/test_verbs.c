@@ -613,6 +613,33 @@ static void an_operator_sees_sizes_and_removes_documents(void **state)
     free(link);
 }
 
+static void expect_said_once(const char *said, const char *part)
+{
+    expect_has(said, part);
+    if (strstr(strstr(said, part) + 1, part))
+        fail_msg("\"%s\" is said twice: %s", part, said);
+}
+
+/* What could not be sent is nowhere. */
+static void a_script_is_told_once_that_the_relay_has_no_room(void **state)
+{
+    enum { LINES = 60, LINE_BYTES = 1000 };
+    struct stage *stage = *state;
+    stage_relay_options(stage, ARGS("--document-size", "40K"));
+    stage_write(stage, "notes.md", "-\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    struct buf input = {0};
+    for (int i = 0; i < LINES; i++)
+        buf_addf(&input, "{\"at\": \"end\", \"insert\": \"%0*d\"}\n", LINE_BYTES, i);
+    struct stage_result result = stage_run(stage, "lin", buf_string(&input), ARGS("apply", link));
+    expect_status(result, 1);
+    expect_said_once(result.err, "the relay does not take your edits");
+    expect_has(result.err, "not everything was acknowledged by the relay");
+    assert_null(strstr(result.err, "stay here"));
+    buf_release(&input);
+    free(link);
+}
+
 static void a_relay_ends_in_order_when_it_is_interrupted(void **state)
 {
     struct stage *stage = *state;
@@ -802,6 +829,7 @@ int main(void)
         TEST(bash_completes_verbs_options_and_files_with_blanks),
         TEST(help_is_what_the_manual_says),
         TEST(an_operator_sees_sizes_and_removes_documents),
+        TEST(a_script_is_told_once_that_the_relay_has_no_room),
         TEST(a_relay_ends_in_order_when_it_is_interrupted),
         TEST(a_stage_ends_what_a_failing_test_left_behind),
         cmocka_unit_test_setup_teardown(a_relay_may_end_by_itself_when_nobody_is_there, setup, teardown),

@@ -26,6 +26,7 @@ struct stage {
     size_t job_count;
     pid_t relay;
     int relay_port;
+    const char *relay_options[STAGE_RELAY_OPTIONS_MAX + 1]; /* ends with NULL */
     char *relay_address;
 };
 
@@ -326,6 +327,15 @@ struct stage_result stage_script(struct stage *stage, const char *person, const 
 
 /* --- the relay --- */
 
+void stage_relay_options(struct stage *stage, const char *const *options)
+{
+    for (size_t i = 0; options[i]; i++) {
+        if (i == STAGE_RELAY_OPTIONS_MAX)
+            fail_msg("too many options for the relay");
+        stage->relay_options[i] = options[i];
+    }
+}
+
 static void start_relay(struct stage *stage)
 {
     int out[2];
@@ -336,7 +346,9 @@ static void start_relay(struct stage *stage)
     stage->relay = fork();
     if (stage->relay == 0) {
         /* All of a test comes from one address, and faster than people do. */
-        const char *argv[] = {WEFT_PROGRAM, "relay", "--listen", listen, "--store", store, "--address-accepts", "1000/10000", NULL};
+        const char *argv[8 + STAGE_RELAY_OPTIONS_MAX + 1] = {WEFT_PROGRAM, "relay", "--listen", listen, "--store", store,
+                                                             "--address-accepts", "1000/10000"};
+        memcpy(argv + 8, stage->relay_options, sizeof stage->relay_options);
         int null = open("/dev/null", O_RDONLY);
         run_program(stage, "relay", argv, null, out[1], 2);
     }

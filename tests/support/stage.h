@@ -57,6 +57,9 @@ struct stage_result stage_finish(struct stage *stage, struct stage_job job);
 
 /* A relay process on a free port, with its store in the stage's directory. */
 const char *stage_relay(struct stage *stage); /* starts it when it does not run; "ws://127.0.0.1:PORT" */
+/* Further options of the relay, before it is started; at most STAGE_RELAY_OPTIONS_MAX. They live as long as the stage. */
+enum { STAGE_RELAY_OPTIONS_MAX = 8 };
+void stage_relay_options(struct stage *stage, const char *const *options);
 pid_t stage_relay_pid(const struct stage *stage); /* of the one that runs; 0: none */
 void stage_relay_signal(struct stage *stage, int signal);
 /* After it was killed: the same port and store. */

@@ -692,6 +692,27 @@ static void a_full_relay_is_told_once_in_its_words_until_it_has_room(void **stat
     assert_string_equal(room_status(room).full.text, "");
 }
 
+/* It refuses at once and acknowledges when a record is durable: what was sent before may be acknowledged after. */
+static void an_acknowledgement_of_what_was_sent_before_does_not_make_room(void **state)
+{
+    struct room *room = *state;
+    room_connect(room, (struct room_welcome){.peers = 1});
+    room_type(room, "a");
+    room_expect_kind(room, MESSAGE_RECORDS);
+    room_type(room, "b");
+    room_pass_time(room, 1000);
+    room_expect_kind(room, MESSAGE_RECORDS);
+    struct message reject = {.kind = MESSAGE_REJECT, .reject = {3, REFUSE_FULL, bytes_of_string("no room")}};
+    room_says(room, &reject);
+    room_say_ack(room, 2); /* the MEMBER and the first */
+    assert_non_null(strstr(room_status(room).full.text, "no room"));
+    room_pass_time(room, UPLOAD_PAUSE_MS);
+    room_expect_kind(room, MESSAGE_RECORDS);
+    reject.reject.ordinal = 4;
+    room_says(room, &reject);
+    assert_int_equal(room->alarms, 1);
+}
+
 static void an_id_that_the_relay_has_with_other_content_is_an_alarm(void **state)
 {
     struct room *room = *state;
@@ -792,6 +813,7 @@ int main(void)
         ROOM_TEST(nobody_writes_into_the_places_of_a_base_that_the_relay_lost),
         ROOM_TEST(a_view_only_session_uploads_nothing),
         ROOM_TEST(a_full_relay_is_told_once_in_its_words_until_it_has_room),
+        ROOM_TEST(an_acknowledgement_of_what_was_sent_before_does_not_make_room),
     };
     return RUN_TESTS("session_send", tests);
 }
