@@ -109,7 +109,7 @@ uint64_t replica_top(const struct replica *replica);
 void replica_get_view(const struct replica *replica, uint64_t *top, uint64_t *left_cells);
 
 enum edit_kind {
-    EDIT_TYPING,  /* joins the typing before it into one undo step, word by word */
+    EDIT_TYPING,  /* joins the typing before it into one undo step, word by word; a save ends the step */
     EDIT_ERASING, /* likewise */
     EDIT_WHOLE,   /* an undo step of its own */
 };

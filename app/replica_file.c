@@ -292,6 +292,7 @@ static struct save_job *save_job_new(struct replica *replica, const char *path, 
     job->replica = replica;
     job->path = resolved ? resolved : xstrdup(replica->file.path);
     job->text = rope_snapshot(replica->buffer.text);
+    replica->gesture.open = false; /* undo stops at what is in the file */
     document_version(replica->document, &job->version);
     replica_encode_version(replica, &job->version, &job->encoded_version);
     job->writer = replica->writer;

@@ -288,6 +288,42 @@ static void a_save_before_the_first_key_of_a_run_is_known_to_the_next_one(void *
     free(path);
 }
 
+static bool is_saved(struct replica *a, struct replica *b)
+{
+    struct replica_status status;
+    (void)b;
+    replica_status(a, net_now_ms(), &status);
+    return !status.saving;
+}
+
+static void expect_edits_not_in_file(struct replica *replica, uint64_t edits)
+{
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    assert_false(status.in_file);
+    assert_int_equal(status.edits_not_in_file, edits);
+}
+
+/* Without the save all three were one word, and one undo step. */
+static void what_is_typed_while_the_file_is_written_is_counted_and_undone_by_itself(void **state)
+{
+    struct world *world = *state;
+    struct error err = {0};
+    char *path = scratch_file(world->dir, "notes.md");
+    scratch_write(path, "\n");
+    struct replica *replica = open_file(world, "notes.md");
+    type(replica, 0, "a");
+    assert_true(replica_save(replica, NULL, &err));
+    type(replica, 1, "b");
+    type(replica, 2, "c");
+    wait_for(replica, NULL, is_saved);
+    expect_edits_not_in_file(replica, 2);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    expect_text(replica, "a\n"); /* what is in the file, and not half of the word */
+    close_one(replica);
+    free(path);
+}
+
 /* --- failing halfway --- */
 
 static void a_join_that_fails_ends_its_threads_and_leaves_nothing(void **state)
@@ -402,6 +438,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_could_not_begin_goes_on_in_the_document_of_another, setup, teardown),
         cmocka_unit_test_setup_teardown(who_is_alone_signs_no_presence_and_a_neighbour_hears_every_one, setup, teardown),
         cmocka_unit_test_setup_teardown(a_save_before_the_first_key_of_a_run_is_known_to_the_next_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_typed_while_the_file_is_written_is_counted_and_undone_by_itself, setup, teardown),
         cmocka_unit_test_setup_teardown(a_join_that_fails_ends_its_threads_and_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(sharing_in_the_middle_of_typing_keeps_every_key, setup, teardown),
         cmocka_unit_test_setup_teardown(every_edit_counts_as_unsent_at_once, setup, teardown),
