@@ -33,8 +33,9 @@ enum presence_flags {
     PRESENCE_VIEWER = 4,
     PRESENCE_DISK = 8,
     PRESENCE_SCRIPT = 16, /* nobody sits there */
-    PRESENCE_UNSENT = 64, /* its heads speak of edits that the relay may not have */
     PRESENCE_NO_BASE = 32, /* has read all the relay has, and the text the document began with was not there */
+    PRESENCE_UNSENT = 64,  /* its heads speak of edits that the relay may not have */
+    PRESENCE_UNSEEN = 128, /* a program that reads along, none of the people: only its PRESENCE_NO_BASE is meant */
 };
 
 struct presence {

@@ -142,7 +142,8 @@ void session_send_presence(struct session *session, unsigned flags, uint64_t now
         .agent = session->self,
         .counter = ++session->presence_counter,
         .flags = flags | (session->keys.access < ACCESS_WRITE ? PRESENCE_VIEWER : 0) |
-                 (lacks_base(session, now_ms) ? PRESENCE_NO_BASE : 0) | (shows_unsent(session) ? PRESENCE_UNSENT : 0),
+                 (lacks_base(session, now_ms) ? PRESENCE_NO_BASE : 0) | (shows_unsent(session) ? PRESENCE_UNSENT : 0) |
+                 (session->unseen ? PRESENCE_UNSEEN : 0),
         .doc_key = session->doc_key.public_key,
         .has_card = session->card_due,
         .device_key = session->device.key.public_key,

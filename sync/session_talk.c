@@ -249,11 +249,13 @@ static void take_presence(struct session *session, struct bytes sealed, uint64_t
     struct error err = {0};
     if (!presence_open(sealed, &session->keys, &presence, &err) || agent_id_equal(&presence.agent, &session->self))
         return; /* nothing is lost by an unreadable one: the next comes in two seconds */
-    const struct session_peer *peer = peers_hear(&session->peers, &session->roster, &presence, now_ms);
+    bool unseen = presence.flags & PRESENCE_UNSEEN;
+    const struct session_peer *peer =
+        unseen ? NULL : peers_hear(&session->peers, &session->roster, &presence, now_ms);
+    if ((unseen || peer) && presence.flags & PRESENCE_NO_BASE)
+        upload_offer_base(session->upload, now_ms);
     if (!peer)
         return;
-    if (presence.flags & PRESENCE_NO_BASE)
-        upload_offer_base(session->upload, now_ms);
     if (peer->state == PEER_GONE)
         session_await_no_more(session, &presence.agent);
     else if (peer->writer && !(presence.flags & PRESENCE_UNSENT))

@@ -458,6 +458,22 @@ static void the_owner_offers_the_base_again_to_whoever_lacks_it(void **state)
     author_release(&ben);
 }
 
+/* `weft cat` that hangs, or was killed: nobody would say that it has left. */
+static void who_only_reads_along_is_given_the_base_and_is_none_of_the_people(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    room->config.create = true;
+    room->config.base = room->base;
+    room_restart(room);
+    room_connect(room, (struct room_welcome){.head = 1000, .peers = 2});
+    author_init(&ben, room, 0xbe);
+    say_presence_with(room, &ben, 1, PRESENCE_NO_BASE | PRESENCE_UNSEEN);
+    hear_base(room);
+    assert_int_equal(room->peers, 0);
+    author_release(&ben);
+}
+
 static void the_owner_begins_the_base_anew_where_the_relay_has_less_than_it_said(void **state)
 {
     struct room *room = *state;
@@ -491,7 +507,8 @@ static void who_only_reads_along_still_tells_that_the_base_is_missing(void **sta
     room_say_caught_up(room);
     room_forget_out(room);
     room_pass_time(room, SESSION_GAP_MS + SESSION_PRESENCE_BEAT_MS);
-    assert_true(room_hear_presence_flags(room) & PRESENCE_NO_BASE);
+    unsigned flags = room_hear_presence_flags(room);
+    assert_true(flags & PRESENCE_NO_BASE && flags & PRESENCE_UNSEEN);
 }
 
 static void a_base_its_owner_did_not_sign_is_refused(void **state)
@@ -704,6 +721,7 @@ int main(void)
         ROOM_TEST(edits_in_front_of_the_base_are_read_once_it_is_here),
         ROOM_TEST(who_has_read_all_and_lacks_the_base_says_so),
         ROOM_TEST(the_owner_offers_the_base_again_to_whoever_lacks_it),
+        ROOM_TEST(who_only_reads_along_is_given_the_base_and_is_none_of_the_people),
         ROOM_TEST(the_owner_begins_the_base_anew_where_the_relay_has_less_than_it_said),
         ROOM_TEST(a_base_its_owner_did_not_sign_is_refused),
         ROOM_TEST(a_record_that_fitted_nowhere_is_asked_for_again_when_its_branch_has_grown),
