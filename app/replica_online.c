@@ -209,13 +209,14 @@ static bool start_net(struct replica *replica, const struct gathered *gathered, 
                     .base = creates(replica) ? replica->base : NULL, .token = buf_view(&token),
                     .has_base = !replica->joining, .pinned = addresses.pinned,
                     .resume = {.log = relay->log, .place = relay->place, .hash = relay->hash},
-                    .first_counter = replica->sessions++ << COUNTER_STEP_BITS, .members = members,
+                    .first_counter = replica->sessions << COUNTER_STEP_BITS, .members = members,
                     .member_count = gathered->members.count, .outbox = outbox, .outbox_count = gathered->outbox.count},
         .addresses = places,
         .address_count = place_count,
     };
     memcpy(config.session.relay_pin, addresses.relay_pin, sizeof config.session.relay_pin);
     struct net *net = net_start(&config, err);
+    replica->sessions += net != NULL;
     free(members);
     free(outbox);
     crypto_wipe(token.data, token.len);
@@ -247,7 +248,7 @@ bool replica_go_online(struct replica *replica, struct error *err)
     /* All is read before anything starts, so that it is online with everything or not at all. */
     bool good = (replica->is_private || gather_all(replica, &gathered, &relay, err)) &&
                 start_net(replica, &gathered, &relay, err);
-    if (!replica->was_away && gathered.outbox.count + gathered.unsealed_count > 0)
+    if (good && !replica->was_away && gathered.outbox.count + gathered.unsealed_count > 0)
         replica->was_away = replica->away_noted = true; /* what an earlier process typed is sent, but was not noted here */
     if (good) {
         send_unsealed(replica, &gathered);

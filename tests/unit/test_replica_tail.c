@@ -18,112 +18,40 @@
 
 #include "app/replica.h"
 #include "editor/base/xalloc.h"
+#include "tests/support/home.h"
 #include "tests/support/scratch.h"
 
-enum { PATIENCE_MS = 30000, STEP_MS = 20, BARRIER_MS = 450 /* who waits for the journal waits 500 */ };
+enum { BARRIER_MS = 450 }; /* who waits for the journal waits 500 */
 
 struct world {
-    char *dir, *state, *docs, *file;
-    struct env env;
-    struct buf said; /* all sentences */
+    struct home *home;
+    char *docs, *file;
 };
 
 static int setup(void **state)
 {
     struct world *world = xcalloc(1, sizeof *world);
-    struct error err = {0};
-    if (scratch_setup((void **)&world->dir) != 0)
-        return -1;
-    static const char *const names[] = {"XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *dir = scratch_file(world->dir, names[i]);
-        setenv(names[i], dir, 1);
-        free(dir);
-    }
-    world->state = xformat("%s/XDG_STATE_HOME/weft", world->dir);
-    world->docs = xformat("%s/docs", world->state);
-    world->file = scratch_file(world->dir, "notes.md");
+    int rc = home_setup((void **)&world->home);
+    world->docs = xformat("%s/docs", world->home->state);
+    world->file = scratch_file(world->home->dir, "notes.md");
     *state = world;
-    return env_init(&world->env, "weft", &err) ? 0 : -1;
+    return rc;
 }
 
 static int teardown(void **state)
 {
     struct world *world = *state;
-    env_release(&world->env);
-    buf_release(&world->said);
-    scratch_teardown((void **)&world->dir);
-    free(world->state);
+    home_teardown((void **)&world->home);
     free(world->docs);
     free(world->file);
     free(world);
     return 0;
 }
 
-static void note_said(void *self, const char *text)
-{
-    struct world *world = self;
-    buf_add_string(&world->said, text);
-    buf_add_byte(&world->said, '\n');
-}
-
-static bool was_said(struct world *world, const char *words)
-{
-    return strstr(buf_string(&world->said), words) != NULL;
-}
-
-static struct replica *open_file(struct world *world)
-{
-    struct error err = {0};
-    struct replica_options options = {.port = {.self = world, .said = note_said}, .name = "ada"};
-    struct replica *replica = replica_open(&world->env, world->file, (struct bytes){0}, &options, &err);
-    if (!replica)
-        fail_msg("%s", err.text);
-    return replica;
-}
-
-static void type(struct replica *replica, uint64_t at, const char *text)
-{
-    struct patch patch = {0};
-    struct error err = {0};
-    patch_retain(&patch, at);
-    patch_insert(&patch, bytes_of_string(text));
-    if (!replica_edit(replica, &patch, selection_at(at + strlen(text)), EDIT_TYPING, &err))
-        fail_msg("%s", err.text);
-    patch_release(&patch);
-}
-
-static void expect_text(struct replica *replica, const char *expected)
-{
-    const struct rope *text = replica_buffer(replica)->text;
-    struct buf out = {0};
-    rope_append_to(text, 0, rope_len(text), &out);
-    assert_string_equal(buf_string(&out), expected);
-    buf_release(&out);
-}
-
-static void close_one(struct replica *replica)
-{
-    struct error err = {0};
-    if (!replica_close(replica, 0, NULL, &err))
-        fail_msg("%s", err.text);
-}
-
-static void wait_until_kept(struct replica *replica)
-{
-    struct replica_status status;
-    uint64_t until_ms = net_now_ms() + PATIENCE_MS;
-    do {
-        assert_true(net_now_ms() < until_ms);
-        replica_wait(replica, STEP_MS);
-        replica_status(replica, net_now_ms(), &status);
-    } while (!status.kept || status.edits_in_memory);
-}
-
 /* The one tail there is, or NULL. */
 static char *find_tail(struct world *world)
 {
-    char *tails = xformat("%s/tails", world->state), *found = NULL;
+    char *tails = xformat("%s/tails", world->home->state), *found = NULL;
     DIR *dir = opendir(tails);
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         if (entry->d_name[0] == '.')
@@ -147,7 +75,7 @@ static void block_journals(struct world *world)
 {
     struct error err = {0};
     char *aside = xformat("%s.aside", world->docs);
-    assert_true(env_device(&world->env, &err)); /* makes the state directory, too */
+    assert_true(env_device(&world->home->env, &err)); /* makes the state directory, too */
     (void)rename(world->docs, aside);
     scratch_write(world->docs, "a file where a directory is wanted");
     free(aside);
@@ -167,10 +95,10 @@ static void type_and_die(struct world *world, const char *const *words)
     block_journals(world);
     pid_t child = fork();
     if (child == 0) {
-        struct replica *replica = open_file(world);
+        struct replica *replica = home_open(world->home, "notes.md");
         uint64_t at = 0;
         for (size_t i = 0; words[i]; at += strlen(words[i]), i++) {
-            type(replica, at, words[i]);
+            home_type(replica, at, words[i]);
             uint64_t before_ms = net_now_ms();
             replica_barrier(replica);
             if (net_now_ms() - before_ms > BARRIER_MS)
@@ -189,18 +117,18 @@ static void a_new_file_has_its_first_keys_after_a_kill(void **state)
     struct world *world = *state;
     struct error err = {0};
     type_and_die(world, (const char *[]){"one ", "two", NULL});
-    struct replica *replica = open_file(world);
-    expect_text(replica, "one two");
+    struct replica *replica = home_open(world->home, "notes.md");
+    home_expect_text(replica, "one two");
     assert_int_equal(replica_buffer(replica)->selection.head, strlen("one two"));
     expect_no_tail(world);
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE); /* one breath, one step */
-    expect_text(replica, "");
+    home_expect_text(replica, "");
     assert_int_equal(replica_undo(replica, UNDO_AGAIN, &err), REPLICA_UNDONE);
-    wait_until_kept(replica);
-    close_one(replica);
-    replica = open_file(world);
-    expect_text(replica, "one two");
-    close_one(replica);
+    home_wait(replica, NULL, home_is_kept);
+    home_close(replica);
+    replica = home_open(world->home, "notes.md");
+    home_expect_text(replica, "one two");
+    home_close(replica);
 }
 
 static void a_file_with_text_has_its_first_keys_in_their_place(void **state)
@@ -208,15 +136,15 @@ static void a_file_with_text_has_its_first_keys_in_their_place(void **state)
     struct world *world = *state;
     scratch_write(world->file, "of the file\n");
     type_and_die(world, (const char *[]){"typed ", "on top ", NULL});
-    struct replica *replica = open_file(world);
-    expect_text(replica, "typed on top of the file\n");
-    assert_true(was_said(world, "Restored"));
-    wait_until_kept(replica);
-    close_one(replica);
+    struct replica *replica = home_open(world->home, "notes.md");
+    home_expect_text(replica, "typed on top of the file\n");
+    assert_true(home_was_said(world->home, "Restored"));
+    home_wait(replica, NULL, home_is_kept);
+    home_close(replica);
     scratch_write(world->file, "of the file\n"); /* touched */
-    replica = open_file(world);
-    expect_text(replica, "typed on top of the file\n");
-    close_one(replica);
+    replica = home_open(world->home, "notes.md");
+    home_expect_text(replica, "typed on top of the file\n");
+    home_close(replica);
 }
 
 static void a_file_rewritten_meanwhile_gets_what_was_typed_beside_it(void **state)
@@ -225,9 +153,9 @@ static void a_file_rewritten_meanwhile_gets_what_was_typed_beside_it(void **stat
     scratch_write(world->file, "of the file\n");
     type_and_die(world, (const char *[]){"typed", NULL});
     scratch_write(world->file, "something else of another program\n");
-    struct replica *replica = open_file(world);
-    expect_text(replica, "something else of another program\n");
-    close_one(replica);
+    struct replica *replica = home_open(world->home, "notes.md");
+    home_expect_text(replica, "something else of another program\n");
+    home_close(replica);
     char *beside = xformat("%s.weft-recovered", world->file);
     struct buf recovered = {0};
     scratch_read(beside, &recovered);
@@ -241,18 +169,18 @@ static void what_the_journal_has_is_not_there_twice(void **state)
 {
     struct world *world = *state;
     type_and_die(world, (const char *[]){"one ", "two", NULL});
-    char *tail = find_tail(world), *copy = scratch_file(world->dir, "copy");
+    char *tail = find_tail(world), *copy = scratch_file(world->home->dir, "copy");
     assert_non_null(tail);
     assert_int_equal(link(tail, copy), 0);
-    struct replica *replica = open_file(world);
-    type(replica, strlen("one two"), " three");
-    wait_until_kept(replica);
-    close_one(replica);
+    struct replica *replica = home_open(world->home, "notes.md");
+    home_type(replica, strlen("one two"), " three");
+    home_wait(replica, NULL, home_is_kept);
+    home_close(replica);
     assert_int_equal(rename(copy, tail), 0);
-    replica = open_file(world);
-    expect_text(replica, "one two three");
+    replica = home_open(world->home, "notes.md");
+    home_expect_text(replica, "one two three");
     expect_no_tail(world);
-    close_one(replica);
+    home_close(replica);
     free(tail);
     free(copy);
 }
@@ -260,15 +188,15 @@ static void what_the_journal_has_is_not_there_twice(void **state)
 static void no_tail_is_left_once_the_journal_is_there(void **state)
 {
     struct world *world = *state;
-    struct replica *replica = open_file(world);
-    type(replica, 0, "kept");
+    struct replica *replica = home_open(world->home, "notes.md");
+    home_type(replica, 0, "kept");
     replica_barrier(replica);
-    wait_until_kept(replica);
+    home_wait(replica, NULL, home_is_kept);
     expect_no_tail(world);
-    close_one(replica);
-    replica = open_file(world);
-    expect_text(replica, "kept");
-    close_one(replica);
+    home_close(replica);
+    replica = home_open(world->home, "notes.md");
+    home_expect_text(replica, "kept");
+    home_close(replica);
 }
 
 /* No file may grow beyond this many bytes, as on a full disk. */
@@ -286,18 +214,18 @@ static void what_cannot_be_folded_yet_is_said_and_stays(void **state)
     struct world *world = *state;
     type_and_die(world, (const char *[]){"typed", NULL});
     allow_bytes(0);
-    struct replica *replica = open_file(world);
-    assert_true(was_said(world, "cannot be taken over yet"));
-    expect_text(replica, "");
-    close_one(replica);
+    struct replica *replica = home_open(world->home, "notes.md");
+    assert_true(home_was_said(world->home, "cannot be taken over yet"));
+    home_expect_text(replica, "");
+    home_close(replica);
     char *tail = find_tail(world);
     assert_non_null(tail);
     free(tail);
     allow_bytes(RLIM_INFINITY);
-    replica = open_file(world);
-    expect_text(replica, "typed");
+    replica = home_open(world->home, "notes.md");
+    home_expect_text(replica, "typed");
     expect_no_tail(world);
-    close_one(replica);
+    home_close(replica);
 }
 
 /* --- who only reads --- */
@@ -307,17 +235,17 @@ static void expect_read(struct world *world, const char *expected)
     struct error err = {0};
     struct replica_audit audit;
     struct replica_status status;
-    struct replica_options options = {.port = {.self = world, .said = note_said}, .reads_only = true, .alone = true, .audits = true};
-    struct replica *replica = replica_open(&world->env, world->file, (struct bytes){0}, &options, &err);
+    struct replica_options options = {.port = home_port(world->home), .reads_only = true, .alone = true, .audits = true};
+    struct replica *replica = replica_open(&world->home->env, world->file, (struct bytes){0}, &options, &err);
     if (!replica)
         fail_msg("%s", err.text);
-    expect_text(replica, expected);
+    home_expect_text(replica, expected);
     replica_status(replica, net_now_ms(), &status);
     assert_true(status.known);
     if (!replica_audit(replica, &audit, &err))
         fail_msg("%s", err.text);
     assert_true(audit.batches > 0);
-    close_one(replica);
+    home_close(replica);
 }
 
 struct listed {
@@ -336,22 +264,22 @@ static void note_listed(void *self, const struct doc_entry *entry, bool takes_pa
 static void who_only_reads_has_the_first_keys_of_a_killed_process_and_folds_nothing(void **state)
 {
     struct world *world = *state;
-    char *index = xformat("%s/index.db", world->state);
+    char *index = xformat("%s/index.db", world->home->state);
     scratch_write(world->file, "of the file\n");
     type_and_die(world, (const char *[]){"typed ", "on top ", NULL});
     struct listed listed = {.world = world};
     for (int i = 0; i < 2; i++) {
         expect_read(world, "typed on top of the file\n");
-        replica_visit_left(&world->env, &(struct replica_left_visitor){&listed, note_listed});
+        replica_visit_left(&world->home->env, &(struct replica_left_visitor){&listed, note_listed});
     }
     assert_int_equal(listed.count, 2);
     assert_int_equal(access(index, F_OK), -1);
     assert_int_equal(access(world->docs, F_OK), -1);
     char *tail = find_tail(world);
     assert_non_null(tail);
-    struct replica *replica = open_file(world);
-    expect_text(replica, "typed on top of the file\n");
-    close_one(replica);
+    struct replica *replica = home_open(world->home, "notes.md");
+    home_expect_text(replica, "typed on top of the file\n");
+    home_close(replica);
     free(tail);
     free(index);
 }
@@ -361,12 +289,12 @@ static void who_only_reads_has_what_the_journal_lacks(void **state)
 {
     struct world *world = *state;
     type_and_die(world, (const char *[]){"one ", "two", NULL});
-    char *tail = find_tail(world), *copy = scratch_file(world->dir, "copy");
+    char *tail = find_tail(world), *copy = scratch_file(world->home->dir, "copy");
     assert_int_equal(link(tail, copy), 0);
-    struct replica *replica = open_file(world);
-    type(replica, strlen("one two"), " three");
-    wait_until_kept(replica);
-    close_one(replica);
+    struct replica *replica = home_open(world->home, "notes.md");
+    home_type(replica, strlen("one two"), " three");
+    home_wait(replica, NULL, home_is_kept);
+    home_close(replica);
     assert_int_equal(rename(copy, tail), 0);
     expect_read(world, "one two three"); /* there in both, and there once */
     assert_int_equal(access(tail, F_OK), 0);
@@ -383,17 +311,17 @@ static void who_only_reads_has_what_a_living_process_types(void **state)
 {
     struct world *world = *state;
     block_journals(world);
-    struct replica *replica = open_file(world);
-    type(replica, 0, "typed");
+    struct replica *replica = home_open(world->home, "notes.md");
+    home_type(replica, 0, "typed");
     replica_barrier(replica);
     expect_read(world, "typed");
-    type(replica, strlen("typed"), " on");
+    home_type(replica, strlen("typed"), " on");
     replica_barrier(replica);
     expect_read(world, "typed on");
     unblock_journals(world);
-    wait_until_kept(replica);
+    home_wait(replica, NULL, home_is_kept);
     expect_read(world, "typed on");
-    close_one(replica);
+    home_close(replica);
 }
 
 struct others {
@@ -416,31 +344,31 @@ static void a_file_that_has_another_document_by_now_keeps_that_and_nothing_is_lo
     struct world *world = *state;
     struct error err = {0};
     type_and_die(world, (const char *[]){"of the killed", NULL});
-    char *tail = find_tail(world), *aside = scratch_file(world->dir, "aside");
+    char *tail = find_tail(world), *aside = scratch_file(world->home->dir, "aside");
     assert_int_equal(rename(tail, aside), 0);
-    struct replica *replica = open_file(world);
-    type(replica, 0, "of the other");
-    wait_until_kept(replica);
-    close_one(replica);
+    struct replica *replica = home_open(world->home, "notes.md");
+    home_type(replica, 0, "of the other");
+    home_wait(replica, NULL, home_is_kept);
+    home_close(replica);
     assert_int_equal(rename(aside, tail), 0);
-    replica = open_file(world);
-    expect_text(replica, "of the other");
-    assert_true(was_said(world, "is a document of its own now"));
+    replica = home_open(world->home, "notes.md");
+    home_expect_text(replica, "of the other");
+    assert_true(home_was_said(world->home, "is a document of its own now"));
     struct doc_id other = replica_entry(replica)->doc;
-    close_one(replica);
+    home_close(replica);
 
-    char *index_path = xformat("%s/index.db", world->state);
-    struct doc_index *index = doc_index_open(index_path, DOC_INDEX_READ, &world->env.device, &err);
+    char *index_path = xformat("%s/index.db", world->home->state);
+    struct doc_index *index = doc_index_open(index_path, DOC_INDEX_READ, &world->home->env.device, &err);
     struct others others = {.not_this = other};
     assert_non_null(index);
     assert_true(doc_index_recent(index, 0, find_other, &others, &err));
     doc_index_close(index);
     assert_int_equal(others.count, 1);
-    struct replica_options options = {.port = {.self = world, .said = note_said}, .name = "ada"};
-    replica = replica_open_known(&world->env, &others.doc, &options, &err);
+    struct replica_options options = {.port = home_port(world->home), .name = "ada"};
+    replica = replica_open_known(&world->home->env, &others.doc, &options, &err);
     assert_non_null(replica);
-    expect_text(replica, "of the killed");
-    close_one(replica);
+    home_expect_text(replica, "of the killed");
+    home_close(replica);
     free(index_path);
     free(tail);
     free(aside);
@@ -450,13 +378,13 @@ static void a_private_text_leaves_nothing(void **state)
 {
     struct world *world = *state;
     struct error err = {0};
-    struct replica_options options = {.port = {.self = world, .said = note_said}, .name = "ada", .is_private = true};
-    struct replica *replica = replica_open(&world->env, world->file, (struct bytes){0}, &options, &err);
+    struct replica_options options = {.port = home_port(world->home), .name = "ada", .is_private = true};
+    struct replica *replica = replica_open(&world->home->env, world->file, (struct bytes){0}, &options, &err);
     assert_non_null(replica);
-    type(replica, 0, "secret");
+    home_type(replica, 0, "secret");
     replica_barrier(replica);
-    assert_int_equal(access(world->state, F_OK), -1);
-    close_one(replica);
+    assert_int_equal(access(world->home->state, F_OK), -1);
+    home_close(replica);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -1,0 +1,204 @@
+/* Going online: with everything or not at all, whichever step fails, and then again. */
+#include "tests/support/support.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/addresses.h"
+#include "app/replica_parts.h"
+#include "editor/base/xalloc.h"
+#include "tests/support/home.h"
+#include "tests/support/scratch.h"
+
+/* --- faults --- */
+
+/* Which call fails, of those that going online consists of; all are made on the thread of the test. */
+static struct {
+    bool armed;
+    unsigned fails_at, calls;
+} fault;
+
+static bool fault_strikes(struct error *err)
+{
+    if (!fault.armed || fault.calls++ != fault.fails_at)
+        return false;
+    error_set(err, ERR_IO, 0, "the disk is gone");
+    return true;
+}
+
+#define WRAP(type, failure, name, parameters, arguments)                                                               \
+    type __real_##name parameters;                                                                                     \
+    type __wrap_##name parameters;                                                                                     \
+    type __wrap_##name parameters                                                                                      \
+    {                                                                                                                  \
+        return fault_strikes(err) ? (failure) : __real_##name arguments;                                               \
+    }
+
+WRAP(struct journal *, NULL, journal_open, (const struct journal_spec *spec, struct error *err), (spec, err))
+WRAP(bool, false, journal_outbox_of,
+     (struct journal * journal, const struct agent_id *agent, uint64_t seq, struct journal_sent_visitor visitor,
+      struct error *err),
+     (journal, agent, seq, visitor, err))
+WRAP(bool, false, journal_outbox_unacked, (struct journal * journal, struct journal_sent_visitor visitor, struct error *err),
+     (journal, visitor, err))
+WRAP(bool, false, journal_outbox_next_seq,
+     (struct journal * journal, const struct agent_id *agent, uint64_t *next_seq, struct error *err),
+     (journal, agent, next_seq, err))
+WRAP(bool, false, journal_rows_of,
+     (struct journal * journal, const struct agent_id *agent, uint64_t seq, struct journal_visitor visitor,
+      struct journal_read *read, struct error *err),
+     (journal, agent, seq, visitor, read, err))
+WRAP(bool, false, journal_relay_get, (struct journal * journal, struct journal_relay *relay, struct error *err),
+     (journal, relay, err))
+WRAP(bool, false, addresses_of_entry,
+     (const struct doc_entry *entry, bool insecure, struct addresses *addresses, struct error *err),
+     (entry, insecure, addresses, err))
+WRAP(struct net *, NULL, net_start, (const struct net_config *config, struct error *err), (config, err))
+
+enum journal_waited __real_journal_writer_wait(struct journal_writer *writer, uint64_t ticket, unsigned timeout_us);
+enum journal_waited __wrap_journal_writer_wait(struct journal_writer *writer, uint64_t ticket, unsigned timeout_us);
+enum journal_waited __wrap_journal_writer_wait(struct journal_writer *writer, uint64_t ticket, unsigned timeout_us)
+{
+    struct error ignored = {0};
+    return fault_strikes(&ignored) ? JOURNAL_WAIT_FAILED : __real_journal_writer_wait(writer, ticket, timeout_us);
+}
+
+/* --- what must not change --- */
+
+static size_t count_of(const char *path)
+{
+    DIR *dir = opendir(path);
+    size_t count = 0;
+    assert_non_null(dir);
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+/* All that a person, the journal or the room could notice. */
+struct picture {
+    struct replica_status status;
+    struct doc_id doc;
+    struct agent_id agent;
+    size_t threads, descriptors, mine, owed, people;
+    uint64_t sessions, alone_edits;
+    bool was_away, away_noted, present_due;
+    char *text;
+};
+
+static struct picture picture_of(struct replica *replica)
+{
+    struct picture picture = {.doc = replica->entry.doc, .agent = replica->agent, .mine = replica->mine_count,
+                              .threads = count_of("/proc/self/task"), .descriptors = count_of("/proc/self/fd"),
+                              .owed = replica->owed_count, .people = replica->people.count, .sessions = replica->sessions,
+                              .alone_edits = replica->alone_edits, .was_away = replica->was_away,
+                              .away_noted = replica->away_noted, .present_due = replica->present_due,
+                              .text = home_text(replica)};
+    replica_status(replica, net_now_ms(), &picture.status);
+    return picture;
+}
+
+static void expect_as_before(struct replica *replica, struct picture *before)
+{
+    struct picture now = picture_of(replica);
+    assert_null(replica->net);
+    assert_string_equal(now.text, before->text);
+    assert_int_equal(now.status.net.unacked_edits, before->status.net.unacked_edits);
+    assert_int_equal(now.status.edits_not_in_file, before->status.edits_not_in_file);
+    assert_int_equal(now.status.shared, before->status.shared);
+    assert_true(doc_id_equal(&now.doc, &before->doc) && agent_id_equal(&now.agent, &before->agent));
+    assert_int_equal(now.threads, before->threads);
+    assert_int_equal(now.descriptors, before->descriptors);
+    assert_int_equal(now.mine, before->mine);
+    assert_int_equal(now.owed, before->owed);
+    assert_int_equal(now.people, before->people);
+    assert_int_equal(now.sessions, before->sessions);
+    assert_int_equal(now.alone_edits, before->alone_edits);
+    assert_int_equal(now.was_away, before->was_away);
+    assert_int_equal(now.away_noted, before->away_noted);
+    assert_int_equal(now.present_due, before->present_due);
+    free(now.text);
+}
+
+/* --- the test --- */
+
+/* Nobody listens there: being online is a thread that tries. */
+#define RELAY "ws://127.0.0.1:9"
+
+/* Kept, not sent, and not online. */
+static struct replica *share_and_type(struct home *home)
+{
+    struct error err = {0};
+    struct replica *replica = home_open(home, "notes.md");
+    assert_true(replica_share(replica, RELAY, &err));
+    replica_work_alone(replica, true);
+    home_type(replica, 0, "typed alone");
+    home_wait(replica, NULL, home_is_kept);
+    return replica;
+}
+
+static void whatever_fails_on_the_way_online_nothing_has_changed_and_it_works_again(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    bool all_sent;
+    struct replica *replica = share_and_type(home);
+    assert_true(replica_open_reader(replica, &err)); /* it stays open for the next try */
+    replica->work_alone = false;
+    struct picture before = picture_of(replica);
+    unsigned steps = 0;
+    for (bool failed = true; failed; steps++) {
+        memset(&err, 0, sizeof err);
+        fault.fails_at = steps;
+        fault.calls = 0;
+        fault.armed = true;
+        failed = !replica_go_online(replica, &err);
+        fault.armed = false;
+        if (!failed)
+            break;
+        assert_string_not_equal(err.text, "");
+        expect_as_before(replica, &before);
+    }
+    assert_true(steps >= 7);
+    assert_non_null(replica->net);
+    assert_int_equal(replica->alone_edits, 0);
+    replica_go_offline(replica, 0, &all_sent);
+    free(before.text);
+    home_close(replica);
+    replica = home_open(home, "notes.md");
+    home_expect_text(replica, "typed alone");
+    assert_true(replica_is_shared(replica));
+    home_close(replica);
+}
+
+static void a_reader_that_cannot_be_opened_is_opened_by_the_next_try(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    struct replica *replica = share_and_type(home);
+    journal_close(replica->reader);
+    replica->reader = NULL;
+    replica->work_alone = false;
+    fault.calls = 0;
+    fault.fails_at = 1; /* behind the wait for the journal */
+    fault.armed = true;
+    bool online = replica_go_online(replica, &err);
+    fault.armed = false;
+    assert_false(online);
+    assert_non_null(strstr(err.text, "the disk is gone"));
+    assert_null(replica->reader);
+    assert_true(replica_go_online(replica, &err));
+    home_close(replica);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(whatever_fails_on_the_way_online_nothing_has_changed_and_it_works_again, home_setup,
+                                        home_teardown),
+        cmocka_unit_test_setup_teardown(a_reader_that_cannot_be_opened_is_opened_by_the_next_try, home_setup, home_teardown),
+    };
+    return RUN_TESTS("replica_online", tests);
+}
