@@ -13,7 +13,7 @@ packages_to_build=(
 )
 # shellcheck disable=SC2034
 packages_to_test=(
-    clang clang-tidy libclang-rt-14-dev libcmocka-dev libvterm-dev ncurses-term shellcheck valgrind zlib1g-dev
+    clang clang-tidy fish libclang-rt-14-dev libcmocka-dev libvterm-dev ncurses-term shellcheck valgrind zlib1g-dev zsh
 )
 
 die()

@@ -1,5 +1,5 @@
 /*
- * Everything that is printed from the table of verbs: help, the man page, completions.
+ * weft help, weft man: printed from the table of verbs.
  */
 #include <string.h>
 
@@ -55,10 +55,6 @@ static const struct topic topics[] = {
      "$XDG_STATE_HOME/weft (~/.local/state/weft), readable by you alone: use disk encryption.\n"},
 };
 enum { TOPICS = sizeof topics / sizeof *topics };
-
-static const char *const topic_verbs[] = {"share", "join",   "links",  "unshare", "sync",   "relay", "demo", "cat",
-                                          "apply", "verify", "docs",   "forget",  "doctor", "config", "key",  "help"};
-enum { TOPIC_VERBS = sizeof topic_verbs / sizeof *topic_verbs };
 
 /* In lines of 79 columns, broken at blanks. */
 static void print_wrapped(const char *text, FILE *out)
@@ -177,12 +173,13 @@ void verbs_print_man(FILE *out)
           ".SH NAME\nweft \\- a terminal text editor for one person or several\n"
           ".SH SYNOPSIS\n.B weft\n[\\fIFILE\\fR[:\\fILINE\\fR[:\\fICOL\\fR]]]...\n.br\n.B weft\n\\fIVERB\\fR ...\n"
           ".SH DESCRIPTION\nweft opens files for editing and lets others in by a link. The relay between them cannot read the "
-          "text. Everything typed is kept on this machine first, and merged when the connection is back.\n"
+          "text. Everything typed is kept on this machine first, and merged when the connection is back. `weft VERB "
+          "\\-\\-help` says what is below about that verb.\n"
           ".SH VERBS\n",
           out);
     roff_verb(verb_edit(), out);
-    for (size_t i = 0; i < TOPIC_VERBS; i++)
-        roff_verb(verb_find(topic_verbs[i]), out);
+    for (size_t i = 0; verb_at(i); i++)
+        roff_verb(verb_at(i), out);
     fputs(".SH KEYS\n.nf\n", out);
     for (size_t i = 0; i < TOPICS; i++)
         if (strcmp(topics[i].name, "keys") == 0)
@@ -200,75 +197,4 @@ int verb_man_run(struct env *env, const struct args *args)
         return EXIT_USAGE;
     verbs_print_man(stdout);
     return EXIT_OK;
-}
-
-/* --- completions --- */
-
-static void words_of_verbs(FILE *out)
-{
-    for (size_t i = 0; i < TOPIC_VERBS; i++)
-        fprintf(out, "%s%s", i ? " " : "", topic_verbs[i]);
-}
-
-static void print_bash(FILE *out)
-{
-    fputs("_weft() {\n    local word=${COMP_WORDS[COMP_CWORD]}\n    if [ \"$COMP_CWORD\" = 1 ]; then\n"
-          "        mapfile -t COMPREPLY < <(compgen -W '",
-          out);
-    words_of_verbs(out);
-    fputs("' -- \"$word\"; compgen -f -- \"$word\")\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n", out);
-    for (size_t i = 0; i < TOPIC_VERBS; i++) {
-        const struct verb *verb = verb_find(topic_verbs[i]);
-        fprintf(out, "    %s) mapfile -t COMPREPLY < <(compgen -W '", verb->name);
-        for (const struct option_spec *option = verb->options; option->name && option->help; option++)
-            fprintf(out, "%s ", option->name);
-        fputs("' -- \"$word\"; compgen -f -- \"$word\") ;;\n", out);
-    }
-    fputs("    *) mapfile -t COMPREPLY < <(compgen -f -- \"$word\") ;;\n    esac\n}\ncomplete -o filenames -F _weft weft\n", out);
-}
-
-static void print_zsh(FILE *out)
-{
-    fputs("#compdef weft\n_weft() {\n    local -a verbs\n    verbs=(\n", out);
-    for (size_t i = 0; i < TOPIC_VERBS; i++) {
-        const struct verb *verb = verb_find(topic_verbs[i]);
-        fprintf(out, "        '%s:", verb->name);
-        for (const char *at = verb->summary; *at; at++)
-            fputs(*at == '\'' ? "'\\''" : (char[]){*at, '\0'}, out);
-        fputs("'\n", out);
-    }
-    fputs("    )\n    if (( CURRENT == 2 )); then\n        _describe verb verbs\n    fi\n    _files\n}\n_weft \"$@\"\n", out);
-}
-
-static void print_fish(FILE *out)
-{
-    for (size_t i = 0; i < TOPIC_VERBS; i++) {
-        const struct verb *verb = verb_find(topic_verbs[i]);
-        fprintf(out, "complete -c weft -n __fish_use_subcommand -a %s -d \"%s\"\n", verb->name, verb->summary);
-        for (const struct option_spec *option = verb->options; option->name && option->help; option++)
-            fprintf(out, "complete -c weft -n '__fish_seen_subcommand_from %s' %s %s -d \"%s\"\n", verb->name,
-                    option->value ? "-r -l" : "-l", option->name + 2, option->help);
-    }
-}
-
-bool verbs_print_completions(const char *shell, FILE *out)
-{
-    if (strcmp(shell, "bash") == 0)
-        print_bash(out);
-    else if (strcmp(shell, "zsh") == 0)
-        print_zsh(out);
-    else if (strcmp(shell, "fish") == 0)
-        print_fish(out);
-    else
-        return false;
-    return true;
-}
-
-int verb_completions_run(struct env *env, const struct args *args)
-{
-    (void)env;
-    if (args->positional_count == 1 && verbs_print_completions(args->positional[0], stdout))
-        return EXIT_OK;
-    fputs("weft completions: name your shell: bash, zsh or fish\n", stderr);
-    return EXIT_USAGE;
 }

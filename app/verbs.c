@@ -92,7 +92,7 @@ static const struct verb edit_verb = {
     "", "[FILE[:LINE[:COL]]]...", "edit",
     "Opens the file for editing. `-` reads standard input. +LINE[:COL] in front of a file works too. A file that was shared is "
     "back in its room.",
-    edit_options, verb_edit_run};
+    edit_options, verb_edit_run, NULL};
 
 static const struct verb verbs[] = {
     {"share", "FILE", "edit it and let others in",
@@ -100,53 +100,53 @@ static const struct verb verbs[] = {
      "before stays private. Anyone with a link can also see how the text changed since you shared it, deleted text included. "
      "Sharing again gives the same document and links; with --relay it moves to that relay with all that is in it, and everybody "
      "in it follows.",
-     share_options, verb_share_run},
+     share_options, verb_share_run, NULL},
     {"join", "[LINK]", "open a shared document",
      "Without LINK it asks (or reads standard input), so that the link stays out of the shell's history; an empty answer "
      "lists what you joined before.",
-     join_options, verb_join_run},
-    {"links", "FILE", "show its links again", "Prints `edit LINK` and `view LINK`.", no_options, verb_links_run},
+     join_options, verb_join_run, ""},
+    {"links", "FILE", "show its links again", "Prints `edit LINK` and `view LINK`.", no_options, verb_links_run, NULL},
     {"unshare", "FILE", "stop sharing",
      "Stops syncing and forgets the room; the text stays. With --close the owner ends it for everybody.", unshare_options,
-     verb_unshare_run},
+     verb_unshare_run, NULL},
     {"sync", "FILE...", "keep room and file equal, without a screen",
-     "For a host who is away: merges what comes in and writes the file, until it is stopped.", no_options, verb_sync_run},
+     "For a host who is away: merges what comes in and writes the file, until it is stopped.", no_options, verb_sync_run, NULL},
     {"relay", "[ls|rm DOC|stat|backup FILE|status|stop]", "the server others meet at",
      "Stores and forwards what it cannot read. One port: WebSocket, /healthz, /metrics. Serves until SIGTERM or ^C. status and "
      "stop speak of the relay that `weft share` started by itself.",
-     relay_options, verb_relay_run},
+     relay_options, verb_relay_run, "ls rm stat backup status stop"},
     {"demo", "", "one minute, alone",
      "Two people in one terminal: a real relay, a real second replica, a cable that F5 cuts and mends, a real kill -9 on F6, "
      "both texts compared on F7 (Alt+5, 6, 7 too). Needs no network and leaves nothing behind.",
      demo_options,
-     verb_demo_run},
+     verb_demo_run, ""},
     {"cat", "LINK|FILE", "print the newest text", "From the relay, or the journal's state; never writes.", cat_options,
-     verb_cat_run},
+     verb_cat_run, NULL},
     {"apply", "LINK|FILE", "edits as JSON lines on standard input",
      "Each line {\"at\": BYTE | \"end\", \"delete\": N, \"insert\": \"...\"} is applied to the text as it is at that moment. "
      "Exits 0 when all of it is acknowledged: by the relay for a link, by the journal for a file, which must exist and is "
      "written then, unless an editor has it open or with --no-save. A line that is wrong ends it with 1; those before it stand.",
-     apply_options, verb_apply_run},
+     apply_options, verb_apply_run, NULL},
     {"verify", "LINK|FILE", "check every chain and signature",
-     "Prints the text's BLAKE2b-256 and the version.", verify_options, verb_verify_run},
+     "Prints the text's BLAKE2b-256 and the version.", verify_options, verb_verify_run, NULL},
     {"docs", "", "list what is kept on this machine",
      "One document a line: state, size, when it was last open, path. A document that is not shared and whose text is all in "
      "its file is forgotten 30 days after it was open last, or when all of them take more than 256 MB, the longest unused "
      "first; one with edits in no file, or shared, is kept.",
-     no_options, verb_docs_run},
+     no_options, verb_docs_run, ""},
     {"forget", "FILE|--all", "remove what is kept of it",
      "Removes the journal of a document from this machine. The file itself is not touched.", forget_options,
-     verb_forget_run},
+     verb_forget_run, NULL},
     {"doctor", "", "what works here", "Looks at the terminal, colours, the journal and a relay round trip.", no_options,
-     verb_doctor_run},
+     verb_doctor_run, ""},
     {"config", "[name [NAME]]", "show or change the configuration",
      "Without a word: where it is and what holds. `weft config name` says how others see you, and where that comes from.", no_options,
-     verb_config_run},
+     verb_config_run, "name"},
     {"key", "show|export FILE", "this device's fingerprint; a shared file's admin link",
-     "The admin link is the backup of a lost laptop: whoever has it owns the document.", no_options, verb_key_run},
-    {"help", "[VERB|scripts|relay|keys|trust]", "more about one thing", "", no_options, verb_help_run},
-    {"man", "", "the manual page, roff on standard output", "", no_options, verb_man_run},
-    {"completions", "bash|zsh|fish", "for your shell, on standard output", "", no_options, verb_completions_run},
+     "The admin link is the backup of a lost laptop: whoever has it owns the document.", no_options, verb_key_run, "show export"},
+    {"help", "[VERB|scripts|relay|keys|trust]", "more about one thing", "", no_options, verb_help_run, "scripts relay keys trust"},
+    {"man", "", "the manual page, roff on standard output", "", no_options, verb_man_run, ""},
+    {"completions", "bash|zsh|fish", "for your shell, on standard output", "", no_options, verb_completions_run, "bash zsh fish"},
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
@@ -155,6 +155,11 @@ enum { VERBS = sizeof verbs / sizeof *verbs };
 const struct verb *verb_edit(void)
 {
     return &edit_verb;
+}
+
+const struct verb *verb_at(size_t i)
+{
+    return i < VERBS ? &verbs[i] : NULL;
 }
 
 const struct verb *verb_find(const char *name)

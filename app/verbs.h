@@ -19,8 +19,11 @@ struct verb {
     const char *text;     /* for `weft help NAME`: whole sentences */
     const struct option_spec *options;
     int (*run)(struct env *env, const struct args *args); /* the exit status; has said on stderr what went wrong */
+    const char *words; /* what may stand first behind the verb, in front of files; "": no files either; NULL: files alone */
 };
 
+/* All of them, in the order of the manual; NULL behind the last. */
+const struct verb *verb_at(size_t i);
 /* The verb of that name, or NULL. */
 const struct verb *verb_find(const char *name);
 /* The verb that `word` (alone, or in front of more) was perhaps meant to be: within two letters of it. NULL: none. */

@@ -127,6 +127,113 @@ static void a_link_among_the_arguments_is_not_seen_by_others(void **state)
     assert_int_equal(vt_close(vt), 0);
 }
 
+/* --- shells, where they are there --- */
+
+static void need(struct stage *stage, const char *shell)
+{
+    char *script = xformat("command -v %s >/dev/null", shell);
+    bool there = stage_script(stage, "ada", script).status == 0;
+    free(script);
+    if (!there)
+        skip();
+}
+
+/* What bash offers for the last of `words`, sorted, one a line. */
+static void expect_bash(struct stage *stage, const char *words, int count, const char *offers)
+{
+    char *script = xformat("bash -c 'source <(\"$WEFT\" completions bash); COMP_WORDS=(weft %s); COMP_CWORD=%d; _weft;"
+                           " printf \"%%s\\n\" \"${COMPREPLY[@]}\"' | sort",
+                           words, count);
+    expect_script(stage, script, 0, offers, "");
+    free(script);
+}
+
+static void bash_completes_verbs_words_options_and_files(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "shared notes.md", "");
+    expect_bash(stage, "sh", 1, "share\nshared notes.md\n");
+    expect_bash(stage, "--p", 1, "--private\n");
+    expect_bash(stage, "share --no", 2, "--no-edit\n");
+    expect_bash(stage, "share sh", 2, "shared notes.md\n");
+    expect_bash(stage, "completions \"\"", 2, "bash\nfish\nzsh\n");
+    expect_bash(stage, "relay st", 2, "stat\nstatus\nstop\n");
+    expect_bash(stage, "relay backup sh", 3, "shared notes.md\n");
+    expect_bash(stage, "help com", 2, "completions\n");
+    expect_bash(stage, "docs \"\"", 2, "\n");
+    expect_bash(stage, "demo --", 2, "--fast\n--help\n--play\n");
+}
+
+static void fish_completes_verbs_words_options_and_files(void **state)
+{
+    struct stage *stage = *state;
+    need(stage, "fish");
+    stage_write(stage, "shared notes.md", "");
+    static const char *const lines[][2] = {
+        {"weft shar", "share\tedit it and let others in\nshared notes.md\n"},
+        {"weft share --no", "--no-edit\tprint the links, exit once the relay has everything\n"},
+        {"weft key ex", "export\n"},
+        {"weft completions z", "zsh\n"},
+        {"weft docs sh", ""},
+        {"weft cat --insecure sh", "shared notes.md\n"},
+        {"weft ke", "key\tthis device's fingerprint; a shared file's admin link\n"},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        char *script = xformat("fish --no-config -c '\"$WEFT\" completions fish | source; complete -C \"%s\"'", lines[i][0]);
+        expect_script(stage, script, 0, lines[i][1], "");
+        free(script);
+    }
+}
+
+/* Types at zsh's prompt and presses Tab: then the line is `line`. */
+static void expect_zsh(struct vt *vt, const char *typed, const char *line)
+{
+    enum { CTRL_U = 'u', CTRL_L = 'l' };
+    vt_type(vt, typed);
+    vt_type(vt, VT_TAB);
+    char *prompt = xformat("Z> %s", line);
+    vt_expect_row_has(vt, 0, prompt);
+    free(prompt);
+    vt_ctrl(vt, CTRL_U);
+    vt_ctrl(vt, CTRL_L);
+    vt_expect_row(vt, 0, "Z>");
+}
+
+static void zsh_completes(struct stage *stage, const char *load)
+{
+    char *script = xformat("mkdir zd; printf \"PS1='Z> '; autoload -Uz compinit; compinit -u -D; %s; clear\" > zd/.zshrc;"
+                           " ZDOTDIR=zd exec zsh -d -i",
+                           load);
+    struct vt *vt = stage_shell(stage, "ada", script);
+    free(script);
+    vt_expect_row(vt, 0, "Z>");
+    expect_zsh(vt, "weft unsh", "weft unshare");
+    expect_zsh(vt, "weft share --no", "weft share --no-edit");
+    expect_zsh(vt, "weft share shared", "weft share shared\\ notes.md");
+    expect_zsh(vt, "weft completions z", "weft completions zsh");
+    expect_zsh(vt, "weft relay --tls-k", "weft relay --tls-key=");
+    expect_zsh(vt, "weft --priv", "weft --private");
+    vt_type(vt, "exit" VT_ENTER);
+    vt_free(vt);
+}
+
+static void zsh_completes_what_it_was_given_by_source(void **state)
+{
+    struct stage *stage = *state;
+    need(stage, "zsh");
+    stage_write(stage, "shared notes.md", "");
+    zsh_completes(stage, "source <(\\$WEFT completions zsh)");
+}
+
+static void zsh_completes_what_it_found_in_its_path(void **state)
+{
+    struct stage *stage = *state;
+    need(stage, "zsh");
+    stage_write(stage, "shared notes.md", "");
+    assert_int_equal(stage_script(stage, "ada", "mkdir functions && \"$WEFT\" completions zsh > functions/_weft").status, 0);
+    zsh_completes(stage, "fpath=(\\$PWD/functions \\$fpath); compinit -u -D");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -136,6 +243,10 @@ int main(void)
         TEST(a_closed_stream_is_said_and_writes_into_nothing),
         TEST(what_could_not_be_printed_is_a_failure),
         TEST(a_link_among_the_arguments_is_not_seen_by_others),
+        TEST(bash_completes_verbs_words_options_and_files),
+        TEST(fish_completes_verbs_words_options_and_files),
+        TEST(zsh_completes_what_it_was_given_by_source),
+        TEST(zsh_completes_what_it_found_in_its_path),
     };
     return RUN_TESTS("command line", tests);
 }

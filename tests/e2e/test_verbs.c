@@ -527,36 +527,6 @@ static void the_doctor_finds_a_healthy_machine_healthy(void **state)
 
 /* --- what is made from the table of verbs --- */
 
-/* What `bash -c SCRIPT` prints in the stage's directory, with weft as $1. */
-static char *bash(struct stage *stage, const char *script)
-{
-    char *command = xformat("cd '%s' && bash -c '%s' bash %s", stage_dir(stage), script, WEFT_PROGRAM);
-    struct buf out = {0};
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    for (int c; (c = fgetc(pipe)) != EOF;)
-        buf_add_byte(&out, (unsigned char)c);
-    assert_int_equal(pclose(pipe), 0);
-    char *text = xstrdup(buf_string(&out));
-    buf_release(&out);
-    free(command);
-    return text;
-}
-
-static void bash_completes_verbs_options_and_files_with_blanks(void **state)
-{
-    struct stage *stage = *state;
-    stage_write(stage, "shared notes.md", "");
-    char *text = bash(stage, "source <($1 completions bash); COMP_WORDS=(weft sh); COMP_CWORD=1; _weft;"
-                             " printf \"%s\\n\" \"${COMPREPLY[@]}\"");
-    assert_string_equal(text, "share\nshared notes.md\n");
-    free(text);
-    text = bash(stage, "source <($1 completions bash); COMP_WORDS=(weft share --no); COMP_CWORD=2; _weft;"
-                       " printf \"%s\\n\" \"${COMPREPLY[@]}\"");
-    assert_string_equal(text, "--no-edit\n");
-    free(text);
-}
-
 static void help_is_what_the_manual_says(void **state)
 {
     static const char *const main_help =
@@ -569,7 +539,7 @@ static void help_is_what_the_manual_says(void **state)
         "In the editor: ^S save  ^Q quit  ^Z undo mine  ^F find  ^G or F1 help\n"
         "What you type is kept on this machine: weft docs lists it, weft forget removes it.\n";
     static const char *const verbs[] = {"share", "join",   "links", "unshare", "sync",   "relay",  "demo", "cat",
-                                        "apply", "verify", "docs",  "forget",  "doctor", "config", "key",  "help"};
+                                        "apply", "verify", "docs",  "forget",  "doctor", "config", "key",  "help", "man", "completions"};
     struct stage *stage = *state;
     assert_string_equal(stage_run(stage, "ada", NULL, ARGS("--help")).out, main_help);
     assert_string_equal(stage_run(stage, "ada", NULL, ARGS("help")).out, main_help);
@@ -826,7 +796,6 @@ int main(void)
         TEST(the_admin_link_owns_the_document),
         TEST(a_name_is_kept_in_the_configuration),
         TEST(the_doctor_finds_a_healthy_machine_healthy),
-        TEST(bash_completes_verbs_options_and_files_with_blanks),
         TEST(help_is_what_the_manual_says),
         TEST(an_operator_sees_sizes_and_removes_documents),
         TEST(a_script_is_told_once_that_the_relay_has_no_room),
