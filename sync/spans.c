@@ -22,10 +22,12 @@ struct span_node {
     uint64_t sums[SUM_COUNT][SPANS_NODE_MAX];
 };
 
-/* Where the last look-up was: what comes next is mostly there too. */
+/* Where the last look-up was, and the last change: what comes next is mostly there too. */
 struct span_near {
     uint32_t leaf; /* NO_NODE: nowhere */
     struct span_sums before, inside;
+    uint32_t changed_leaf;    /* NO_NODE: none */
+    struct span_sums changes; /* of it, which no node above knows yet */
 };
 
 /* --- life --- */
@@ -69,7 +71,7 @@ void spans_reset(struct spans *spans)
     spans->root = add_leaf(spans);
     if (!spans->near)
         spans->near = xcalloc(1, sizeof *spans->near);
-    spans->near->leaf = NO_NODE;
+    spans->near->leaf = spans->near->changed_leaf = NO_NODE;
 }
 
 /* --- sums --- */
@@ -105,19 +107,35 @@ static void update_near(struct span_near *near, uint32_t leaf, const struct span
         near->leaf = NO_NODE;
 }
 
-/* Adds to every sum that a leaf is part of; subtracting is adding the complement. */
-static void add_up(struct spans *spans, uint32_t leaf, const struct span_sums *more)
+/* Tells all nodes above; comes before any of their sums is read. */
+static void settle(const struct spans *spans)
 {
-    sums_add(&spans->total, more);
-    update_near(spans->near, leaf, more);
-    uint32_t slot = spans->leaves[leaf].slot;
-    for (uint32_t up = spans->leaves[leaf].parent; up != NO_NODE;) {
+    struct span_near *near = spans->near;
+    if (near->changed_leaf == NO_NODE)
+        return;
+    uint32_t slot = spans->leaves[near->changed_leaf].slot;
+    for (uint32_t up = spans->leaves[near->changed_leaf].parent; up != NO_NODE;) {
         struct span_node *node = &spans->nodes[up];
         for (int i = 0; i < SUM_COUNT; i++)
-            node->sums[i][slot] += more->of[i];
+            node->sums[i][slot] += near->changes.of[i];
         slot = node->slot;
         up = node->parent;
     }
+    near->changed_leaf = NO_NODE;
+}
+
+/* Adds to every sum that a leaf is part of; subtracting is adding the complement. */
+static void add_up(struct spans *spans, uint32_t leaf, const struct span_sums *more)
+{
+    struct span_near *near = spans->near;
+    sums_add(&spans->total, more);
+    update_near(near, leaf, more);
+    if (near->changed_leaf != leaf) {
+        settle(spans);
+        near->changed_leaf = leaf;
+        near->changes = (struct span_sums){{0}};
+    }
+    sums_add(&near->changes, more);
 }
 
 static struct span_sums node_sums(const struct span_node *node)
@@ -213,6 +231,7 @@ static void node_add_after(struct spans *spans, uint32_t number, uint32_t left, 
 
 static uint32_t leaf_split(struct spans *spans, uint32_t number)
 {
+    settle(spans);
     uint32_t other = add_leaf(spans);
     struct span_leaf *from = &spans->leaves[number], *to = &spans->leaves[other];
     struct span_sums moved = {{0}};
@@ -301,6 +320,7 @@ static void descend(const struct spans *spans, enum span_sum sum, uint64_t pos)
 {
     struct span_near *near = spans->near;
     uint32_t number = spans->root;
+    settle(spans);
     near->before = (struct span_sums){{0}};
     near->inside = spans->total;
     for (uint32_t level = spans->depth; level > 0; level--) {
@@ -348,6 +368,7 @@ uint64_t spans_shown_before(const struct spans *spans, struct span_place place)
         shown += place.offset;
     if (place.leaf == spans->near->leaf)
         return shown + spans->near->before.of[SUM_SHOWN];
+    settle(spans);
     uint32_t until = leaf->slot;
     for (uint32_t up = leaf->parent; up != NO_NODE;) {
         const struct span_node *node = &spans->nodes[up];
@@ -432,6 +453,7 @@ static uint32_t descend_to_known(const struct spans *spans, uint32_t number, uin
 /* The next leaf after this one that holds a known span, or NO_NODE. */
 static uint32_t next_known_leaf(const struct spans *spans, uint32_t leaf)
 {
+    settle(spans);
     uint32_t from = spans->leaves[leaf].slot;
     for (uint32_t up = spans->leaves[leaf].parent; up != NO_NODE;) {
         const struct span_node *node = &spans->nodes[up];
@@ -578,6 +600,7 @@ static struct span_sums check_node(const struct spans *spans, uint32_t number, u
 
 void spans_check(const struct spans *spans)
 {
+    settle(spans);
     struct span_sums sums = check_node(spans, spans->root, spans->depth, NO_NODE, (struct span_sums){{0}});
     for (int i = 0; i < SUM_COUNT; i++)
         ensure(sums.of[i] == spans->total.of[i]);
