@@ -81,7 +81,7 @@ enum refuse_code {
     REFUSE_FORBIDDEN,    /* not without a write grant */
     REFUSE_ORDER,        /* an agent's records must follow one another */
     REFUSE_RESUME,       /* too slow a reader: reconnect and resume from the place you have */
-    REFUSE_CLOSED,       /* the document was closed by its owner */
+    REFUSE_CLOSED,       /* the document was closed: by its owner, or by who runs the relay */
     REFUSE_STOPPING,     /* the relay shuts down */
     REFUSE_FORKED,       /* this agent's seq is taken by another record */
 };

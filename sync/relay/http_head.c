@@ -127,6 +127,14 @@ const struct bytes *http_head_field(const struct http_head *head, const char *na
     return &head->fields[i].value;
 }
 
+const struct bytes *http_head_last(const struct http_head *head, const char *name)
+{
+    for (size_t i = head->field_count; i > 0; i--)
+        if (http_same_word(head->fields[i - 1].name, bytes_of_string(name), true))
+            return &head->fields[i - 1].value;
+    return NULL;
+}
+
 static bool list_holds(struct bytes list, struct bytes word, bool any_case)
 {
     struct bytes item;

@@ -30,6 +30,8 @@ size_t http_head_length(struct bytes input);
 MUST_USE bool http_head_parse(struct bytes text, struct http_head *head);
 /* The value of the only field of that name (any case); NULL when there is none, or more than one. */
 const struct bytes *http_head_field(const struct http_head *head, const char *name);
+/* The value of the last field of that name (any case); NULL when there is none. */
+const struct bytes *http_head_last(const struct http_head *head, const char *name);
 /* How many fields of that name there are. */
 size_t http_head_count(const struct http_head *head, const char *name);
 /* Whether a comma-separated list in any field of that name holds this word. */

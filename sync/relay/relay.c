@@ -13,6 +13,7 @@ enum {
     RETAIN_MS = 3600 * 1000, /* how often it is looked for documents to forget */
     EXPIRE_MOST = 64,        /* of them at once: one transaction */
     CLOCK_SLACK_S = 600,
+    LARGEST_MS = 60 * 1000, /* how old the figures of the largest documents may be */
 };
 
 struct relay *relay_new(const struct relay_options *options, struct store *store, const struct relay_port *port)
@@ -242,6 +243,25 @@ static void retain(struct relay *relay)
                      (struct store_done){.call = on_expired, .self = relay});
 }
 
+static void on_largest(void *self, uint64_t tag, const struct store_reply *reply)
+{
+    struct relay *relay = self;
+    (void)tag;
+    if (reply->result != STORE_OK)
+        return;
+    relay->largest_count = reply->size_count;
+    memcpy(relay->largest, reply->sizes, reply->size_count * sizeof *reply->sizes);
+}
+
+/* Whether anybody is in them or not; so many that whoever collects figures is not flooded. */
+static void ask_for_largest(struct relay *relay)
+{
+    if (relay->largest_ms && relay->now_ms - relay->largest_ms < LARGEST_MS)
+        return;
+    relay->largest_ms = relay->now_ms;
+    store_largest(relay->store, (struct store_done){.call = on_largest, .self = relay});
+}
+
 void relay_tick(struct relay *relay, uint64_t now_ms, uint64_t wall_s)
 {
     relay->now_ms = now_ms;
@@ -252,6 +272,7 @@ void relay_tick(struct relay *relay, uint64_t now_ms, uint64_t wall_s)
         for (struct relay_document *document = relay->slots[i]; document; document = document->next)
             relay_document_trim(document);
     retain(relay);
+    ask_for_largest(relay);
     if (relay->inhabited_ms == 0 || is_inhabited(relay))
         relay->inhabited_ms = now_ms;
     if (now_ms >= relay->purged_ms + PURGE_MS) {
@@ -341,15 +362,16 @@ static void metric(struct buf *out, const char *name, const char *type, const ch
 
 static void document_metrics(const struct relay *relay, struct buf *out)
 {
-    buf_add_string(out, "# HELP weft_relay_document_bytes Size of the log of a document that is open now.\n"
-                        "# TYPE weft_relay_document_bytes gauge\n");
-    for (size_t i = 0; i < DOCUMENT_SLOTS; i++)
-        for (const struct relay_document *document = relay->slots[i]; document; document = document->next) {
-            char hex[2 * DOC_ID_BYTES + 1];
-            id_hex(document->id.bytes, DOC_ID_BYTES, hex);
-            buf_addf(out, "weft_relay_document_bytes{document=\"%s\"} %llu\n", hex,
-                     (unsigned long long)document->bytes);
-        }
+    buf_addf(out,
+             "# HELP weft_relay_document_bytes Size of the log of each of the %d largest documents, a minute ago at most.\n"
+             "# TYPE weft_relay_document_bytes gauge\n",
+             STORE_LARGEST_MAX);
+    for (size_t i = 0; i < relay->largest_count; i++) {
+        char hex[2 * DOC_ID_BYTES + 1];
+        id_hex(relay->largest[i].doc.bytes, DOC_ID_BYTES, hex);
+        buf_addf(out, "weft_relay_document_bytes{document=\"%s\"} %llu\n", hex,
+                 (unsigned long long)relay->largest[i].bytes);
+    }
 }
 
 void relay_metrics(struct relay *relay, struct buf *out)

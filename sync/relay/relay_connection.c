@@ -187,7 +187,7 @@ static void refuse_store(struct relay_connection *connection, const struct store
 {
     switch (reply->result) {
     case STORE_CLOSED:
-        relay_connection_refuse(connection, REFUSE_CLOSED, 0, "this document was closed by its owner");
+        relay_connection_refuse(connection, REFUSE_CLOSED, 0, RELAY_CLOSED_TEXT);
         return;
     case STORE_FULL:
         relay_connection_refuse(connection, REFUSE_FULL, RETRY_FULL_MS, "the relay's disk is full");
@@ -469,7 +469,7 @@ static void on_removed(void *self, uint64_t tag, const struct store_reply *reply
     struct relay_document *document = self;
     (void)tag;
     if (reply->result == STORE_OK || reply->result == STORE_CLOSED)
-        relay_document_break(document, REFUSE_CLOSED, 0, "this document was closed by its owner");
+        relay_document_break(document, REFUSE_CLOSED, 0, RELAY_CLOSED_TEXT);
     relay_document_answered(document);
 }
 

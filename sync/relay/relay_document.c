@@ -157,7 +157,7 @@ static void on_loaded(void *self, uint64_t tag, const struct store_reply *reply)
         take_state(document, &reply->document);
         tell_loaded(document);
     } else if (reply->result == STORE_CLOSED) {
-        relay_document_break(document, REFUSE_CLOSED, 0, "this document was closed by its owner");
+        relay_document_break(document, REFUSE_CLOSED, 0, RELAY_CLOSED_TEXT);
     } else {
         relay_document_break(document, REFUSE_LIMIT, RETRY_MS, "the relay's store does not answer; try again");
     }

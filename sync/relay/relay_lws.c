@@ -8,10 +8,14 @@
  */
 #include "sync/relay/relay_sockets.h"
 
+#include <errno.h>
 #include <libwebsockets.h>
+#include <netdb.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -199,6 +203,43 @@ static struct lws_context_creation_info vhost_info(const struct relay_sockets *s
     };
 }
 
+/* What the system says to the same wish. libwebsockets keeps it to itself; 0: nothing is wrong with it. */
+static int listen_fault(const struct addrinfo *where)
+{
+    int one = 1, fault = 0;
+    int fd = socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(fd, where->ai_addr, where->ai_addrlen) != 0 || listen(fd, 1) != 0)
+        fault = errno;
+    close(fd);
+    return fault;
+}
+
+static const char *listen_reason(const char *address, int port)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_PASSIVE}, *where = NULL;
+    char service[16];
+    snprintf(service, sizeof service, "%d", port);
+    if (getaddrinfo(strcmp(address, "*") == 0 ? NULL : address, service, &hints, &where) != 0)
+        return "this is no address (write numbers, not a name)";
+    int fault = listen_fault(where);
+    freeaddrinfo(where);
+    switch (fault) {
+    case EADDRINUSE:
+        return "another program listens there already";
+    case EADDRNOTAVAIL:
+        return "this machine has no such address";
+    case EACCES:
+        return "ports below 1024 need more rights";
+    case 0:
+        return "libwebsockets cannot use it";
+    default:
+        return strerrordesc_np(fault);
+    }
+}
+
 static bool listen_tcp(struct relay_sockets *sockets, const struct relay_sockets_options *options, struct error *err)
 {
     struct lws_context_creation_info info = vhost_info(sockets);
@@ -210,9 +251,8 @@ static bool listen_tcp(struct relay_sockets *sockets, const struct relay_sockets
     sockets->tcp = lws_create_vhost(sockets->context, &info);
     if (sockets->tcp && lws_get_vhost_listen_port(sockets->tcp) > 0)
         return true;
-    return error_set(err, ERR_IO, 0,
-                     "cannot listen on %s port %d: is another program there, is the address one of this machine%s?",
-                     options->address, options->port, sockets->tls_cert ? ", can the certificate be read" : "");
+    return error_set(err, ERR_IO, 0, "cannot listen on %s port %d: %s", options->address, options->port,
+                     listen_reason(options->address, options->port));
 }
 
 /* A socket that a killed relay left behind is in the way; who holds the store's lock may remove it. */

@@ -24,6 +24,9 @@ enum {
     RETRY_FULL_MS = 10000,  /* when somebody has to make room */
 };
 
+/* REFUSE_CLOSED: the store knows that it was removed, not by whom. */
+#define RELAY_CLOSED_TEXT "this document was closed, by its owner or by who runs the relay"
+
 enum connection_state {
     CONNECTION_ACCEPTED, /* waits for KNOCK */
     CONNECTION_GREETED, /* CHALLENGE sent, waits for HELLO */
@@ -165,6 +168,9 @@ struct relay {
     uint64_t next_id, now_ms, wall_s, purged_ms, packs_purged_ms;
     uint64_t retain_s;
     uint64_t inhabited_ms; /* when somebody was in a document last; 0: no tick yet */
+    struct store_size largest[STORE_LARGEST_MAX]; /* for relay_metrics() */
+    size_t largest_count;
+    uint64_t largest_ms; /* when they were asked for; 0: never */
     uint64_t looked_ms, looked_s; /* when it was looked last for documents to forget, by both clocks; 0: never */
     size_t held;
     bool stopping;

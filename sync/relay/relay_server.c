@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/certificate.h"
 #include "sync/relay/relay_admin.h"
 #include "sync/relay/relay_link.h"
 
@@ -26,8 +27,8 @@ enum {
 
 struct relay_server {
     char *store_path, *token, *behind_proxy, *address, *unix_path;
+    char *tls_cert, *tls_key; /* NULL: no TLS */
     int port;
-    bool tls;
     int lock; /* of the store; -1: not held */
     struct device identity;
     struct store *store;
@@ -210,11 +211,13 @@ static bool open_sockets(struct relay_server *server, const struct relay_server_
 {
     if (!options->tls_cert != !options->tls_key)
         return error_set(err, ERR_USAGE, 0, "--tls-cert and --tls-key belong together");
+    if (server->tls_cert && !certificate_check(server->tls_cert, server->tls_key, err))
+        return false;
     struct relay_sockets_options sockets = {.address = server->address,
                                             .port = server->port,
                                             .unix_path = server->unix_path,
-                                            .tls_cert = options->tls_cert,
-                                            .tls_key = options->tls_key,
+                                            .tls_cert = server->tls_cert,
+                                            .tls_key = server->tls_key,
                                             .tick_ms = RELAY_TICK_MS};
     struct relay_sockets_events events = {.self = server,
                                           .opened = on_opened,
@@ -223,7 +226,6 @@ static bool open_sockets(struct relay_server *server, const struct relay_server_
                                           .closed = on_closed,
                                           .woken = on_woken,
                                           .tick = on_tick};
-    server->tls = options->tls_cert;
     server->sockets = relay_sockets_new(&sockets, &events, err);
     return server->sockets != NULL;
 }
@@ -296,6 +298,8 @@ static void server_free(struct relay_server *server)
     free(server->behind_proxy);
     free(server->address);
     free(server->unix_path);
+    free(server->tls_cert);
+    free(server->tls_key);
     free(server);
 }
 
@@ -306,6 +310,8 @@ struct relay_server *relay_server_start(const struct relay_server_options *optio
     server->store_path = xstrdup(options->store);
     server->behind_proxy = copy_of(options->behind_proxy);
     server->unix_path = copy_of(options->unix_path);
+    server->tls_cert = copy_of(options->tls_cert);
+    server->tls_key = copy_of(options->tls_key);
     if (server_begin(server, options, err))
         return server;
     server_free(server);
@@ -324,9 +330,15 @@ void relay_server_stop(struct relay_server *server)
     server_free(server);
 }
 
-void relay_server_reload(struct relay_server *server)
+/* libwebsockets takes a certificate and a key that do not belong together without a word, and serves nobody then. */
+bool relay_server_reload(struct relay_server *server, struct error *err)
 {
+    if (!server->tls_cert)
+        return true;
+    if (!certificate_check(server->tls_cert, server->tls_key, err))
+        return false;
     relay_sockets_reload(server->sockets);
+    return true;
 }
 
 /* --- about it --- */
@@ -353,7 +365,7 @@ static void describe_address(const struct relay_server *server, struct buf *out)
         return;
     }
     bool literal6 = strchr(server->address, ':') != NULL;
-    buf_addf(out, "%s://%s%s%s:%d", server->tls ? "wss" : "ws", literal6 ? "[" : "", server->address,
+    buf_addf(out, "%s://%s%s%s:%d", server->tls_cert ? "wss" : "ws", literal6 ? "[" : "", server->address,
              literal6 ? "]" : "", relay_server_port(server));
 }
 
@@ -372,7 +384,17 @@ void relay_server_describe(struct relay_server *server, struct buf *out)
 
 /* --- as a process --- */
 
-static void wait_for_end(struct relay_server *server, const sigset_t *signals, uint64_t end_idle_ms)
+static void reload(struct relay_server *server, FILE *out)
+{
+    struct error err = {0};
+    if (!relay_server_reload(server, &err))
+        fprintf(out, "weft relay: the certificate stays the old one: %s\n", err.text);
+    else if (server->tls_cert)
+        fprintf(out, "weft relay: new connections get the certificate that is in %s now\n", server->tls_cert);
+    fflush(out);
+}
+
+static void wait_for_end(struct relay_server *server, const sigset_t *signals, uint64_t end_idle_ms, FILE *out)
 {
     enum { LOOK_S = 60 }; /* at the most between two looks whether everybody has left for good */
     struct timespec look = {.tv_sec = LOOK_S};
@@ -381,7 +403,7 @@ static void wait_for_end(struct relay_server *server, const sigset_t *signals, u
     while (end_idle_ms == 0 || relay_server_empty_ms(server) < end_idle_ms) {
         int signal_number = sigtimedwait(signals, NULL, &look);
         if (signal_number == SIGHUP)
-            relay_server_reload(server);
+            reload(server, out);
         else if (signal_number > 0)
             return;
     }
@@ -406,7 +428,7 @@ int relay_server_run(const struct relay_server_options *options, FILE *out, stru
     fprintf(out, "%s\n", buf_string(&line));
     fflush(out);
     buf_release(&line);
-    wait_for_end(server, &signals, options->end_idle_ms);
+    wait_for_end(server, &signals, options->end_idle_ms, out);
     relay_server_stop(server);
     return 0;
 }

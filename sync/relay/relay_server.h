@@ -40,14 +40,17 @@ int relay_server_port(const struct relay_server *server);
 struct sign_public relay_server_key(const struct relay_server *server);
 /* "weft relay on ws://127.0.0.1:7717, store /path, 12 documents, 34 MB. ...", appended without a newline. */
 void relay_server_describe(struct relay_server *server, struct buf *out);
-/* Reads the certificate again; from any thread. */
-void relay_server_reload(struct relay_server *server);
+/*
+ * Reads the certificate again, for new connections; from any thread. False: it cannot be used, *err says why, and the old one
+ * stays. True without TLS too.
+ */
+MUST_USE bool relay_server_reload(struct relay_server *server, struct error *err);
 /* Lets what was acknowledged be so, says goodbye to everybody, and frees. NULL is fine. */
 void relay_server_stop(struct relay_server *server);
 
 /*
  * `weft relay`: starts, prints the description line to `out` and flushes it, serves until SIGTERM or SIGINT, reloads on
- * SIGHUP. Returns the exit status; 1 with *err filled when it could not start.
+ * SIGHUP and prints a line how that went. Returns the exit status; 1 with *err filled when it could not start.
  */
 int relay_server_run(const struct relay_server_options *options, FILE *out, struct error *err);
 

@@ -88,6 +88,7 @@ static void job_free(struct job *job)
     free(job->rows);
     free(job->row_ends);
     free(job->freed);
+    free(job->sizes);
     free(job);
 }
 
@@ -140,6 +141,8 @@ static bool job_run(struct store *store, struct job *job)
         return store_run_expire(store, job);
     case JOB_MOVE:
         return store_run_move(store, job);
+    case JOB_LARGEST:
+        return store_run_largest(store, job);
     }
     return false;
 }
@@ -160,6 +163,7 @@ static bool job_writes(const struct job *job)
     case JOB_LOAD:
     case JOB_LOOKUP:
     case JOB_READ:
+    case JOB_LARGEST:
         break;
     }
     return false;
@@ -192,12 +196,21 @@ static void fail_all(struct job_list *jobs, const struct error *err)
     }
 }
 
+static bool refresh_totals(struct store *store, struct error *err)
+{
+    uint64_t version = db_data_version(store->db);
+    if (version == store->data_version)
+        return true;
+    store->data_version = version;
+    return store_read_totals(store->db, &store->working, err);
+}
+
 static void run_batch(struct store *store, struct job_list *jobs)
 {
     struct error err = {0};
-    struct store_totals before = store->working;
     bool writes = list_writes(jobs);
-    bool begun = writes ? db_begin(store->db, &err) : db_begin_read(store->db, &err);
+    bool begun = (writes ? db_begin(store->db, &err) : db_begin_read(store->db, &err)) && refresh_totals(store, &err);
+    struct store_totals before = store->working;
     if (begun && run_all(store, jobs, &err) && db_commit(store->db, &err))
         return;
     db_rollback(store->db);
@@ -265,7 +278,7 @@ static void *store_thread(void *argument)
 
 static bool store_begin(struct store *store, struct error *err)
 {
-    if (!store_read_totals(store->db, &store->working, err))
+    if (!refresh_totals(store, err))
         return false;
     store->totals = store->working;
     if (store->by_hand)
@@ -441,6 +454,11 @@ void store_expire(struct store *store, uint64_t before_s, size_t most, struct st
     job->now_s = before_s;
     job->bytes_max = most;
     ask(store, job);
+}
+
+void store_largest(struct store *store, struct store_done done)
+{
+    ask(store, job_new(JOB_LARGEST, NULL, done));
 }
 
 /* --- answers --- */

@@ -35,6 +35,7 @@ enum {
     STORE_PACK_SPAN_BYTES = 1 << 20,
     STORE_PACK_SPAN_PLACES = 16384,
     STORE_PURGE_PACKS = 256, /* in one store_purge() */
+    STORE_LARGEST_MAX = 20,  /* of store_largest() */
 };
 
 struct log_id {
@@ -89,6 +90,11 @@ struct store_freed {
     uint64_t bytes;
 };
 
+struct store_size {
+    struct doc_id doc;
+    uint64_t bytes; /* of stored records */
+};
+
 struct store_reply {
     enum store_result result;
     struct error err;               /* when it is neither OK nor an expected outcome */
@@ -98,6 +104,8 @@ struct store_reply {
     size_t row_count;
     const struct store_freed *freed; /* store_purge */
     size_t freed_count;
+    const struct store_size *sizes; /* store_largest */
+    size_t size_count;
 };
 
 /* How an answer finds its way back. `tag` is the caller's. */
@@ -172,6 +180,9 @@ void store_touch(struct store *store, const struct doc_id *doc, uint64_t now_s);
    again. STORE_OK; reply->row_count is how many went. */
 void store_expire(struct store *store, uint64_t before_s, size_t most, struct store_done done);
 
+/* The largest documents, STORE_LARGEST_MAX at most, in falling order; reads one row of every document. */
+void store_largest(struct store *store, struct store_done done);
+
 /* Delivers answers; returns how many. */
 size_t store_poll(struct store *store);
 /* By hand: does all that is queued, in one transaction. On a thread: waits until all that is queued is done. */
@@ -186,7 +197,7 @@ size_t store_pending_bytes(struct store *store);
 struct store_totals {
     uint64_t documents, bytes;
 };
-/* As of the newest commit. */
+/* As of the newest transaction here; what another program did to the file since (store_remove()) is seen by the next. */
 struct store_totals store_totals(struct store *store);
 
 /* --- for the operator: by hand only, answered at once; a relay may be running on the same file --- */

@@ -144,6 +144,25 @@ bool store_read_totals(struct db *db, struct store_totals *totals, struct error 
     return true;
 }
 
+bool store_run_largest(struct store *store, struct job *job)
+{
+    struct error err = {0};
+    size_t count = 0;
+    enum db_stepped stepped;
+    struct db_stmt *stmt =
+        db_use(store->db, "SELECT doc, bytes FROM documents WHERE removed = 0 ORDER BY bytes DESC, id LIMIT ?");
+    job->sizes = xcalloc(STORE_LARGEST_MAX, sizeof *job->sizes);
+    db_bind_u64(stmt, 1, STORE_LARGEST_MAX);
+    while ((stepped = db_step(stmt, &err)) == DB_ROW) {
+        struct store_size *size = &job->sizes[count];
+        size->bytes = db_column_u64(stmt, 1);
+        count += db_column_into(stmt, 0, size->doc.bytes, sizeof size->doc.bytes);
+    }
+    job->reply.sizes = job->sizes;
+    job->reply.size_count = count;
+    return stepped == DB_DONE ? store_job_end(job, STORE_OK) : store_job_fail(job, &err);
+}
+
 /* The document's row stays: it keeps clients that still hold the log from bringing it back. */
 bool store_run_remove(struct store *store, struct job *job)
 {

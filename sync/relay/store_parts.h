@@ -32,6 +32,7 @@ enum job_kind {
     JOB_TOUCH,
     JOB_EXPIRE,
     JOB_MOVE,
+    JOB_LARGEST,
 };
 
 /* One call: the question, then (owned by it too) the answer. */
@@ -54,6 +55,7 @@ struct job {
     size_t *row_ends; /* rows point into body only when it no longer grows */
     struct store_purge purge;
     struct store_freed *freed;
+    struct store_size *sizes;
 };
 
 struct job_list {
@@ -66,6 +68,7 @@ struct store {
     void (*wake)(void *self);
     void *wake_self;
     struct store_totals working; /* while a transaction is open; belongs to whoever owns db */
+    uint64_t data_version;       /* of the file when `working` was read: an operator's program may change it beside us */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t asked, idle;
@@ -93,6 +96,7 @@ bool store_run_remove(struct store *store, struct job *job);
 bool store_run_move(struct store *store, struct job *job);
 bool store_run_touch(struct store *store, struct job *job);
 bool store_run_expire(struct store *store, struct job *job);
+bool store_run_largest(struct store *store, struct job *job);
 bool store_read_totals(struct db *db, struct store_totals *totals, struct error *err);
 
 /* --- store_records.c --- */

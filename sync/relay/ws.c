@@ -172,10 +172,10 @@ static enum ws_event upgrade(struct ws *ws, const struct http_head *head)
     return WS_UPGRADED;
 }
 
-/* A proxy appends the address it saw, so only the last one is its word. */
+/* A proxy appends the address it saw, to the list that is there or as a field behind it: only the last one is its word. */
 static void keep_forwarded(struct ws *ws, const struct http_head *head)
 {
-    const struct bytes *list = http_head_field(head, "X-Forwarded-For");
+    const struct bytes *list = http_head_last(head, "X-Forwarded-For");
     if (!list || list->len == 0)
         return;
     const unsigned char *comma = memrchr(list->data, ',', list->len);

@@ -1690,6 +1690,30 @@ static void a_stopping_relay_says_goodbye(void **state)
     relay_peer_release(&owner);
 }
 
+/* Who collects figures sees which documents fill the store, whether anybody is in them or not. */
+static void metrics_name_the_largest_documents(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner;
+    struct buf text = {0};
+    char hex[2 * DOC_ID_BYTES + 1];
+    struct link *link = written(world, &owner, 1);
+    link_cut(link);
+    world->now += 61000;
+    relay_tick(world->relay, world->now, 1);
+    store_commit(world->store);
+    relay_poll(world->relay, world->now);
+    relay_metrics(world->relay, &text);
+    id_hex(world->keys.doc.bytes, DOC_ID_BYTES, hex);
+    char *line = xformat("weft_relay_document_bytes{document=\"%s\"} %llu\n", hex,
+                         (unsigned long long)store_totals(world->store).bytes);
+    assert_non_null(strstr(buf_string(&text), line));
+    assert_non_null(strstr(buf_string(&text), "weft_relay_documents_open 0\n"));
+    free(line);
+    buf_release(&text);
+    relay_peer_release(&owner);
+}
+
 static void links_may_go_while_the_disk_works(void **state)
 {
     struct world *world = *state;
@@ -1762,6 +1786,7 @@ int main(void)
         RELAY_TEST(only_the_owner_closes_a_document_and_then_it_stays_closed),
         RELAY_TEST(whoever_comes_hears_where_the_document_went),
         RELAY_TEST(a_stopping_relay_says_goodbye),
+        RELAY_TEST(metrics_name_the_largest_documents),
         RELAY_TEST(links_may_go_while_the_disk_works),
         RELAY_TEST(a_document_nobody_was_in_is_forgotten_and_its_owner_may_bring_it_again),
         RELAY_TEST(a_clock_that_is_set_forward_forgets_nothing),

@@ -495,7 +495,29 @@ static void what_cannot_be_listened_on_is_said(void **state)
     assert_int_equal(err.code, ERR_USAGE);
     host->options.listen = "192.0.2.1:7717"; /* nobody's address */
     assert_null(relay_server_start(&host->options, &err));
-    assert_non_null(strstr(err.text, "cannot listen on 192.0.2.1 port 7717"));
+    assert_string_equal(err.text, "cannot listen on 192.0.2.1 port 7717: this machine has no such address");
+    host->options.listen = "relay.example:7717";
+    assert_null(relay_server_start(&host->options, &err));
+    assert_string_equal(err.text, "cannot listen on relay.example port 7717: this is no address (write numbers, not a name)");
+}
+
+static void a_port_that_is_taken_is_said(void **state)
+{
+    struct host *host = *state;
+    struct error err = {0};
+    struct relay_server_options second = host->options;
+    char *store = scratch_file(host->dir, "second.db");
+    host_start(host);
+    int port = relay_server_port(host->server);
+    char *listen = xformat("127.0.0.1:%d", port);
+    char *sentence = xformat("cannot listen on 127.0.0.1 port %d: another program listens there already", port);
+    second.store = store;
+    second.listen = listen;
+    assert_null(relay_server_start(&second, &err));
+    assert_string_equal(err.text, sentence);
+    free(sentence);
+    free(listen);
+    free(store);
 }
 
 static void a_token_that_others_may_read_is_refused(void **state)
@@ -560,12 +582,56 @@ static void tls_serves_and_takes_a_new_certificate_while_it_runs(void **state)
         assert_non_null(strstr(buf_string(&answer), "CN = first"));
         assert_non_null(strstr(buf_string(&answer), "\r\n\r\nok\n"));
         assert_true(make_certificate(cert, key, "second"));
-        relay_server_reload(host->server);
+        struct error err = {0};
+        assert_true(relay_server_reload(host->server, &err));
         do
             ask_over_tls(relay_server_port(host->server), &answer);
         while (!strstr(buf_string(&answer), "CN = second"));
     }
     buf_release(&answer);
+    free(cert);
+    free(key);
+    if (!made) {
+        print_message("openssl is not here: skipped\n");
+        skip();
+    }
+}
+
+/* libwebsockets would take each of these and then serve nobody. */
+static void a_certificate_that_cannot_be_used_is_refused_and_the_old_one_stays(void **state)
+{
+    struct host *host = *state;
+    struct error err = {0};
+    struct buf answer = {0};
+    char *cert = scratch_file(host->dir, "cert.pem"), *key = scratch_file(host->dir, "key.pem");
+    char *other = scratch_file(host->dir, "other.pem");
+    bool made = make_certificate(cert, key, "first");
+    if (made) {
+        host->options.tls_cert = cert;
+        host->options.tls_key = other;
+        assert_null(relay_server_start(&host->options, &err));
+        assert_non_null(strstr(err.text, "cannot read the certificate's key"));
+        assert_true(make_certificate(other, key, "second")); /* in the place of the key: no key */
+        assert_null(relay_server_start(&host->options, &err));
+        assert_non_null(strstr(err.text, "is no key in PEM form"));
+        assert_true(make_certificate(cert, key, "first"));
+        host->options.tls_key = key;
+        host_start(host);
+        assert_true(make_certificate(other, key, "second")); /* a new key, the certificate is that of the old one */
+        assert_false(relay_server_reload(host->server, &err));
+        assert_non_null(strstr(err.text, "is not that of the certificate in"));
+        scratch_write(cert, "half of a cert");
+        assert_false(relay_server_reload(host->server, &err));
+        assert_non_null(strstr(err.text, "is no certificate in PEM form"));
+        unlink(cert);
+        assert_false(relay_server_reload(host->server, &err));
+        assert_non_null(strstr(err.text, "cannot read the certificate"));
+        ask_over_tls(relay_server_port(host->server), &answer);
+        assert_non_null(strstr(buf_string(&answer), "CN = first"));
+        assert_non_null(strstr(buf_string(&answer), "\r\n\r\nok\n"));
+    }
+    buf_release(&answer);
+    free(other);
     free(cert);
     free(key);
     if (!made) {
@@ -689,10 +755,11 @@ static bool life_listen(struct life *life, enum listen_until until)
 }
 
 /*
- * Checks that everything promised is there, goes on writing, kills the relay in the middle of it: while it may not have
+ * Checks that everything promised is there, goes on writing, ends the relay in the middle of it: while it may not have
  * promised anything yet, or just after it has. Returns what is promised now.
  */
-static uint64_t live_until_killed(struct host *host, struct relay_peer *peer, uint64_t records, bool once_acked, uint64_t promised)
+static uint64_t live_until(int signal_number, struct host *host, struct relay_peer *peer, uint64_t records,
+                           bool once_acked, uint64_t promised)
 {
     struct life life = {.count = 0};
     struct buf member = {0};
@@ -709,25 +776,36 @@ static uint64_t live_until_killed(struct host *host, struct relay_peer *peer, ui
         life_upload_events(&life);
     if (once_acked)
         life_listen(&life, FIRST_ACK);
-    kill(child.pid, SIGKILL);
+    kill(child.pid, signal_number);
     life_listen(&life, THE_END);
-    child_end(&child, SIGKILL);
+    int status = child_end(&child, signal_number);
+    if (signal_number == SIGTERM)
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     client_close(&life.client);
     uint64_t held = life.acked > 0 ? life.seqs[life.acked - 1] : 0;
     return held > promised ? held : promised;
 }
 
-static void what_was_acknowledged_survives_kill_9(void **state)
+static void end_it_again_and_again(int signal_number, struct host *host, struct random random, uint64_t rounds)
 {
-    struct host *host = *state;
     struct relay_peer peer;
-    struct random random = random_of(support_seed("kill", 5));
     uint64_t promised = 0;
     relay_peer_init(&peer, &host->keys, 1);
-    for (uint64_t round = 0; round < support_rounds(50); round++)
-        promised = live_until_killed(host, &peer, 20 + random_below(&random, 400), round % 2 == 0, promised);
+    for (uint64_t round = 0; round < rounds; round++)
+        promised =
+            live_until(signal_number, host, &peer, 20 + random_below(&random, 400), round % 2 == 0, promised);
     assert_true(promised > 0);
     relay_peer_release(&peer);
+}
+
+static void what_was_acknowledged_survives_kill_9(void **state)
+{
+    end_it_again_and_again(SIGKILL, *state, random_of(support_seed("kill", 5)), support_rounds(50));
+}
+
+static void sigterm_while_everybody_writes_ends_it_with_status_0_and_loses_nothing(void **state)
+{
+    end_it_again_and_again(SIGTERM, *state, random_of(support_seed("term", 6)), support_rounds(10));
 }
 
 /* --- the operator --- */
@@ -791,10 +869,13 @@ int main(void)
         SERVER_TEST(a_unix_socket_serves_too_and_only_for_its_owner),
         SERVER_TEST(one_store_serves_one_relay),
         SERVER_TEST(what_cannot_be_listened_on_is_said),
+        SERVER_TEST(a_port_that_is_taken_is_said),
         SERVER_TEST(a_token_that_others_may_read_is_refused),
         SERVER_TEST(tls_serves_and_takes_a_new_certificate_while_it_runs),
+        SERVER_TEST(a_certificate_that_cannot_be_used_is_refused_and_the_old_one_stays),
         SERVER_TEST(sigterm_ends_it_with_status_0),
         SERVER_TEST(what_was_acknowledged_survives_kill_9),
+        SERVER_TEST(sigterm_while_everybody_writes_ends_it_with_status_0_and_loses_nothing),
         SERVER_TEST(the_operator_lists_backs_up_and_removes),
     };
     return RUN_TESTS("relay_server", tests);

@@ -430,6 +430,53 @@ static void a_removed_document_stays_closed(void **state)
     store_free(store);
 }
 
+/* `weft relay rm` beside a relay that runs: what it frees can be used at once. */
+static void totals_follow_what_another_program_removed(void **state)
+{
+    char *path = scratch_file(*state, "shared.db");
+    struct store *store = open_store(path), *operator = open_store(path);
+    struct heard loaded = {0}, heard = {0};
+    create(store, &loaded);
+    assert_int_equal(store_totals(store).documents, 1);
+    store_remove(operator, &doc, to(&heard));
+    assert_int_equal(settle(operator, &heard), STORE_OK);
+    store_find(store, &doc, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_CLOSED);
+    assert_int_equal(store_totals(store).documents, 0);
+    assert_int_equal(store_totals(store).bytes, 0);
+    store_free(operator);
+    store_free(store);
+    free(path);
+}
+
+static void hear_sizes(void *self, uint64_t tag, const struct store_reply *reply)
+{
+    struct heard *heard = self;
+    (void)tag;
+    heard->result = reply->result;
+    heard->row_count = reply->size_count;
+    for (size_t i = 0; i < reply->size_count; i++)
+        heard->places[i] = reply->sizes[i].bytes;
+}
+
+static void the_largest_documents_are_told_in_order_and_no_more_than_so_many(void **state)
+{
+    (void)state;
+    struct store *store = open_store(":memory:");
+    struct heard heard = {0};
+    char body[STORE_LARGEST_MAX + 8];
+    memset(body, 'x', sizeof body);
+    for (unsigned i = 1; i <= STORE_LARGEST_MAX + 5; i++)
+        store_create(store, &(struct doc_id){{(unsigned char)i}}, &log_id, bytes_of(body, i), 100, to(&heard));
+    store_remove(store, &(struct doc_id){{STORE_LARGEST_MAX + 5}}, to(&heard));
+    store_largest(store, (struct store_done){.call = hear_sizes, .self = &heard});
+    assert_int_equal(settle(store, &heard), STORE_OK);
+    assert_int_equal(heard.row_count, STORE_LARGEST_MAX);
+    for (unsigned i = 0; i < STORE_LARGEST_MAX; i++)
+        assert_int_equal(heard.places[i], STORE_LARGEST_MAX + 4 - i);
+    store_free(store);
+}
+
 static void a_crash_takes_only_what_was_not_committed(void **state)
 {
     (void)state;
@@ -523,6 +570,8 @@ int main(void)
         cmocka_unit_test(a_purge_goes_by_document_place_time_and_device),
         cmocka_unit_test(a_row_that_somebody_stands_up_for_stays),
         cmocka_unit_test(a_removed_document_stays_closed),
+        cmocka_unit_test_setup_teardown(totals_follow_what_another_program_removed, scratch_setup, scratch_teardown),
+        cmocka_unit_test(the_largest_documents_are_told_in_order_and_no_more_than_so_many),
         cmocka_unit_test(a_crash_takes_only_what_was_not_committed),
         cmocka_unit_test(who_went_away_gets_no_answers),
         cmocka_unit_test_setup_teardown(on_its_own_thread_answers_come_in_order_and_survive_reopening, scratch_setup,

@@ -128,6 +128,23 @@ static void a_plain_get_is_handed_out_and_answered(void **state)
     ws_free(ws);
 }
 
+/* What a client wrote there stands in front of what the proxy saw, however that adds it. */
+static void of_several_forwarded_addresses_the_last_is_the_proxys_word(void **state)
+{
+    static const char *const requests[] = {
+        "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 6.6.6.6, 10.0.0.9\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 6.6.6.6\r\nx-forwarded-for: 10.0.0.9\r\n\r\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        struct ws *ws = ws_new("weft.1");
+        struct bytes input = bytes_of_string(requests[i]);
+        assert_int_equal(ws_read(ws, &input), WS_REQUEST);
+        assert_true(bytes_equal(ws_forwarded(ws), bytes_of_string("10.0.0.9")));
+        ws_free(ws);
+    }
+}
+
 /* Three messages with a ping between two fragments, fed in pieces of every size. */
 static void messages_come_out_whole_however_the_bytes_come_in(void **state)
 {
@@ -236,6 +253,7 @@ int main(void)
         cmocka_unit_test(hostile_handshakes_are_refused),
         cmocka_unit_test(a_request_without_end_is_refused),
         cmocka_unit_test(a_plain_get_is_handed_out_and_answered),
+        cmocka_unit_test(of_several_forwarded_addresses_the_last_is_the_proxys_word),
         cmocka_unit_test(messages_come_out_whole_however_the_bytes_come_in),
         cmocka_unit_test(frames_that_break_the_rules_end_the_connection),
         cmocka_unit_test(a_message_in_fragments_obeys_the_same_limit),
