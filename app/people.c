@@ -88,6 +88,12 @@ static void drop_predecessors(struct people *people, const struct session_peer *
     }
 }
 
+static void note_host(struct people *people, const struct person *person)
+{
+    if (person->peer.introduced && (person->peer.presence.flags & PRESENCE_HOST))
+        memcpy(people->host, person->name, sizeof people->host);
+}
+
 struct person *people_hear(struct people *people, const struct session_peer *peer, uint64_t now_ms)
 {
     if (peer->state == PEER_GONE || (peer->presence.flags & PRESENCE_LEAVING)) {
@@ -110,6 +116,7 @@ struct person *people_hear(struct people *people, const struct session_peer *pee
     person->peer = *peer;
     set_name(person, peer->introduced ? peer->presence.name : "");
     person->key_changed = peer->introduced && name_has_other_key(people, person);
+    note_host(people, person);
     if (news)
         person->waiting = peer->presence.has_cursor;
     if (!peer->presence.has_cursor)

@@ -33,6 +33,7 @@ struct person {
 struct people {
     struct person items[PEOPLE_MAX];
     size_t count;
+    char host[PEOPLE_NAME_CELLS * 4 + 1]; /* who shares the file, also when gone since; safe to show; "": not heard of yet */
 };
 
 void people_clear(struct people *people);

@@ -20,18 +20,22 @@ static const char *relay_keeper(const struct replica *replica)
 {
     struct addresses addresses;
     struct error err = {0};
-    if (replica->entry.role != DOC_GUEST || !replica->members || replica->members->count == 0 ||
-        !addresses_of_entry(&replica->entry, replica->insecure, &addresses, &err))
+    if (replica->entry.role != DOC_GUEST || !addresses_of_entry(&replica->entry, replica->insecure, &addresses, &err))
         return "";
-    return addresses_are_private(&replica->entry) ? replica->members->open[0].name : "";
+    return addresses_are_private(&replica->entry) ? replica->people.host : "";
 }
 
 void replica_away(const struct replica *replica, struct buf *sentence)
 {
     const char *keeper = relay_keeper(replica);
-    if (keeper[0] && replica->net_status.state == SESSION_OFFLINE) {
+    const struct session_status *status = &replica->net_status;
+    if (status->state != SESSION_OFFLINE)
+        return;
+    if (keeper[0]) {
         unicode_safe_label(bytes_of_string(keeper), NAME_CELLS, sentence);
         buf_add_string(sentence, "'s machine is away");
+    } else if (!replica->was_online && status->why.text[0]) { /* a wrong address, maybe: the links do not work yet */
+        buf_addf(sentence, "not reached yet: %s", replica_reason_of(&status->why));
     }
 }
 
@@ -74,18 +78,29 @@ static void say_offline(struct replica *replica)
     replica->received_edits = 0;
     replica->sent_edits = 0;
     forget_away(replica);
-    replica_say(replica, "Offline. Type on: all is kept here and sent when the link is back.");
+    if (replica->entry.keys.access == ACCESS_READ)
+        replica_say(replica, "Offline. You can read on: what others write comes when the link is back.");
+    else
+        replica_say(replica, "Offline. Type on: all is kept here and sent when the link is back.");
+}
+
+static void tell_back(struct replica *replica)
+{
+    char places[64] = "";
+    unsigned long long sent = replica->sent_edits, received = replica->received_edits;
+    size_t met = patch_meet(&replica->away_mine, &replica->away_theirs);
+    if (met > 0)
+        snprintf(places, sizeof places, " %zu place%s changed by both of you.", met, met == 1 ? "" : "s");
+    if (replica->entry.keys.access == ACCESS_READ)
+        replica_say(replica, "Back: received %llu.", received);
+    else
+        replica_say(replica, "Back: sent %llu, received %llu.%s", sent, received, places);
 }
 
 static void say_back(struct replica *replica)
 {
-    char places[64] = "";
-    size_t met = patch_meet(&replica->away_mine, &replica->away_theirs);
-    if (met > 0)
-        snprintf(places, sizeof places, " %zu place%s changed by both of you.", met, met == 1 ? "" : "s");
     if (!replica->scripted)
-        replica_say(replica, "Back: sent %llu, received %llu.%s", (unsigned long long)replica->sent_edits,
-                    (unsigned long long)replica->received_edits, places);
+        tell_back(replica);
     forget_away(replica);
     replica->was_away = false;
     replica->back_ms = 0;

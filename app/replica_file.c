@@ -164,19 +164,13 @@ static void save_run(void *self)
     job->saved = file_save(&save, &job->stamp, &job->err);
 }
 
-/* The member who came first began the document. */
 static void say_copy(struct replica *replica, const char *path)
 {
-    enum { NAME_CELLS = 24 };
-    const struct members *members = replica->members;
-    struct buf host = {0};
-    if (members && members->count > 0)
-        unicode_safe_label(bytes_of_string(members->open[0].name), NAME_CELLS, &host);
-    if (host.len)
-        replica_say(replica, "Saved your copy: %s. %s's file is written by %s.", path, buf_string(&host), buf_string(&host));
+    const char *host = replica->people.host;
+    if (host[0])
+        replica_say(replica, "Saved your copy: %s. %s's file is written by %s.", path, host, host);
     else
         replica_say(replica, "Saved your copy: %s. The host's file is written by the host.", path);
-    buf_release(&host);
 }
 
 static void say_saved(struct replica *replica, const struct save_job *job)

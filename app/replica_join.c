@@ -22,12 +22,15 @@ static bool find_known(struct replica *replica, const struct share_link *link, b
     return good;
 }
 
-static bool entry_of_link(struct replica *replica, const struct share_link *link, bool *found, struct error *err)
+/* *news: what is kept of it here says less than the link: it could only be read, or was not shared any more. */
+static bool entry_of_link(struct replica *replica, const struct share_link *link, bool *found, bool *news, struct error *err)
 {
     bool good = find_known(replica, link, found, err);
     struct doc_keys keys;
     share_link_keys(link, &keys);
-    if (good && (!*found || keys.access > replica->entry.keys.access))
+    bool more = good && (!*found || keys.access > replica->entry.keys.access);
+    *news = *found && (more || replica->entry.state != DOC_SHARED);
+    if (more)
         replica->entry.keys = keys;
     crypto_wipe(&keys, sizeof keys);
     replica->entry.doc = link->doc;
@@ -82,11 +85,11 @@ struct replica *replica_join(struct env *env, const struct share_link *link, con
                              const struct replica_options *options, struct error *err)
 {
     struct replica *replica = replica_new(env, options);
-    bool found = false;
+    bool found = false, news = false;
     bool good = (!save_as || file_resolve(save_as, &replica->file.path, err)) &&
-                entry_of_link(replica, link, &found, err);
+                entry_of_link(replica, link, &found, &news, err);
     if (good && found)
-        good = open_kept(replica, err);
+        good = open_kept(replica, err) && (!news || replica_put_entry(replica, err));
     else if (good)
         begin_joining(replica);
     good = good && replica_go_online(replica, err);
@@ -102,8 +105,7 @@ struct replica *replica_open_known(struct env *env, const struct doc_id *doc, co
     return good ? replica : end_failed(replica, false);
 }
 
-/* "connection refused" of "cannot reach relay.example: connection refused". */
-static const char *reason_of(const struct error *why)
+const char *replica_reason_of(const struct error *why)
 {
     const char *colon = strstr(why->text, ": ");
     return colon ? colon + 2 : why->text;
@@ -119,7 +121,7 @@ void replica_joining(const struct replica *replica, struct buf *sentence)
     } else if (replica->net && status->state == SESSION_OFFLINE && status->why.text[0]) {
         char *relay = addresses_name(&replica->entry);
         buf_addf(sentence, "The text has not come yet: %s cannot be reached (%s). It comes when the link is back%s.",
-                 relay, reason_of(&status->why), replica_key_hint(replica, "; ^Q leaves"));
+                 relay, replica_reason_of(&status->why), replica_key_hint(replica, "; ^Q leaves"));
         free(relay);
     } else if (replica->base_total > 0) {
         buf_addf(sentence, "The text is on its way: %llu of %llu kB.", (unsigned long long)replica->base_done / 1000,

@@ -473,6 +473,10 @@ void replica_take_received(struct replica *replica, const struct received *recei
 /* Hands the session what the journal has of an agent from there on. */
 void replica_fetch(struct replica *replica, const struct agent_id *agent, uint64_t from_seq);
 
+/* replica_join.c */
+/* "connection refused" of "cannot reach relay.example: connection refused". */
+const char *replica_reason_of(const struct error *why);
+
 /* replica_away.c */
 /* Before such a patch changes the text: while the connection is lost, what both sides do is put together. */
 void replica_note_away(struct replica *replica, const struct patch *patch, bool is_mine);

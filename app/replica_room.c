@@ -257,6 +257,8 @@ static void present(struct replica *replica)
 {
     struct version version = {0};
     struct session_view view = {.flags = replica->away ? PRESENCE_AWAY : 0};
+    if (replica->entry.role == DOC_HOST)
+        view.flags |= PRESENCE_HOST;
     replica_named_version(replica, &version);
     view.events_seen = document_events(replica->document);
     if (version.count <= PRESENCE_HEADS_MAX && !replica->joining) {

@@ -317,11 +317,11 @@ static bool read_link_line(char *line, size_t size)
 {
     struct termios shown, hidden;
     bool terminal = tcgetattr(STDIN_FILENO, &shown) == 0;
-    if (terminal) {
-        fputs("Link (not shown; Enter alone lists what you joined before): ", stderr);
+    if (terminal) { /* hidden before it is asked for: what is pasted at the sight of the question is neither shown nor dropped */
         hidden = shown;
         hidden.c_lflag &= ~(tcflag_t)ECHO;
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+        fputs("Link (not shown; Enter alone lists what you joined before): ", stderr);
     }
     bool got = fgets(line, (int)size, stdin) != NULL;
     if (terminal) {

@@ -31,7 +31,7 @@ enum presence_flags {
     PRESENCE_AWAY = 1,
     PRESENCE_LEAVING = 2,
     PRESENCE_VIEWER = 4,
-    PRESENCE_DISK = 8,
+    PRESENCE_HOST = 8,    /* shares a file of his: only his word, and only for words to people */
     PRESENCE_SCRIPT = 16, /* nobody sits there */
     PRESENCE_NO_BASE = 32, /* has read all the relay has, and the text the document began with was not there */
     PRESENCE_UNSENT = 64,  /* its heads speak of edits that the relay may not have */

@@ -173,7 +173,7 @@ struct session_view {
     bool has_cursor;
     uint64_t cursor, anchor; /* bytes at that version */
     uint64_t events_seen;
-    unsigned flags;          /* PRESENCE_AWAY, PRESENCE_DISK; the rest is the session's business */
+    unsigned flags;          /* PRESENCE_AWAY, PRESENCE_HOST; the rest is the session's business */
 };
 /* Where this person is now. Counts as a key pressed. Sent when it differs from what was sent, not too often. */
 void session_present(struct session *session, const struct session_view *view, uint64_t now_ms);

@@ -9,25 +9,17 @@
 
 struct span_leaf {
     uint32_t count;
-    uint32_t parent, slot; /* which of the parent's children it is */
-    uint32_t next;         /* in text order */
+    uint32_t parent;
+    uint32_t next; /* in text order */
     struct span spans[SPANS_LEAF_MAX];
 };
 
 struct span_node {
     uint32_t count;
-    uint32_t parent, slot;
+    uint32_t parent;
     uint32_t level; /* 1: the children are leaves */
     uint32_t child[SPANS_NODE_MAX];
     uint64_t sums[SUM_COUNT][SPANS_NODE_MAX];
-};
-
-/* Where the last look-up was, and the last change: what comes next is mostly there too. */
-struct span_near {
-    uint32_t leaf; /* NO_NODE: nowhere */
-    struct span_sums before, inside;
-    uint32_t changed_leaf;    /* NO_NODE: none */
-    struct span_sums changes; /* of it, which no node above knows yet */
 };
 
 /* --- life --- */
@@ -36,7 +28,6 @@ void spans_release(struct spans *spans)
 {
     free(spans->leaves);
     free(spans->nodes);
-    free(spans->near);
     *spans = (struct spans){0};
 }
 
@@ -47,7 +38,6 @@ static uint32_t add_leaf(struct spans *spans)
     struct span_leaf *leaf = &spans->leaves[spans->leaf_count];
     leaf->count = 0;
     leaf->parent = leaf->next = NO_NODE;
-    leaf->slot = 0;
     return spans->leaf_count++;
 }
 
@@ -58,7 +48,6 @@ static uint32_t add_node(struct spans *spans, uint32_t level)
     struct span_node *node = &spans->nodes[spans->node_count];
     node->count = 0;
     node->parent = NO_NODE;
-    node->slot = 0;
     node->level = level;
     return spans->node_count++;
 }
@@ -69,9 +58,6 @@ void spans_reset(struct spans *spans)
     spans->depth = 0;
     spans->total = (struct span_sums){{0}};
     spans->root = add_leaf(spans);
-    if (!spans->near)
-        spans->near = xcalloc(1, sizeof *spans->near);
-    spans->near->leaf = spans->near->changed_leaf = NO_NODE;
 }
 
 /* --- sums --- */
@@ -97,45 +83,26 @@ static void sums_subtract(struct span_sums *sums, const struct span_sums *less)
         sums->of[i] -= less->of[i];
 }
 
-/* The sums of a leaf change; what stands before the one that was looked at last is then no longer known, if it is
- * another. */
-static void update_near(struct span_near *near, uint32_t leaf, const struct span_sums *more)
+static uint32_t slot_of(const struct span_node *node, uint32_t child)
 {
-    if (leaf == near->leaf)
-        sums_add(&near->inside, more);
-    else if (more->of[SUM_PREPARED] || more->of[SUM_SHOWN])
-        near->leaf = NO_NODE;
-}
-
-/* Tells all nodes above; comes before any of their sums is read. */
-static void settle(const struct spans *spans)
-{
-    struct span_near *near = spans->near;
-    if (near->changed_leaf == NO_NODE)
-        return;
-    uint32_t slot = spans->leaves[near->changed_leaf].slot;
-    for (uint32_t up = spans->leaves[near->changed_leaf].parent; up != NO_NODE;) {
-        struct span_node *node = &spans->nodes[up];
-        for (int i = 0; i < SUM_COUNT; i++)
-            node->sums[i][slot] += near->changes.of[i];
-        slot = node->slot;
-        up = node->parent;
-    }
-    near->changed_leaf = NO_NODE;
+    uint32_t slot = 0;
+    while (node->child[slot] != child)
+        slot++;
+    return slot;
 }
 
 /* Adds to every sum that a leaf is part of; subtracting is adding the complement. */
 static void add_up(struct spans *spans, uint32_t leaf, const struct span_sums *more)
 {
-    struct span_near *near = spans->near;
     sums_add(&spans->total, more);
-    update_near(near, leaf, more);
-    if (near->changed_leaf != leaf) {
-        settle(spans);
-        near->changed_leaf = leaf;
-        near->changes = (struct span_sums){{0}};
+    uint32_t child = leaf;
+    for (uint32_t up = spans->leaves[leaf].parent; up != NO_NODE; up = spans->nodes[up].parent) {
+        struct span_node *node = &spans->nodes[up];
+        uint32_t slot = slot_of(node, child);
+        for (int i = 0; i < SUM_COUNT; i++)
+            node->sums[i][slot] += more->of[i];
+        child = up;
     }
-    sums_add(&near->changes, more);
 }
 
 static struct span_sums node_sums(const struct span_node *node)
@@ -149,20 +116,12 @@ static struct span_sums node_sums(const struct span_node *node)
 
 /* --- splitting --- */
 
-/* Tells the children from `slot` on whose they are. */
-static void set_parents(struct spans *spans, uint32_t number, uint32_t slot)
+static void set_parent(struct spans *spans, uint32_t level, uint32_t child, uint32_t parent)
 {
-    const struct span_node *node = &spans->nodes[number];
-    for (; slot < node->count; slot++) {
-        uint32_t child = node->child[slot];
-        if (node->level == 1) {
-            spans->leaves[child].parent = number;
-            spans->leaves[child].slot = slot;
-        } else {
-            spans->nodes[child].parent = number;
-            spans->nodes[child].slot = slot;
-        }
-    }
+    if (level == 1)
+        spans->leaves[child].parent = parent;
+    else
+        spans->nodes[child].parent = parent;
 }
 
 static void node_put(struct spans *spans, uint32_t number, uint32_t slot, uint32_t child, const struct span_sums *sums)
@@ -176,7 +135,7 @@ static void node_put(struct spans *spans, uint32_t number, uint32_t slot, uint32
         node->sums[i][slot] = sums->of[i];
     }
     node->count++;
-    set_parents(spans, number, slot);
+    set_parent(spans, node->level, child, number);
 }
 
 static void grow_root(struct spans *spans, uint32_t left, uint32_t right, uint32_t level, const struct span_sums *moved)
@@ -194,7 +153,7 @@ static void node_add_after(struct spans *spans, uint32_t number, uint32_t left, 
                            const struct span_sums *moved);
 
 /* Moves the upper half of a node's children to a new node beside it. */
-static void node_split(struct spans *spans, uint32_t number)
+static uint32_t node_split(struct spans *spans, uint32_t number)
 {
     uint32_t other = add_node(spans, spans->nodes[number].level);
     struct span_node *from = &spans->nodes[number], *to = &spans->nodes[other];
@@ -204,26 +163,28 @@ static void node_split(struct spans *spans, uint32_t number)
     memcpy(to->child, from->child + kept, to->count * sizeof *to->child);
     for (int i = 0; i < SUM_COUNT; i++)
         memcpy(to->sums[i], from->sums[i] + kept, to->count * sizeof *to->sums[i]);
-    set_parents(spans, other, 0);
+    for (uint32_t slot = 0; slot < to->count; slot++)
+        set_parent(spans, to->level, to->child[slot], other);
 
     struct span_sums moved = node_sums(to);
     if (from->parent == NO_NODE)
         grow_root(spans, number, other, from->level + 1, &moved);
     else
         node_add_after(spans, from->parent, number, other, &moved);
+    return other;
 }
 
 /* `right` becomes the neighbour of `left`, from which it took `moved`. */
 static void node_add_after(struct spans *spans, uint32_t number, uint32_t left, uint32_t right,
                            const struct span_sums *moved)
 {
-    uint32_t level = spans->nodes[number].level;
     if (spans->nodes[number].count == SPANS_NODE_MAX) {
-        node_split(spans, number);
+        uint32_t other = node_split(spans, number);
+        uint32_t level = spans->nodes[other].level;
         number = level == 1 ? spans->leaves[left].parent : spans->nodes[left].parent;
     }
     struct span_node *node = &spans->nodes[number];
-    uint32_t slot = level == 1 ? spans->leaves[left].slot : spans->nodes[left].slot;
+    uint32_t slot = slot_of(node, left);
     for (int i = 0; i < SUM_COUNT; i++)
         node->sums[i][slot] -= moved->of[i];
     node_put(spans, number, slot + 1, right, moved);
@@ -231,7 +192,6 @@ static void node_add_after(struct spans *spans, uint32_t number, uint32_t left, 
 
 static uint32_t leaf_split(struct spans *spans, uint32_t number)
 {
-    settle(spans);
     uint32_t other = add_leaf(spans);
     struct span_leaf *from = &spans->leaves[number], *to = &spans->leaves[other];
     struct span_sums moved = {{0}};
@@ -240,7 +200,6 @@ static uint32_t leaf_split(struct spans *spans, uint32_t number)
     from->count = kept;
     to->next = from->next;
     from->next = other;
-    spans->near->leaf = NO_NODE;
     memcpy(to->spans, from->spans + kept, to->count * sizeof *to->spans);
     for (uint32_t at = 0; at < to->count; at++) {
         struct span_sums sums = sums_of(&to->spans[at]);
@@ -315,37 +274,19 @@ static struct span_place find_in_leaf(const struct spans *spans, uint32_t number
     return (struct span_place){0};
 }
 
-/* From the root to the leaf that holds a unit, summing up what stands before. */
-static void descend(const struct spans *spans, enum span_sum sum, uint64_t pos)
-{
-    struct span_near *near = spans->near;
-    uint32_t number = spans->root;
-    settle(spans);
-    near->before = (struct span_sums){{0}};
-    near->inside = spans->total;
-    for (uint32_t level = spans->depth; level > 0; level--) {
-        const struct span_node *node = &spans->nodes[number];
-        uint32_t slot = 0;
-        for (uint64_t left = pos - near->before.of[sum]; left >= node->sums[sum][slot]; slot++)
-            left -= node->sums[sum][slot];
-        for (uint32_t i = 0; i < slot; i++) {
-            near->before.of[SUM_PREPARED] += node->sums[SUM_PREPARED][i];
-            near->before.of[SUM_SHOWN] += node->sums[SUM_SHOWN][i];
-        }
-        near->inside.of[SUM_PREPARED] = node->sums[SUM_PREPARED][slot];
-        near->inside.of[SUM_SHOWN] = node->sums[SUM_SHOWN][slot];
-        number = node->child[slot];
-    }
-    near->leaf = number;
-}
-
 struct span_place spans_find(const struct spans *spans, enum span_sum sum, uint64_t pos)
 {
-    const struct span_near *near = spans->near;
     ensure(pos < spans->total.of[sum]);
-    if (near->leaf == NO_NODE || pos - near->before.of[sum] >= near->inside.of[sum]) /* less than 0 is much more */
-        descend(spans, sum, pos);
-    return find_in_leaf(spans, near->leaf, sum, pos - near->before.of[sum]);
+    uint32_t number = spans->root;
+    for (uint32_t level = spans->depth; level > 0; level--) {
+        const struct span_node *node = &spans->nodes[number];
+        const uint64_t *sums = node->sums[sum];
+        uint32_t slot = 0;
+        for (; pos >= sums[slot]; slot++)
+            pos -= sums[slot];
+        number = node->child[slot];
+    }
+    return find_in_leaf(spans, number, sum, pos);
 }
 
 struct span_place spans_find_id(const struct spans *spans, uint32_t number, uint64_t id)
@@ -366,16 +307,12 @@ uint64_t spans_shown_before(const struct spans *spans, struct span_place place)
         shown += leaf->spans[at].gone ? 0 : leaf->spans[at].len;
     if (place.offset > 0 && !leaf->spans[place.at].gone)
         shown += place.offset;
-    if (place.leaf == spans->near->leaf)
-        return shown + spans->near->before.of[SUM_SHOWN];
-    settle(spans);
-    uint32_t until = leaf->slot;
-    for (uint32_t up = leaf->parent; up != NO_NODE;) {
+    uint32_t child = place.leaf;
+    for (uint32_t up = leaf->parent; up != NO_NODE; up = spans->nodes[up].parent) {
         const struct span_node *node = &spans->nodes[up];
-        for (uint32_t slot = 0; slot < until; slot++)
+        for (uint32_t slot = 0; node->child[slot] != child; slot++)
             shown += node->sums[SUM_SHOWN][slot];
-        until = node->slot;
-        up = node->parent;
+        child = up;
     }
     return shown;
 }
@@ -384,14 +321,14 @@ uint64_t spans_shown_before(const struct spans *spans, struct span_place place)
 static int compare_leaves(const struct spans *spans, uint32_t a, uint32_t b)
 {
     uint32_t up_a = spans->leaves[a].parent, up_b = spans->leaves[b].parent;
-    uint32_t slot_a = spans->leaves[a].slot, slot_b = spans->leaves[b].slot;
     while (up_a != up_b) {
-        slot_a = spans->nodes[up_a].slot;
-        slot_b = spans->nodes[up_b].slot;
-        up_a = spans->nodes[up_a].parent;
-        up_b = spans->nodes[up_b].parent;
+        a = up_a;
+        b = up_b;
+        up_a = spans->nodes[a].parent;
+        up_b = spans->nodes[b].parent;
     }
-    return slot_a < slot_b ? -1 : 1;
+    const struct span_node *node = &spans->nodes[up_a];
+    return slot_of(node, a) < slot_of(node, b) ? -1 : 1;
 }
 
 int spans_compare(const struct spans *spans, struct span_place a, struct span_place b)
@@ -453,15 +390,13 @@ static uint32_t descend_to_known(const struct spans *spans, uint32_t number, uin
 /* The next leaf after this one that holds a known span, or NO_NODE. */
 static uint32_t next_known_leaf(const struct spans *spans, uint32_t leaf)
 {
-    settle(spans);
-    uint32_t from = spans->leaves[leaf].slot;
-    for (uint32_t up = spans->leaves[leaf].parent; up != NO_NODE;) {
+    uint32_t child = leaf;
+    for (uint32_t up = spans->leaves[leaf].parent; up != NO_NODE; up = spans->nodes[up].parent) {
         const struct span_node *node = &spans->nodes[up];
-        for (uint32_t slot = from + 1; slot < node->count; slot++)
+        for (uint32_t slot = slot_of(node, child) + 1; slot < node->count; slot++)
             if (node->sums[SUM_KNOWN][slot] > 0)
                 return descend_to_known(spans, node->child[slot], node->level - 1);
-        from = node->slot;
-        up = node->parent;
+        child = up;
     }
     return NO_NODE;
 }
@@ -573,24 +508,15 @@ static struct span_sums check_leaf(const struct spans *spans, uint32_t number, u
     return sums;
 }
 
-/* `before`: what stands before the node, for the leaf that was looked at last. */
-static struct span_sums check_node(const struct spans *spans, uint32_t number, uint32_t level, uint32_t parent,
-                                   struct span_sums before)
+static struct span_sums check_node(const struct spans *spans, uint32_t number, uint32_t level, uint32_t parent)
 {
-    struct span_sums sums = {{0}};
-    if (level == 0) {
-        sums = check_leaf(spans, number, parent);
-        const struct span_near *near = spans->near;
-        for (int i = SUM_PREPARED; number == near->leaf && i <= SUM_SHOWN; i++)
-            ensure(near->before.of[i] == before.of[i] && near->inside.of[i] == sums.of[i]);
-        return sums;
-    }
+    if (level == 0)
+        return check_leaf(spans, number, parent);
     const struct span_node *node = &spans->nodes[number];
+    struct span_sums sums = {{0}};
     ensure(node->parent == parent && node->level == level && node->count > 0 && node->count <= SPANS_NODE_MAX);
     for (uint32_t slot = 0; slot < node->count; slot++) {
-        struct span_sums below = check_node(spans, node->child[slot], level - 1, number, before);
-        ensure((level == 1 ? spans->leaves[node->child[slot]].slot : spans->nodes[node->child[slot]].slot) == slot);
-        sums_add(&before, &below);
+        struct span_sums below = check_node(spans, node->child[slot], level - 1, number);
         for (int i = 0; i < SUM_COUNT; i++)
             ensure(node->sums[i][slot] == below.of[i]);
         sums_add(&sums, &below);
@@ -600,8 +526,7 @@ static struct span_sums check_node(const struct spans *spans, uint32_t number, u
 
 void spans_check(const struct spans *spans)
 {
-    settle(spans);
-    struct span_sums sums = check_node(spans, spans->root, spans->depth, NO_NODE, (struct span_sums){{0}});
+    struct span_sums sums = check_node(spans, spans->root, spans->depth, NO_NODE);
     for (int i = 0; i < SUM_COUNT; i++)
         ensure(sums.of[i] == spans->total.of[i]);
 }

@@ -269,6 +269,25 @@ static void a_view_link_cannot_write(void **state)
     pair_free(&pair);
 }
 
+/* Whoever wrote first is not whose file it is. */
+static void a_copy_names_the_one_who_shares_the_file(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "edit");
+    vt_type(pair.lin, "lin ");
+    vt_expect_row_has(pair.ada, 0, "lin one");
+    char *view = stage_share(pair.stage, "ada", "notes.md", "view");
+    struct vt *bo = stage_weft(pair.stage, "bo", ARGS("join", "--name", "bo", view));
+    vt_expect(bo, "Here: ");
+    vt_ctrl(bo, 's');
+    vt_expect(bo, "Write to file:");
+    vt_ctrl(bo, 'u');
+    vt_type(bo, "guest.copy" VT_ENTER); /* as long as it is here, the end of the sentence stands in one row */
+    vt_expect(bo, "written by ada.");
+    vt_free(bo);
+    free(view);
+    pair_free(&pair);
+}
+
 static void typing_goes_on_while_the_relay_is_away_and_merges_when_it_is_back(void **state)
 {
     struct pair pair = pair_up(*state, "one\ntwo\n", "edit");
@@ -390,6 +409,64 @@ static void who_joins_while_the_relay_is_away_is_never_shown_an_empty_text(void 
     vt_expect(lin, "sent");
     vt_free(lin);
     free(link);
+}
+
+/* What is kept of a document says as much as the best link that was given. */
+static void who_gets_an_edit_link_later_may_write_from_then_on(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "view");
+    vt_ctrl(pair.lin, 'q');
+    assert_int_equal(vt_close(pair.lin), 0);
+    char *edit = stage_share(pair.stage, "ada", "notes.md", "edit");
+    pair.lin = stage_weft(pair.stage, "lin", ARGS("join", edit));
+    vt_expect(pair.lin, "sent");
+    vt_ctrl(pair.lin, 'q');
+    assert_int_equal(vt_close(pair.lin), 0);
+    pair.lin = stage_weft(pair.stage, "lin", ARGS("join"));
+    vt_expect(pair.lin, "Link (not shown");
+    vt_type(pair.lin, VT_ENTER);
+    vt_expect(pair.lin, "Which?");
+    vt_type(pair.lin, "1" VT_ENTER);
+    vt_expect(pair.lin, "sent"); /* where it can only be read: up to date */
+    vt_type(pair.lin, "more ");
+    vt_expect_row_has(pair.ada, 0, "more one");
+    free(edit);
+    pair_free(&pair);
+}
+
+static void who_comes_back_by_a_link_after_unshare_is_back_for_good(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    assert_int_equal(stage_run(stage, "ada", NULL, ARGS("unshare", "notes.md")).status, 0);
+    struct vt *ada = stage_weft(stage, "ada", ARGS("join", link));
+    vt_expect(ada, "sent");
+    vt_ctrl(ada, 'q');
+    assert_int_equal(vt_close(ada), 0);
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("links", "notes.md"));
+    assert_int_equal(result.status, 0);
+    assert_non_null(strstr(result.out, link));
+    free(link);
+}
+
+static void a_relay_that_was_never_reached_is_told_with_the_reason(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    struct vt *ada = stage_weft_sized(stage, "ada", 24, 110, ARGS("share", "notes.md", "--relay", "ws://127.0.0.1:1"));
+    vt_expect(ada, "offline: 0 kept (not reached yet: connection refused)");
+    vt_free(ada);
+}
+
+static void a_viewer_is_not_told_to_type_on(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "view");
+    stage_relay_signal(pair.stage, SIGKILL);
+    vt_expect(pair.lin, "Offline. You can read on");
+    stage_relay_restart(pair.stage);
+    vt_expect(pair.lin, "Back: received 0.");
+    pair_free(&pair);
 }
 
 static void unshare_reaches_an_editor_that_has_the_file_open(void **state)
@@ -614,6 +691,7 @@ int main(void)
         TEST(who_quits_offline_is_not_told_who_goes_on),
         TEST(both_type_in_the_same_word_at_once),
         TEST(a_view_link_cannot_write),
+        TEST(a_copy_names_the_one_who_shares_the_file),
         TEST(typing_goes_on_while_the_relay_is_away_and_merges_when_it_is_back),
         TEST(a_stopped_relay_is_noticed),
         TEST(what_was_typed_offline_arrives_after_leaving_and_coming_back),
@@ -624,6 +702,10 @@ int main(void)
         TEST(a_hostile_name_and_text_reach_no_terminal),
         TEST(who_joins_while_the_relay_is_away_is_never_shown_an_empty_text),
         TEST(unshare_reaches_an_editor_that_has_the_file_open),
+        TEST(who_gets_an_edit_link_later_may_write_from_then_on),
+        TEST(who_comes_back_by_a_link_after_unshare_is_back_for_good),
+        TEST(a_relay_that_was_never_reached_is_told_with_the_reason),
+        TEST(a_viewer_is_not_told_to_type_on),
         TEST(a_token_that_cannot_be_read_keeps_nobody_from_a_known_text),
         cmocka_unit_test_setup_teardown(a_room_on_ones_own_machine_stays_open_and_is_missed_when_it_does_not, setup,
                                         teardown_own_relay),
