@@ -148,6 +148,15 @@ static void say_unsent(struct editor *editor, const char *label, uint64_t unsent
                  (unsigned long long)unsent, unsent == 1 ? "" : "s");
 }
 
+/* The text of a commit message is not forgotten because the connection to this terminal broke. */
+static void keep_after_signal(struct editor *editor, struct replica *replica)
+{
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    if (editor->exit_status >= 128 && !status.in_file)
+        replica_outlive(replica);
+}
+
 /* Where nobody could be asked, as when a signal ends it. */
 static void say_private_lost(struct editor *editor, const struct window *window, const char *label)
 {
@@ -173,6 +182,7 @@ static void close_window(struct editor *editor, struct window *window)
     replica_set_view(window->replica, window->scroll.line, window->scroll.column);
     editor_say_who_goes_on(editor, window->replica);
     say_private_lost(editor, window, buf_string(&label));
+    keep_after_signal(editor, window->replica);
     if (!replica_close(window->replica, QUIT_NET_MS, &unsent, &err)) {
         buf_addf(&editor->farewell, "weft: %s: not everything could be kept: %s\n", buf_string(&label), err.text);
         editor->lost = true;

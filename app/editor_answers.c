@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "app/file_kind.h"
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
@@ -70,6 +71,8 @@ static struct ways_out ways_out(const struct replica_status *status)
         return (struct ways_out){"; PRIVATE: nothing is kept. [S]ave [D]iscard Esc", "sd"};
     if (status->shared)
         return (struct ways_out){". [S]ave [K]eep for later Esc", "sk"};
+    if (status->short_lived)
+        return (struct ways_out){". [S]ave [D]iscard Esc", "sd"};
     return (struct ways_out){". [S]ave [K]eep for later [D]iscard Esc", "skd"};
 }
 
@@ -393,9 +396,11 @@ static void answer_open(struct editor *editor, const char *path)
         return;
     }
     const struct recent *recent = editor_recent(editor, path);
-    struct replica *replica = recent && !recent->path
-                                  ? replica_open_known(editor->env, &recent->doc, &options, &err)
-                                  : replica_open(editor->env, recent ? recent->path : path, (struct bytes){0}, &options, &err);
+    const char *chosen = recent ? recent->path : path; /* NULL: what has no file */
+    options.short_lived = chosen && file_kind_is_short_lived(chosen);
+    options.is_private = chosen && file_kind_is_secret(chosen);
+    struct replica *replica = chosen ? replica_open(editor->env, chosen, (struct bytes){0}, &options, &err)
+                                     : replica_open_known(editor->env, &recent->doc, &options, &err);
     if (!replica) {
         editor_say(editor, err.text);
         return;

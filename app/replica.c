@@ -215,6 +215,11 @@ void replica_cut_chain(struct replica *replica)
     free(heads);
 }
 
+void replica_outlive(struct replica *replica)
+{
+    replica->short_lived = false;
+}
+
 bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_edits, struct error *err)
 {
     struct replica_status status;

@@ -76,6 +76,8 @@ void replica_visit_left(struct env *env, const struct replica_left_visitor *visi
  * Keeps everything and ends it. Unsent edits may leave within net_ms. *unsent_edits (may be NULL) is how many did not.
  * False: the journal did not take everything (*err), edits are lost.
  */
+/* What is short-lived is kept all the same: a signal ended weft, and nobody was asked. Before replica_close(). */
+void replica_outlive(struct replica *replica);
 bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_edits, struct error *err);
 
 /* The document of the file at `path` (resolved), as replica_open() would find it: also by another name of that file. */
@@ -179,6 +181,7 @@ struct replica_status {
     bool in_file;           /* the file on disk has this text */
     bool known;             /* this device keeps a journal of it */
     bool shared, view_only, is_private, joining, saving, alone;
+    bool short_lived;       /* closed in order it will be forgotten */
     uint64_t edits_not_in_file;
     /* the journal */
     bool kept;              /* fsynced */

@@ -79,6 +79,7 @@ void replica_status(struct replica *replica, uint64_t now_ms, struct replica_sta
 {
     *out = (struct replica_status){.is_private = replica->is_private, .joining = replica->joining,
                                    .saving = replica->file.saving, .stamp = replica->file.stamp};
+    out->short_lived = replica->short_lived && !replica_is_shared(replica);
     out->view_only = replica->entry.keys.access == ACCESS_READ;
     status_of_journal(replica, out);
     status_of_room(replica, now_ms, out);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/editor.h"
+#include "app/file_kind.h"
 #include "app/own_relay.h"
 #include "app/retention.h"
 #include "app/target.h"
@@ -16,42 +17,6 @@
 #include "app/verbs.h"
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
-
-/* --- files that are not kept --- */
-
-/* What is written for a moment: a commit message, a crontab. Journaled for crash safety, forgotten on any normal exit. */
-static bool is_short_lived(const char *path)
-{
-    static const char *const below[] = {"/tmp/", "/dev/shm/", "/var/tmp/"};
-    static const char *const contains[] = {"/.git/", "/crontab.", "/git-rebase-"};
-    static const char *const ends[] = {"_EDITMSG"};
-    size_t len = strlen(path);
-    for (size_t i = 0; i < sizeof below / sizeof *below; i++)
-        if (strncmp(path, below[i], strlen(below[i])) == 0)
-            return true;
-    for (size_t i = 0; i < sizeof contains / sizeof *contains; i++)
-        if (strstr(path, contains[i]))
-            return true;
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (len >= strlen(ends[i]) && strcmp(path + len - strlen(ends[i]), ends[i]) == 0)
-            return true;
-    return false;
-}
-
-/* What should leave no trace at all: keys, password stores, what sudoedit hands over. */
-static bool is_secret(const char *path)
-{
-    static const char *const contains[] = {"/.ssh/", "/.gnupg/", "/.password-store/", "/.weft/", "/shm/pass."};
-    static const char *const ends[] = {".pem", ".key", ".gpg", ".kdbx"};
-    size_t len = strlen(path);
-    for (size_t i = 0; i < sizeof contains / sizeof *contains; i++)
-        if (strstr(path, contains[i]))
-            return true;
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (len > strlen(ends[i]) && strcmp(path + len - strlen(ends[i]), ends[i]) == 0)
-            return true;
-    return getenv("SUDO_USER") && getenv("SUDO_COMMAND") && strstr(getenv("SUDO_COMMAND"), "sudoedit");
-}
 
 /* --- standard input as text --- */
 
@@ -118,8 +83,8 @@ static bool open_one(struct opening *opening, const char *word, uint64_t line, u
     uint64_t at_line = 0, at_column = 0;
     char *path = from_stdin ? NULL : target_path(word, &at_line, &at_column);
     struct replica_options options = opening->options;
-    options.short_lived = path && is_short_lived(path);
-    options.is_private = options.is_private || (path && is_secret(path));
+    options.short_lived = path && file_kind_is_short_lived(path);
+    options.is_private = options.is_private || (path && file_kind_is_secret(path));
     struct replica *replica = replica_open(opening->env, path, buf_view(&text), &options, err);
     buf_release(&text);
     free(path);

@@ -477,6 +477,56 @@ static uint64_t opened_s(struct stage *stage, uint64_t set_s)
     return before_s;
 }
 
+/* "Keep for later" would be a lie there, so it is no choice; but nobody chose to be hung up on. */
+static void a_short_lived_file_is_saved_or_discarded_and_kept_when_hung_up(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "COMMIT_EDITMSG", "text\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("COMMIT_EDITMSG"));
+    vt_expect(vt, "in file");
+    vt_type(vt, "a ");
+    vt_expect_row(vt, 0, "a text");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "COMMIT_EDITMSG has 2 edits not in the file. [S]ave [D]iscard Esc");
+    vt_type(vt, "k"); /* no answer */
+    vt_type(vt, VT_ESC);
+    vt_expect_gone(vt, "[D]iscard Esc");
+    vt_hang_up(vt);
+    assert_int_equal(vt_close(vt), 129);
+    vt = stage_weft(stage, "ada", ARGS("COMMIT_EDITMSG"));
+    vt_expect(vt, "Restored 2 edits");
+    vt_expect_row(vt, 0, "a text");
+    vt_signal(vt, SIGTERM);
+    assert_int_equal(vt_close(vt), 143);
+    vt = stage_weft(stage, "ada", ARGS("COMMIT_EDITMSG"));
+    vt_expect(vt, "Restored 2 edits");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[D]iscard Esc");
+    vt_type(vt, "d");
+    assert_int_equal(vt_close(vt), 0);
+    assert_string_equal(stage_run(stage, "ada", NULL, ARGS("docs")).out, "");
+    stage_expect_file(stage, "COMMIT_EDITMSG", "text\n");
+}
+
+/* Also from inside its directory, and when it is opened from another file. */
+static void a_key_is_private_however_it_is_opened(void **state)
+{
+    struct stage *stage = *state;
+    assert_int_equal(stage_script(stage, "ada", "mkdir .ssh; echo secret > .ssh/id_rsa; echo text > notes.md").status, 0);
+    struct vt *vt = stage_shell(stage, "ada", "cd .ssh && exec \"$WEFT\" id_rsa");
+    vt_expect(vt, "PRIVATE: not kept");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_ctrl(vt, 'o');
+    vt_expect(vt, "Open");
+    vt_type(vt, ".ssh/id_rsa" VT_ENTER);
+    vt_expect(vt, "PRIVATE: not kept");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+}
+
 static void looking_at_a_file_counts_as_opening_it(void **state)
 {
     struct stage *stage = *state;
@@ -624,6 +674,8 @@ int main(void)
         TEST(every_size_of_window_is_usable),
         TEST(what_a_person_gets_wrong_is_said_in_one_sentence),
         TEST(hanging_up_keeps_the_text),
+        TEST(a_short_lived_file_is_saved_or_discarded_and_kept_when_hung_up),
+        TEST(a_key_is_private_however_it_is_opened),
         TEST(looking_at_a_file_counts_as_opening_it),
         TEST(a_long_history_opens_from_its_checkpoint_with_undo),
         TEST(files_are_opened_at_the_place_that_is_named),

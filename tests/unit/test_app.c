@@ -8,6 +8,7 @@
 #include "app/addresses.h"
 #include "app/args.h"
 #include "app/config.h"
+#include "app/file_kind.h"
 #include "app/file_system.h"
 #include "app/json.h"
 #include "app/keymap.h"
@@ -452,6 +453,24 @@ static void only_a_relay_nobody_vouches_for_is_pinned(void **state)
 }
 
 /* The numbers are the kernel's: linux/magic.h and statfs(2). */
+static void files_of_a_moment_and_secrets_are_told_by_their_names(void **state)
+{
+    static const char *const short_lived[] = {"/tmp/x", "/var/tmp/a/b.md", "/dev/shm/x", "/home/a/r/.git/COMMIT_EDITMSG",
+                                              "/x/git-rebase-list", "/x/crontab.Xy/crontab", "a/TAG_EDITMSG"};
+    static const char *const secret[] = {"/home/a/.ssh/config", "server.pem", "/x/a.key", "/home/a/.gnupg/gpg.conf", "pass.kdbx",
+                                         "/dev/shm/pass.AbC/x-y.txt"};
+    static const char *const others[] = {"/home/a/tmp/x.md", "notes.md", "/home/a/crontab", "/home/a/key", "/tmpx/y"};
+    (void)state;
+    for (size_t i = 0; i < sizeof short_lived / sizeof *short_lived; i++)
+        assert_true(file_kind_is_short_lived(short_lived[i]));
+    for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
+        assert_true(file_kind_is_secret(secret[i]));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_false(file_kind_is_short_lived(others[i]));
+        assert_false(file_kind_is_secret(others[i]));
+    }
+}
+
 static void network_file_systems_are_told_from_disks(void **state)
 {
     (void)state;
@@ -491,6 +510,7 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(network_file_systems_are_told_from_disks),
+        cmocka_unit_test(files_of_a_moment_and_secrets_are_told_by_their_names),
         cmocka_unit_test(only_a_relay_nobody_vouches_for_is_pinned),
         cmocka_unit_test(options_and_arguments_come_in_any_order),
         cmocka_unit_test(a_wrong_option_is_named_with_what_there_is),
