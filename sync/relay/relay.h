@@ -18,7 +18,8 @@
  * sends faster than its limits, or faster than the disk takes it, is not read for a while (relay_reads()). Presence
  * beyond its rate is dropped. Trust       an uploaded record's signature covers a digest that is not sent, so it cannot
  * be checked here, not even by samples; identity is the connection's proven device key, and readers check every
- * signature. A REOFFER brings the digest and is checked.
+ * signature. A REOFFER brings the digest and is checked. Of contents that begin at one number of an agent STORE_SIDES_MAX
+ * are kept; to look for one costs no more than they do.
  *
  *   Ownership  opaque; relay_free() after the links are gone (it does not touch the port). The store must outlive it.
  *   Errors     a peer's mistakes end its connection (REFUSE) or its record (REJECT) with a sentence; nothing else

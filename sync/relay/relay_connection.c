@@ -196,6 +196,7 @@ static void refuse_store(struct relay_connection *connection, const struct store
     case STORE_MISSING:
     case STORE_EXISTS:
     case STORE_OTHER:
+    case STORE_CROWDED:
     case STORE_FENCED:
     case STORE_FAILED:
         break;

@@ -276,8 +276,10 @@ static void look_up_first(const struct upload_item *item, uint64_t agent_number)
 
 /*
  * The same seqs with other bytes: sealed anew by whoever took the agent over, or the other side of a fork. The relay cannot
- * tell and drops neither. Who left something of this agent out because its range was known gets to see it now; from now on
- * nobody leaves anything of it out, so that once is enough.
+ * tell (the signature covers a digest that is not sent) and need not: it comes from the device that has proved the very key
+ * readers check it with, so a bad one harms nobody but this agent. It drops neither, up to STORE_SIDES_MAX of them. Who left
+ * something of this agent out because its range was known gets to see it now; from now on nobody leaves anything of it out,
+ * so that once is enough.
  */
 static void note_fork(const struct upload_item *item, struct relay_agent *agent)
 {
@@ -323,7 +325,7 @@ static void tell_looked_up(const struct relay_arrival *arrival, enum store_resul
 {
     struct relay_connection *connection = arrival->connection;
     struct upload_item item = {.connection = connection, .ordinal = arrival->ordinal};
-    if (result == STORE_OTHER) {
+    if (result == STORE_OTHER || result == STORE_CROWDED) {
         reject(&item, REFUSE_FORKED, "something else is here under the same numbers");
         return;
     }
@@ -353,11 +355,13 @@ static void append_doubtful(struct relay_arrival *arrival)
 static void on_looked_up(void *self, uint64_t tag, const struct store_reply *reply)
 {
     struct relay_arrival *arrival = self;
-    bool answered = reply->result == STORE_EXISTS || reply->result == STORE_OTHER || reply->result == STORE_MISSING;
+    bool answered = reply->result == STORE_EXISTS || reply->result == STORE_OTHER || reply->result == STORE_MISSING ||
+                    reply->result == STORE_CROWDED;
+    bool new = reply->result == STORE_OTHER || reply->result == STORE_MISSING;
     (void)tag;
     if (!answered && arrival->document->state != DOCUMENT_BROKEN)
         break_document(arrival->document, reply);
-    else if (arrival->connection->state == CONNECTION_LIVE && arrival->doubt && reply->result != STORE_EXISTS)
+    else if (arrival->connection->state == CONNECTION_LIVE && arrival->doubt && new)
         append_doubtful(arrival);
     else if (arrival->connection->state == CONNECTION_LIVE)
         tell_looked_up(arrival, reply->result);

@@ -34,6 +34,7 @@ static const char *const store_schema[] = {
     "CREATE INDEX records_packed ON records (document, packed_by) WHERE packed_by IS NOT NULL;",
     "ALTER TABLE agents ADD COLUMN forked INTEGER NOT NULL DEFAULT 0;",
     "ALTER TABLE documents ADD COLUMN moved BLOB;",
+    "DROP INDEX records_by_agent; CREATE INDEX records_by_agent ON records (document, agent, seq0, kind);",
 };
 
 static const struct db_options store_db_options = {
@@ -395,6 +396,7 @@ static void ask_for_row(struct store *store, enum job_kind kind, uint64_t key, c
     struct job *job = job_new(kind, NULL, done);
     job->append.key = key;
     job->append.row = *row;
+    job->bytes_max = row->stored.len;
     job->append.row.stored = (struct bytes){0};
     job->hash = *hash;
     ask(store, job);

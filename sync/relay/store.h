@@ -36,6 +36,7 @@ enum {
     STORE_PACK_SPAN_PLACES = 16384,
     STORE_PURGE_PACKS = 256, /* in one store_purge() */
     STORE_LARGEST_MAX = 20,  /* of store_largest() */
+    STORE_SIDES_MAX = 64,    /* rows of one kind looked at that begin at one seq of an agent */
 };
 
 struct log_id {
@@ -47,6 +48,7 @@ enum store_result {
     STORE_MISSING, /* no such document */
     STORE_EXISTS,  /* create: it is there already. lookup: these very bytes are there */
     STORE_OTHER,   /* lookup: this range is there with other bytes */
+    STORE_CROWDED, /* lookup: so many others begin there (STORE_SIDES_MAX) that one more is not to be kept */
     STORE_CLOSED,  /* the document was removed and stays so */
     STORE_FENCED,  /* somebody else gives this document's places now: load it again */
     STORE_FULL,    /* no room; what is there stays readable */
@@ -149,7 +151,9 @@ struct store_append {
 void store_append(struct store *store, const struct store_append *append, struct store_done done);
 /*
  * What is there of an agent's range: STORE_EXISTS (the same bytes by record_hash()), STORE_OTHER (the same seq0 and
- * count with other bytes, count > 0), STORE_MISSING (neither). Answered after everything appended before is durable.
+ * count with other bytes, count > 0), STORE_CROWDED (count > 0), STORE_MISSING (neither). Of row->stored the length counts,
+ * its bytes are not looked at. Answered after everything appended before is durable. Reads the bytes of rows of that length
+ * only, STORE_SIDES_MAX at most.
  */
 void store_lookup(struct store *store, uint64_t key, const struct store_row *row, const struct digest *hash,
                   struct store_done done);

@@ -47,7 +47,7 @@ struct job {
     struct store_agent member; /* append.member points here */
     struct digest hash;
     uint64_t now_s;
-    size_t bytes_max;
+    size_t bytes_max; /* of a look-up: the length of what is looked for */
     struct buf body; /* the bytes asked with; the bytes answered with */
     struct store_reply reply;
     struct store_agent *agents;

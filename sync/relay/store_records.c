@@ -83,29 +83,52 @@ bool store_run_append(struct store *store, struct job *job)
     return store_job_end(job, STORE_OK);
 }
 
-bool store_run_lookup(struct store *store, struct job *job)
+/* The row that `stmt` is at, compared with what is looked for. */
+static enum store_result compare(const struct job *job, struct db_stmt *stmt)
 {
-    struct error err = {0};
     const struct store_row *wanted = &job->append.row;
-    enum store_result result = STORE_MISSING;
-    enum db_stepped stepped;
-    uint64_t place = 0;
+    struct digest hash;
+    if (db_column_u64(stmt, 2) == job->bytes_max) { /* else its bytes need not be read */
+        record_hash(db_column_bytes(stmt, 3), &hash);
+        if (digest_equal(&hash, &job->hash))
+            return STORE_EXISTS;
+    }
+    return wanted->count > 0 && db_column_u64(stmt, 1) == wanted->count ? STORE_OTHER : STORE_MISSING;
+}
+
+static bool look_up(struct store *store, const struct job *job, enum store_result *result, uint64_t *place,
+                    struct error *err)
+{
+    const struct store_row *wanted = &job->append.row;
+    enum db_stepped stepped = DB_DONE;
+    unsigned seen = 0;
     struct db_stmt *stmt =
-        db_use(store->db, "SELECT place, kind, count, body FROM records WHERE document = ? AND agent = ? AND seq0 = ?");
+        db_use(store->db, "SELECT place, count, length(body), body FROM records"
+                          " WHERE document = ? AND agent = ? AND seq0 = ? AND kind = ? ORDER BY place");
     db_bind_u64(stmt, 1, job->append.key);
     db_bind_u64(stmt, 2, wanted->agent_number);
     db_bind_u64(stmt, 3, wanted->seq0);
-    while (result != STORE_EXISTS && (stepped = db_step(stmt, &err)) == DB_ROW) {
-        struct digest hash;
-        place = db_column_u64(stmt, 0);
-        record_hash(db_column_bytes(stmt, 3), &hash);
-        if (digest_equal(&hash, &job->hash))
-            result = STORE_EXISTS;
-        else if (wanted->count > 0 && db_column_u64(stmt, 1) == wanted->kind && db_column_u64(stmt, 2) == wanted->count)
-            result = STORE_OTHER;
+    db_bind_u64(stmt, 4, wanted->kind);
+    *result = STORE_MISSING;
+    while (*result != STORE_EXISTS && seen < STORE_SIDES_MAX && (stepped = db_step(stmt, err)) == DB_ROW) {
+        enum store_result compared = compare(job, stmt);
+        *place = db_column_u64(stmt, 0);
+        if (compared != STORE_MISSING)
+            *result = compared;
+        seen++;
     }
     db_end(stmt);
-    bool good = stepped != DB_FAILED;
+    if (*result != STORE_EXISTS && wanted->count > 0 && seen == STORE_SIDES_MAX)
+        *result = STORE_CROWDED;
+    return stepped != DB_FAILED;
+}
+
+bool store_run_lookup(struct store *store, struct job *job)
+{
+    struct error err = {0};
+    enum store_result result;
+    uint64_t place = 0;
+    bool good = look_up(store, job, &result, &place, &err);
     if (good && job->kind == JOB_UNPACK && result == STORE_EXISTS)
         good = store_packs_keep(store->db, job->append.key, place, &err);
     return good ? store_job_end(job, result) : store_job_fail(job, &err);

@@ -931,6 +931,51 @@ static void a_fork_brings_a_reader_what_he_was_not_sent_and_further_ones_bring_t
     relay_peer_release(&ben);
 }
 
+/* The n-th content under the first numbers of `peer`, which is uploaded. */
+static void upload_side(struct world *world, struct link *link, unsigned n)
+{
+    struct relay_peer twin;
+    struct buf side = {0};
+    char text[16];
+    snprintf(text, sizeof text, "side %03u", n);
+    relay_peer_init(&twin, &world->keys, 1);
+    relay_peer_events(&twin, text, &side);
+    upload(link, &side);
+    world_settle(world);
+    buf_release(&side);
+    relay_peer_release(&twin);
+}
+
+/* Whoever gives one number ever new contents fills neither the store nor its time; what he had written stays as it is. */
+static void of_contents_under_one_number_so_many_are_kept_and_he_goes_on_behind(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, ben;
+    struct buf first = {0};
+    relay_peer_init(&owner, &world->keys, 1);
+    relay_peer_init(&ben, &world->keys, 2);
+    struct link *link = join_as(world, &owner, true);
+    upload_member(link); /* ordinal 1 */
+    relay_peer_events(&owner, "side 000", &first);
+    upload(link, &first);
+    for (unsigned n = 1; n < STORE_SIDES_MAX; n++)
+        upload_side(world, link, n);
+    world_settle(world);
+    expect_acked(link, 1 + STORE_SIDES_MAX);
+    upload_side(world, link, STORE_SIDES_MAX);
+    expect_rejected(link, 2 + STORE_SIDES_MAX, REFUSE_FORKED);
+    upload(link, &first); /* sent again: a duplicate, as ever */
+    world_settle(world);
+    expect_acked(link, 3 + STORE_SIDES_MAX);
+    upload_events(link, "on");
+    world_settle(world);
+    expect_acked(link, 4 + STORE_SIDES_MAX);
+    assert_int_equal(tally_rest(join_as(world, &ben, false)).events, STORE_SIDES_MAX + 1);
+    buf_release(&first);
+    relay_peer_release(&owner);
+    relay_peer_release(&ben);
+}
+
 /* No ACK may speak for a record that is still being compared. */
 static void nothing_behind_a_doubtful_record_is_acknowledged_before_it(void **state)
 {
@@ -1758,6 +1803,7 @@ int main(void)
         RELAY_TEST(other_content_under_the_same_numbers_is_kept_and_comes_to_all),
         RELAY_TEST(who_was_not_sent_something_is_sent_it_when_it_turns_out_to_be_another),
         RELAY_TEST(a_fork_brings_a_reader_what_he_was_not_sent_and_further_ones_bring_themselves),
+        RELAY_TEST(of_contents_under_one_number_so_many_are_kept_and_he_goes_on_behind),
         RELAY_TEST(nothing_behind_a_doubtful_record_is_acknowledged_before_it),
         RELAY_TEST(a_writer_heals_the_relay_with_anothers_record),
         RELAY_TEST(a_resume_at_a_known_place_brings_only_what_follows),

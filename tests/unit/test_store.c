@@ -229,13 +229,46 @@ static void a_look_up_tells_the_same_bytes_from_others_under_one_number(void **s
     struct store_row row = {.kind = RECORD_EVENTS, .agent_number = 1, .seq0 = 0, .count = 1};
     struct digest same, other;
     record_hash(bytes_of_string("mine"), &same);
-    record_hash(bytes_of_string("forged"), &other);
+    record_hash(bytes_of_string("evil"), &other);
+    row.stored.len = strlen("mine");
     store_lookup(store, loaded.document.key, &row, &same, to(&heard)); /* right behind the append */
     assert_int_equal(settle(store, &heard), STORE_EXISTS);
     store_lookup(store, loaded.document.key, &row, &other, to(&heard));
     assert_int_equal(settle(store, &heard), STORE_OTHER);
+    row.stored.len = strlen("forged"); /* of another length: it cannot be the same */
+    store_lookup(store, loaded.document.key, &row, &same, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_OTHER);
     row.count = 2;
     store_lookup(store, loaded.document.key, &row, &other, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_MISSING);
+    store_free(store);
+}
+
+/* However many there are, so many are looked at. */
+static void a_look_up_says_when_a_number_is_crowded(void **state)
+{
+    (void)state;
+    struct store *store = open_store(":memory:");
+    struct heard loaded = {0}, heard = {0};
+    char body[16];
+    struct digest hash;
+    create(store, &loaded);
+    introduce(store, &loaded, &heard);
+    struct store_row row = {.kind = RECORD_EVENTS, .agent_number = 1, .seq0 = 0, .count = 1, .stored = {.len = 8}};
+    for (unsigned i = 0; i < STORE_SIDES_MAX; i++) {
+        record_hash(bytes_of_string("new one!"), &hash);
+        store_lookup(store, loaded.document.key, &row, &hash, to(&heard));
+        assert_int_equal(settle(store, &heard), i == 0 ? STORE_MISSING : STORE_OTHER);
+        snprintf(body, sizeof body, "side %03u", i);
+        append(store, &loaded, 3 + i, 0, body, &heard);
+    }
+    store_lookup(store, loaded.document.key, &row, &hash, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_CROWDED);
+    record_hash(bytes_of_string(body), &hash); /* the newest of them */
+    store_lookup(store, loaded.document.key, &row, &hash, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_EXISTS);
+    row.seq0 = 1;
+    store_lookup(store, loaded.document.key, &row, &hash, to(&heard));
     assert_int_equal(settle(store, &heard), STORE_MISSING);
     store_free(store);
 }
@@ -398,7 +431,7 @@ static void a_row_that_somebody_stands_up_for_stays(void **state)
     (void)state;
     struct heard loaded = {0}, heard = {0};
     struct store *store = packed_store(&loaded, 0, 10, 100);
-    struct store_row row = {.kind = RECORD_EVENTS, .agent_number = 1, .seq0 = 4, .count = 2};
+    struct store_row row = {.kind = RECORD_EVENTS, .agent_number = 1, .seq0 = 4, .count = 2, .stored = {.len = 1}};
     struct digest mine, other;
     record_hash(bytes_of_string("c"), &mine);
     record_hash(bytes_of_string("d"), &other);
@@ -562,6 +595,7 @@ int main(void)
         cmocka_unit_test(a_loaded_document_knows_its_agents_and_how_far_they_are),
         cmocka_unit_test(reading_goes_on_where_it_stopped_in_pieces),
         cmocka_unit_test(a_look_up_tells_the_same_bytes_from_others_under_one_number),
+        cmocka_unit_test(a_look_up_says_when_a_number_is_crowded),
         cmocka_unit_test(the_rows_a_pack_stands_in_for_are_read_until_they_are_purged),
         cmocka_unit_test(a_pack_that_does_not_cover_whole_rows_stands_in_for_nothing),
         cmocka_unit_test(a_pack_may_go_on_where_the_log_ends),
