@@ -296,7 +296,10 @@ static void answer_save_as(struct editor *editor, const char *path)
     struct stat st;
     const char *own = replica_path(editor_replica(editor));
     bool other = !own || strcmp(own, path) != 0;
-    if (!*path) {
+    struct error err = {0};
+    if (*path && !replica_may_save(editor_replica(editor), path, &err))
+        editor_say(editor, err.text);
+    if (!*path || err.code) {
         stop_leaving(editor);
         return;
     }

@@ -12,11 +12,12 @@
 #include "editor/base/xalloc.h"
 
 /*
- * Two watches: the directory tells when the name appears, goes or gets another file, the file itself when it is written.
- * Asking the directory for writes would wake us for every file in it, be it somebody's busy log.
+ * The directory tells when the name appears, goes or gets another file, the file itself when it is written. Asking the
+ * directory for writes would wake us for every file in it, be it somebody's busy log. The directories above are asked only
+ * whether they were renamed.
  */
 enum {
-    OF_DIRECTORY = IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE,
+    OF_DIRECTORY = IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_MOVE_SELF,
     OF_FILE = IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF,
 };
 
@@ -39,6 +40,17 @@ static void watch_file(struct file_watch *watch)
     watch->of_file = of_file;
 }
 
+/* One that may not be watched (its owner lets us through, no more) is left out. */
+static void watch_above(int fd, const char *dir)
+{
+    char *above = xstrdup(dir);
+    for (char *slash; (slash = strrchr(above, '/')) && slash != above;) {
+        *slash = '\0';
+        (void)inotify_add_watch(fd, above, IN_MOVE_SELF);
+    }
+    free(above);
+}
+
 struct file_watch *file_watch_new(const char *path, struct error *err)
 {
     const char *slash = strrchr(path, '/');
@@ -52,6 +64,7 @@ struct file_watch *file_watch_new(const char *path, struct error *err)
         free(dir);
         return NULL;
     }
+    watch_above(fd, dir);
     free(dir);
     struct file_watch *watch = xcalloc(1, sizeof *watch);
     *watch = (struct file_watch){.fd = fd, .of_file = -1, .held = -1, .path = xstrdup(path)};
@@ -82,9 +95,10 @@ static bool is_about_us(struct file_watch *watch, const struct inotify_event *ev
     bool lost_some = (event->mask & IN_Q_OVERFLOW) != 0;
     bool named = event->len && strcmp(event->name, watch->name) == 0;
     bool written = event->wd == watch->of_file && !(event->mask & IN_IGNORED);
+    bool moved = (event->mask & IN_MOVE_SELF) != 0; /* the file, or a directory it is in */
     if (lost_some || named)
         watch_file(watch);
-    return lost_some || named || written;
+    return lost_some || named || written || moved;
 }
 
 /* One read, not all there is: who writes faster than we read must not keep us here. */

@@ -135,6 +135,13 @@ enum replica_undone replica_undo(struct replica *replica, enum undo_direction di
 MUST_USE bool replica_save(struct replica *replica, const char *path, struct error *err);
 /* The same and waits: for verbs without a screen. */
 MUST_USE bool replica_save_now(struct replica *replica, const char *path, struct error *err);
+/*
+ * Whether the text may be written to `path`, by name; else *err says why not. Saving asks this by itself. Not while another
+ * weft has that file open with another document (of those that share $XDG_RUNTIME_DIR with us). And not by a guest who
+ * is offline with unsent edits, where the file is alike and so may be the host's own: words that come into it before they come
+ * by the room are merged there as a change by another program, and stand there twice once they have come by the room as well.
+ */
+MUST_USE bool replica_may_save(struct replica *replica, const char *path, struct error *err);
 /* The file has changed, or may have: what that means is not decided yet. */
 bool replica_looks_at_file(const struct replica *replica);
 /* Reads what other processes of ours have put into the journal, now. */

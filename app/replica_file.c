@@ -271,11 +271,51 @@ static void save_done(void *self)
     save_job_free(job);
 }
 
+static bool is_like_text(const struct replica *replica, const char *path)
+{
+    struct rope *there;
+    struct file_stamp stamp;
+    struct error ignored = {0}; /* what cannot be read is not written over either: saving says why */
+    if (!file_load(path, &there, &stamp, &ignored))
+        return false;
+    bool like = stamp.exists && replica_are_alike(there, replica->buffer.text);
+    rope_free(there);
+    return like;
+}
+
+/* `path` is resolved. */
+static bool may_write(struct replica *replica, const char *path, struct error *err)
+{
+    struct replica_status status;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    if (replica->file.path && strcmp(replica->file.path, path) == 0)
+        return true;
+    if (neighbours_have_open(replica, path))
+        return error_set(err, ERR_BUSY, 0, "Not saved: %s is open in another weft, which writes it. Save under another name.",
+                         name);
+    replica_status(replica, net_now_ms(), &status);
+    unsigned long long unsent = status.net.state == SESSION_ONLINE ? 0 : status.net.unacked_edits;
+    if (replica->entry.role == DOC_GUEST && status.shared && unsent > 0 && is_like_text(replica, path))
+        return error_set(err, ERR_BUSY, 0, "Not saved: %s may be the host's own file, and %llu edit%s not sent yet would come in "
+                                           "twice there. Save under another name.", name, unsent, unsent == 1 ? "" : "s");
+    return true;
+}
+
+bool replica_may_save(struct replica *replica, const char *path, struct error *err)
+{
+    char *resolved = NULL;
+    bool may = file_resolve(path, &resolved, err) && may_write(replica, resolved, err);
+    free(resolved);
+    return may;
+}
+
 static struct save_job *save_job_new(struct replica *replica, const char *path, struct error *err)
 {
     char *resolved = NULL;
-    if (path && !file_resolve(path, &resolved, err))
+    if (path && (!file_resolve(path, &resolved, err) || !may_write(replica, resolved, err))) {
+        free(resolved);
         return NULL;
+    }
     if (!path && !replica->file.path) {
         error_set(err, ERR_USAGE, 0, "This buffer has no file name yet.");
         return NULL;

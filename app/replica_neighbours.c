@@ -231,6 +231,36 @@ void neighbours_close(struct replica *replica)
     neighbours_free(n);
 }
 
+/* --- others at a path --- */
+
+/* Whether somebody listens at that socket. */
+static bool is_alive(const char *dir, const char *name)
+{
+    struct sockaddr_un address;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool alive = fd >= 0 && address_of(dir, name, &address) && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0)
+        close(fd);
+    return alive;
+}
+
+bool neighbours_have_open(const struct replica *replica, const char *path)
+{
+    const struct neighbours *n = replica->neighbours;
+    char *dir = meeting_dir(replica, bytes_of_string(path));
+    DIR *stream = opendir(dir);
+    bool open = false;
+    for (struct dirent *entry; stream && !open && (entry = readdir(stream));) {
+        const char *name = entry->d_name;
+        bool ours = n && (strcmp(name, n->own) == 0 || is_in(n->dirs[BY_DOCUMENT], name));
+        open = name[0] != '.' && !ours && is_alive(dir, name);
+    }
+    if (stream)
+        closedir(stream);
+    free(dir);
+    return open;
+}
+
 /* --- saying --- */
 
 void neighbours_ring(struct replica *replica, uint64_t place)

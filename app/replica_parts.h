@@ -514,6 +514,8 @@ void neighbours_tell(struct replica *replica);                       /* the inde
 void neighbours_present(struct replica *replica, bool leaving);
 /* Somebody took the last thing that was said. */
 bool neighbours_listen(const struct replica *replica);
+/* Somebody has the file at `path` (resolved) open, in another document than this replica's. */
+bool neighbours_have_open(const struct replica *replica, const char *path);
 uint64_t neighbours_next_ms(const struct replica *replica);
 
 #endif

@@ -198,6 +198,33 @@ static void a_guest_who_writes_the_file_of_an_absent_host_doubles_no_words(void 
     pair_free(&pair);
 }
 
+static void ask_to_write(struct vt *vt, const char *path)
+{
+    vt_ctrl(vt, 's');
+    vt_expect(vt, "Write to file:");
+    vt_ctrl(vt, 'a');
+    vt_ctrl(vt, 'k');
+    vt_type(vt, path);
+    vt_type(vt, VT_ENTER);
+}
+
+/* ... nor while lin's words cannot come by the room: they would come by the file, and by the room later. */
+static void a_guest_who_is_offline_does_not_write_over_the_hosts_file(void **state)
+{
+    struct pair pair = pair_up(*state, "one\ntwo\n", "edit");
+    stage_relay_signal(pair.stage, SIGKILL);
+    vt_expect(pair.lin, "offline");
+    vt_type(pair.lin, VT_END "!");
+    ask_to_write(pair.lin, "notes.md");
+    vt_expect(pair.lin, "Not saved: notes.md may be the host's own file, and 1 edit not sent");
+    stage_expect_file(pair.stage, "notes.md", "one\ntwo\n");
+    ask_to_write(pair.lin, "mine.md");
+    vt_expect(pair.lin, "Saved your copy");
+    stage_relay_restart(pair.stage);
+    vt_expect_row_has(pair.ada, 0, "one!");
+    pair_free(&pair);
+}
+
 static void quitting_says_how_many_go_on(void **state)
 {
     struct pair pair = pair_up(*state, "one\ntwo\n", "edit");
@@ -698,6 +725,7 @@ int main(void)
         TEST(undo_takes_back_only_what_is_mine),
         TEST(a_guest_who_writes_over_the_hosts_file_doubles_no_words),
         TEST(a_guest_who_writes_the_file_of_an_absent_host_doubles_no_words),
+        TEST(a_guest_who_is_offline_does_not_write_over_the_hosts_file),
         TEST(kill_9_of_a_guest_loses_nothing),
         TEST(a_hostile_name_and_text_reach_no_terminal),
         TEST(who_joins_while_the_relay_is_away_is_never_shown_an_empty_text),

@@ -59,6 +59,33 @@ static void another_file_written_in_the_directory_wakes_nobody(void **state)
     fixture_release(&fixture);
 }
 
+static void a_directory_above_that_is_renamed_is_noticed_and_the_file_found(void **state)
+{
+    struct error err = {0};
+    char *above = scratch_file(*state, "above"), *moved = scratch_file(*state, "moved");
+    char *dir = scratch_file(above, "dir"), *path = scratch_file(dir, "mine");
+    char *dir_moved = scratch_file(above, "other"), *expected = scratch_file(moved, "other/mine");
+    assert_int_equal(mkdir(above, 0700), 0);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    scratch_write(path, "one");
+    struct fixture fixture = {.watch = file_watch_new(path, &err)};
+    assert_non_null(fixture.watch);
+    assert_int_equal(rename(dir, dir_moved), 0);
+    assert_true(took_it(&fixture));
+    assert_int_equal(rename(above, moved), 0);
+    assert_true(took_it(&fixture));
+    char *found = file_watch_find(fixture.watch);
+    assert_string_equal(found, expected);
+    fixture_release(&fixture);
+    free(found);
+    free(above);
+    free(moved);
+    free(dir);
+    free(path);
+    free(dir_moved);
+    free(expected);
+}
+
 static void the_file_written_touched_replaced_removed_or_made_again_is_noticed(void **state)
 {
     struct fixture fixture = watch_in(*state);
@@ -100,6 +127,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(another_file_written_in_the_directory_wakes_nobody, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(a_directory_above_that_is_renamed_is_noticed_and_the_file_found, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(the_file_written_touched_replaced_removed_or_made_again_is_noticed, scratch_setup,
                                         scratch_teardown),

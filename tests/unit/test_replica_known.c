@@ -1,10 +1,12 @@
 /* Which document a file shows when it is opened again: every row of the table in app/replica_known.c. */
 #include "tests/support/support.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "app/replica.h"
@@ -762,6 +764,99 @@ static void who_opens_a_hard_link_is_met(void **state)
     close_it(replica);
 }
 
+static void a_directory_renamed_while_open_is_followed(void **state)
+{
+    struct machine *machine = *state;
+    make_dir(machine, "above");
+    make_dir(machine, "above/old");
+    leave(machine, "above/old/notes", LEFT_UNSAVED);
+    struct replica *replica = open_it(machine, "above/old/notes");
+    with_paths(machine, rename, "above", "moved");
+    while (!was_said(machine, "notes was renamed: it is "))
+        replica_wait(replica, STEP_MS);
+    save(replica, NULL);
+    expect_met(machine, replica, "moved/old/notes", "mine: " TEXT);
+    close_it(replica);
+}
+
+/* --- a file that somebody else has open --- */
+
+/* Another person on this machine who shares the runtime directory: a guest, for one. */
+static void begin_other(struct machine *machine, struct machine *other)
+{
+    struct error err = {0};
+    char *state = scratch_file(machine->dir, "other");
+    *other = (struct machine){.dir = machine->dir};
+    setenv("XDG_STATE_HOME", state, 1);
+    assert_true(env_init(&other->env, "weft", &err));
+    free(state);
+}
+
+static void end_other(struct machine *other)
+{
+    env_release(&other->env);
+    buf_release(&other->said);
+}
+
+static void a_file_that_another_weft_has_open_is_not_written_over(void **state)
+{
+    struct machine *machine = *state, other;
+    struct error err = {0};
+    begin_other(machine, &other);
+    leave(machine, "notes", LEFT_SHARED);
+    struct replica *host = open_it(machine, "notes");
+    struct replica *guest = open_with(&other, "copy", false);
+    insert(guest, "guest's\n" TEXT);
+    char *notes = scratch_file(machine->dir, "notes");
+    assert_false(replica_may_save(guest, notes, &err));
+    assert_false(replica_save_now(guest, notes, &err));
+    assert_string_equal(err.text, "Not saved: notes is open in another weft, which writes it. Save under another name.");
+    err = (struct error){0};
+    assert_false(replica_save(guest, notes, &err));
+    save(guest, NULL); /* its own */
+    save(host, NULL);
+    expect_text(host, TEXT);
+    close_it(host);
+    save(guest, notes); /* nobody has it open any more */
+    close_it(guest);
+    free(notes);
+    end_other(&other);
+}
+
+static void a_file_that_was_open_in_a_weft_that_was_killed_is_written(void **state)
+{
+    struct machine *machine = *state;
+    leave(machine, "notes", LEFT_SAVED);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)open_it(machine, "notes");
+        raise(SIGKILL);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    struct replica *replica = open_it(machine, "other");
+    insert(replica, "text");
+    char *notes = scratch_file(machine->dir, "notes");
+    save(replica, notes);
+    close_it(replica);
+    free(notes);
+}
+
+static void a_neighbour_s_file_of_the_same_text_is_written(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_SHARED);
+    struct replica *a = open_it(machine, "notes"), *b = open_with(machine, "notes", false);
+    char *plan = scratch_file(machine->dir, "plan"), *notes = scratch_file(machine->dir, "notes");
+    save(b, plan);
+    save(b, notes);
+    expect_doc(b, &doc);
+    close_it(a);
+    close_it(b);
+    free(plan);
+    free(notes);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -798,6 +893,10 @@ int main(void)
         TEST(who_opens_the_name_that_a_text_was_saved_under_is_met),
         TEST(who_opens_the_name_that_a_new_text_was_saved_under_is_met),
         TEST(who_opens_a_hard_link_is_met),
+        TEST(a_directory_renamed_while_open_is_followed),
+        TEST(a_file_that_another_weft_has_open_is_not_written_over),
+        TEST(a_file_that_was_open_in_a_weft_that_was_killed_is_written),
+        TEST(a_neighbour_s_file_of_the_same_text_is_written),
     };
     return RUN_TESTS("replica and index", tests);
 }
