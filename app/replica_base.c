@@ -6,6 +6,10 @@
  * that takes the file's text back to the text of the beginning. A save changes the file, so before it the reference to what
  * the file is about to be is put beside the one to what it is: whenever weft is killed, one of the two fits.
  *
+ * A larger one is not reflinked into the state directory either (FICLONE). All that lies there is sealed; a clone would be the
+ * file's bytes in the clear, and would outlive the file that somebody deleted because of them. It is to be had on few file
+ * systems, and only where state and file are on the same one. What it would save is told in the next paragraph.
+ *
  * Where none fits any more (another program rewrote the file while weft was away), the history is put on a text of zeros
  * instead: what then stands between the zeros is what was typed and not deleted, and goes to FILE.weft-recovered.
  */
