@@ -9,6 +9,12 @@
 
 enum { HASH_AT_ONCE_BYTES_MAX = 4 << 20 };
 
+static const char *name_in(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 void replica_hash_text(const struct rope *text, struct digest *out)
 {
     struct blake2b hash;
@@ -125,7 +131,8 @@ struct save_job {
     struct replica *replica;
     struct rope *text;
     char *path;
-    struct file_stamp expected;
+    bool own_file;              /* the replica's, not one to be saved under another name */
+    struct file_stamp expected; /* own: as it was read last; another: as it was when this was asked for */
     bool has_expected;
     struct version version;
     struct buf encoded_version;
@@ -175,7 +182,6 @@ static void say_copy(struct replica *replica, const char *path)
 
 static void say_saved(struct replica *replica, const struct save_job *job)
 {
-    const char *slash = strrchr(job->path, '/');
     uint64_t len = rope_len(job->text);
     bool ended = len == 0 || rope_byte(job->text, len - 1) == '\n'; /* then the last line is none of the file's */
     unsigned long long lines = rope_lines(job->text) - ended;
@@ -183,7 +189,7 @@ static void say_saved(struct replica *replica, const struct save_job *job)
     if (own_copy && !replica->file.copy_said)
         say_copy(replica, job->path);
     else
-        replica_say(replica, "Saved %s: %llu line%s.", slash ? slash + 1 : job->path, lines, lines == 1 ? "" : "s");
+        replica_say(replica, "Saved %s: %llu line%s.", name_in(job->path), lines, lines == 1 ? "" : "s");
     replica->file.copy_said |= own_copy;
 }
 
@@ -235,7 +241,7 @@ static bool save_again(struct replica *replica, const struct save_job *before)
 {
     enum { TRIES = 5 };
     struct error err = {0};
-    if (!before->has_expected || before->tries == TRIES || !replica_file_is_known(replica))
+    if (!before->own_file || before->tries == TRIES || !replica_file_is_known(replica))
         return false;
     struct save_job *job = save_job_new(replica, NULL, &err);
     if (!job)
@@ -244,6 +250,15 @@ static bool save_again(struct replica *replica, const struct save_job *before)
     replica->file.saving = true;
     worker_give(replica->worker, (struct worker_job){save_run, save_done, job});
     return true;
+}
+
+static void say_changed_meanwhile(struct replica *replica, const struct save_job *job)
+{
+    const char *hint = job->own_file ? " ^S again writes the merged text." : " Save again to write over it.";
+    replica_say(replica, "%s was changed by another program meanwhile: nothing was written.%s", name_in(job->path),
+                replica_key_hint(replica, hint));
+    if (job->own_file)
+        replica->file.look_ms = net_now_ms();
 }
 
 static void save_done(void *self)
@@ -259,9 +274,7 @@ static void save_done(void *self)
     case FILE_CHANGED_MEANWHILE:
         if (save_again(replica, job))
             break;
-        replica_say(replica, "%s was changed by another program meanwhile: nothing was written.%s", replica->label,
-                    replica_key_hint(replica, " ^S again writes the merged text."));
-        replica->file.look_ms = net_now_ms();
+        say_changed_meanwhile(replica, job);
         break;
     case FILE_SAVE_FAILED:
         replica_say(replica, "Not saved: %s. The text is still here; Alt+S writes it elsewhere.", job->err.text);
@@ -287,7 +300,7 @@ static bool is_like_text(const struct replica *replica, const char *path)
 static bool may_write(struct replica *replica, const char *path, struct error *err)
 {
     struct replica_status status;
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *name = name_in(path);
     if (replica->file.path && strcmp(replica->file.path, path) == 0)
         return true;
     if (neighbours_have_open(replica, path))
@@ -330,9 +343,10 @@ static struct save_job *save_job_new(struct replica *replica, const char *path, 
     document_version(replica->document, &job->version);
     replica_encode_version(replica, &job->version, &job->encoded_version);
     job->writer = replica->writer;
-    bool own_file = replica->file.path && strcmp(replica->file.path, job->path) == 0;
-    job->has_expected = own_file;
+    job->own_file = replica->file.path && strcmp(replica->file.path, job->path) == 0;
     job->expected = replica->file.stamp;
+    struct error ignored = {0}; /* what cannot be looked at cannot be written: saving says why */
+    job->has_expected = job->own_file || file_stat(job->path, &job->expected, &ignored);
     job->reference = replica_refer_to_save(replica, job->path, &job->version, job->text);
     job->backup_dir = replica->is_private ? NULL : xstrdup(replica->env->paths.state);
     return job;
@@ -411,19 +425,31 @@ static void add_time(struct buf *out, uint64_t time_s)
     buf_add_string(out, clock);
 }
 
-static void say_restored(struct replica *replica)
+static void add_restored(struct replica *replica, struct buf *out)
 {
     if (replica_same_text(replica->file.text, replica->buffer.text))
         return; /* undone or discarded: there are edits, and nothing of them is missing in the file */
     uint64_t edits = replica_edits_not_in_file(replica);
-    struct buf when = {0};
     if (!edits)
         return;
-    add_time(&when, document_newest_s(replica->document, &replica->file.version));
-    const char *hint = replica_key_hint(replica, edits == 1 ? " ^S writes it." : " ^S writes them.");
-    replica_say(replica, "Restored %llu edit%s%s not yet in %s.%s", (unsigned long long)edits, edits == 1 ? "" : "s",
-                buf_string(&when), replica->label, hint);
-    buf_release(&when);
+    buf_addf(out, "%sRestored %llu edit%s", out->len ? " " : "", (unsigned long long)edits, edits == 1 ? "" : "s");
+    add_time(out, document_newest_s(replica->document, &replica->file.version));
+    buf_addf(out, " not yet in %s.%s", replica->label,
+             replica_key_hint(replica, edits == 1 ? " ^S writes it." : " ^S writes them."));
+}
+
+static void say_if_any(struct replica *replica, struct buf *text)
+{
+    if (text->len)
+        replica_say(replica, "%s", buf_string(text));
+}
+
+static void say_restored(struct replica *replica)
+{
+    struct buf text = {0};
+    add_restored(replica, &text);
+    say_if_any(replica, &text);
+    buf_release(&text);
 }
 
 void replica_begin_anew(struct replica *replica, struct rope *disk, struct file_stamp stamp)
@@ -506,16 +532,20 @@ void replica_file_reconcile(struct replica *replica, struct rope *disk, struct f
     }
     file->replaced = file->stamp.exists && (stamp.dev != file->stamp.dev || stamp.ino != file->stamp.ino) &&
                      !replica_others_write(replica);
-    replica_take_name(replica);
+    struct buf said = {0};
+    replica_take_name(replica, &said);
     if (as_saved) {
         rope_free(file->text);
         file->text = disk;
         file->stamp = stamp;
         file->replaced = false;
         replica_note_file(replica);
-        say_restored(replica);
-        return;
+        add_restored(replica, &said); /* one sentence would hide the other */
     }
+    say_if_any(replica, &said);
+    buf_release(&said);
+    if (as_saved)
+        return;
     if (!file->text) {
         file->text = rope_snapshot(replica->base);
         file->text_guessed = file->origin_unknown;

@@ -214,17 +214,17 @@ static const char *name_before(const char *before, const char *now)
     return same_dir ? old + 1 : before;
 }
 
-static void say_name(struct replica *replica, const char *before, bool linked)
+static void add_name(const struct replica *replica, const char *before, bool linked, struct buf *out)
 {
     const char *name = name_before(before, replica->file.path);
     if (linked)
-        replica_say(replica, "%s and %s are one file: one text, one history.", replica->label, name);
+        buf_addf(out, "%s and %s are one file: one text, one history.", replica->label, name);
     else
-        replica_say(replica, "%s was %s before: its history came along%s.", replica->label, name,
-                    replica_is_shared(replica) ? ", and it is still shared" : "");
+        buf_addf(out, "%s was %s before: its history came along%s.", replica->label, name,
+                 replica_is_shared(replica) ? ", and it is still shared" : "");
 }
 
-void replica_take_name(struct replica *replica)
+void replica_take_name(struct replica *replica, struct buf *sentence)
 {
     struct file_stamp there = {0};
     struct error ignored = {0};
@@ -234,7 +234,7 @@ void replica_take_name(struct replica *replica)
     bool linked = file_stat(before, &there, &ignored) && there.exists;
     rename_saved(replica);
     if (replica_bind_path(replica, linked ? NULL : before))
-        say_name(replica, before, linked);
+        add_name(replica, before, linked, sentence);
     free(before);
 }
 

@@ -4,9 +4,9 @@
  * lost datagram only means that it is seen a little later.
  *
  * They meet in two directories. One is named after the file's path: who has typed nothing yet has no document to be known by.
- * The other is named after the document, once the index has it: there everybody meets whose file was renamed, saved under
- * another name, or has two names. (Device and inode would not do: each save makes another inode.) The one socket is linked into
- * both.
+ * The other is named after the document's journal, once the index has the document: there everybody meets whose file was
+ * renamed, saved under another name, or has two names. (Device and inode would not do: each save makes another inode. Nor would
+ * the document alone: its guest with a state directory of his own has another journal.) The one socket is linked into both.
  */
 #include "app/replica_parts.h"
 
@@ -71,8 +71,11 @@ static char *wanted_dir(const struct replica *replica, enum meeting meeting)
     const char *path = replica->file.path;
     if (meeting == BY_PATH)
         return path ? meeting_dir(replica, bytes_of_string(path)) : NULL;
-    bool named = replica->indexed || !path;
-    return named ? meeting_dir(replica, bytes_of(replica->entry.doc.bytes, sizeof replica->entry.doc.bytes)) : NULL;
+    if (path && !replica->indexed)
+        return NULL;
+    char *journal = env_journal_path(replica->env, &replica->entry.doc), *dir = meeting_dir(replica, bytes_of_string(journal));
+    free(journal);
+    return dir;
 }
 
 static bool address_of(const char *dir, const char *name, struct sockaddr_un *address)

@@ -321,8 +321,8 @@ MUST_USE bool replica_find_entry(struct replica *replica, bool *found, struct er
 bool replica_has_other_name(const struct replica *replica);
 /* The path by which index and journal know the file. */
 const char *replica_known_path(const struct replica *replica);
-/* Then index and journal learn the file's path, and that is said. Begins to write. Else nothing. */
-void replica_take_name(struct replica *replica);
+/* Then index and journal learn the file's path, and the sentence is what to say of that. Begins to write. Else nothing. */
+void replica_take_name(struct replica *replica, struct buf *sentence);
 /* The index's path of this document is the file's; `leaves` (may be NULL) is none of its paths any more. False: it was said. */
 bool replica_bind_path(struct replica *replica, const char *leaves);
 /* The index learns what replica->file says of the file, on another thread. */

@@ -411,7 +411,11 @@ void replica_adopt(struct replica *replica, const struct doc_id *other)
     tail_end(tail);
     patch_release(&typed);
     stay_in_place(replica, before, selection, top_at);
-    replica_take_name(replica);
+    struct buf said = {0};
+    replica_take_name(replica, &said);
+    if (said.len)
+        replica_say(replica, "%s", buf_string(&said));
+    buf_release(&said);
     rope_free(base);
     rope_free(before);
     replica->gesture.open = false;

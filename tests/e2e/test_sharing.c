@@ -208,6 +208,24 @@ static void ask_to_write(struct vt *vt, const char *path)
     vt_type(vt, VT_ENTER);
 }
 
+/* lin is another user of ada's machine, as far as weft can see him: he has her runtime directory. */
+static void a_guest_does_not_write_over_the_file_that_the_host_has_open(void **state)
+{
+    struct pair pair = pair_up(*state, "one\ntwo\n", "edit");
+    vt_free(pair.lin);
+    char *script = xformat("XDG_RUNTIME_DIR=%s/ada.run exec \"$WEFT\" join --name lin '%s'", stage_dir(pair.stage), pair.link);
+    pair.lin = stage_shell(pair.stage, "lin", script);
+    vt_link(pair.ada, pair.lin);
+    vt_expect_row_has(pair.lin, 0, "one");
+    vt_type(pair.lin, VT_END "!");
+    vt_expect_row_has(pair.ada, 0, "one!");
+    ask_to_write(pair.lin, "notes.md");
+    vt_expect(pair.lin, "Not saved: notes.md is open in another weft, which writes it.");
+    stage_expect_file(pair.stage, "notes.md", "one\ntwo\n");
+    free(script);
+    pair_free(&pair);
+}
+
 /* ... nor while lin's words cannot come by the room: they would come by the file, and by the room later. */
 static void a_guest_who_is_offline_does_not_write_over_the_hosts_file(void **state)
 {
@@ -725,6 +743,7 @@ int main(void)
         TEST(undo_takes_back_only_what_is_mine),
         TEST(a_guest_who_writes_over_the_hosts_file_doubles_no_words),
         TEST(a_guest_who_writes_the_file_of_an_absent_host_doubles_no_words),
+        TEST(a_guest_does_not_write_over_the_file_that_the_host_has_open),
         TEST(a_guest_who_is_offline_does_not_write_over_the_hosts_file),
         TEST(kill_9_of_a_guest_loses_nothing),
         TEST(a_hostile_name_and_text_reach_no_terminal),

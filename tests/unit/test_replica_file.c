@@ -27,6 +27,7 @@ enum place { NOWHERE, BEFORE_CLAIM, AFTER_CLAIM, BEFORE_DONE, AFTER_DONE, AFTER_
 static enum place dies_at;
 static int claims_to_fail;
 static atomic_bool typed;
+static const char *changes_before_saving; /* a file that another program writes then */
 
 static void die_at(enum place place)
 {
@@ -69,6 +70,9 @@ enum file_saved __real_file_save(const struct file_save *save, struct file_stamp
 enum file_saved __wrap_file_save(const struct file_save *save, struct file_stamp *stamp, struct error *err);
 enum file_saved __wrap_file_save(const struct file_save *save, struct file_stamp *stamp, struct error *err)
 {
+    if (changes_before_saving)
+        scratch_write(changes_before_saving, "by another program");
+    changes_before_saving = NULL;
     enum file_saved saved = __real_file_save(save, stamp, err);
     die_at(AFTER_WRITING_THE_FILE);
     return saved;
@@ -504,6 +508,24 @@ static void what_is_asked_about_is_not_written_over(void **state)
     close_it(replica);
 }
 
+/* Saving under another name, too: what has come there since it was asked for is not written over. */
+static void a_file_that_appears_under_the_other_name_is_not_written_over(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    struct replica *replica = open_it(machine);
+    insert(replica, "mine");
+    free(machine->path);
+    machine->path = scratch_file(machine->dir, "plan.md");
+    changes_before_saving = machine->path;
+    assert_true(replica_save(replica, machine->path, &err));
+    expect_said(machine, replica, "plan.md was changed by another program meanwhile: nothing was written. Save again to write over it.");
+    expect_file(machine, "by another program");
+    assert_true(replica_save_now(replica, machine->path, &err));
+    expect_file(machine, "mine");
+    close_it(replica);
+}
+
 /* --- sharing --- */
 
 static void sharing_while_a_save_runs_keeps_the_documents_apart(void **state)
@@ -791,6 +813,7 @@ int main(void)
         TEST(an_import_with_something_new_is_one_step),
         TEST(a_merge_that_was_asked_for_and_cannot_be_now_is_done_later),
         TEST(a_merge_that_is_asked_for_first_of_all_is_done),
+        TEST(a_file_that_appears_under_the_other_name_is_not_written_over),
         TEST(what_is_asked_about_is_not_written_over),
         TEST(sharing_while_a_save_runs_keeps_the_documents_apart),
         TEST(a_file_shared_before_it_was_saved_merges_changes_too),

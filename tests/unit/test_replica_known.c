@@ -451,8 +451,7 @@ static void a_renamed_file_comes_with_its_history(void **state)
     with_paths(machine, rename, "notes", "plan");
     struct replica *replica = open_it(machine, "plan");
     expect_doc(replica, &doc);
-    expect_said(machine, "plan was notes before: its history came along.");
-    expect_said(machine, "Restored 1 edit");
+    expect_said(machine, "plan was notes before: its history came along. Restored 1 edit of ");
     expect_text(replica, "mine: " TEXT);
     save(replica, NULL);
     close_it(replica);
