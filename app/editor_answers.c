@@ -238,13 +238,17 @@ void editor_save_ended(struct editor *editor)
 
 /* --- saving --- */
 
+static void say_not_saved(struct editor *editor, const struct error *err)
+{
+    editor_sayf(editor, err->code == ERR_BUSY ? "%s" : "Not saved: %s. The text is still here.", err->text);
+    stop_leaving(editor);
+}
+
 static void save_to(struct editor *editor, const char *path)
 {
     struct error err = {0};
-    if (!replica_save(editor_replica(editor), path, &err)) {
-        editor_sayf(editor, err.code == ERR_BUSY ? "%s" : "Not saved: %s. The text is still here.", err.text);
-        stop_leaving(editor);
-    }
+    if (!replica_save(editor_replica(editor), path, &err))
+        say_not_saved(editor, &err);
 }
 
 static bool is_there(const char *path)
@@ -297,10 +301,12 @@ static void answer_save_as(struct editor *editor, const char *path)
     const char *own = replica_path(editor_replica(editor));
     bool other = !own || strcmp(own, path) != 0;
     struct error err = {0};
-    if (*path && !replica_may_save(editor_replica(editor), path, &err))
-        editor_say(editor, err.text);
-    if (!*path || err.code) {
+    if (!*path) {
         stop_leaving(editor);
+        return;
+    }
+    if (!replica_may_save(editor_replica(editor), path, &err)) {
+        say_not_saved(editor, &err);
         return;
     }
     if (other && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
