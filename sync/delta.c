@@ -17,17 +17,21 @@ static void put_span(struct delta *delta, struct span_place place, uint64_t id, 
 
 void delta_begin(struct delta *delta, uint64_t len)
 {
-    spans_reset(&delta->spans);
-    if (len > 0)
-        put_span(delta, spans_start(&delta->spans), OLD_TEXT, len);
+    delta->edits = DELTA_NONE;
+    delta->old_len = len;
 }
 
 uint64_t delta_len(const struct delta *delta)
 {
+    const struct delta_edit *only = &delta->only;
+    if (delta->edits == DELTA_NONE)
+        return delta->old_len;
+    if (delta->edits == DELTA_ONE)
+        return only->deletes ? delta->old_len - only->len : delta->old_len + only->len;
     return delta->spans.total.of[SUM_SHOWN];
 }
 
-void delta_insert(struct delta *delta, uint64_t pos, size_t text_at, uint64_t len)
+static void insert_span(struct delta *delta, uint64_t pos, size_t text_at, uint64_t len)
 {
     struct span_place place = spans_start(&delta->spans);
     if (pos > 0) {
@@ -37,7 +41,7 @@ void delta_insert(struct delta *delta, uint64_t pos, size_t text_at, uint64_t le
     put_span(delta, place, text_at, len);
 }
 
-void delta_delete(struct delta *delta, uint64_t pos, uint64_t len)
+static void delete_spans(struct delta *delta, uint64_t pos, uint64_t len)
 {
     while (len > 0) {
         struct span_place place = spans_find(&delta->spans, SUM_SHOWN, pos);
@@ -53,9 +57,67 @@ void delta_delete(struct delta *delta, uint64_t pos, uint64_t len)
     }
 }
 
+static void edit_spans(struct delta *delta, const struct delta_edit *edit)
+{
+    if (edit->deletes)
+        delete_spans(delta, edit->pos, edit->len);
+    else
+        insert_span(delta, edit->pos, edit->text_at, edit->len);
+}
+
+static void plant(struct delta *delta)
+{
+    spans_reset(&delta->spans);
+    if (delta->old_len > 0)
+        put_span(delta, spans_start(&delta->spans), OLD_TEXT, delta->old_len);
+    edit_spans(delta, &delta->only);
+    delta->edits = DELTA_MANY;
+}
+
+static void add_edit(struct delta *delta, struct delta_edit edit)
+{
+    if (delta->edits == DELTA_NONE) {
+        ensure(edit.deletes ? edit.len <= delta->old_len && edit.pos <= delta->old_len - edit.len
+                            : edit.pos <= delta->old_len);
+        delta->only = edit;
+        delta->edits = DELTA_ONE;
+        return;
+    }
+    if (delta->edits == DELTA_ONE)
+        plant(delta);
+    edit_spans(delta, &edit);
+}
+
+void delta_insert(struct delta *delta, uint64_t pos, size_t text_at, uint64_t len)
+{
+    add_edit(delta, (struct delta_edit){.pos = pos, .len = len, .text_at = text_at});
+}
+
+void delta_delete(struct delta *delta, uint64_t pos, uint64_t len)
+{
+    add_edit(delta, (struct delta_edit){.pos = pos, .len = len, .deletes = true});
+}
+
+static void patch_of_one(const struct delta *delta, struct bytes text, struct patch *out)
+{
+    const struct delta_edit *only = &delta->only;
+    patch_retain(out, only->pos);
+    if (only->deletes)
+        patch_delete(out, only->len);
+    else
+        patch_insert(out, bytes_slice(text, only->text_at, (size_t)only->len));
+    patch_retain(out, delta->old_len - only->pos - (only->deletes ? only->len : 0));
+}
+
 void delta_patch(const struct delta *delta, struct bytes text, struct patch *out)
 {
     patch_clear(out);
+    if (delta->edits == DELTA_NONE)
+        patch_retain(out, delta->old_len);
+    if (delta->edits == DELTA_ONE)
+        patch_of_one(delta, text, out);
+    if (delta->edits != DELTA_MANY)
+        return;
     struct span_place place = spans_start(&delta->spans);
     for (const struct span *span; (span = spans_peek(&delta->spans, &place)); spans_next(&place)) {
         if (span->id < OLD_TEXT)

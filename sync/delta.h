@@ -2,7 +2,7 @@
  * delta - many edits of a text, one after another at any place, summed up to one patch.
  *
  * The old text is one span; inserts and deletes cut it. What a merge does to the text in a million steps comes out as
- * one patch from the old text to the new one.
+ * one patch from the old text to the new one. A single edit is its own sum and needs no tree: most keys of others are that.
  *
  *   Units      bytes of the text as the edits before left it. Inserted text is named by where it begins in a text that
  *              the caller keeps (sync/oplog.h).
@@ -16,8 +16,19 @@
 #include "editor/patch.h"
 #include "sync/spans.h"
 
+enum delta_edits { DELTA_NONE, DELTA_ONE, DELTA_MANY };
+
+struct delta_edit {
+    uint64_t pos, len;
+    size_t text_at; /* of an insert */
+    bool deletes;
+};
+
 struct delta {
-    struct spans spans;
+    enum delta_edits edits;
+    uint64_t old_len;
+    struct delta_edit only; /* DELTA_ONE */
+    struct spans spans;     /* DELTA_MANY */
 };
 
 void delta_release(struct delta *delta);
