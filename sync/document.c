@@ -120,6 +120,9 @@ static bool holds_own_past(struct document *document, size_t agent, const uint64
     if (graph_next_seq(document->graph, agent) == 0)
         return true;
     ensure(find_newest(document, agent, &previous));
+    for (size_t i = 0; i < parent_count; i++)
+        if (parents[i] == previous)
+            return true;
     return graph_contains(document->graph, parents, parent_count, previous);
 }
 

@@ -39,10 +39,18 @@ static int lv_compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+static bool is_ascending(const struct lv_list *list)
+{
+    for (size_t i = 1; i < list->count; i++)
+        if (list->items[i - 1] > list->items[i])
+            return false;
+    return true;
+}
+
 void lv_list_sort(struct lv_list *list)
 {
     size_t kept = 0;
-    if (list->count > 1)
+    if (!is_ascending(list))
         qsort(list->items, list->count, sizeof *list->items, lv_compare);
     for (size_t i = 0; i < list->count; i++)
         if (kept == 0 || list->items[kept - 1] != list->items[i])
@@ -276,6 +284,8 @@ uint64_t graph_next_seq(const struct graph *graph, size_t agent)
 static size_t seq_runs_upto(const struct agent *who, uint64_t seq)
 {
     size_t low = 0, high = who->count;
+    if (high > 0 && who->runs[high - 1].seq <= seq) /* mostly it is one of the newest */
+        return high;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (who->runs[middle].seq <= seq)
@@ -617,6 +627,8 @@ bool graph_contains(struct graph *graph, const uint64_t *version, size_t count, 
 bool graph_is_reduced(struct graph *graph, const uint64_t *version, size_t count)
 {
     bool reduced = true;
+    if (count < 2)
+        return true;
     walk_begin(graph);
     for (size_t i = count; reduced && i > 0; i--) { /* of two in one run, the older is the newer one's ancestor */
         size_t before = graph->heap.count;
@@ -725,4 +737,3 @@ void graph_check(struct graph *graph)
     for (size_t i = 1; i < graph->agent_count; i++)
         ensure(agent_id_compare(&graph->agents[graph->by_id[i - 1]].id, &graph->agents[graph->by_id[i]].id) < 0);
 }
-

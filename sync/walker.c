@@ -161,7 +161,7 @@ static bool is_below_plan(const struct walker *walker, size_t low, uint64_t lv)
     return low == walker->count || lv < walker->pieces[low].first;
 }
 
-/* Pieces have to end where somebody went on from their middle. */
+/* Pieces have to end where somebody went on from their middle; where a run ends, so does a piece. */
 static void cut_at_parents(struct walker *walker)
 {
     walker->cuts.count = 0;
@@ -170,9 +170,16 @@ static void cut_at_parents(struct walker *walker)
         size_t count;
         const uint64_t *parents = parents_of(&walker->pieces[i], &count, &before);
         for (size_t p = 0; p < count; p++)
-            if (!is_below_plan(walker, 0, parents[p]))
+            if (!is_below_plan(walker, 0, parents[p]) && graph_run_of(walker->graph, parents[p]).end != parents[p] + 1)
                 lv_list_add(&walker->cuts, parents[p] + 1);
     }
+}
+
+/* And where they begin or cease to be critical. */
+static void cut_at_critical_end(struct walker *walker, const struct piece *piece)
+{
+    if (piece->first < piece->critical_end && piece->critical_end < piece->end)
+        lv_list_add(&walker->cuts, piece->critical_end);
 }
 
 /*
@@ -227,7 +234,7 @@ static void find_critical(struct walker *walker)
         heads += 1 - heads_taken(walker, i, &start_has_child);
         if (!piece->fresh || heads != 1 || piece->critical_end < piece->first)
             piece->critical_end = piece->first;
-        lv_list_add(&walker->cuts, piece->critical_end);
+        cut_at_critical_end(walker, piece);
     }
 }
 
@@ -239,7 +246,7 @@ static void look_up_critical(struct walker *walker)
         const struct critical_range *range = piece->fresh ? critical_find(walker->critical, piece->first) : NULL;
         uint64_t end = range ? range->last + 1 : 0;
         piece->critical_end = end < piece->first ? piece->first : end < piece->end ? end : piece->end;
-        lv_list_add(&walker->cuts, piece->critical_end);
+        cut_at_critical_end(walker, piece);
     }
 }
 
