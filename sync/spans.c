@@ -258,20 +258,26 @@ struct span_place spans_start(const struct spans *spans)
     return (struct span_place){number, 0, 0};
 }
 
-static struct span_place find_in_leaf(const struct spans *spans, uint32_t number, enum span_sum sum, uint64_t pos)
+static uint64_t units_of(const struct span *span, enum span_sum sum)
+{
+    bool counts = sum == SUM_PREPARED ? span->state == SPAN_THERE : !span->gone;
+    return counts ? span->len : 0;
+}
+
+static inline struct span_place scan_leaf(const struct spans *spans, uint32_t number, enum span_sum sum, uint64_t pos)
 {
     const struct span_leaf *leaf = &spans->leaves[number];
-    for (uint32_t at = 0; at < leaf->count; at++) {
-        const struct span *span = &leaf->spans[at];
-        bool counts = sum == SUM_PREPARED ? span->state == SPAN_THERE : !span->gone;
-        if (!counts)
-            continue;
-        if (pos < span->len)
-            return (struct span_place){number, at, pos};
-        pos -= span->len;
-    }
-    ensure(false);
-    return (struct span_place){0};
+    uint32_t at = 0;
+    for (uint64_t units; at < leaf->count && pos >= (units = units_of(&leaf->spans[at], sum)); at++)
+        pos -= units;
+    ensure(at < leaf->count);
+    return (struct span_place){number, at, pos};
+}
+
+/* One loop for each sum. */
+static struct span_place find_in_leaf(const struct spans *spans, uint32_t number, enum span_sum sum, uint64_t pos)
+{
+    return sum == SUM_PREPARED ? scan_leaf(spans, number, SUM_PREPARED, pos) : scan_leaf(spans, number, SUM_SHOWN, pos);
 }
 
 struct span_place spans_find(const struct spans *spans, enum span_sum sum, uint64_t pos)
