@@ -16,7 +16,7 @@
 #include "editor/base/xalloc.h"
 #include "editor/patch_doubled.h"
 
-enum { FLUSH_MS = 2000 };
+enum { FLUSH_MS = 3000 };
 
 /* --- what the journal says --- */
 
@@ -26,7 +26,7 @@ static bool flush(struct replica *replica, struct error *err)
     if (!replica->writer)
         return true;
     uint64_t ticket = journal_writer_run(replica->writer, replica_nothing, NULL, (struct journal_done){0});
-    if (journal_writer_wait(replica->writer, ticket, FLUSH_MS * 1000) == JOURNAL_WAIT_DONE)
+    if (journal_writer_outwait(replica->writer, ticket, FLUSH_MS * 1000) == JOURNAL_WAIT_DONE)
         return true;
     struct journal_writer_state state;
     journal_writer_state(replica->writer, &state);

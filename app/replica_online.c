@@ -230,7 +230,7 @@ static bool await_typed(struct replica *replica, struct error *err)
 {
     replica_begin_writing(replica);
     uint64_t ticket = journal_writer_run(replica->writer, replica_nothing, NULL, (struct journal_done){0});
-    if (journal_writer_wait(replica->writer, ticket, GATHER_WAIT_MS * 1000) != JOURNAL_WAIT_DONE)
+    if (journal_writer_outwait(replica->writer, ticket, GATHER_WAIT_MS * 1000) != JOURNAL_WAIT_DONE)
         return error_set(err, ERR_BUSY, 0, "the journal does not take what was typed, so it cannot be shared now");
     replica_writing_handle(replica);
     /* A private replica has nothing from before: its journal began empty, in memory. */

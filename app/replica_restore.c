@@ -5,6 +5,8 @@
 
 #include "editor/base/xalloc.h"
 
+enum { RESTORE_WAIT_MS = 10000 };
+
 /* The state of the file when weft last read or wrote it. Without one: the base. */
 static bool load_saved(struct replica *replica, struct error *err)
 {
@@ -116,11 +118,27 @@ static bool restore_with_left(struct replica *replica, struct error *err)
     return good;
 }
 
+/*
+ * Another process may be just making the journal, or closing it as the last, and on a slow disk hold its lock for longer than
+ * JOURNAL_BUSY_MS: a person waits rather than being told to try again.
+ */
+static struct journal *open_patiently(struct replica *replica, struct error *err)
+{
+    enum journal_mode mode = replica->reads_only ? JOURNAL_READ : JOURNAL_WRITE;
+    uint64_t until_ms = net_now_ms() + RESTORE_WAIT_MS;
+    struct journal *journal;
+    do {
+        *err = (struct error){0};
+        journal = replica_open_journal(replica, mode, err);
+    } while (!journal && err->code == ERR_BUSY && net_now_ms() < until_ms);
+    return journal;
+}
+
 bool replica_restore(struct replica *replica, struct error *err)
 {
     if (!env_device(replica->env, err))
         return false;
-    replica->journal_found = replica_open_journal(replica, replica->reads_only ? JOURNAL_READ : JOURNAL_WRITE, err);
+    replica->journal_found = open_patiently(replica, err);
     if (!(replica->reads_only ? restore_with_left(replica, err) : restore(replica, err)))
         return false;
     replica_update_text(replica);

@@ -660,18 +660,34 @@ uint64_t journal_writer_run(struct journal_writer *writer, journal_run_fn *run, 
 
 /* --- waiting and looking --- */
 
-enum journal_waited journal_writer_wait(struct journal_writer *writer, uint64_t ticket, unsigned timeout_us)
+/* Under the lock. */
+static bool has_failed(const struct journal_writer *writer, bool outwaits)
+{
+    return writer->write_failing && !(outwaits && writer->write_error.code == ERR_BUSY);
+}
+
+static enum journal_waited wait_committed(struct journal_writer *writer, uint64_t ticket, unsigned timeout_us, bool outwaits)
 {
     struct timespec until = at_us(timeout_us);
     pthread_mutex_lock(&writer->lock);
     int rc = 0;
-    while (writer->state.committed < ticket && !writer->write_failing && rc != ETIMEDOUT)
+    while (writer->state.committed < ticket && !has_failed(writer, outwaits) && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&writer->waiting, &writer->lock, &until);
     enum journal_waited waited = writer->state.committed >= ticket ? JOURNAL_WAIT_DONE
-                                 : writer->write_failing           ? JOURNAL_WAIT_FAILED
-                                                                   : JOURNAL_WAIT_NOT_YET;
+                                 : has_failed(writer, outwaits)   ? JOURNAL_WAIT_FAILED
+                                                                  : JOURNAL_WAIT_NOT_YET;
     pthread_mutex_unlock(&writer->lock);
     return waited;
+}
+
+enum journal_waited journal_writer_wait(struct journal_writer *writer, uint64_t ticket, unsigned timeout_us)
+{
+    return wait_committed(writer, ticket, timeout_us, false);
+}
+
+enum journal_waited journal_writer_outwait(struct journal_writer *writer, uint64_t ticket, unsigned timeout_us)
+{
+    return wait_committed(writer, ticket, timeout_us, true);
 }
 
 enum journal_waited journal_writer_wait_kept(struct journal_writer *writer, uint64_t ticket, unsigned timeout_ms)

@@ -103,7 +103,12 @@ enum journal_waited {
 };
 /* The barrier before the screen: returns when the job is done, has failed once, or after timeout_us. */
 enum journal_waited journal_writer_wait(struct journal_writer *writer, uint64_t ticket, unsigned timeout_us);
-/* The same for kept; a timeout in milliseconds. Asks for a sync at once. */
+/*
+ * For who has the time: a lock that another process holds for longer than JOURNAL_BUSY_MS (it makes the journal on a slow disk)
+ * is waited for as well. Only what waiting does not cure has failed.
+ */
+enum journal_waited journal_writer_outwait(struct journal_writer *writer, uint64_t ticket, unsigned timeout_us);
+/* journal_writer_wait() for kept; a timeout in milliseconds. Asks for a sync at once. */
 enum journal_waited journal_writer_wait_kept(struct journal_writer *writer, uint64_t ticket, unsigned timeout_ms);
 
 struct journal_writer_state {

@@ -442,6 +442,30 @@ static void another_process_s_transaction_makes_it_late_not_lost(void **state)
     free(owner.path);
 }
 
+static void a_lock_held_for_longer_is_told_and_can_be_outwaited(void **state)
+{
+    struct owner owner = {.path = scratch_file(*state, "a.journal")};
+    struct error err = {0};
+    struct journal *other = open_journal(owner.path, &err);
+    struct journal_writer *writer = writer_of(&owner);
+    assert_int_equal(journal_writer_wait(writer, type(writer, &owner, 0, "abc"), LONG_US), JOURNAL_WAIT_DONE);
+    assert_true(journal_begin(other, &err));
+    uint64_t ticket = type(writer, &owner, 3, "d");
+    assert_int_equal(journal_writer_wait(writer, ticket, LONG_US), JOURNAL_WAIT_FAILED); /* after JOURNAL_BUSY_MS */
+    assert_int_equal(journal_writer_outwait(writer, ticket, 100), JOURNAL_WAIT_NOT_YET);
+    struct journal_writer_state now;
+    journal_writer_state(writer, &now);
+    assert_true(now.failing);
+    assert_int_equal(now.why.code, ERR_BUSY);
+    assert_int_equal(now.edits_in_memory, 1);
+    journal_rollback(other);
+    assert_int_equal(journal_writer_outwait(writer, ticket, LONG_US), JOURNAL_WAIT_DONE);
+    journal_close(other);
+    stop_ok(writer);
+    expect_rows(owner.path, "0:abc 3:d ");
+    free(owner.path);
+}
+
 struct typist {
     struct journal_writer *writer;
     struct owner *owner;
@@ -503,6 +527,7 @@ int main(void)
         cmocka_unit_test(a_callback_may_give_another_job),
         SCRATCH_TEST(outbox_views_and_places_go_the_same_way),
         SCRATCH_TEST(another_process_s_transaction_makes_it_late_not_lost),
+        SCRATCH_TEST(a_lock_held_for_longer_is_told_and_can_be_outwaited),
         SCRATCH_TEST(several_threads_may_give_jobs),
     };
     return RUN_TESTS("journal_writer", tests);

@@ -2,6 +2,7 @@
 #include "tests/support/support.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 
 #include "app/replica.h"
 #include "editor/base/xalloc.h"
-#include "sync/journal.h"
+#include "sync/journal_parts.h"
 #include "tests/support/home.h"
 #include "tests/support/scratch.h"
 
@@ -153,6 +154,51 @@ static void who_is_alone_signs_no_presence_and_a_neighbour_hears_every_one(void 
 
 /* --- saving --- */
 
+/* A second connection to a document's journal, as another process has it. */
+static struct journal *open_journal_of(struct home *home, const struct doc_id *doc)
+{
+    struct error err = {0};
+    struct seal_key key;
+    char *dir = paths_state_file(&home->env.paths, "docs"), *path = journal_path(dir, doc);
+    device_journal_key(&home->env.device, doc, &key);
+    struct journal_spec spec = {.path = path, .mode = JOURNAL_WRITE, .doc = *doc, .key = &key};
+    struct journal *journal = journal_open(&spec, &err);
+    if (!journal)
+        fail_msg("%s", err.text);
+    free(path);
+    free(dir);
+    return journal;
+}
+
+/* As a process has it that makes the journal or closes it: nobody else can even read. */
+static void *hold_for_longer_than_is_polite(void *journal)
+{
+    usleep((JOURNAL_BUSY_MS + 500) * 1000);
+    journal_close(journal);
+    return NULL;
+}
+
+static void a_journal_that_is_locked_for_long_is_waited_for_at_opening(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    pthread_t holder;
+    struct replica *replica = home_open(home, "notes.md");
+    struct doc_id doc;
+    home_type(replica, 0, "text");
+    home_wait(replica, NULL, home_is_kept);
+    doc = replica_entry(replica)->doc;
+    home_close(replica);
+    struct journal *other = open_journal_of(home, &doc);
+    assert_true(db_exec(other->db, "PRAGMA locking_mode = EXCLUSIVE", &err) && journal_begin(other, &err));
+    journal_rollback(other);
+    assert_int_equal(pthread_create(&holder, NULL, hold_for_longer_than_is_polite, other), 0);
+    replica = home_open(home, "notes.md");
+    home_expect_text(replica, "text");
+    home_close(replica);
+    pthread_join(holder, NULL);
+}
+
 static void a_save_before_the_first_key_of_a_run_is_known_to_the_next_one(void **state)
 {
     struct home *home = *state;
@@ -253,23 +299,6 @@ static void sharing_in_the_middle_of_typing_keeps_every_key(void **state)
     home_close(again);
 }
 
-/* A second connection to the journal, as another process has it. */
-static struct journal *open_journal_of(struct home *home, struct replica *replica)
-{
-    struct error err = {0};
-    struct seal_key key;
-    const struct doc_entry *entry = replica_entry(replica);
-    char *dir = paths_state_file(&home->env.paths, "docs"), *path = journal_path(dir, &entry->doc);
-    device_journal_key(&home->env.device, &entry->doc, &key);
-    struct journal_spec spec = {.path = path, .mode = JOURNAL_WRITE, .doc = entry->doc, .key = &key};
-    struct journal *journal = journal_open(&spec, &err);
-    if (!journal)
-        fail_msg("%s", err.text);
-    free(path);
-    free(dir);
-    return journal;
-}
-
 static void expect_unsent(struct replica *replica, uint64_t edits)
 {
     struct replica_status status;
@@ -296,7 +325,7 @@ static void every_edit_counts_as_unsent_at_once(void **state)
         expect_unsent(replica, i + 1);
     }
     home_wait(replica, NULL, home_is_kept);
-    struct journal *other = open_journal_of(home, replica);
+    struct journal *other = open_journal_of(home, &replica_entry(replica)->doc);
     assert_true(journal_begin(other, &err)); /* the next one cannot be committed */
     home_type(replica, KEYS, "y");
     for (int i = 0; i < LOOKS; i++) {
@@ -323,6 +352,7 @@ int main(void)
         HOME_TEST(leaving_right_after_typing_into_what_another_began_loses_nothing),
         HOME_TEST(who_could_not_begin_goes_on_in_the_document_of_another),
         HOME_TEST(who_is_alone_signs_no_presence_and_a_neighbour_hears_every_one),
+        HOME_TEST(a_journal_that_is_locked_for_long_is_waited_for_at_opening),
         HOME_TEST(a_save_before_the_first_key_of_a_run_is_known_to_the_next_one),
         HOME_TEST(what_is_typed_while_the_file_is_written_is_counted_and_undone_by_itself),
         HOME_TEST(a_join_that_fails_ends_its_threads_and_leaves_nothing),
