@@ -383,7 +383,9 @@ static void hear_presence(struct replica *replica, struct bytes sealed, uint64_t
         person->is_neighbour = true;
         person->is_script = (presence.flags & PRESENCE_SCRIPT) != 0; /* the room does not say so of it */
     }
-    if (!known && !(presence.flags & PRESENCE_LEAVING)) {
+    if (presence.flags & PRESENCE_LEAVING) {
+        replica_heir_expect(replica);
+    } else if (!known) {
         neighbours_present(replica, false); /* so that a newcomer knows us at once */
         replica->neighbours->rows_rung = true; /* what was written before we met */
     }
@@ -449,9 +451,23 @@ static void age(struct replica *replica, uint64_t now_ms)
         }
         if (person->is_neighbour && quiet_ms > QUIET_MS && person->peer.state == PEER_HERE) {
             person->peer.state = PEER_QUIET;
+            replica_heir_expect(replica);
             replica_touch(replica);
         }
         i++;
+    }
+}
+
+/* Nobody listens where they were: they ended without a word. */
+static void miss_all(struct replica *replica)
+{
+    struct people *people = &replica->people;
+    for (size_t i = people->count; i-- > 0;) {
+        if (!people->items[i].is_neighbour)
+            continue;
+        people_drop(people, &people->items[i].peer.presence.agent);
+        replica_heir_expect(replica);
+        replica_touch(replica);
     }
 }
 
@@ -472,6 +488,8 @@ void neighbours_handle(struct replica *replica, uint64_t now_ms)
         neighbours_present(replica, false);
         age(replica, now_ms);
     }
+    if (!n->beat_ms)
+        miss_all(replica);
 }
 
 uint64_t neighbours_next_ms(const struct replica *replica)

@@ -24,6 +24,7 @@
  *   replica_fetch.c       from the journal, what a relay has lost
  *   replica_away.c        while the link is lost, and what is told when it is back
  *   replica_move.c        to another relay, and following there
+ *   replica_heir.c        what another process left unsent when it ended
  *   replica_forks.c       when an agent has written two things under one number
  *   replica_opened.c      when it was opened last, for the index; who was in it last
  *   replica_newer.c       what only a newer weft can read
@@ -174,6 +175,7 @@ struct replica {
     struct owed *owed;         /* written here and not acknowledged by the relay */
     size_t owed_count, owed_cap;
     uint64_t alone_edits;      /* unacknowledged while there is no connection at all (`net` is NULL) */
+    uint64_t heir_ms;          /* when to look for what another process left; 0: nobody has gone */
     bool text_due, people_due, neighbour_rows_due; /* what replica_room_handle() has left to do */
     bool joining;              /* the base text has not arrived */
     unsigned newer_kind;       /* of a record that this weft must know and does not; 0: none */
@@ -336,6 +338,8 @@ void replica_note_file(struct replica *replica);
 void replica_begin_writing(struct replica *replica);
 /* An agent that writes for this process, or wrote for one that is dead: its edits are undone and sent from here. */
 void replica_add_mine(struct replica *replica, const struct agent_id *agent);
+/* Takes over what dead processes of this device left: their undo steps, and their unsent batches. */
+void replica_claim_dead(struct replica *replica, struct journal *journal);
 /* Begun, waits until the journal is open, 3 s at most: before what depends on which document the file's is. */
 void replica_await_journal(struct replica *replica);
 /* Draws the conclusions from what the journal's thread has told. */
@@ -472,6 +476,11 @@ void replica_take_received(struct replica *replica, const struct received *recei
 /* replica_fetch.c */
 /* Hands the session what the journal has of an agent from there on. */
 void replica_fetch(struct replica *replica, const struct agent_id *agent, uint64_t from_seq);
+
+/* replica_heir.c */
+/* Another process at the same text has left, or may have: what it had not sent is looked for in a moment. */
+void replica_heir_expect(struct replica *replica);
+void replica_heir_handle(struct replica *replica, uint64_t now_ms);
 
 /* replica_join.c */
 /* "connection refused" of "cannot reach relay.example: connection refused". */

@@ -224,6 +224,9 @@ static void take_status(struct replica *replica, struct session_status *status, 
 
 static void take_peer(struct replica *replica, struct session_peer *peer, uint64_t now_ms)
 {
+    const struct person *known = people_find(&replica->people, &peer->presence.agent);
+    if (known && known->is_neighbour && (peer->state != PEER_HERE || peer->presence.flags & PRESENCE_LEAVING))
+        replica_heir_expect(replica);
     chain_place_heads(replica->chain, peer->presence.heads, peer->presence.head_count);
     people_hear(&replica->people, peer, now_ms);
     replica->people_due = true;
@@ -321,6 +324,7 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
         replica_go_on_as_another(replica);
     if (replica->relocates)
         replica_relocate(replica);
+    replica_heir_handle(replica, now_ms);
     take_into_text(replica);
     if (replica->present_due)
         present(replica);
@@ -331,5 +335,6 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
 uint64_t replica_room_next_ms(const struct replica *replica)
 {
     uint64_t counts_ms = counts_seconds(replica) ? replica->counted_ms + COUNT_MS : UINT64_MAX;
-    return replica->back_ms ? deadline_earlier(replica->back_ms, counts_ms) : counts_ms;
+    uint64_t heir_ms = replica->heir_ms ? replica->heir_ms : UINT64_MAX;
+    return deadline_earlier(heir_ms, replica->back_ms ? deadline_earlier(replica->back_ms, counts_ms) : counts_ms);
 }

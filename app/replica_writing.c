@@ -233,8 +233,7 @@ void replica_add_mine(struct replica *replica, const struct agent_id *agent)
     replica->mine[replica->mine_count++] = *agent;
 }
 
-/* Takes over what dead processes of this device left: their undo steps, and their unsent batches. */
-static void claim_dead(struct replica *replica, struct journal *journal)
+void replica_claim_dead(struct replica *replica, struct journal *journal)
 {
     struct journal_agent *agents = NULL;
     size_t count = 0;
@@ -283,7 +282,7 @@ void replica_begin_writing(struct replica *replica)
         found = NULL;
     }
     if (found)
-        claim_dead(replica, found);
+        replica_claim_dead(replica, found);
     struct journal_writer_spec spec = {.self = replica, .open = writer_opens, .committed = writer_committed,
                                        .kept = writer_kept, .troubled = writer_troubled};
     replica->opening->drawn = found != NULL;

@@ -456,6 +456,56 @@ static void who_joins_while_the_relay_is_away_is_never_shown_an_empty_text(void 
     free(link);
 }
 
+/*
+ * Two windows of one person: what one of them had not sent when it ended is sent by the other, which builds on it. `ends`: how it
+ * is ended, and freed.
+ */
+static void a_window_sends_what_another_left(struct stage *stage, void (*ends)(struct vt *vt))
+{
+    struct pair pair = pair_up(stage, "one\n", "edit");
+    struct vt *second = stage_weft(stage, "lin", ARGS("join", "--name", "lin", pair.link));
+    vt_link(pair.lin, second);
+    vt_expect_row_has(second, 0, "one");
+    vt_type(second, "here ");
+    vt_expect_row_has(pair.lin, 0, "here one"); /* they see each other */
+    vt_expect_row_has(pair.ada, 0, "here one");
+    stage_relay_signal(stage, SIGKILL);
+    vt_expect(pair.lin, "offline: ");
+    vt_type(second, "left ");
+    vt_expect_row_has(pair.lin, 0, "here left one");
+    ends(second);
+    vt_type(pair.lin, VT_END " on");
+    vt_expect_row_has(pair.lin, 0, "here left one on");
+    stage_relay_restart(stage);
+    vt_expect_row_has(pair.ada, 0, "here left one on");
+    vt_expect(pair.lin, "sent");
+    vt_type(pair.lin, "!");
+    vt_expect_row_has(pair.ada, 0, "here left one on!");
+    pair_free(&pair);
+}
+
+static void by_kill(struct vt *vt)
+{
+    vt_signal(vt, SIGKILL);
+    vt_free(vt);
+}
+
+static void by_quitting(struct vt *vt)
+{
+    vt_ctrl(vt, 'q');
+    (void)vt_close(vt);
+}
+
+static void what_a_killed_window_had_not_sent_is_sent_by_the_other(void **state)
+{
+    a_window_sends_what_another_left(*state, by_kill);
+}
+
+static void what_a_closed_window_had_not_sent_is_sent_by_the_other(void **state)
+{
+    a_window_sends_what_another_left(*state, by_quitting);
+}
+
 /* What is kept of a document says as much as the best link that was given. */
 static void who_gets_an_edit_link_later_may_write_from_then_on(void **state)
 {
@@ -749,6 +799,8 @@ int main(void)
         TEST(a_hostile_name_and_text_reach_no_terminal),
         TEST(who_joins_while_the_relay_is_away_is_never_shown_an_empty_text),
         TEST(unshare_reaches_an_editor_that_has_the_file_open),
+        TEST(what_a_killed_window_had_not_sent_is_sent_by_the_other),
+        TEST(what_a_closed_window_had_not_sent_is_sent_by_the_other),
         TEST(who_gets_an_edit_link_later_may_write_from_then_on),
         TEST(who_comes_back_by_a_link_after_unshare_is_back_for_good),
         TEST(a_relay_that_was_never_reached_is_told_with_the_reason),
