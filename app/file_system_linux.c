@@ -1,5 +1,7 @@
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "app/file_system.h"
@@ -24,4 +26,11 @@ bool file_system_is_remote(const char *path)
     }
     free(probe);
     return rc == 0 && file_system_kind_is_remote((unsigned)fs.f_type);
+}
+
+uint64_t file_system_birth_s(const char *path)
+{
+    struct statx file;
+    bool told = statx(AT_FDCWD, path, 0, STATX_BTIME, &file) == 0 && file.stx_mask & STATX_BTIME && file.stx_btime.tv_sec > 0;
+    return told ? (uint64_t)file.stx_btime.tv_sec : 0;
 }

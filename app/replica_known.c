@@ -3,8 +3,9 @@
  *
  * The index has the document of each path, with the device, the inode number and the bytes the file had when weft last read or
  * wrote it. A path that is known decides. One that is not may be another name of a file that is: then its number is known. But
- * the number of a file that is gone is given to the next one, so it counts only while the bytes speak for it: they are those of
- * the last save, or have at least half of their lines in common ("alike"). Bytes alone tell nothing: a copy is another file.
+ * the number of a file that is gone is given to the next one. So it counts only for a file that was made before weft last saw the
+ * one it knows (where the file system tells), and while the bytes speak for it: they are those of the last save, or have at least
+ * half of their lines in common ("alike"). Bytes alone tell nothing: a copy is another file.
  *
  *     path     inode             bytes       what happens at opening
  *     known    any               as saved    its document
@@ -17,8 +18,8 @@
  *     known    none: it is gone  -           asked: restore, or begin anew
  *     unknown  known, its path   as saved,   renamed, or in a directory that was: its document under the new name, and the old
  *              has no file       alike       name shows none; said
- *     unknown  known, its path   different   the number of another file now: a new document
- *              has no file
+ *     unknown  known, its path   different,  the number of another file now: a new document
+ *              has no file       or younger
  *     unknown  known, its path   any         a hard link: the same document under both names; said
  *              is the same file
  *     unknown  known, its path   any         a new document: the other one stays with its path (an editor that renames the old
@@ -33,6 +34,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "app/file_system.h"
 #include "editor/base/xalloc.h"
 
 /* --- by another name --- */
@@ -69,6 +71,12 @@ static bool has_bytes_of(struct env *env, const struct doc_entry *entry, const c
     return has;
 }
 
+/* Of another file that got the number: it was made after weft last saw the one it knows. */
+static bool is_younger(const struct doc_entry *entry, const char *path)
+{
+    return file_system_birth_s(path) > entry->bound_s;
+}
+
 /* Whether `path` is another name of the file that the entry has by its own path. */
 static bool is_named_so(struct env *env, const struct doc_entry *entry, const char *path, struct file_stamp stamp)
 {
@@ -78,7 +86,7 @@ static bool is_named_so(struct env *env, const struct doc_entry *entry, const ch
         return false;
     if (there.exists)
         return there.dev == stamp.dev && there.ino == stamp.ino;
-    return has_bytes_of(env, entry, path);
+    return !is_younger(entry, path) && has_bytes_of(env, entry, path);
 }
 
 static bool find_inode(struct env *env, struct doc_index *index, const char *path, struct doc_entry *entry, bool *found,

@@ -144,7 +144,7 @@ static bool fits(const char *text, struct error *err)
 }
 
 #define ENTRY_COLUMNS "d.doc, role, state, name, relay, relay_flags, created_s, opened_s, shared_s, keys"
-#define PATH_COLUMNS "path, dev, ino, content"
+#define PATH_COLUMNS "path, dev, ino, content, bound_s"
 /* Its file: the path it was bound to last. */
 #define NEWEST_PATH                                                                                                    \
     " LEFT JOIN path AS p ON p.path = (SELECT path FROM path WHERE doc = d.doc ORDER BY bound_s DESC, rowid DESC LIMIT 1)"
@@ -156,6 +156,7 @@ static void read_path(struct doc_index *index, struct db_stmt *stmt, struct doc_
     entry->path = xstrdup(db_column_text(stmt, 10));
     entry->dev = (uint64_t)db_column_int(stmt, 11);
     entry->ino = (uint64_t)db_column_int(stmt, 12);
+    entry->bound_s = db_column_u64(stmt, 14);
     /* A hash that does not open is one that is not known: the file is then compared, not trusted. */
     entry->content_known = unseal(index, bytes_of_string(entry->path), db_column_bytes(stmt, 13)) &&
                            index->plain.len == sizeof entry->content.bytes;

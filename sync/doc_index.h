@@ -39,7 +39,8 @@ struct doc_entry {
     char *path;
     uint64_t dev, ino;
     bool content_known;
-    struct digest content; /* of the file's bytes when weft last read or wrote it */
+    struct digest content; /* of the file's bytes when weft last read or wrote it, */
+    uint64_t bound_s;      /* which was then; read only */
 };
 void doc_entry_release(struct doc_entry *entry); /* wipes the keys */
 /* *out is overwritten; it owns strings of its own. */

@@ -84,6 +84,7 @@ static void an_entry_comes_back_with_every_field(void **state)
     assert_int_equal(read.opened_s, 10);
     assert_int_equal(read.shared_s, 9);
     assert_true(read.dev == entry.dev && read.ino == entry.ino);
+    assert_int_equal(read.bound_s, 10);
     assert_true(read.content_known && digest_equal(&read.content, &entry.content));
     assert_int_equal(read.keys.access, ACCESS_ADMIN);
     assert_memory_equal(read.keys.admin_seed, entry.keys.admin_seed, KEY_SEED_BYTES);

@@ -7,8 +7,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "app/file_system.h"
 #include "app/replica.h"
 #include "editor/base/xalloc.h"
 #include "tests/support/scratch.h"
@@ -548,6 +550,44 @@ static void the_number_of_a_file_that_is_gone_makes_no_history(void **state)
     close_it(replica);
 }
 
+/* The index says that weft saw a file with the number of `plan`, and plan's bytes, at `notes`: so many seconds ago. */
+static void claim_number(struct machine *machine, const struct doc_id *doc, uint64_t ago_s)
+{
+    struct error err = {0};
+    struct stat st;
+    char *index_path = scratch_file(machine->dir, "weft/index.db"), *notes = scratch_file(machine->dir, "notes");
+    char *plan = scratch_file(machine->dir, "plan");
+    struct doc_index *index = doc_index_open(index_path, DOC_INDEX_CREATE, &machine->env.device, &err);
+    assert_int_equal(stat(plan, &st), 0);
+    assert_true(doc_index_note_file(index, doc, notes, st.st_dev, st.st_ino, NULL, (uint64_t)time(NULL) - ago_s, &err));
+    doc_index_close(index);
+    free(index_path);
+    free(notes);
+    free(plan);
+}
+
+/* ... although they are alike: what was shared under the number is not to be taken for it. */
+static void the_number_of_a_file_that_was_made_before_the_new_one_makes_no_history(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_SHARED);
+    remove_it(machine, "notes");
+    put(machine, "plan", TEXT);
+    char *plan = scratch_file(machine->dir, "plan");
+    bool told = file_system_birth_s(plan) > 0;
+    free(plan);
+    if (!told)
+        skip();
+    claim_number(machine, &doc, 10);
+    struct replica *replica = open_with(machine, "plan", true);
+    expect_another_doc(replica, &doc);
+    close_it(replica);
+    claim_number(machine, &doc, 0);
+    replica = open_with(machine, "plan", true);
+    expect_doc(replica, &doc);
+    close_it(replica);
+}
+
 static void a_hard_link_is_the_same_document(void **state)
 {
     struct machine *machine = *state;
@@ -880,6 +920,7 @@ int main(void)
         TEST(a_renamed_file_that_is_alike_comes_with_its_history),
         TEST(a_renamed_shared_file_is_still_shared),
         TEST(the_number_of_a_file_that_is_gone_makes_no_history),
+        TEST(the_number_of_a_file_that_was_made_before_the_new_one_makes_no_history),
         TEST(a_hard_link_is_the_same_document),
         TEST(two_names_of_one_file_typed_in_at_once_are_one_document),
         TEST(a_backup_made_by_renaming_does_not_take_the_document_away),
