@@ -155,19 +155,20 @@ bool config_set_name(const char *path, const char *name, struct error *err)
     struct buf text = {0};
     if (!file_read_small(path, CONFIG_BYTES_MAX, &text, err) && err->code != ERR_MISSING)
         return false;
-    struct json *json = parse_object(buf_view(&text), err);
-    buf_clear(&text);
-    bool good = json != NULL;
+    struct buf changed = {0};
+    struct json *before = parse_object(buf_view(&text), err), *after = NULL;
+    bool good = before && json_replace_text(buf_view(&text), "name", name, &changed, err);
+    good = good && (after = parse_object(buf_view(&changed), err)); /* a key may be written in more than one way */
     if (good) {
-        json_set_text(json, "name", name);
-        json_print(json, &text);
-        json_free(json);
         char *dir = xstrdup(path);
         *strrchr(dir, '/') = '\0';
-        good = file_make_dirs(dir, err) && file_write_private(path, buf_view(&text), err);
+        good = file_make_dirs(dir, err) && file_write_private(path, buf_view(&changed), err);
         free(dir);
     }
+    json_free(before);
+    json_free(after);
     buf_release(&text);
+    buf_release(&changed);
     return good || error_wrap(err, "cannot change %s", path);
 }
 

@@ -97,8 +97,12 @@ static struct term *open_term(const struct term_options *options, sigset_t *sign
     signals_of(signals);
     sigprocmask(SIG_BLOCK, signals, &before);
     struct term *term = term_open(options, err);
-    if (!term)
+    if (!term) {
         sigprocmask(SIG_SETMASK, &before, NULL);
+        struct error why = *err;
+        if (why.code == ERR_IO)
+            error_set(err, why.code, why.sys, "%s; `weft help scripts` tells what works without one", why.text);
+    }
     return term;
 }
 

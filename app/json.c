@@ -107,11 +107,6 @@ struct json *json_parse(struct bytes text, bool comments, struct error *err)
     return NULL;
 }
 
-struct json *json_object(void)
-{
-    return (struct json *)cJSON_CreateObject();
-}
-
 void json_free(struct json *json)
 {
     cJSON_Delete((cJSON *)json);
@@ -165,22 +160,7 @@ bool json_whole(const struct json *json, int64_t *number)
     return true;
 }
 
-void json_set_text(struct json *object, const char *key, const char *text)
-{
-    cJSON_DeleteItemFromObjectCaseSensitive((cJSON *)object, key);
-    cJSON_AddStringToObject((cJSON *)object, key, text);
-}
-
-void json_print(const struct json *json, struct buf *out)
-{
-    char *printed = cJSON_Print(inner(json));
-    ensure(printed);
-    buf_add_string(out, printed);
-    buf_add_byte(out, '\n');
-    cJSON_free(printed);
-}
-
-void json_print_text(struct bytes text, struct buf *out)
+static void print_text(struct bytes text, struct buf *out)
 {
     buf_add_byte(out, '"');
     for (size_t i = 0; i < text.len; i++) {
@@ -193,4 +173,96 @@ void json_print_text(struct bytes text, struct buf *out)
             buf_add_byte(out, byte);
     }
     buf_add_byte(out, '"');
+}
+
+/* --- changing a text that people wrote --- */
+
+/* These walk a text that has been parsed, so it is right JSON, with its comments blanked out. */
+static bool is_blank(char byte)
+{
+    return byte && (unsigned char)byte <= ' '; /* to cJSON every control character is one */
+}
+
+static const char *skip_blanks(const char *at)
+{
+    while (is_blank(*at))
+        at++;
+    return at;
+}
+
+static const char *skip_word(const char *at)
+{
+    while (*at && !is_blank(*at) && !strchr(",}]", *at))
+        at++;
+    return at;
+}
+
+static const char *skip_string(const char *at)
+{
+    for (at++; *at && *at != '"'; at++)
+        at += at[0] == '\\' && at[1];
+    return *at ? at + 1 : at;
+}
+
+static const char *skip_value(const char *at)
+{
+    if (*at == '"')
+        return skip_string(at);
+    if (*at != '{' && *at != '[')
+        return skip_word(at);
+    int depth = 0;
+    do {
+        depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
+        at = *at == '"' ? skip_string(at) : at + 1;
+    } while (*at && depth > 0);
+    return at;
+}
+
+static bool find_value(const char *object, const char *key, const char **start, const char **end)
+{
+    size_t key_len = strlen(key);
+    for (const char *at = skip_blanks(object + 1); *at == '"'; at = skip_blanks(at + (*at == ','))) {
+        const char *name = at + 1, *name_end = skip_string(at) - 1;
+        *start = skip_blanks(skip_blanks(name_end + 1) + 1);
+        *end = skip_value(*start);
+        if ((size_t)(name_end - name) == key_len && memcmp(name, key, key_len) == 0)
+            return true;
+        at = skip_blanks(*end);
+    }
+    return false;
+}
+
+/* `plain` is `text` without its comments, so that places are the same in both. */
+static void replace_in(struct bytes text, const char *plain, const char *key, const char *value, struct buf *out)
+{
+    const char *object = strchr(plain, '{'), *start, *end;
+    if (!object) { /* in front, for a comment may go on to the end */
+        buf_addf(out, "{\n  \"%s\": ", key);
+        print_text(bytes_of_string(value), out);
+        buf_add_string(out, "\n}\n");
+        buf_add_bytes(out, text);
+        return;
+    }
+    bool found = find_value(object, key, &start, &end);
+    size_t cut = (size_t)((found ? start : object + 1) - plain), rest = found ? (size_t)(end - plain) : cut;
+    buf_add_bytes(out, bytes_slice(text, 0, cut));
+    if (!found)
+        buf_addf(out, "\n  \"%s\": ", key);
+    print_text(bytes_of_string(value), out);
+    if (!found)
+        buf_add_string(out, *skip_blanks(object + 1) == '}' ? "\n" : ",");
+    buf_add_bytes(out, bytes_slice(text, rest, text.len - rest));
+}
+
+bool json_replace_text(struct bytes text, const char *key, const char *value, struct buf *out, struct error *err)
+{
+    struct json *json = json_parse(text, true, err);
+    if (!json)
+        return false;
+    json_free(json);
+    char *plain = text.len ? xstrndup((const char *)text.data, text.len) : xstrdup("");
+    blank_comments(plain);
+    replace_in(text, plain, key, value, out);
+    free(plain);
+    return true;
 }

@@ -21,7 +21,6 @@ struct json; /* a value */
 
 /* With `comments`, // and slash-star comments are taken for blanks; an empty text is then an empty object. */
 MUST_USE struct json *json_parse(struct bytes text, bool comments, struct error *err);
-struct json *json_object(void); /* an empty one */
 void json_free(struct json *json);
 
 bool json_is_object(const struct json *json);
@@ -35,9 +34,10 @@ bool json_text(const struct json *json, const char **text);
 bool json_flag(const struct json *json, bool *flag);
 bool json_whole(const struct json *json, int64_t *number); /* whole numbers up to 2^53 in size */
 
-void json_set_text(struct json *object, const char *key, const char *text); /* replaces or adds */
-void json_print(const struct json *json, struct buf *out);                  /* indented, a newline at the end */
-/* Appends a JSON string, quotes included. */
-void json_print_text(struct bytes text, struct buf *out);
+/*
+ * Appends `text`, an object that json_parse() takes with comments, in which member `key` is `value` now, replaced where it
+ * stands or added in front. Comments, order and blanks stay as they are.
+ */
+MUST_USE bool json_replace_text(struct bytes text, const char *key, const char *value, struct buf *out, struct error *err);
 
 #endif

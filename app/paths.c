@@ -1,5 +1,6 @@
 #include "app/paths.h"
 
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,13 +10,29 @@
 #include "editor/base/xalloc.h"
 #include "editor/file.h"
 
+/* Whether what is made at `path` would be made in the directory of somebody else. */
+static bool is_anothers(const char *path)
+{
+    struct stat st;
+    char *dir = xstrdup(path);
+    bool there = false;
+    for (char *slash; !(there = stat(dir, &st) == 0) && (slash = strrchr(dir, '/')) && slash != dir;)
+        *slash = '\0';
+    free(dir);
+    return there && st.st_uid != geteuid() && st.st_uid != 0;
+}
+
 static char *below(const char *variable, const char *home, const char *fallback)
 {
     const char *named = getenv(variable);
     /* The XDG specification: a relative path there is to be ignored. */
-    if (named && named[0] == '/')
-        return xformat("%s/weft", named);
-    return home ? xformat("%s/%s/weft", home, fallback) : NULL;
+    char *path = named && named[0] == '/' ? xformat("%s/weft", named) : home ? xformat("%s/%s/weft", home, fallback) : NULL;
+    const struct passwd *account = path && is_anothers(path) ? getpwuid(geteuid()) : NULL;
+    if (account && account->pw_dir && account->pw_dir[0] == '/') {
+        free(path);
+        path = xformat("%s/%s/weft", account->pw_dir, fallback);
+    }
+    return path;
 }
 
 bool paths_init(struct paths *paths, struct error *err)
@@ -40,7 +57,8 @@ bool paths_init(struct paths *paths, struct error *err)
         paths->state_moved = true;
     }
     const char *runtime = getenv("XDG_RUNTIME_DIR");
-    paths->runtime = runtime && runtime[0] == '/' ? xformat("%s/weft", runtime) : xformat("%s/run", paths->state);
+    bool own = runtime && runtime[0] == '/' && !is_anothers(runtime);
+    paths->runtime = own ? xformat("%s/weft", runtime) : xformat("%s/run", paths->state);
     return true;
 }
 

@@ -5,6 +5,9 @@
  *   config   $XDG_CONFIG_HOME/weft/config.json, else ~/.config/weft/config.json
  *   runtime  $XDG_RUNTIME_DIR/weft, else STATE/run               doorbell sockets
  *
+ * Where one of them would be in another person's directory (sudo that keeps HOME), root's own, of the account, is taken: what
+ * weft makes there could not be used by that person any more.
+ *
  * A state directory on a network file system cannot hold a WAL database: a private directory below /var/tmp is used
  * instead, and state_moved says so.
  */

@@ -100,8 +100,11 @@ static bool open_kept(struct replica *replica, struct rope *text, struct file_st
     }
     rope_free(text);
     *err = why;
-    return error_wrap(err, "%s has a journal that cannot be read (weft forget %s removes it, the file stays)", replica->label,
-                      replica->label);
+    if (why.code == ERR_NEWER)
+        return error_wrap(err, "%s cannot be opened", replica->label);
+    const char *label = replica->label;
+    return error_wrap(err, "%s has a journal that cannot be read (weft --private %s opens the file without it, weft forget %s "
+                           "removes it)", label, label, label);
 }
 
 static bool open_file(struct replica *replica, const char *path, struct error *err)

@@ -62,9 +62,9 @@ static struct replica *open_link(struct env *env, const char *verb, const char *
     return NULL;
 }
 
-static struct replica *open_file(struct env *env, const char *verb, const char *path, bool audits, struct error *err)
+static struct replica *open_file(struct env *env, struct replica_port port, const char *path, bool audits, struct error *err)
 {
-    struct replica_options options = {.port = target_port(verb), .reads_only = true, .alone = true, .audits = audits};
+    struct replica_options options = {.port = port, .reads_only = true, .alone = true, .audits = audits};
     return replica_open(env, path, (struct bytes){0}, &options, err);
 }
 
@@ -103,7 +103,7 @@ int verb_cat_run(struct env *env, const struct args *args)
     if (!is_link && args_flag(args, "--disk"))
         return print_file(word, &err) ? EXIT_OK : verb_fail("cat", &err);
     struct replica *replica = is_link ? open_link(env, "cat", word, args_flag(args, "--insecure"), &err)
-                                      : open_file(env, "cat", word, false, &err);
+                                      : open_file(env, target_port("cat"), word, false, &err);
     bool good = replica != NULL;
     if (good && !is_link) {
         good = target_exists(replica, word, &err);
@@ -133,15 +133,25 @@ static void print_version(const struct replica *replica)
     version_release(&version);
 }
 
+/* Whether anything was said: what then is not known may be there all the same. */
+static void say_and_note(void *self, const char *text)
+{
+    bool *said = self;
+    *said = true;
+    verb_say("verify", text);
+}
+
 /* "All is right" about something that nobody knows would be no check at all. */
-static bool has_history(struct replica *replica, const char *word, struct error *err)
+static bool has_history(struct replica *replica, const char *word, bool said, struct error *err)
 {
     struct replica_status status;
     replica_status(replica, net_now_ms(), &status);
-    return target_exists(replica, word, err) &&
-           (status.known ||
-            error_set(err, ERR_MISSING, 0, "nothing is kept of %s: it was never edited with weft, there is no history to check",
-                      word));
+    if (!target_exists(replica, word, err) || status.known)
+        return status.known;
+    return error_set(err, ERR_MISSING, 0,
+                     said ? "so the history of %s cannot be checked"
+                          : "nothing is kept of %s: it was never edited with weft, there is no history to check",
+                     word);
 }
 
 int verb_verify_run(struct env *env, const struct args *args)
@@ -152,12 +162,13 @@ int verb_verify_run(struct env *env, const struct args *args)
         return EXIT_USAGE;
     }
     const char *word = args->positional[0];
-    bool is_link = target_is_link(word);
+    bool is_link = target_is_link(word), said = false;
+    struct replica_port port = {.self = &said, .said = say_and_note};
     struct replica *replica = is_link ? open_link(env, "verify", word, args_flag(args, "--insecure"), &err)
-                                      : open_file(env, "verify", word, true, &err);
+                                      : open_file(env, port, word, true, &err);
     bool good = replica != NULL;
     struct replica_audit audit;
-    good = good && (is_link || has_history(replica, word, &err));
+    good = good && (is_link || has_history(replica, word, said, &err));
     good = good && replica_audit(replica, &audit, &err);
     if (good) {
         printf("checked %llu batch%s of %llu agent%s, %llu signature%s: all right\n", (unsigned long long)audit.batches,

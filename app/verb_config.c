@@ -12,6 +12,7 @@
 #include "app/target.h"
 #include "app/verb_list.h"
 #include "app/verbs.h"
+#include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 #include "sync/relay/relay_server.h"
 
@@ -19,9 +20,13 @@
 
 static void print_name(const struct env *env)
 {
+    enum { NAME_CELLS = 200 };
     const char *source;
+    struct buf safe = {0};
     char *person = config_person(&env->config, &source);
-    printf("%s  (from %s)\n", person, source);
+    unicode_safe_label(bytes_of_string(person), NAME_CELLS, &safe);
+    printf("%s  (from %s)\n", buf_string(&safe), source);
+    buf_release(&safe);
     free(person);
 }
 

@@ -191,6 +191,16 @@ static void say_name(const struct replica *replica)
     buf_release(&name);
 }
 
+static bool arrive(struct replica *replica, const char *path, struct error *err)
+{
+    enum target_wait ended = target_arrive(replica, err);
+    if (ended == TARGET_TIMED_OUT) {
+        struct error why = *err;
+        error_set(err, why.code, why.sys, "%s; nothing was sent. `weft relay` starts a relay; then share %s again", why.text, path);
+    }
+    return ended == TARGET_DONE;
+}
+
 /* Shares without a screen: done when the relay has everything. */
 static int share_no_edit(struct env *env, const char *path, const char *relay, struct replica_options options)
 {
@@ -204,7 +214,7 @@ static int share_no_edit(struct env *env, const char *path, const char *relay, s
     bool good = own_relay_revive(env, replica_entry(replica)->relay, &err);
     if (good && !replica_is_shared(replica))
         say_name(replica);
-    good = good && replica_share(replica, relay, &err) && target_arrive(replica, &err) == TARGET_DONE;
+    good = good && replica_share(replica, relay, &err) && arrive(replica, path, &err);
     int status = good ? print_links(replica) : verb_fail("share", &err);
     if (!replica_close(replica, 1000, NULL, &closing))
         status = verb_fail("share", &closing);

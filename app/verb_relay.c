@@ -1,6 +1,7 @@
 /*
  * weft relay: the server, and looking after its store.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,21 @@ static bool set_times(const struct args *args, struct relay_server_options *opti
     return true;
 }
 
+/* What could only be said as "cannot listen" later on, or would never be said. */
+static bool check_values(const struct args *args, struct error *err)
+{
+    static const char *const files[] = {"--tls-cert", "--tls-key"};
+    struct in6_addr address;
+    const char *proxy = args_value(args, "--behind-proxy");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *path = args_value(args, files[i]);
+        if (path && access(path, R_OK) != 0)
+            return error_errno(err, "%s %s cannot be read", files[i], path);
+    }
+    return !proxy || inet_pton(AF_INET, proxy, &address) == 1 || inet_pton(AF_INET6, proxy, &address) == 1 ||
+           error_set(err, ERR_USAGE, 0, "--behind-proxy %s: expected the proxy's address, for example 127.0.0.1", proxy);
+}
+
 static int serve(const struct args *args, const char *store)
 {
     struct error err = {0};
@@ -75,7 +91,7 @@ static int serve(const struct args *args, const char *store)
     options.behind_proxy = args_value(args, "--behind-proxy");
     options.token_path = args_value(args, "--token-file");
     options.key_path = args_value(args, "--key");
-    if (!set_limits(args, &options.limits, &err) || !set_times(args, &options, &err))
+    if (!check_values(args, &err) || !set_limits(args, &options.limits, &err) || !set_times(args, &options, &err))
         return verb_fail("relay", &err);
     int status = relay_server_run(&options, stdout, &err);
     return err.code == ERR_NONE ? status : verb_fail("relay", &err);

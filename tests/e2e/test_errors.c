@@ -187,8 +187,8 @@ static void a_broken_journal_is_named_and_left_alone(void **state)
     stage_write(stage, journal, "this is no journal, it was one, and now it is a text that is long enough for a header");
     struct stage_result result = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
     assert_int_equal(result.status, 1);
-    assert_non_null(strstr(result.err, "notes.md has a journal that cannot be read (weft forget notes.md removes it, the file "
-                                       "stays): "));
+    assert_non_null(strstr(result.err, "notes.md has a journal that cannot be read (weft --private notes.md opens the file "
+                                       "without it, weft forget notes.md removes it): "));
     stage_expect_file(stage, "notes.md", "zero one\n");
     char *content = stage_read(stage, journal);
     assert_non_null(strstr(content, "this is no journal"));
@@ -396,11 +396,44 @@ static void an_unset_or_unknown_terminal_is_worked_with_and_said(void **state)
     assert_int_equal(vt_close(vt), 2);
 }
 
+static void what_a_relay_is_told_is_looked_at_before_it_listens(void **state)
+{
+    struct stage *stage = *state;
+    expect_error(stage, ARGS("relay", "--behind-proxy", "proxy"), 2,
+                 "weft relay: --behind-proxy proxy: expected the proxy's address, for example 127.0.0.1");
+    expect_error(stage, ARGS("relay", "--tls-cert", "no.pem", "--tls-key", "no.pem"), 1,
+                 "weft relay: --tls-cert no.pem cannot be read: No such file or directory");
+}
+
+static void a_share_that_reaches_nobody_says_what_to_do(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    struct stage_result result =
+        stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "--name", "ada", "--relay", "ws://127.0.0.1:1", "notes.md"));
+    expect_failure(result, 1, "weft share: cannot reach 127.0.0.1:1: connection refused; nothing was sent. `weft relay` starts a relay; "
+                              "then share notes.md again");
+}
+
+static void what_cannot_be_looked_up_is_not_said_never_to_have_been(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    assert_int_equal(stage_run(stage, "ada", "{\"at\": 0, \"insert\": \"zero \"}\n", ARGS("apply", "notes.md")).status, 0);
+    stage_write(stage, "ada.state/weft/index.db", "this was an index, and now it is a text that is long enough for the header of one");
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("verify", "notes.md"));
+    assert_int_equal(result.status, 1);
+    assert_non_null(strstr(result.err, "index.db: the file is not a database\n"));
+    assert_non_null(strstr(result.err, "weft verify: so the history of notes.md cannot be checked\n"));
+    assert_null(strstr(result.err, "never edited"));
+}
+
 static void without_a_terminal_the_editor_says_so(void **state)
 {
     struct stage *stage = *state;
     stage_write(stage, "notes.md", "one\n");
-    expect_error(stage, ARGS("notes.md"), 1, "weft: cannot open the terminal: No such device or address");
+    expect_error(stage, ARGS("notes.md"), 1, "weft: cannot open the terminal: No such device or address; `weft help scripts` tells what works without "
+                                         "one");
 }
 
 static void a_window_too_small_for_anything_loses_nothing(void **state)
@@ -439,6 +472,9 @@ int main(void)
         TEST(what_is_no_relay_is_not_taken_for_one),
         TEST(a_mistake_in_the_configuration_is_named_and_the_defaults_hold),
         TEST(an_unset_or_unknown_terminal_is_worked_with_and_said),
+        TEST(what_a_relay_is_told_is_looked_at_before_it_listens),
+        TEST(a_share_that_reaches_nobody_says_what_to_do),
+        TEST(what_cannot_be_looked_up_is_not_said_never_to_have_been),
         TEST(without_a_terminal_the_editor_says_so),
         TEST(a_window_too_small_for_anything_loses_nothing),
     };

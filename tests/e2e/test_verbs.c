@@ -508,6 +508,11 @@ static void a_name_is_kept_in_the_configuration(void **state)
     result = stage_run(stage, "ada", NULL, ARGS("config", "name"));
     expect_status(result, 0);
     assert_string_equal(result.out, "Ada L.  (from the configuration)\n");
+    stage_write(stage, "ada.config/weft/config.json", "{\n  // me\n  \"name\": \"A\", /* and */ \"tab_width\": 4\n}\n");
+    assert_int_equal(stage_run(stage, "ada", NULL, ARGS("config", "name", "Ada\x1b[31m")).status, 0);
+    stage_expect_file(stage, "ada.config/weft/config.json",
+                      "{\n  // me\n  \"name\": \"Ada\\u001b[31m\", /* and */ \"tab_width\": 4\n}\n");
+    assert_null(strchr(stage_run(stage, "ada", NULL, ARGS("config", "name")).out, '\x1b'));
     expect_status(stage_run(stage, "ada", NULL, ARGS("config", "nmae", "Ada")), 2);
     expect_status(stage_run(stage, "ada", NULL, ARGS("config", "nmae")), 2);
 }

@@ -3,8 +3,27 @@
 #include <string.h>
 
 #include "app/config.h"
+#include "app/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* `weft config name` changes a configuration as it was written: it stays one, and has the name. */
+static void check_renamed(struct bytes text, const struct config *config)
+{
+    struct buf changed = {0};
+    struct error err = {0};
+    struct config renamed;
+    ensure(json_replace_text(text, "name", "Ada \"L\"", &changed, &err));
+    if (config_parse(&renamed, buf_view(&changed), &err)) { /* not where the key is written in another way too */
+        ensure(renamed.name && strcmp(renamed.name, "Ada \"L\"") == 0);
+        ensure(renamed.tab_width == config->tab_width && renamed.vim_keys == config->vim_keys);
+        ensure(!renamed.relay == !config->relay);
+    } else {
+        ensure(memchr(text.data, '\\', text.len));
+    }
+    config_release(&renamed);
+    buf_release(&changed);
+}
 
 static void check_taken(const struct config *config)
 {
@@ -28,10 +47,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct error err = {0};
     if (size > CONFIG_BYTES_MAX)
         return 0;
-    if (config_parse(&config, bytes_of(data, size), &err))
+    if (config_parse(&config, bytes_of(data, size), &err)) {
         check_taken(&config);
-    else
+        check_renamed(bytes_of(data, size), &config);
+    } else {
         check_refused(&config, &err);
+    }
     config_release(&config);
     return 0;
 }

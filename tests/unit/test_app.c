@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "app/addresses.h"
 #include "app/args.h"
@@ -19,6 +21,7 @@
 #include "app/verbs.h"
 #include "app/worker.h"
 #include "editor/base/xalloc.h"
+#include "tests/support/scratch.h"
 
 /* --- the command line --- */
 
@@ -143,6 +146,39 @@ static void a_mistake_in_the_configuration_is_told_and_the_defaults_hold(void **
         assert_int_equal(config.tab_width, 8);
         assert_null(config.name);
     }
+}
+
+static void a_member_is_replaced_in_a_text_and_all_else_stays(void **state)
+{
+    static const char *const texts[][2] = {
+        {"", "{\n  \"name\": \"b\\\"x\"\n}\n"},
+        {"/* nothing yet", "{\n  \"name\": \"b\\\"x\"\n}\n/* nothing yet"},
+        {"{}", "{\n  \"name\": \"b\\\"x\"\n}"},
+        {"{ \"name\": \"a\" }", "{ \"name\": \"b\\\"x\" }"},
+        {"{\"tab_width\":4}", "{\n  \"name\": \"b\\\"x\",\"tab_width\":4}"},
+        {"{\n  /* me { */ \"name\" : // \"name\": 1\n  \"a\\\"}\", // \n \"keys\": \"vim\"\n}\n",
+         "{\n  /* me { */ \"name\" : // \"name\": 1\n  \"b\\\"x\", // \n \"keys\": \"vim\"\n}\n"},
+        {"{\"x\":{\"name\":[1,{\"name\":2}]},\"name\":null,\"y\":[]}", "{\"x\":{\"name\":[1,{\"name\":2}]},\"name\":\"b\\\"x\",\"y\":[]}"},
+        {"{\"a\":{},\"name\":{\"b\":[\"]\"]}}", "{\"a\":{},\"name\":\"b\\\"x\"}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct buf out = {0};
+        struct error err = {0};
+        assert_true(json_replace_text(bytes_of_string(texts[i][0]), "name", "b\"x", &out, &err));
+        assert_string_equal(buf_string(&out), texts[i][1]);
+        struct json *json = json_parse(buf_view(&out), true, &err);
+        const char *name = NULL;
+        assert_non_null(json);
+        assert_true(json_text(json_member(json, "name"), &name));
+        assert_string_equal(name, "b\"x");
+        json_free(json);
+        buf_release(&out);
+    }
+    struct buf out = {0};
+    struct error err = {0};
+    assert_false(json_replace_text(bytes_of_string("{\"name\": }"), "name", "b", &out, &err));
+    assert_int_equal(out.len, 0);
 }
 
 static void numbers_beyond_what_json_can_carry_are_refused(void **state)
@@ -485,6 +521,42 @@ static void network_file_systems_are_told_from_disks(void **state)
 
 /* --- paths --- */
 
+/* As root under sudo: what is made in the home of the person who called it could not be used by them any more. */
+static void nothing_is_kept_in_the_home_of_somebody_else(void **state)
+{
+    struct paths paths;
+    struct error err = {0};
+    enum { SOMEBODY = 65534 };
+    char *theirs = xformat("%s/theirs/not/yet", (const char *)*state);
+    char *home = xformat("%s/theirs", (const char *)*state), *own = xformat("%s/own", (const char *)*state);
+    assert_int_equal(mkdir(home, 0755) | mkdir(own, 0755), 0);
+    if (chown(home, SOMEBODY, SOMEBODY) != 0) /* only root can give a directory away */
+        skip();
+    const char *was = getenv("HOME");
+    char *before = was ? xstrdup(was) : NULL;
+    setenv("HOME", home, 1);
+    setenv("XDG_STATE_HOME", theirs, 1);
+    setenv("XDG_RUNTIME_DIR", home, 1);
+    unsetenv("XDG_CONFIG_HOME");
+    assert_true(paths_init(&paths, &err));
+    assert_null(strstr(paths.state, home));
+    assert_null(strstr(paths.config, home));
+    assert_null(strstr(paths.runtime, home));
+    paths_release(&paths);
+    setenv("XDG_STATE_HOME", own, 1);
+    assert_true(paths_init(&paths, &err));
+    assert_non_null(strstr(paths.state, own));
+    paths_release(&paths);
+    unsetenv("XDG_STATE_HOME");
+    unsetenv("XDG_RUNTIME_DIR");
+    if (before)
+        setenv("HOME", before, 1);
+    free(before);
+    free(theirs);
+    free(home);
+    free(own);
+}
+
 static void expect_short(const char *home, const char *text, const char *expected)
 {
     struct paths paths = {.home = (char *)home};
@@ -518,6 +590,7 @@ int main(void)
         cmocka_unit_test(a_place_behind_a_file_name_is_split_off),
         cmocka_unit_test(a_configuration_with_comments_is_read),
         cmocka_unit_test(a_mistake_in_the_configuration_is_told_and_the_defaults_hold),
+        cmocka_unit_test(a_member_is_replaced_in_a_text_and_all_else_stays),
         cmocka_unit_test(numbers_beyond_what_json_can_carry_are_refused),
         cmocka_unit_test(a_prompt_edits_its_line),
         cmocka_unit_test(a_prompt_offers_the_last_answer_and_a_character_replaces_it),
@@ -530,6 +603,7 @@ int main(void)
         cmocka_unit_test(a_cursor_of_an_unknown_version_waits),
         cmocka_unit_test(jobs_run_elsewhere_and_are_done_here),
         cmocka_unit_test(a_path_below_the_home_is_short_for_people),
+        cmocka_unit_test_setup_teardown(nothing_is_kept_in_the_home_of_somebody_else, scratch_setup, scratch_teardown),
     };
     return RUN_TESTS("app", tests);
 }
