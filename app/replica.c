@@ -59,6 +59,12 @@ void replica_watch_fd(struct replica *replica, int fd)
     ensure(epoll_ctl(replica->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0);
 }
 
+void replica_watch_again(struct replica *replica, int fd, bool on)
+{
+    struct epoll_event event = {.events = on ? EPOLLIN : 0, .data.fd = fd};
+    ensure(epoll_ctl(replica->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0);
+}
+
 struct replica *replica_new(struct env *env, const struct replica_options *options)
 {
     struct replica *replica = xcalloc(1, sizeof *replica);
@@ -72,6 +78,7 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->short_lived = options->short_lived;
     replica->base_bytes_max = options->base_bytes_max ? options->base_bytes_max : BASE_BYTES_MAX;
     atomic_init(&replica->base_kept, false);
+    atomic_init(&replica->awaits_journal, false);
     replica->reads_only = options->reads_only;
     replica->insecure = options->insecure;
     replica->work_alone = options->alone;

@@ -130,6 +130,7 @@ void replica_away_take_status(struct replica *replica, const struct session_stat
 
 void replica_away_handle(struct replica *replica, uint64_t now_ms)
 {
-    if (replica->back_ms && now_ms >= replica->back_ms)
+    bool taken = !replica->net || !net_has_next(replica->net); /* all that is counted in */
+    if (replica->back_ms && now_ms >= replica->back_ms && taken)
         say_back(replica);
 }

@@ -152,6 +152,7 @@ static void switch_net(struct replica *replica, struct net *net)
 {
     pthread_mutex_lock(&replica->net_lock);
     replica->net = net;
+    replica->held = false;
     replica->hands = (struct hands){.turn = replica->hands.turn + 1};
     pthread_mutex_unlock(&replica->net_lock);
 }
@@ -175,6 +176,7 @@ void replica_net_status(struct replica *replica, struct session_status *out)
     net_status(replica->net, out);
     session_status_add(out, replica->hands.batches, replica->hands.since_ms);
     pthread_mutex_unlock(&replica->net_lock);
+    out->caught_up = out->caught_up && !replica->arrived && !net_has_next(replica->net);
 }
 
 /* Who joins by an admin link owns the document, but has nothing to create it from yet. */
@@ -266,6 +268,7 @@ bool replica_go_online(struct replica *replica, struct error *err)
 void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all_sent)
 {
     struct net *net = replica->net;
+    replica_take_arrived(replica);
     uint64_t until_ms = net_now_ms() + deadline_ms, now_ms;
     bool handed_on = !net || await_hands(replica, until_ms);
     switch_net(replica, NULL);

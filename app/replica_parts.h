@@ -171,11 +171,16 @@ struct replica {
     pthread_cond_t handed_on;  /* nothing is in `hands` any more */
     struct net *net;
     struct hands hands;
+    bool held;                  /* what comes from the network waits until the journal has taken what it was given; */
+    atomic_bool awaits_journal; /* the same, for the journal's thread, which wakes us then */
     uint64_t sessions;         /* begun by this agent */
     struct owed *owed;         /* written here and not acknowledged by the relay */
     size_t owed_count, owed_cap;
     uint64_t alone_edits;      /* unacknowledged while there is no connection at all (`net` is NULL) */
     uint64_t heir_ms;          /* when to look for what another process left; 0: nobody has gone */
+    struct net_event *arrived, **arrived_end; /* given to the journal, and not to the document yet */
+    size_t arrived_count;
+    uint64_t add_ms;           /* while more is coming: when they are */
     bool text_due, people_due, neighbour_rows_due; /* what replica_room_handle() has left to do */
     bool joining;              /* the base text has not arrived */
     unsigned newer_kind;       /* of a record that this weft must know and does not; 0: none */
@@ -216,6 +221,8 @@ void replica_touch(struct replica *replica);
 struct replica *replica_new(struct env *env, const struct replica_options *options);
 void replica_free(struct replica *replica);
 void replica_watch_fd(struct replica *replica, int fd);
+/* The same for one that is watched already, or is not for a while. */
+void replica_watch_again(struct replica *replica, int fd, bool on);
 /* Starts from a base text: document, chain, buffer. Takes the rope. */
 void replica_begin_document(struct replica *replica, struct rope *base);
 /* The base text of a joined document has come. Takes the rope; the chain stays. */
@@ -461,17 +468,23 @@ void replica_look_at_index(struct replica *replica);
 MUST_USE bool replica_go_online(struct replica *replica, struct error *err);
 /* What is unsent may leave within deadline_ms; *all_sent is set where there was a connection. */
 void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all_sent);
-/* The session's, with what the journal's thread has yet to hand to it. Only while there is a `net`. */
+/* The session's, with what the journal's thread has yet to hand to it; caught up when it has been taken, too. Only while there is
+   a `net`. */
 void replica_net_status(struct replica *replica, struct session_status *out);
 /* What a relay may ask of who creates a document there; appends nothing where none is configured. Wipe it. */
 MUST_USE bool replica_read_token(struct replica *replica, struct buf *token, struct error *err);
 
 /* replica_room.c */
+/* Takes what has come, for a few ms and as far as the journal follows; the fd stays readable while there is more. */
 void replica_room_handle(struct replica *replica, uint64_t now_ms);
+/* Whether the journal has more to do than a key may have to wait for, or half of that. On the journal's thread too. */
+bool replica_journal_is_behind(struct replica *replica, bool by_half);
 uint64_t replica_room_next_ms(const struct replica *replica);
 void replica_present_soon(struct replica *replica);
 /* Into journal and document; replica->text_due says that the text is behind. */
 void replica_take_received(struct replica *replica, const struct received *received);
+/* What the journal was given and the document was not, into document and text. */
+void replica_take_arrived(struct replica *replica);
 
 /* replica_fetch.c */
 /* Hands the session what the journal has of an agent from there on. */

@@ -12,6 +12,11 @@
 #include "editor/base/xalloc.h"
 
 enum {
+    TAKE_MS = 4,                /* a key waits for so much of what comes, */
+    AHEAD_JOBS = 512,           /* and for so many rows in the journal: some 10 ms */
+    AHEAD_BYTES = 1 << 20,
+    ARRIVED_MAX = 4096,         /* records that wait to be taken into the text: some 5 MB */
+    REST = 3,                   /* times as long as that took last */
     COUNT_MS = 500,  /* how often a count of seconds is drawn anew */
     NAME_CELLS = 16, /* of a name, in a message */
 };
@@ -53,9 +58,8 @@ static void journal_received(struct replica *replica, const struct received *rec
     journal_writer_relay(replica->writer, &relay);
 }
 
-void replica_take_received(struct replica *replica, const struct received *received)
+static void add_received(struct replica *replica, const struct received *received)
 {
-    journal_received(replica, received);
     replica->signatures_checked += received->checked; /* by the session, which lets out nothing that none vouches for */
     size_t early_before = replica->early_count;
     uint64_t before = document_events(replica->document);
@@ -68,6 +72,42 @@ void replica_take_received(struct replica *replica, const struct received *recei
     if (document_events(replica->document) > before)
         replica->received_edits += received->batches.count;
     replica->text_due |= news;
+}
+
+void replica_take_received(struct replica *replica, const struct received *received)
+{
+    journal_received(replica, received);
+    add_received(replica, received);
+}
+
+static void add_arrived(struct replica *replica)
+{
+    while (replica->arrived) {
+        struct net_event *event = replica->arrived;
+        replica->arrived = event->next;
+        add_received(replica, &event->received);
+        net_event_free(event);
+    }
+    replica->arrived_count = 0;
+}
+
+void replica_take_arrived(struct replica *replica)
+{
+    if (!replica->arrived)
+        return;
+    add_arrived(replica);
+    if (replica->text_due)
+        replica_update_text(replica);
+    replica->text_due = false;
+}
+
+/* Takes the event. */
+static void arrive(struct replica *replica, struct net_event *event)
+{
+    journal_received(replica, &event->received);
+    *(replica->arrived ? replica->arrived_end : &replica->arrived) = event;
+    replica->arrived_end = &event->next;
+    replica->arrived_count++;
 }
 
 /* Passes an answer of the journal's thread on to the network's, if that is still there. */
@@ -232,10 +272,10 @@ static void take_peer(struct replica *replica, struct session_peer *peer, uint64
     replica->people_due = true;
 }
 
-static void take_event(struct replica *replica, struct net_event *event, uint64_t now_ms)
+static void take_other(struct replica *replica, struct net_event *event, uint64_t now_ms)
 {
     switch (event->kind) {
-    case NET_RECEIVED: replica_take_received(replica, &event->received); break;
+    case NET_RECEIVED: break; /* arrive() */
     case NET_PERSIST: take_persist(replica, event); break;
     case NET_ACKED: take_acked(replica, event); break;
     case NET_MEMBER: take_member(replica, event); break;
@@ -285,23 +325,84 @@ static bool counts_seconds(const struct replica *replica)
     return replica->net && replica->net_status.state == SESSION_ONLINE && replica->net_status.unacked_edits > 0;
 }
 
+/* Takes it. */
+static void take_event(struct replica *replica, struct net_event *event, uint64_t now_ms)
+{
+    if (event->kind == NET_RECEIVED) {
+        arrive(replica, event);
+        return;
+    }
+    take_other(replica, event, now_ms);
+    net_event_free(event);
+}
+
+/* A journal that takes nothing at all is not waited for: others are seen all the same, and the status line says why. */
+bool replica_journal_is_behind(struct replica *replica, bool by_half)
+{
+    struct journal_writer_state state;
+    unsigned part = by_half ? 2 : 1;
+    if (!replica->writer)
+        return false;
+    journal_writer_state(replica->writer, &state);
+    return !state.failing && (state.queued_jobs > AHEAD_JOBS / part || state.queued_bytes > AHEAD_BYTES / part);
+}
+
+/* A long history does not come into memory faster than it goes to the disk; it goes on when half of what waits is there. */
+static void hold_or_go_on(struct replica *replica)
+{
+    bool hold = replica_journal_is_behind(replica, replica->held);
+    atomic_store(&replica->awaits_journal, hold);
+    if (hold && !replica_journal_is_behind(replica, true)) { /* done before it could know that we wait */
+        atomic_store(&replica->awaits_journal, false);
+        hold = false;
+    }
+    if (hold != replica->held)
+        replica_watch_again(replica, net_fd(replica->net), !hold);
+    replica->held = hold;
+}
+
 static void take_events(struct replica *replica, uint64_t now_ms)
 {
-    for (struct net_event *event; replica->net && (event = net_next(replica->net));) {
+    uint64_t until_ms = net_now_ms() + TAKE_MS;
+    while (replica->net && !replica_journal_is_behind(replica, replica->held) && net_now_ms() < until_ms) {
+        struct net_event *event = net_next(replica->net);
+        if (!event)
+            break;
         take_event(replica, event, now_ms);
-        net_event_free(event);
     }
+    if (replica->net)
+        hold_or_go_on(replica);
+}
+
+/*
+ * Bringing the text up to date costs little where nobody typed meanwhile, but looks at everything since where somebody did. So,
+ * while a long history comes, it has its rest between two times.
+ */
+static bool is_text_due(const struct replica *replica, uint64_t now_ms)
+{
+    bool more = replica->held || (replica->net && net_has_next(replica->net));
+    return replica->arrived && (!more || replica->arrived_count >= ARRIVED_MAX || now_ms >= replica->add_ms);
+}
+
+static void update_text(struct replica *replica)
+{
+    uint64_t began_ms = net_now_ms();
+    replica_update_text(replica);
+    uint64_t ended_ms = net_now_ms();
+    replica->add_ms = ended_ms + REST * (ended_ms - began_ms);
 }
 
 /* Once for all that has come: the text, where people are in it, and the screen. */
-static void take_into_text(struct replica *replica)
+static void take_into_text(struct replica *replica, uint64_t now_ms)
 {
+    if (is_text_due(replica, now_ms))
+        add_arrived(replica);
     if (replica->neighbour_rows_due) {
         replica->neighbour_rows_due = false;
         replica_read_rows(replica);
     }
     if (replica->text_due)
-        replica_update_text(replica);
+        update_text(replica);
     else if (replica->people_due)
         people_locate(&replica->people, replica->document);
     if (replica->text_due || replica->people_due)
@@ -325,7 +426,7 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
     if (replica->relocates)
         replica_relocate(replica);
     replica_heir_handle(replica, now_ms);
-    take_into_text(replica);
+    take_into_text(replica, now_ms);
     if (replica->present_due)
         present(replica);
     replica_away_handle(replica, now_ms);
@@ -334,7 +435,10 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
 
 uint64_t replica_room_next_ms(const struct replica *replica)
 {
-    uint64_t counts_ms = counts_seconds(replica) ? replica->counted_ms + COUNT_MS : UINT64_MAX;
-    uint64_t heir_ms = replica->heir_ms ? replica->heir_ms : UINT64_MAX;
-    return deadline_earlier(heir_ms, replica->back_ms ? deadline_earlier(replica->back_ms, counts_ms) : counts_ms);
+    uint64_t next_ms = counts_seconds(replica) ? replica->counted_ms + COUNT_MS : UINT64_MAX;
+    if (replica->back_ms && !replica->held)
+        next_ms = deadline_earlier(next_ms, replica->back_ms);
+    if (replica->heir_ms)
+        next_ms = deadline_earlier(next_ms, replica->heir_ms);
+    return replica->arrived ? deadline_earlier(next_ms, replica->add_ms) : next_ms;
 }

@@ -149,7 +149,7 @@ static bool room_is_settled(struct replica *replica, const struct replica_status
     bool settled = net->state == SESSION_ONLINE && net->caught_up && replica->owed_count == 0 &&
                    net->unacked_batches == 0 && net->base_done == net->base_total;
     if (settled)
-        replica_handle(replica); /* what had come by then may still wait to be taken into the text */
+        replica_handle(replica); /* what has come is taken; into the text as well */
     return settled;
 }
 

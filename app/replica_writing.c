@@ -161,8 +161,12 @@ static struct journal *writer_opens(void *self, struct error *err)
 
 static void writer_committed(void *self, uint64_t ticket, uint64_t place)
 {
-    replica_tail_committed(self, ticket);
-    neighbours_ring(self, place);
+    struct replica *replica = self;
+    replica_tail_committed(replica, ticket);
+    neighbours_ring(replica, place);
+    if (atomic_load(&replica->awaits_journal) && !replica_journal_is_behind(replica, true) &&
+        atomic_exchange(&replica->awaits_journal, false))
+        wake(replica->wake_fd);
 }
 
 static void writer_kept(void *self, uint64_t ticket)

@@ -167,6 +167,14 @@ struct net_event *net_next(struct net *net)
     return event;
 }
 
+bool net_has_next(struct net *net)
+{
+    pthread_mutex_lock(&net->lock);
+    bool has = net->events != NULL;
+    pthread_mutex_unlock(&net->lock);
+    return has;
+}
+
 /* --- the session's port: everything becomes an event --- */
 
 static bool on_send(void *self, struct bytes frame)

@@ -23,7 +23,7 @@
 #include "sync/session.h"
 
 enum {
-    NET_EVENTS_BYTES_MAX = 16 << 20,
+    NET_EVENTS_BYTES_MAX = 4 << 20, /* not taken yet: then nothing more is read from the relay */
     NET_PERSON_MS = 1500,       /* between tries at most, while somebody is at the keys */
     NET_PERSON_HERE_MS = 60000, /* that is: has done something within this time */
     NET_AWAY_MS = 600000,       /* or while the link has been away for less than this: who only watches is there as well */
@@ -105,6 +105,7 @@ struct net_event {
 int net_fd(const struct net *net);             /* for poll(); readable while events wait. Do not read it */
 struct net_event *net_next(struct net *net);   /* NULL: none now */
 void net_event_free(struct net_event *event);  /* NULL is fine */
+bool net_has_next(struct net *net);
 /* The status as it is now; what net_local() was given is counted when that returns. All times in it are of net_now_ms(). */
 void net_status(struct net *net, struct session_status *out);
 uint64_t net_now_ms(void);

@@ -56,9 +56,14 @@ void relay_peer_member(struct relay_peer *peer, struct buf *out)
 
 void relay_peer_events(struct relay_peer *peer, const char *text, struct buf *out)
 {
+    relay_peer_events_at(peer, 0, text, out);
+}
+
+void relay_peer_events_at(struct relay_peer *peer, uint64_t at, const char *text, struct buf *out)
+{
     struct batch batch = {.agent = peer->agent, .seq0 = peer->seq, .flags = peer->seq ? BATCH_FLAG_SELF : 0};
     struct buf canonical = {0}, plain = {0};
-    batch_add_insert(&batch, 0, bytes_of_string(text));
+    batch_add_insert(&batch, at, bytes_of_string(text));
     batch_encode(&batch, &canonical);
     enum chain_link link = chain_add(peer->chain, &batch, buf_view(&canonical), &peer->last);
     ensure(link == CHAIN_NEXT);

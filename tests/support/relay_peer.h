@@ -33,6 +33,7 @@ void relay_peer_link(const struct doc_keys *admin, enum access access, struct do
 void relay_peer_genesis(const struct relay_peer *peer, struct buf *out);
 void relay_peer_member(struct relay_peer *peer, struct buf *out); /* with a grant when its link has one to give */
 void relay_peer_events(struct relay_peer *peer, const char *text, struct buf *out); /* one batch: inserts at 0 */
+void relay_peer_events_at(struct relay_peer *peer, uint64_t at, const char *text, struct buf *out);
 /* One record with the content of these, which are the peer's and follow one another. */
 void relay_peer_pack(struct relay_peer *peer, const struct buf *records, size_t count, struct buf *out);
 

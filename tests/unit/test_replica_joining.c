@@ -1,0 +1,265 @@
+/*
+ * Joining a document with a long history: it comes no faster than the journal takes it, and keys go on meanwhile. How long they
+ * take is printed; what is asserted is what they have to wait for.
+ */
+#include "tests/support/support.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/replica_parts.h"
+#include "editor/base/xalloc.h"
+#include "sync/relay/relay_server.h"
+#include "sync/relay/store.h"
+#include "tests/support/home.h"
+#include "tests/support/relay_peer.h"
+
+enum {
+    RECORDS = 20000, /* by default; WEFT_ROUNDS=10 shows what 200,000 take */
+    KEY_MS = 10,
+    QUEUED_MAX = 1024,  /* rows in front of a key in the journal's queue */
+    ARRIVED_MAX = 8192, /* records in memory that are not in the document */
+    PATIENCE_US = 300 * 1000000,
+};
+
+/* --- a relay that has had a document for long --- */
+
+static void keep_document(void *self, uint64_t tag, const struct store_reply *reply)
+{
+    (void)tag;
+    ensure(reply->result == STORE_OK);
+    if (self)
+        *(struct store_document *)self = reply->document;
+}
+
+static void settle(struct store *store)
+{
+    store_commit(store);
+    store_poll(store);
+}
+
+static void append(struct store *store, const struct store_document *document, struct store_row row,
+                   const struct store_agent *member)
+{
+    struct store_append append = {.key = document->key, .epoch = document->epoch, .now_s = 1, .row = row, .member = member};
+    store_append(store, &append, (struct store_done){keep_document, NULL, 0});
+}
+
+static void seal_genesis(const struct doc_keys *keys, struct buf *out)
+{
+    struct genesis genesis;
+    struct rope *nothing = rope_new();
+    genesis_make(keys, nothing, &genesis);
+    genesis_seal(&genesis, keys, out);
+    rope_free(nothing);
+}
+
+/* One key a record, each behind the one before. */
+static void fill_store(const char *path, const struct doc_keys *keys, uint64_t records)
+{
+    struct relay_peer peer;
+    struct error err = {0};
+    struct buf stored = {0};
+    struct store_document document;
+    struct log_id log = {{1}};
+    relay_peer_init(&peer, keys, 7);
+    struct store *store = store_open(&(struct store_options){.path = path, .by_hand = true}, &err);
+    ensure(store);
+    seal_genesis(keys, &stored);
+    store_create(store, &keys->doc, &log, buf_view(&stored), 1, (struct store_done){keep_document, NULL, 0});
+    settle(store);
+    store_load(store, &keys->doc, (struct store_done){keep_document, &document, 0});
+    settle(store);
+    buf_clear(&stored);
+    relay_peer_member(&peer, &stored);
+    struct store_agent agent = {.number = 1, .id = peer.agent, .device_key = peer.doc_key.public_key};
+    struct store_row member = {.place = 2, .kind = RECORD_MEMBER, .agent_number = 1, .stored = buf_view(&stored)};
+    record_hash(member.stored, &agent.member_hash);
+    append(store, &document, member, &agent);
+    settle(store);
+    for (uint64_t i = 0; i < records; i++) {
+        buf_clear(&stored);
+        relay_peer_events_at(&peer, i, "x", &stored);
+        append(store, &document, (struct store_row){i + 3, RECORD_EVENTS, 1, i, 1, buf_view(&stored)}, NULL);
+        if (i % 1024 == 0)
+            settle(store);
+    }
+    settle(store);
+    store_free(store);
+    buf_release(&stored);
+    relay_peer_release(&peer);
+}
+
+struct relay {
+    pid_t pid;
+    unsigned port;
+};
+
+static void serve(const char *path, int out)
+{
+    struct error err = {0};
+    struct relay_server_options options = relay_server_options_default();
+    options.listen = "127.0.0.1:0";
+    options.store = path;
+    options.limits = relay_limits_none();
+    struct relay_server *server = relay_server_start(&options, &err);
+    int port = server ? relay_server_port(server) : 0;
+    if (write(out, &port, sizeof port) == sizeof port)
+        for (;;)
+            pause();
+    _exit(1);
+}
+
+/* A process of its own, so that what it needs is not taken for the joiner's. */
+static struct relay start_relay(const char *path, const struct doc_keys *keys, uint64_t records)
+{
+    int out[2], port = 0;
+    assert_int_equal(pipe(out), 0);
+    struct relay relay = {.pid = fork()};
+    if (relay.pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when a test fails */
+        fill_store(path, keys, records);
+        serve(path, out[1]);
+    }
+    assert_int_equal(read(out[0], &port, sizeof port), sizeof port);
+    assert_true(port > 0);
+    close(out[0]);
+    close(out[1]);
+    relay.port = (unsigned)port;
+    return relay;
+}
+
+static void end_relay(struct relay relay)
+{
+    kill(relay.pid, SIGKILL);
+    waitpid(relay.pid, NULL, 0);
+}
+
+/* --- the joiner --- */
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static long memory_kb(const char *name)
+{
+    char line[256];
+    long kb = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, name, strlen(name)) == 0)
+            kb = strtol(line + strlen(name), NULL, 10);
+    if (file)
+        fclose(file);
+    return kb;
+}
+
+static struct replica *join(struct home *home, const struct doc_keys *keys, unsigned port)
+{
+    struct error err = {0};
+    struct share_link link = {.doc = keys->doc, .access = ACCESS_WRITE, .host_count = 1};
+    struct replica_options options = {.port = home_port(home), .name = "lin"};
+    link.hosts[0].port = port;
+    snprintf(link.hosts[0].name, sizeof link.hosts[0].name, "127.0.0.1");
+    memcpy(link.seed, keys->write_seed, sizeof link.seed);
+    struct replica *replica = replica_join(&home->env, &link, NULL, &options, &err);
+    if (!replica)
+        fail_msg("%s", err.text);
+    return replica;
+}
+
+/* What a key meets while the history comes. */
+struct met {
+    uint64_t keys, worst_us, worst_turn_us, most_queued, most_arrived;
+};
+
+static void note_queue(struct replica *replica, struct met *met)
+{
+    struct journal_writer_state state;
+    journal_writer_state(replica->writer, &state);
+    met->most_queued = state.queued_jobs > met->most_queued ? state.queued_jobs : met->most_queued;
+    met->most_arrived = replica->arrived_count > met->most_arrived ? replica->arrived_count : met->most_arrived;
+}
+
+/* As in the editor: a key, and what is shown of it only when it is kept. */
+static void press(struct replica *replica, uint64_t due_us, struct met *met)
+{
+    home_type(replica, 0, "k");
+    replica_barrier(replica);
+    uint64_t took_us = now_us() - due_us;
+    met->worst_us = took_us > met->worst_us ? took_us : met->worst_us;
+    met->keys++;
+}
+
+static void turn(struct replica *replica, struct met *met)
+{
+    struct pollfd fd = {.fd = replica_fd(replica), .events = POLLIN};
+    (void)poll(&fd, 1, 1);
+    uint64_t began_us = now_us();
+    replica_handle(replica);
+    uint64_t took_us = now_us() - began_us;
+    met->worst_turn_us = took_us > met->worst_turn_us ? took_us : met->worst_turn_us;
+    note_queue(replica, met);
+}
+
+static struct met type_until_all_is_here(struct replica *replica, uint64_t records)
+{
+    struct met met = {0};
+    uint64_t due_us = now_us(), until_us = due_us + PATIENCE_US;
+    while (document_events(replica->document) < records + met.keys) {
+        assert_true(now_us() < until_us);
+        turn(replica, &met);
+        if (!replica->joining && now_us() >= due_us) {
+            press(replica, due_us, &met);
+            due_us = now_us() + KEY_MS * 1000;
+        }
+    }
+    return met;
+}
+
+static void a_long_history_comes_in_pieces_and_keys_go_on(void **state)
+{
+    struct home *home = *state;
+    struct doc_keys keys;
+    uint64_t records = support_rounds(RECORDS);
+    char *path = xformat("%s/relay.db", home->dir);
+    doc_keys_new(&keys);
+    struct relay relay = start_relay(path, &keys, records);
+    long before_kb = memory_kb("VmRSS:");
+    uint64_t began_us = now_us();
+    struct replica *replica = join(home, &keys, relay.port);
+    struct met met = type_until_all_is_here(replica, records);
+    home_wait(replica, NULL, home_is_kept);
+    print_message("%llu records in %.1f s; %llu keys, the worst %.1f ms; the longest turn %.1f ms; %llu rows queued, %llu records "
+                  "not in the text; memory at its most %ld kB\n",
+                  (unsigned long long)records, (double)(now_us() - began_us) / 1e6, (unsigned long long)met.keys,
+                  (double)met.worst_us / 1e3, (double)met.worst_turn_us / 1e3, (unsigned long long)met.most_queued,
+                  (unsigned long long)met.most_arrived, memory_kb("VmHWM:") - before_kb);
+    assert_true(met.most_queued <= QUEUED_MAX);
+    assert_true(met.most_arrived <= ARRIVED_MAX);
+    assert_int_equal(rope_len(replica_buffer(replica)->text), records + met.keys);
+    home_close(replica);
+    end_relay(relay);
+    free(path);
+}
+
+int main(void)
+{
+    struct error err;
+    if (!crypto_start(&err))
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_long_history_comes_in_pieces_and_keys_go_on, home_setup, home_teardown),
+    };
+    return RUN_TESTS("replica_joining", tests);
+}
