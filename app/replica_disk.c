@@ -84,8 +84,9 @@ static void import_disk(struct replica *replica, struct rope *disk, struct file_
     switch (replica_import(replica, &import, &summary, &err)) {
     case IMPORT_DONE:
         take_file_text(replica, disk, stamp, hash);
-        replica_say(replica, "Another program changed %s: +%llu -%llu lines merged. ^Z takes it back.", replica->label,
-                    (unsigned long long)summary.lines_added, (unsigned long long)summary.lines_removed);
+        replica_say(replica, "Another program changed %s: +%llu -%llu lines merged.%s", replica->label,
+                    (unsigned long long)summary.lines_added, (unsigned long long)summary.lines_removed,
+                    replica_key_hint(replica, " ^Z takes it back."));
         return;
     case IMPORT_KNOWN:
         take_file_text(replica, disk, stamp, hash);

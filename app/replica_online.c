@@ -227,13 +227,21 @@ static bool start_net(struct replica *replica, const struct gathered *gathered, 
     return net != NULL;
 }
 
+static bool set_not_kept(struct replica *replica, struct error *err)
+{
+    struct journal_writer_state state;
+    journal_writer_state(replica->writer, &state);
+    return error_set(err, ERR_BUSY, 0, "the journal does not take what was typed, so it cannot be shared now%s%s",
+                     state.failing ? ": " : "", state.failing ? state.why.text : "");
+}
+
 /* Everything typed so far has to be where it can be read again. */
 static bool await_typed(struct replica *replica, struct error *err)
 {
     replica_begin_writing(replica);
     uint64_t ticket = journal_writer_run(replica->writer, replica_nothing, NULL, (struct journal_done){0});
     if (journal_writer_outwait(replica->writer, ticket, GATHER_WAIT_MS * 1000) != JOURNAL_WAIT_DONE)
-        return error_set(err, ERR_BUSY, 0, "the journal does not take what was typed, so it cannot be shared now");
+        return set_not_kept(replica, err);
     replica_writing_handle(replica);
     /* A private replica has nothing from before: its journal began empty, in memory. */
     return replica->is_private || replica_open_reader(replica, err);

@@ -220,6 +220,17 @@ static void a_bad_link_is_told_before_anything_is_opened(void **state)
     assert_false(stage_exists(stage, "ada.state"));
 }
 
+static void what_cannot_be_kept_is_not_shared_and_the_reason_is_said(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    stage_write(stage, "ada.state", "a file where the directory should be\n");
+    struct stage_result result =
+        stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "notes.md", "--relay", stage_relay(stage)));
+    assert_int_equal(result.status, 1);
+    assert_non_null(strstr(result.err, "cannot be shared now: cannot make the directory "));
+}
+
 static void joining_nothing_says_where_links_come_from(void **state)
 {
     struct stage *stage = *state;
@@ -466,6 +477,7 @@ int main(void)
         TEST(what_cannot_be_read_is_said_with_its_reason),
         TEST(a_broken_journal_is_named_and_left_alone),
         TEST(a_bad_link_is_told_before_anything_is_opened),
+        TEST(what_cannot_be_kept_is_not_shared_and_the_reason_is_said),
         TEST(joining_nothing_says_where_links_come_from),
         TEST(nobody_at_the_address_is_said_soon),
         TEST(a_wrong_key_opens_nothing),

@@ -405,7 +405,9 @@ static void sync_writes_what_the_room_writes_and_reads_what_the_disk_says(void *
     stage_write(stage, "notes.md", "zero\none\ntwo\nthree\nfour\n");
     expect_cat_soon(stage, "lin", link, "zero\none\ntwo\nthree\nfour\n");
     kill(sync.pid, SIGTERM);
-    expect_status(stage_finish(stage, sync), 0);
+    struct stage_result result = stage_finish(stage, sync);
+    expect_status(result, 0);
+    expect_has(result.err, "lines merged.\n"); /* and of no key: nobody is at one */
     sync = stage_start(stage, "ada", NULL, ARGS("sync", "notes.md"));
     apply(stage, "lin", link, "{\"at\": 0, \"delete\": 5}\n");
     stage_expect_file(stage, "notes.md", "one\ntwo\nthree\nfour\n");
