@@ -14,7 +14,7 @@
 #include "editor/base/xalloc.h"
 
 enum {
-    GATHER_WAIT_MS = 3000,  /* for the journal to have what was typed before going online */
+    GATHER_WAIT_MS = 15000, /* for the journal to have what was typed before going online; disks can be slow */
     COUNTER_STEP_BITS = 24, /* a new session of the same agent seals with counters that no earlier one reached */
 };
 

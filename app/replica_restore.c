@@ -119,8 +119,8 @@ static bool restore_with_left(struct replica *replica, struct error *err)
 }
 
 /*
- * Another process may be just making the journal, or closing it as the last, and on a slow disk hold its lock for longer than
- * JOURNAL_BUSY_MS: a person waits rather than being told to try again.
+ * Another process may be just closing the journal, as the last, and on a slow disk hold its lock for longer than JOURNAL_BUSY_MS:
+ * a person waits rather than being told to try again.
  */
 static struct journal *open_patiently(struct replica *replica, struct error *err)
 {

@@ -16,7 +16,9 @@
  *               ERR_BUSY: locked longer than busy_ms. ERR_IO, ERR_MISSING: the system. ERR_FORMAT: damaged, or not one
  *               of ours. ERR_NEWER: made by a later weft; not a byte of it was changed.
  *   Threads     one thread at a time uses a db; db_sync() alone may be called from another one.
- *   Files       PATH, PATH-wal, PATH-shm. The database and its -shm are never opened or closed outside SQLite while a
+ *   Making      a missing file is made aside, with its schema, and named when it is synced: others see all of it or nothing,
+ *               and wait for nobody.
+ *   Files       PATH, PATH-wal, PATH-shm; for a moment PATH.HEX.new. The database and its -shm are never opened or closed outside SQLite while a
  *               connection is open: POSIX drops all of a process's locks on a file when any descriptor of it is closed.
  *               The -wal carries no locks, so db_sync() may use a descriptor of its own. Never on a network file
  *               system.

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/id.h"
 
 enum {
     AUTO_CHECKPOINT_PAGES = 1000,
@@ -499,15 +500,7 @@ static bool open_for_writing(struct db *db, const struct db_options *options, st
     return !db->path || open_wal_fd(db, err);
 }
 
-static bool open_once(struct db *db, const struct db_options *options, struct error *err)
-{
-    struct version version;
-    if (!open_handle(db, options, err) || !accept_version(db, options, &version, err))
-        return false;
-    if (options->mode == DB_READ && db->path)
-        return configure(db, options, err);
-    return open_for_writing(db, options, version, err);
-}
+/* --- making --- */
 
 static struct db *db_new(const char *path, const struct db_options *options)
 {
@@ -518,6 +511,104 @@ static struct db *db_new(const char *path, const struct db_options *options)
     db->wal_fd = -1;
     atomic_flag_clear(&db->directory_synced);
     return db;
+}
+
+static char *directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
+}
+
+/* The pages of a new database, with its schema and in WAL mode. Ends with sqlite3_free(). */
+static unsigned char *make_image(const struct db_options *options, size_t *len, struct error *err)
+{
+    enum { WRITE_VERSION_AT = 18, READ_VERSION_AT = 19, WAL_VERSION = 2 }; /* sqlite.org/fileformat2.html, 1.3 */
+    struct db *db = db_new(NULL, options);
+    sqlite3_int64 bytes = 0;
+    bool made = open_handle(db, options, err) && migrate(db, options, err);
+    unsigned char *image = made ? sqlite3_serialize(db->handle, "main", &bytes, 0) : NULL;
+    if (made && !image)
+        error_set(err, ERR_IO, SQLITE_NOMEM, "%s cannot be made", db->what);
+    db_close(db);
+    if (image)
+        image[WRITE_VERSION_AT] = image[READ_VERSION_AT] = WAL_VERSION;
+    *len = (size_t)bytes;
+    return image;
+}
+
+static bool write_synced(int fd, const unsigned char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t wrote = write(fd, data, len);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return false;
+        data += wrote;
+        len -= (size_t)wrote;
+    }
+    return fsync(fd) == 0;
+}
+
+/*
+ * Gives the nameless file its name, unless somebody has taken that meanwhile. It has no descriptor any more when
+ * others can find it there: closing one would drop the locks of this process. Not everywhere there is a way: then it is
+ * not made here.
+ */
+static void name_whole(int fd, const char *path)
+{
+    unsigned char random[8];
+    char from[64], hex[2 * sizeof random + 1];
+    sqlite3_randomness(sizeof random, random);
+    id_hex(random, sizeof random, hex);
+    snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
+    char *aside = xformat("%s.%s.new", path, hex);
+    bool aside_is_there = linkat(AT_FDCWD, from, AT_FDCWD, aside, AT_SYMLINK_FOLLOW) == 0;
+    close(fd);
+    bool named = aside_is_there && link(aside, path) == 0;
+    (void)named; /* it is there now, whoever made it; or SQLite will make it, or say why not */
+    if (aside_is_there)
+        unlink(aside);
+    free(aside);
+}
+
+/*
+ * A file that is not there yet comes into being whole: written without a name, synced once, then named. Nobody ever
+ * waits for who makes it. SQLite by itself syncs five times while it has the file locked, which on a slow disk is
+ * longer than anybody's busy_ms.
+ */
+static bool make_whole(const char *path, const struct db_options *options, struct error *err)
+{
+    if (access(path, F_OK) == 0)
+        return true;
+    char *dir = directory_of(path);
+    int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    free(dir);
+    if (fd < 0) /* not on this file system, or nowhere here: SQLite makes it, or says why not */
+        return true;
+    size_t len;
+    unsigned char *image = make_image(options, &len, err);
+    bool ok = image && (write_synced(fd, image, len) || error_errno(err, "cannot make %s %s", options->what, path));
+    sqlite3_free(image);
+    if (ok)
+        name_whole(fd, path);
+    else
+        close(fd);
+    return ok;
+}
+
+/* --- opening, from the beginning to the end --- */
+
+static bool open_once(struct db *db, const struct db_options *options, struct error *err)
+{
+    struct version version;
+    if (db->path && options->mode == DB_CREATE && !make_whole(db->path, options, err))
+        return false;
+    if (!open_handle(db, options, err) || !accept_version(db, options, &version, err))
+        return false;
+    if (options->mode == DB_READ && db->path)
+        return configure(db, options, err);
+    return open_for_writing(db, options, version, err);
 }
 
 /* The file was removed (db_remove() in another process) between opening and locking it: what we write would be lost. */
@@ -583,8 +674,7 @@ uint64_t db_data_version(struct db *db)
 
 static bool sync_directory(const char *path, struct error *err)
 {
-    const char *slash = strrchr(path, '/');
-    char *dir = slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
+    char *dir = directory_of(path);
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool ok = (fd >= 0 && fsync(fd) == 0) || error_errno(err, "cannot sync %s", dir);
     if (fd >= 0)

@@ -7,7 +7,7 @@
 #include "sync/db.h"
 
 /* "wfi1" */
-enum { APPLICATION_ID = 0x77666931, BUSY_MS = 2000, KEYS_BYTES_MAX = 1024 };
+enum { APPLICATION_ID = 0x77666931, BUSY_MS = 10000, KEYS_BYTES_MAX = 1024 };
 
 static const char *const schema[] = {
     "CREATE TABLE document("

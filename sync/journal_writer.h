@@ -104,7 +104,7 @@ enum journal_waited {
 /* The barrier before the screen: returns when the job is done, has failed once, or after timeout_us. */
 enum journal_waited journal_writer_wait(struct journal_writer *writer, uint64_t ticket, unsigned timeout_us);
 /*
- * For who has the time: a lock that another process holds for longer than JOURNAL_BUSY_MS (it makes the journal on a slow disk)
+ * For who has the time: a lock that another process holds for longer than JOURNAL_BUSY_MS (it closes the journal on a slow disk)
  * is waited for as well. Only what waiting does not cure has failed.
  */
 enum journal_waited journal_writer_outwait(struct journal_writer *writer, uint64_t ticket, unsigned timeout_us);

@@ -1,6 +1,7 @@
 /* The database layer: what survives, what is refused, what a full disk and a second process look like. */
 #include "tests/support/support.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -397,12 +398,51 @@ static void vacuum_leaves_no_trace_of_what_was_deleted(void **state)
     free(path);
 }
 
+/* While one makes the file another opens it: in the moment in which SQLite would have had it locked. */
+static struct {
+    const char *path; /* NULL: nothing happens */
+    struct db *other;
+} meanwhile;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+    const char *path = meanwhile.path;
+    meanwhile.path = NULL;
+    if (path) {
+        struct db_options impatient = options_of(DB_CREATE);
+        impatient.busy_ms = 0;
+        meanwhile.other = open_ok(path, impatient);
+    }
+    return __real_fsync(fd);
+}
+
+static void nobody_waits_for_who_makes_it(void **state)
+{
+    char *path = scratch_file(*state, "a.db");
+    struct error err = {0};
+    meanwhile.path = path;
+    struct db *db = open_ok(path, options_of(DB_CREATE));
+    assert_non_null(meanwhile.other); /* it was made, and opened, while this one was making it */
+    assert_true(add_item(db, "one", 3, &err));
+    assert_int_equal(count_items(meanwhile.other), 1); /* it is one file */
+    db_close(meanwhile.other);
+    db_close(db);
+    DIR *dir = opendir(*state);
+    for (struct dirent *entry; (entry = readdir(dir));)
+        assert_null(strstr(entry->d_name, ".new"));
+    closedir(dir);
+    free(path);
+}
+
 int main(void)
 {
 #define SCRATCH_TEST(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(what_is_written_is_read_again_after_reopening),
         SCRATCH_TEST(its_files_are_for_their_owner_only),
+        SCRATCH_TEST(nobody_waits_for_who_makes_it),
         SCRATCH_TEST(a_missing_file_is_missing_and_stays_so),
         SCRATCH_TEST(a_file_of_another_kind_is_refused_untouched),
         SCRATCH_TEST(another_program_s_database_is_refused),

@@ -61,8 +61,8 @@ static void learn_fate(void *self, const struct journal_result *result)
 }
 
 /*
- * Until the row is committed, however often that is tried: on a slow disk another process's making or closing of the
- * journal keeps it locked for longer than JOURNAL_BUSY_MS, and the writer then says that it fails, and tries again.
+ * Until the row is committed, however often that is tried: on a slow disk another process's closing of the journal
+ * keeps it locked for longer than JOURNAL_BUSY_MS, and the writer then says that it fails, and tries again.
  */
 static void wait_for(struct fate *fate, struct journal_writer *writer)
 {
@@ -165,7 +165,7 @@ static bool check_row(void *self, const struct journal_row *row)
     return true;
 }
 
-/* While the others go on: one of them may be just making the journal, which on a slow disk takes longer than JOURNAL_BUSY_MS. */
+/* While the others go on: one of them may have it locked, on a slow disk for longer than JOURNAL_BUSY_MS. */
 static struct journal *look_into(char *path)
 {
     struct error err = {0};

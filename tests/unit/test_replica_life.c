@@ -170,7 +170,7 @@ static struct journal *open_journal_of(struct home *home, const struct doc_id *d
     return journal;
 }
 
-/* As a process has it that makes the journal or closes it: nobody else can even read. */
+/* As a process has it that closes it as the last: nobody else can even read. */
 static void *hold_for_longer_than_is_polite(void *journal)
 {
     usleep((JOURNAL_BUSY_MS + 500) * 1000);
