@@ -530,7 +530,7 @@ void replica_file_reconcile(struct replica *replica, struct rope *disk, struct f
         replica_begin_anew(replica, disk, stamp);
         return;
     }
-    file->replaced = file->stamp.exists && (stamp.dev != file->stamp.dev || stamp.ino != file->stamp.ino) &&
+    file->replaced = !as_saved && file->stamp.exists && replica_is_another_file(replica, file->stamp, stamp) &&
                      !replica_others_write(replica);
     struct buf said = {0};
     replica_take_name(replica, &said);
@@ -538,7 +538,6 @@ void replica_file_reconcile(struct replica *replica, struct rope *disk, struct f
         rope_free(file->text);
         file->text = disk;
         file->stamp = stamp;
-        file->replaced = false;
         replica_note_file(replica);
         add_restored(replica, &said); /* one sentence would hide the other */
     }

@@ -9,12 +9,14 @@
  *
  *     path     inode             bytes       what happens at opening
  *     known    any               as saved    its document
- *     known    any               of another  its document: that version is what the file has
+ *     known    any               of a later  its document: that version is what the file has (another replica of it wrote there)
  *                                version
  *     known    any               alike       its document, the change is merged; a new one where it is private and nothing was
  *                                            unsaved (the old one stays as history)
  *     known    same              different   shared: asked. Private: as alike, ^Z takes it back
- *     known    another           different   asked where it is shared or something was unsaved; else a new document
+ *     known    another, or the   different   asked where it is shared or something was unsaved; else a new document
+ *              same of a younger
+ *              file
  *     known    none: it is gone  -           asked: restore, or begin anew
  *     unknown  known, its path   as saved,   renamed, or in a directory that was: its document under the new name, and the old
  *              has no file       alike       name shows none; said
@@ -71,10 +73,15 @@ static bool has_bytes_of(struct env *env, const struct doc_entry *entry, const c
     return has;
 }
 
-/* Of another file that got the number: it was made after weft last saw the one it knows. */
+/* Another file that got the number: it was made after weft last saw the one that the entry has. */
 static bool is_younger(const struct doc_entry *entry, const char *path)
 {
     return file_system_birth_s(path) > entry->bound_s;
+}
+
+bool replica_is_another_file(const struct replica *replica, struct file_stamp known, struct file_stamp now)
+{
+    return known.dev != now.dev || known.ino != now.ino || is_younger(&replica->entry, replica->file.path);
 }
 
 /* Whether `path` is another name of the file that the entry has by its own path. */

@@ -27,6 +27,7 @@ struct machine {
     char *dir;
     struct env env;
     struct buf said;
+    bool shares; /* what is opened next */
 };
 
 static int setup(void **state)
@@ -114,7 +115,9 @@ static void make_dir(struct machine *machine, const char *name)
 static struct replica *open_with(struct machine *machine, const char *name, bool reads_only)
 {
     struct error err = {0};
-    struct replica_options options = {.port = {.self = machine, .said = note_said}, .name = "ada", .reads_only = reads_only};
+    /* Alone, nobody's words are waited for that may be on their way; but so nothing is shared. */
+    struct replica_options options = {.port = {.self = machine, .said = note_said}, .name = "ada", .alone = !machine->shares,
+                                      .reads_only = reads_only};
     char *path = scratch_file(machine->dir, name);
     struct replica *replica = replica_open(&machine->env, path, (struct bytes){0}, &options, &err);
     if (!replica)
@@ -244,7 +247,9 @@ static struct doc_id leave(struct machine *machine, const char *name, enum left 
 {
     struct error err = {0};
     put(machine, name, "two\nthree\nfour\n");
+    machine->shares = left == LEFT_SHARED;
     struct replica *replica = open_it(machine, name);
+    machine->shares = false;
     insert(replica, "one\n");
     save(replica, NULL);
     if (left == LEFT_UNSAVED)
@@ -283,20 +288,48 @@ static void another_file_with_the_bytes_that_were_saved_shows_the_document(void 
     close_it(replica);
 }
 
-/* git checkout of an older state: both the edits typed since and the file are versions of one text. */
-static void a_file_with_an_older_version_shows_the_document(void **state)
+static void wait_until_the_file_is_known(struct replica *replica)
+{
+    for (uint64_t until_ms = net_now_ms() + PATIENCE_MS; replica_looks_at_file(replica);) {
+        assert_true(net_now_ms() < until_ms);
+        replica_wait(replica, STEP_MS);
+    }
+}
+
+/* Written by another replica of the document: a guest's, for one. */
+static void a_file_with_a_later_version_is_known_by_it(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_SHARED);
+    struct replica *replica = open_it(machine, "notes");
+    insert(replica, "zero\n");
+    insert(replica, "mine: ");
+    close_it(replica);
+    replace(machine, "notes", "zero\n" TEXT);
+    replica = open_it(machine, "notes");
+    wait_until_the_file_is_known(replica);
+    expect_doc(replica, &doc);
+    expect_text(replica, "mine: zero\n" TEXT);
+    assert_false(was_said(machine, "merged"));
+    close_it(replica);
+}
+
+/* git checkout of an older state: what was saved since is taken out again, as by any other program. */
+static void a_file_with_an_older_version_is_a_change(void **state)
 {
     struct machine *machine = *state;
     struct doc_id doc = leave(machine, "notes", LEFT_SHARED);
     struct replica *replica = open_it(machine, "notes");
     insert(replica, "zero\n");
     save(replica, NULL);
+    insert(replica, "mine: ");
     close_it(replica);
     replace(machine, "notes", TEXT);
     replica = open_it(machine, "notes");
+    wait_until_the_file_is_known(replica);
     expect_doc(replica, &doc);
-    expect_text(replica, "zero\n" TEXT);
-    assert_false(was_said(machine, "merged"));
+    expect_text(replica, "mine: " TEXT);
+    expect_said(machine, "Another program changed notes: +0 -1 lines merged.");
     close_it(replica);
 }
 
@@ -357,6 +390,42 @@ static void the_same_file_rewritten_is_merged_into_what_was_not_saved(void **sta
     expect_doc(replica, &doc);
     expect_merged(replica, "mine: ", DIFFERENT);
     assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_NONE);
+    close_it(replica);
+}
+
+static void skip_unless_births_are_told(struct machine *machine)
+{
+    if (!file_system_birth_s(machine->dir))
+        skip();
+}
+
+/* The index says that weft saw a file with the number that `name` has now at notes: so many seconds ago. */
+static void claim_number(struct machine *machine, const struct doc_id *doc, const char *name, uint64_t ago_s)
+{
+    struct error err = {0};
+    struct stat st;
+    char *index_path = scratch_file(machine->dir, "weft/index.db"), *notes = scratch_file(machine->dir, "notes");
+    char *path = scratch_file(machine->dir, name);
+    struct doc_index *index = doc_index_open(index_path, DOC_INDEX_CREATE, &machine->env.device, &err);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(doc_index_note_file(index, doc, notes, st.st_dev, st.st_ino, NULL, (uint64_t)time(NULL) - ago_s, &err));
+    doc_index_close(index);
+    free(index_path);
+    free(notes);
+    free(path);
+}
+
+/* rm, and a new file that happens to get the number of the old one. */
+static void a_younger_file_with_the_same_number_is_asked_about(void **state)
+{
+    struct machine *machine = *state;
+    skip_unless_births_are_told(machine);
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    put(machine, "notes", DIFFERENT);
+    claim_number(machine, &doc, "notes", 10);
+    struct replica *replica = open_it(machine, "notes");
+    assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_DIFFERENT);
+    expect_text(replica, "mine: " TEXT);
     close_it(replica);
 }
 
@@ -550,22 +619,6 @@ static void the_number_of_a_file_that_is_gone_makes_no_history(void **state)
     close_it(replica);
 }
 
-/* The index says that weft saw a file with the number of `plan`, and plan's bytes, at `notes`: so many seconds ago. */
-static void claim_number(struct machine *machine, const struct doc_id *doc, uint64_t ago_s)
-{
-    struct error err = {0};
-    struct stat st;
-    char *index_path = scratch_file(machine->dir, "weft/index.db"), *notes = scratch_file(machine->dir, "notes");
-    char *plan = scratch_file(machine->dir, "plan");
-    struct doc_index *index = doc_index_open(index_path, DOC_INDEX_CREATE, &machine->env.device, &err);
-    assert_int_equal(stat(plan, &st), 0);
-    assert_true(doc_index_note_file(index, doc, notes, st.st_dev, st.st_ino, NULL, (uint64_t)time(NULL) - ago_s, &err));
-    doc_index_close(index);
-    free(index_path);
-    free(notes);
-    free(plan);
-}
-
 /* ... although they are alike: what was shared under the number is not to be taken for it. */
 static void the_number_of_a_file_that_was_made_before_the_new_one_makes_no_history(void **state)
 {
@@ -573,16 +626,12 @@ static void the_number_of_a_file_that_was_made_before_the_new_one_makes_no_histo
     struct doc_id doc = leave(machine, "notes", LEFT_SHARED);
     remove_it(machine, "notes");
     put(machine, "plan", TEXT);
-    char *plan = scratch_file(machine->dir, "plan");
-    bool told = file_system_birth_s(plan) > 0;
-    free(plan);
-    if (!told)
-        skip();
-    claim_number(machine, &doc, 10);
+    skip_unless_births_are_told(machine);
+    claim_number(machine, &doc, "plan", 10);
     struct replica *replica = open_with(machine, "plan", true);
     expect_another_doc(replica, &doc);
     close_it(replica);
-    claim_number(machine, &doc, 0);
+    claim_number(machine, &doc, "plan", 0);
     replica = open_with(machine, "plan", true);
     expect_doc(replica, &doc);
     close_it(replica);
@@ -903,12 +952,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_known_path_as_it_was_left_shows_its_document),
         TEST(another_file_with_the_bytes_that_were_saved_shows_the_document),
-        TEST(a_file_with_an_older_version_shows_the_document),
+        TEST(a_file_with_a_later_version_is_known_by_it),
+        TEST(a_file_with_an_older_version_is_a_change),
         TEST(a_like_file_is_merged_into_what_was_not_saved),
         TEST(a_like_file_is_merged_into_a_shared_text),
         TEST(a_like_file_begins_anew_where_nothing_was_unsaved),
         TEST(a_shared_text_asks_about_a_file_that_is_different),
         TEST(the_same_file_rewritten_is_merged_into_what_was_not_saved),
+        TEST(a_younger_file_with_the_same_number_is_asked_about),
         TEST(another_file_in_the_place_of_unsaved_edits_is_asked_about),
         TEST(another_file_is_opened_and_the_unsaved_edits_stay_where_they_were),
         TEST(another_file_begins_anew_where_nothing_was_unsaved),
