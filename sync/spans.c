@@ -368,6 +368,21 @@ void spans_next(struct span_place *place)
     place->offset = 0;
 }
 
+const struct span *spans_last_below(const struct spans *spans, struct span_place *place, uint32_t level)
+{
+    uint32_t number = place->leaf;
+    if (level > spans->depth)
+        return NULL;
+    for (uint32_t up = 1; up <= level; up++)
+        number = up == 1 ? spans->leaves[number].parent : spans->nodes[number].parent;
+    for (uint32_t down = level; down > 0; down--)
+        number = spans->nodes[number].child[spans->nodes[number].count - 1];
+    const struct span_leaf *leaf = &spans->leaves[number];
+    ensure(leaf->count > 0);
+    *place = (struct span_place){number, leaf->count - 1, 0};
+    return &leaf->spans[place->at];
+}
+
 static const struct span *known_in_leaf(const struct spans *spans, struct span_place *place)
 {
     const struct span_leaf *leaf = &spans->leaves[place->leaf];

@@ -58,7 +58,7 @@ struct spans {
     struct span_node *nodes;
     size_t leaf_cap, node_cap;
     uint32_t leaf_count, node_count;
-    uint32_t root;   /* a leaf while depth is 0 */
+    uint32_t root; /* a leaf while depth is 0 */
     uint32_t depth;
     struct span_sums total;
     /* Called for every span that moves to another leaf because one was split; may be NULL. */
@@ -89,6 +89,11 @@ int spans_compare(const struct spans *spans, struct span_place a, struct span_pl
 const struct span *spans_peek(const struct spans *spans, struct span_place *place);
 /* Moves past the span (call after spans_peek()). */
 void spans_next(struct span_place *place);
+/*
+ * The last span below the node that is `level` above the leaf of a place (0: in that leaf), with its place; NULL: there
+ * is no such node. No leaf may be empty.
+ */
+const struct span *spans_last_below(const struct spans *spans, struct span_place *place, uint32_t level);
 /* The first known span at or after the place, with its place; NULL: there is none. */
 const struct span *spans_next_known(const struct spans *spans, struct span_place *place);
 

@@ -95,20 +95,44 @@ static enum beside siblings(const struct tracker *tracker, const struct span *sp
 }
 
 /*
+ * Of siblings with the same two origins those with the lesser id stand first, and nothing that would stop the search
+ * stands between two of them: what is between is below them. So where the last span of a leaf is one that the new one
+ * goes behind, the rest of the leaf need not be looked at; and likewise for every node above.
+ */
+static const struct span *skip(struct tracker *tracker, struct span_place *place, const struct span *span,
+                               const struct span *other)
+{
+    struct span_place end = *place;
+    const struct span *last;
+    for (uint32_t level = 0; (last = spans_last_below(&tracker->spans, &end, level)); level++) {
+        tracker->looks++;
+        if (last->state != SPAN_NOT_YET || last->left != span->left || last->right != span->right ||
+            graph_compare(tracker->graph, span->id, last->id) < 0)
+            return other;
+        *place = end;
+        other = last;
+    }
+    return other;
+}
+
+/*
  * Looks from `place` over the spans that the new one's author did not know, up to the first one known, for where it
  * goes: behind the last sibling that comes before it, and behind everything below that sibling. Of a span only the
  * first unit need be looked at: the others hang on it.
  */
-static struct span_place integrate(const struct tracker *tracker, struct span_place place, const struct span *span)
+static struct span_place integrate(struct tracker *tracker, struct span_place place, const struct span *span)
 {
     struct span_place found = place;
     bool undecided = false;
-    for (;;) {
+    for (bool first = true;; first = false) {
         if (!undecided)
             found = place;
         const struct span *other = spans_peek(&tracker->spans, &place);
         if (!other || other->state != SPAN_NOT_YET)
             return found;
+        if (first || place.at == 0)
+            other = skip(tracker, &place, span, other);
+        tracker->looks++;
         int order = compare_left_origins(tracker, other->left, span->left);
         if (order < 0)
             return found;

@@ -16,7 +16,7 @@
  *              memory.
  *   Errors     none: the walker checks positions against tracker_len() first.
  *   Bounds     O(log spans) for each span that an operation touches; among inserts that are concurrent at one place,
- *              linear in how many there are.
+ *              linear in how many there are; logarithmic where all have the same neighbours.
  *   Source     Gentle & Kleppmann (sync/document.h), section 3; order: Weidner & Kleppmann, "The Art of the Fugue",
  *              2023.
  */
@@ -34,6 +34,7 @@ struct tracker {
     struct spans spans;
     struct id_index index;
     const struct graph *graph; /* for ties */
+    uint64_t looks;            /* at concurrent spans, so far: what the order of inserts at one place has cost */
 };
 
 void tracker_release(struct tracker *tracker);

@@ -8,7 +8,7 @@
 #include "tests/support/history.h"
 #include "tests/support/naive.h"
 
-enum { AGENTS = 5, OPS_MAX = 80, PARENTS_MAX = 4 };
+enum { AGENTS_MAX = 40, AGENTS_FEW = 5, OPS_MAX = 80, PARENTS_MAX = 4 };
 
 /* An event, counted back from the last one of an act. */
 struct point {
@@ -32,8 +32,10 @@ struct scene {
     struct naive *naive;
     struct act acts[OPS_MAX];
     size_t count;
-    size_t heads[AGENTS]; /* each agent's newest act + 1; 0: none */
-    uint64_t seqs[AGENTS];
+    size_t agents;
+    bool crowded;             /* they are many and write at the start */
+    size_t heads[AGENTS_MAX]; /* each agent's newest act + 1; 0: none */
+    uint64_t seqs[AGENTS_MAX];
     char base[16];
 };
 
@@ -58,9 +60,9 @@ static size_t event_of(const struct scene *scene, struct point point)
 /* The agent's own newest act and sometimes that of others, reduced. */
 static void choose_parents(struct scene *scene, struct act *act, uint64_t merge_one_in)
 {
-    struct point wanted[AGENTS];
+    struct point wanted[PARENTS_MAX];
     size_t count = 0;
-    for (size_t agent = 0; agent < AGENTS && count < PARENTS_MAX; agent++)
+    for (size_t agent = 0; agent < scene->agents && count < PARENTS_MAX; agent++)
         if (scene->heads[agent] > 0 && (agent == act->agent || random_chance(scene->random, merge_one_in)))
             wanted[count++] = point_in(scene, scene->heads[agent] - 1, agent == act->agent);
     for (size_t i = 0; i < count; i++) {
@@ -119,7 +121,7 @@ static void add_act(struct scene *scene, uint64_t merge_one_in)
         [OP_INSERT] = NAIVE_INSERT, [OP_DELETE] = NAIVE_DELETE, [OP_NOP] = NAIVE_NOTHING};
     struct act *act = &scene->acts[scene->count];
     size_t events[PARENTS_MAX];
-    *act = (struct act){.agent = (unsigned char)random_below(scene->random, AGENTS)};
+    *act = (struct act){.agent = (unsigned char)random_below(scene->random, scene->agents)};
     act->seq = scene->seqs[act->agent];
     choose_parents(scene, act, merge_one_in);
     for (size_t p = 0; p < act->parent_count; p++)
@@ -127,6 +129,8 @@ static void add_act(struct scene *scene, uint64_t merge_one_in)
     size_t len = length_at(scene, events, act->parent_count);
     choose_op(scene, act, len);
     go_on(scene, act, len);
+    if (scene->crowded && act->op.kind == OP_INSERT)
+        act->op.pos = random_below(scene->random, len < 2 ? len + 1 : 2);
     act->first = scene->naive->count;
     naive_add(scene->naive, act->agent, act->seq, events, act->parent_count, kinds[act->op.kind], act->op.pos,
               act->text, (size_t)history_op_len(&act->op));
@@ -136,12 +140,22 @@ static void add_act(struct scene *scene, uint64_t merge_one_in)
 
 static void make_scene(struct scene *scene, struct random *random)
 {
-    *scene = (struct scene){.random = random};
+    *scene = (struct scene){.random = random, .agents = AGENTS_FEW};
     for (uint64_t i = random_below(random, 9); i > 0; i--)
         scene->base[i - 1] = (char)('0' + i);
     scene->naive = naive_new(scene->base);
     uint64_t merge_one_in = 1 + random_below(random, 6);
     for (uint64_t count = 5 + random_below(random, OPS_MAX - 5); scene->count < count;)
+        add_act(scene, merge_one_in);
+}
+
+/* Many who hardly know of each other, all at one place. */
+static void make_crowded_scene(struct scene *scene, struct random *random)
+{
+    *scene = (struct scene){.random = random, .agents = AGENTS_MAX, .crowded = true, .base = "--"};
+    scene->naive = naive_new(scene->base);
+    uint64_t merge_one_in = 10 + random_below(random, 200);
+    while (scene->count < OPS_MAX)
         add_act(scene, merge_one_in);
 }
 
@@ -329,6 +343,20 @@ static void every_replay_gives_the_text_of_the_model(void **state)
     }
 }
 
+static void every_replay_of_a_crowd_at_one_place_does_so_too(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("crowd", 8));
+    static struct scene scene;
+    for (uint64_t round = support_rounds(40); round > 0; round--) {
+        make_crowded_scene(&scene, &random);
+        check_replay(&scene, true, 1 + scene.count);
+        check_replay(&scene, true, 5);
+        check_replay(&scene, false, 20);
+        naive_free(scene.naive);
+    }
+}
+
 /* Two people type words at one place at once, forward or by always going back to its start: the words stay whole. */
 static void runs_typed_at_one_place_do_not_mix(void **state)
 {
@@ -390,6 +418,33 @@ static void people_who_type_at_once_cost_the_same_however_long_they_do(void **st
     history_release(&history);
 }
 
+/* Of so many people who know nothing of each other, each types a byte at the start. How many spans are looked at for
+ * that. */
+static uint64_t looks_of_a_crowd(struct random *random, uint64_t people)
+{
+    struct history history;
+    uint64_t base;
+    history_init(&history, bytes_of_string("--"));
+    for (uint64_t who = 0; who < people; who++) {
+        struct history_op op = {OP_INSERT, 0, 0, bytes_of_string("x")};
+        struct agent_id agent = {{(unsigned char)(who >> 8), (unsigned char)who}};
+        agent.bytes[2] = (unsigned char)random_next(random);
+        history_add(&history, &agent, 0, NULL, 0, &op, 1);
+    }
+    uint64_t looks = walker_track(history.walker, 0, &base)->looks;
+    history_release(&history);
+    return looks;
+}
+
+/* In the order of their ids each goes behind all that are there: it would be half of them for each. */
+static void a_crowd_at_one_place_costs_each_of_them_about_the_same(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("looks", 1));
+    for (uint64_t people = 500; people <= 8000; people *= 4)
+        assert_in_range(looks_of_a_crowd(&random, people), people, people * 250);
+}
+
 /* --- the tracker itself --- */
 
 static void tell_all(struct scene *scene, struct history *history, uint64_t *last_lv)
@@ -413,7 +468,8 @@ static void dump(const struct tracker *tracker, struct buf *out)
                      span->state, span->gone);
 }
 
-/* To a random later version and back: the tracker then counts as many bytes as the model's text has, and is as it was. */
+/* To a random later version and back: the tracker then counts as many bytes as the model's text has, and is as it was.
+ */
 static void check_travel(struct scene *scene, struct history *history, const uint64_t *last_lv)
 {
     unsigned char expected[NAIVE_EVENTS_MAX + 64];
@@ -554,8 +610,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_replay_gives_the_text_of_the_model),
+        cmocka_unit_test(every_replay_of_a_crowd_at_one_place_does_so_too),
         cmocka_unit_test(runs_typed_at_one_place_do_not_mix),
         cmocka_unit_test(people_who_type_at_once_cost_the_same_however_long_they_do),
+        cmocka_unit_test(a_crowd_at_one_place_costs_each_of_them_about_the_same),
         cmocka_unit_test(the_tracker_counts_right_at_every_version_and_comes_back),
         cmocka_unit_test(what_is_typed_on_does_not_fall_into_pieces),
         cmocka_unit_test(the_order_of_two_bytes_never_changes),
