@@ -489,7 +489,7 @@ void replica_take_received(struct replica *replica, const struct received *recei
 void replica_take_arrived(struct replica *replica);
 
 /* replica_fetch.c */
-/* Hands the session what the journal has of an agent from there on. */
+/* Hands the session a piece of what the journal has of an agent from there on. */
 void replica_fetch(struct replica *replica, const struct agent_id *agent, uint64_t from_seq);
 
 /* replica_heir.c */

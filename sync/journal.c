@@ -563,13 +563,15 @@ bool journal_rows(struct journal *journal, uint64_t rows_max, struct journal_vis
     return visit_rows(journal, stmt, visitor, read, err);
 }
 
-/* All rows of the agent are looked at: records overlap in any way, so no index answers "holds events from here on". */
+/* No index answers "holds events from here on" where records overlap; but what holds `seq` begins not far before it. */
 bool journal_rows_of(struct journal *journal, const struct agent_id *agent, uint64_t seq,
                      struct journal_visitor visitor, struct journal_read *read, struct error *err)
 {
     struct db_stmt *stmt = db_use(journal->db, "SELECT " JOURNAL_ROW_COLUMNS " FROM arrival WHERE agent = ?1"
-                                               " AND (seq0 + count > ?2 OR ?2 = 0) ORDER BY seq0, place");
+                                               " AND (seq0 + count > ?2 OR ?2 = 0) AND seq0 >= " JOURNAL_BEGIN_IN("arrival")
+                                               " ORDER BY seq0, place");
     db_bind_bytes(stmt, 1, bytes_of(agent->bytes, sizeof agent->bytes));
     db_bind_u64(stmt, 2, seq);
+    db_bind_int(stmt, 3, JOURNAL_LOOK_BACK);
     return visit_rows(journal, stmt, visitor, read, err);
 }

@@ -40,6 +40,7 @@ enum {
     JOURNAL_PATH_BYTES_MAX = 4096,
     JOURNAL_VERSION_BYTES_MAX = 4096,
     JOURNAL_NOTE_BYTES_MAX = 1 << 20,
+    JOURNAL_LOOK_BACK = 4096, /* rows of an agent; for journal_rows_of() and journal_outbox_of() */
     JOURNAL_BUSY_MS = 2000,
     JOURNAL_BASE_BYTES_MAX = 1 << 30, /* more than is shared: a text that no file holds has no other place */
 };
@@ -163,7 +164,10 @@ struct journal_read {
 /* Rows with a place above read->last_place, in order of arrival; at most `rows_max` (0: all). */
 MUST_USE bool journal_rows(struct journal *journal, uint64_t rows_max, struct journal_visitor visitor,
                            struct journal_read *read, struct error *err);
-/* Rows of one agent that hold events from `seq` on (0: records without events too), in order of seq. */
+/*
+ * Rows of one agent that hold events from `seq` on (0: records without events too), in order of seq. One that holds `seq` is
+ * found among the JOURNAL_LOOK_BACK that begin last before it: a pack has a quarter as many batches at most.
+ */
 MUST_USE bool journal_rows_of(struct journal *journal, const struct agent_id *agent, uint64_t seq,
                               struct journal_visitor visitor, struct journal_read *read, struct error *err);
 /* --- base and notes --- */

@@ -99,9 +99,11 @@ bool journal_outbox_of(struct journal *journal, const struct agent_id *agent, ui
                        struct journal_sent_visitor visitor, struct error *err)
 {
     struct db_stmt *stmt = db_use(journal->db, "SELECT " SENT_COLUMNS " FROM outbox WHERE agent = ?1"
-                                               " AND (seq0 + count > ?2 OR ?2 = 0) ORDER BY seq0, id");
+                                               " AND (seq0 + count > ?2 OR ?2 = 0) AND seq0 >= " JOURNAL_BEGIN_IN("outbox")
+                                               " ORDER BY seq0, id");
     db_bind_bytes(stmt, 1, bytes_of(agent->bytes, sizeof agent->bytes));
     db_bind_u64(stmt, 2, seq < INT64_MAX ? seq : INT64_MAX);
+    db_bind_int(stmt, 3, JOURNAL_LOOK_BACK);
     return visit_sent(stmt, visitor, err);
 }
 

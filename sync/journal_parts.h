@@ -60,6 +60,11 @@ MUST_USE bool local_body_decode(struct bytes encoded, struct local_body *body);
 
 /* --- a row of the table `arrival` --- */
 
+/* Of rows of agent ?1, where those begin that may hold seq ?2; ?3: JOURNAL_LOOK_BACK. */
+#define JOURNAL_BEGIN_IN(table)                                                                                        \
+    "coalesce((SELECT min(seq0) FROM (SELECT seq0 FROM " table " WHERE agent = ?1 AND seq0 <= ?2"                      \
+    " ORDER BY seq0 DESC LIMIT ?3)), 0)"
+
 #define JOURNAL_ROW_COLUMNS "place, form, kind, agent, seq0, count, hash, relay_place, body"
 
 /*

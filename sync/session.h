@@ -82,7 +82,8 @@ struct session_port {
     void (*base)(void *self, uint64_t done, uint64_t total, struct bytes text);
     /*
      * The relay lacks records of `agent` (ours, or another's: a relay that lost its tail) from from_seq on. Answer with
-     * session_fetched(): EVENTS records as stored in journal or outbox that end beyond from_seq, in order.
+     * session_fetched(): EVENTS records as stored in journal or outbox that end beyond from_seq, in order. `more`: there
+     * are, and they are asked for when these are sent.
      */
     void (*fetch)(void *self, const struct agent_id *agent, uint64_t from_seq);
     void (*peer)(void *self, const struct session_peer *peer); /* presence or state of somebody else changed */
@@ -152,8 +153,8 @@ uint64_t session_next_ms(const struct session *session);
 void session_local(struct session *session, const struct local_batch *batch, uint64_t now_ms);
 void session_persisted(struct session *session, uint64_t ticket, uint64_t now_ms);
 /*
- * Answers port.fetch(): stored records of that agent in order. `more`: further ones will follow. An empty answer means
- * there is nothing. Records that nobody asked for are ignored.
+ * Answers port.fetch(): stored records of that agent in order. `more`: there are further ones, for which port.fetch() is called
+ * once these are sent. An empty answer means there is nothing. Records that nobody asked for are ignored.
  */
 void session_fetched(struct session *session, const struct agent_id *agent, const struct bytes *stored, size_t count,
                      bool more, uint64_t now_ms);

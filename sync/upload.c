@@ -144,7 +144,7 @@ void upload_lost(struct upload *upload)
         struct stream *stream = upload->streams[i];
         upload_drop_fetched(upload, stream);
         stream->relay_next = 0;
-        stream->relay_knows = stream->fetching = stream->disputed = stream->stopped = false;
+        stream->relay_knows = stream->stopped = false;
         stream->paused_until_ms = stream->full_ordinal = 0;
     }
 }

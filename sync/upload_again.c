@@ -7,20 +7,37 @@ void upload_drop_fetched(struct upload *upload, struct stream *stream)
 {
     while (stream->record_count > 0 && stream->records[0]->again)
         upload_remove_record(upload, stream, 0);
+    stream->fetching = stream->fetch_more = stream->disputed = false;
+}
+
+static void ask(struct upload *upload, struct stream *stream)
+{
+    stream->fetching = true;
+    stream->fetch_more = false;
+    upload->port.fetch(upload->port.self, &stream->agent, stream->fetch_from);
 }
 
 void upload_ask_journal(struct upload *upload, struct stream *stream)
 {
-    stream->fetching = true;
     if (!stream->disputed)
         stream->fetch_from = stream->relay_next;
-    upload->port.fetch(upload->port.self, &stream->agent, stream->fetch_from);
+    ask(upload, stream);
+}
+
+void upload_ask_for_more(struct upload *upload, struct stream *stream)
+{
+    if (!stream->fetch_more)
+        return;
+    for (size_t i = 0; i < stream->record_count && stream->records[i]->again; i++)
+        if (!stream->records[i]->sent)
+            return;
+    ask(upload, stream);
 }
 
 void upload_offer_again(struct upload *upload, const struct agent_id *agent, uint64_t seq0)
 {
     struct stream *stream = upload_get_stream(upload, agent);
-    if (stream->mine || stream->fetching || stream->record_count > 0 || upload->config.keys->access < ACCESS_WRITE)
+    if (stream->mine || stream->fetching || stream->fetch_more || stream->record_count > 0 || upload->config.keys->access < ACCESS_WRITE)
         return;
     stream->disputed = true;
     stream->fetch_from = seq0;
@@ -36,7 +53,7 @@ void upload_reoffer_lost(struct upload *upload, uint64_t now_ms)
     struct chain_head *heads = chain_heads(upload->config.chain, &count);
     for (size_t i = 0; i < count; i++) {
         struct stream *stream = upload_get_stream(upload, &heads[i].agent);
-        if (!stream->mine && !stream->fetching && stream->relay_next < heads[i].next_seq)
+        if (!stream->mine && !stream->fetching && !stream->fetch_more && stream->relay_next < heads[i].next_seq)
             upload_ask_journal(upload, stream);
     }
     free(heads);
@@ -67,9 +84,9 @@ void upload_fetched(struct upload *upload, const struct agent_id *agent, const s
     struct stream *stream = upload_find_stream(upload, agent);
     if (!stream || !stream->fetching)
         return;
-    size_t at = fetched_count(stream);
-    uint64_t start = stream->disputed ? stream->fetch_from : stream->relay_next;
-    uint64_t from = at > 0 ? upload_record_end(stream->records[at - 1]) : start;
+    size_t at = fetched_count(stream), before = at;
+    bool ahead = !stream->disputed && stream->relay_next > stream->fetch_from;
+    uint64_t from = ahead ? stream->relay_next : stream->fetch_from;
     for (size_t i = 0; i < count; i++) {
         struct record view;
         if (!useful(stream, stored[i], from, &view) ||
@@ -80,6 +97,8 @@ void upload_fetched(struct upload *upload, const struct agent_id *agent, const s
         from = upload_record_end(record);
         upload_insert_record(upload, stream, at++, record);
     }
-    stream->fetching = more;
-    stream->disputed &= more;
+    stream->fetch_from = from;
+    stream->fetching = false;
+    stream->fetch_more = more && at > before; /* behind a gap nothing is of use */
+    stream->disputed &= stream->fetch_more;
 }

@@ -42,8 +42,9 @@ struct stream {
     uint64_t turn; /* of ours: those with a lower one are sent first; from 1 */
     uint64_t relay_next;
     bool relay_knows; /* its MEMBER is there, or on its way on this connection */
-    bool fetching;    /* the journal was asked for what the relay lost */
-    bool disputed;    /* or for what a pack says differently, from fetch_from on */
+    bool fetching;    /* the journal was asked for what the relay lost, */
+    bool fetch_more;  /* and has more of it, from fetch_from on: asked for when what it gave is sent */
+    bool disputed;    /* or for what a pack says differently */
     uint64_t fetch_from;
     bool stopped;     /* the relay will not take it */
     bool full;        /* the relay has no room for it: told, and offered again after every pause */
@@ -172,6 +173,8 @@ void upload_note_sent(struct upload *upload, struct sent sent);
 /* --- upload_again.c --- */
 
 void upload_ask_journal(struct upload *upload, struct stream *stream);
+/* Whether all that was fetched is sent, and there is more: that is asked for. */
+void upload_ask_for_more(struct upload *upload, struct stream *stream);
 /* Other people's records that the relay has lost, once their time has come: whoever still has them may give them back. */
 void upload_reoffer_lost(struct upload *upload, uint64_t now_ms);
 /* What was fetched waits no longer: another connection begins. */

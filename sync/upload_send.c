@@ -66,8 +66,8 @@ static void send_stream(struct upload *upload, struct stream *stream)
         struct upload_record *record = stream->records[i];
         if (record->sent)
             continue;
-        if (!record->persisted)
-            break; /* those behind it must not overtake it */
+        if (!record->persisted || (stream->fetch_more && !record->again))
+            break; /* those behind it must not overtake it, nor what is still to be fetched */
         send_own_member(upload, stream, &bundle);
         add_to_bundle(upload, &bundle, buf_view(&record->stored));
         mark_sent(upload, stream, record);
@@ -132,6 +132,7 @@ static void run_stream(struct upload *upload, struct stream *stream, uint64_t no
         send_stream(upload, stream);
     else
         reoffer_stream(upload, stream);
+    upload_ask_for_more(upload, stream);
 }
 
 static bool has_unsent(const struct stream *stream)

@@ -398,48 +398,48 @@ static void do_outbox(struct replica *replica, const struct job *job)
     session_persisted(replica->session, job->ticket, replica->sim->now_ms);
 }
 
+/* Small pieces, so that what is lost is mostly more than one. */
 struct fetched {
-    struct buf items[512];
+    struct buf items[4];
     size_t count;
+    bool more;
 };
 
-static void fetched_add(struct fetched *fetched, struct bytes stored)
+static bool fetched_add(struct fetched *fetched, struct bytes stored)
 {
-    if (fetched->count < sizeof fetched->items / sizeof *fetched->items)
+    fetched->more = fetched->count == sizeof fetched->items / sizeof *fetched->items;
+    if (!fetched->more)
         buf_add_bytes(&fetched->items[fetched->count++], stored);
+    return !fetched->more;
 }
 
 static bool fetch_sent(void *self, const struct journal_sent *sent)
 {
-    if (sent->kind == RECORD_EVENTS)
-        fetched_add(self, sent->stored);
-    return true;
+    return sent->kind != RECORD_EVENTS || fetched_add(self, sent->stored);
 }
 
 static bool fetch_row(void *self, const struct journal_row *row)
 {
-    if (row->form == JOURNAL_RECEIVED && (row->kind == RECORD_EVENTS || row->kind == RECORD_PACK))
-        fetched_add(self, row->body);
-    return true;
+    bool wanted = row->form == JOURNAL_RECEIVED && (row->kind == RECORD_EVENTS || row->kind == RECORD_PACK);
+    return !wanted || fetched_add(self, row->body);
 }
 
 static void do_fetch(struct replica *replica, const struct job *job)
 {
-    struct fetched *fetched = xcalloc(1, sizeof *fetched);
-    struct bytes views[512];
+    struct fetched fetched = {.count = 0};
+    struct bytes views[sizeof fetched.items / sizeof *fetched.items];
     struct journal_read read = {0};
     struct error err = {0};
-    if (!journal_outbox_of(replica->journal, &job->agent, job->seq0, (struct journal_sent_visitor){fetched, fetch_sent},
+    if (!journal_outbox_of(replica->journal, &job->agent, job->seq0, (struct journal_sent_visitor){&fetched, fetch_sent},
                            &err) ||
-        !journal_rows_of(replica->journal, &job->agent, job->seq0, (struct journal_visitor){fetched, fetch_row}, &read,
-                         &err))
+        (!fetched.more && !journal_rows_of(replica->journal, &job->agent, job->seq0,
+                                           (struct journal_visitor){&fetched, fetch_row}, &read, &err)))
         fail(replica->sim, err.text, replica->number);
-    for (size_t i = 0; i < fetched->count; i++)
-        views[i] = buf_view(&fetched->items[i]);
-    session_fetched(replica->session, &job->agent, views, fetched->count, false, replica->sim->now_ms);
-    for (size_t i = 0; i < fetched->count; i++)
-        buf_release(&fetched->items[i]);
-    free(fetched);
+    for (size_t i = 0; i < fetched.count; i++)
+        views[i] = buf_view(&fetched.items[i]);
+    session_fetched(replica->session, &job->agent, views, fetched.count, fetched.more, replica->sim->now_ms);
+    for (size_t i = 0; i < fetched.count; i++)
+        buf_release(&fetched.items[i]);
 }
 
 static void do_base(struct replica *replica, struct bytes text)

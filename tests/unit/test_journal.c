@@ -248,6 +248,26 @@ static void rows_of_one_agent_are_found_from_any_seq(void **state)
     journal_close(journal);
 }
 
+/* The single records behind its middle never came, or are gone. */
+static void a_pack_is_found_from_its_middle(void **state)
+{
+    enum { PACK = 1024 };
+    (void)state;
+    struct journal *journal = open_ok(NULL, JOURNAL_CREATE);
+    struct agent_id two = agent_of(2);
+    struct buf printed = {0};
+    struct error err = {0};
+    struct journal_read read = {0};
+    add_received(journal, received_of(2, 0, PACK, "pack"));
+    for (uint64_t i = 0; i < PACK - 1; i++)
+        add_received(journal, received_of(2, i, 1, "x"));
+    add_received(journal, received_of(2, PACK, 1, "next"));
+    assert_true(journal_rows_of(journal, &two, PACK - 1, (struct journal_visitor){&printed, print_row}, &read, &err));
+    assert_string_equal(buf_string(&printed), "R2@0:pack R2@1024:next ");
+    buf_release(&printed);
+    journal_close(journal);
+}
+
 static void a_rolled_back_group_leaves_nothing(void **state)
 {
     (void)state;
@@ -1053,6 +1073,7 @@ int main(void)
         cmocka_unit_test(two_packings_of_one_agent_s_events_are_both_kept),
         cmocka_unit_test(numbers_beyond_all_bounds_are_an_error_not_a_crash),
         cmocka_unit_test(rows_of_one_agent_are_found_from_any_seq),
+        cmocka_unit_test(a_pack_is_found_from_its_middle),
         cmocka_unit_test(a_rolled_back_group_leaves_nothing),
         SCRATCH_TEST(another_device_s_key_or_document_does_not_open_it),
         SCRATCH_TEST(a_missing_journal_is_missing_and_nothing_is_made),

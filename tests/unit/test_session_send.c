@@ -592,6 +592,34 @@ static void a_relay_that_lost_its_tail_gets_acknowledged_records_again(void **st
     assert_int_equal(room->acked, 2);
 }
 
+static void what_a_relay_lost_is_asked_for_piece_by_piece(void **state)
+{
+    struct room *room = *state;
+    room_connect(room, (struct room_welcome){.peers = 1});
+    room_type(room, "a");
+    room_say_ack(room, 2);
+    room_pass_time(room, 1000);
+    room_type(room, "b");
+    room_say_ack(room, 3);
+    room_type(room, "c");
+    room_cut(room);
+    struct bytes first[] = {buf_view(&room->persisted[0])}, second[] = {buf_view(&room->persisted[2])};
+    room_connect(room, (struct room_welcome){.peers = 1});
+    assert_int_equal(room->fetches, 1);
+    room_persist_all(room);
+    session_fetched(room->session, &room->self, first, 1, true, room->now_ms);
+    assert_int_equal(room_expect_kind(room, MESSAGE_RECORDS)->records.count, 2); /* MEMBER, and the piece */
+    assert_int_equal(room->fetches, 2); /* it is on its way: the next one can be read */
+    assert_int_equal(room->fetch_from, 1);
+    room_pass_time(room, 1000);
+    assert_true(room_hears_none_of(room, MESSAGE_RECORDS)); /* nothing overtakes it */
+    session_fetched(room->session, &room->self, second, 1, false, room->now_ms);
+    const struct message *message = room_expect_kind(room, MESSAGE_RECORDS);
+    assert_int_equal(message->records.count, 2); /* the piece, and the new one */
+    assert_true(bytes_equal(message->records.items[0].stored, second[0]));
+    assert_int_equal(room->fetches, 2);
+}
+
 static void other_peoples_lost_records_are_offered_again_after_a_while(void **state)
 {
     struct room *room = *state;
@@ -804,6 +832,7 @@ int main(void)
         ROOM_TEST(what_was_not_acknowledged_is_sent_again_whatever_the_vector_says),
         ROOM_TEST(a_restart_sends_what_the_outbox_holds_byte_for_byte),
         ROOM_TEST(a_relay_that_lost_its_tail_gets_acknowledged_records_again),
+        ROOM_TEST(what_a_relay_lost_is_asked_for_piece_by_piece),
         ROOM_TEST(other_peoples_lost_records_are_offered_again_after_a_while),
         ROOM_TEST(unacknowledged_bytes_stay_within_the_window),
         ROOM_TEST(a_full_link_is_asked_again_when_it_has_room),
