@@ -263,8 +263,9 @@ static void who_quits_offline_is_not_told_who_goes_on(void **state)
     vt_forget_output(pair.lin);
     vt_ctrl(pair.lin, 'q');
     vt_expect(pair.lin, "The text is kept; weft join lists it.");
-    assert_int_equal(vt_close(pair.lin), 0);
+    assert_int_equal(vt_await_end(pair.lin), 0);
     assert_false(vt_output_has(pair.lin, "goes on"));
+    (void)vt_close(pair.lin);
     pair.lin = NULL;
     pair_free(&pair);
 }

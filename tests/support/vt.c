@@ -335,13 +335,17 @@ static void vt_destroy(struct vt *vt)
     free(vt);
 }
 
+int vt_await_end(struct vt *vt)
+{
+    if (vt_wait_end(vt, VT_WAIT_MS))
+        return vt->status;
+    vt_print(vt);
+    return -1;
+}
+
 int vt_close(struct vt *vt)
 {
-    int status = -1;
-    if (vt_wait_end(vt, VT_WAIT_MS))
-        status = vt->status;
-    else
-        vt_print(vt);
+    int status = vt_await_end(vt);
     vt_free(vt);
     return status;
 }

@@ -81,7 +81,9 @@ int vt_tty(const struct vt *vt);        /* vt_open() only: the terminal's other 
 pid_t vt_pid(const struct vt *vt);
 void vt_link(struct vt *a, struct vt *b);
 
-/* Waits for the program's end, frees everything. The exit status, 128 + signal, or -1 when it had to be killed. */
+/* Waits for the program's end. The exit status, 128 + signal, or -1 when it did not end. What it wrote can still be asked. */
+int vt_await_end(struct vt *vt);
+/* The same, and frees everything; what does not end is killed. */
 int vt_close(struct vt *vt);
 void vt_free(struct vt *vt);            /* kills the program if it runs; NULL is fine */
 void vt_signal(struct vt *vt, int signal);
