@@ -733,12 +733,13 @@ static void life_upload_events(struct life *life)
     buf_release(&record);
 }
 
-enum listen_until { NOTHING_IS_THERE, FIRST_ACK, THE_END };
+/* A promise is the acknowledgement of an edit. On a slow disk the MEMBER record, the first, gets one of its own before. */
+enum listen_until { NOTHING_IS_THERE, FIRST_PROMISE, THE_END };
 
 static bool life_listens_on(const struct life *life, enum listen_until until)
 {
     struct pollfd wait = {.fd = life->client.fd, .events = POLLIN};
-    return until == THE_END || (until == FIRST_ACK && life->acked == 0) || poll(&wait, 1, 0) > 0;
+    return until == THE_END || (until == FIRST_PROMISE && life->acked <= 1) || poll(&wait, 1, 0) > 0;
 }
 
 /* False: the relay is gone. */
@@ -775,7 +776,7 @@ static uint64_t live_until(int signal_number, struct host *host, struct relay_pe
     while (life.count < records && life_listen(&life, NOTHING_IS_THERE))
         life_upload_events(&life);
     if (once_acked)
-        life_listen(&life, FIRST_ACK);
+        life_listen(&life, FIRST_PROMISE);
     kill(child.pid, signal_number);
     life_listen(&life, THE_END);
     int status = child_end(&child, signal_number);
