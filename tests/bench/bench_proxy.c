@@ -52,7 +52,7 @@ struct proxy {
     struct wire wires[WIRES_MAX];
     pthread_mutex_t lock;  /* what follows */
     unsigned delay_ms, jitter_ms;
-    bool held, cut_asked, refuses, swallows, ends;
+    bool held, cut_asked, refuses, swallows, garbles, ends;
     int fillers[FILLERS_MAX]; /* while it swallows */
     size_t filler_count;
     struct proxy_counts counts;
@@ -126,6 +126,14 @@ static bool take_in(struct proxy *proxy, struct line *line, uint64_t *count)
     line->waiting += piece->len;
     *count += piece->len;
     return true;
+}
+
+static void garble_when_asked(struct proxy *proxy, struct line *line)
+{
+    if (!proxy->garbles || !line->last)
+        return;
+    line->last->data[line->last->len - 1] ^= 0x20;
+    proxy->garbles = false;
 }
 
 static bool pass_on(struct line *line, uint64_t now_ns)
@@ -206,6 +214,7 @@ static void serve_wire(struct proxy *proxy, struct wire *wire, const struct poll
         good = take_in(proxy, &wire->up, &proxy->counts.up_bytes);
     if (good && relay->revents & (POLLIN | POLLHUP | POLLERR))
         good = take_in(proxy, &wire->down, &proxy->counts.down_bytes);
+    garble_when_asked(proxy, &wire->down);
     uint64_t now_ns = bench_now_ns();
     if (good && !proxy->held)
         good = pass_on(&wire->up, now_ns) && pass_on(&wire->down, now_ns);
@@ -373,6 +382,13 @@ void proxy_swallow(struct proxy *proxy, bool on)
         fill_queue(proxy);
     else
         empty_queue(proxy);
+    unlock_and_wake(proxy);
+}
+
+void proxy_garble(struct proxy *proxy)
+{
+    pthread_mutex_lock(&proxy->lock);
+    proxy->garbles = true;
     unlock_and_wake(proxy);
 }
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,13 @@
 
 /* --- the relay --- */
 
-int room_serve(const char *dir)
+int room_serve(const char *dir, const char *port)
 {
     struct error err = {0};
     struct relay_server_options options = relay_server_options_default();
     char *store = xformat("%s/relay.db", dir);
-    options.listen = "127.0.0.1:0";
+    char *listen = xformat("127.0.0.1:%s", port);
+    options.listen = listen;
     options.store = store;
     options.limits = relay_limits_none();
     struct relay_server *server = crypto_start(&err) ? relay_server_start(&options, &err) : NULL;
@@ -30,15 +32,16 @@ int room_serve(const char *dir)
     while (getchar() != EOF)
         ;
     relay_server_stop(server);
+    free(listen);
     free(store);
     return 0;
 }
 
-static void become_relay(const char *dir, const int in[2], const int out[2])
+static void become_relay(const char *dir, const char *port, const int in[2], const int out[2])
 {
     if (dup2(in[0], 0) < 0 || dup2(out[1], 1) < 0)
         _exit(126);
-    execl("/proc/self/exe", "relay", "--serve", dir, (char *)NULL);
+    execl("/proc/self/exe", "relay", "--serve", dir, port, (char *)NULL);
     _exit(127);
 }
 
@@ -48,9 +51,11 @@ static void start_relay(struct room *room)
     char line[32] = "";
     if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0)
         bench_fail("no pipes");
+    char *port = xformat("%d", room->relay_port); /* 0 the first time */
     room->relay = fork();
     if (room->relay == 0)
-        become_relay(room->dir, in, out);
+        become_relay(room->dir, port, in, out);
+    free(port);
     close(in[0]);
     close(out[1]);
     FILE *said = fdopen(out[0], "r");
@@ -65,6 +70,54 @@ void room_open(struct room *room, const char *below)
 {
     *room = (struct room){.dir = bench_dir_new(below)};
     start_relay(room);
+}
+
+void room_kill_relay(struct room *room)
+{
+    kill(room->relay, SIGKILL);
+    waitpid(room->relay, NULL, 0);
+    close(room->relay_lifeline);
+}
+
+void room_restart_relay(struct room *room)
+{
+    start_relay(room);
+}
+
+/* A database that nobody has open is all its files. */
+static const char *const store_files[] = {"relay.db", "relay.db-wal", "relay.db-shm"};
+enum { STORE_FILES = 3 };
+
+static void copy_file(const char *from, const char *to)
+{
+    char piece[1 << 16];
+    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    for (ssize_t got; in >= 0 && (got = read(in, piece, sizeof piece)) > 0;)
+        if (write(out, piece, (size_t)got) != got)
+            bench_fail("cannot write %s", to);
+    close(in);
+    close(out);
+}
+
+static void copy_store(const struct room *room, const char *from_suffix, const char *to_suffix)
+{
+    for (size_t i = 0; i < STORE_FILES; i++) {
+        char *from = xformat("%s/%s%s", room->dir, store_files[i], from_suffix);
+        char *to = xformat("%s/%s%s", room->dir, store_files[i], to_suffix);
+        copy_file(from, to);
+        free(from);
+        free(to);
+    }
+}
+
+void room_back_up(struct room *room)
+{
+    copy_store(room, "", ".old");
+}
+
+void room_restore(struct room *room)
+{
+    copy_store(room, ".old", "");
 }
 
 static void person_release(struct room_person *person)

@@ -30,11 +30,17 @@ struct room {
     size_t count;
 };
 
-/* The relay's process: serves below `dir` until its standard input ends. Returns the exit status. */
-int room_serve(const char *dir);
+/* The relay's process: serves below `dir`, at this port ("0": a free one), until its standard input ends. The exit status. */
+int room_serve(const char *dir, const char *port);
 
 void room_open(struct room *room, const char *below);
 void room_close(struct room *room);
+/* kill -9; and started again at the same port with what its store has. */
+void room_kill_relay(struct room *room);
+void room_restart_relay(struct room *room);
+/* With the relay dead: its store is copied aside, or becomes that copy again. */
+void room_back_up(struct room *room);
+void room_restore(struct room *room);
 /* Person 0 shares `text` by way of this port (the relay's, or a proxy's). */
 void room_host(struct room *room, int port, struct bytes text);
 /* One more person, who has the text when this returns. */

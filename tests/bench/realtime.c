@@ -10,6 +10,7 @@
  * All people share one thread and, with the relay and everybody's network and journal threads, the cores of one
  * machine; a room of 50 is thus slower here than it is on 50 machines.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -397,6 +398,145 @@ static void run_offline(struct bench *bench)
     proxy_stop(proxy);
 }
 
+/* What goes wrong for person 0 (whose wire is the proxy's) or for both, and is put right again after a while. */
+struct stricken {
+    struct room *room;
+    struct proxy *proxy;
+};
+
+struct fault {
+    const char *name;
+    unsigned lasts_ms;
+    void (*begin)(struct stricken *stricken);
+    void (*end)(struct stricken *stricken);
+};
+
+static void nothing_ends(struct stricken *stricken)
+{
+    (void)stricken;
+}
+
+static void cut_begins(struct stricken *stricken)
+{
+    proxy_cut(stricken->proxy);
+}
+
+static void garbling_begins(struct stricken *stricken)
+{
+    proxy_garble(stricken->proxy);
+}
+
+static void silence_begins(struct stricken *stricken)
+{
+    proxy_swallow(stricken->proxy, true);
+}
+
+static void silence_ends(struct stricken *stricken)
+{
+    proxy_swallow(stricken->proxy, false);
+}
+
+static void refusal_begins(struct stricken *stricken)
+{
+    proxy_refuse(stricken->proxy, true);
+}
+
+static void refusal_ends(struct stricken *stricken)
+{
+    proxy_refuse(stricken->proxy, false);
+}
+
+static void stop_begins(struct stricken *stricken)
+{
+    kill(stricken->room->relay, SIGSTOP);
+}
+
+static void stop_ends(struct stricken *stricken)
+{
+    kill(stricken->room->relay, SIGCONT);
+}
+
+static void relay_dies(struct stricken *stricken)
+{
+    room_kill_relay(stricken->room);
+}
+
+static void relay_comes_back(struct stricken *stricken)
+{
+    room_restart_relay(stricken->room);
+}
+
+static void relay_dies_and_is_backed_up(struct stricken *stricken)
+{
+    room_kill_relay(stricken->room);
+    room_back_up(stricken->room);
+}
+
+static void relay_comes_back_from_backup(struct stricken *stricken)
+{
+    room_restore(stricken->room);
+    room_restart_relay(stricken->room);
+}
+
+static const struct fault faults[] = {
+    {"the connection is cut", 0, cut_begins, nothing_ends},
+    {"a byte on the wire is changed", 0, garbling_begins, nothing_ends},
+    {"packets vanish for 4 s", 4000, silence_begins, silence_ends},
+    {"connections are refused for 2 s", 2000, refusal_begins, refusal_ends},
+    {"the relay stands still for 4 s", 4000, stop_begins, stop_ends},
+    {"the relay is killed and away for 1 s", 1000, relay_dies, relay_comes_back},
+    /* The second half of one story: what was made durable since the copy is only with the clients. */
+    {"the relay is killed and away for 1 s once more", 1000, relay_dies_and_is_backed_up, relay_comes_back},
+    {"the relay is killed and put back to that copy", 1000, relay_dies, relay_comes_back_from_backup},
+};
+
+static void type_both(struct room *room, size_t each)
+{
+    for (size_t i = 0; i < 2 * each; i++) {
+        person_type(&room->people[i % 2], one_letter);
+        room_turn(room, 1);
+    }
+}
+
+/* From the end of the fault until both texts are equal. */
+static double recover(struct stricken *stricken, const struct fault *fault)
+{
+    enum { LETTERS = 20 };
+    struct room *room = stricken->room;
+    uint64_t len = person_len(&room->people[0]);
+    fault->begin(stricken);
+    type_both(room, LETTERS);
+    room_linger(room, fault->lasts_ms);
+    fault->end(stricken);
+    uint64_t start_ns = bench_now_ns();
+    need(room_converge(room, len + 2 * LETTERS), fault->name);
+    double ms = bench_ms_since(start_ns);
+    need(room_settle(room), fault->name);
+    return ms;
+}
+
+static void run_recovery(struct bench *bench)
+{
+    struct room room;
+    size_t rounds = bench_scaled(bench, 5, 1);
+    room_open(&room, bench->dir);
+    struct stricken stricken = {&room, proxy_start(room.relay_port)};
+    room_host(&room, proxy_port(stricken.proxy), bytes_of_string("one line\n"));
+    room_join(&room, room.relay_port);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        struct samples samples = {0};
+        for (size_t round = 0; round < rounds; round++)
+            samples_add(&samples, (uint64_t)(recover(&stricken, &faults[i]) * 1e6));
+        char *name = xformat("%s: equal again after, worst of %zu", faults[i].name, rounds);
+        report_at_most(&bench->report, name, 2000, samples_percentile_ms(&samples, 100), "ms");
+        report_note(&bench->report, "median %.0f", samples_percentile_ms(&samples, 50));
+        free(name);
+        samples_release(&samples);
+    }
+    room_close(&room);
+    proxy_stop(stricken.proxy);
+}
+
 /* --- the relay alone --- */
 
 static void run_relay(struct bench *bench)
@@ -419,10 +559,11 @@ int main(int argc, char **argv)
     static const struct scenario scenarios[] = {
         {"local", run_local},     {"sync", run_sync},       {"conflict", run_conflict},   {"wire", run_wire},
         {"bulk", run_bulk},       {"offline", run_offline}, {"relay", run_relay},         {"sustained", run_sustained},
-        {"crowd", run_crowd},     {"bad", run_bad_network}, {"everybody", run_everybody}, {NULL, NULL},
+        {"crowd", run_crowd},     {"bad", run_bad_network}, {"everybody", run_everybody},
+        {"recovery", run_recovery}, {NULL, NULL},
     };
     struct bench bench = {0};
-    if (argc == 3 && strcmp(argv[1], "--serve") == 0)
-        return room_serve(argv[2]);
+    if (argc == 4 && strcmp(argv[1], "--serve") == 0)
+        return room_serve(argv[2], argv[3]);
     return bench_main(argc, argv, scenarios, &bench);
 }
