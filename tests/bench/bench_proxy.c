@@ -128,12 +128,11 @@ static bool take_in(struct proxy *proxy, struct line *line, uint64_t *count)
     return true;
 }
 
-static void garble_when_asked(struct proxy *proxy, struct line *line)
+static bool garble(const struct proxy *proxy, struct line *line)
 {
-    if (!proxy->garbles || !line->last)
-        return;
-    line->last->data[line->last->len - 1] ^= 0x20;
-    proxy->garbles = false;
+    if (proxy->garbles && line->last)
+        line->last->data[line->last->len - 1] ^= 0x20;
+    return true;
 }
 
 static bool pass_on(struct line *line, uint64_t now_ns)
@@ -213,8 +212,7 @@ static void serve_wire(struct proxy *proxy, struct wire *wire, const struct poll
     if (client->revents & (POLLIN | POLLHUP | POLLERR))
         good = take_in(proxy, &wire->up, &proxy->counts.up_bytes);
     if (good && relay->revents & (POLLIN | POLLHUP | POLLERR))
-        good = take_in(proxy, &wire->down, &proxy->counts.down_bytes);
-    garble_when_asked(proxy, &wire->down);
+        good = take_in(proxy, &wire->down, &proxy->counts.down_bytes) && garble(proxy, &wire->down);
     uint64_t now_ns = bench_now_ns();
     if (good && !proxy->held)
         good = pass_on(&wire->up, now_ns) && pass_on(&wire->down, now_ns);
@@ -385,10 +383,10 @@ void proxy_swallow(struct proxy *proxy, bool on)
     unlock_and_wake(proxy);
 }
 
-void proxy_garble(struct proxy *proxy)
+void proxy_garble(struct proxy *proxy, bool on)
 {
     pthread_mutex_lock(&proxy->lock);
-    proxy->garbles = true;
+    proxy->garbles = on;
     unlock_and_wake(proxy);
 }
 

@@ -27,7 +27,7 @@ void proxy_refuse(struct proxy *proxy, bool on); /* with on: cut, and new connec
  * Without: who connects is welcome again.
  */
 void proxy_swallow(struct proxy *proxy, bool on);
-void proxy_garble(struct proxy *proxy); /* the last byte of what comes next from the relay is another one */
+void proxy_garble(struct proxy *proxy, bool on); /* the last byte of every piece that comes from the relay is another one */
 
 struct proxy_counts {
     uint64_t up_bytes, down_bytes; /* taken from clients, and from the relay */

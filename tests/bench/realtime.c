@@ -423,7 +423,12 @@ static void cut_begins(struct stricken *stricken)
 
 static void garbling_begins(struct stricken *stricken)
 {
-    proxy_garble(stricken->proxy);
+    proxy_garble(stricken->proxy, true);
+}
+
+static void garbling_ends(struct stricken *stricken)
+{
+    proxy_garble(stricken->proxy, false);
 }
 
 static void silence_begins(struct stricken *stricken)
@@ -480,7 +485,7 @@ static void relay_comes_back_from_backup(struct stricken *stricken)
 
 static const struct fault faults[] = {
     {"the connection is cut", 0, cut_begins, nothing_ends},
-    {"a byte on the wire is changed", 0, garbling_begins, nothing_ends},
+    {"bytes on the wire are changed for 1 s", 1000, garbling_begins, garbling_ends},
     {"packets vanish for 4 s", 4000, silence_begins, silence_ends},
     {"connections are refused for 2 s", 2000, refusal_begins, refusal_ends},
     {"the relay stands still for 4 s", 4000, stop_begins, stop_ends},
