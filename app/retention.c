@@ -107,6 +107,29 @@ static bool look(struct env *env, const struct doc_id *doc, struct looked *looke
     return good;
 }
 
+static bool is_in_its_file(struct env *env, const char *path, bool *in_file, struct error *err)
+{
+    struct replica_options options = {.reads_only = true, .alone = true};
+    struct replica_status status;
+    struct error closing = {0};
+    struct replica *replica = replica_open(env, path, (struct bytes){0}, &options, err);
+    if (!replica)
+        return false;
+    replica_status(replica, net_now_ms(), &status);
+    *in_file = status.in_file;
+    return replica_close(replica, 0, NULL, &closing) || error_set(err, closing.code, closing.sys, "%s", closing.text);
+}
+
+bool retention_is_in_file(struct env *env, const struct doc_entry *entry, bool *in_file, struct error *err)
+{
+    struct looked looked = {0};
+    if (entry->path)
+        return is_in_its_file(env, entry->path, in_file, err);
+    bool good = look(env, &entry->doc, &looked, err);
+    *in_file = looked.in_file;
+    return good;
+}
+
 /* --- making room --- */
 
 /* Somebody may be writing: then it is no time to drop rows. */

@@ -16,6 +16,7 @@
 #define WEFT_APP_RETENTION_H
 
 #include "app/env.h"
+#include "sync/doc_index.h"
 
 enum { RETENTION_DAYS = 30, RETENTION_MEGABYTES = 256, RETENTION_DOCUMENTS_A_RUN = 16 };
 
@@ -31,6 +32,11 @@ struct retention_place {
 /* Goes on behind *place, and brings it forward. *forgotten is how many went. Nothing kept on this machine yet is success. */
 MUST_USE bool retention_run(struct env *env, const struct retention *retention, struct retention_place *place,
                             size_t *forgotten, struct error *err);
+/*
+ * Whether all of a document's text is in a file: in the one it belongs to, or, where that shows another document now, in it
+ * when this was saved last. False and *err: it cannot be read.
+ */
+MUST_USE bool retention_is_in_file(struct env *env, const struct doc_entry *entry, bool *in_file, struct error *err);
 /* With the figures above, once a day: for the end of a process, when nobody waits. Failures wait for the next time. */
 void retention_at_exit(struct env *env, uint64_t now_s);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "app/replica.h"
+#include "app/retention.h"
 #include "app/verb_list.h"
 #include "app/verbs.h"
 #include "editor/base/unicode.h"
@@ -95,19 +96,33 @@ int verb_docs_run(struct env *env, const struct args *args)
 struct forgetting {
     struct doc_id *docs;
     size_t count, cap;
-    size_t shared_left; /* not taken, for they are shared */
-    bool shared_too;
+    size_t left; /* not taken, for they are shared or are in no file */
+    bool forced; /* these too */
+    struct env *env;
 };
+
+/* What cannot be read may be forgotten: nothing else would help. */
+static bool is_in_file(struct env *env, const struct doc_entry *entry)
+{
+    struct error unreadable = {0};
+    bool in_file = false;
+    return !retention_is_in_file(env, entry, &in_file, &unreadable) || in_file;
+}
+
+static void take(struct forgetting *all, const struct doc_entry *entry)
+{
+    all->docs = xgrow(all->docs, &all->cap, all->count + 1, sizeof *all->docs);
+    all->docs[all->count++] = entry->doc;
+}
 
 static bool collect(void *self, const struct doc_entry *entry)
 {
     struct forgetting *all = self;
-    if (entry->state == DOC_SHARED && !all->shared_too) {
-        all->shared_left++;
+    if (!all->forced && (entry->state == DOC_SHARED || !is_in_file(all->env, entry))) {
+        all->left++;
         return true;
     }
-    all->docs = xgrow(all->docs, &all->cap, all->count + 1, sizeof *all->docs);
-    all->docs[all->count++] = entry->doc;
+    take(all, entry);
     return true;
 }
 
@@ -130,22 +145,33 @@ static bool confirm(const char *question)
     return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-static bool collect_file(struct env *env, struct doc_index *index, const char *word, struct forgetting *all, struct error *err)
+/* What would be lost with it may be lost if the person says so. */
+static bool may_take(const struct forgetting *all, const char *word, const struct doc_entry *entry, struct error *err)
+{
+    bool shared = entry->state == DOC_SHARED;
+    if (all->forced || (!shared && is_in_file(all->env, entry)))
+        return true;
+    char *question = xformat(shared ? "%s is shared: its keys and what was not sent go too. Forget it?"
+                                    : "%s has edits that are not in the file. Forget them?",
+                             word);
+    bool said = confirm(question);
+    free(question);
+    return said || error_set(err, ERR_USAGE, 0, shared ? "%s is shared; weft unshare it first, or --force"
+                                                       : "%s has edits that are not in the file; weft %s shows them, --force forgets them",
+                             word, word);
+}
+
+static bool collect_file(struct doc_index *index, const char *word, struct forgetting *all, struct error *err)
 {
     struct doc_entry entry = {0};
     char *path = NULL;
     bool found = false;
-    bool good = file_resolve(word, &path, err) && replica_index_find(env, index, path, &entry, &found, err);
+    bool good = file_resolve(word, &path, err) && replica_index_find(all->env, index, path, &entry, &found, err);
     if (good && !found)
         good = error_set(err, ERR_MISSING, 0, "nothing is kept of %s", word);
-    if (good && entry.state == DOC_SHARED && !all->shared_too) {
-        char *question = xformat("%s is shared: its keys and what was not sent go too. Forget it?", word);
-        all->shared_too = confirm(question);
-        free(question);
-        good = all->shared_too || error_set(err, ERR_USAGE, 0, "%s is shared; weft unshare it first, or --force", word);
-    }
+    good = good && may_take(all, word, &entry, err);
     if (good)
-        collect(all, &entry);
+        take(all, &entry);
     doc_entry_release(&entry);
     free(path);
     return good;
@@ -153,18 +179,18 @@ static bool collect_file(struct env *env, struct doc_index *index, const char *w
 
 static bool forget(struct env *env, const struct args *args, struct doc_index *index, struct error *err)
 {
-    struct forgetting all = {.shared_too = args_flag(args, "--force")};
+    struct forgetting all = {.forced = args_flag(args, "--force"), .env = env};
     bool good = true;
     if (args_flag(args, "--all"))
         good = doc_index_recent(index, 0, collect, &all, err);
     for (size_t i = 0; good && i < args->positional_count; i++)
-        good = collect_file(env, index, args->positional[i], &all, err);
+        good = collect_file(index, args->positional[i], &all, err);
     for (size_t i = 0; good && i < all.count; i++)
         good = forget_one(env, index, &all.docs[i], err);
     good = good && doc_index_vacuum(index, err);
     if (good)
         printf("forgot %zu document%s%s\n", all.count, all.count == 1 ? "" : "s",
-               all.shared_left ? "; shared ones are still here (--force takes them too)" : "");
+               all.left ? "; shared ones, and those with edits in no file, are still here (--force takes them too)" : "");
     free(all.docs);
     return good;
 }

@@ -83,8 +83,8 @@ static const struct option_spec verify_options[] = {
 };
 
 static const struct option_spec forget_options[] = {
-    {"--all", NULL, "every document that is not shared"},
-    {"--force", NULL, "shared documents too, and do not ask"},
+    {"--all", NULL, "every document that is not shared and whose text is in its file"},
+    {"--force", NULL, "the others too, and do not ask"},
     {NULL, NULL, NULL},
 };
 

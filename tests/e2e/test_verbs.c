@@ -464,7 +464,7 @@ static void forgetting_leaves_the_file_and_nothing_else(void **state)
     vt_expect(vt, "zero");
     vt_type(vt, "x");
     vt_expect(vt, "xzero");
-    result = stage_run(stage, "ada", NULL, ARGS("forget", "notes.md"));
+    result = stage_run(stage, "ada", NULL, ARGS("forget", "--force", "notes.md"));
     expect_status(result, 1);
     expect_has(result.err, "open");
     vt_type(vt, VT_BACKSPACE);
@@ -480,6 +480,32 @@ static void forgetting_leaves_the_file_and_nothing_else(void **state)
     assert_false(scratch_contains(stage_dir(stage), "/notes.md"));
     stage_expect_file(stage, "notes.md", "zero\none\n");
     expect_status(stage_run(stage, "ada", NULL, ARGS("forget", "notes.md")), 1);
+}
+
+static void edits_in_no_file_are_not_forgotten_unasked(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    stage_write(stage, "saved.md", "one\n");
+    apply(stage, "ada", "saved.md", "{\"at\": 0, \"insert\": \"zero\\n\"}\n");
+    expect_status(stage_run(stage, "ada", "{\"at\": 0, \"insert\": \"zero\\n\"}\n", ARGS("apply", "--no-save", "notes.md")), 0);
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("forget", "notes.md"));
+    expect_status(result, 2);
+    assert_string_equal(result.err, "weft forget: notes.md has edits that are not in the file; weft notes.md shows them, --force "
+                                    "forgets them\n");
+    result = stage_run(stage, "ada", NULL, ARGS("forget", "--all"));
+    expect_status(result, 0);
+    assert_string_equal(result.out, "forgot 1 document; shared ones, and those with edits in no file, are still here (--force takes "
+                                    "them too)\n");
+    expect_cat(stage, "ada", "notes.md", "zero\none\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("forget", "notes.md"));
+    vt_expect(vt, "notes.md has edits that are not in the file. Forget them? [y/N]");
+    vt_type(vt, "y" VT_ENTER);
+    assert_int_equal(vt_close(vt), 0);
+    expect_cat(stage, "ada", "notes.md", "one\n");
+    expect_status(stage_run(stage, "ada", "{\"at\": 0, \"insert\": \"x\"}\n", ARGS("apply", "--no-save", "notes.md")), 0);
+    expect_status(stage_run(stage, "ada", NULL, ARGS("forget", "--force", "notes.md")), 0);
+    assert_string_equal(stage_run(stage, "ada", NULL, ARGS("docs")).out, "");
 }
 
 static void the_admin_link_owns_the_document(void **state)
@@ -800,6 +826,7 @@ int main(void)
         TEST(sync_writes_what_the_room_writes_and_reads_what_the_disk_says),
         TEST(sync_never_writes_over_a_file_that_is_nearly_all_different),
         TEST(forgetting_leaves_the_file_and_nothing_else),
+        TEST(edits_in_no_file_are_not_forgotten_unasked),
         TEST(the_admin_link_owns_the_document),
         TEST(a_name_is_kept_in_the_configuration),
         TEST(the_doctor_finds_a_healthy_machine_healthy),
