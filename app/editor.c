@@ -15,7 +15,7 @@
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
-enum { QUIT_NET_MS = 300 /* how long leaving may take to send what is unsent; the rest is sent when weft next runs */ };
+enum { QUIT_NET_MS = 300 /* how long leaving or going to sleep may take to send what is unsent; the rest is sent when weft next runs */ };
 
 struct window *editor_window(struct editor *editor)
 {
@@ -285,12 +285,30 @@ static bool wait_until_woken(struct editor *editor)
  * The whole group stops, as for ^Z elsewhere: whoever started us (git, a script) waits with us. Where no shell watches the
  * group the system stops nobody, for nobody could go on.
  */
+static bool waits_for_answer(struct replica *replica)
+{
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    return status.shared && status.net.state == SESSION_ONLINE && status.net.unacked_batches > 0;
+}
+
+/* Nothing is sent while it sleeps, and others may build on what was typed last: another window on the same text does. */
+static void send_last_words(struct editor *editor)
+{
+    enum { STEP_MS = 10 };
+    uint64_t until_ms = net_now_ms() + QUIT_NET_MS;
+    for (size_t i = 0; i < editor->count; i++)
+        while (waits_for_answer(editor->windows[i].replica) && net_now_ms() < until_ms)
+            replica_wait(editor->windows[i].replica, STEP_MS);
+}
+
 void editor_suspend(struct editor *editor)
 {
     for (size_t i = 0; i < editor->count; i++) {
         replica_set_away(editor->windows[i].replica, true);
         replica_handle(editor->windows[i].replica);
     }
+    send_last_words(editor);
     term_suspend(editor->term);
     free(editor->title);
     editor->title = NULL;

@@ -157,6 +157,27 @@ static void suspending_under_a_shell_gives_the_terminal_back_and_goes_on(void **
     assert_int_equal(vt_close(vt), 0);
 }
 
+/* What was typed in the last moment before is sent first: nobody knows for how long it sleeps. */
+static void what_was_typed_before_suspending_is_with_the_relay(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    char *link = stage_share(stage, "ada", "notes.md", "view");
+    struct vt *vt = stage_shell(stage, "ada", "set -m; \"$WEFT\" notes.md; echo stopped; read answer; fg; exit $?");
+    vt_expect(vt, "sent");
+    vt_type(vt, "a");
+    vt_expect_row(vt, 0, "atext");
+    vt_expect(vt, "sent");
+    vt_type(vt, "last words " VT_ALT("z"));
+    vt_expect(vt, "stopped");
+    struct stage_result result = stage_run(stage, "lin", NULL, ARGS("cat", link));
+    assert_string_equal(result.out, "alast words text\n");
+    vt_type(vt, "go" VT_ENTER);
+    vt_expect_row(vt, 0, "alast words text");
+    vt_free(vt);
+    free(link);
+}
+
 static void what_others_write_above_leaves_the_view_where_it_is(void **state)
 {
     struct stage *stage = *state;
@@ -361,6 +382,7 @@ int main(void)
         TEST(saving_and_leaving_in_one_breath_asks_nothing),
         TEST(suspending_without_a_shell_does_not_freeze),
         TEST(suspending_under_a_shell_gives_the_terminal_back_and_goes_on),
+        TEST(what_was_typed_before_suspending_is_with_the_relay),
         TEST(what_others_write_above_leaves_the_view_where_it_is),
         TEST(a_text_that_fits_is_seen_from_its_top),
         TEST(a_file_that_is_open_is_not_opened_twice),
