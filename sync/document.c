@@ -25,6 +25,7 @@ void document_free(struct document *document)
     graph_free(document->graph);
     rope_free(document->base);
     lv_list_release(&document->scratch);
+    lv_list_release(&document->spare);
     free(document);
 }
 

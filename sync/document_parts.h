@@ -28,6 +28,7 @@ struct document {
     size_t undo_agent;
     uint64_t undo_end;
     struct lv_list scratch;
+    struct lv_list spare; /* the memory of a writer's parents, for the next one: every key has one */
 };
 
 /* False when a head is not here. Ascending. */

@@ -81,6 +81,8 @@ static void own_head_first(struct writer *writer, struct lv_list *heads)
 static void join_heads(struct writer *writer)
 {
     struct lv_list heads = {0};
+    if (writer->parents.count <= BATCH_PARENTS_MAX)
+        return;
     lv_list_set(&heads, writer->parents.items, writer->parents.count);
     while (heads.count > BATCH_PARENTS_MAX) {
         own_head_first(writer, &heads);
@@ -99,6 +101,8 @@ static void join_heads(struct writer *writer)
 
 void writer_begin(struct writer *writer, const uint64_t *parents, size_t parent_count)
 {
+    writer->parents = writer->document->spare;
+    writer->document->spare = (struct lv_list){0};
     lv_list_set(&writer->parents, parents, parent_count);
     join_heads(writer);
     begin_batch(writer);
@@ -175,7 +179,8 @@ void writer_end(struct writer *writer, bool even_if_empty)
         finish_batch(writer);
     else
         batch_list_cut(writer->out, writer->out->count - 1);
-    lv_list_release(&writer->parents);
+    lv_list_release(&writer->document->spare);
+    writer->document->spare = writer->parents;
 }
 
 void document_wrote(struct document *document, const struct patch *patch)
