@@ -5,6 +5,7 @@
 
 #include "editor/base/ensure.h"
 #include "editor/base/xalloc.h"
+#include "sync/column.h"
 
 /* --- lists --- */
 
@@ -146,11 +147,18 @@ struct graph {
     struct heap heap; /* scratch of walks; the runs in it are those with a reach */
     struct reach *reach;
     size_t reach_cap;
+    struct hints *hints;
+};
+
+/* Where look-ups in the columns were last. */
+struct hints {
+    size_t run, author;
 };
 
 struct graph *graph_new(void)
 {
     struct graph *graph = xcalloc(1, sizeof *graph);
+    graph->hints = xcalloc(1, sizeof *graph->hints);
     struct lv_list *parents = &graph->parents; /* never NULL: a root's empty view points into it */
     parents->items = xgrow(NULL, &parents->cap, 1, sizeof *parents->items);
     return graph;
@@ -171,6 +179,7 @@ void graph_free(struct graph *graph)
     free(graph->heap.items);
     free(graph->reach);
     free(graph->parent_runs);
+    free(graph->hints);
     free(graph);
 }
 
@@ -337,14 +346,7 @@ bool graph_find(const struct graph *graph, size_t agent, uint64_t seq, uint64_t 
 struct graph_author graph_author_of(const struct graph *graph, uint64_t lv)
 {
     ensure(lv < graph->len);
-    size_t low = 0, high = graph->author_count;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (graph->authors[middle].first <= lv)
-            low = middle;
-        else
-            high = middle;
-    }
+    size_t low = column_find(graph->authors, sizeof *graph->authors, graph->author_count, lv, &graph->hints->author);
     const struct author_run *run = &graph->authors[low];
     uint64_t end = low + 1 < graph->author_count ? run[1].first : graph->len;
     return (struct graph_author){run->agent, run->seq + (lv - run->first), end - lv};
@@ -410,24 +412,10 @@ int graph_compare(const struct graph *graph, uint64_t a, uint64_t b)
 
 /* --- runs --- */
 
-/* Steps back from the newest run, each twice as long as the one before, then halves: most questions are about what is new. */
 static size_t run_index(const struct graph *graph, uint64_t lv)
 {
     ensure(lv < graph->len);
-    size_t high = graph->run_count, step = 1; /* runs[high] begins behind lv */
-    while (high > step && graph->runs[high - step].first > lv) {
-        high -= step;
-        step *= 2;
-    }
-    size_t low = high > step ? high - step : 0;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (graph->runs[middle].first <= lv)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
+    return column_find(graph->runs, sizeof *graph->runs, graph->run_count, lv, &graph->hints->run);
 }
 
 static struct graph_run run_view(const struct graph *graph, size_t index)

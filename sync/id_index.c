@@ -27,10 +27,17 @@ struct id_node {
     uint64_t first[NODE_MAX]; /* no key of the child is less; the first child also takes what is less than all */
 };
 
+/* The leaf that was looked at last: keys [low, high) belong into it. */
+struct id_near {
+    uint32_t leaf; /* NO_NODE: none */
+    uint64_t low, high;
+};
+
 void id_index_release(struct id_index *index)
 {
     free(index->leaves);
     free(index->nodes);
+    free(index->near);
     *index = (struct id_index){0};
 }
 
@@ -56,6 +63,9 @@ void id_index_reset(struct id_index *index)
     index->leaf_count = index->node_count = 0;
     index->depth = 0;
     index->root = add_leaf(index);
+    if (!index->near)
+        index->near = xcalloc(1, sizeof *index->near);
+    index->near->leaf = NO_NODE;
 }
 
 /* --- finding --- */
@@ -73,20 +83,37 @@ static uint32_t slot_for(const struct id_node *node, uint64_t key)
     return low;
 }
 
+static void descend(const struct id_index *index, uint64_t key)
+{
+    struct id_near near = {index->root, 0, UINT64_MAX};
+    for (uint32_t level = index->depth; level > 0; level--) {
+        const struct id_node *node = &index->nodes[near.leaf];
+        uint32_t slot = slot_for(node, key);
+        near.leaf = node->child[slot];
+        near.low = slot > 0 ? node->first[slot] : near.low;
+        near.high = slot + 1 < node->count ? node->first[slot + 1] : near.high;
+    }
+    *index->near = near;
+}
+
+static bool is_near(const struct id_index *index, uint64_t key)
+{
+    return index->near->leaf != NO_NODE && index->near->low <= key && key < index->near->high;
+}
+
 static uint32_t leaf_for(const struct id_index *index, uint64_t key)
 {
-    uint32_t number = index->root;
-    for (uint32_t level = index->depth; level > 0; level--) {
-        const struct id_node *node = &index->nodes[number];
-        number = node->child[slot_for(node, key)];
-    }
-    return number;
+    if (!is_near(index, key))
+        descend(index, key);
+    return index->near->leaf;
 }
 
 /* How many entries of a leaf begin at or before key. */
 static uint32_t entries_upto(const struct id_leaf *leaf, uint64_t key)
 {
     uint32_t low = 0, high = leaf->count;
+    if (high > 0 && leaf->entries[high - 1].key <= key) /* what is new comes last */
+        return high;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         if (leaf->entries[middle].key <= key)
@@ -143,11 +170,19 @@ struct split {
     uint64_t first;
 };
 
-static struct split leaf_split(struct id_index *index, uint32_t number)
+/* Keys mostly come in their order: what a new one is put behind stays full. */
+static uint32_t kept_in_split(uint32_t count, uint64_t last, uint64_t key)
+{
+    return key > last ? count - 1 : count / 2;
+}
+
+static struct split leaf_split(struct id_index *index, uint32_t number, uint64_t key)
 {
     uint32_t other = add_leaf(index);
     struct id_leaf *from = &index->leaves[number], *to = &index->leaves[other];
-    uint32_t kept = from->count / 2;
+    uint32_t kept = kept_in_split(from->count, from->entries[from->count - 1].key, key);
+    if (index->near->leaf == number)
+        index->near->leaf = NO_NODE;
     to->count = from->count - kept;
     from->count = kept;
     memcpy(to->entries, from->entries + kept, to->count * sizeof *to->entries);
@@ -156,11 +191,11 @@ static struct split leaf_split(struct id_index *index, uint32_t number)
     return (struct split){other, to->entries[0].key};
 }
 
-static struct split node_split(struct id_index *index, uint32_t number)
+static struct split node_split(struct id_index *index, uint32_t number, uint64_t key)
 {
     uint32_t other = add_node(index);
     struct id_node *from = &index->nodes[number], *to = &index->nodes[other];
-    uint32_t kept = from->count / 2;
+    uint32_t kept = kept_in_split(from->count, from->first[from->count - 1], key);
     to->count = from->count - kept;
     from->count = kept;
     memcpy(to->child, from->child + kept, to->count * sizeof *to->child);
@@ -172,7 +207,7 @@ static bool leaf_put(struct id_index *index, uint32_t number, const struct id_en
 {
     bool full = index->leaves[number].count == LEAF_MAX;
     if (full) {
-        *split = leaf_split(index, number);
+        *split = leaf_split(index, number, entry->key);
         if (entry->key > split->first)
             number = split->number;
     }
@@ -188,7 +223,7 @@ static bool node_put(struct id_index *index, uint32_t number, const struct split
 {
     bool full = index->nodes[number].count == NODE_MAX;
     if (full) {
-        *split = node_split(index, number);
+        *split = node_split(index, number, child->first);
         if (child->first > split->first)
             number = split->number;
     }
@@ -220,6 +255,10 @@ static void put_entry(struct id_index *index, const struct id_entry *entry)
     ensure(index->leaves); /* id_index_reset() comes first */
     struct split right, ignored;
     uint32_t left = index->root;
+    if (is_near(index, entry->key) && index->leaves[index->near->leaf].count < LEAF_MAX) {
+        leaf_put(index, index->near->leaf, entry, &ignored);
+        return;
+    }
     if (!put_below(index, left, index->depth, entry, &right))
         return;
     index->root = add_node(index);

@@ -27,6 +27,7 @@ struct id_entry {
 
 struct id_leaf;
 struct id_node;
+struct id_near;
 
 struct id_index {
     struct id_leaf *leaves;
@@ -34,6 +35,7 @@ struct id_index {
     size_t leaf_cap, node_cap;
     uint32_t leaf_count, node_count;
     uint32_t root, depth;
+    struct id_near *near; /* where the last look-up was */
 };
 
 void id_index_release(struct id_index *index);

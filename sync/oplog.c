@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/column.h"
 
 void oplog_release(struct oplog *log)
 {
@@ -115,17 +116,8 @@ void oplog_add_nop(struct oplog *log)
 
 static size_t run_index(const struct oplog *log, uint64_t lv)
 {
-    size_t low = 0, high = log->count;
-    if (lv >= log->runs[high - 1].first)
-        return high - 1;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (log->runs[middle].first <= lv)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
+    size_t hint = log->count - 1;
+    return column_find(log->runs, sizeof *log->runs, log->count, lv, &hint);
 }
 
 size_t oplog_runs(const struct oplog *log)
@@ -136,13 +128,19 @@ size_t oplog_runs(const struct oplog *log)
 struct op_piece oplog_run(const struct oplog *log, size_t index)
 {
     ensure(index < log->count);
-    return oplog_piece(log, log->runs[index].first, log->len);
+    return oplog_piece_near(log, &index, log->runs[index].first, log->len);
 }
 
 struct op_piece oplog_piece(const struct oplog *log, uint64_t lv, uint64_t end)
 {
+    size_t hint = log->count - 1;
+    return oplog_piece_near(log, &hint, lv, end);
+}
+
+struct op_piece oplog_piece_near(const struct oplog *log, size_t *hint, uint64_t lv, uint64_t end)
+{
     ensure(lv < end && end <= log->len);
-    size_t index = run_index(log, lv);
+    size_t index = column_find(log->runs, sizeof *log->runs, log->count, lv, hint);
     const struct op_run *run = &log->runs[index];
     uint64_t run_end = index + 1 < log->count ? run[1].first : log->len;
     uint64_t offset = lv - run->first;

@@ -66,6 +66,8 @@ struct op_piece {
 };
 /* From lv up to the end of its run, but not beyond `end`. lv < end <= log->len. */
 struct op_piece oplog_piece(const struct oplog *log, uint64_t lv, uint64_t end);
+/* The same for who asks again and again: *hint is which run it was, and is looked at first. */
+struct op_piece oplog_piece_near(const struct oplog *log, size_t *hint, uint64_t lv, uint64_t end);
 struct bytes oplog_text(const struct oplog *log, size_t text_at, uint64_t len);
 
 /*

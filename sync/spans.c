@@ -9,17 +9,25 @@
 
 struct span_leaf {
     uint32_t count;
-    uint32_t parent;
-    uint32_t next; /* in text order */
+    uint32_t parent, slot; /* which of the parent's children it is */
+    uint32_t next;         /* in text order */
     struct span spans[SPANS_LEAF_MAX];
 };
 
 struct span_node {
     uint32_t count;
-    uint32_t parent;
+    uint32_t parent, slot;
     uint32_t level; /* 1: the children are leaves */
     uint32_t child[SPANS_NODE_MAX];
     uint64_t sums[SUM_COUNT][SPANS_NODE_MAX];
+};
+
+/* Where the last look-up was, and the last change: what comes next is mostly there too. */
+struct span_near {
+    uint32_t leaf; /* NO_NODE: nowhere */
+    struct span_sums before, inside;
+    uint32_t changed_leaf;    /* NO_NODE: none */
+    struct span_sums changes; /* of it, which no node above knows yet */
 };
 
 /* --- life --- */
@@ -28,6 +36,7 @@ void spans_release(struct spans *spans)
 {
     free(spans->leaves);
     free(spans->nodes);
+    free(spans->near);
     *spans = (struct spans){0};
 }
 
@@ -38,6 +47,7 @@ static uint32_t add_leaf(struct spans *spans)
     struct span_leaf *leaf = &spans->leaves[spans->leaf_count];
     leaf->count = 0;
     leaf->parent = leaf->next = NO_NODE;
+    leaf->slot = 0;
     return spans->leaf_count++;
 }
 
@@ -48,6 +58,7 @@ static uint32_t add_node(struct spans *spans, uint32_t level)
     struct span_node *node = &spans->nodes[spans->node_count];
     node->count = 0;
     node->parent = NO_NODE;
+    node->slot = 0;
     node->level = level;
     return spans->node_count++;
 }
@@ -58,6 +69,9 @@ void spans_reset(struct spans *spans)
     spans->depth = 0;
     spans->total = (struct span_sums){{0}};
     spans->root = add_leaf(spans);
+    if (!spans->near)
+        spans->near = xcalloc(1, sizeof *spans->near);
+    spans->near->leaf = spans->near->changed_leaf = NO_NODE;
 }
 
 /* --- sums --- */
@@ -83,26 +97,45 @@ static void sums_subtract(struct span_sums *sums, const struct span_sums *less)
         sums->of[i] -= less->of[i];
 }
 
-static uint32_t slot_of(const struct span_node *node, uint32_t child)
+/* The sums of a leaf change; what stands before the one that was looked at last is then no longer known, if it is
+ * another. */
+static void update_near(struct span_near *near, uint32_t leaf, const struct span_sums *more)
 {
-    uint32_t slot = 0;
-    while (node->child[slot] != child)
-        slot++;
-    return slot;
+    if (leaf == near->leaf)
+        sums_add(&near->inside, more);
+    else if (more->of[SUM_PREPARED] || more->of[SUM_SHOWN])
+        near->leaf = NO_NODE;
+}
+
+/* Tells all nodes above; comes before any of their sums is read. */
+static void settle(const struct spans *spans)
+{
+    struct span_near *near = spans->near;
+    if (near->changed_leaf == NO_NODE)
+        return;
+    uint32_t slot = spans->leaves[near->changed_leaf].slot;
+    for (uint32_t up = spans->leaves[near->changed_leaf].parent; up != NO_NODE;) {
+        struct span_node *node = &spans->nodes[up];
+        for (int i = 0; i < SUM_COUNT; i++)
+            node->sums[i][slot] += near->changes.of[i];
+        slot = node->slot;
+        up = node->parent;
+    }
+    near->changed_leaf = NO_NODE;
 }
 
 /* Adds to every sum that a leaf is part of; subtracting is adding the complement. */
 static void add_up(struct spans *spans, uint32_t leaf, const struct span_sums *more)
 {
+    struct span_near *near = spans->near;
     sums_add(&spans->total, more);
-    uint32_t child = leaf;
-    for (uint32_t up = spans->leaves[leaf].parent; up != NO_NODE; up = spans->nodes[up].parent) {
-        struct span_node *node = &spans->nodes[up];
-        uint32_t slot = slot_of(node, child);
-        for (int i = 0; i < SUM_COUNT; i++)
-            node->sums[i][slot] += more->of[i];
-        child = up;
+    update_near(near, leaf, more);
+    if (near->changed_leaf != leaf) {
+        settle(spans);
+        near->changed_leaf = leaf;
+        near->changes = (struct span_sums){{0}};
     }
+    sums_add(&near->changes, more);
 }
 
 static struct span_sums node_sums(const struct span_node *node)
@@ -116,12 +149,20 @@ static struct span_sums node_sums(const struct span_node *node)
 
 /* --- splitting --- */
 
-static void set_parent(struct spans *spans, uint32_t level, uint32_t child, uint32_t parent)
+/* Tells the children from `slot` on whose they are. */
+static void set_parents(struct spans *spans, uint32_t number, uint32_t slot)
 {
-    if (level == 1)
-        spans->leaves[child].parent = parent;
-    else
-        spans->nodes[child].parent = parent;
+    const struct span_node *node = &spans->nodes[number];
+    for (; slot < node->count; slot++) {
+        uint32_t child = node->child[slot];
+        if (node->level == 1) {
+            spans->leaves[child].parent = number;
+            spans->leaves[child].slot = slot;
+        } else {
+            spans->nodes[child].parent = number;
+            spans->nodes[child].slot = slot;
+        }
+    }
 }
 
 static void node_put(struct spans *spans, uint32_t number, uint32_t slot, uint32_t child, const struct span_sums *sums)
@@ -135,7 +176,7 @@ static void node_put(struct spans *spans, uint32_t number, uint32_t slot, uint32
         node->sums[i][slot] = sums->of[i];
     }
     node->count++;
-    set_parent(spans, node->level, child, number);
+    set_parents(spans, number, slot);
 }
 
 static void grow_root(struct spans *spans, uint32_t left, uint32_t right, uint32_t level, const struct span_sums *moved)
@@ -153,7 +194,7 @@ static void node_add_after(struct spans *spans, uint32_t number, uint32_t left, 
                            const struct span_sums *moved);
 
 /* Moves the upper half of a node's children to a new node beside it. */
-static uint32_t node_split(struct spans *spans, uint32_t number)
+static void node_split(struct spans *spans, uint32_t number)
 {
     uint32_t other = add_node(spans, spans->nodes[number].level);
     struct span_node *from = &spans->nodes[number], *to = &spans->nodes[other];
@@ -163,28 +204,26 @@ static uint32_t node_split(struct spans *spans, uint32_t number)
     memcpy(to->child, from->child + kept, to->count * sizeof *to->child);
     for (int i = 0; i < SUM_COUNT; i++)
         memcpy(to->sums[i], from->sums[i] + kept, to->count * sizeof *to->sums[i]);
-    for (uint32_t slot = 0; slot < to->count; slot++)
-        set_parent(spans, to->level, to->child[slot], other);
+    set_parents(spans, other, 0);
 
     struct span_sums moved = node_sums(to);
     if (from->parent == NO_NODE)
         grow_root(spans, number, other, from->level + 1, &moved);
     else
         node_add_after(spans, from->parent, number, other, &moved);
-    return other;
 }
 
 /* `right` becomes the neighbour of `left`, from which it took `moved`. */
 static void node_add_after(struct spans *spans, uint32_t number, uint32_t left, uint32_t right,
                            const struct span_sums *moved)
 {
+    uint32_t level = spans->nodes[number].level;
     if (spans->nodes[number].count == SPANS_NODE_MAX) {
-        uint32_t other = node_split(spans, number);
-        uint32_t level = spans->nodes[other].level;
+        node_split(spans, number);
         number = level == 1 ? spans->leaves[left].parent : spans->nodes[left].parent;
     }
     struct span_node *node = &spans->nodes[number];
-    uint32_t slot = slot_of(node, left);
+    uint32_t slot = level == 1 ? spans->leaves[left].slot : spans->nodes[left].slot;
     for (int i = 0; i < SUM_COUNT; i++)
         node->sums[i][slot] -= moved->of[i];
     node_put(spans, number, slot + 1, right, moved);
@@ -192,6 +231,7 @@ static void node_add_after(struct spans *spans, uint32_t number, uint32_t left, 
 
 static uint32_t leaf_split(struct spans *spans, uint32_t number)
 {
+    settle(spans);
     uint32_t other = add_leaf(spans);
     struct span_leaf *from = &spans->leaves[number], *to = &spans->leaves[other];
     struct span_sums moved = {{0}};
@@ -200,6 +240,7 @@ static uint32_t leaf_split(struct spans *spans, uint32_t number)
     from->count = kept;
     to->next = from->next;
     from->next = other;
+    spans->near->leaf = NO_NODE;
     memcpy(to->spans, from->spans + kept, to->count * sizeof *to->spans);
     for (uint32_t at = 0; at < to->count; at++) {
         struct span_sums sums = sums_of(&to->spans[at]);
@@ -280,19 +321,37 @@ static struct span_place find_in_leaf(const struct spans *spans, uint32_t number
     return sum == SUM_PREPARED ? scan_leaf(spans, number, SUM_PREPARED, pos) : scan_leaf(spans, number, SUM_SHOWN, pos);
 }
 
-struct span_place spans_find(const struct spans *spans, enum span_sum sum, uint64_t pos)
+/* From the root to the leaf that holds a unit, summing up what stands before. */
+static void descend(const struct spans *spans, enum span_sum sum, uint64_t pos)
 {
-    ensure(pos < spans->total.of[sum]);
+    struct span_near *near = spans->near;
     uint32_t number = spans->root;
+    settle(spans);
+    near->before = (struct span_sums){{0}};
+    near->inside = spans->total;
     for (uint32_t level = spans->depth; level > 0; level--) {
         const struct span_node *node = &spans->nodes[number];
-        const uint64_t *sums = node->sums[sum];
         uint32_t slot = 0;
-        for (; pos >= sums[slot]; slot++)
-            pos -= sums[slot];
+        for (uint64_t left = pos - near->before.of[sum]; left >= node->sums[sum][slot]; slot++)
+            left -= node->sums[sum][slot];
+        for (uint32_t i = 0; i < slot; i++) {
+            near->before.of[SUM_PREPARED] += node->sums[SUM_PREPARED][i];
+            near->before.of[SUM_SHOWN] += node->sums[SUM_SHOWN][i];
+        }
+        near->inside.of[SUM_PREPARED] = node->sums[SUM_PREPARED][slot];
+        near->inside.of[SUM_SHOWN] = node->sums[SUM_SHOWN][slot];
         number = node->child[slot];
     }
-    return find_in_leaf(spans, number, sum, pos);
+    near->leaf = number;
+}
+
+struct span_place spans_find(const struct spans *spans, enum span_sum sum, uint64_t pos)
+{
+    const struct span_near *near = spans->near;
+    ensure(pos < spans->total.of[sum]);
+    if (near->leaf == NO_NODE || pos - near->before.of[sum] >= near->inside.of[sum]) /* less than 0 is much more */
+        descend(spans, sum, pos);
+    return find_in_leaf(spans, near->leaf, sum, pos - near->before.of[sum]);
 }
 
 struct span_place spans_find_id(const struct spans *spans, uint32_t number, uint64_t id)
@@ -313,12 +372,16 @@ uint64_t spans_shown_before(const struct spans *spans, struct span_place place)
         shown += leaf->spans[at].gone ? 0 : leaf->spans[at].len;
     if (place.offset > 0 && !leaf->spans[place.at].gone)
         shown += place.offset;
-    uint32_t child = place.leaf;
-    for (uint32_t up = leaf->parent; up != NO_NODE; up = spans->nodes[up].parent) {
+    if (place.leaf == spans->near->leaf)
+        return shown + spans->near->before.of[SUM_SHOWN];
+    settle(spans);
+    uint32_t until = leaf->slot;
+    for (uint32_t up = leaf->parent; up != NO_NODE;) {
         const struct span_node *node = &spans->nodes[up];
-        for (uint32_t slot = 0; node->child[slot] != child; slot++)
+        for (uint32_t slot = 0; slot < until; slot++)
             shown += node->sums[SUM_SHOWN][slot];
-        child = up;
+        until = node->slot;
+        up = node->parent;
     }
     return shown;
 }
@@ -327,14 +390,14 @@ uint64_t spans_shown_before(const struct spans *spans, struct span_place place)
 static int compare_leaves(const struct spans *spans, uint32_t a, uint32_t b)
 {
     uint32_t up_a = spans->leaves[a].parent, up_b = spans->leaves[b].parent;
+    uint32_t slot_a = spans->leaves[a].slot, slot_b = spans->leaves[b].slot;
     while (up_a != up_b) {
-        a = up_a;
-        b = up_b;
-        up_a = spans->nodes[a].parent;
-        up_b = spans->nodes[b].parent;
+        slot_a = spans->nodes[up_a].slot;
+        slot_b = spans->nodes[up_b].slot;
+        up_a = spans->nodes[up_a].parent;
+        up_b = spans->nodes[up_b].parent;
     }
-    const struct span_node *node = &spans->nodes[up_a];
-    return slot_of(node, a) < slot_of(node, b) ? -1 : 1;
+    return slot_a < slot_b ? -1 : 1;
 }
 
 int spans_compare(const struct spans *spans, struct span_place a, struct span_place b)
@@ -411,13 +474,15 @@ static uint32_t descend_to_known(const struct spans *spans, uint32_t number, uin
 /* The next leaf after this one that holds a known span, or NO_NODE. */
 static uint32_t next_known_leaf(const struct spans *spans, uint32_t leaf)
 {
-    uint32_t child = leaf;
-    for (uint32_t up = spans->leaves[leaf].parent; up != NO_NODE; up = spans->nodes[up].parent) {
+    settle(spans);
+    uint32_t from = spans->leaves[leaf].slot;
+    for (uint32_t up = spans->leaves[leaf].parent; up != NO_NODE;) {
         const struct span_node *node = &spans->nodes[up];
-        for (uint32_t slot = slot_of(node, child) + 1; slot < node->count; slot++)
+        for (uint32_t slot = from + 1; slot < node->count; slot++)
             if (node->sums[SUM_KNOWN][slot] > 0)
                 return descend_to_known(spans, node->child[slot], node->level - 1);
-        child = up;
+        from = node->slot;
+        up = node->parent;
     }
     return NO_NODE;
 }
@@ -529,15 +594,24 @@ static struct span_sums check_leaf(const struct spans *spans, uint32_t number, u
     return sums;
 }
 
-static struct span_sums check_node(const struct spans *spans, uint32_t number, uint32_t level, uint32_t parent)
+/* `before`: what stands before the node, for the leaf that was looked at last. */
+static struct span_sums check_node(const struct spans *spans, uint32_t number, uint32_t level, uint32_t parent,
+                                   struct span_sums before)
 {
-    if (level == 0)
-        return check_leaf(spans, number, parent);
-    const struct span_node *node = &spans->nodes[number];
     struct span_sums sums = {{0}};
+    if (level == 0) {
+        sums = check_leaf(spans, number, parent);
+        const struct span_near *near = spans->near;
+        for (int i = SUM_PREPARED; number == near->leaf && i <= SUM_SHOWN; i++)
+            ensure(near->before.of[i] == before.of[i] && near->inside.of[i] == sums.of[i]);
+        return sums;
+    }
+    const struct span_node *node = &spans->nodes[number];
     ensure(node->parent == parent && node->level == level && node->count > 0 && node->count <= SPANS_NODE_MAX);
     for (uint32_t slot = 0; slot < node->count; slot++) {
-        struct span_sums below = check_node(spans, node->child[slot], level - 1, number);
+        struct span_sums below = check_node(spans, node->child[slot], level - 1, number, before);
+        ensure((level == 1 ? spans->leaves[node->child[slot]].slot : spans->nodes[node->child[slot]].slot) == slot);
+        sums_add(&before, &below);
         for (int i = 0; i < SUM_COUNT; i++)
             ensure(node->sums[i][slot] == below.of[i]);
         sums_add(&sums, &below);
@@ -547,7 +621,8 @@ static struct span_sums check_node(const struct spans *spans, uint32_t number, u
 
 void spans_check(const struct spans *spans)
 {
-    struct span_sums sums = check_node(spans, spans->root, spans->depth, NO_NODE);
+    settle(spans);
+    struct span_sums sums = check_node(spans, spans->root, spans->depth, NO_NODE, (struct span_sums){{0}});
     for (int i = 0; i < SUM_COUNT; i++)
         ensure(sums.of[i] == spans->total.of[i]);
 }

@@ -45,6 +45,7 @@ struct walker {
     struct lv_list prepared; /* the tracker's prepare version */
     uint64_t tracked_from;   /* the critical version at which the tracker begins */
     uint64_t tracked_end;    /* it holds all events after that and before this one; 0: nothing of use */
+    size_t op_hint;          /* where in the log the last operation was */
     bool warm;               /* the next block goes on in the tracker as it is */
 
     struct piece *pieces; /* the plan, by LV */
@@ -303,7 +304,7 @@ static void note_invalid(struct walker *walker, const struct op_piece *op)
 /* The next events of [lv, end) that are all valid or all void. */
 static struct op_piece next_op(struct walker *walker, uint64_t lv, uint64_t end, uint64_t len, bool *valid)
 {
-    struct op_piece op = oplog_piece(walker->log, lv, end);
+    struct op_piece op = oplog_piece_near(walker->log, &walker->op_hint, lv, end);
     op.len = oplog_judge(walker->log, &op, len, valid);
     if (!*valid)
         note_invalid(walker, &op);
