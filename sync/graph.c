@@ -150,9 +150,9 @@ struct graph {
     struct hints *hints;
 };
 
-/* Where look-ups in the columns were last. */
+/* Where look-ups in the columns were last, and which agent was asked for. */
 struct hints {
-    size_t run, author;
+    size_t run, author, agent;
 };
 
 struct graph *graph_new(void)
@@ -223,23 +223,33 @@ static size_t agent_place(const struct graph *graph, const struct agent_id *id, 
     return low;
 }
 
+static bool is_last_agent(const struct graph *graph, const struct agent_id *id)
+{
+    size_t last = graph->hints->agent;
+    return last < graph->agent_count && agent_id_equal(&graph->agents[last].id, id);
+}
+
 bool graph_find_agent(const struct graph *graph, const struct agent_id *id, size_t *agent)
 {
-    bool found;
-    size_t place = agent_place(graph, id, &found);
-    if (found)
-        *agent = graph->by_id[place];
-    return found;
+    if (!is_last_agent(graph, id)) {
+        bool found;
+        size_t place = agent_place(graph, id, &found);
+        if (!found)
+            return false;
+        graph->hints->agent = graph->by_id[place];
+    }
+    *agent = graph->hints->agent;
+    return true;
 }
 
 size_t graph_agent(struct graph *graph, const struct agent_id *id)
 {
+    size_t agent;
     bool found;
+    if (graph_find_agent(graph, id, &agent))
+        return agent;
     size_t place = agent_place(graph, id, &found);
-    if (found)
-        return graph->by_id[place];
-
-    size_t agent = graph->agent_count++;
+    agent = graph->agent_count++;
     graph->agents = xgrow(graph->agents, &graph->agent_cap, graph->agent_count, sizeof *graph->agents);
     graph->agents[agent] = (struct agent){.id = *id, .from = (size_t)NO_AGENT};
     graph->by_id = xgrow(graph->by_id, &graph->by_id_cap, graph->agent_count, sizeof *graph->by_id);
