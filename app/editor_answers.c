@@ -586,7 +586,7 @@ static void paste_clip(struct editor *editor)
         editor_say(editor, "Nothing was cut or copied yet.");
 }
 
-void editor_panel(struct editor *editor, enum panel_kind kind)
+static void show_panel(struct editor *editor, enum panel_kind kind)
 {
     editor->panel_scroll = kind == PANEL_MESSAGES ? SIZE_MAX : 0; /* the newest is at the end */
     editor->link_copied = editor->view_copied = false;
@@ -595,7 +595,7 @@ void editor_panel(struct editor *editor, enum panel_kind kind)
 
 static void toggle_panel(struct editor *editor, enum panel_kind kind)
 {
-    editor_panel(editor, editor->panel_kind == kind ? PANEL_NONE : kind);
+    show_panel(editor, editor->panel_kind == kind ? PANEL_NONE : kind);
 }
 
 static void escape(struct editor *editor)

@@ -148,7 +148,6 @@ void editor_prompt_key(struct editor *editor, struct key key);
 void editor_prompt_pause(struct editor *editor);
 /* Asks what a replica wants to know (a file changed on disk), when nothing else is being asked. */
 void editor_ask_pending(struct editor *editor);
-void editor_panel(struct editor *editor, enum panel_kind kind);
 /* Goes on leaving when the save that was chosen for it has ended. */
 void editor_save_ended(struct editor *editor);
 

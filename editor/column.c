@@ -2,7 +2,8 @@
 
 #include "editor/base/unicode.h"
 
-int column_cells(struct bytes cluster, uint64_t column, int tab_width)
+/* Cells of one cluster that begins at cell `column`. `cluster` is as cluster_next() cuts it; not a newline. */
+static int cells_of(struct bytes cluster, uint64_t column, int tab_width)
 {
     uint32_t code;
     size_t first = utf8_decode(cluster, &code);
@@ -39,7 +40,7 @@ static uint64_t column_walk(const struct rope *text, uint64_t *at, uint64_t stop
             return cell + step;
         }
         struct bytes cluster = column_cluster(text, *at, scratch);
-        uint64_t next = cell + (uint64_t)column_cells(cluster, cell, tab_width);
+        uint64_t next = cell + (uint64_t)cells_of(cluster, cell, tab_width);
         if (next > column || *at + cluster.len > stop)
             break;
         cell = next;

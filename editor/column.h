@@ -16,8 +16,6 @@
 
 enum { COLUMN_SCAN_BYTES_MAX = 1 << 16 };
 
-/* Cells of one cluster that begins at cell `column`. `cluster` is as cluster_next() cuts it; not a newline. */
-int column_cells(struct bytes cluster, uint64_t column, int tab_width);
 /* The cell in which the cluster at `at` begins; `line_start` is where its line does. */
 uint64_t column_of(const struct rope *text, uint64_t line_start, uint64_t at, int tab_width);
 /* The place on the line whose cell range holds `column`, or the line's end when it is shorter. */

@@ -21,18 +21,6 @@ void patch_clear(struct patch *patch)
     buf_clear(&patch->text);
 }
 
-void patch_copy(struct patch *out, const struct patch *patch)
-{
-    ensure(out != patch);
-    patch_clear(out);
-    out->parts = xgrow(out->parts, &out->cap, patch->count, sizeof *out->parts);
-    if (patch->count)
-        memcpy(out->parts, patch->parts, patch->count * sizeof *out->parts);
-    out->count = patch->count;
-    out->pending = patch->pending;
-    buf_add_bytes(&out->text, buf_view(&patch->text));
-}
-
 void patch_move(struct patch *out, struct patch *from)
 {
     ensure(out != from);

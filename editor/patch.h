@@ -57,7 +57,6 @@ struct patch {
 
 void patch_release(struct patch *patch);
 void patch_clear(struct patch *patch); /* becomes the empty patch, keeps its memory */
-void patch_copy(struct patch *out, const struct patch *patch);
 /* `out` takes over the content of `from`, which becomes empty. */
 void patch_move(struct patch *out, struct patch *from);
 

@@ -53,13 +53,6 @@ bool agent_lock_hold(struct agent_lock *lock, const char *dir, const struct agen
     }
 }
 
-bool agent_lock_take(struct agent_lock *lock, const char *dir, struct error *err)
-{
-    struct agent_id agent;
-    crypto_random(agent.bytes, sizeof agent.bytes);
-    return agent_lock_hold(lock, dir, &agent, err);
-}
-
 void agent_lock_release(struct agent_lock *lock)
 {
     if (!lock->path)

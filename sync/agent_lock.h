@@ -22,9 +22,7 @@ struct agent_lock {
     int fd;
 };
 
-/* A fresh random agent, its file made in `dir` (an existing directory) and locked. */
-MUST_USE bool agent_lock_take(struct agent_lock *lock, const char *dir, struct error *err);
-/* The same for an agent that has its id already. It must be one that was never locked before. */
+/* Makes the agent's file in `dir` (an existing directory) and locks it. It must be an agent that was never locked before. */
 MUST_USE bool agent_lock_hold(struct agent_lock *lock, const char *dir, const struct agent_id *agent,
                               struct error *err);
 /* The agent is dead from here on. Fine on a zeroed lock. */

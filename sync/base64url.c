@@ -2,7 +2,7 @@
 
 #include <stdint.h>
 
-size_t base64url_len(size_t bytes)
+static size_t encoded_len(size_t bytes)
 {
     return (bytes * 4 + 2) / 3;
 }
@@ -38,7 +38,7 @@ bool base64url_read(struct bytes text, void *out, size_t len)
     unsigned char *bytes = out;
     uint32_t pending = 0;
     unsigned bits = 0;
-    if (text.len != base64url_len(len))
+    if (text.len != encoded_len(len))
         return false;
     for (size_t i = 0; i < text.len; i++) {
         int value = letter_value(text.data[i]);

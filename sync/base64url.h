@@ -9,7 +9,6 @@
 
 #include "editor/base/bytes.h"
 
-size_t base64url_len(size_t bytes);
 void base64url_add(struct buf *out, const void *data, size_t len);
 /* Fills out[0..len) from the whole of `text`; false, with `out` undefined, when it is not the form of `len` bytes. */
 MUST_USE bool base64url_read(struct bytes text, void *out, size_t len);

@@ -70,7 +70,6 @@ void db_bind_int(struct db_stmt *stmt, int at, int64_t value);
 void db_bind_u64(struct db_stmt *stmt, int at, uint64_t value);       /* at most INT64_MAX (ensure) */
 void db_bind_bytes(struct db_stmt *stmt, int at, struct bytes value); /* a blob, also when empty */
 void db_bind_text(struct db_stmt *stmt, int at, const char *value);   /* NULL binds NULL */
-void db_bind_null(struct db_stmt *stmt, int at);
 
 enum db_stepped { DB_ROW, DB_DONE, DB_FAILED };
 /* After DB_DONE and DB_FAILED the statement has ended. Who stops earlier calls db_end(): an open read holds the WAL. */

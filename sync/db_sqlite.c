@@ -174,11 +174,6 @@ void db_bind_text(struct db_stmt *stmt, int at, const char *value)
     note(stmt, sqlite3_bind_text(stmt->handle, at, value, -1, SQLITE_STATIC));
 }
 
-void db_bind_null(struct db_stmt *stmt, int at)
-{
-    note(stmt, sqlite3_bind_null(stmt->handle, at));
-}
-
 void db_end(struct db_stmt *stmt)
 {
     sqlite3_reset(stmt->handle);

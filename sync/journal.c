@@ -271,11 +271,6 @@ bool journal_begin(struct journal *journal, struct error *err)
     return db_begin(journal->db, err);
 }
 
-bool journal_begin_read(struct journal *journal, struct error *err)
-{
-    return db_begin_read(journal->db, err);
-}
-
 bool journal_commit(struct journal *journal, struct error *err)
 {
     return db_commit(journal->db, err);
@@ -300,15 +295,6 @@ bool journal_step_end(struct journal *journal, struct journal_step step, bool ok
         return db_commit(journal->db, err);
     db_rollback(journal->db);
     return false;
-}
-
-bool journal_changed(struct journal *journal)
-{
-    uint64_t version = db_data_version(journal->db);
-    bool changed = !journal->looked || version != journal->data_version;
-    journal->looked = true;
-    journal->data_version = version;
-    return changed;
 }
 
 /* --- the body of a LOCAL row --- */

@@ -80,12 +80,9 @@ MUST_USE bool journal_stats(struct journal *journal, struct journal_stats *stats
 
 /* Grouping: between begin and commit all calls are one transaction. After a failed call inside: journal_rollback(). */
 MUST_USE bool journal_begin(struct journal *journal, struct error *err);
-MUST_USE bool journal_begin_read(struct journal *journal, struct error *err); /* one snapshot for several reads */
 MUST_USE bool journal_commit(struct journal *journal, struct error *err);
 void journal_rollback(struct journal *journal);
 
-/* Whether another connection has committed since the last call (cheap: no disk access). True the first time. */
-bool journal_changed(struct journal *journal);
 /* Makes what is committed survive a power cut. The one call for another thread. */
 MUST_USE bool journal_sync(struct journal *journal, struct error *err);
 /* NULL in memory. */
@@ -214,6 +211,7 @@ struct journal_sent_visitor {
 /* *id (may be NULL) names it from here on. The same bytes again are JOURNAL_KNOWN. */
 MUST_USE enum journal_added journal_outbox_put(struct journal *journal, const struct journal_sent *sent, uint64_t *id,
                                                struct error *err);
+/* For tests, which put one aside at a time; a relay acknowledges up to a seq. */
 MUST_USE bool journal_outbox_ack(struct journal *journal, uint64_t id, struct error *err);
 /* All of one agent are acked whose events lie below next_seq; with `members`, its MEMBER too. */
 MUST_USE bool journal_outbox_ack_below(struct journal *journal, const struct agent_id *agent, uint64_t next_seq,

@@ -14,8 +14,6 @@ struct journal {
     char *path; /* NULL: in memory */
     struct doc_id doc;
     struct seal_key key;
-    bool looked; /* data_version has been read */
-    uint64_t data_version;
     struct buf name, plain, sealed; /* scratch, kept to save allocations; never used across calls */
 };
 

@@ -28,7 +28,6 @@ struct job {
         struct journal_saved saved;
         struct journal_relay relay;
         struct journal_view view;
-        uint64_t id;
         struct {
             journal_run_fn *call;
             void *self;
@@ -97,11 +96,6 @@ static bool perform_outbox_put(struct job *job, struct journal *journal, struct 
 {
     job->added = journal_outbox_put(journal, &job->sent, &job->place, err);
     return job->added != JOURNAL_FAILED;
-}
-
-static bool perform_outbox_ack(struct job *job, struct journal *journal, struct error *err)
-{
-    return journal_outbox_ack(journal, job->id, err);
 }
 
 static bool perform_relay(struct job *job, struct journal *journal, struct error *err)
@@ -615,13 +609,6 @@ uint64_t journal_writer_outbox_put(struct journal_writer *writer, const struct j
     struct job *job = job_new(perform_outbox_put, done);
     job->sent = *sent;
     job->sent.stored = job_copy(job, sent->stored);
-    return submit(writer, job);
-}
-
-uint64_t journal_writer_outbox_ack(struct journal_writer *writer, uint64_t id)
-{
-    struct job *job = job_new(perform_outbox_ack, (struct journal_done){0});
-    job->id = id;
     return submit(writer, job);
 }
 

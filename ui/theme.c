@@ -50,52 +50,6 @@ const struct theme *theme_dark(void)
     return &theme;
 }
 
-const struct theme *theme_light(void)
-{
-    static const struct theme theme = {{
-        [INK_STATUS_TEXT] = {0x1c, 0x1c, 0x1c, WHITE},
-        [INK_STATUS_BACK] = {0xd0, 0xd7, 0xe1, BLUE},
-        [INK_GUTTER] = {0x8a, 0x8a, 0x8a, CYAN},
-        [INK_SELECTION] = {0xad, 0xd6, 0xff, CYAN},
-        [INK_UNSAFE] = {0xd7, 0x00, 0x00, RED},
-        [INK_WARNING] = {0xaf, 0x00, 0x00, RED},
-        [INK_DIM] = {0x6c, 0x6c, 0x6c, ANSI_DEFAULT},
-        [INK_TITLE] = {0x00, 0x5f, 0xaf, BLUE},
-        [INK_ROLE + VIEW_PLAIN] = {0x1c, 0x1c, 0x1c, ANSI_DEFAULT},
-        [INK_ROLE + VIEW_KEYWORD] = {0xa6, 0x26, 0xa4, MAGENTA},
-        [INK_ROLE + VIEW_TYPE] = {0x98, 0x68, 0x01, YELLOW},
-        [INK_ROLE + VIEW_STRING] = {0x3c, 0x7a, 0x2f, GREEN},
-        [INK_ROLE + VIEW_NUMBER] = {0x98, 0x68, 0x01, YELLOW},
-        [INK_ROLE + VIEW_COMMENT] = {0x6c, 0x6c, 0x76, CYAN},
-        [INK_ROLE + VIEW_FUNCTION] = {0x1d, 0x5c, 0xc8, BLUE},
-        [INK_ROLE + VIEW_HEADING] = {0x00, 0x5f, 0xaf, BLUE},
-        [INK_ROLE + VIEW_LINK] = {0x00, 0x70, 0x80, CYAN},
-        [INK_ROLE + VIEW_EMPHASIS] = {0x00, 0x00, 0x00, BLACK},
-        [INK_ROLE + VIEW_ERROR] = {0xaf, 0x00, 0x00, RED},
-        [INK_ROLE + VIEW_MATCH] = {0xff, 0xff, 0x87, YELLOW},
-        [INK_ROLE + VIEW_MATCH_HERE] = {0xff, 0xaf, 0x5f, YELLOW},
-        [INK_ROLE + VIEW_MERGED] = {0xaf, 0xff, 0xaf, GREEN},
-        [INK_PEER_TEXT] = {0xff, 0xff, 0xff, WHITE},
-        [INK_PEER + 0] = {0xaf, 0x5f, 0x00, YELLOW},
-        [INK_PEER + 1] = {0x00, 0x5f, 0xaf, BLUE},
-        [INK_PEER + 2] = {0x2a, 0x78, 0x00, GREEN},
-        [INK_PEER + 3] = {0xaf, 0x00, 0x87, MAGENTA},
-        [INK_PEER + 4] = {0x6e, 0x6e, 0x00, YELLOW},
-        [INK_PEER + 5] = {0x5f, 0x00, 0xd7, BLUE},
-        [INK_PEER + 6] = {0xaf, 0x00, 0x00, RED},
-        [INK_PEER + 7] = {0x00, 0x6e, 0x64, CYAN},
-        [INK_TINT + 0] = {0xff, 0xe1, 0xc3, YELLOW},
-        [INK_TINT + 1] = {0xc3, 0xe4, 0xff, CYAN},
-        [INK_TINT + 2] = {0xd7, 0xff, 0xc3, GREEN},
-        [INK_TINT + 3] = {0xff, 0xd2, 0xf0, MAGENTA},
-        [INK_TINT + 4] = {0xfa, 0xfa, 0xbe, YELLOW},
-        [INK_TINT + 5] = {0xe1, 0xd7, 0xff, CYAN},
-        [INK_TINT + 6] = {0xff, 0xd2, 0xd2, RED},
-        [INK_TINT + 7] = {0xc3, 0xfa, 0xf0, CYAN},
-    }};
-    return &theme;
-}
-
 /* The cube's steps are 0, 95, 135, 175, 215, 255. */
 static int cube_step(int value)
 {

@@ -41,7 +41,6 @@ struct theme {
 };
 
 const struct theme *theme_dark(void);  /* for light text on a dark ground */
-const struct theme *theme_light(void);
 /* The nearest of xterm's 256 colours: 16 to 231, the cube, and 232 to 255, the greys. (0 to 15 are the user's own.) */
 int theme_256(struct theme_colour colour);
 

@@ -515,7 +515,8 @@ static void draw_rows(struct drawing *drawing, const struct view_peer *peers, si
     }
 }
 
-int view_gutter(const struct view_text *text, struct view_area area)
+/* Cells the line numbers take at the left of the area; 0 when they are off or the area is too narrow for them. */
+static int gutter_cells(const struct view_text *text, struct view_area area)
 {
     int digits = 1;
     for (uint64_t lines = rope_lines(text->rope); lines >= 10; lines /= 10)
@@ -529,7 +530,7 @@ void view_draw(struct frame *frame, struct view_area area, const struct view_tex
 {
     if (area.rows <= 0 || area.cols <= 0)
         return;
-    int gutter = view_gutter(text, area);
+    int gutter = gutter_cells(text, area);
     struct drawing drawing = {.frame = frame,
                               .text = text,
                               .top = area.row,
@@ -580,7 +581,7 @@ bool view_cell_of(const struct view_text *text, struct view_area area, uint64_t 
 {
     at = clamp_place(text, at);
     uint64_t line = rope_line_at(text->rope, at);
-    int gutter = view_gutter(text, area);
+    int gutter = gutter_cells(text, area);
     if (line < text->scroll.line || line - text->scroll.line >= (uint64_t)(area.rows > 0 ? area.rows : 0))
         return false;
     int x = text_cell_of(text, area.cols - gutter, line, at);
@@ -593,7 +594,7 @@ bool view_cell_of(const struct view_text *text, struct view_area area, uint64_t 
 uint64_t view_byte_at(const struct view_text *text, struct view_area area, struct view_cell cell)
 {
     int row = cell.row > area.row ? cell.row - area.row : 0;
-    int x = cell.col - area.col - view_gutter(text, area);
+    int x = cell.col - area.col - gutter_cells(text, area);
     uint64_t line = text->scroll.line + (uint64_t)row;
     if (line >= rope_lines(text->rope))
         return rope_len(text->rope);
@@ -649,7 +650,7 @@ void view_scroll_to(const struct view_text *text, struct view_area area, struct 
 {
     uint64_t at = clamp_place(text, text->selection.head);
     uint64_t line = rope_line_at(text->rope, at);
-    int cols = area.cols - view_gutter(text, area);
+    int cols = area.cols - gutter_cells(text, area);
     scroll->line = scroll_lines(scroll->line, line, rope_lines(text->rope), area.rows);
     scroll->column = scroll_columns(text, cols > 0 ? cols : 1, line, at, scroll->column);
 }

@@ -27,9 +27,6 @@ struct view_cell {
     int row, col; /* of the frame */
 };
 
-/* Cells the line numbers take at the left of the area; 0 when they are off or the area is too narrow for them. */
-int view_gutter(const struct view_text *text, struct view_area area);
-
 void view_draw(struct frame *frame, struct view_area area, const struct view_text *text, const struct view_peer *peers,
                size_t peer_count);
 

@@ -20,7 +20,6 @@ struct bytes {
 struct bytes bytes_of(const void *data, size_t len);
 struct bytes bytes_of_string(const char *text); /* without the NUL */
 bool bytes_equal(struct bytes a, struct bytes b);
-int bytes_compare(struct bytes a, struct bytes b); /* memcmp order, the shorter first on a tie */
 struct bytes bytes_slice(struct bytes b, size_t from, size_t len); /* must lie inside b */
 
 struct buf {

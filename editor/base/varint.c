@@ -109,15 +109,6 @@ uint32_t read_u32(struct reader *reader)
     return value;
 }
 
-uint64_t read_u64(struct reader *reader)
-{
-    struct bytes raw = read_bytes(reader, 8);
-    uint64_t value = 0;
-    for (size_t i = 0; i < raw.len; i++)
-        value |= (uint64_t)raw.data[i] << (8 * i);
-    return value;
-}
-
 struct bytes read_bytes(struct reader *reader, size_t len)
 {
     if (reader_left(reader) < len) {

@@ -38,7 +38,6 @@ uint64_t read_varint(struct reader *reader);
 uint64_t read_varint_max(struct reader *reader, uint64_t max); /* a value above max fails */
 int64_t read_zigzag(struct reader *reader);
 uint32_t read_u32(struct reader *reader);
-uint64_t read_u64(struct reader *reader);
 struct bytes read_bytes(struct reader *reader, size_t len);      /* a view into the input */
 struct bytes read_sized(struct reader *reader, size_t len_max);  /* what buf_add_sized() wrote */
 void read_into(struct reader *reader, void *out, size_t len);    /* zeroes `out` on failure */

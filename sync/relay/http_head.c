@@ -7,7 +7,8 @@ static unsigned char lower(unsigned char c)
     return c >= 'A' && c <= 'Z' ? (unsigned char)(c - 'A' + 'a') : c;
 }
 
-bool http_same_word(struct bytes a, struct bytes b, bool any_case)
+/* Letters may be compared without case. */
+static bool same_word(struct bytes a, struct bytes b, bool any_case)
 {
     if (a.len != b.len)
         return false;
@@ -113,7 +114,7 @@ size_t http_head_count(const struct http_head *head, const char *name)
 {
     size_t count = 0;
     for (size_t i = 0; i < head->field_count; i++)
-        count += http_same_word(head->fields[i].name, bytes_of_string(name), true);
+        count += same_word(head->fields[i].name, bytes_of_string(name), true);
     return count;
 }
 
@@ -122,7 +123,7 @@ const struct bytes *http_head_field(const struct http_head *head, const char *na
     if (http_head_count(head, name) != 1)
         return NULL;
     size_t i = 0;
-    while (!http_same_word(head->fields[i].name, bytes_of_string(name), true))
+    while (!same_word(head->fields[i].name, bytes_of_string(name), true))
         i++;
     return &head->fields[i].value;
 }
@@ -130,7 +131,7 @@ const struct bytes *http_head_field(const struct http_head *head, const char *na
 const struct bytes *http_head_last(const struct http_head *head, const char *name)
 {
     for (size_t i = head->field_count; i > 0; i--)
-        if (http_same_word(head->fields[i - 1].name, bytes_of_string(name), true))
+        if (same_word(head->fields[i - 1].name, bytes_of_string(name), true))
             return &head->fields[i - 1].value;
     return NULL;
 }
@@ -139,15 +140,15 @@ static bool list_holds(struct bytes list, struct bytes word, bool any_case)
 {
     struct bytes item;
     while (cut(&list, ",", &item))
-        if (http_same_word(trim(item), word, any_case))
+        if (same_word(trim(item), word, any_case))
             return true;
-    return http_same_word(trim(list), word, any_case);
+    return same_word(trim(list), word, any_case);
 }
 
 bool http_head_lists(const struct http_head *head, const char *name, const char *word, bool any_case)
 {
     for (size_t i = 0; i < head->field_count; i++)
-        if (http_same_word(head->fields[i].name, bytes_of_string(name), true) &&
+        if (same_word(head->fields[i].name, bytes_of_string(name), true) &&
             list_holds(head->fields[i].value, bytes_of_string(word), any_case))
             return true;
     return false;

@@ -36,7 +36,5 @@ const struct bytes *http_head_last(const struct http_head *head, const char *nam
 size_t http_head_count(const struct http_head *head, const char *name);
 /* Whether a comma-separated list in any field of that name holds this word. */
 bool http_head_lists(const struct http_head *head, const char *name, const char *word, bool any_case);
-/* Letters compared without case. */
-bool http_same_word(struct bytes a, struct bytes b, bool any_case);
 
 #endif

@@ -60,12 +60,6 @@ static bool parse_number(const char *text, size_t len, const char *units, uint64
 
 #define BYTE_UNITS "KMGT"
 
-bool relay_parse_size(const char *text, uint64_t *out, struct error *err)
-{
-    return parse_number(text, strlen(text), BYTE_UNITS, out) ||
-           error_set(err, ERR_USAGE, 0, "%s is no size; write a number, with K, M, G or T behind it", text);
-}
-
 static bool parse_rate(const char *text, const char *units, struct relay_rate *rate)
 {
     size_t len = strcspn(text, "/");

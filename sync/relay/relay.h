@@ -87,8 +87,6 @@ struct relay_limits relay_limits_none(void);
 bool relay_limits_know(const char *option);
 /* Sets the limit of this option from what a person typed: "10G", "60/240", "5". */
 MUST_USE bool relay_limits_set(struct relay_limits *limits, const char *option, const char *text, struct error *err);
-/* "10G", "1000": bytes or a count, with binary multiples. */
-MUST_USE bool relay_parse_size(const char *text, uint64_t *out, struct error *err);
 
 struct relay_options {
     struct relay_limits limits;

@@ -86,11 +86,6 @@ struct bytes ws_forwarded(const struct ws *ws)
     return buf_view(&ws->forwarded);
 }
 
-bool ws_upgraded(const struct ws *ws)
-{
-    return ws->upgraded;
-}
-
 struct buf *ws_out(struct ws *ws)
 {
     return &ws->out;

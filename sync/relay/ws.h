@@ -44,7 +44,6 @@ enum ws_event ws_read(struct ws *ws, struct bytes *input);
 struct bytes ws_message(const struct ws *ws);
 struct bytes ws_target(const struct ws *ws);    /* of the request: "/healthz" */
 struct bytes ws_forwarded(const struct ws *ws); /* the last address of X-Forwarded-For; empty: none */
-bool ws_upgraded(const struct ws *ws);
 
 /* Answers a WS_REQUEST and ends. */
 void ws_respond(struct ws *ws, const char *status, const char *content_type, struct bytes body);

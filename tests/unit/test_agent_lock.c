@@ -8,13 +8,21 @@
 #include <unistd.h>
 
 #include "sync/agent_lock.h"
+#include "sync/crypto.h"
 #include "tests/support/scratch.h"
+
+static bool take(struct agent_lock *lock, const char *dir, struct error *err)
+{
+    struct agent_id agent;
+    crypto_random(agent.bytes, sizeof agent.bytes);
+    return agent_lock_hold(lock, dir, &agent, err);
+}
 
 static struct agent_lock take_ok(const char *dir)
 {
     struct agent_lock lock;
     struct error err = {0};
-    if (!agent_lock_take(&lock, dir, &err))
+    if (!take(&lock, dir, &err))
         fail_msg("%s", err.text);
     return lock;
 }
@@ -47,7 +55,7 @@ static pid_t start_holder(const char *dir, struct agent_id *agent)
     if (child == 0) {
         struct agent_lock lock;
         struct error err;
-        if (!agent_lock_take(&lock, dir, &err) || write(fds[1], lock.agent.bytes, AGENT_ID_BYTES) != AGENT_ID_BYTES)
+        if (!take(&lock, dir, &err) || write(fds[1], lock.agent.bytes, AGENT_ID_BYTES) != AGENT_ID_BYTES)
             _exit(1);
         for (;;)
             pause();
@@ -92,7 +100,7 @@ static void a_directory_that_is_not_there_is_an_error_in_words(void **state)
     char *none = scratch_file(*state, "none");
     struct agent_lock lock;
     struct error err = {0};
-    assert_false(agent_lock_take(&lock, none, &err));
+    assert_false(take(&lock, none, &err));
     assert_int_equal(err.code, ERR_MISSING);
     assert_non_null(strstr(err.text, none));
     agent_lock_release(&lock);

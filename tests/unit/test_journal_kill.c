@@ -83,11 +83,13 @@ static void type_until_killed(char *path, const char *locks, int pipe_fd)
 {
     struct error err = {0};
     struct agent_lock lock;
+    struct agent_id agent;
     struct fate fate = {0};
     struct journal_writer_spec spec = {.self = path, .open = open_journal};
     struct journal_writer *writer = journal_writer_new(&spec, NULL);
     sem_init(&fate.known, 0, 0);
-    if (!agent_lock_take(&lock, locks, &err))
+    crypto_random(agent.bytes, sizeof agent.bytes);
+    if (!agent_lock_hold(&lock, locks, &agent, &err))
         end_because("no lock", &err);
     if (write(pipe_fd, lock.agent.bytes, AGENT_ID_BYTES) != AGENT_ID_BYTES)
         end_because("the pipe", &err);

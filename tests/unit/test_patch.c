@@ -87,15 +87,12 @@ static void a_patch_tells_its_lengths(void **state)
 static void a_retain_at_the_end_returns_when_more_follows(void **state)
 {
     (void)state;
-    struct patch patch = {0}, copy = {0};
+    struct patch patch = {0};
     build(&patch, "+a =2");
-    patch_copy(&copy, &patch);
-    assert_true(patch_equal(&patch, &copy));
-    patch_insert(&copy, bytes_of_string("b"));
     expect_parts(&patch, "+a");
-    expect_parts(&copy, "+a =2 +b");
+    patch_insert(&patch, bytes_of_string("b"));
+    expect_parts(&patch, "+a =2 +b");
     patch_release(&patch);
-    patch_release(&copy);
 }
 
 static void moving_a_patch_leaves_an_empty_one(void **state)
