@@ -309,6 +309,15 @@ static void draw_line(struct frame *frame, int row, const struct view_panel_line
     frame_text(frame, place, text, style);
 }
 
+/* How many lines are behind the last one, and where there is room the key that shows them. */
+static int format_more(size_t count, int cols, char *out, size_t size)
+{
+    enum { KEY_COLS = 60, WORD_COLS = 32 };
+    if (cols >= KEY_COLS)
+        return snprintf(out, size, " PgDn: %zu more ", count);
+    return snprintf(out, size, cols >= WORD_COLS ? " %zu more " : " +%zu ", count);
+}
+
 void panel_draw(struct frame *frame, int row, int rows, const struct view_panel *panel)
 {
     char more[48];
@@ -319,7 +328,7 @@ void panel_draw(struct frame *frame, int row, int rows, const struct view_panel 
     }
     if (rows == 0 || behind >= panel->count)
         return;
-    int len = snprintf(more, sizeof more, " %zu more ", panel->count - behind);
+    int len = format_more(panel->count - behind, frame->cols, more, sizeof more);
     struct place place = {row + rows - 1, frame->cols - len, frame->cols};
     frame_string(frame, place, more, (struct style){INK_DIM, INK_DEFAULT, ATTR_REVERSE});
 }

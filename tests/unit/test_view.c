@@ -1,6 +1,8 @@
 /* Texts in windows: what is seen where. Golden frames are characters, with style letters below a row that has any. */
 #include "tests/support/support.h"
 
+#include <string.h>
+
 #include "ui/screen.h"
 #include "ui/panel.h"
 
@@ -494,6 +496,32 @@ static void a_panel_shows_its_long_lines_whole(void **state)
     panel_release(&panel);
 }
 
+static void what_a_panel_has_no_room_for_is_counted(void **state)
+{
+    static const struct {
+        int cols;
+        const char *last;
+    } cases[] = {{60, "two                                            PgDn: 2 more\n"},
+                 {32, "two                      2 more\n"},
+                 {20, "two              +2\n"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct panel panel = {0};
+        struct frame frame = {0};
+        struct buf out = {0};
+        for (size_t n = 0; n < 4; n++)
+            panel_add(&panel, VIEW_LINE_TEXT, "%s", (const char *[]){"one", "two", "three", "four"}[n]);
+        struct view_panel view = panel_view(&panel, 0);
+        frame_reset(&frame, 2, cases[i].cols);
+        panel_draw(&frame, 0, 2, &view);
+        frame_print(&frame, &out);
+        assert_string_equal(strchr(buf_string(&out), '\n') + 1, cases[i].last);
+        buf_release(&out);
+        frame_release(&frame);
+        panel_release(&panel);
+    }
+}
+
 static void a_long_prompt_takes_rows_from_the_text(void **state)
 {
     (void)state;
@@ -606,6 +634,7 @@ int main(void)
         cmocka_unit_test(any_bytes_are_safe_to_draw),
         cmocka_unit_test(a_screen_has_text_panel_message_and_status),
         cmocka_unit_test(a_panel_shows_its_long_lines_whole),
+        cmocka_unit_test(what_a_panel_has_no_room_for_is_counted),
         cmocka_unit_test(a_long_prompt_takes_rows_from_the_text),
         cmocka_unit_test(small_windows_show_what_matters_most),
         cmocka_unit_test(the_quick_road_measures_as_the_slow_one_does),
