@@ -567,14 +567,25 @@ static void name_whole(int fd, const char *path)
     free(aside);
 }
 
+static bool is_there(const char *path, const char *suffix)
+{
+    char *name = xformat("%s%s", path, suffix);
+    bool there = access(name, F_OK) == 0;
+    free(name);
+    return there;
+}
+
 /*
  * A file that is not there yet comes into being whole: written without a name, synced once, then named. Nobody ever
  * waits for who makes it. SQLite by itself syncs five times while it has the file locked, which on a slow disk is
  * longer than anybody's busy_ms.
+ *
+ * Where the log of another database is left (somebody removed the database alone), SQLite makes it: it throws such a
+ * log away beside an empty file, but would replay it over one that has pages.
  */
 static bool make_whole(const char *path, const struct db_options *options, struct error *err)
 {
-    if (access(path, F_OK) == 0)
+    if (is_there(path, "") || is_there(path, "-wal") || is_there(path, "-journal"))
         return true;
     char *dir = directory_of(path);
     int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);

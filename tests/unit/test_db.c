@@ -418,6 +418,39 @@ int __wrap_fsync(int fd)
     return __real_fsync(fd);
 }
 
+/* Somebody removes the database and leaves its log, after a kill -9: what is made there then is new, and sound. */
+static void the_log_of_a_database_that_was_removed_is_not_replayed_into_a_new_one(void **state)
+{
+    enum { ROWS = 2000 };
+    char *path = scratch_file(*state, "a.db");
+    pid_t child = fork();
+    if (child == 0) {
+        struct db_options options = options_of(DB_CREATE);
+        options.manual_checkpoint = true;
+        struct error err = {0};
+        struct db *db = db_open(path, &options, &err);
+        bool good = db && db_begin(db, &err);
+        for (int row = 0; good && row < ROWS; row++)
+            good = add_item(db, path, strlen(path), &err);
+        _exit(good && db_commit(db, &err) ? 0 : 1); /* without closing, like kill -9 */
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+    assert_int_equal(unlink(path), 0);
+
+    struct db *db = open_ok(path, options_of(DB_CREATE));
+    struct error err = {0};
+    assert_int_equal(count_items(db), 0);
+    assert_true(add_item(db, "new", 3, &err));
+    struct db_stmt *check = db_use(db, "PRAGMA integrity_check");
+    assert_int_equal(db_step(check, &err), DB_ROW);
+    assert_string_equal(db_column_text(check, 0), "ok");
+    db_end(check);
+    db_close(db);
+    free(path);
+}
+
 static void nobody_waits_for_who_makes_it(void **state)
 {
     char *path = scratch_file(*state, "a.db");
@@ -442,6 +475,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(what_is_written_is_read_again_after_reopening),
         SCRATCH_TEST(its_files_are_for_their_owner_only),
+        SCRATCH_TEST(the_log_of_a_database_that_was_removed_is_not_replayed_into_a_new_one),
         SCRATCH_TEST(nobody_waits_for_who_makes_it),
         SCRATCH_TEST(a_missing_file_is_missing_and_stays_so),
         SCRATCH_TEST(a_file_of_another_kind_is_refused_untouched),
