@@ -18,7 +18,8 @@
  *              within session functions and must not call back into the session; answers (persisted, fetched) come
  *              later.
  *   Errors     a relay that breaks the protocol loses the connection (port.drop); a record that does not verify ends
- *              what is taken of its agent until the next connection (port.alarm); others go on.
+ *              what is taken of its agent until the next connection (port.alarm), which is made after SESSION_GAP_MS, each
+ *              time later; others go on.
  *   Bounds     SESSION_*_MAX. Unacknowledged records of a person are kept in memory without bound: they are his own.
  *   Source     records.md 1, 3, 4 and trust.md 3 of the design notes; flush times behaviour.md 1.
  */

@@ -87,8 +87,9 @@ struct session {
     bool gap_told, awaited_told;
     uint64_t tell_ms; /* when a refused record is told; 0: none is to be */
     bool fork_found; /* what was refused for want of a branch may fit now */
-    unsigned fork_asks; /* how often that was tried: every time it waits twice as long */
-    uint64_t fork_asked_ms;
+    uint64_t refused_since_ms; /* a record was refused on this connection; 0: none */
+    unsigned refused_asks; /* how often the relay was asked again for such: every time it waits twice as long */
+    uint64_t refused_asked_ms;
     bool whole;        /* the whole log is being asked for, until it has been read once */
     uint64_t whole_ms; /* when that was decided last; 0: never */
 

@@ -337,14 +337,46 @@ static void tell_refused(struct session *session, uint64_t now_ms)
         inbox_tell_refused(session->inbox);
 }
 
-/* At once the first time; whoever goes on forking and sending what nobody can take must not keep everybody reconnecting. */
-static uint64_t forks_due_ms(const struct session *session)
+/* Whoever goes on forking or sending what nobody can take must not keep everybody reconnecting. */
+static uint64_t may_ask_ms(const struct session *session)
 {
     enum { DOUBLINGS_MAX = 10 };
-    unsigned doublings = session->fork_asks < DOUBLINGS_MAX ? session->fork_asks : DOUBLINGS_MAX;
-    if (!session->fork_found)
+    unsigned doublings = session->refused_asks < DOUBLINGS_MAX ? session->refused_asks : DOUBLINGS_MAX;
+    return session->refused_asks > 0 ? session->refused_asked_ms + ((uint64_t)SESSION_GAP_MS << doublings) : 0;
+}
+
+static void ask_for_refused(struct session *session, uint64_t now_ms)
+{
+    session->fork_found = false;
+    session->refused_since_ms = 0;
+    session->refused_asks++;
+    session->refused_asked_ms = now_ms;
+    session_ask_again(session, now_ms);
+}
+
+/* Bytes may have been damaged on the way: another copy of them may be right. */
+static uint64_t refused_due_ms(const struct session *session)
+{
+    uint64_t due_ms = session->refused_since_ms + SESSION_GAP_MS, may_ms = may_ask_ms(session);
+    if (!inbox_has_refused(session->inbox))
         return UINT64_MAX;
-    return session->fork_asks > 0 ? session->fork_asked_ms + ((uint64_t)SESSION_GAP_MS << doublings) : 0;
+    return !session->refused_since_ms ? 0 : due_ms > may_ms ? due_ms : may_ms;
+}
+
+static void watch_refused(struct session *session, uint64_t now_ms)
+{
+    if (!inbox_has_refused(session->inbox))
+        session->refused_since_ms = 0;
+    else if (!session->refused_since_ms)
+        session->refused_since_ms = now_ms;
+    if (now_ms >= refused_due_ms(session))
+        ask_for_refused(session, now_ms);
+}
+
+/* At once the first time. */
+static uint64_t forks_due_ms(const struct session *session)
+{
+    return session->fork_found ? may_ask_ms(session) : UINT64_MAX;
 }
 
 /* A record that fitted nowhere was not kept; a branch that has come since may be what it builds on. */
@@ -355,10 +387,7 @@ static void watch_forks(struct session *session, uint64_t now_ms)
         tell_refused(session, now_ms);
         return;
     }
-    session->fork_found = false;
-    session->fork_asks++;
-    session->fork_asked_ms = now_ms;
-    session_ask_again(session, now_ms);
+    ask_for_refused(session, now_ms);
 }
 
 void session_run(struct session *session, uint64_t now_ms)
@@ -374,6 +403,8 @@ void session_run(struct session *session, uint64_t now_ms)
         watch_gap(session, now_ms);
         watch_awaited(session, now_ms);
     }
+    if (session->talk == TALK_LIVE)
+        watch_refused(session, now_ms);
     age_peers(session, now_ms);
     watch_silence(session, now_ms);
 }
@@ -395,7 +426,7 @@ uint64_t session_next_ms(const struct session *session)
     if (session->talk != TALK_LIVE)
         return next;
     next = deadline_earlier(next, deadline_earlier(ask_due_ms(session), tell_due_ms(session)));
-    next = deadline_earlier(next, forks_due_ms(session));
+    next = deadline_earlier(next, deadline_earlier(forks_due_ms(session), refused_due_ms(session)));
     next = deadline_earlier(next, session->tell_ms && inbox_has_untold(session->inbox) ? session->tell_ms : UINT64_MAX);
     next = deadline_earlier(next, upload_next_ms(session->upload, pace_ms(session)));
     next = deadline_earlier(next, deadline_earlier(ping_due_ms(session, session->ran_ms), session->gap_check_ms));

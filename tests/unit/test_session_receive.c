@@ -89,6 +89,40 @@ static void every_flipped_bit_is_refused_and_others_go_on(void **state)
     buf_release(&other);
 }
 
+static void what_was_damaged_on_the_way_is_asked_for_again_each_time_later(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf record = {0};
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_join(room, &ben, 0xbe);
+    author_record(&ben, room, NULL, "good", &record);
+    record.data[record.len - 1] ^= 1;
+    room_say_record(room, 4, buf_view(&record));
+    unsigned dropped = 1; /* for the whole log, once */
+    for (unsigned asks = 0; asks < 3; asks++) {
+        assert_int_equal(room->dropped, dropped);
+        room_connect(room, (struct room_welcome){.peers = 2});
+        room_say_record(room, 4, buf_view(&record));
+        room_say_caught_up(room);
+        for (unsigned wait = 1; wait < 1u << asks; wait++) {
+            room_says(room, &(struct message){.kind = MESSAGE_PONG});
+            room_pass_time(room, SESSION_GAP_MS - 1);
+            assert_int_equal(room->dropped, dropped);
+        }
+        room_says(room, &(struct message){.kind = MESSAGE_PONG});
+        room_pass_time(room, SESSION_GAP_MS + (1u << asks));
+        dropped++;
+    }
+    assert_int_equal(room->dropped, dropped);
+    record.data[record.len - 1] ^= 1;
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_say_record(room, 4, buf_view(&record));
+    room_expect_text(room, "good");
+    author_release(&ben);
+    buf_release(&record);
+}
+
 static void no_altered_record_is_ever_accepted(void **state)
 {
     struct room *room = *state;
@@ -708,6 +742,7 @@ int main(void)
         ROOM_TEST(a_record_that_verifies_is_handed_out_once),
         ROOM_TEST(early_records_come_out_in_causal_order_and_the_resume_point_waits),
         ROOM_TEST(every_flipped_bit_is_refused_and_others_go_on),
+        ROOM_TEST(what_was_damaged_on_the_way_is_asked_for_again_each_time_later),
         ROOM_TEST(no_altered_record_is_ever_accepted),
         ROOM_TEST(an_unknown_optional_record_is_kept_if_a_writer_signed_it),
         ROOM_TEST(an_unknown_mandatory_record_of_a_writer_says_update_weft),
