@@ -12,7 +12,7 @@
 
 enum {
     NAME_CELLS = 16, /* of a name, in the status line */
-    BACK_MS = 400,   /* others come back in the same moment: what they bring is counted in */
+    BACK_MS = 1000,  /* others come back in the same moment, on slow disks a little later: what they bring is counted in */
 };
 
 /* Whose machine the relay is on: of a relay in a private network, whoever began the document. "" when nobody knows. */

@@ -649,8 +649,7 @@ static void a_document_that_moves_takes_everything_and_everybody_along(void **st
         fail_msg("%s", result.err);
     assert_null(strstr(result.err, "could not be told"));
     assert_non_null(strstr(result.out, strchr(relay, ':')));
-    vt_expect(pair.ada, "was moved to 127.0.0.1:");
-    vt_expect(pair.lin, "was moved to 127.0.0.1:");
+    vt_expect_both(pair.ada, "was moved to 127.0.0.1:", pair.lin, "was moved to 127.0.0.1:");
     char *old_link = xstrdup(pair.link);
     stage_relay_signal(pair.stage, SIGKILL); /* nobody needs the old one any more */
     vt_type(pair.ada, "A ");
@@ -729,8 +728,7 @@ static void who_comes_back_offline_is_told_what_was_sent_and_received(void **sta
     vt_type(pair.lin, VT_DOWN "de");
     vt_expect(pair.lin, "offline: 2 kept");
     stage_relay_restart(pair.stage);
-    vt_expect(pair.ada, "Back: sent 3, received ");
-    vt_expect(pair.lin, "Back: sent 2, received ");
+    vt_expect_both(pair.ada, "Back: sent 3, received ", pair.lin, "Back: sent 2, received ");
     vt_expect_row_has(pair.ada, 1, "de");
     pair_free(&pair);
 }

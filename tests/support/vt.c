@@ -20,7 +20,7 @@
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
-enum { OUTPUT_BYTES_MAX = 256 << 20, READ_BYTES = 1 << 16, LOOK_BYTES = 128 };
+enum { OUTPUT_BYTES_MAX = 256 << 20, READ_BYTES = 1 << 16, LOOK_BYTES = 32 };
 
 struct vt {
     int master;
@@ -610,7 +610,9 @@ static bool cursor_is(struct vt *vt, void *context)
 
 static bool text_was_seen(struct vt *vt, void *context)
 {
-    return !vt->sought || text_is_there(vt, context);
+    if (vt->sought && text_is_there(vt, context))
+        vt->sought = NULL;
+    return !vt->sought;
 }
 
 bool vt_wait_text(struct vt *vt, const char *text, int ms)
@@ -619,6 +621,27 @@ bool vt_wait_text(struct vt *vt, const char *text, int ms)
     bool seen = vt_wait(vt, text_was_seen, &(struct expected){.text = text}, ms);
     vt->sought = NULL;
     return seen;
+}
+
+static bool both_were_seen(struct vt *vt, void *context)
+{
+    struct vt *other = context;
+    return text_was_seen(vt, &(struct expected){.text = vt->sought}) &&
+           text_was_seen(other, &(struct expected){.text = other->sought});
+}
+
+void vt_expect_both(struct vt *a, const char *in_a, struct vt *b, const char *in_b)
+{
+    a->sought = in_a;
+    b->sought = in_b;
+    bool seen = vt_wait(a, both_were_seen, b, VT_WAIT_MS);
+    bool missing_in_a = a->sought && !vt_find(a, in_a, NULL, NULL);
+    a->sought = b->sought = NULL;
+    if (seen)
+        return;
+    vt_print(a);
+    vt_print(b);
+    fail_msg("never seen on the %s screen: %s", missing_in_a ? "first" : "second", missing_in_a ? in_a : in_b);
 }
 
 void vt_expect(struct vt *vt, const char *text)

@@ -108,6 +108,8 @@ bool vt_wait_text(struct vt *vt, const char *text, int ms);
 
 /* The same with VT_WAIT_MS; they fail the test and print the screen. */
 void vt_expect(struct vt *vt, const char *text);
+/* Two that are linked, in any order: the message of one does not wait until that of the other has come. */
+void vt_expect_both(struct vt *a, const char *in_a, struct vt *b, const char *in_b);
 void vt_expect_gone(struct vt *vt, const char *text);
 void vt_expect_row(struct vt *vt, int row, const char *text);    /* the whole row, trailing blanks cut off */
 void vt_expect_row_has(struct vt *vt, int row, const char *text);

@@ -488,14 +488,14 @@ static void only_a_relay_nobody_vouches_for_is_pinned(void **state)
     }
 }
 
-/* The numbers are the kernel's: linux/magic.h and statfs(2). */
+/* A relative one is resolved from where the tests run, and that may be below /tmp. */
 static void files_of_a_moment_and_secrets_are_told_by_their_names(void **state)
 {
     static const char *const short_lived[] = {"/tmp/x", "/var/tmp/a/b.md", "/dev/shm/x", "/home/a/r/.git/COMMIT_EDITMSG",
                                               "/x/git-rebase-list", "/x/crontab.Xy/crontab", "a/TAG_EDITMSG"};
     static const char *const secret[] = {"/home/a/.ssh/config", "server.pem", "/x/a.key", "/home/a/.gnupg/gpg.conf", "pass.kdbx",
                                          "/dev/shm/pass.AbC/x-y.txt"};
-    static const char *const others[] = {"/home/a/tmp/x.md", "notes.md", "/home/a/crontab", "/home/a/key", "/tmpx/y"};
+    static const char *const others[] = {"/home/a/tmp/x.md", "/home/a/notes.md", "/home/a/crontab", "/home/a/key", "/tmpx/y"};
     (void)state;
     for (size_t i = 0; i < sizeof short_lived / sizeof *short_lived; i++)
         assert_true(file_kind_is_short_lived(short_lived[i]));
@@ -507,6 +507,7 @@ static void files_of_a_moment_and_secrets_are_told_by_their_names(void **state)
     }
 }
 
+/* The numbers are the kernel's: linux/magic.h and statfs(2). */
 static void network_file_systems_are_told_from_disks(void **state)
 {
     (void)state;
