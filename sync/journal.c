@@ -299,6 +299,22 @@ bool journal_step_end(struct journal *journal, struct journal_step step, bool ok
 
 /* --- the body of a LOCAL row --- */
 
+void journal_view_encode(const struct journal_view *view, struct buf *out)
+{
+    buf_add_varint(out, view->cursor);
+    buf_add_varint(out, view->anchor);
+    buf_add_varint(out, view->top);
+    buf_add_varint(out, view->left_cells);
+}
+
+void journal_view_decode(struct reader *reader, struct journal_view *view)
+{
+    view->cursor = read_varint(reader);
+    view->anchor = read_varint(reader);
+    view->top = read_varint(reader);
+    view->left_cells = read_varint(reader);
+}
+
 void local_body_encode(const struct local_body *body, struct buf *out)
 {
     buf_add_byte(out, LOCAL_BODY_FORMAT);

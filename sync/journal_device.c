@@ -306,22 +306,6 @@ static void name_view(struct journal *journal, const struct path_tag *tag)
     journal_name_bytes(journal, tag->bytes, sizeof tag->bytes);
 }
 
-void journal_view_encode(const struct journal_view *view, struct buf *out)
-{
-    buf_add_varint(out, view->cursor);
-    buf_add_varint(out, view->anchor);
-    buf_add_varint(out, view->top);
-    buf_add_varint(out, view->left_cells);
-}
-
-void journal_view_decode(struct reader *reader, struct journal_view *view)
-{
-    view->cursor = read_varint(reader);
-    view->anchor = read_varint(reader);
-    view->top = read_varint(reader);
-    view->left_cells = read_varint(reader);
-}
-
 bool journal_view_put(struct journal *journal, const char *path, const struct journal_view *view, struct error *err)
 {
     struct path_tag tag = journal_path_tag(journal, path);
