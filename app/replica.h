@@ -198,7 +198,6 @@ struct replica_status {
     /* the room; meaningful when shared */
     struct session_status net;
     uint64_t unsent_age_ms; /* of the oldest unacknowledged edit; 0: none */
-    uint64_t offline_edits; /* unacknowledged while offline */
     /* numbers */
     uint64_t events;
     struct file_stamp stamp;

@@ -54,10 +54,10 @@ void replica_take_fork(struct replica *replica, const struct agent_id *agent)
 void replica_go_on_as_another(struct replica *replica)
 {
     struct error err = {0};
-    bool online = replica->net != NULL, all_sent;
+    bool online = replica->net != NULL;
     uint64_t place_read = replica->place_read, checkpoint_place = replica->checkpoint_place;
     replica->renew_due = false;
-    replica_go_offline(replica, 0, &all_sent);
+    replica_come_off(replica);
     neighbours_present(replica, true); /* while it is still who they know */
     replica_stop_writing(replica);
     neighbours_close(replica);
@@ -71,6 +71,6 @@ void replica_go_on_as_another(struct replica *replica)
     }
     neighbours_open(replica);
     replica_begin_writing(replica); /* and takes over what it was */
-    if (online && !replica_go_online(replica, &err))
-        replica_say(replica, "%s", err.text);
+    if (online)
+        replica_come_back(replica);
 }

@@ -41,13 +41,10 @@ static bool owes(struct replica *replica, const struct agent_id *agent)
 /* A session has to have all of an agent from the start, so there is a new one. */
 static void connect_anew(struct replica *replica)
 {
-    struct error err = {0};
-    bool all_sent;
     if (replica->net_status.state == SESSION_ONLINE)
         replica->was_online = false; /* it is not lost, and nobody need hear that it is */
-    replica_go_offline(replica, 0, &all_sent);
-    if (!replica_go_online(replica, &err))
-        replica_say(replica, "%s", err.text);
+    replica_come_off(replica);
+    replica_come_back(replica);
 }
 
 static void inherit(struct replica *replica)

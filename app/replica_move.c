@@ -45,9 +45,8 @@ static void whereabouts_release(struct whereabouts *from)
 
 static void leave(struct replica *replica)
 {
-    bool all_sent;
-    replica_go_offline(replica, 0, &all_sent); /* what is unsent goes where it goes next */
-    replica->was_online = false;               /* it is not lost, and nobody need hear that it is */
+    replica_come_off(replica);   /* what is unsent goes where it goes next */
+    replica->was_online = false; /* it is not lost, and nobody need hear that it is */
 }
 
 /* --- the owner --- */
@@ -109,7 +108,6 @@ static bool tell(struct replica *replica, struct whereabouts old, uint64_t moved
 bool replica_move(struct replica *replica, const char *relay, struct error *err)
 {
     struct doc_entry *entry = &replica->entry;
-    struct error back = {0};
     if (entry->keys.access != ACCESS_ADMIN)
         return error_set(err, ERR_AUTH, 0, "only who shared %s can move it to another relay", replica->label);
     uint64_t now_s = (uint64_t)time(NULL), before_s = addresses_moved_s(entry);
@@ -120,8 +118,7 @@ bool replica_move(struct replica *replica, const char *relay, struct error *err)
     if (!replica_go_online(replica, err) || !settle(replica, err)) {
         leave(replica);
         put_back(entry, old);
-        if (!replica_go_online(replica, &back))
-            replica_say(replica, "%s", back.text);
+        replica_come_back(replica);
         return error_wrap(err, "%s stays where it was", replica->label);
     }
     replica_wait_for_pin(replica);
@@ -130,7 +127,8 @@ bool replica_move(struct replica *replica, const char *relay, struct error *err)
     if (!replica_put_entry(replica, err))
         return error_wrap(err, "where the document is now cannot be remembered");
     neighbours_tell(replica);
-    return replica_go_online(replica, err);
+    replica_come_back(replica);
+    return true;
 }
 
 /* --- everybody else --- */
@@ -160,12 +158,10 @@ void replica_follow(struct replica *replica, uint64_t moved_s, struct bytes plac
 
 void replica_relocate(struct replica *replica)
 {
-    struct error err = {0};
     char *name = addresses_name(&replica->entry);
     replica->relocates = false;
     leave(replica);
     replica_say(replica, "%s was moved to %s by its owner: it goes on there.", replica->label, name);
     free(name);
-    if (!replica_go_online(replica, &err))
-        replica_say(replica, "%s", err.text);
+    replica_come_back(replica);
 }

@@ -15,6 +15,9 @@
 
 enum {
     GATHER_WAIT_MS = 15000, /* for the journal to have what was typed before going online; disks can be slow */
+    RETURN_WAIT_MS = 250,   /* the same where nobody has asked for it: keys wait meanwhile, and it is tried again */
+    AGAIN_FIRST_MS = 1000,
+    AGAIN_MAX_MS = 30000,
     COUNTER_STEP_BITS = 24, /* a new session of the same agent seals with counters that no earlier one reached */
 };
 
@@ -231,29 +234,29 @@ static bool set_not_kept(struct replica *replica, struct error *err)
 {
     struct journal_writer_state state;
     journal_writer_state(replica->writer, &state);
-    return error_set(err, ERR_BUSY, 0, "the journal does not take what was typed, so it cannot be shared now%s%s",
+    return error_set(err, ERR_BUSY, 0, "the journal does not take what was typed, and it goes through there%s%s",
                      state.failing ? ": " : "", state.failing ? state.why.text : "");
 }
 
 /* Everything typed so far has to be where it can be read again. */
-static bool await_typed(struct replica *replica, struct error *err)
+static bool await_typed(struct replica *replica, unsigned patience_ms, struct error *err)
 {
     replica_begin_writing(replica);
     uint64_t ticket = journal_writer_run(replica->writer, replica_nothing, NULL, (struct journal_done){0});
-    if (journal_writer_outwait(replica->writer, ticket, GATHER_WAIT_MS * 1000) != JOURNAL_WAIT_DONE)
+    if (journal_writer_outwait(replica->writer, ticket, patience_ms * 1000) != JOURNAL_WAIT_DONE)
         return set_not_kept(replica, err);
     replica_writing_handle(replica);
     /* A private replica has nothing from before: its journal began empty, in memory. */
     return replica->is_private || replica_open_reader(replica, err);
 }
 
-bool replica_go_online(struct replica *replica, struct error *err)
+static bool go_online(struct replica *replica, unsigned patience_ms, struct error *err)
 {
     struct gathered gathered = {.replica = replica};
     struct journal_relay relay = {0};
     if (replica->net || replica->work_alone)
         return true;
-    if (!await_typed(replica, err))
+    if (!await_typed(replica, patience_ms, err))
         return false;
     /* All is read before anything starts, so that it is online with everything or not at all. */
     bool good = (replica->is_private || gather_all(replica, &gathered, &relay, err)) &&
@@ -268,9 +271,15 @@ bool replica_go_online(struct replica *replica, struct error *err)
     if (!good)
         return error_wrap(err, "cannot go online");
     replica->alone_edits = 0; /* the session counts them from here on */
+    replica->again_ms = replica->again_wait_ms = 0;
     replica_watch_fd(replica, net_fd(replica->net));
     replica_present_soon(replica);
     return true;
+}
+
+bool replica_go_online(struct replica *replica, struct error *err)
+{
+    return go_online(replica, GATHER_WAIT_MS, err);
 }
 
 void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all_sent)
@@ -288,17 +297,44 @@ void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all
     people_clear(&replica->people);
 }
 
+void replica_come_off(struct replica *replica)
+{
+    struct replica_status status;
+    bool all_sent;
+    replica_status(replica, net_now_ms(), &status);
+    replica_go_offline(replica, 0, &all_sent);
+    replica->alone_edits = status.net.unacked_edits;
+}
+
+void replica_come_back(struct replica *replica)
+{
+    struct error err = {0};
+    bool is_first = replica->again_wait_ms == 0;
+    if (!replica_is_shared(replica) || go_online(replica, RETURN_WAIT_MS, &err)) {
+        replica->again_ms = replica->again_wait_ms = 0;
+        return;
+    }
+    if (is_first)
+        replica_say(replica, "%s. It is tried again.", err.text);
+    replica->again_wait_ms = is_first ? AGAIN_FIRST_MS : 2 * replica->again_wait_ms;
+    if (replica->again_wait_ms > AGAIN_MAX_MS)
+        replica->again_wait_ms = AGAIN_MAX_MS;
+    replica->again_ms = net_now_ms() + replica->again_wait_ms;
+    replica_touch(replica);
+}
+
+void replica_online_handle(struct replica *replica, uint64_t now_ms)
+{
+    if (replica->again_ms && now_ms >= replica->again_ms)
+        replica_come_back(replica);
+}
+
 void replica_work_alone(struct replica *replica, bool alone)
 {
     struct error err = {0};
-    struct replica_status status;
-    bool all_sent;
     replica->work_alone = alone;
-    replica_status(replica, net_now_ms(), &status);
-    if (alone) {
-        replica_go_offline(replica, 0, &all_sent);
-        replica->alone_edits = status.net.unacked_edits;
-    }
+    if (alone)
+        replica_come_off(replica);
     if (!alone && replica_is_shared(replica) && !replica_go_online(replica, &err))
         replica_say(replica, "%s", err.text);
     replica_touch(replica);

@@ -177,6 +177,7 @@ struct replica {
     struct owed *owed;         /* written here and not acknowledged by the relay */
     size_t owed_count, owed_cap;
     uint64_t alone_edits;      /* unacknowledged while there is no connection at all (`net` is NULL) */
+    uint64_t again_ms, again_wait_ms; /* when going online is tried again, and what that waits; 0: no need */
     uint64_t heir_ms;          /* when to look for what another process left; 0: nobody has gone */
     struct net_event *arrived, **arrived_end; /* given to the journal, and not to the document yet */
     size_t arrived_count;
@@ -470,6 +471,11 @@ void replica_look_at_index(struct replica *replica);
 MUST_USE bool replica_go_online(struct replica *replica, struct error *err);
 /* What is unsent may leave within deadline_ms; *all_sent is set where there was a connection. */
 void replica_go_offline(struct replica *replica, unsigned deadline_ms, bool *all_sent);
+/* Off at once, for a reason of this process's own; what is unsent is counted on. */
+void replica_come_off(struct replica *replica);
+/* On again. What does not work now is said once, and tried again until it does or nobody wants it; keys wait for little of it. */
+void replica_come_back(struct replica *replica);
+void replica_online_handle(struct replica *replica, uint64_t now_ms);
 /* The session's, with what the journal's thread has yet to hand to it; caught up when it has been taken, too. Only while there is
    a `net`. */
 void replica_net_status(struct replica *replica, struct session_status *out);

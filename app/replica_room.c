@@ -426,6 +426,7 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
     if (replica->relocates)
         replica_relocate(replica);
     replica_heir_handle(replica, now_ms);
+    replica_online_handle(replica, now_ms);
     take_into_text(replica, now_ms);
     if (replica->present_due)
         present(replica);
@@ -440,5 +441,7 @@ uint64_t replica_room_next_ms(const struct replica *replica)
         next_ms = deadline_earlier(next_ms, replica->back_ms);
     if (replica->heir_ms)
         next_ms = deadline_earlier(next_ms, replica->heir_ms);
+    if (replica->again_ms)
+        next_ms = deadline_earlier(next_ms, replica->again_ms);
     return replica->arrived ? deadline_earlier(next_ms, replica->add_ms) : next_ms;
 }

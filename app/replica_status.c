@@ -72,7 +72,6 @@ static void status_of_room(struct replica *replica, uint64_t now_ms, struct repl
     replica_net_status(replica, &out->net);
     if (out->net.oldest_unacked_ms && out->net.oldest_unacked_ms < now_ms)
         out->unsent_age_ms = now_ms - out->net.oldest_unacked_ms;
-    out->offline_edits = out->net.unacked_edits;
 }
 
 void replica_status(struct replica *replica, uint64_t now_ms, struct replica_status *out)

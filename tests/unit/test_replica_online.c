@@ -203,11 +203,51 @@ static void a_reader_that_cannot_be_opened_is_opened_by_the_next_try(void **stat
     home_close(replica);
 }
 
+static bool is_online(struct replica *replica, struct replica *none)
+{
+    (void)none;
+    return replica->net != NULL;
+}
+
+/* Off for a reason of its own, like one whose neighbour has died, and the journal is slow in that moment. */
+static void who_cannot_come_back_counts_on_and_tries_again(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    struct replica_status status;
+    uint64_t unsent = 0;
+    struct replica *replica = home_open(home, "notes.md");
+    assert_true(replica_share(replica, RELAY, &err));
+    home_type(replica, 0, "one ");
+    home_wait(replica, NULL, home_is_kept);
+
+    fault.calls = 0;
+    fault.fails_at = 0; /* the wait for the journal */
+    fault.armed = true;
+    replica_come_off(replica);
+    replica_come_back(replica);
+    fault.armed = false;
+    assert_null(replica->net);
+    assert_true(home_was_said(home, "It is tried again."));
+    home_type(replica, 4, "two ");
+    replica_status(replica, net_now_ms(), &status);
+    assert_int_equal(status.net.unacked_edits, 2);
+    assert_int_equal(status.net.state, SESSION_OFFLINE);
+
+    home_wait(replica, NULL, is_online);
+    assert_int_equal(replica->again_ms, 0);
+    replica_status(replica, net_now_ms(), &status);
+    assert_int_equal(status.net.unacked_edits, 2);
+    assert_true(replica_close(replica, 0, &unsent, &err));
+    assert_int_equal(unsent, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(whatever_fails_on_the_way_online_nothing_has_changed_and_it_works_again, home_setup,
                                         home_teardown),
+        cmocka_unit_test_setup_teardown(who_cannot_come_back_counts_on_and_tries_again, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(a_reader_that_cannot_be_opened_is_opened_by_the_next_try, home_setup, home_teardown),
     };
     return RUN_TESTS("replica_online", tests);
