@@ -71,6 +71,8 @@ static void add_alone(const struct view_status *status, enum state_form form, st
 {
     if (status->private)
         buf_add_string(out, form == STATE_SHORTEST ? "PRIVATE" : "PRIVATE: not kept");
+    else if (status->nowhere)
+        buf_add_string(out, "empty");
     else if (status->in_file)
         buf_add_string(out, "in file");
     else if (!status->kept)

@@ -622,6 +622,7 @@ static void weft_alone_shows_six_keys_and_what_was_opened_before(void **state)
     struct stage *stage = *state;
     struct vt *vt = stage_weft(stage, "ada", (const char *[]){NULL});
     vt_expect(vt, "^S save  ^Q quit  ^Z undo mine  ^F find  ^O open  ^G or F1 help");
+    vt_expect(vt, "new buffer          empty ");
     assert_false(stage_exists(stage, "ada.state"));
     vt_type(vt, "no file yet");
     vt_expect_row(vt, 0, "no file yet");

@@ -48,6 +48,8 @@ static void alone_it_says_whether_the_text_is_in_the_file(void **state)
     expect(status, NULL, 0, 79, "notes.md +          kept, ^S writes the file                       Ln 12, Col 5");
     status.in_file = true;
     expect(status, NULL, 0, 79, "notes.md            in file                                        Ln 12, Col 5");
+    status.nowhere = true;
+    expect(status, NULL, 0, 79, "notes.md            empty                                          Ln 12, Col 5");
 }
 
 static void shared_it_says_whether_others_can_have_it(void **state)
