@@ -483,8 +483,9 @@ static void answer_disk(struct editor *editor, char choice)
                               : choice == 'o' ? DISK_OPEN_ALONE
                               : choice == 'r' ? DISK_RESTORE
                                               : DISK_NEW_EMPTY;
-    editor_window(editor)->asked_disk = false;
-    if (!replica_disk_answer(editor_replica(editor), answer, &err))
+    bool answered = replica_disk_answer(editor_replica(editor), answer, &err);
+    editor_window(editor)->asked_disk = replica_disk_question(editor_replica(editor), NULL) != DISK_QUESTION_NONE;
+    if (!answered)
         editor_say(editor, err.text);
     else if (answer == DISK_KEEP_SHARED)
         save(editor);

@@ -155,6 +155,10 @@ enum disk_answer { DISK_KEEP_SHARED, DISK_MERGE, DISK_OPEN_ALONE, DISK_RESTORE, 
 enum disk_question replica_disk_question(const struct replica *replica, struct buf *sentence);
 /* No answer: the text stays as it is, and the file too. What is asked about a file that is there is asked again later. */
 void replica_disk_leave(struct replica *replica);
+/*
+ * False where the answer cannot be followed: *err says why. While another weft has the file open its path is given no other
+ * document; that is then as if there had been no answer.
+ */
 MUST_USE bool replica_disk_answer(struct replica *replica, enum disk_answer answer, struct error *err);
 
 /* --- the room --- */
@@ -165,6 +169,12 @@ MUST_USE bool replica_disk_answer(struct replica *replica, enum disk_answer answ
  * this one, with its keys and all that is in it: that waits for the new relay to have everything.
  */
 MUST_USE bool replica_share(struct replica *replica, const char *relay, struct error *err);
+/*
+ * Whether a text that is not shared may become a new document; else *err says why not. Sharing asks this by itself. Not while
+ * another weft has the file open (of those that share $XDG_RUNTIME_DIR with us): what is typed there would go on into the document
+ * of before, reach nobody, and not be found under the path again.
+ */
+MUST_USE bool replica_may_share(const struct replica *replica, struct error *err);
 MUST_USE bool replica_unshare(struct replica *replica, bool close_for_all, struct error *err);
 bool replica_is_shared(const struct replica *replica);
 /* The links of a shared document; heap string, wipe and free. NULL: not shared, or this link may not give that access. */

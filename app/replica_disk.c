@@ -319,12 +319,24 @@ void replica_disk_leave(struct replica *replica)
         forget_question(&replica->file);
 }
 
+/* The path gets another document: not while another process of ours is in this one. */
+static bool may_begin(const struct replica *replica, enum disk_answer answer, struct error *err)
+{
+    bool begins = answer == DISK_OPEN_ALONE || answer == DISK_NEW_EMPTY;
+    return !begins || !neighbours_meet_us(replica) ||
+           error_set(err, ERR_BUSY, 0, "%s is open in another window of yours: close it there first.", replica->label);
+}
+
 bool replica_disk_answer(struct replica *replica, enum disk_answer answer, struct error *err)
 {
     struct file_side *file = &replica->file;
     struct rope *other = file->other;
     if (file->question == DISK_QUESTION_NONE)
         return true;
+    if (!may_begin(replica, answer, err)) {
+        replica_disk_leave(replica);
+        return false;
+    }
     file->question = DISK_QUESTION_NONE;
     file->other = NULL;
     switch (answer) {

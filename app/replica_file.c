@@ -525,8 +525,8 @@ void replica_file_reconcile(struct replica *replica, struct rope *disk, struct f
     }
     bool as_saved = is_as_saved(replica, disk, stamp);
     bool saved = file->text && rope_equal(file->text, replica->buffer.text);
-    if (!as_saved && saved && !replica_is_shared(replica) && !replica_others_write(replica)) {
-        /* Written by somebody else and nothing of ours is unsaved: its bytes begin a new document. */
+    if (!as_saved && saved && !replica_is_shared(replica) && !replica_others_write(replica) && !neighbours_meet_us(replica)) {
+        /* Written by somebody else and nothing of ours is unsaved nor open: its bytes begin a new document. */
         replica_begin_anew(replica, disk, stamp);
         return;
     }

@@ -28,6 +28,9 @@
  *              is another file               file to make a backup)
  *     unknown  unknown           any         a new document, a copy too
  *
+ * While another process has the file open, its path gets no other document, be it by such a row, by an answer, or by sharing: what
+ * is typed there must be found again. A change that would begin a new one is merged then; sharing and answers are refused.
+ *
  * A symbolic link is the path it leads to, so it has no row. What the questions are is in replica_disk.c.
  */
 #include "app/replica_parts.h"

@@ -247,21 +247,40 @@ static bool is_alive(const char *dir, const char *name)
     return alive;
 }
 
+/* Whether somebody else is in `dir`, and not in `but` (NULL: nothing is left out). */
+static bool is_met_in(const struct neighbours *n, const char *dir, const char *but)
+{
+    DIR *stream = dir ? opendir(dir) : NULL;
+    bool met = false;
+    if (!stream)
+        return false;
+    for (struct dirent *entry; !met && (entry = readdir(stream));) {
+        const char *name = entry->d_name;
+        bool left_out = name[0] == '.' || (n && strcmp(name, n->own) == 0) || is_in(but, name);
+        met = !left_out && is_alive(dir, name);
+    }
+    closedir(stream);
+    return met;
+}
+
 bool neighbours_have_open(const struct replica *replica, const char *path)
 {
     const struct neighbours *n = replica->neighbours;
     char *dir = meeting_dir(replica, bytes_of_string(path));
-    DIR *stream = opendir(dir);
-    bool open = false;
-    for (struct dirent *entry; stream && !open && (entry = readdir(stream));) {
-        const char *name = entry->d_name;
-        bool ours = n && (strcmp(name, n->own) == 0 || is_in(n->dirs[BY_DOCUMENT], name));
-        open = name[0] != '.' && !ours && is_alive(dir, name);
-    }
-    if (stream)
-        closedir(stream);
+    bool open = is_met_in(n, dir, n ? n->dirs[BY_DOCUMENT] : NULL);
     free(dir);
     return open;
+}
+
+bool neighbours_meet_us(const struct replica *replica)
+{
+    bool met = false;
+    for (size_t i = 0; i < MEETINGS && !met; i++) {
+        char *dir = wanted_dir(replica, (enum meeting)i);
+        met = is_met_in(replica->neighbours, dir, NULL);
+        free(dir);
+    }
+    return met;
 }
 
 /* --- saying --- */

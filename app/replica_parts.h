@@ -546,6 +546,11 @@ void neighbours_present(struct replica *replica, bool leaving);
 bool neighbours_listen(const struct replica *replica);
 /* Somebody has the file at `path` (resolved) open, in another document than this replica's. */
 bool neighbours_have_open(const struct replica *replica, const char *path);
+/*
+ * Somebody else has this replica's file or document open. While that is so its path is given no other document: who has it
+ * open would go on in the one the path does not show any more.
+ */
+bool neighbours_meet_us(const struct replica *replica);
 uint64_t neighbours_next_ms(const struct replica *replica);
 
 #endif

@@ -105,6 +105,17 @@ static bool check_token(struct replica *replica, struct error *err)
     return good;
 }
 
+bool replica_may_share(const struct replica *replica, struct error *err)
+{
+    bool here = !replica->scripted && !replica->reads_only; /* there is a window here, too */
+    if (replica_is_shared(replica) || !neighbours_meet_us(replica))
+        return true;
+    return error_set(err, ERR_BUSY, 0, here ? "%s is open in another window of yours: close it there, or share it there (F3) once "
+                                              "it is closed here."
+                                            : "%s is open in another window of yours: share it there (F3), or close it first",
+                     replica->label);
+}
+
 bool replica_share(struct replica *replica, const char *relay, struct error *err)
 {
     struct addresses checked;
@@ -116,6 +127,8 @@ bool replica_share(struct replica *replica, const char *relay, struct error *err
     if (rope_len(replica->buffer.text) > BASE_BYTES_MAX)
         return error_set(err, ERR_LIMIT, 0, "%s is too large to share: %llu MiB, and 64 MiB is the most; it can be edited alone",
                          replica->label, (unsigned long long)(rope_len(replica->buffer.text) >> 20));
+    if (!replica_may_share(replica, err))
+        return false;
     if (!check_token(replica, err) || !addresses_parse(relay, replica->insecure, &checked, &written, err))
         return false;
     begin_shared_document(replica, written);

@@ -565,6 +565,36 @@ static void a_viewer_is_not_told_to_type_on(void **state)
     pair_free(&pair);
 }
 
+/* A new document would begin without what the other window types from then on. */
+static void what_is_open_in_another_window_is_not_shared(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    struct vt *ada = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_type(ada, "typed ");
+    vt_expect(ada, "kept");
+    const char *const *verbs[] = {ARGS("share", "--no-edit", "notes.md", "--relay", stage_relay(stage)),
+                                  ARGS("share", "notes.md", "--relay", stage_relay(stage))};
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        struct stage_result result = stage_run(stage, "ada", NULL, verbs[i]);
+        assert_int_equal(result.status, 1);
+        assert_string_equal(result.out, "");
+        assert_string_equal(result.err, "weft share: notes.md is open in another window of yours: share it there (F3), or close "
+                                        "it first\n");
+    }
+    struct vt *second = stage_weft_sized(stage, "ada", 24, 120, ARGS("notes.md"));
+    vt_expect_row_has(second, 0, "typed one");
+    vt_type(second, VT_F3);
+    vt_expect(second, "notes.md is open in another window of yours: close it there, or share it there (F3) once it is closed here.");
+    vt_type(ada, "after ");
+    vt_expect_row_has(second, 0, "typed after one");
+    vt_free(ada); /* killed */
+    vt_type(second, VT_F3);
+    vt_expect(second, "Not shared. Share it at relay");
+    vt_free(second);
+    assert_string_equal(stage_run(stage, "ada", NULL, ARGS("cat", "notes.md")).out, "typed after one\n");
+}
+
 static void unshare_reaches_an_editor_that_has_the_file_open(void **state)
 {
     struct pair pair = pair_up(*state, "one\n", "edit");
@@ -797,6 +827,7 @@ int main(void)
         TEST(kill_9_of_a_guest_loses_nothing),
         TEST(a_hostile_name_and_text_reach_no_terminal),
         TEST(who_joins_while_the_relay_is_away_is_never_shown_an_empty_text),
+        TEST(what_is_open_in_another_window_is_not_shared),
         TEST(unshare_reaches_an_editor_that_has_the_file_open),
         TEST(what_a_killed_window_had_not_sent_is_sent_by_the_other),
         TEST(what_a_closed_window_had_not_sent_is_sent_by_the_other),

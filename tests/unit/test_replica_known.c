@@ -484,6 +484,115 @@ static void another_file_begins_anew_where_nothing_was_unsaved(void **state)
     close_it(replica);
 }
 
+/* --- the path is open elsewhere: what is typed there must be found again --- */
+
+static void expect_refused(bool done, const struct error *err, const char *text)
+{
+    assert_false(done);
+    assert_int_equal(err->code, ERR_BUSY);
+    assert_string_equal(err->text, text);
+}
+
+static void what_is_open_elsewhere_is_not_shared(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    machine->shares = true;
+    struct replica *replica = open_it(machine, "notes"), *other = open_with(machine, "notes", false);
+    expect_refused(replica_share(other, "ws://127.0.0.1:9", &err), &err, "notes is open in another window of yours: close it "
+                   "there, or share it there (F3) once it is closed here.");
+    expect_doc(other, &doc);
+    assert_false(replica_is_shared(other));
+    insert(replica, "after ");
+    expect_together(replica, other, "after mine: " TEXT, "after mine: " TEXT);
+    close_it(replica);
+    assert_true(replica_share(other, "ws://127.0.0.1:9", &err)); /* nobody listens there: shared all the same */
+    expect_another_doc(other, &doc);
+    close_it(other);
+}
+
+static void what_was_unshared_and_is_open_elsewhere_is_not_shared_anew(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    struct doc_id doc = leave(machine, "notes", LEFT_SHARED);
+    machine->shares = true;
+    struct replica *replica = open_it(machine, "notes"), *other = open_with(machine, "notes", false);
+    assert_true(replica_share(replica, NULL, &err)); /* shared already: no other document */
+    expect_doc(replica, &doc);
+    assert_true(replica_unshare(replica, false, &err));
+    assert_false(replica_share(replica, "ws://127.0.0.1:9", &err));
+    expect_doc(replica, &doc);
+    close_it(other);
+    assert_true(replica_share(replica, "ws://127.0.0.1:9", &err));
+    expect_another_doc(replica, &doc);
+    close_it(replica);
+}
+
+static void what_is_open_under_another_name_of_the_file_is_not_shared(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    leave(machine, "notes", LEFT_UNSAVED);
+    with_paths(machine, link, "notes", "plan");
+    machine->shares = true;
+    struct replica *replica = open_it(machine, "notes"), *other = open_with(machine, "plan", false);
+    assert_false(replica_share(replica, "ws://127.0.0.1:9", &err));
+    close_it(other);
+    close_it(replica);
+}
+
+static void another_file_does_not_begin_anew_while_the_one_before_is_open_elsewhere(void **state)
+{
+    struct machine *machine = *state;
+    struct doc_id doc = leave(machine, "notes", LEFT_SAVED);
+    struct replica *replica = open_it(machine, "notes"); /* and nothing is typed: nothing is written */
+    replace(machine, "notes", DIFFERENT);
+    struct replica *other = open_with(machine, "notes", false);
+    expect_doc(other, &doc);
+    expect_together(replica, other, DIFFERENT, DIFFERENT);
+    insert(replica, "mine: ");
+    expect_together(replica, other, "mine: " DIFFERENT, "mine: " DIFFERENT);
+    close_it(replica);
+    close_it(other);
+}
+
+static void another_file_is_not_opened_alone_while_the_one_before_is_open_elsewhere(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    struct doc_id doc;
+    struct replica *replica = open_replaced(machine, &doc), *other = open_with(machine, "notes", false);
+    expect_refused(replica_disk_answer(replica, DISK_OPEN_ALONE, &err), &err, "notes is open in another window of yours: "
+                   "close it there first.");
+    assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_DIFFERENT);
+    expect_doc(replica, &doc);
+    close_it(other);
+    assert_true(replica_disk_answer(replica, DISK_OPEN_ALONE, &err));
+    expect_another_doc(replica, &doc);
+    expect_text(replica, DIFFERENT);
+    close_it(replica);
+}
+
+static void a_file_that_is_gone_does_not_begin_anew_while_it_is_open_elsewhere(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
+    struct replica *other = open_it(machine, "notes");
+    remove_it(machine, "notes");
+    struct replica *replica = open_with(machine, "notes", false);
+    assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_GONE);
+    expect_refused(replica_disk_answer(replica, DISK_NEW_EMPTY, &err), &err, "notes is open in another window of yours: "
+                   "close it there first.");
+    assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_NONE);
+    expect_doc(replica, &doc);
+    expect_text(replica, "mine: " TEXT);
+    close_it(other);
+    close_it(replica);
+}
+
 static void a_file_that_is_gone_is_asked_about(void **state)
 {
     struct machine *machine = *state;
@@ -963,6 +1072,12 @@ int main(void)
         TEST(another_file_in_the_place_of_unsaved_edits_is_asked_about),
         TEST(another_file_is_opened_and_the_unsaved_edits_stay_where_they_were),
         TEST(another_file_begins_anew_where_nothing_was_unsaved),
+        TEST(what_is_open_elsewhere_is_not_shared),
+        TEST(what_was_unshared_and_is_open_elsewhere_is_not_shared_anew),
+        TEST(what_is_open_under_another_name_of_the_file_is_not_shared),
+        TEST(another_file_does_not_begin_anew_while_the_one_before_is_open_elsewhere),
+        TEST(another_file_is_not_opened_alone_while_the_one_before_is_open_elsewhere),
+        TEST(a_file_that_is_gone_does_not_begin_anew_while_it_is_open_elsewhere),
         TEST(a_file_that_is_gone_is_asked_about),
         TEST(a_renamed_file_comes_with_its_history),
         TEST(a_file_renamed_after_several_saves_comes_with_its_history),
