@@ -13,6 +13,7 @@ struct fetch {
     struct replica *replica;
     struct agent_id agent;
     uint64_t from_seq;
+    bool packs; /* they are wanted too: else one alone could fill a piece that the records it is about belong into */
     struct stored_list stored;
     size_t bytes;
     bool more; /* there is, and it is for the next time */
@@ -41,7 +42,7 @@ static bool fetch_sent(void *self, const struct journal_sent *sent)
 static bool fetch_row(void *self, const struct journal_row *row)
 {
     struct fetch *fetch = self;
-    bool wanted = row->form == JOURNAL_RECEIVED && record_kind_has_events(row->kind);
+    bool wanted = row->form == JOURNAL_RECEIVED && (row->kind == RECORD_EVENTS || (fetch->packs && row->kind == RECORD_PACK));
     return !wanted || fetch_record(fetch, row->body);
 }
 
@@ -72,9 +73,9 @@ static void fetch_done(void *self, const struct journal_result *result)
     free(fetch);
 }
 
-void replica_fetch(struct replica *replica, const struct agent_id *agent, uint64_t from_seq)
+void replica_fetch(struct replica *replica, const struct agent_id *agent, uint64_t from_seq, bool packs)
 {
     struct fetch *fetch = xcalloc(1, sizeof *fetch);
-    *fetch = (struct fetch){.replica = replica, .agent = *agent, .from_seq = from_seq};
+    *fetch = (struct fetch){.replica = replica, .agent = *agent, .from_seq = from_seq, .packs = packs};
     journal_writer_run(replica->writer, fetch_run, fetch, (struct journal_done){fetch_done, fetch});
 }

@@ -496,7 +496,7 @@ void replica_take_arrived(struct replica *replica);
 
 /* replica_fetch.c */
 /* Hands the session a piece of what the journal has of an agent from there on. */
-void replica_fetch(struct replica *replica, const struct agent_id *agent, uint64_t from_seq);
+void replica_fetch(struct replica *replica, const struct agent_id *agent, uint64_t from_seq, bool packs);
 
 /* replica_heir.c */
 /* Another process at the same text has left, or may have: what it had not sent is looked for in a moment. */

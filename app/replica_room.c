@@ -281,7 +281,7 @@ static void take_other(struct replica *replica, struct net_event *event, uint64_
     case NET_MEMBER: take_member(replica, event); break;
     case NET_GENESIS: take_genesis(replica, event); break;
     case NET_BASE: take_base(replica, event); break;
-    case NET_FETCH: replica_fetch(replica, &event->fetch.agent, event->fetch.from_seq); break;
+    case NET_FETCH: replica_fetch(replica, &event->fetch.agent, event->fetch.from_seq, event->fetch.packs); break;
     case NET_PEER: take_peer(replica, &event->peer, now_ms); break;
     case NET_ALARM: take_alarm(replica, event); break;
     case NET_MOVED: replica_follow(replica, event->moved.moved_s, buf_view(&event->bytes)); break;

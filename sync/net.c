@@ -230,11 +230,12 @@ static void on_base(void *self, uint64_t done, uint64_t total, struct bytes text
     push(self, event);
 }
 
-static void on_fetch(void *self, const struct agent_id *agent, uint64_t from_seq)
+static void on_fetch(void *self, const struct agent_id *agent, uint64_t from_seq, bool packs)
 {
     struct net_event *event = event_new(NET_FETCH, (struct bytes){0});
     event->fetch.agent = *agent;
     event->fetch.from_seq = from_seq;
+    event->fetch.packs = packs;
     push(self, event);
 }
 

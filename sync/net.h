@@ -92,7 +92,7 @@ struct net_event {
         struct { struct member member; struct resume_point resume; } member; /* stored form in `bytes` */
         struct { struct genesis genesis; } genesis;                 /* stored form in `bytes` */
         struct { uint64_t done, total; } base;                      /* done == total: the text in `bytes` */
-        struct { struct agent_id agent; uint64_t from_seq; } fetch;
+        struct { struct agent_id agent; uint64_t from_seq; bool packs; } fetch;
         struct session_peer peer;
         struct { enum session_alarm alarm; struct agent_id agent; struct error why; } alarm;
         struct { uint64_t moved_s; } moved;                         /* where to: `bytes` */

@@ -110,10 +110,10 @@ static void on_acked(void *self, const struct agent_id *agent, uint64_t next_seq
     session->port.acked(session->port.self, agent, next_seq, &session->safe);
 }
 
-static void on_fetch(void *self, const struct agent_id *agent, uint64_t from_seq)
+static void on_fetch(void *self, const struct agent_id *agent, uint64_t from_seq, bool packs)
 {
     struct session *session = self;
-    session->port.fetch(session->port.self, agent, from_seq);
+    session->port.fetch(session->port.self, agent, from_seq, packs);
 }
 
 /* A relay's words are shown to people, not obeyed. */

@@ -83,10 +83,11 @@ struct session_port {
     void (*base)(void *self, uint64_t done, uint64_t total, struct bytes text);
     /*
      * The relay lacks records of `agent` (ours, or another's: a relay that lost its tail) from from_seq on. Answer with
-     * session_fetched(): EVENTS records as stored in journal or outbox that end beyond from_seq, in order. `more`: there
-     * are, and they are asked for when these are sent.
+     * session_fetched(): EVENTS records, and with `packs` PACKs too, as stored in journal or outbox that end beyond
+     * from_seq, in order; nothing else, for a piece with nothing of use in it is the last one. `more`: there are, and they
+     * are asked for when these are sent.
      */
-    void (*fetch)(void *self, const struct agent_id *agent, uint64_t from_seq);
+    void (*fetch)(void *self, const struct agent_id *agent, uint64_t from_seq, bool packs);
     void (*peer)(void *self, const struct session_peer *peer); /* presence or state of somebody else changed */
     void (*alarm)(void *self, enum session_alarm alarm, const struct agent_id *agent, const struct error *why);
     /* The document's owner has moved it (verified): to `place`, at `moved_s`. Also the answer to session_move_document(). */

@@ -59,7 +59,7 @@ struct upload_port {
     void (*send)(void *self, const struct message *message); /* always takes it; asked after has_room() */
     void (*persist)(void *self, const struct outbox_record *record);
     void (*acked)(void *self, const struct agent_id *agent, uint64_t next_seq);
-    void (*fetch)(void *self, const struct agent_id *agent, uint64_t from_seq);
+    void (*fetch)(void *self, const struct agent_id *agent, uint64_t from_seq, bool packs);
     /* The relay did not take a record of ours, and will not; REFUSE_FULL: unless room is made, told once until it is. */
     void (*rejected)(void *self, const struct agent_id *agent, unsigned code, struct bytes text);
 };

@@ -14,7 +14,7 @@ static void ask(struct upload *upload, struct stream *stream)
 {
     stream->fetching = true;
     stream->fetch_more = false;
-    upload->port.fetch(upload->port.self, &stream->agent, stream->fetch_from);
+    upload->port.fetch(upload->port.self, &stream->agent, stream->fetch_from, !stream->disputed);
 }
 
 void upload_ask_journal(struct upload *upload, struct stream *stream)

@@ -58,6 +58,7 @@ struct job {
     struct digest digest; /* LOCAL: of the batch; RECEIVED: hash of the record */
     struct resume_point resume;
     bool gesture;
+    bool packs;   /* FETCH: they are wanted too */
     size_t token; /* LOCAL: what is committed by it; SIZE_MAX: none */
     struct buf bytes;
 };
@@ -402,7 +403,7 @@ static void do_outbox(struct replica *replica, const struct job *job)
 struct fetched {
     struct buf items[4];
     size_t count;
-    bool more;
+    bool packs, more;
 };
 
 static bool fetched_add(struct fetched *fetched, struct bytes stored)
@@ -420,13 +421,14 @@ static bool fetch_sent(void *self, const struct journal_sent *sent)
 
 static bool fetch_row(void *self, const struct journal_row *row)
 {
-    bool wanted = row->form == JOURNAL_RECEIVED && (row->kind == RECORD_EVENTS || row->kind == RECORD_PACK);
-    return !wanted || fetched_add(self, row->body);
+    struct fetched *fetched = self;
+    bool wanted = row->form == JOURNAL_RECEIVED && (row->kind == RECORD_EVENTS || (fetched->packs && row->kind == RECORD_PACK));
+    return !wanted || fetched_add(fetched, row->body);
 }
 
 static void do_fetch(struct replica *replica, const struct job *job)
 {
-    struct fetched fetched = {.count = 0};
+    struct fetched fetched = {.packs = job->packs};
     struct bytes views[sizeof fetched.items / sizeof *fetched.items];
     struct journal_read read = {0};
     struct error err = {0};
@@ -616,11 +618,12 @@ static void on_base(void *self, uint64_t done, uint64_t total, struct bytes text
     begin_document(replica, text);
 }
 
-static void on_fetch(void *self, const struct agent_id *agent, uint64_t from_seq)
+static void on_fetch(void *self, const struct agent_id *agent, uint64_t from_seq, bool packs)
 {
     struct job *job = job_new(self, JOB_FETCH, (struct bytes){0});
     job->agent = *agent;
     job->seq0 = from_seq;
+    job->packs = packs;
 }
 
 static void on_peer(void *self, const struct session_peer *peer)

@@ -71,12 +71,13 @@ static void on_base(void *self, uint64_t done, uint64_t total, struct bytes text
         buf_add_bytes(&((struct room *)self)->base_text, text);
 }
 
-static void on_fetch(void *self, const struct agent_id *agent, uint64_t from_seq)
+static void on_fetch(void *self, const struct agent_id *agent, uint64_t from_seq, bool packs)
 {
     struct room *room = self;
     room->fetches++;
     room->fetch_agent = *agent;
     room->fetch_from = from_seq;
+    room->fetch_packs = packs;
 }
 
 static void on_peer(void *self, const struct session_peer *peer)

@@ -60,6 +60,7 @@ struct room {
     enum session_alarm alarm;
     struct agent_id alarm_agent, fetch_agent;
     uint64_t fetch_from, acked;
+    bool fetch_packs;
     struct session_peer peer;
     struct error why;
 };

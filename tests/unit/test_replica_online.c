@@ -1,4 +1,4 @@
-/* Going online: with everything or not at all, whichever step fails, and then again. */
+/* Going online: with everything or not at all, whichever step fails, and then again. What a relay lost, from the journal. */
 #include "tests/support/support.h"
 
 #include <dirent.h>
@@ -62,6 +62,27 @@ enum journal_waited __wrap_journal_writer_outwait(struct journal_writer *writer,
 {
     struct error ignored = {0};
     return fault_strikes(&ignored) ? JOURNAL_WAIT_FAILED : __real_journal_writer_outwait(writer, ticket, timeout_us);
+}
+
+/* --- what the journal's thread answers the session --- */
+
+static struct {
+    _Atomic unsigned answers;
+    size_t count, bytes;
+    bool more;
+} fetched;
+
+void __real_net_fetched(struct net *net, const struct agent_id *agent, const struct bytes *stored, size_t count, bool more);
+void __wrap_net_fetched(struct net *net, const struct agent_id *agent, const struct bytes *stored, size_t count, bool more);
+void __wrap_net_fetched(struct net *net, const struct agent_id *agent, const struct bytes *stored, size_t count, bool more)
+{
+    fetched.count = count;
+    fetched.bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        fetched.bytes += stored[i].len;
+    fetched.more = more;
+    fetched.answers++;
+    __real_net_fetched(net, agent, stored, count, more);
 }
 
 /* --- what must not change --- */
@@ -242,12 +263,81 @@ static void who_cannot_come_back_counts_on_and_tries_again(void **state)
     assert_int_equal(unsent, 2);
 }
 
+/* --- what a relay lost --- */
+
+enum { LOST = 3, LONG = 300000 /* bytes: more than a piece has room for */ };
+
+struct row_to_add {
+    unsigned kind;
+    struct agent_id agent;
+    uint64_t seq0, count;
+    size_t bytes;
+};
+
+static bool add_row(void *self, struct journal *journal, struct error *err)
+{
+    const struct row_to_add *row = self;
+    char *stored = xcalloc(row->bytes, 1);
+    stored[0] = (char)row->seq0;
+    struct journal_received received = {.kind = row->kind, .agent = row->agent, .seq0 = row->seq0, .count = row->count,
+                                        .stored = bytes_of(stored, row->bytes)};
+    record_hash(received.stored, &received.hash);
+    bool added = journal_add_received(journal, &received, NULL, err) == JOURNAL_ADDED;
+    free(stored);
+    return added;
+}
+
+static void add_rows(struct replica *replica, const struct agent_id *agent)
+{
+    for (uint64_t i = 0; i <= LOST; i++) {
+        struct row_to_add row = {RECORD_EVENTS, *agent, i, 1, 100};
+        if (i == LOST)
+            row = (struct row_to_add){RECORD_PACK, *agent, 0, 1000, LONG};
+        uint64_t ticket = journal_writer_run(replica->writer, add_row, &row, (struct journal_done){0});
+        assert_int_equal(journal_writer_outwait(replica->writer, ticket, 5000000), JOURNAL_WAIT_DONE);
+    }
+}
+
+static void fetch_and_wait(struct replica *replica, const struct agent_id *agent, uint64_t from_seq, bool packs)
+{
+    unsigned before = fetched.answers;
+    replica_fetch(replica, agent, from_seq, packs);
+    for (uint64_t until_ms = net_now_ms() + 5000; fetched.answers == before && net_now_ms() < until_ms;)
+        replica_wait(replica, 5);
+    assert_int_equal(fetched.answers, before + 1);
+}
+
+/* A pack that says something else than what it stands for begins before it and can be longer than a piece. */
+static void a_long_pack_takes_the_place_of_nothing_where_no_packs_are_wanted(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    struct agent_id agent = {{0xbe}};
+    struct replica *replica = home_open(home, "notes.md");
+    assert_true(replica_share(replica, RELAY, &err));
+    home_type(replica, 0, "one ");
+    home_wait(replica, NULL, home_is_kept);
+    add_rows(replica, &agent);
+
+    fetch_and_wait(replica, &agent, 1, false);
+    assert_int_equal(fetched.count, LOST - 1);
+    assert_int_equal(fetched.bytes, (LOST - 1) * 100);
+    assert_false(fetched.more);
+    fetch_and_wait(replica, &agent, 1, true);
+    assert_int_equal(fetched.count, 1);
+    assert_int_equal(fetched.bytes, LONG);
+    assert_true(fetched.more);
+    home_close(replica);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(whatever_fails_on_the_way_online_nothing_has_changed_and_it_works_again, home_setup,
                                         home_teardown),
         cmocka_unit_test_setup_teardown(who_cannot_come_back_counts_on_and_tries_again, home_setup, home_teardown),
+        cmocka_unit_test_setup_teardown(a_long_pack_takes_the_place_of_nothing_where_no_packs_are_wanted, home_setup,
+                                        home_teardown),
         cmocka_unit_test_setup_teardown(a_reader_that_cannot_be_opened_is_opened_by_the_next_try, home_setup, home_teardown),
     };
     return RUN_TESTS("replica_online", tests);

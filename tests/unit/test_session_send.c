@@ -431,6 +431,7 @@ static void originals_of_a_disputed_pack_are_offered_again(void **state)
     assert_int_equal(room->alarm, ALARM_FORKED);
     assert_int_equal(room->fetches, 1);
     assert_int_equal(room->fetch_from, 0);
+    assert_false(room->fetch_packs); /* this one lies, and could fill piece after piece */
     struct bytes answer[] = {buf_view(&pack), buf_view(&first), buf_view(&second)};
     session_fetched(room->session, &ben.agent, answer, 3, false, room->now_ms);
     room_persist_all(room); /* our own MEMBER, which a relay wants to see before */
@@ -636,6 +637,7 @@ static void other_peoples_lost_records_are_offered_again_after_a_while(void **st
     room_pass_time(room, UPLOAD_REOFFER_MS + 1);
     assert_int_equal(room->fetches, 1);
     assert_true(agent_id_equal(&room->fetch_agent, &ben.agent));
+    assert_true(room->fetch_packs); /* it may be all that is left of them */
     struct bytes answer[] = {buf_view(&record)};
     session_fetched(room->session, &ben.agent, answer, 1, false, room->now_ms);
     room_persist_all(room);
