@@ -99,6 +99,7 @@ void upload_fetched(struct upload *upload, const struct agent_id *agent, const s
     }
     stream->fetch_from = from;
     stream->fetching = false;
-    stream->fetch_more = more && at > before; /* behind a gap nothing is of use */
+    stream->fetch_more = more && (at > before || ahead); /* behind a gap nothing is of use */
     stream->disputed &= stream->fetch_more;
+    upload_ask_for_more(upload, stream); /* at once where the relay has got all of this piece meanwhile */
 }

@@ -648,6 +648,43 @@ static void other_peoples_lost_records_are_offered_again_after_a_while(void **st
     buf_release(&record);
 }
 
+/* Somebody else gives back the same, faster, and may leave before the end. */
+static void a_piece_that_the_relay_has_got_meanwhile_does_not_end_the_offering(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf member = {0}, records[4] = {{0}};
+    author_init(&ben, room, 0xbe);
+    author_member(&ben, room, &member);
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_say_record(room, 2, buf_view(&member));
+    for (uint64_t i = 0; i < 4; i++) {
+        author_record(&ben, room, NULL, "x", &records[i]);
+        room_say_record(room, 3 + i, buf_view(&records[i]));
+    }
+    room_cut(room);
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_pass_time(room, UPLOAD_REOFFER_MS + 1);
+    assert_int_equal(room->fetches, 1);
+    room_say_record(room, 2, buf_view(&member));
+    for (uint64_t i = 0; i < 2; i++)
+        room_say_record(room, 3 + i, buf_view(&records[i]));
+    struct bytes first[] = {buf_view(&records[0]), buf_view(&records[1])};
+    session_fetched(room->session, &ben.agent, first, 2, true, room->now_ms);
+    assert_int_equal(room->fetches, 2);
+    assert_int_equal(room->fetch_from, 2);
+    struct bytes second[] = {buf_view(&records[2]), buf_view(&records[3])};
+    session_fetched(room->session, &ben.agent, second, 2, false, room->now_ms);
+    room_persist_all(room);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(bytes_equal(room_expect_kind(room, MESSAGE_REOFFER)->reoffer.stored, second[i]));
+    assert_int_equal(room->fetches, 2);
+    author_release(&ben);
+    buf_release(&member);
+    for (size_t i = 0; i < 4; i++)
+        buf_release(&records[i]);
+}
+
 static void unacknowledged_bytes_stay_within_the_window(void **state)
 {
     struct room *room = *state;
@@ -836,6 +873,7 @@ int main(void)
         ROOM_TEST(a_relay_that_lost_its_tail_gets_acknowledged_records_again),
         ROOM_TEST(what_a_relay_lost_is_asked_for_piece_by_piece),
         ROOM_TEST(other_peoples_lost_records_are_offered_again_after_a_while),
+        ROOM_TEST(a_piece_that_the_relay_has_got_meanwhile_does_not_end_the_offering),
         ROOM_TEST(unacknowledged_bytes_stay_within_the_window),
         ROOM_TEST(a_full_link_is_asked_again_when_it_has_room),
         ROOM_TEST(not_now_means_the_same_record_after_a_pause),
