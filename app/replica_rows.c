@@ -160,20 +160,21 @@ static void note_row(struct replica *replica, const struct journal_row *row, con
 
 /*
  * Which digest the row ends in: a LOCAL one says so itself; a RECEIVED one was checked when it came, so only where forks leave
- * a choice does its signature have to tell.
+ * a choice does its signature have to tell. What seems known may then be the same content on another branch.
  */
 static enum chain_link find_last(struct replica *replica, const struct opened *opened, unsigned *way,
                                  struct digest *last)
 {
     size_t count = opened->batches.count;
+    bool forks = chain_forks(replica->chain) > 0;
     for (*way = 0; *way < CHAIN_WAYS_MAX; ++*way) {
         enum chain_link link = chain_check_run(replica->chain, opened->batches.items, opened->plains, count, *way,
                                                opened->digests);
         *last = opened->digests[count - 1];
         bool sure = opened->row->form == JOURNAL_LOCAL
                         ? digest_equal(last, &opened->row->digest)
-                        : link == CHAIN_NEXT && !replica->audits && chain_forks(replica->chain) == 0;
-        if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || link == CHAIN_KNOWN || sure)
+                        : link == CHAIN_NEXT && !replica->audits && !forks;
+        if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || (link == CHAIN_KNOWN && !forks) || sure)
             return link;
         if (opened->row->form == JOURNAL_RECEIVED && is_signed(replica, opened, last))
             return link;

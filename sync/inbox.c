@@ -286,16 +286,18 @@ static bool is_signed(struct inbox *inbox, const struct record *record, const st
 
 /*
  * Where the record belongs and what it builds on: of all ways in which that can be meant, the one that its author signed
- * (received->digests). CHAIN_NO_WAY: none.
+ * (received->digests). CHAIN_NO_WAY: none. Without forks what is known need not be signed once more; with them the same
+ * content can stand on two branches, of which one may not be here: which one it is only the signature says.
  */
 static enum chain_link find_way(struct inbox *inbox, const struct record *record, const struct member *member,
                                 struct received *received, unsigned *way)
 {
     size_t count = received->batches.count;
+    bool forks = chain_forks(inbox->chain) > 0;
     for (*way = 0; *way < CHAIN_WAYS_MAX; ++*way) {
         enum chain_link link = chain_check_run(inbox->chain, received->batches.items, received->plains, count, *way,
                                                received->digests);
-        if (link == CHAIN_KNOWN || link == CHAIN_EARLY || link == CHAIN_NO_WAY ||
+        if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || (link == CHAIN_KNOWN && !forks) ||
             is_signed(inbox, record, member, &received->digests[count - 1], &received->checked))
             return link;
     }

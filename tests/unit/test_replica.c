@@ -198,31 +198,50 @@ static void a_document_with_something_newer_is_only_read(void **state)
 
 /* --- our own machine was copied --- */
 
-/* What the copy of this process wrote under its first number, as it comes out of a session. */
-static struct received letter_of_twin(struct replica *replica, const struct agent_id *agent, const char *letter)
+/* A copy of this process wrote these letters under its first number: the last one as it comes out of a session. */
+static struct received letter_of_twin(struct replica *replica, const struct agent_id *agent, const char *letters)
 {
-    struct received received = {.kind = RECORD_EVENTS, .agent = *agent, .count = 1, .place = 7};
-    struct batch *batch = batch_list_add(&received.batches);
+    uint64_t newest = strlen(letters) - 1;
+    struct received received = {
+        .kind = RECORD_EVENTS, .agent = *agent, .seq0 = newest, .count = 1, .place = 7 + newest};
     struct chain *chain = chain_new(&replica->entry.doc);
     struct buf plain = {0};
     struct sign_key doc_key;
-    batch->agent = *agent;
-    batch_add_insert(batch, 1, bytes_of_string(letter));
-    batch_encode(batch, &received.plain);
     received.plains = xcalloc(1, sizeof *received.plains);
-    received.plains[0] = buf_view(&received.plain);
     received.digests = xcalloc(1, sizeof *received.digests);
-    assert_int_equal(chain_add(chain, batch, received.plains[0], received.digests), CHAIN_NEXT);
+    for (uint64_t seq = 0; seq <= newest; seq++) {
+        batch_list_clear(&received.batches);
+        buf_clear(&received.plain);
+        struct batch *batch = batch_list_add(&received.batches);
+        batch->agent = *agent;
+        batch->seq0 = seq;
+        batch->flags = seq > 0 ? BATCH_FLAG_SELF : 0;
+        batch_add_insert(batch, seq + 1, bytes_of(letters + seq, 1));
+        batch_encode(batch, &received.plain);
+        received.plains[0] = buf_view(&received.plain);
+        assert_int_equal(chain_add(chain, batch, received.plains[0], received.digests), CHAIN_NEXT);
+    }
     record_plain_add(&plain, received.plains[0]);
     device_doc_key(&replica->env->device, &replica->entry.doc, &doc_key);
-    struct record_spec spec = {.kind = RECORD_EVENTS, .agent = *agent, .sealer = *agent, .counter = 1, .count = 1,
-                               .plain = buf_view(&plain), .last = received.digests, .keys = &replica->entry.keys,
-                               .signer = &doc_key};
+    struct record_spec spec = {.kind = RECORD_EVENTS, .agent = *agent, .sealer = *agent, .counter = 1 + newest,
+                               .seq0 = newest, .count = 1, .plain = buf_view(&plain), .last = received.digests,
+                               .keys = &replica->entry.keys, .signer = &doc_key};
     record_seal(&spec, &received.stored);
     record_hash(buf_view(&received.stored), &received.hash);
     chain_free(chain);
     buf_release(&plain);
     return received;
+}
+
+static void take_from_twin(struct replica *replica, struct received *received, enum chain_link expected)
+{
+    struct chain_taken taken;
+    struct digest last = received->digests[0];
+    assert_int_equal(chain_take_run(replica->chain, received->batches.items, received->plains, 1, 0, &last,
+                                    received->digests, &taken), expected);
+    received->forked = taken.forked;
+    received->fork = taken.fork;
+    replica_take_received(replica, received);
 }
 
 /* The record that says whose key an agent's records are signed with, in the journal and in memory. */
@@ -246,18 +265,12 @@ static void who_meets_his_own_copy_goes_on_as_another_and_keeps_both(void **stat
 {
     struct replica *replica = open_notes(state);
     struct error err = {0};
-    struct chain_taken taken;
     assert_true(replica_share(replica, "ws://127.0.0.1:9", &err)); /* nobody is there */
     type(replica, "a");
     struct agent_id was = replica->agent;
     introduce(replica, &was);
     struct received twins = letter_of_twin(replica, &was, "t");
-    struct digest last = twins.digests[0];
-    assert_int_equal(chain_take_run(replica->chain, twins.batches.items, twins.plains, 1, 0, &last, twins.digests, &taken),
-                     CHAIN_FORKED);
-    twins.forked = true;
-    twins.fork = taken.fork;
-    replica_take_received(replica, &twins);
+    take_from_twin(replica, &twins, CHAIN_FORKED);
     replica_take_fork(replica, &was);
     replica_handle(replica);
     assert_false(agent_id_equal(&replica->agent, &was));
@@ -278,6 +291,34 @@ static void who_meets_his_own_copy_goes_on_as_another_and_keeps_both(void **stat
     close_notes(replica);
 }
 
+/* Two copies, and on both the same was written behind what each had written first. */
+static void the_same_content_on_two_branches_is_read_from_the_journal_twice(void **state)
+{
+    struct replica *replica = open_notes(state);
+    struct error err = {0};
+    struct buf text = {0};
+    assert_true(replica_share(replica, "ws://127.0.0.1:9", &err)); /* nobody is there */
+    type(replica, "a");
+    struct agent_id was = replica->agent;
+    introduce(replica, &was);
+    struct received letters[] = {letter_of_twin(replica, &was, "t"), letter_of_twin(replica, &was, "ts"),
+                                 letter_of_twin(replica, &was, "u"), letter_of_twin(replica, &was, "us")};
+    for (size_t i = 0; i < 4; i++)
+        take_from_twin(replica, &letters[i], i % 2 == 0 ? CHAIN_FORKED : CHAIN_NEXT);
+    replica_take_fork(replica, &was);
+    replica_handle(replica);
+    rope_append_to(replica_buffer(replica)->text, 0, rope_len(replica_buffer(replica)->text), &text);
+    assert_int_equal(text.len, strlen("a-tsus"));
+    close_notes(replica);
+    replica = open_notes(state);
+    expect_text(replica, buf_string(&text));
+    assert_int_equal(chain_forks(replica->chain), 2);
+    for (size_t i = 0; i < 4; i++)
+        received_release(&letters[i]);
+    buf_release(&text);
+    close_notes(replica);
+}
+
 int main(void)
 {
     struct error err = {0};
@@ -292,6 +333,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_document_with_something_newer_is_only_read, setup, teardown),
         cmocka_unit_test_setup_teardown(who_meets_his_own_copy_goes_on_as_another_and_keeps_both, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_same_content_on_two_branches_is_read_from_the_journal_twice, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(no_checkpoint_is_made_while_something_waits_for_its_parents, setup, teardown),
     };
     return RUN_TESTS("replica", tests);

@@ -607,6 +607,45 @@ static void fork_release(struct fork *fork)
     }
 }
 
+/* Ben and his copy went different ways, and then wrote the same: one content, twice, and known it is only once. */
+static void the_same_content_on_both_sides_of_a_fork_is_taken_twice_and_what_builds_on_it_is_too(void **state)
+{
+    struct room *room = *state;
+    struct author ben, copy, carol;
+    struct buf carol_member = {0}, on_ben[2] = {{0}}, on_copy[2] = {{0}}, on_that = {0};
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_join(room, &ben, 0xbe);
+    author_init(&copy, room, 0xbe);
+    author_init(&carol, room, 0xca);
+    author_member(&carol, room, &carol_member);
+    author_record(&ben, room, NULL, "b", &on_ben[0]);
+    author_record(&copy, room, NULL, "c", &on_copy[0]);
+    author_record(&ben, room, NULL, "s", &on_ben[1]);
+    author_record(&copy, room, NULL, "s", &on_copy[1]);
+    author_reads(&carol, room, &on_copy[0]);
+    author_reads(&carol, room, &on_copy[1]);
+    author_record(&carol, room, &(struct event_id){copy.agent, 1}, "t", &on_that);
+    const struct buf *all[] = {&on_ben[0], &on_ben[1], &on_copy[0], &on_copy[1], &carol_member, &on_that};
+    for (size_t again = 0; again < 2; again++)
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+            room_say_record(room, 4 + i, buf_view(all[i]));
+            room_pass_time(room, 1);
+        }
+    room_expect_text(room, "bscst");
+    assert_int_equal(room->dropped, 0);
+    assert_int_equal(room->alarms, 1);
+    assert_int_equal(room->alarm, ALARM_FORKED);
+    author_release(&ben);
+    author_release(&copy);
+    author_release(&carol);
+    buf_release(&carol_member);
+    buf_release(&on_that);
+    for (size_t i = 0; i < 2; i++) {
+        buf_release(&on_ben[i]);
+        buf_release(&on_copy[i]);
+    }
+}
+
 static void a_record_that_fitted_nowhere_is_asked_for_again_when_its_branch_has_grown(void **state)
 {
     struct room *room = *state;
@@ -759,6 +798,7 @@ int main(void)
         ROOM_TEST(who_only_reads_along_is_given_the_base_and_is_none_of_the_people),
         ROOM_TEST(the_owner_begins_the_base_anew_where_the_relay_has_less_than_it_said),
         ROOM_TEST(a_base_its_owner_did_not_sign_is_refused),
+        ROOM_TEST(the_same_content_on_both_sides_of_a_fork_is_taken_twice_and_what_builds_on_it_is_too),
         ROOM_TEST(a_record_that_fitted_nowhere_is_asked_for_again_when_its_branch_has_grown),
         ROOM_TEST(who_forks_on_beside_a_record_that_fits_nowhere_does_not_keep_us_reconnecting),
         ROOM_TEST(both_sides_of_a_fork_that_two_logs_acknowledged_come_together),
