@@ -3,29 +3,45 @@
  */
 #include "app/replica_parts.h"
 
+#include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
 enum { RESTORE_WAIT_MS = 10000 };
 
-/* The state of the file when weft last read or wrote it. Without one: the base. */
-static bool load_saved(struct replica *replica, struct error *err)
+/*
+ * What the journal says of the file and of the cursor. It is asked before the rows are read: another process may be typing
+ * and saving meanwhile, and what is told here is of a text that the rows give.
+ */
+struct remembered {
+    struct journal_saved saved; /* when weft last read or wrote it; without one: the base */
+    struct buf memory;          /* what `saved` points to */
+    struct journal_view view;
+    uint64_t view_place;
+    bool has_saved, has_view;
+};
+
+static bool remember_as(struct replica *replica, const char *path, struct remembered *out, struct error *err)
 {
-    struct journal_saved saved = {0};
-    struct buf memory = {0};
-    bool found = false;
-    if (!replica->file.path)
-        return true;
-    bool good = journal_saved_get(replica->journal_found, replica->file.path, &saved, &memory, &found, err);
-    if (good && !found && replica_has_other_name(replica))
-        good = journal_saved_get(replica->journal_found, replica->entry.path, &saved, &memory, &found, err);
-    if (good && found) {
-        replica->file.origin_unknown = !replica_decode_version(replica, saved.version, &replica->file.version);
-        replica->file.hash = saved.hash;
-        replica->file.hash_known = true;
-        replica->file.stamp = (struct file_stamp){saved.dev, saved.ino, saved.size, saved.mtime_ns, saved.ino != 0};
-    }
-    buf_release(&memory);
-    return good;
+    struct journal *journal = replica->journal_found;
+    return (out->has_saved || !replica->file.path ||
+            journal_saved_get(journal, path, &out->saved, &out->memory, &out->has_saved, err)) &&
+           (out->has_view || journal_view_get(journal, path, &out->view, &out->view_place, &out->has_view, err));
+}
+
+static bool remember(struct replica *replica, struct remembered *out, struct error *err)
+{
+    buf_release(&out->memory);
+    *out = (struct remembered){0};
+    return remember_as(replica, replica->file.path ? replica->file.path : "", out, err) &&
+           (!replica_has_other_name(replica) || remember_as(replica, replica->entry.path, out, err));
+}
+
+static void take_saved(struct replica *replica, const struct journal_saved *saved)
+{
+    replica->file.origin_unknown = !replica_decode_version(replica, saved->version, &replica->file.version);
+    replica->file.hash = saved->hash;
+    replica->file.hash_known = true;
+    replica->file.stamp = (struct file_stamp){saved->dev, saved->ino, saved->size, saved->mtime_ns, saved->ino != 0};
 }
 
 /* From the document: nothing else has to be kept for that. */
@@ -69,29 +85,37 @@ static bool carry_view(struct replica *replica, uint64_t place, struct error *er
     return good;
 }
 
-static bool load_view(struct replica *replica, struct error *err)
+/* Never inside of a character, wherever it came from. */
+static uint64_t at_character(const struct rope *text, uint64_t at)
 {
-    uint64_t place;
-    bool found = false;
-    const char *path = replica->file.path ? replica->file.path : "";
-    if (!journal_view_get(replica->journal_found, path, &replica->view, &place, &found, err) ||
-        (!found && replica_has_other_name(replica) &&
-         !journal_view_get(replica->journal_found, replica->entry.path, &replica->view, &place, &found, err)))
+    enum { BYTES_BEHIND_THE_FIRST = 3 };
+    if (at > rope_len(text))
+        return rope_len(text);
+    uint64_t start = at;
+    for (int i = 0; i < BYTES_BEHIND_THE_FIRST && start > 0 && start < rope_len(text); i++, start--)
+        if (!utf8_is_continuation((unsigned char)rope_byte(text, start)))
+            break;
+    return start < rope_len(text) && utf8_is_continuation((unsigned char)rope_byte(text, start)) ? at : start;
+}
+
+static bool take_view(struct replica *replica, const struct remembered *remembered, struct error *err)
+{
+    const struct rope *text = replica->buffer.text;
+    replica->view = remembered->view;
+    if (remembered->view_place > 0 && !carry_view(replica, remembered->view_place, err))
         return false;
-    if (found && place > 0 && !carry_view(replica, place, err))
-        return false;
-    if (found)
-        buffer_select(&replica->buffer,
-                      (struct selection){replica->view.anchor, replica->view.cursor, SELECTION_NO_GOAL});
+    replica->view.cursor = at_character(text, replica->view.cursor);
+    replica->view.anchor = at_character(text, replica->view.anchor);
+    buffer_select(&replica->buffer, (struct selection){replica->view.anchor, replica->view.cursor, SELECTION_NO_GOAL});
     return true;
 }
 
 /* From replica->journal_found. */
-static bool restore(struct replica *replica, struct error *err)
+static bool restore(struct replica *replica, struct remembered *remembered, struct error *err)
 {
     bool found = false, news;
     struct rope *base = NULL;
-    if (!replica->journal_found || !replica_load_base(replica, &base, err) ||
+    if (!replica->journal_found || !remember(replica, remembered, err) || !replica_load_base(replica, &base, err) ||
         !journal_note_get(replica->journal_found, "genesis", &replica->genesis, &found, err) ||
         !replica_load_newer(replica, err))
         return false;
@@ -101,10 +125,10 @@ static bool restore(struct replica *replica, struct error *err)
 }
 
 /* The same for who only reads, and so has folded nothing. */
-static bool restore_with_left(struct replica *replica, struct error *err)
+static bool restore_with_left(struct replica *replica, struct remembered *remembered, struct error *err)
 {
     struct journal *left = replica_left_journal(replica->env, &replica->entry.doc);
-    bool good = restore(replica, err);
+    bool good = restore(replica, remembered, err);
     if (good && left)
         good = replica_read_left(replica, left, err);
     bool begins_there = !good && left && err->code == ERR_MISSING;
@@ -112,7 +136,7 @@ static bool restore_with_left(struct replica *replica, struct error *err)
         *err = (struct error){0};
         journal_close(replica->journal_found);
         replica->journal_found = left;
-        return restore(replica, err);
+        return restore(replica, remembered, err);
     }
     journal_close(left);
     return good;
@@ -134,16 +158,25 @@ static struct journal *open_patiently(struct replica *replica, struct error *err
     return journal;
 }
 
+static bool take_remembered(struct replica *replica, const struct remembered *remembered, struct error *err)
+{
+    if (remembered->has_saved)
+        take_saved(replica, &remembered->saved);
+    replica_rebuild_file_text(replica);
+    return !remembered->has_view || take_view(replica, remembered, err);
+}
+
 bool replica_restore(struct replica *replica, struct error *err)
 {
+    struct remembered remembered = {0};
     if (!env_device(replica->env, err))
         return false;
     replica->journal_found = open_patiently(replica, err);
-    if (!(replica->reads_only ? restore_with_left(replica, err) : restore(replica, err)))
-        return false;
-    replica_update_text(replica);
-    if (!load_saved(replica, err))
-        return false;
-    replica_rebuild_file_text(replica);
-    return load_view(replica, err);
+    bool good = replica->reads_only ? restore_with_left(replica, &remembered, err) : restore(replica, &remembered, err);
+    if (good) {
+        replica_update_text(replica);
+        good = take_remembered(replica, &remembered, err);
+    }
+    buf_release(&remembered.memory);
+    return good;
 }

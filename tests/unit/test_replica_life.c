@@ -345,6 +345,43 @@ static void every_edit_counts_as_unsent_at_once(void **state)
 
 #define HOME_TEST(test) cmocka_unit_test_setup_teardown(test, home_setup, home_teardown)
 
+/* --- the cursor --- */
+
+/* Types while somebody else opens the document, in the moment in which that one asks for the cursor. */
+static struct replica *typist;
+bool __real_journal_view_get(struct journal *journal, const char *path, struct journal_view *view, uint64_t *place, bool *found,
+                             struct error *err);
+bool __wrap_journal_view_get(struct journal *journal, const char *path, struct journal_view *view, uint64_t *place, bool *found,
+                             struct error *err);
+bool __wrap_journal_view_get(struct journal *journal, const char *path, struct journal_view *view, uint64_t *place, bool *found,
+                             struct error *err)
+{
+    struct replica *now = typist;
+    typist = NULL;
+    if (now) {
+        home_type(now, 4, "\u00f1\u00f1\u00f1");
+        home_wait(now, NULL, home_is_kept);
+    }
+    return __real_journal_view_get(journal, path, view, place, found, err);
+}
+
+static void a_cursor_fits_the_text_however_much_is_typed_while_a_document_is_opened(void **state)
+{
+    struct home *home = *state;
+    struct replica *a = home_open(home, "notes.md");
+    home_type(a, 0, "one \u56b0\u56b1\n");
+    home_type(a, 4, "\u56b2");
+    home_wait(a, NULL, home_is_kept);
+    typist = a;
+    struct replica *b = home_open(home, "notes.md");
+    assert_null(typist);
+    home_wait(a, b, have_met);
+    home_expect_text(b, "one \u00f1\u00f1\u00f1\u56b2\u56b0\u56b1\n");
+    assert_int_equal(replica_buffer(b)->selection.head, strlen("one \u00f1\u00f1\u00f1"));
+    home_close(b);
+    home_close(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +390,7 @@ int main(void)
         HOME_TEST(leaving_right_after_typing_into_what_another_began_loses_nothing),
         HOME_TEST(who_could_not_begin_goes_on_in_the_document_of_another),
         HOME_TEST(who_is_alone_signs_no_presence_and_a_neighbour_hears_every_one),
+        HOME_TEST(a_cursor_fits_the_text_however_much_is_typed_while_a_document_is_opened),
         HOME_TEST(a_journal_that_is_locked_for_long_is_waited_for_at_opening),
         HOME_TEST(a_save_before_the_first_key_of_a_run_is_known_to_the_next_one),
         HOME_TEST(what_is_typed_while_the_file_is_written_is_counted_and_undone_by_itself),
