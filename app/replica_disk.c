@@ -22,13 +22,8 @@ enum {
     ON_ITS_WAY_MS = 1000,   /* what somebody typed before writing the file has come by then */
     CATCH_UP_MS = 3000,     /* ... and there is a connection over which it can come */
     LOOK_NOW_MS = 5000,
-    MERGE_COMMON_PERCENT = 50,
+    ALIKE_PERCENT = 50,
 };
-
-static bool are_alike(const struct line_diff *diff)
-{
-    return diff->common_percent >= MERGE_COMMON_PERCENT;
-}
 
 bool replica_are_alike(const struct rope *a, const struct rope *b)
 {
@@ -36,7 +31,7 @@ bool replica_are_alike(const struct rope *a, const struct rope *b)
     struct line_diff diff;
     line_diff(a, b, &patch, &diff);
     patch_release(&patch);
-    return are_alike(&diff);
+    return diff.common_percent >= ALIKE_PERCENT;
 }
 
 /* --- taking what is on disk --- */
@@ -114,7 +109,8 @@ static bool must_ask(const struct replica *replica, const struct rope *disk, con
     const struct file_side *file = &replica->file;
     if (file->merge_agreed && digest_equal(&file->agreed_hash, hash))
         return false;
-    bool different = rope_len(disk) == 0 || !are_alike(summary) || file->text_guessed;
+    /* Measured by what would be lost: a short text to which much was appended is there as it was. */
+    bool different = rope_len(disk) == 0 || summary->kept_percent < ALIKE_PERCENT || file->text_guessed;
     return different && (replica_is_shared(replica) || file->replaced);
 }
 
@@ -251,7 +247,7 @@ static void add_gone(const struct replica *replica, struct buf *out)
 
 static void add_different(const struct replica *replica, struct buf *out)
 {
-    int percent = replica->file.other_diff.common_percent;
+    int percent = replica->file.other_diff.kept_percent;
     unsigned long long edits = replica_edits_not_in_file(replica);
     if (replica_is_shared(replica))
         buf_addf(out, "%s on disk is nearly all different (%d %% in common). [K]eep shared text [M]erge for everybody "

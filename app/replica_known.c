@@ -31,6 +31,9 @@
  * While another process has the file open, its path gets no other document, be it by such a row, by an answer, or by sharing: what
  * is typed there must be found again. A change that would begin a new one is merged then; sharing and answers are refused.
  *
+ * For a path that is known, "alike" is a file that has at least half of the lines of the text it had before: whatever else was
+ * added, nothing of the rest is lost.
+ *
  * A symbolic link is the path it leads to, so it has no row. What the questions are is in replica_disk.c.
  */
 #include "app/replica_parts.h"

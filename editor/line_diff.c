@@ -432,6 +432,11 @@ static void diff_middle(const struct rope *from, const struct rope *to, struct m
     lines_release(&b);
 }
 
+static int percent_of(uint64_t lines, uint64_t all)
+{
+    return all ? (int)(lines * 100 / all) : 100;
+}
+
 void line_diff(const struct rope *from, const struct rope *to, struct patch *out, struct line_diff *summary)
 {
     uint64_t lines_from = lines_in(from);
@@ -443,5 +448,6 @@ void line_diff(const struct rope *from, const struct rope *to, struct patch *out
         *summary = (struct line_diff){.lines_common = lines_from};
     else
         diff_middle(from, to, middle_of(from, to), out, summary);
-    summary->common_percent = longer ? (int)(summary->lines_common * 100 / longer) : 100;
+    summary->common_percent = percent_of(summary->lines_common, longer);
+    summary->kept_percent = percent_of(summary->lines_common, lines_from);
 }

@@ -25,7 +25,8 @@ enum {
 
 struct line_diff {
     uint64_t lines_added, lines_removed, lines_common;
-    int common_percent; /* of the longer text's lines; 100 when both are empty */
+    int common_percent; /* of the longer text's lines: how alike they are; 100 when both are empty */
+    int kept_percent;   /* of `from`'s lines: what of it is still there; 100 when it is empty, for then nothing can be lost */
 };
 
 /* `out` takes `from` to `to`: rope_apply(from, out) equals `to`, always. */

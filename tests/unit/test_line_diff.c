@@ -85,7 +85,30 @@ static void equal_texts_have_no_difference(void **state)
     scene = diff("", "");
     expect_counts(&scene, 0, 0, 0);
     assert_int_equal(scene.summary.common_percent, 100);
+    assert_int_equal(scene.summary.kept_percent, 100);
     scene_release(&scene);
+}
+
+static void what_is_kept_is_measured_by_the_text_before(void **state)
+{
+    static const struct {
+        const char *from, *to;
+        int kept, common;
+    } rows[] = {
+        {"one\ntwo\n", "one\ntwo\n1\n2\n3\n4\n5\n6\n", 100, 25}, /* appended to */
+        {"1\n2\n3\n4\n5\n6\none\ntwo\n", "one\ntwo\n", 25, 25}, /* cut */
+        {"one\ntwo\n", "one\n3\n4\n5\n", 50, 25},
+        {"one\ntwo\n", "three\n", 0, 0},
+        {"", "one\n", 100, 0},
+        {"one\n", "", 0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct scene scene = diff(rows[i].from, rows[i].to);
+        assert_int_equal(scene.summary.kept_percent, rows[i].kept);
+        assert_int_equal(scene.summary.common_percent, rows[i].common);
+        scene_release(&scene);
+    }
 }
 
 static void from_nothing_everything_is_added(void **state)
@@ -206,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_texts_have_no_difference),
+        cmocka_unit_test(what_is_kept_is_measured_by_the_text_before),
         cmocka_unit_test(from_nothing_everything_is_added),
         cmocka_unit_test(a_word_that_changed_is_all_that_is_replaced),
         cmocka_unit_test(lines_edited_in_a_row_are_patched_one_by_one),

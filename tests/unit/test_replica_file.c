@@ -475,6 +475,36 @@ static void a_merge_that_was_asked_for_and_cannot_be_now_is_done_later(void **st
     close_it(replica);
 }
 
+/* What another program makes of a shared text without taking half of it away needs no answer; what does so, does. */
+static void expect_of_shared(struct machine *machine, const char *before, const char *after, bool asked)
+{
+    struct error err = {0};
+    scratch_write(machine->path, before);
+    struct replica *replica = open_it(machine);
+    assert_true(replica_share(replica, "ws://127.0.0.1:9", &err)); /* nobody listens there: shared all the same */
+    scratch_write(machine->path, after);
+    if (asked)
+        expect_question(replica);
+    expect_text(replica, asked ? before : after);
+    assert_int_equal(replica_disk_question(replica, NULL), asked ? DISK_QUESTION_DIFFERENT : DISK_QUESTION_NONE);
+    close_it(replica);
+}
+
+static void a_short_shared_file_that_is_appended_to_is_merged(void **state)
+{
+    expect_of_shared(*state, "one\ntwo\n", "one\ntwo\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n", false);
+}
+
+static void a_shared_file_that_was_empty_and_is_written_is_merged(void **state)
+{
+    expect_of_shared(*state, "", "one\ntwo\n", false);
+}
+
+static void a_shared_file_that_is_cut_to_less_than_half_is_asked_about(void **state)
+{
+    expect_of_shared(*state, "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n", "1\n2\n3\n", true);
+}
+
 /* The question comes up at opening, before this run has written anything. */
 static void a_merge_that_is_asked_for_first_of_all_is_done(void **state)
 {
@@ -812,6 +842,9 @@ int main(void)
         TEST(what_is_here_and_comes_in_the_file_too_is_there_once),
         TEST(an_import_with_something_new_is_one_step),
         TEST(a_merge_that_was_asked_for_and_cannot_be_now_is_done_later),
+        TEST(a_short_shared_file_that_is_appended_to_is_merged),
+        TEST(a_shared_file_that_was_empty_and_is_written_is_merged),
+        TEST(a_shared_file_that_is_cut_to_less_than_half_is_asked_about),
         TEST(a_merge_that_is_asked_for_first_of_all_is_done),
         TEST(a_file_that_appears_under_the_other_name_is_not_written_over),
         TEST(what_is_asked_about_is_not_written_over),
