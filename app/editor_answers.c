@@ -435,6 +435,8 @@ static bool ask_disk(struct editor *editor)
 {
     struct buf question = {0};
     enum disk_question kind = replica_disk_question(editor_replica(editor), &question);
+    buf_add_string(&question, ". ");
+    replica_disk_answers(editor_replica(editor), &question);
     switch (kind) {
     case DISK_QUESTION_NONE:
         break;
@@ -460,8 +462,8 @@ void editor_ask_pending(struct editor *editor)
         window->asked_disk = false;
         break;
     case DISK_QUESTION_DIFFERENT:
-        /* Not a prompt, for it would take a key that is being typed: ^S asks, and so does leaving. */
-        buf_add_string(&question, "  (^S asks)");
+        /* Not a prompt, for it would take a key that is being typed; nor are answers named, for they would be typed. */
+        buf_add_string(&question, ": ^S asks what to do.");
         if (!window->asked_disk)
             editor_say_kind(editor, VIEW_MESSAGE_WARNING, buf_string(&question));
         window->asked_disk = true;

@@ -152,7 +152,10 @@ MUST_USE bool replica_discard(struct replica *replica, struct error *err);
 /* A change of the file that is not merged unasked (behaviour.md 4). */
 enum disk_question { DISK_QUESTION_NONE, DISK_QUESTION_DIFFERENT, DISK_QUESTION_GONE };
 enum disk_answer { DISK_KEEP_SHARED, DISK_MERGE, DISK_OPEN_ALONE, DISK_RESTORE, DISK_NEW_EMPTY };
+/* The sentence (NULL: not asked for) is what is so, without a period and without the answers. */
 enum disk_question replica_disk_question(const struct replica *replica, struct buf *sentence);
+/* "[K]eep ... [M]erge ...": where a key is an answer, and nowhere else. */
+void replica_disk_answers(const struct replica *replica, struct buf *answers);
 /* No answer: the text stays as it is, and the file too. What is asked about a file that is there is asked again later. */
 void replica_disk_leave(struct replica *replica);
 /*

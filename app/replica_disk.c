@@ -235,14 +235,12 @@ void replica_add_date(struct buf *out, uint64_t time_s)
 
 static void add_gone(const struct replica *replica, struct buf *out)
 {
-    bool shared = replica_is_shared(replica);
-    buf_addf(out, "%s is gone from disk; its %stext is kept", replica->label, shared ? "shared " : "");
+    buf_addf(out, "%s is gone from disk; its %stext is kept", replica->label, replica_is_shared(replica) ? "shared " : "");
     if (replica->file.last_open_s) {
         buf_add_string(out, " (");
         replica_add_date(out, replica->file.last_open_s);
         buf_add_string(out, ")");
     }
-    buf_addf(out, ". [R]estore [N]ew empty file%s  Esc", shared ? ", not shared" : "");
 }
 
 static void add_different(const struct replica *replica, struct buf *out)
@@ -250,11 +248,26 @@ static void add_different(const struct replica *replica, struct buf *out)
     int percent = replica->file.other_diff.kept_percent;
     unsigned long long edits = replica_edits_not_in_file(replica);
     if (replica_is_shared(replica))
-        buf_addf(out, "%s on disk is nearly all different (%d %% in common). [K]eep shared text [M]erge for everybody "
-                      "[O]pen the file alone, unshared", replica->label, percent);
+        buf_addf(out, "%s on disk is nearly all different (%d %% in common)", replica->label, percent);
     else
-        buf_addf(out, "%s is another file now (%d %% in common); %llu edit%s kept of the one before. [K]eep that text [M]erge "
-                      "[O]pen the file", replica->label, percent, edits, edits == 1 ? " is" : "s are");
+        buf_addf(out, "%s is another file now (%d %% in common); %llu edit%s kept of the one before", replica->label, percent, edits,
+                 edits == 1 ? " is" : "s are");
+}
+
+void replica_disk_answers(const struct replica *replica, struct buf *answers)
+{
+    bool shared = replica_is_shared(replica);
+    switch (replica->file.question) {
+    case DISK_QUESTION_NONE:
+        break;
+    case DISK_QUESTION_DIFFERENT:
+        buf_add_string(answers, shared ? "[K]eep shared text [M]erge for everybody [O]pen the file alone, unshared"
+                                       : "[K]eep that text [M]erge [O]pen the file");
+        break;
+    case DISK_QUESTION_GONE:
+        buf_addf(answers, "[R]estore [N]ew empty file%s  Esc", shared ? ", not shared" : "");
+        break;
+    }
 }
 
 enum disk_question replica_disk_question(const struct replica *replica, struct buf *sentence)
