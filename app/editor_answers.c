@@ -83,7 +83,9 @@ static void ask_quit(struct editor *editor)
     char *label = safe_label(editor);
     replica_status(editor_replica(editor), net_now_ms(), &status);
     uint64_t edits = status.edits_not_in_file;
-    if (edits)
+    if (replica_disk_question(editor_replica(editor), NULL) == DISK_QUESTION_DIFFERENT)
+        buf_addf(&question, "%s on disk is different from the %s", label, status.shared ? "shared text" : "text that is kept");
+    else if (edits)
         buf_addf(&question, "%s has %llu edit%s not in the file", label, (unsigned long long)edits, edits == 1 ? "" : "s");
     else
         buf_addf(&question, "%s is not in %s file", label, replica_path(editor_replica(editor)) ? "the" : "any");

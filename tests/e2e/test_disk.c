@@ -506,6 +506,19 @@ static struct vt *share_and_replace(struct stage *stage, const char *content)
     return vt;
 }
 
+static void quitting_says_that_the_file_is_different_from_the_shared_text(void **state)
+{
+    struct stage *stage = *state;
+    struct vt *vt = share_and_replace(stage, "x\n");
+    vt_type(vt, VT_ESC);
+    vt_expect_gone(vt, "[M]erge");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "notes.md on disk is different from the shared text. [S]ave [K]eep for later Esc");
+    vt_type(vt, "k");
+    assert_int_equal(vt_close(vt), 0);
+    stage_expect_file(stage, "notes.md", "x\n");
+}
+
 static void a_shared_text_is_kept_when_asked_for(void **state)
 {
     struct stage *stage = *state;
@@ -600,6 +613,7 @@ int main(void)
         TEST(unsent_edits_are_told_on_leaving_and_sent_when_weft_next_runs),
         TEST(what_was_typed_into_65_mib_survives_a_kill_and_a_save),
         TEST(a_shared_file_says_so_once_in_a_while),
+        TEST(quitting_says_that_the_file_is_different_from_the_shared_text),
         TEST(a_shared_text_is_kept_when_asked_for),
         TEST(a_different_file_is_merged_into_a_shared_text_when_asked_for),
         TEST(a_different_file_is_opened_alone_and_the_shared_text_lives_on),
