@@ -425,6 +425,7 @@ static void add_time(struct buf *out, uint64_t time_s)
     buf_add_string(out, clock);
 }
 
+/* A person sees them on the screen again; a verb without a screen only says that they are there. */
 static void add_restored(struct replica *replica, struct buf *out)
 {
     if (replica_same_text(replica->file.text, replica->buffer.text))
@@ -432,10 +433,12 @@ static void add_restored(struct replica *replica, struct buf *out)
     uint64_t edits = replica_edits_not_in_file(replica);
     if (!edits)
         return;
-    buf_addf(out, "%sRestored %llu edit%s", out->len ? " " : "", (unsigned long long)edits, edits == 1 ? "" : "s");
+    bool one = edits == 1;
+    buf_addf(out, "%s%s%llu edit%s", out->len ? " " : "", replica->scripted ? "" : "Restored ", (unsigned long long)edits,
+             one ? "" : "s");
     add_time(out, document_newest_s(replica->document, &replica->file.version));
-    buf_addf(out, " not yet in %s.%s", replica->label,
-             replica_key_hint(replica, edits == 1 ? " ^S writes it." : " ^S writes them."));
+    buf_addf(out, "%s not yet in %s.%s", !replica->scripted ? "" : one ? " is kept and" : " are kept and", replica->label,
+             replica_key_hint(replica, one ? " ^S writes it." : " ^S writes them."));
 }
 
 static void say_if_any(struct replica *replica, struct buf *text)

@@ -241,8 +241,8 @@ static void cat_prints_what_the_file_does_not_have_yet(void **state)
     assert_string_equal(result.err, "");
     result = stage_run(stage, "ada", "", ARGS("apply", "--no-save", "notes.md"));
     expect_status(result, 0);
-    expect_has(result.err, "weft apply: Restored 1 edit");
-    expect_has(result.err, "not yet in notes.md.\n"); /* no word of keys: there is no screen */
+    expect_has(result.err, "weft apply: 1 edit of ");
+    expect_has(result.err, " is kept and not yet in notes.md.\n"); /* no word of keys: there is no screen */
     stage_write(stage, "notes.md", "of another program\n");
     result = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
     assert_string_equal(result.out, "not in file\n");
