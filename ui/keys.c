@@ -500,10 +500,46 @@ static bool introduces_string(unsigned char byte)
     return byte == ']' || byte == 'P' || byte == '_';
 }
 
+/* DCS, SOS, PM and APC; ESC P is Alt+P as well, and so on: which it is, shows at the terminator. */
+static bool may_begin_string(unsigned char byte)
+{
+    return byte == 'P' || byte == 'X' || byte == '^' || byte == '_';
+}
+
+enum string_end { STRING_ENDS, STRING_GOES_ON, STRING_IS_NONE };
+
+/* bytes[0..1] may begin a string: *len is how long it is when it ends here. */
+static enum string_end string_end(struct bytes bytes, size_t *len)
+{
+    size_t at = 2;
+    while (at < bytes.len && at < STRING_BYTES_MAX && bytes.data[at] >= 0x20 && bytes.data[at] != DEL)
+        at++;
+    size_t left = bytes.len - at;
+    *len = at + 2;
+    if (left > 0 && at == 2) /* with nothing in it, it is two keys with Alt */
+        return STRING_IS_NONE;
+    if (left >= 2)
+        return bytes.data[at] == ESC && bytes.data[at + 1] == '\\' ? STRING_ENDS : STRING_IS_NONE;
+    bool cut = left == 0 || bytes.data[at] == ESC;
+    return cut && at < STRING_BYTES_MAX ? STRING_GOES_ON : STRING_IS_NONE;
+}
+
 static enum outcome parse_alt(struct parse *parse, struct bytes bytes)
 {
     parse->len += 1;
     return parse_character(parse, bytes_slice(bytes, 1, bytes.len - 1), KEY_ALT);
+}
+
+static enum outcome parse_alt_or_string(struct parse *parse, struct bytes bytes)
+{
+    size_t len = 0;
+    enum string_end end = string_end(bytes, &len);
+    if (end == STRING_GOES_ON && !parse->complete)
+        return NEED_MORE;
+    if (end != STRING_ENDS)
+        return parse_alt(parse, bytes);
+    parse->len += len;
+    return SKIP;
 }
 
 static enum outcome escape_key(struct parse *parse)
@@ -527,7 +563,7 @@ static enum outcome parse_sequence(struct parse *parse, struct bytes bytes)
         parse->len += 2;
         return ENTER_STRING;
     }
-    return parse_alt(parse, bytes);
+    return may_begin_string(second) ? parse_alt_or_string(parse, bytes) : parse_alt(parse, bytes);
 }
 
 /* ESC ESC: rxvt and others send Alt+Up as ESC, then the whole sequence of Up. */
@@ -715,7 +751,9 @@ int keys_wait_ms(const struct keys *keys)
         return KEYS_ESC_MS;
     if ((bytes.len == 2 || alt_sequence) && (last == '[' || last == 'O' || introduces_string(last)))
         return KEYS_PREFIX_MS;
-    return -1;
+    size_t len = 0;
+    bool string_goes_on = may_begin_string(bytes.data[1]) && string_end(bytes, &len) == STRING_GOES_ON;
+    return string_goes_on ? KEYS_ESC_MS : -1;
 }
 
 void keys_timeout(struct keys *keys)

@@ -7,7 +7,8 @@
  *
  * Understood: UTF-8, C0 controls, xterm, VT220, rxvt and Linux console keys with modifiers, `CSI u` (kitty, fixterms),
  * modifyOtherKeys, Alt as an ESC prefix, bracketed paste, SGR and X10 mouse, focus. Answers of the terminal (DA, DSR,
- * mode and colour reports, OSC, DCS, APC) are swallowed; so is every sequence nobody knows.
+ * mode and colour reports, OSC, DCS, SOS, PM, APC) are swallowed; so is every sequence nobody knows. A string that looks
+ * like no answer goes only when its terminator follows without a pause; else it is Alt+P, Alt+_ and what was typed then.
  *
  * One key, one spelling: a control or Alt combination names the unshifted ASCII letter (^A is 'a' + KEY_CTRL,
  * Alt+Shift+A is 'a' + KEY_ALT + KEY_SHIFT); text keys carry no Shift ('A' is 'A'); Tab, Enter, Esc and Backspace are

@@ -266,6 +266,36 @@ static void answers_of_the_terminal_are_not_typing(void **state)
     expect("\x1b_Gi=31;OK\x1b\\a", "a");
 }
 
+static void strings_nobody_asked_for_are_not_typing(void **state)
+{
+    (void)state;
+    expect("a\x1b_hello\x1b\\b", "a b");
+    expect("a\x1b^hello\x1b\\b", "a b");
+    expect("a\x1bXhello\x1b\\b", "a b");
+    expect("a\x1bPhello\x1b\\b", "a b");
+    expect("a\x1b_\x1b\\b", "a Alt+_ Alt+\\ b"); /* nothing in it: two keys */
+}
+
+static void a_string_without_end_is_typing(void **state)
+{
+    (void)state;
+    expect("\x1b_ab", "Alt+_ a b");
+    expect("\x1b^ab", "Alt+^ a b");
+    expect("\x1b_ab\rc", "Alt+_ a b Enter c");
+    expect("\x1b_ab\x1b[Ac", "Alt+_ a b Up c");
+    struct keys *keys = keys_new();
+    struct input input;
+    size_t typed = 0;
+    keys_feed(keys, bytes_of_string("\x1b_"));
+    for (int i = 0; i < 5000; i++) { /* faster than any pause: 4096 bytes are all that is waited for */
+        while (keys_next(keys, &input))
+            typed++;
+        keys_feed(keys, bytes_of_string("x"));
+    }
+    assert_true(typed > 4900);
+    keys_free(keys);
+}
+
 static void an_answer_that_never_ends_gives_the_keys_back(void **state)
 {
     (void)state;
@@ -319,6 +349,8 @@ int main(void)
         cmocka_unit_test(the_mouse_presses_drags_and_turns_its_wheel),
         cmocka_unit_test(focus_is_reported),
         cmocka_unit_test(answers_of_the_terminal_are_not_typing),
+        cmocka_unit_test(strings_nobody_asked_for_are_not_typing),
+        cmocka_unit_test(a_string_without_end_is_typing),
         cmocka_unit_test(an_answer_that_never_ends_gives_the_keys_back),
         cmocka_unit_test(broken_sequences_are_dropped_and_typing_goes_on),
         cmocka_unit_test(a_sequence_without_end_is_bounded),
