@@ -41,7 +41,8 @@ struct findings {
     char back[ACTORS][BACK_BYTES]; /* "Back: sent 3, received 1." */
     char hashes[ACTORS][2 * HASH_SHOWN_BYTES + 1];
     bool proved, equal;
-    int in_relay, in_file; /* lines with Thursday, by one and the same grep */
+    const char *word;      /* what was searched for; NULL: nothing yet */
+    int in_relay, in_file; /* lines with it, by one and the same grep */
 };
 
 struct demo {

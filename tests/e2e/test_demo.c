@@ -234,7 +234,7 @@ static void keys_work_before_they_are_asked_for(void **state)
     expect_panes(vt, 3, "", "x");
     expect_panes(vt, 3, "x", "xyou");
     vt_type(vt, VT_F7);
-    vt_expect(vt, "  equal  grep Thursday relay.db: 0");
+    vt_expect(vt, "  equal  grep Launch relay.db: 0");
     vt_type(vt, VT_ALT("5"));
     vt_expect(vt, "== cut ==");
     vt_type(vt, VT_F7 "y");
