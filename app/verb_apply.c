@@ -12,6 +12,7 @@
 #include "app/target.h"
 #include "app/verb_list.h"
 #include "app/verbs.h"
+#include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
 enum {
@@ -31,18 +32,46 @@ struct applying {
 
 /* --- one line --- */
 
+/* Of text that is not UTF-8 every byte stands alone, so all of it can be edited by bytes. */
+static bool is_inside_character(const struct rope *text, uint64_t at)
+{
+    enum { AROUND = UTF8_BYTES_MAX - 1 };
+    unsigned char around[2 * AROUND];
+    size_t before = at < AROUND ? (size_t)at : AROUND;
+    uint64_t behind = rope_len(text) - at;
+    size_t len = before + (behind < AROUND ? (size_t)behind : AROUND);
+    rope_read(text, at - before, len, around);
+    for (size_t start = 0; start < before; start++) {
+        uint32_t code;
+        if (start + utf8_decode(bytes_of(around + start, len - start), &code) > before)
+            return true;
+    }
+    return false;
+}
+
+static bool keeps_characters(const struct rope *text, const struct edit_line *edit, struct error *err)
+{
+    unsigned long long at = edit->at, end = edit->at + edit->deleted;
+    if (is_inside_character(text, at))
+        return error_set(err, ERR_FORMAT, 0, "byte %llu is inside a character", at);
+    return !is_inside_character(text, end) ||
+           error_set(err, ERR_FORMAT, 0, "the deletion ends at byte %llu, which is inside a character", end);
+}
+
 static bool apply_line(struct applying *applying, struct bytes line, struct error *err)
 {
-    uint64_t text_len = rope_len(replica_buffer(applying->replica)->text);
+    const struct rope *text = replica_buffer(applying->replica)->text;
     struct edit_line edit;
-    bool good = edit_line_parse(line, text_len, &edit, err);
+    bool parsed = edit_line_parse(line, rope_len(text), &edit, err);
+    bool good = parsed && keeps_characters(text, &edit, err);
     if (good) {
         struct patch patch = {0};
         patch_replace(&patch, edit.at, edit.deleted, bytes_of_string(edit.insert));
         good = replica_edit(applying->replica, &patch, selection_at(edit.at + strlen(edit.insert)), EDIT_WHOLE, err);
         patch_release(&patch);
-        edit_line_release(&edit);
     }
+    if (parsed)
+        edit_line_release(&edit);
     return good || error_wrap(err, "line %llu was not applied, nor any after it", (unsigned long long)applying->line);
 }
 

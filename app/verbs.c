@@ -125,7 +125,8 @@ static const struct verb verbs[] = {
     {"apply", "LINK|FILE", "edits as JSON lines on standard input",
      "Each line {\"at\": BYTE | \"end\", \"delete\": N, \"insert\": \"...\"} is applied to the text as it is at that moment. "
      "Exits 0 when all of it is acknowledged: by the relay for a link, by the journal for a file, which must exist and is "
-     "written then, unless an editor has it open or with --no-save. A line that is wrong ends it with 1; those before it stand.",
+     "written then, unless an editor has it open or with --no-save. A line that is wrong ends it with 1; those before it stand. "
+     "One that would cut a UTF-8 character in two is wrong; text that is not UTF-8 is edited by bytes.",
      apply_options, verb_apply_run, NULL},
     {"verify", "LINK|FILE", "check every chain and signature",
      "Prints the text's BLAKE2b-256 and the version.", verify_options, verb_verify_run, NULL},

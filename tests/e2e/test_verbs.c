@@ -297,6 +297,31 @@ static void a_bad_line_is_named_and_what_came_before_it_stands(void **state)
     }
 }
 
+static void no_line_cuts_a_character_in_two(void **state)
+{
+    static const struct {
+        const char *line, *says;
+    } bad[] = {{"{\"at\": 2, \"insert\": \"x\"}", "byte 2 is inside a character"},
+               {"{\"at\": 5, \"insert\": \"x\"}", "byte 5 is inside a character"},
+               {"{\"at\": 0, \"delete\": 2}", "the deletion ends at byte 2, which is inside a character"},
+               {"{\"at\": 3, \"delete\": 3}", "the deletion ends at byte 6, which is inside a character"}};
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "a\u00e9\U0001f600z\n"); /* bytes 1-2 and 3-6 are one character each */
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct stage_result result = stage_run(stage, "ada", bad[i].line, ARGS("apply", "notes.md"));
+        char *said = xformat("weft apply: line 1 was not applied, nor any after it: %s\n", bad[i].says);
+        assert_int_equal(result.status, 1);
+        assert_string_equal(result.err, said);
+        free(said);
+    }
+    expect_cat(stage, "ada", "notes.md", "a\u00e9\U0001f600z\n");
+    apply(stage, "ada", "notes.md", "{\"at\": 3, \"delete\": 4, \"insert\": \"!\"}\n");
+    expect_cat(stage, "ada", "notes.md", "a\u00e9!z\n");
+    stage_write(stage, "bytes.md", "\xe9\x80z\xc3"); /* no UTF-8: each byte can be edited */
+    apply(stage, "ada", "bytes.md", "{\"at\": 1, \"delete\": 1, \"insert\": \"x\"}\n");
+    expect_cat(stage, "ada", "bytes.md", "\xe9" "xz\xc3");
+}
+
 static void two_scripts_at_once_on_one_file_write_it_whole(void **state)
 {
     enum { ROUNDS = 5, EDITS = 50 };
@@ -817,6 +842,7 @@ int main(void)
         TEST(a_relay_that_is_away_is_said),
         TEST(cat_prints_what_the_file_does_not_have_yet),
         TEST(apply_writes_the_file_unless_an_editor_has_it),
+        TEST(no_line_cuts_a_character_in_two),
         TEST(a_bad_line_is_named_and_what_came_before_it_stands),
         TEST(two_scripts_at_once_on_one_file_write_it_whole),
         TEST(many_lines_are_taken_in_one_go),
