@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,13 +39,31 @@ static void hide_keys(int argc, char **argv)
     }
 }
 
+/* Room for all that most verbs print, so that it is written, and fails, in the flush at the end, which knows why. */
+static void buffer_output(void)
+{
+    enum { OUTPUT_BYTES = 1 << 16 };
+    static char output[OUTPUT_BYTES];
+    if (!isatty(STDOUT_FILENO))
+        setvbuf(stdout, output, _IOFBF, sizeof output);
+}
+
+/* Asked of the pipe, for errno is of the last write alone. */
+static bool nobody_reads(void)
+{
+    struct pollfd output = {.fd = STDOUT_FILENO};
+    return poll(&output, 1, 0) > 0 && (output.revents & POLLERR);
+}
+
 /* The exit status, given the one so far. Who closed the other end of a pipe has seen enough and is told nothing. */
 static int flush_output(int status)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    bool flushed = fflush(stdout) == 0;
+    const char *why = flushed ? "some of it was not written" : strerror(errno);
+    if (flushed && !ferror(stdout))
         return status;
-    if (errno != EPIPE)
-        fprintf(stderr, "weft: cannot write to standard output: %s\n", strerror(errno));
+    if (!nobody_reads())
+        fprintf(stderr, "weft: cannot write to standard output: %s\n", why);
     return status == EXIT_OK ? EXIT_FAILED : status;
 }
 
@@ -113,5 +132,6 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error like a full disk, not the end */
     occupy_closed_streams();
     hide_keys(argc, argv);
+    buffer_output();
     return flush_output(run(argc, argv));
 }

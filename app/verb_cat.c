@@ -1,6 +1,7 @@
 /*
  * weft cat, weft verify: the newest text, and whether everything that made it is authentic. Neither leaves a trace.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +12,13 @@
 #include "app/verbs.h"
 #include "editor/base/xalloc.h"
 
+/* False with ERR_NONE: who read the pipe has seen enough, and there is nothing to tell. */
 static bool write_out(struct bytes bytes, struct error *err)
 {
     while (bytes.len) {
         ssize_t wrote = write(STDOUT_FILENO, bytes.data, bytes.len);
+        if (wrote < 0 && errno == EPIPE)
+            return false;
         if (wrote < 0)
             return error_errno(err, "cannot write to standard output");
         bytes = bytes_slice(bytes, (size_t)wrote, bytes.len - (size_t)wrote);
@@ -31,6 +35,11 @@ static bool print_text(const struct rope *text, struct error *err)
         at += chunk.len;
     }
     return true;
+}
+
+static int fail(const char *verb, const struct error *err)
+{
+    return err->code == ERR_NONE ? EXIT_FAILED : verb_fail(verb, err);
 }
 
 static bool print_file(const char *path, struct error *err)
@@ -73,7 +82,7 @@ static int finish(struct replica *replica, const char *verb, bool good, struct e
     struct error closing = {0};
     bool closed = !replica || replica_close(replica, 0, NULL, &closing);
     if (!good)
-        return verb_fail(verb, err);
+        return fail(verb, err);
     return closed ? EXIT_OK : verb_fail(verb, &closing);
 }
 
@@ -101,7 +110,7 @@ int verb_cat_run(struct env *env, const struct args *args)
     const char *word = args->positional[0];
     bool is_link = target_is_link(word);
     if (!is_link && args_flag(args, "--disk"))
-        return print_file(word, &err) ? EXIT_OK : verb_fail("cat", &err);
+        return print_file(word, &err) ? EXIT_OK : fail("cat", &err);
     struct replica *replica = is_link ? open_link(env, "cat", word, args_flag(args, "--insecure"), &err)
                                       : open_file(env, target_port("cat"), word, false, &err);
     bool good = replica != NULL;

@@ -86,6 +86,24 @@ static void a_closed_stream_is_said_and_writes_into_nothing(void **state)
     expect_script(stage, "\"$WEFT\" verify notes.md >/dev/null", 0, "", "");
 }
 
+/* `head -1`, done long before: the reader has closed the pipe when the first byte is written. */
+static void who_has_read_enough_is_told_nothing(void **state)
+{
+    struct stage *stage = *state;
+    struct buf text = {0};
+    for (int i = 0; i < 20000; i++)
+        buf_add_string(&text, "a line of text\n");
+    stage_write(stage, "notes.md", buf_string(&text));
+    buf_release(&text);
+    expect_script(stage, "echo '{\"at\": 0, \"insert\": \"x\"}' | \"$WEFT\" apply notes.md", 0, "", "");
+    static const char *const words[] = {"--help", "man", "docs", "cat notes.md", "cat --disk notes.md", "verify notes.md", "completions bash"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        char *script = xformat("mkfifo pipe; (exec 4<>pipe; exec 3>pipe; exec 4<&-; \"$WEFT\" %s >&3); rm pipe", words[i]);
+        expect_script(stage, script, 0, "", "");
+        free(script);
+    }
+}
+
 static void what_could_not_be_printed_is_a_failure(void **state)
 {
     struct stage *stage = *state;
@@ -241,6 +259,7 @@ int main(void)
         TEST(every_verb_has_its_help_behind_two_dashes),
         TEST(words_that_mean_nothing_are_not_passed_over),
         TEST(a_closed_stream_is_said_and_writes_into_nothing),
+        TEST(who_has_read_enough_is_told_nothing),
         TEST(what_could_not_be_printed_is_a_failure),
         TEST(a_link_among_the_arguments_is_not_seen_by_others),
         TEST(bash_completes_verbs_words_options_and_files),
