@@ -553,12 +553,18 @@ void editor_prompt_pause(struct editor *editor)
     editor->dirty |= ended != PROMPT_GOES_ON;
 }
 
+void editor_prompt_paste(struct editor *editor, struct bytes text)
+{
+    if (!prompt_paste(&editor->prompt, text))
+        editor_sayf(editor, "Nothing was pasted: this line takes %d bytes, and the paste has %zu.", PROMPT_BYTES_MAX, text.len);
+}
+
 void editor_prompt_key(struct editor *editor, struct key key)
 {
     char choice = 0;
     bool pastes = (key.code == 'v' && key.mods == KEY_CTRL) || (key.code == KEY_INSERT && key.mods == KEY_SHIFT);
     if (pastes) {
-        prompt_paste(&editor->prompt, buf_view(&editor->clip));
+        editor_prompt_paste(editor, buf_view(&editor->clip));
         return;
     }
     enum prompt_answer ended = prompt_key(&editor->prompt, key, net_now_ms(), &choice);

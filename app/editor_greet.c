@@ -128,12 +128,15 @@ static void add_recents(struct editor *editor)
     }
     doc_index_close(index);
     if (editor->recent_count)
-        panel_add(&editor->panel, VIEW_LINE_DIM, "^O with [1] opens the first of them again. weft docs lists all that is kept.");
+        panel_add(&editor->panel, VIEW_LINE_DIM, "^O with 1 opens the first of them again. weft docs lists all that is kept.");
 }
 
 const struct recent *editor_recent(const struct editor *editor, const char *word)
 {
-    size_t number = word[0] == '[' && word[1] >= '1' && word[1] <= '9' && strcmp(word + 2, "]") == 0 ? (size_t)(word[1] - '0') : 0;
+    bool bracketed = word[0] == '[';
+    const char *digit = word + bracketed;
+    bool is_number = *digit >= '1' && *digit <= '9' && strcmp(digit + 1, bracketed ? "]" : "") == 0;
+    size_t number = is_number && (bracketed || access(word, F_OK) != 0) ? (size_t)(*digit - '0') : 0;
     return number >= 1 && number <= editor->recent_count ? &editor->recents[number - 1] : NULL;
 }
 

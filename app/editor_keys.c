@@ -187,7 +187,7 @@ static void press(struct editor *editor, struct key key)
 void editor_flush_paste(struct editor *editor)
 {
     if (editor->prompt.open)
-        prompt_paste(&editor->prompt, buf_view(&editor->paste));
+        editor_prompt_paste(editor, buf_view(&editor->paste));
     else if (editor->paste.len)
         editor_paste(editor, buf_view(&editor->paste));
     if (!editor->prompt.open)

@@ -144,6 +144,7 @@ void editor_paste(struct editor *editor, struct bytes text); /* one undo step */
 /* editor_answers.c */
 void editor_request(struct editor *editor, enum request request);
 void editor_prompt_key(struct editor *editor, struct key key);
+void editor_prompt_paste(struct editor *editor, struct bytes text); /* what is too long is said */
 /* No key is waiting: a letter that stood alone may be the answer. */
 void editor_prompt_pause(struct editor *editor);
 /* Asks what a replica wants to know (a file changed on disk), when nothing else is being asked. */

@@ -51,20 +51,23 @@ void prompt_close(struct prompt *prompt)
     prompt->open = false;
 }
 
-static void insert(struct prompt *prompt, struct bytes text)
+/* False: there is no room for it. */
+static bool insert(struct prompt *prompt, struct bytes text)
 {
+    size_t stays = prompt->suggested ? 0 : prompt->typed.len;
+    if (stays + text.len > PROMPT_BYTES_MAX)
+        return false;
     if (prompt->suggested) {
         buf_clear(&prompt->typed);
         prompt->cursor = 0;
     }
-    if (prompt->typed.len + text.len > PROMPT_BYTES_MAX)
-        return;
     size_t behind = prompt->typed.len - prompt->cursor;
     buf_extend(&prompt->typed, text.len);
     unsigned char *at = prompt->typed.data + prompt->cursor;
     memmove(at + text.len, at, behind);
     memcpy(at, text.data, text.len);
     prompt->cursor += text.len;
+    return true;
 }
 
 static void erase(struct prompt *prompt, size_t from, size_t to)
@@ -133,7 +136,7 @@ static enum prompt_answer edit_line(struct prompt *prompt, struct key key)
     if (key.code == KEY_ENTER)
         return PROMPT_DONE;
     if (plain && key.code >= 0x20 && key.code < 0x110000)
-        insert(prompt, bytes_of(typed, utf8_encode(key.code, typed)));
+        (void)insert(prompt, bytes_of(typed, utf8_encode(key.code, typed)));
     else if (key.mods == KEY_CTRL && key.code < 0x80)
         edit_with_ctrl(prompt, key.code);
     else
@@ -186,16 +189,17 @@ enum prompt_answer prompt_key(struct prompt *prompt, struct key key, uint64_t no
     return prompt->choices ? choose(prompt, key, now_ms, choice) : edit_line(prompt, key);
 }
 
-void prompt_paste(struct prompt *prompt, struct bytes text)
+bool prompt_paste(struct prompt *prompt, struct bytes text)
 {
     struct buf line = {0};
     if (prompt->choices)
-        return;
+        return true;
     buf_add_bytes(&line, text);
     for (size_t i = 0; i < line.len; i++)
         if (line.data[i] == '\n' || line.data[i] == '\r')
             line.data[i] = ' ';
-    insert(prompt, buf_view(&line));
-    prompt->suggested = false;
+    bool fits = insert(prompt, buf_view(&line));
+    prompt->suggested = prompt->suggested && !fits;
     buf_release(&line);
+    return fits;
 }

@@ -48,6 +48,7 @@ enum prompt_answer prompt_key(struct prompt *prompt, struct key key, uint64_t no
 enum prompt_answer prompt_pause(struct prompt *prompt, uint64_t now_ms, char *choice);
 /* When to ask that; UINT64_MAX: no letter waits. */
 uint64_t prompt_next_ms(const struct prompt *prompt);
-void prompt_paste(struct prompt *prompt, struct bytes text); /* line ends become blanks */
+/* Line ends become blanks. False: it is longer than the line has room for, and nothing of it was taken. */
+bool prompt_paste(struct prompt *prompt, struct bytes text);
 
 #endif

@@ -232,6 +232,24 @@ static void a_prompt_offers_the_last_answer_and_a_character_replaces_it(void **s
     prompt_release(&prompt);
 }
 
+static void a_paste_that_does_not_fit_into_a_prompt_is_told_and_changes_nothing(void **state)
+{
+    (void)state;
+    struct prompt prompt = {0};
+    struct buf text = {0};
+    memset(buf_extend(&text, PROMPT_BYTES_MAX + 1), 'x', PROMPT_BYTES_MAX + 1);
+    prompt_open_again(&prompt, "Find:", "old words");
+    assert_false(prompt_paste(&prompt, buf_view(&text)));
+    assert_string_equal(buf_string(&prompt.typed), "old words");
+    assert_true(prompt.suggested);
+    assert_true(prompt_paste(&prompt, bytes_slice(buf_view(&text), 0, PROMPT_BYTES_MAX))); /* in place of what was there */
+    assert_int_equal(prompt.typed.len, PROMPT_BYTES_MAX);
+    assert_false(prompt_paste(&prompt, bytes_of_string("y")));
+    assert_int_equal(prompt.typed.len, PROMPT_BYTES_MAX);
+    buf_release(&text);
+    prompt_release(&prompt);
+}
+
 static void a_prompt_edits_its_line(void **state)
 {
     (void)state;
@@ -593,6 +611,7 @@ int main(void)
         cmocka_unit_test(a_mistake_in_the_configuration_is_told_and_the_defaults_hold),
         cmocka_unit_test(a_member_is_replaced_in_a_text_and_all_else_stays),
         cmocka_unit_test(numbers_beyond_what_json_can_carry_are_refused),
+        cmocka_unit_test(a_paste_that_does_not_fit_into_a_prompt_is_told_and_changes_nothing),
         cmocka_unit_test(a_prompt_edits_its_line),
         cmocka_unit_test(a_prompt_offers_the_last_answer_and_a_character_replaces_it),
         cmocka_unit_test(a_question_takes_only_its_letters),
