@@ -106,6 +106,7 @@ static void fill_status(struct editor *editor, struct picture *picture, uint64_t
     picture->model.status = (struct view_status){
         .file = replica_label(replica),
         .in_file = status->in_file || status->view_only, /* a viewer has written nothing that could be missing there */
+        .new_file = status->in_file && replica_path(replica) && !status->stamp.exists,
         .nowhere = status->in_file && !replica_path(replica) && rope_len(buffer->text) == 0,
         .kept = status->kept,
         .private = status->is_private,

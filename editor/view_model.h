@@ -94,6 +94,7 @@ enum view_link {
 struct view_status {
     const char *file;      /* as shown: "notes.md", "src/notes.md" */
     bool in_file;          /* what is on the screen is in the file on disk */
+    bool new_file;         /* and the file is not there yet: nothing was written to it */
     bool nowhere;          /* and in none, for it has no file and nothing is in it */
     bool kept;             /* the journal has it, fsynced */
     bool private;          /* journal in memory only */

@@ -64,7 +64,7 @@ static void add_in_memory(const struct view_status *status, enum state_form form
     else
         buf_addf(out, "%s: %llu edit%s only in memory", word, edits, plural(edits));
     if (form == STATE_LONG)
-        buf_add_string(out, status->disk_full ? ". Free space or ^S elsewhere." : ". ^S writes the file.");
+        buf_add_string(out, status->disk_full ? ". Free space or Alt+S elsewhere." : ". ^S writes the file.");
 }
 
 static void add_alone(const struct view_status *status, enum state_form form, struct buf *out)
@@ -73,6 +73,8 @@ static void add_alone(const struct view_status *status, enum state_form form, st
         buf_add_string(out, form == STATE_SHORTEST ? "PRIVATE" : "PRIVATE: not kept");
     else if (status->nowhere)
         buf_add_string(out, "empty");
+    else if (status->new_file)
+        buf_add_string(out, "new file");
     else if (status->in_file)
         buf_add_string(out, "in file");
     else if (!status->kept)

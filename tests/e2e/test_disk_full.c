@@ -91,7 +91,7 @@ static void typing_goes_on_while_the_disk_is_full_and_all_of_it_is_kept_when_the
     struct vt *vt = stage_shell(stage, "ada", script);
     vt_expect(vt, "notes.md");
     fill(vt, &text);
-    vt_expect(vt, "only in memory. Free space or ^S elsewhere.");
+    vt_expect(vt, "only in memory. Free space or Alt+S elsewhere.");
     vt_type(vt, "typed meanwhile");
     buf_add_string(&text, "typed meanwhile");
     vt_expect(vt, "typed meanwhile");

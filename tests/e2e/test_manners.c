@@ -250,7 +250,7 @@ static void a_prompt_knows_the_home_directory(void **state)
     mkdir(home, 0755);
     free(home);
     struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
-    vt_expect(vt, "in file");
+    vt_expect(vt, "new file");
     vt_type(vt, "text");
     vt_type(vt, VT_ALT("s"));
     vt_expect(vt, "Write to file:");

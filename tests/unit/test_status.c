@@ -48,6 +48,8 @@ static void alone_it_says_whether_the_text_is_in_the_file(void **state)
     expect(status, NULL, 0, 79, "notes.md +          kept, ^S writes the file                       Ln 12, Col 5");
     status.in_file = true;
     expect(status, NULL, 0, 79, "notes.md            in file                                        Ln 12, Col 5");
+    status.new_file = true;
+    expect(status, NULL, 0, 79, "notes.md            new file                                       Ln 12, Col 5");
     status.nowhere = true;
     expect(status, NULL, 0, 79, "notes.md            empty                                          Ln 12, Col 5");
 }
@@ -78,7 +80,7 @@ static void a_full_disk_is_louder_than_everything(void **state)
     struct view_status status = notes();
     status.in_memory = 12;
     status.disk_full = true;
-    expect(status, NULL, 0, 79, "notes.md +  DISK FULL: 12 edits only in memory. Free space or ^S elsewhere.");
+    expect(status, NULL, 0, 79, "notes.md +  DISK FULL: 12 edits only in memory. Free space or Alt+S elsewhere.");
     expect(status, NULL, 0, 60, "notes.md +  DISK FULL: 12 edits only in memory");
     status.in_memory = 1;
     expect(status, NULL, 0, 20, "notes+ DISK FULL 1");
