@@ -162,13 +162,14 @@ static bool ask_reach(char reach[SMALL_BYTES], struct error *err)
     fputs("Who may reach it? [1] this machine", stderr);
     if (network[0])
         fprintf(stderr, " [2] my network (%s)", network);
-    fputs(" [3] everyone: needs a relay\n> ", stderr);
+    char everyone = network[0] ? '3' : '2'; /* the numbers leave no gap */
+    fprintf(stderr, " [%c] everyone: needs a relay\n> ", everyone);
     char answer = fgets(line, sizeof line, stdin) ? line[0] : '\0';
     if (answer == '1' || (answer == '2' && network[0])) {
         snprintf(reach, SMALL_BYTES, "%s", answer == '1' ? "machine" : network);
         return true;
     }
-    if (answer == '3')
+    if (answer == everyone)
         return error_set(err, ERR_USAGE, 0, "rent a machine, run `weft relay` there behind TLS, and use --relay wss://HOST; "
                                             "weft help relay says how");
     return error_set(err, ERR_USAGE, 0, "nothing chosen; --relay URL names a relay");

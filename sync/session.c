@@ -443,13 +443,6 @@ void session_leave(struct session *session, uint64_t now_ms)
 
 /* --- what there is to see --- */
 
-size_t session_peers(const struct session *session, struct session_peer *out, size_t cap)
-{
-    size_t count = session->peers.count < cap ? session->peers.count : cap;
-    memcpy(out, session->peers.items, count * sizeof *out);
-    return count;
-}
-
 uint64_t session_counter(const struct session *session)
 {
     return upload_counter(session->upload);

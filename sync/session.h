@@ -182,8 +182,6 @@ struct session_view {
 void session_present(struct session *session, const struct session_view *view, uint64_t now_ms);
 /* Says goodbye, flushes what waits for its time. The connection stays until the caller closes it. */
 void session_leave(struct session *session, uint64_t now_ms);
-/* People in the document as far as known, `cap` at most; returns how many were written. */
-size_t session_peers(const struct session *session, struct session_peer *out, size_t cap);
 
 /* The counter a later session of the same agent begins with. */
 uint64_t session_counter(const struct session *session);
