@@ -22,6 +22,7 @@ static void prompt_open(struct prompt *prompt, const char *label, const char *ch
     prompt->choices = choices;
     prompt->open = true;
     prompt->suggested = false;
+    prompt->refused = false;
     prompt->letter = 0;
     prompt->deaf_ms = 0;
     buf_clear(&prompt->typed);
@@ -184,6 +185,7 @@ uint64_t prompt_next_ms(const struct prompt *prompt)
 enum prompt_answer prompt_key(struct prompt *prompt, struct key key, uint64_t now_ms, char *choice)
 {
     bool cancels = (key.code == KEY_ESC && key.mods == 0) || (key.code == 'c' && key.mods == KEY_CTRL);
+    prompt->refused = false;
     if (cancels)
         return PROMPT_CANCELLED;
     return prompt->choices ? choose(prompt, key, now_ms, choice) : edit_line(prompt, key);
@@ -200,6 +202,7 @@ bool prompt_paste(struct prompt *prompt, struct bytes text)
             line.data[i] = ' ';
     bool fits = insert(prompt, buf_view(&line));
     prompt->suggested = prompt->suggested && !fits;
+    prompt->refused = !fits;
     buf_release(&line);
     return fits;
 }

@@ -23,6 +23,7 @@ struct prompt {
     const char *choices;  /* NULL: a line; else the letters that answer, lower case: "skd" */
     struct buf typed;
     size_t cursor;        /* bytes into typed */
+    bool refused;         /* the paste that came last, for it was too long: said in place of the label until a key comes */
     bool suggested;       /* nothing was typed yet: the first character replaces what stands there */
     char letter;          /* an answer, when nothing follows it; 0: none */
     uint64_t deaf_ms;     /* letters are no answer before this */

@@ -241,11 +241,13 @@ static void a_paste_that_does_not_fit_into_a_prompt_is_told_and_changes_nothing(
     prompt_open_again(&prompt, "Find:", "old words");
     assert_false(prompt_paste(&prompt, buf_view(&text)));
     assert_string_equal(buf_string(&prompt.typed), "old words");
-    assert_true(prompt.suggested);
+    assert_true(prompt.suggested && prompt.refused);
     assert_true(prompt_paste(&prompt, bytes_slice(buf_view(&text), 0, PROMPT_BYTES_MAX))); /* in place of what was there */
     assert_int_equal(prompt.typed.len, PROMPT_BYTES_MAX);
     assert_false(prompt_paste(&prompt, bytes_of_string("y")));
     assert_int_equal(prompt.typed.len, PROMPT_BYTES_MAX);
+    press(&prompt, KEY_LEFT, 0);
+    assert_false(prompt.refused);
     buf_release(&text);
     prompt_release(&prompt);
 }
