@@ -556,8 +556,7 @@ bool chain_reaches(struct chain *chain, const struct agent_id *agent, uint64_t s
     return spots.count > 0;
 }
 
-/* Of the n-th branch that has such an event, from 0. */
-static bool find_nth(struct chain *chain, const struct event_id *event, unsigned n, struct digest *digest)
+bool chain_find_nth(struct chain *chain, const struct event_id *event, unsigned n, struct digest *digest)
 {
     size_t at;
     pthread_mutex_lock(&chain->lock);
@@ -571,7 +570,7 @@ static bool find_nth(struct chain *chain, const struct event_id *event, unsigned
 
 bool chain_find(struct chain *chain, const struct event_id *event, struct digest *digest)
 {
-    return find_nth(chain, event, 0, digest);
+    return chain_find_nth(chain, event, 0, digest);
 }
 
 static struct chain_head head_of(const struct chain_branch *branch)

@@ -118,6 +118,8 @@ uint64_t chain_next_seq(struct chain *chain, const struct agent_id *agent);
 bool chain_reaches(struct chain *chain, const struct agent_id *agent, uint64_t seq);
 /* The digest of the batch that holds this event; false when it is unknown. */
 bool chain_find(struct chain *chain, const struct event_id *event, struct digest *digest);
+/* The same of the n-th branch that has such an event, from 0. */
+bool chain_find_nth(struct chain *chain, const struct event_id *event, unsigned n, struct digest *digest);
 /* The digest of the agent's newest batch; false when it is unknown. */
 bool chain_newest(struct chain *chain, const struct agent_id *agent, struct digest *digest);
 

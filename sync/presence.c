@@ -70,6 +70,8 @@ static void encode_plain(const struct presence *presence, const struct sign_publ
         buf_add_varint(out, presence->cursor);
         buf_add_varint(out, presence->anchor);
     }
+    bool has_marks = presence->has_marks && !presence->has_card;
+    buf_add_sized(out, bytes_of(presence->marks, has_marks ? presence->head_count * PRESENCE_MARK_BYTES : 0));
 }
 
 void presence_seal(const struct presence *presence, const struct doc_keys *keys, const struct sign_key *doc_key,
@@ -127,6 +129,17 @@ static void decode_card(struct reader *reader, struct presence *presence)
     memcpy(presence->name, name.data, name.len);
 }
 
+/* An older weft ends in front of them. */
+static void decode_marks(struct reader *reader, struct presence *presence)
+{
+    if (reader_done(reader))
+        return;
+    struct bytes marks = read_sized(reader, sizeof presence->marks);
+    presence->has_marks = marks.len > 0 && marks.len == presence->head_count * PRESENCE_MARK_BYTES;
+    if (presence->has_marks)
+        memcpy(presence->marks, marks.data, marks.len);
+}
+
 static bool decode_plain(struct bytes plain, struct presence *presence)
 {
     struct reader reader = reader_of(plain);
@@ -143,6 +156,7 @@ static bool decode_plain(struct bytes plain, struct presence *presence)
         presence->cursor = read_varint_max(&reader, BATCH_POS_MAX);
         presence->anchor = read_varint_max(&reader, BATCH_POS_MAX);
     }
+    decode_marks(&reader, presence);
     return !reader.failed && !(parts & ~(unsigned)PARTS_KNOWN);
 }
 

@@ -9,8 +9,11 @@
  *   signature 64       by the device's document key, over ("weft-presence-1", doc, agent, counter, sealed)
  *
  *   Plaintext: document key 32, flags, parts (1: a card, 2: a cursor), events seen, number of heads, each head's agent
- *   16 and seq; with a card: device key 32, certificate 64, sized name; with a cursor: cursor, anchor. What follows is
- *   left to later versions.
+ *   16 and seq; with a card: device key 32, certificate 64, sized name; with a cursor: cursor, anchor; sized marks, 8 bytes a
+ *   head, or none where there is a card. What follows is left to later versions.
+ *
+ *   A mark is the beginning of the digest (sync/chain.h) of the batch that holds the head: who has something else under this
+ *   id finds out, whatever relays show to whom.
  *
  *   Errors     ERR_FORMAT, ERR_AUTH. That the agent is this device's is for the caller to know: a writer's MEMBER
  *              record names the same doc_key, a reader has no record and is known by the card.
@@ -25,6 +28,7 @@ enum {
     PRESENCE_BYTES_MAX = 512, /* all of it, at its longest */
     PRESENCE_HEADS_MAX = 6,
     PRESENCE_SELECTIONS_MAX = 4,
+    PRESENCE_MARK_BYTES = 8,
 };
 
 enum presence_flags {
@@ -49,6 +53,8 @@ struct presence {
     char name[NAME_BYTES_MAX + 1]; /* card: unsafe to show as it is */
     struct event_id heads[PRESENCE_HEADS_MAX]; /* the version its positions speak of; more heads than fit: no cursor */
     size_t head_count;
+    bool has_marks; /* of the heads; never with a card, for there is no room */
+    unsigned char marks[PRESENCE_HEADS_MAX][PRESENCE_MARK_BYTES];
     bool has_cursor;
     uint64_t cursor, anchor; /* bytes at that version; anchor == cursor: no selection */
     uint64_t events_seen;    /* how many events the sender has merged: a hint for "behind" */

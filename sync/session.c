@@ -163,7 +163,7 @@ static void on_received(void *self, struct received *received)
     bool forked = received->forked, tells_news = received->batches.count > 0;
     session->port.received(session->port.self, received);
     session->fork_found |= forked || (tells_news && chain_is_forked(session->chain, &agent));
-    if (forked && session->whole) /* this log has another side of it than we had: it is to have both */
+    if (forked && (session->whole || !session->caught_up)) /* this log has another side of it than we had, and may not have ours */
         upload_offer_again(session->upload, &agent, branch_seq0);
     if (forked || (tells_news && agent_id_equal(&agent, &session->self))) /* nobody else is to write as we do */
         tell_forked(session, &agent);

@@ -59,6 +59,7 @@ enum session_alarm {
     ALARM_RECORD_REFUSED, /* a record of `agent` does not open, verify or decode: nothing more of it is taken for now */
     ALARM_FORKED,         /* `agent` has two contents under one id: both are taken; if it is ours, it must not write on */
     ALARM_WITHHELD,       /* the relay says there is more of `agent` and does not give it */
+    ALARM_TWO_HISTORIES,  /* somebody has other content under an id of `agent` than the relay gives, though it was asked for all */
     ALARM_OWN_FORKED,     /* the relay holds something else under one of our ids: this agent must not write on */
     ALARM_REJECTED,       /* the relay did not take a record of ours */
     ALARM_NEWER,          /* `agent` wrote with a newer weft what this one must know and does not: nothing may be written on it; why->sys is the

@@ -85,6 +85,11 @@ struct session {
     struct agent_id awaited_by; /* who that is */
     uint64_t awaited_since_ms, asked_ms;
     bool gap_told, awaited_told;
+    struct event_id doubted; /* somebody has something else under this id than we; the zero agent: nobody */
+    unsigned char doubted_mark[PRESENCE_MARK_BYTES];
+    struct agent_id doubted_by;
+    uint64_t doubted_since_ms;
+    bool doubted_told;
     uint64_t tell_ms; /* when a refused record is told; 0: none is to be */
     bool fork_found; /* what was refused for want of a branch may fit now */
     uint64_t refused_since_ms; /* a record was refused on this connection; 0: none */
@@ -145,7 +150,9 @@ void session_ask_again(struct session *session, uint64_t now_ms);
 void session_send_presence(struct session *session, unsigned flags, uint64_t now_ms);
 /* A writer's presence speaks of edits that the relay has: they should be here soon. */
 void session_await(struct session *session, const struct presence *presence, uint64_t now_ms);
-/* He has left: what he spoke of is not awaited any more. */
+/* A writer's presence says what he has under the ids of his version. */
+void session_compare(struct session *session, const struct presence *presence, uint64_t now_ms);
+/* He has left: what he spoke of is not awaited any more, nor doubted. */
 void session_await_no_more(struct session *session, const struct agent_id *agent);
 bool session_wants_proof_soon(const struct session *session, uint64_t now_ms);
 bool session_is_silent(const struct session *session, uint64_t now_ms);

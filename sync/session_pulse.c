@@ -135,6 +135,15 @@ static bool shows_unsent(const struct session *session)
     return false;
 }
 
+static bool mark_of(const struct session *session, const struct event_id *head, unsigned char mark[PRESENCE_MARK_BYTES])
+{
+    struct digest digest;
+    bool known = chain_find(session->chain, head, &digest);
+    if (known)
+        memcpy(mark, digest.bytes, PRESENCE_MARK_BYTES);
+    return known;
+}
+
 void session_send_presence(struct session *session, unsigned flags, uint64_t now_ms)
 {
     struct buf sealed = {0};
@@ -149,6 +158,7 @@ void session_send_presence(struct session *session, unsigned flags, uint64_t now
         .device_key = session->device.key.public_key,
         .certificate = session->certificate,
         .head_count = session->view.head_count,
+        .has_marks = session->view.head_count > 0,
         .has_cursor = session->view.has_cursor,
         .cursor = session->view.cursor,
         .anchor = session->view.anchor,
@@ -156,6 +166,8 @@ void session_send_presence(struct session *session, unsigned flags, uint64_t now
     };
     memcpy(presence.name, session->name, sizeof presence.name);
     memcpy(presence.heads, session->view.heads, sizeof presence.heads);
+    for (size_t i = 0; i < presence.head_count; i++)
+        presence.has_marks &= mark_of(session, &presence.heads[i], presence.marks[i]);
     presence_seal(&presence, &session->keys, &session->doc_key, &sealed);
     struct message message = {.kind = MESSAGE_PRESENCE, .presence = {buf_view(&sealed)}};
     session_send(session, &message);
@@ -266,10 +278,49 @@ void session_await(struct session *session, const struct presence *presence, uin
     }
 }
 
+/* Whether the event is here, and each time with another content than this. */
+static bool is_other(const struct session *session, const struct event_id *event,
+                     const unsigned char mark[PRESENCE_MARK_BYTES])
+{
+    struct digest digest;
+    unsigned n = 0;
+    while (chain_find_nth(session->chain, event, n, &digest)) {
+        if (memcmp(digest.bytes, mark, PRESENCE_MARK_BYTES) == 0)
+            return false;
+        n++;
+    }
+    return n > 0;
+}
+
+static bool is_doubting(const struct session *session)
+{
+    static const struct agent_id nobody;
+    return !agent_id_equal(&session->doubted.agent, &nobody) &&
+           is_other(session, &session->doubted, session->doubted_mark);
+}
+
+void session_compare(struct session *session, const struct presence *presence, uint64_t now_ms)
+{
+    if (!presence->has_marks || is_doubting(session))
+        return;
+    session->doubted = (struct event_id){0};
+    for (size_t i = 0; i < presence->head_count; i++) {
+        if (!is_other(session, &presence->heads[i], presence->marks[i]))
+            continue;
+        session->doubted = presence->heads[i];
+        memcpy(session->doubted_mark, presence->marks[i], PRESENCE_MARK_BYTES);
+        session->doubted_by = presence->agent;
+        session->doubted_since_ms = now_ms;
+        session->doubted_told = false;
+    }
+}
+
 void session_await_no_more(struct session *session, const struct agent_id *agent)
 {
     if (agent_id_equal(&session->awaited_by, agent))
         session->awaited = (struct event_id){0};
+    if (agent_id_equal(&session->doubted_by, agent))
+        session->doubted = (struct event_id){0};
 }
 
 static uint64_t ask_due_ms(const struct session *session)
@@ -308,14 +359,54 @@ static void watch_awaited(struct session *session, uint64_t now_ms)
  * A record that fits nowhere may build on what this log holds and we have not asked for, because something else is here
  * under the same numbers: another log acknowledged that. Vectors cannot tell the two apart.
  */
+static uint64_t whole_due_ms(const struct session *session)
+{
+    return session->whole_ms ? session->whole_ms + SESSION_WHOLE_MS : 0;
+}
+
 static bool ask_for_whole(struct session *session, uint64_t now_ms)
 {
-    if (!inbox_lacks_branch(session->inbox) || (session->whole_ms && now_ms - session->whole_ms < SESSION_WHOLE_MS))
+    if (!inbox_lacks_branch(session->inbox) || now_ms < whole_due_ms(session))
         return false;
     session->whole = true;
     session->whole_ms = now_ms;
     session_ask_again(session, now_ms);
     return true;
+}
+
+static uint64_t doubt_due_ms(const struct session *session)
+{
+    if (!session->caught_up || !is_doubting(session))
+        return UINT64_MAX;
+    uint64_t ask_ms = session->doubted_since_ms + SESSION_GAP_MS;
+    if (ask_ms < whole_due_ms(session))
+        ask_ms = whole_due_ms(session);
+    uint64_t say_ms = session->doubted_told ? UINT64_MAX : session->doubted_since_ms + SESSION_GAP_ALARM_MS;
+    return deadline_earlier(ask_ms, say_ms);
+}
+
+/*
+ * Two sides of a fork that two logs have acknowledged, or a relay that shows two histories: nothing need build on either for
+ * somebody to say what he has. Whoever has another side than the log gets the log's by asking for all of it, and offers his;
+ * when both are in one log, both are everywhere.
+ */
+static void watch_doubted(struct session *session, uint64_t now_ms)
+{
+    struct error err = {0};
+    if (now_ms < doubt_due_ms(session))
+        return;
+    if (!session->doubted_told && now_ms >= session->doubted_since_ms + SESSION_GAP_ALARM_MS) {
+        error_set(&err, ERR_FORMAT, 0,
+                  "somebody here has other edits under one number, and the relay does not give them: it shows two "
+                  "histories");
+        session->doubted_told = true;
+        session->port.alarm(session->port.self, ALARM_TWO_HISTORIES, &session->doubted.agent, &err);
+    }
+    if (now_ms < whole_due_ms(session))
+        return;
+    session->whole = true;
+    session->whole_ms = now_ms;
+    session_ask_again(session, now_ms);
 }
 
 /*
@@ -405,6 +496,8 @@ void session_run(struct session *session, uint64_t now_ms)
     }
     if (session->talk == TALK_LIVE)
         watch_refused(session, now_ms);
+    if (session->talk == TALK_LIVE)
+        watch_doubted(session, now_ms);
     age_peers(session, now_ms);
     watch_silence(session, now_ms);
 }
@@ -427,6 +520,7 @@ uint64_t session_next_ms(const struct session *session)
         return next;
     next = deadline_earlier(next, deadline_earlier(ask_due_ms(session), tell_due_ms(session)));
     next = deadline_earlier(next, deadline_earlier(forks_due_ms(session), refused_due_ms(session)));
+    next = deadline_earlier(next, doubt_due_ms(session));
     next = deadline_earlier(next, session->tell_ms && inbox_has_untold(session->inbox) ? session->tell_ms : UINT64_MAX);
     next = deadline_earlier(next, upload_next_ms(session->upload, pace_ms(session)));
     next = deadline_earlier(next, deadline_earlier(ping_due_ms(session, session->ran_ms), session->gap_check_ms));

@@ -247,8 +247,12 @@ static void take_presence(struct session *session, struct bytes sealed, uint64_t
 {
     struct presence presence = {0};
     struct error err = {0};
-    if (!presence_open(sealed, &session->keys, &presence, &err) || agent_id_equal(&presence.agent, &session->self))
+    if (!presence_open(sealed, &session->keys, &presence, &err))
         return; /* nothing is lost by an unreadable one: the next comes in two seconds */
+    if (agent_id_equal(&presence.agent, &session->self)) { /* a copy of us: it is nobody else, but may have written else */
+        session_compare(session, &presence, now_ms);
+        return;
+    }
     bool unseen = presence.flags & PRESENCE_UNSEEN;
     const struct session_peer *peer =
         unseen ? NULL : peers_hear(&session->peers, &session->roster, &presence, now_ms);
@@ -260,6 +264,8 @@ static void take_presence(struct session *session, struct bytes sealed, uint64_t
         session_await_no_more(session, &presence.agent);
     else if (peer->writer && !(presence.flags & PRESENCE_UNSENT))
         session_await(session, &presence, now_ms);
+    if (peer->state != PEER_GONE && peer->writer)
+        session_compare(session, &presence, now_ms);
     session->port.peer(session->port.self, peer);
 }
 

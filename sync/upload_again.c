@@ -37,7 +37,8 @@ void upload_ask_for_more(struct upload *upload, struct stream *stream)
 void upload_offer_again(struct upload *upload, const struct agent_id *agent, uint64_t seq0)
 {
     struct stream *stream = upload_get_stream(upload, agent);
-    if (stream->mine || stream->fetching || stream->fetch_more || stream->record_count > 0 || upload->config.keys->access < ACCESS_WRITE)
+    bool busy = stream->fetching || stream->fetch_more || (!stream->mine && stream->record_count > 0);
+    if (busy || upload->config.keys->access < ACCESS_WRITE)
         return;
     stream->disputed = true;
     stream->fetch_from = seq0;

@@ -89,6 +89,8 @@ struct replica {
     uint64_t type_ms;             /* pauses until then */
     uint64_t connect_ms, back_ms; /* when to connect; when it is started again after a crash */
     unsigned edits_left;
+    bool at_other; /* whom it connects to */
+    bool follows;  /* it was told that the document has moved */
     bool asleep; /* a copy that has not been made yet */
     bool forked; /* its agent has: it goes on as another */
 };
@@ -104,6 +106,9 @@ struct sim {
     struct sign_key relay_key;
     struct store *store;
     struct relay *relay; /* NULL: down */
+    struct store *other_store; /* of a second relay, or of what the first shows to half of the people */
+    struct relay *other;       /* NULL: there is none */
+    enum { MOVE_NOT_YET, MOVE_UPLOADS, MOVE_TELLS, MOVE_TOLD, MOVE_DONE } move;
     uint64_t relay_back_ms, relay_tick_ms;
     char backup_path[96], store_path[96];
     bool has_backup;
@@ -262,12 +267,17 @@ static void relay_random(void *self, void *out, size_t len)
         bytes[i] = (unsigned char)random_next(&sim->random);
 }
 
-static void start_relay(struct sim *sim)
+static struct relay *relay_on(struct sim *sim, struct store *store)
 {
     struct relay_port port = {sim,           relay_send,  relay_queued, relay_want_write,
                               relay_resumed, relay_close, relay_random};
     struct relay_options options = {.limits = relay_limits_none(), .key = &sim->relay_key};
-    sim->relay = relay_new(&options, sim->store, &port);
+    return relay_new(&options, store, &port);
+}
+
+static void start_relay(struct sim *sim)
+{
+    sim->relay = relay_on(sim, sim->store);
 }
 
 /* --- connections --- */
@@ -309,18 +319,26 @@ static void lose_connection(struct replica *replica)
     plan_reconnect(replica);
 }
 
+static void go_to(struct replica *replica, bool other)
+{
+    replica->at_other = other;
+    lose_connection(replica);
+    replica->connect_ms = replica->sim->now_ms;
+}
+
 static void connect_replica(struct replica *replica)
 {
     struct sim *sim = replica->sim;
     struct wire *wire = &replica->wire;
-    if (!sim->relay || fault(sim, sim->options->cuts, 5)) {
+    struct relay *relay = replica->at_other && sim->other ? sim->other : sim->relay;
+    if (!relay || fault(sim, sim->options->cuts, 5)) {
         plan_reconnect(replica);
         return;
     }
     *wire = (struct wire){.open = true, .latency_ms = 1 + random_below(&sim->random, chance(sim, 5) ? 400 : 40)};
     pipe_init(&wire->to_client);
     pipe_init(&wire->to_relay);
-    wire->connection = relay_accept(sim->relay, wire, &(struct relay_guest){.address = ""}, sim->now_ms);
+    wire->connection = relay_accept(relay, wire, &(struct relay_guest){.address = ""}, sim->now_ms);
 }
 
 /* --- the journal's side of a replica --- */
@@ -639,14 +657,19 @@ static void on_alarm(void *self, enum session_alarm alarm, const struct agent_id
         replica->forked |= agent_id_equal(agent, &replica->agent);
         return;
     }
-    bool excused = replica->sim->options->evil && (alarm == ALARM_RECORD_REFUSED || alarm == ALARM_WITHHELD);
+    /* Of a copied machine two histories hold two sides: until one log has both, that something is missing is told. */
+    bool apart = replica->sim->options->views && replica->sim->options->copies;
+    bool told = alarm == ALARM_RECORD_REFUSED || alarm == ALARM_WITHHELD;
+    bool excused = (replica->sim->options->evil && told) || (apart && (told || alarm == ALARM_TWO_HISTORIES));
     if (!excused)
         fail(replica->sim, why->text, replica->number);
 }
 
 static void on_moved(void *self, uint64_t moved_s, struct bytes place)
 {
-    (void)self, (void)moved_s, (void)place;
+    struct replica *replica = self;
+    (void)moved_s, (void)place;
+    replica->follows = true; /* in its next step: a session is not called from within */
 }
 
 /* --- a replica's life --- */
@@ -1260,6 +1283,8 @@ static void step_replica(struct sim *sim, struct replica *replica)
     }
     if (!replica->session)
         return;
+    if (replica->follows && !replica->at_other)
+        go_to(replica, true);
     step_connection(sim, replica);
     if (replica->document && replica->edits_left > 0 && sim->now_ms >= replica->type_ms && chance(sim, 20)) {
         edit(replica);
@@ -1290,13 +1315,14 @@ static void crash_relay(struct sim *sim)
     sim->relay_back_ms = sim->now_ms + random_below(&sim->random, 3000);
 }
 
-static void open_store(struct sim *sim, const char *path)
+static struct store *open_store(struct sim *sim, const char *path)
 {
     struct error err = {0};
     struct store_options options = {.path = path, .by_hand = true};
-    sim->store = store_open(&options, &err);
-    if (!sim->store)
+    struct store *store = store_open(&options, &err);
+    if (!store)
         fail(sim, err.text, 99);
+    return store;
 }
 
 static void remove_store(const char *path)
@@ -1329,8 +1355,90 @@ static void restore_backup(struct sim *sim)
         fail(sim, "the backup is gone", 99);
     sim->has_backup = false;
     sim->restored++;
-    open_store(sim, sim->store_path);
+    sim->store = open_store(sim, sim->store_path);
     sim->relay_back_ms = sim->now_ms + random_below(&sim->random, 3000);
+}
+
+/* --- a second relay --- */
+
+/* The same log up to here, under the same id; from now on each group writes its own on. */
+static void begin_views(struct sim *sim)
+{
+    store_commit(sim->store);
+    take_backup(sim);
+    sim->has_backup = false;
+    sim->other_store = open_store(sim, sim->backup_path);
+    if (!sim->other_store)
+        return;
+    sim->other = relay_on(sim, sim->other_store);
+    for (unsigned i = 1; i < sim->options->replicas; i += 2) {
+        sim->replicas[i].at_other = true;
+        lose_connection(&sim->replicas[i]);
+    }
+}
+
+/* Nobody is connected. What only the second one had is gone. */
+static void end_other(struct sim *sim)
+{
+    if (sim->other)
+        relay_free(sim->other);
+    store_free(sim->other_store);
+    sim->other = NULL;
+    sim->other_store = NULL;
+}
+
+/* What `weft share FILE --relay NEW` does: all of it to the new relay, a word to the old one, and then for good. */
+static void step_move(struct sim *sim)
+{
+    struct replica *owner = &sim->replicas[0];
+    struct session_status status = {0};
+    if (!owner->running || !owner->session || !owner->document)
+        return;
+    session_status(owner->session, sim->now_ms, &status);
+    bool online = status.state == SESSION_ONLINE && status.caught_up;
+    switch (sim->move) {
+    case MOVE_NOT_YET:
+        if (!online || !(sim->peace || chance(sim, 300)))
+            return;
+        sim->other_store = open_store(sim, ":memory:");
+        sim->other = relay_on(sim, sim->other_store);
+        go_to(owner, true);
+        sim->move = MOVE_UPLOADS;
+        return;
+    case MOVE_UPLOADS:
+        if (!online || !owner->at_other || status.unacked_batches > 0 || status.base_done < status.base_total)
+            return;
+        go_to(owner, false);
+        sim->move = MOVE_TELLS;
+        return;
+    case MOVE_TELLS:
+        if (!online || owner->at_other)
+            return;
+        session_move_document(owner->session, 77, bytes_of_string("wss://other"), sim->now_ms);
+        sim->move = MOVE_TOLD;
+        return;
+    case MOVE_TOLD:
+        if (owner->at_other)
+            sim->move = MOVE_DONE;
+        else if (chance(sim, 500)) /* the word may have been lost with a connection: again does no harm */
+            sim->move = MOVE_TELLS;
+        return;
+    case MOVE_DONE:
+        return;
+    }
+}
+
+static void step_other(struct sim *sim)
+{
+    if (sim->options->moves)
+        step_move(sim);
+    if (sim->options->views && !sim->other && sim->relay && fault(sim, true, 300))
+        begin_views(sim);
+    if (!sim->other)
+        return;
+    if (chance(sim, 3))
+        store_commit(sim->other_store);
+    relay_poll(sim->other, sim->now_ms);
 }
 
 /* Where packs matter, a day is over in twenty seconds. */
@@ -1351,6 +1459,8 @@ static void step_relay(struct sim *sim)
     relay_poll(sim->relay, sim->now_ms);
     if (sim->now_ms >= sim->relay_tick_ms) {
         relay_tick(sim->relay, sim->now_ms, wall_s(sim));
+        if (sim->other)
+            relay_tick(sim->other, sim->now_ms, wall_s(sim));
         sim->relay_tick_ms = sim->now_ms + RELAY_TICK_MS;
     }
     if (fault(sim, sim->options->relay_crashes, 1200)) {
@@ -1370,6 +1480,8 @@ static bool is_settled(struct sim *sim, struct replica *replica)
     struct session_status status;
     if (!replica->running || !replica->session || !replica->document || replica->edits_left > 0 || replica->jobs)
         return false;
+    if (sim->options->moves && !replica->at_other)
+        return false;
     session_status(replica->session, sim->now_ms, &status);
     return status.state == SESSION_ONLINE && status.caught_up && status.unacked_batches == 0;
 }
@@ -1383,6 +1495,10 @@ static bool all_settled(struct sim *sim)
     for (unsigned i = 1; i < sim->options->replicas; i++)
         if (document_events(sim->replicas[i].document) != events)
             return false;
+    /* Two sides of a fork may be equally long: whoever sees something else than the others finds out in time. */
+    for (unsigned i = 1; i < sim->options->replicas; i++)
+        if (sim->options->views && !rope_equal(sim->replicas[0].text, sim->replicas[i].text))
+            return false;
     return true;
 }
 
@@ -1390,8 +1506,12 @@ static bool all_settled(struct sim *sim)
 static void make_peace(struct sim *sim)
 {
     sim->peace = true;
-    for (unsigned i = 0; i < sim->options->replicas; i++)
+    for (unsigned i = 0; i < sim->options->replicas; i++) {
         lose_connection(&sim->replicas[i]);
+        sim->replicas[i].at_other &= !sim->options->views;
+    }
+    if (sim->options->views)
+        end_other(sim);
 }
 
 static bool all_typed(const struct sim *sim)
@@ -1467,6 +1587,7 @@ static void step(struct sim *sim)
 {
     sim->now_ms += 1 + random_below(&sim->random, STEP_MS_MAX);
     step_relay(sim);
+    step_other(sim);
     for (unsigned i = 0; i < sim->options->replicas; i++)
         step_replica(sim, &sim->replicas[i]);
 }
@@ -1506,7 +1627,7 @@ static void init_sim(struct sim *sim, uint64_t seed)
              (unsigned long long)seed);
     snprintf(sim->store_path, sizeof sim->store_path, "/dev/shm/weft-sim-%d-%llx.store", (int)getpid(),
              (unsigned long long)seed);
-    open_store(sim, ":memory:");
+    sim->store = open_store(sim, ":memory:");
     if (sim->store)
         start_relay(sim);
     for (unsigned i = 0; i < sim->options->replicas; i++)
@@ -1523,6 +1644,7 @@ static void release_sim(struct sim *sim)
     }
     if (sim->relay)
         relay_free(sim->relay);
+    end_other(sim);
     store_free(sim->store);
     remove_store(sim->backup_path);
     remove_store(sim->store_path);

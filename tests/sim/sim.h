@@ -4,8 +4,9 @@
  * Replicas are the real document, chain, journal and session; the relay is the real core on the real store. Network,
  * disks and time are played: frames take their time, connections are cut, disks do their work later, processes die
  * between any two steps and come back with what their journal holds, the relay loses what it had not committed or is
- * put back to an old backup, and an evil one changes, drops, repeats and swaps what it passes on. A whole machine is
- * copied while it runs, and both go on under one agent until they find out.
+ * put back to an old backup, and an evil one changes, drops, repeats and swaps what it passes on, or shows two groups two
+ * histories of one log. A whole machine is copied while it runs, and both go on under one agent until they find out. The
+ * owner moves the document to another relay while people write.
  *
  * Everybody types tokens, `<3.17>`, and sometimes deletes whole ones. In the end all faults stop, everybody reconnects,
  * and
@@ -33,6 +34,8 @@ struct sim_options {
     bool relay_crashes;
     bool restores;       /* the relay is put back to an old backup */
     bool evil;           /* the relay changes, drops, repeats and swaps frames */
+    bool views;          /* from some moment on the relay shows every second replica another history, which ends with the faults */
+    bool moves;          /* the first replica moves the document to another relay */
     bool undo;
     bool copies;         /* the last replica is a copy of another one, made while that ran */
     size_t pack_records_min; /* not 0: people pause, so that they pack their records, this many at least; days go by */

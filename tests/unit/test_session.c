@@ -448,6 +448,77 @@ static void say_head(struct room *room, const struct author *author, uint64_t co
     buf_release(&sealed);
 }
 
+/* His newest event, and what he has under it. */
+static void say_mark(struct room *room, const struct author *author, uint64_t counter, const struct digest *has)
+{
+    struct buf sealed = {0};
+    struct presence presence = {.agent = author->agent, .counter = counter, .doc_key = author->doc_key.public_key,
+                                .head_count = 1, .has_marks = true};
+    presence.heads[0] = (struct event_id){author->agent, author->seq - 1};
+    memcpy(presence.marks[0], has->bytes, PRESENCE_MARK_BYTES);
+    presence_seal(&presence, &room->keys, &author->doc_key, &sealed);
+    room_says(room, &(struct message){.kind = MESSAGE_PRESENCE, .presence = {buf_view(&sealed)}});
+    buf_release(&sealed);
+}
+
+/* Nobody builds on either side: what is said of the version is enough. */
+static void who_has_something_else_under_one_number_has_all_asked_for_and_is_told(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf record = {0};
+    struct digest digest;
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_join(room, &ben, 0xbe);
+    author_record(&ben, room, NULL, "side", &record);
+    room_say_record(room, 3, buf_view(&record));
+    room_say_caught_up(room);
+    assert_true(chain_newest(room->chain, &ben.agent, &digest));
+    say_mark(room, &ben, 1, &digest);
+    room_pass_time(room, SESSION_GAP_MS);
+    assert_int_equal(room->dropped, 0); /* the same here */
+    digest.bytes[PRESENCE_MARK_BYTES - 1] ^= 1;
+    say_mark(room, &ben, 2, &digest);
+    room_pass_time(room, SESSION_GAP_MS);
+    assert_int_equal(room->dropped, 1);
+    room_connect(room, (struct room_welcome){.peers = 2});
+    const struct message *resume = room_expect_kind(room, MESSAGE_RESUME);
+    assert_int_equal(resume->resume.place, 0);
+    assert_int_equal(resume->resume.vector_count, 0); /* nothing is here that need not be sent */
+    room_say_caught_up(room);
+    for (uint64_t counter = 3; counter < 16; counter++) {
+        room_pass_time(room, 2000);
+        say_mark(room, &ben, counter, &digest);
+    }
+    assert_int_equal(room->dropped, 1); /* asked once */
+    assert_int_equal(room->alarms, 1);
+    assert_int_equal(room->alarm, ALARM_TWO_HISTORIES);
+    assert_true(agent_id_equal(&room->alarm_agent, &ben.agent));
+    author_release(&ben);
+    buf_release(&record);
+}
+
+static void what_is_told_of_a_version_has_the_marks_of_its_heads(void **state)
+{
+    struct room *room = *state;
+    struct session_view view = {.head_count = 1};
+    struct presence presence;
+    struct error err = {0};
+    struct digest digest;
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_type(room, "abc");
+    room_pass_time(room, SESSION_PRESENCE_GAP_MS); /* the card */
+    room_forget_out(room);
+    view.heads[0] = (struct event_id){room->self, 2};
+    session_present(room->session, &view, room->now_ms);
+    room_pass_time(room, SESSION_PRESENCE_GAP_MS);
+    const struct message *message = room_expect_kind(room, MESSAGE_PRESENCE);
+    assert_true(presence_open(message->presence.sealed, &room->keys, &presence, &err));
+    assert_true(presence.has_marks);
+    assert_true(chain_newest(room->chain, &room->self, &digest));
+    assert_memory_equal(presence.marks[0], digest.bytes, PRESENCE_MARK_BYTES);
+}
+
 static void wait_for_alarm(struct room *room)
 {
     for (unsigned waited = 0; waited < 2 * SESSION_GAP_ALARM_MS; waited += 2000) {
@@ -560,6 +631,8 @@ int main(void)
         ROOM_TEST(a_members_presence_is_believed_under_its_own_key_only),
         ROOM_TEST(somebody_not_heard_for_5_seconds_is_quiet_and_alone_means_gone),
         ROOM_TEST(edits_that_somebody_speaks_of_and_that_never_come_are_asked_for_and_told),
+        ROOM_TEST(who_has_something_else_under_one_number_has_all_asked_for_and_is_told),
+        ROOM_TEST(what_is_told_of_a_version_has_the_marks_of_its_heads),
         ROOM_TEST(a_viewers_word_of_edits_moves_nobody_and_hides_no_writers),
         ROOM_TEST(edits_that_are_not_sent_yet_or_whose_writer_has_left_are_not_awaited),
         ROOM_TEST(presence_says_whether_the_relay_has_what_it_speaks_of),

@@ -749,6 +749,32 @@ static void both_sides_of_a_fork_that_two_logs_acknowledged_come_together(void *
     fork_release(&fork);
 }
 
+/* This log has another side of ben than the one we read from another log: it is offered ours, for it may not have it. */
+static void a_side_that_comes_while_we_catch_up_has_ours_offered(void **state)
+{
+    struct room *room = *state;
+    struct author ben, twin;
+    struct buf ours = {0}, theirs = {0};
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_join(room, &ben, 0xbe);
+    author_init(&twin, room, 0xbe);
+    author_record(&ben, room, NULL, "ours", &ours);
+    author_record(&twin, room, NULL, "theirs", &theirs);
+    room_say_record(room, 3, buf_view(&ours));
+    room_say_caught_up(room);
+    room_cut(room);
+    room_connect(room, (struct room_welcome){.peers = 2});
+    unsigned fetches = room->fetches;
+    room_say_record(room, 3, buf_view(&theirs));
+    assert_int_equal(room->fetches, fetches + 1);
+    assert_true(agent_id_equal(&room->fetch_agent, &ben.agent));
+    assert_int_equal(room->fetch_from, 0);
+    author_release(&ben);
+    author_release(&twin);
+    buf_release(&ours);
+    buf_release(&theirs);
+}
+
 static void what_is_missing_is_asked_for_again_and_then_told(void **state)
 {
     struct room *room = *state;
@@ -802,6 +828,7 @@ int main(void)
         ROOM_TEST(a_record_that_fitted_nowhere_is_asked_for_again_when_its_branch_has_grown),
         ROOM_TEST(who_forks_on_beside_a_record_that_fits_nowhere_does_not_keep_us_reconnecting),
         ROOM_TEST(both_sides_of_a_fork_that_two_logs_acknowledged_come_together),
+        ROOM_TEST(a_side_that_comes_while_we_catch_up_has_ours_offered),
         ROOM_TEST(what_is_missing_is_asked_for_again_and_then_told),
         ROOM_TEST(who_only_reads_along_still_tells_that_the_base_is_missing),
     };
