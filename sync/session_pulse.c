@@ -404,9 +404,12 @@ static void watch_doubted(struct session *session, uint64_t now_ms)
     }
     if (now_ms < whole_due_ms(session))
         return;
+    struct event_id doubted = session->doubted;
     session->whole = true;
     session->whole_ms = now_ms;
     session_ask_again(session, now_ms);
+    if (!agent_id_equal(&session->doubted_by, &session->self)) /* a copy of us is not heard leaving: it is to say it again */
+        session->doubted = doubted; /* we hung up ourselves: its time goes on */
 }
 
 /*

@@ -243,14 +243,22 @@ static void take_refuse(struct session *session, const struct message *message, 
 
 /* --- the rest of what a relay says --- */
 
+/* A copy is nobody else, but may have written something else. Whoever reads can name our agent; our key only a copy has. */
+static bool is_copy_of_us(const struct session *session, const struct presence *presence)
+{
+    const struct sign_public *ours = &session->doc_key.public_key;
+    return memcmp(presence->doc_key.bytes, ours->bytes, sizeof ours->bytes) == 0;
+}
+
 static void take_presence(struct session *session, struct bytes sealed, uint64_t now_ms)
 {
     struct presence presence = {0};
     struct error err = {0};
     if (!presence_open(sealed, &session->keys, &presence, &err))
         return; /* nothing is lost by an unreadable one: the next comes in two seconds */
-    if (agent_id_equal(&presence.agent, &session->self)) { /* a copy of us: it is nobody else, but may have written else */
-        session_compare(session, &presence, now_ms);
+    if (agent_id_equal(&presence.agent, &session->self)) {
+        if (is_copy_of_us(session, &presence))
+            session_compare(session, &presence, now_ms);
         return;
     }
     bool unseen = presence.flags & PRESENCE_UNSEEN;

@@ -508,6 +508,76 @@ static void the_longest_presence_fits_and_comes_back(void **state)
     buf_release(&sealed);
 }
 
+/* A presence whose plaintext is this, as presence_seal() makes it. */
+static void seal_plain(const struct scene *scene, const struct agent_id *agent, struct bytes plain, struct buf *out)
+{
+    const struct doc_keys *keys = &scene->keys;
+    unsigned char nonce[CRYPTO_NONCE_BYTES] = {0}; /* behind the agent: counter 0 */
+    struct seal_key key;
+    struct buf sealed = {0};
+    struct hasher hasher;
+    struct digest digest;
+    struct signature signature;
+    crypto_derive(key.bytes, sizeof key.bytes, keys->content_key.bytes, sizeof keys->content_key.bytes,
+                  "weft-presence-key-1", (struct bytes){0});
+    memcpy(nonce, agent->bytes, AGENT_ID_BYTES);
+    crypto_seal(&key, nonce, bytes_of(keys->doc.bytes, sizeof keys->doc.bytes), plain, &sealed);
+    hasher_init(&hasher, "weft-presence-1");
+    hasher_add(&hasher, keys->doc.bytes, sizeof keys->doc.bytes);
+    hasher_add(&hasher, agent->bytes, AGENT_ID_BYTES);
+    hasher_add_u64(&hasher, 0);
+    hasher_add_sized(&hasher, buf_view(&sealed));
+    hasher_digest(&hasher, &digest);
+    crypto_sign_digest(&scene->doc_key, &digest, &signature);
+    buf_clear(out);
+    buf_add(out, agent->bytes, AGENT_ID_BYTES);
+    buf_add_varint(out, 0);
+    buf_add_sized(out, buf_view(&sealed));
+    buf_add(out, signature.bytes, sizeof signature.bytes);
+    buf_release(&sealed);
+}
+
+/* One head and a cursor: what there was before marks. */
+static void plain_without_marks(const struct scene *scene, struct buf *out)
+{
+    static const unsigned char head[AGENT_ID_BYTES] = {9};
+    buf_add(out, scene->doc_key.public_key.bytes, sizeof scene->doc_key.public_key.bytes);
+    buf_add_byte(out, 0);
+    buf_add_byte(out, 2);
+    buf_add_varint(out, 5);
+    buf_add_varint(out, 1);
+    buf_add(out, head, sizeof head);
+    buf_add_varint(out, 4);
+    buf_add_varint(out, 3);
+    buf_add_varint(out, 3);
+}
+
+static void marks_may_be_missing_and_more_may_follow_them(void **state)
+{
+    static const struct agent_id agent = {{1}};
+    static const unsigned char mark[PRESENCE_MARK_BYTES] = {1, 2, 3, 4, 5, 6, 7, 8};
+    (void)state;
+    struct scene scene;
+    struct buf plain = {0}, sealed = {0};
+    struct presence back;
+    struct error err = {0};
+    scene_init(&scene);
+    plain_without_marks(&scene, &plain);
+    seal_plain(&scene, &agent, buf_view(&plain), &sealed);
+    assert_true(presence_open(buf_view(&sealed), &scene.keys, &back, &err)); /* of an older weft */
+    assert_true(back.has_cursor && back.cursor == 3 && back.head_count == 1);
+    assert_false(back.has_marks);
+
+    buf_add_sized(&plain, bytes_of(mark, sizeof mark));
+    buf_add(&plain, "later", 5);
+    seal_plain(&scene, &agent, buf_view(&plain), &sealed);
+    assert_true(presence_open(buf_view(&sealed), &scene.keys, &back, &err));
+    assert_true(back.has_marks);
+    assert_memory_equal(back.marks[0], mark, sizeof mark);
+    buf_release(&plain);
+    buf_release(&sealed);
+}
+
 static void a_presence_that_was_touched_is_refused(void **state)
 {
     (void)state;
@@ -573,6 +643,7 @@ int main(void)
         cmocka_unit_test(a_keystroke_is_at_most_110_bytes_in_its_frame),
         cmocka_unit_test(proofs_depend_on_everything_in_the_handshake_and_on_their_purpose),
         cmocka_unit_test(the_longest_presence_fits_and_comes_back),
+        cmocka_unit_test(marks_may_be_missing_and_more_may_follow_them),
         cmocka_unit_test(a_presence_that_was_touched_is_refused),
         cmocka_unit_test(a_card_of_somebody_else_is_refused),
     };

@@ -498,6 +498,59 @@ static void who_has_something_else_under_one_number_has_all_asked_for_and_is_tol
     buf_release(&record);
 }
 
+/* Of our own newest event, under our name, signed by `key`. */
+static void say_own_mark(struct room *room, const struct sign_key *key, uint64_t counter, const struct digest *has)
+{
+    struct author copy = {.agent = room->self, .doc_key = *key, .seq = chain_next_seq(room->chain, &room->self)};
+    say_mark(room, &copy, counter, has);
+}
+
+static void a_copy_of_us_is_believed_under_our_own_key_only(void **state)
+{
+    struct room *room = *state;
+    struct sign_key doc_key;
+    struct digest digest;
+    device_doc_key(&room->device, &room->keys.doc, &doc_key);
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_say_caught_up(room);
+    room_type(room, "abc");
+    assert_true(chain_newest(room->chain, &room->self, &digest));
+    digest.bytes[0] ^= 1;
+    say_own_mark(room, &room->relay_key, 1, &digest);
+    room_pass_time(room, SESSION_GAP_MS);
+    assert_int_equal(room->dropped, 0); /* whoever reads along could have said it */
+    say_own_mark(room, &doc_key, 2, &digest);
+    room_pass_time(room, SESSION_GAP_MS);
+    assert_int_equal(room->dropped, 1);
+}
+
+/* The relay has had no time to show it since. */
+static void what_somebody_else_had_before_a_cut_is_not_told_after_it(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf record = {0};
+    struct digest digest;
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_join(room, &ben, 0xbe);
+    author_record(&ben, room, NULL, "side", &record);
+    room_say_record(room, 3, buf_view(&record));
+    room_say_caught_up(room);
+    assert_true(chain_newest(room->chain, &ben.agent, &digest));
+    digest.bytes[0] ^= 1;
+    say_mark(room, &ben, 1, &digest);
+    room_cut(room);
+    room_pass_time(room, SESSION_GAP_ALARM_MS);
+    room_connect(room, (struct room_welcome){.peers = 2});
+    say_mark(room, &ben, 2, &digest);
+    room_say_caught_up(room);
+    room_pass_time(room, 1);
+    assert_int_equal(room->alarms, 0);
+    assert_int_equal(room->dropped, 0);
+    author_release(&ben);
+    buf_release(&record);
+}
+
 static void what_is_told_of_a_version_has_the_marks_of_its_heads(void **state)
 {
     struct room *room = *state;
@@ -632,6 +685,8 @@ int main(void)
         ROOM_TEST(somebody_not_heard_for_5_seconds_is_quiet_and_alone_means_gone),
         ROOM_TEST(edits_that_somebody_speaks_of_and_that_never_come_are_asked_for_and_told),
         ROOM_TEST(who_has_something_else_under_one_number_has_all_asked_for_and_is_told),
+        ROOM_TEST(a_copy_of_us_is_believed_under_our_own_key_only),
+        ROOM_TEST(what_somebody_else_had_before_a_cut_is_not_told_after_it),
         ROOM_TEST(what_is_told_of_a_version_has_the_marks_of_its_heads),
         ROOM_TEST(a_viewers_word_of_edits_moves_nobody_and_hides_no_writers),
         ROOM_TEST(edits_that_are_not_sent_yet_or_whose_writer_has_left_are_not_awaited),
