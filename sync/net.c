@@ -491,7 +491,8 @@ static void post_status(struct net *net)
     pthread_mutex_unlock(&net->lock);
 }
 
-static void hold_or_go_on(struct net *net)
+/* What we do not read ourselves is no silence of the relay's: what is due is due from the moment the hold ends. */
+static void hold_or_go_on(struct net *net, uint64_t now_ms)
 {
     pthread_mutex_lock(&net->lock);
     bool hold = net->event_bytes > (net->held ? NET_EVENTS_BYTES_MAX / 2 : NET_EVENTS_BYTES_MAX);
@@ -500,6 +501,8 @@ static void hold_or_go_on(struct net *net)
     pthread_mutex_unlock(&net->lock);
     if (changed)
         link_hold(net->link, hold);
+    if (changed || hold)
+        session_heard(net->session, now_ms);
 }
 
 /* Says goodbye once, then waits for acknowledgements as long as there is time and hope. */
@@ -539,7 +542,7 @@ static void work(struct net *net)
     do_jobs(net);
     uint64_t now_ms = link_now_ms();
     session_tick(net->session, now_ms);
-    hold_or_go_on(net);
+    hold_or_go_on(net, now_ms);
     bool gone = stopping && leave(net, stop_ms, now_ms);
     if (!gone) {
         watch_silence(net, now_ms);

@@ -141,7 +141,10 @@ void session_connected(struct session *session, const struct session_relay *rela
 /* Instead: whoever answered the attempt to connect speaks another protocol (`why`), as if it had said so on a connection. */
 void session_no_protocol(struct session *session, const struct error *why, uint64_t now_ms);
 void session_receive(struct session *session, struct bytes frame, uint64_t now_ms);
-/* A part of a frame has come: on a slow wire a large one takes long, and who sends it is not silent. */
+/*
+ * A part of a frame has come: on a slow wire a large one takes long, and who sends it is not silent. Or the caller itself reads
+ * nothing for now: then that is no silence either.
+ */
 void session_heard(struct session *session, uint64_t now_ms);
 void session_writable(struct session *session, uint64_t now_ms);
 void session_disconnected(struct session *session, uint64_t now_ms);

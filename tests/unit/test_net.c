@@ -332,6 +332,39 @@ static void after_the_relay_was_away_everything_is_sent(void **state)
     assert_true(person_stop(place, &ana, 0));
 }
 
+/* Nobody takes what has come, so nothing more is read, acknowledgements neither. */
+static void what_we_do_not_read_ourselves_is_no_silence_of_the_relay(void **state)
+{
+    enum { PIECE_BYTES = 60000, PIECES = 2 * NET_EVENTS_BYTES_MAX / PIECE_BYTES, LOOK_MS = SESSION_SILENT_MS + 2000 };
+    struct place *place = *state;
+    struct person ana, ben;
+    struct session_status status;
+    char *piece = xcalloc(PIECE_BYTES + 1, 1);
+    memset(piece, 'x', PIECE_BYTES);
+    start_server(place);
+    struct link_address address = loopback(place);
+    person_start(&ben, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ben, is_online, NULL);
+    for (int i = 0; i < PIECES; i++)
+        type(&ben, piece);
+    wait_until(place, &ben, all_is_sent, NULL);
+    person_start(&ana, place, ACCESS_WRITE, &address);
+    do
+        net_status(ana.net, &status);
+    while (status.state != SESSION_ONLINE && poll(NULL, 0, 5) == 0);
+    type(&ana, "k");
+    for (uint64_t until_ms = net_now_ms() + LOOK_MS; net_now_ms() < until_ms;) {
+        net_status(ana.net, &status);
+        assert_int_equal(status.state, SESSION_ONLINE);
+        (void)poll(NULL, 0, 50);
+    }
+    assert_int_equal(ana.text.len, 0);
+    wait_until(place, &ana, all_is_sent, NULL);
+    person_stop(place, &ben, 0);
+    person_stop(place, &ana, 0);
+    free(piece);
+}
+
 /* Two at one text, one of them types: the other, who only reads, is back as soon. */
 static void who_is_there_waits_for_the_link_no_longer_than_a_second_or_two(void **state)
 {
@@ -490,6 +523,7 @@ int main(void)
         PLACE_TEST(people_see_each_other),
         PLACE_TEST(a_unix_socket_serves_as_well),
         PLACE_TEST(after_the_relay_was_away_everything_is_sent),
+        PLACE_TEST(what_we_do_not_read_ourselves_is_no_silence_of_the_relay),
         PLACE_TEST(who_is_there_waits_for_the_link_no_longer_than_a_second_or_two),
         PLACE_TEST(stopping_sends_what_is_ready_within_its_time),
         PLACE_TEST(a_closed_port_is_one_sentence),
