@@ -27,6 +27,7 @@ enum {
     BEAT_MS = 2000,  /* presence while somebody is here */
     QUIET_MS = 5000,
     GONE_MS = 60000,
+    ENTER_TRIES = 20,
     DATAGRAM_MAX = 1024,
     /* A socket's path has 107 bytes: names are as long as they must be to be distinct, not longer. */
     MEETING_BYTES = 8,
@@ -91,16 +92,30 @@ static bool is_in(const char *dir, const char *name)
     return dir && address_of(dir, name, &address) && access(address.sun_path, F_OK) == 0;
 }
 
-static bool enter_dir(const struct neighbours *n, const char *dir)
+static bool name_socket(const struct neighbours *n, const struct sockaddr_un *address)
 {
-    struct error ignored = {0};
-    struct sockaddr_un address, bound;
-    if (!file_make_dirs(dir, &ignored) || !address_of(dir, n->own, &address))
-        return false;
+    struct sockaddr_un bound;
     for (size_t i = 0; i < MEETINGS; i++)
         if (n->dirs[i] && address_of(n->dirs[i], n->own, &bound))
-            return link(bound.sun_path, address.sun_path) == 0;
-    return bind(n->fd, (struct sockaddr *)&address, sizeof address) == 0;
+            return link(bound.sun_path, address->sun_path) == 0;
+    return bind(n->fd, (const struct sockaddr *)address, sizeof *address) == 0;
+}
+
+/* The last one out removes the directory (leave_dir()), also when we have just made it or found it and are not in it yet. */
+static bool enter_dir(const struct neighbours *n, const char *dir)
+{
+    struct sockaddr_un address;
+    if (!address_of(dir, n->own, &address))
+        return false;
+    for (int i = 0; i < ENTER_TRIES; i++) {
+        struct error err = {0};
+        bool made = file_make_dirs(dir, &err);
+        if (made && name_socket(n, &address))
+            return true;
+        if ((made ? errno : err.sys) != ENOENT)
+            return false;
+    }
+    return false;
 }
 
 /* Takes the string. */

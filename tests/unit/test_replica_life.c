@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#include "app/replica.h"
+#include "app/replica_parts.h"
 #include "editor/base/xalloc.h"
 #include "sync/journal_parts.h"
 #include "tests/support/home.h"
@@ -41,6 +43,41 @@ static size_t entries(const char *path)
     if (dir)
         closedir(dir);
     return count;
+}
+
+/* --- meeting --- */
+
+static unsigned leavers; /* so many times more the last one leaves a directory just before somebody is in it */
+
+int __real_bind(int fd, const struct sockaddr *address, socklen_t len);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t len);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t len)
+{
+    if (leavers > 0) {
+        char *dir = xstrdup(((const struct sockaddr_un *)(const void *)address)->sun_path);
+        *strrchr(dir, '/') = '\0';
+        assert_int_equal(rmdir(dir), 0);
+        free(dir);
+        leavers--;
+    }
+    return __real_bind(fd, address, len);
+}
+
+static void who_comes_while_the_last_one_leaves_is_to_be_met(void **state)
+{
+    struct home *home = *state;
+    leavers = 3;
+    struct replica *replica = home_open(home, "notes.md");
+    assert_int_equal(leavers, 0);
+    assert_non_null(replica->neighbours);
+    home_close(replica);
+
+    leavers = 1000; /* and nobody tries for ever */
+    replica = home_open(home, "notes.md");
+    assert_true(leavers > 0);
+    leavers = 0;
+    assert_null(replica->neighbours);
+    home_close(replica);
 }
 
 /* --- beginning --- */
@@ -385,6 +422,7 @@ static void a_cursor_fits_the_text_however_much_is_typed_while_a_document_is_ope
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        HOME_TEST(who_comes_while_the_last_one_leaves_is_to_be_met),
         HOME_TEST(looking_and_undoing_nothing_makes_nothing),
         HOME_TEST(two_who_begin_one_file_at_once_meet_in_one_document),
         HOME_TEST(leaving_right_after_typing_into_what_another_began_loses_nothing),
