@@ -480,6 +480,7 @@ static void age(struct replica *replica, uint64_t now_ms)
         uint64_t quiet_ms = now_ms - person->peer.heard_ms;
         if (person->is_neighbour && quiet_ms > GONE_MS) {
             people_drop(people, &person->peer.presence.agent);
+            replica_heir_expect(replica); /* who was stopped was alive when it fell silent */
             replica_touch(replica);
             continue;
         }

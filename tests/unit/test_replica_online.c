@@ -330,6 +330,38 @@ static void a_long_pack_takes_the_place_of_nothing_where_no_packs_are_wanted(voi
     home_close(replica);
 }
 
+/* --- what another process left --- */
+
+static bool has_neighbour(struct replica *replica, struct replica *neighbour)
+{
+    (void)neighbour;
+    return replica->people.count == 1 && replica->people.items[0].is_neighbour;
+}
+
+/* Stopped, so quiet and alive; killed afterwards. A third one is still there, so that the silence is not everybody's. */
+static void who_was_quiet_and_is_gone_now_leaves_something_as_well(void **state)
+{
+    enum { HOUR_MS = 3600000 };
+    struct home *home = *state;
+    struct error err = {0};
+    struct replica *replica = home_open(home, "notes.md");
+    assert_true(replica_share(replica, RELAY, &err));
+    home_type(replica, 0, "one ");
+    home_wait(replica, NULL, home_is_kept);
+    struct replica *neighbour = home_open(home, "notes.md");
+    home_wait(replica, neighbour, has_neighbour);
+    neighbours_handle(replica, net_now_ms()); /* what it has said until now */
+    struct person *person = &replica->people.items[0];
+    person->peer.state = PEER_QUIET;
+    person->peer.heard_ms = net_now_ms() - HOUR_MS;
+    replica->heir_ms = 0;
+    neighbours_handle(replica, neighbours_next_ms(replica));
+    assert_int_equal(replica->people.count, 0);
+    assert_true(replica->heir_ms > 0);
+    home_close(neighbour);
+    home_close(replica);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +370,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_cannot_come_back_counts_on_and_tries_again, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(a_long_pack_takes_the_place_of_nothing_where_no_packs_are_wanted, home_setup,
                                         home_teardown),
+        cmocka_unit_test_setup_teardown(who_was_quiet_and_is_gone_now_leaves_something_as_well, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(a_reader_that_cannot_be_opened_is_opened_by_the_next_try, home_setup, home_teardown),
     };
     return RUN_TESTS("replica_online", tests);
