@@ -186,6 +186,7 @@ struct replica {
     bool joining;              /* the base text has not arrived */
     unsigned newer_kind;       /* of a record that this weft must know and does not; 0: none */
     bool moving;               /* the owner, telling the old relay: he need not follow himself */
+    bool closing;              /* the relay is asked to forget it, and its answer waited for */
     bool relocates;            /* the owner has moved it: go there */
     uint64_t moved_heard_s;    /* the newest word of that */
     uint64_t base_done, base_total;

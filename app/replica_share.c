@@ -142,15 +142,18 @@ bool replica_share(struct replica *replica, const char *relay, struct error *err
 /* The relay forgets it, and everybody hears that; confirmed before anything changes here. */
 static bool close_for_everybody(struct replica *replica, struct error *err)
 {
-    struct session_status status;
+    struct session_status status = {0};
     if (!replica_go_online(replica, err))
         return false;
     net_delete_document(replica->net);
     uint64_t until_ms = net_now_ms() + CLOSE_WAIT_MS;
+    replica->closing = true;
     do {
         replica_wait(replica, 100);
-        net_status(replica->net, &status);
-    } while (status.refuse_code != REFUSE_CLOSED && net_now_ms() < until_ms);
+        if (replica->net) /* what came may have ended it */
+            net_status(replica->net, &status);
+    } while (replica->net && status.refuse_code != REFUSE_CLOSED && net_now_ms() < until_ms);
+    replica->closing = false;
     return status.refuse_code == REFUSE_CLOSED ||
            error_set(err, ERR_OFFLINE, 0, "the relay did not confirm that %s is closed: %s; try again when it can be reached",
                      replica->label, status.why.text);

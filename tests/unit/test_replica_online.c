@@ -1,4 +1,4 @@
-/* Going online: with everything or not at all, whichever step fails, and then again. What a relay lost, from the journal. */
+/* Going online: with everything or not at all, and then again. What a relay lost; what another process left. */
 #include "tests/support/support.h"
 
 #include <dirent.h>
@@ -332,6 +332,12 @@ static void a_long_pack_takes_the_place_of_nothing_where_no_packs_are_wanted(voi
 
 /* --- what another process left --- */
 
+static bool has_inherited(struct replica *replica, struct replica *none)
+{
+    (void)none;
+    return replica->heir_ms == 0;
+}
+
 static bool has_neighbour(struct replica *replica, struct replica *neighbour)
 {
     (void)neighbour;
@@ -362,6 +368,27 @@ static void who_was_quiet_and_is_gone_now_leaves_something_as_well(void **state)
     home_close(replica);
 }
 
+/* What was asked is answered on the connection it was asked on. */
+static void who_waits_for_an_answer_on_its_connection_inherits_later(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    struct replica *replica = home_open(home, "notes.md");
+    assert_true(replica_share(replica, RELAY, &err));
+    home_type(replica, 0, "one ");
+    home_wait(replica, NULL, home_is_kept);
+    replica->heir_ms = 1;
+    assert_false(replica_unshare(replica, true, &err)); /* nobody is there to confirm it */
+    assert_true(replica->heir_ms > 1);
+    replica->heir_ms = 1;
+    replica->moving = true; /* as while the old relay is told */
+    replica_wait(replica, 1);
+    assert_true(replica->heir_ms > 1);
+    replica->moving = false;
+    home_wait(replica, NULL, has_inherited);
+    home_close(replica);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +398,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_long_pack_takes_the_place_of_nothing_where_no_packs_are_wanted, home_setup,
                                         home_teardown),
         cmocka_unit_test_setup_teardown(who_was_quiet_and_is_gone_now_leaves_something_as_well, home_setup, home_teardown),
+        cmocka_unit_test_setup_teardown(who_waits_for_an_answer_on_its_connection_inherits_later, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(a_reader_that_cannot_be_opened_is_opened_by_the_next_try, home_setup, home_teardown),
     };
     return RUN_TESTS("replica_online", tests);
