@@ -63,7 +63,7 @@ struct net {
     struct link_address *addresses;
     size_t address_count, address;
     uint64_t try_ms; /* when to connect; UINT64_MAX: not by itself */
-    uint64_t floor_ms;  /* the relay does not want us before */
+    uint64_t *floors_ms; /* of each address: the relay there does not want us before */
     uint64_t active_ms; /* when the person last did something */
     uint64_t there_ms;  /* when the link was last there, or was first wanted */
     bool connecting, paused, left;
@@ -269,24 +269,37 @@ uint64_t net_pause_max_ms(uint64_t untouched_ms, uint64_t away_ms)
     return untouched_ms < NET_PERSON_HERE_MS || away_ms < NET_AWAY_MS ? NET_PERSON_MS : BACKOFF_MAX_MS;
 }
 
-/* The next address at once, and a pause when all have been tried. */
+/* The next one that wants us by now; else this one again. */
+static size_t next_address(const struct net *net, uint64_t now_ms)
+{
+    size_t next = net->address;
+    do
+        next = (next + 1) % net->address_count;
+    while (next != net->address && net->floors_ms[next] > now_ms);
+    return next;
+}
+
+/* The next address at once, and a pause when all have been tried. `floor_ms` is what the relay at this one asked for. */
 static void try_again(struct net *net, uint64_t now_ms, uint64_t floor_ms)
 {
     net->connecting = false;
-    net->address = (net->address + 1) % net->address_count;
-    uint64_t wait_ms = net->address == 0 ? backoff_next_ms(&net->backoff, 0) : 0;
+    net->floors_ms[net->address] = now_ms + floor_ms;
+    size_t next = next_address(net, now_ms);
+    uint64_t wait_ms = next <= net->address ? backoff_next_ms(&net->backoff, 0) : 0;
+    net->address = next;
     uint64_t most_ms = net_pause_max_ms(now_ms - net->active_ms, now_ms - net->there_ms);
     if (wait_ms > most_ms)
         wait_ms %= most_ms; /* as random as it was */
-    net->floor_ms = now_ms + floor_ms;
-    net->try_ms = now_ms + (wait_ms > floor_ms ? wait_ms : floor_ms);
+    uint64_t earliest_ms = net->floors_ms[next];
+    net->try_ms = now_ms + wait_ms > earliest_ms ? now_ms + wait_ms : earliest_ms;
 }
 
 /* Somebody is back at the keys: a try that was put off for long comes soon, but not before the relay wants it. */
 static void person_is_here(struct net *net, uint64_t now_ms)
 {
     net->active_ms = now_ms;
-    uint64_t soon_ms = now_ms + NET_PERSON_MS > net->floor_ms ? now_ms + NET_PERSON_MS : net->floor_ms;
+    uint64_t floor_ms = net->floors_ms[net->address];
+    uint64_t soon_ms = now_ms + NET_PERSON_MS > floor_ms ? now_ms + NET_PERSON_MS : floor_ms;
     if (net->try_ms != UINT64_MAX && net->try_ms > soon_ms)
         net->try_ms = soon_ms;
 }
@@ -305,14 +318,15 @@ static uint64_t spread(struct net *net, uint64_t floor_ms)
     return floor_ms + random_below(&net->backoff.random, floor_ms / 2 + 1);
 }
 
-static void connection_ended(struct net *net, const struct error *why)
+/* `asked`: the relay was there, and may have said when it wants us again. What one said earlier is not about this attempt. */
+static void connection_ended(struct net *net, const struct error *why, bool asked)
 {
     uint64_t now_ms = link_now_ms();
     struct session_status status;
     session_status(net->session, now_ms, &status);
     net->why = *why;
     net->beside = false;
-    try_again(net, now_ms, spread(net, status.retry_ms));
+    try_again(net, now_ms, asked ? spread(net, status.retry_ms) : 0);
     if (is_final(&status))
         net->try_ms = UINT64_MAX;
 }
@@ -321,7 +335,7 @@ static void on_drop(void *self, const struct error *why)
 {
     struct net *net = self;
     link_close(net->link, true); /* what was said before goes out */
-    connection_ended(net, why);
+    connection_ended(net, why, true);
 }
 
 static void connect_if_due(struct net *net, uint64_t now_ms)
@@ -593,11 +607,12 @@ static void on_writable(void *self)
 static void on_closed(void *self, const struct error *why)
 {
     struct net *net = self;
-    if (why->code == ERR_NEWER)
+    bool other_protocol = why->code == ERR_NEWER;
+    if (other_protocol)
         session_no_protocol(net->session, why, link_now_ms());
     else
         session_disconnected(net->session, link_now_ms());
-    connection_ended(net, why);
+    connection_ended(net, why, other_protocol);
     work(net);
 }
 
@@ -688,6 +703,7 @@ static void net_free(struct net *net)
         close(net->event_fd);
     pthread_mutex_destroy(&net->lock);
     free(net->addresses);
+    free(net->floors_ms);
     free(net);
 }
 
@@ -699,6 +715,7 @@ struct net *net_start(const struct net_config *config, struct error *err)
     net->events_last = &net->events;
     net->addresses = xmemdup(config->addresses, config->address_count * sizeof *config->addresses);
     net->address_count = config->address_count;
+    net->floors_ms = xcalloc(config->address_count + 1, sizeof *net->floors_ms);
     net->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (net->event_fd < 0) {
         error_errno(err, "cannot start the network thread");

@@ -9,6 +9,7 @@
 #include "editor/base/xalloc.h"
 #include "sync/net.h"
 #include "sync/relay/relay_server.h"
+#include "tests/support/other_relay.h"
 #include "tests/support/scratch.h"
 
 enum { PATIENCE_MS = 20000 }; /* a test that hangs is a failed test; nothing here depends on how long things take */
@@ -99,8 +100,8 @@ static struct link_address loopback(const struct place *place)
     return address;
 }
 
-static void person_start(struct person *person, struct place *place, enum access access,
-                         const struct link_address *address)
+static void person_start_at(struct person *person, struct place *place, enum access access,
+                            const struct link_address *addresses, size_t address_count)
 {
     struct error err = {0};
     unsigned char seed[CRYPTO_SEED_BYTES];
@@ -121,8 +122,8 @@ static void person_start(struct person *person, struct place *place, enum access
                     .create = host,
                     .pinned = place->pinned,
                     .base = host ? place->base : NULL},
-        .addresses = address,
-        .address_count = 1,
+        .addresses = addresses,
+        .address_count = address_count,
     };
     memcpy(config.session.relay_pin, place->pin, sizeof place->pin);
     person->net = net_start(&config, &err);
@@ -130,6 +131,12 @@ static void person_start(struct person *person, struct place *place, enum access
         fail_msg("%s", err.text);
     person->next = place->people;
     place->people = person;
+}
+
+static void person_start(struct person *person, struct place *place, enum access access,
+                         const struct link_address *address)
+{
+    person_start_at(person, place, access, address, 1);
 }
 
 static bool person_stop(struct place *place, struct person *person, unsigned deadline_ms)
@@ -332,6 +339,28 @@ static void after_the_relay_was_away_everything_is_sent(void **state)
     assert_true(person_stop(place, &ana, 0));
 }
 
+/* The first of two addresses wants to be left alone for 20 s: that is no reason to wait with the second. */
+static void what_one_address_asks_for_holds_for_that_one_alone(void **state)
+{
+    struct place *place = *state;
+    struct person ana;
+    uint64_t began_ms = net_now_ms();
+    struct other_relay *other = other_relay_start(0, OTHER_REFUSES_UPGRADE);
+    start_server(place);
+    struct link_address addresses[] = {loopback(place), loopback(place)};
+    addresses[0].port = (unsigned)other_relay_port(other);
+    person_start_at(&ana, place, ACCESS_ADMIN, addresses, 2);
+    wait_until(place, &ana, is_online, NULL);
+    relay_server_stop(place->server);
+    wait_until(place, &ana, complains_of, "cannot reach");
+    start_server(place);
+    wait_until(place, &ana, is_online, NULL);
+    if (net_now_ms() - began_ms < SESSION_PROTOCOL_RETRY_MS)
+        assert_int_equal(other_relay_connections(other), 1);
+    person_stop(place, &ana, 0);
+    other_relay_stop(other);
+}
+
 /* Nobody takes what has come, so nothing more is read, acknowledgements neither. */
 static void what_we_do_not_read_ourselves_is_no_silence_of_the_relay(void **state)
 {
@@ -523,6 +552,7 @@ int main(void)
         PLACE_TEST(people_see_each_other),
         PLACE_TEST(a_unix_socket_serves_as_well),
         PLACE_TEST(after_the_relay_was_away_everything_is_sent),
+        PLACE_TEST(what_one_address_asks_for_holds_for_that_one_alone),
         PLACE_TEST(what_we_do_not_read_ourselves_is_no_silence_of_the_relay),
         PLACE_TEST(who_is_there_waits_for_the_link_no_longer_than_a_second_or_two),
         PLACE_TEST(stopping_sends_what_is_ready_within_its_time),
