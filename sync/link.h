@@ -68,7 +68,8 @@ void link_free(struct link *link);
 /*
  * Begins a connection; there must be none that is being made. port.opened() or port.closed() follows, never before this
  * returns. While one is open, another is made beside it, for as long as it takes: port.opened() then says that it has taken
- * the place of the old one, which is gone without a word; port.closed() speaks of the old one, and ends both.
+ * the place of the old one, which is gone without a word; port.closed() speaks of the old one, and ends both. It goes to the
+ * machine that the open one goes to: the name is not resolved again before that has ended.
  */
 void link_open(struct link *link, const struct link_address *address);
 /* Makes none beside the open one any more. */

@@ -32,7 +32,9 @@ struct connection {
     struct link *link;
     struct link_address address;
     struct lws *wsi;
+    char peer[LINK_HOST_BYTES_MAX + 1]; /* who answered, in numbers; empty: not known */
     bool open, ended;
+    bool beside;         /* an attempt while another one is open: how it ends is told to nobody */
     bool abandoned;      /* link_close(): nothing of it is reported any more */
     bool wants_writable; /* link_send() said no */
     struct buf rx;       /* a message as far as it has come */
@@ -47,7 +49,7 @@ struct link {
     struct connection *current; /* the open one; NULL: none, or abandoned */
     struct connection *all;
     struct link_address wanted;
-    bool wants;      /* a connection is being made: those of `all` that are neither open, ended nor abandoned */
+    bool wants; /* a connection is being made: those of `all` that are neither open, ended nor abandoned */
     bool attempt_due;
     bool woken, stopped, overdue;
     struct random random;
@@ -207,7 +209,7 @@ static const char *unreachable_reason(const struct link_address *address)
 }
 
 /* Its messages are for its developers: these are the ones that people meet. */
-static const char *reason_of(const struct link_address *address, const char *said)
+static const char *reason_of(const struct connection *connection, const char *said)
 {
     static const struct {
         const char *part, *reason;
@@ -222,7 +224,7 @@ static const char *reason_of(const struct link_address *address, const char *sai
     for (size_t i = 0; said && i < sizeof table / sizeof *table; i++)
         if (strstr(said, table[i].part))
             return table[i].reason;
-    return unreachable_reason(address);
+    return connection->beside ? "it cannot be connected to" : unreachable_reason(&connection->address);
 }
 
 /*
@@ -346,16 +348,30 @@ static void stop_trying(struct link *link)
             abandon(connection);
 }
 
+static void note_peer(struct connection *connection)
+{
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof peer;
+    bool known = connection->address.scheme != LINK_UNIX &&
+                 getpeername(lws_get_socket_fd(connection->wsi), (struct sockaddr *)&peer, &len) == 0 &&
+                 getnameinfo((struct sockaddr *)&peer, len, connection->peer, sizeof connection->peer, NULL, 0,
+                             NI_NUMERICHOST) == 0;
+    if (!known)
+        connection->peer[0] = '\0';
+}
+
 static int established(struct connection *connection)
 {
     struct link *link = connection->link;
     connection->open = true;
+    connection->beside = false;
     if (connection->abandoned)
         return -1;
     stop_trying(link);
     if (link->current)
         abandon(link->current);
     link->current = connection;
+    note_peer(connection);
     link->port.opened(link->port.self);
     return 0;
 }
@@ -371,7 +387,7 @@ static int on_connection(struct connection *connection, enum lws_callback_reason
         return writable(connection);
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
         note_protocol(connection);
-        end_connection(connection, "cannot reach", reason_of(&connection->address, in));
+        end_connection(connection, "cannot reach", reason_of(connection, in));
         return 0;
     case LWS_CALLBACK_CLIENT_CLOSED:
         end_connection(connection, "lost the connection to", "it was closed");
@@ -463,6 +479,14 @@ static int tls_flags(const struct link_address *address)
     return flags;
 }
 
+/* Beside an open connection no name is resolved: that would keep the open one waiting, for 10 s where DNS is down. */
+static const char *address_to_ask(const struct link *link, const struct link_address *to)
+{
+    const struct connection *open = link->current;
+    bool same = open && open->peer[0] && strcmp(open->address.host, to->host) == 0 && open->address.port == to->port;
+    return same ? open->peer : to->host;
+}
+
 static void attempt(struct link *link)
 {
     /* The relay and the session prove to each other that they live; libwebsockets need not. */
@@ -472,10 +496,11 @@ static void attempt(struct link *link)
     char unix_path[LINK_HOST_BYTES_MAX + 2];
     bool is_unix = to->scheme == LINK_UNIX;
 
+    connection->beside = link->current != NULL;
     snprintf(unix_path, sizeof unix_path, "+%s", to->host);
     struct lws_client_connect_info info = {
         .context = link->context,
-        .address = is_unix ? unix_path : to->host,
+        .address = is_unix ? unix_path : address_to_ask(link, to),
         .port = is_unix ? 0 : (int)to->port,
         .ssl_connection = tls_flags(to),
         .path = "/",

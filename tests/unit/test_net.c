@@ -1,10 +1,17 @@
 /* The network thread against a real relay on this machine: sockets, TLS, cuts and coming back. */
 #include "tests/support/support.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "editor/base/xalloc.h"
 #include "sync/net.h"
@@ -13,6 +20,18 @@
 #include "tests/support/scratch.h"
 
 enum { PATIENCE_MS = 20000 }; /* a test that hangs is a failed test; nothing here depends on how long things take */
+
+static atomic_uint names_asked; /* how often "localhost" was resolved */
+
+/* In place of the system's, for everything that is in this program. */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    int (*system_getaddrinfo)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    *(void **)&system_getaddrinfo = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (name && strcmp(name, "localhost") == 0)
+        names_asked++;
+    return system_getaddrinfo(name, service, hints, found);
+}
 
 /* Somebody at an editor: journal and document are left out, what arrives is collected. */
 struct person {
@@ -394,6 +413,56 @@ static void what_we_do_not_read_ourselves_is_no_silence_of_the_relay(void **stat
     free(piece);
 }
 
+/* The relay in a process of its own, which can be stopped. Its port is place->port. */
+static pid_t fork_server(struct place *place)
+{
+    int ports[2];
+    assert_int_equal(pipe(ports), 0);
+    pid_t relay = fork();
+    assert_true(relay >= 0);
+    if (relay == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that failed leaves nothing behind */
+        start_server(place);
+        bool told = write(ports[1], &place->port, sizeof place->port) == sizeof place->port;
+        while (told)
+            pause();
+        _exit(1);
+    }
+    assert_int_equal(read(ports[0], &place->port, sizeof place->port), sizeof place->port);
+    close(ports[0]);
+    close(ports[1]);
+    return relay;
+}
+
+static bool is_offline(const struct person *person, const void *what)
+{
+    (void)what;
+    return person->status.state == SESSION_OFFLINE;
+}
+
+/* Resolving holds the thread up, for 10 s where DNS is down: what the open connection brings meanwhile would wait. */
+static void beside_a_silent_connection_no_name_is_resolved(void **state)
+{
+    struct place *place = *state;
+    struct person ana;
+    pid_t relay = fork_server(place);
+    struct link_address address = loopback(place);
+    snprintf(address.host, sizeof address.host, "localhost");
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, is_online, NULL);
+    assert_true(names_asked > 0);
+    names_asked = 0;
+    kill(relay, SIGSTOP);
+    type(&ana, "into the silence");
+    wait_until(place, &ana, is_offline, NULL); /* from here on another connection is being made, before anything is heard */
+    kill(relay, SIGCONT);
+    wait_until(place, &ana, all_is_sent, NULL);
+    assert_int_equal(names_asked, 0);
+    person_stop(place, &ana, 0);
+    kill(relay, SIGKILL);
+    assert_int_equal(waitpid(relay, NULL, 0), relay);
+}
+
 /* Two at one text, one of them types: the other, who only reads, is back as soon. */
 static void who_is_there_waits_for_the_link_no_longer_than_a_second_or_two(void **state)
 {
@@ -554,6 +623,7 @@ int main(void)
         PLACE_TEST(after_the_relay_was_away_everything_is_sent),
         PLACE_TEST(what_one_address_asks_for_holds_for_that_one_alone),
         PLACE_TEST(what_we_do_not_read_ourselves_is_no_silence_of_the_relay),
+        PLACE_TEST(beside_a_silent_connection_no_name_is_resolved),
         PLACE_TEST(who_is_there_waits_for_the_link_no_longer_than_a_second_or_two),
         PLACE_TEST(stopping_sends_what_is_ready_within_its_time),
         PLACE_TEST(a_closed_port_is_one_sentence),
