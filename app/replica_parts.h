@@ -188,6 +188,7 @@ struct replica {
     bool moving;               /* the owner, telling the old relay: he need not follow himself */
     bool closing;              /* the relay is asked to forget it, and its answer waited for */
     bool relocates;            /* the owner has moved it: go there */
+    bool closed_due;           /* the relay says that there is no room any more: leave it */
     uint64_t moved_heard_s;    /* the newest word of that */
     uint64_t base_done, base_total;
     struct people people;
@@ -464,6 +465,8 @@ enum imported replica_import(struct replica *replica, const struct import *impor
 /* replica_share.c */
 /* Where nobody vouches for the relay, its key goes into the links: waits until it is known, for a moment. */
 void replica_wait_for_pin(struct replica *replica);
+/* Takes the room for closed, in this run. */
+void replica_hear_closed(struct replica *replica);
 /* Another process may have ended sharing, or moved it. */
 void replica_look_at_index(struct replica *replica);
 

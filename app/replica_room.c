@@ -247,6 +247,12 @@ static void say_refused(struct replica *replica, const struct session_status *st
         replica_say(replica, "%s. Your edits are kept.", status->why.text);
 }
 
+/* Who waits for it, or is about to end, looks at the status. */
+static bool may_be_heard_closed(const struct replica *replica)
+{
+    return !replica->joining && !replica->awaited && !replica->closing;
+}
+
 /* What was typed since it was made is counted in: the session learns of it later. */
 static void take_status(struct replica *replica, struct session_status *status, uint64_t now_ms)
 {
@@ -260,7 +266,8 @@ static void take_status(struct replica *replica, struct session_status *status, 
     if (status->state == SESSION_ONLINE)
         replica->said_refused = 0;
     bool newly = status->state == SESSION_REFUSED && status->refuse_code != replica->said_refused;
-    if (newly && !replica->joining && !replica->awaited)
+    replica->closed_due |= newly && may_be_heard_closed(replica) && status->refuse_code == REFUSE_CLOSED;
+    if (newly && !replica->closed_due && !replica->joining && !replica->awaited)
         say_refused(replica, status);
     replica_touch(replica);
 }
@@ -428,6 +435,8 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
         replica_go_on_as_another(replica);
     if (replica->relocates)
         replica_relocate(replica);
+    if (replica->closed_due)
+        replica_hear_closed(replica);
     replica_heir_handle(replica, now_ms);
     replica_online_handle(replica, now_ms);
     take_into_text(replica, now_ms);

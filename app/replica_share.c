@@ -184,6 +184,17 @@ static void hear_unshared(struct replica *replica)
     replica_touch(replica);
 }
 
+/* By the relay's word alone, which is not written down: at the next opening it is asked again. */
+void replica_hear_closed(struct replica *replica)
+{
+    bool all_sent;
+    replica->closed_due = false;
+    replica_go_offline(replica, 0, &all_sent);
+    replica->entry.state = DOC_UNSHARED;
+    replica_say(replica, "%s was closed for everybody at its relay. The text stays here.", replica->label);
+    replica_touch(replica);
+}
+
 static void hear_moved(struct replica *replica, const struct doc_entry *entry)
 {
     struct buf place = {0};

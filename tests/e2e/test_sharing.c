@@ -243,6 +243,25 @@ static void a_guest_who_is_offline_does_not_write_over_the_hosts_file(void **sta
     pair_free(&pair);
 }
 
+/* Whoever is in it hears that, keeps the text, and is promised nothing that cannot be. */
+static void a_room_that_is_closed_is_nobodys_any_more(void **state)
+{
+    struct pair pair = pair_up(*state, "one\ntwo\n", "edit");
+    struct stage_result result = stage_run(pair.stage, "ada", NULL, ARGS("unshare", "--close", "notes.md"));
+    assert_int_equal(result.status, 0);
+    vt_expect(pair.lin, "notes.md was closed for everybody at its relay. The text stays here.");
+    vt_type(pair.lin, VT_END "!");
+    vt_expect_row(pair.lin, 0, "one!");
+    vt_expect(pair.lin, "kept, ^S writes");
+    vt_expect_gone(pair.lin, "offline");
+    vt_expect_gone(pair.lin, "shared ");
+    vt_free(pair.lin);
+    pair.lin = stage_weft(pair.stage, "lin", ARGS("join", "--name", "lin", pair.link));
+    vt_expect_row(pair.lin, 0, "one!");
+    vt_expect(pair.lin, "was closed for everybody at its relay");
+    pair_free(&pair);
+}
+
 static void quitting_says_how_many_go_on(void **state)
 {
     struct pair pair = pair_up(*state, "one\ntwo\n", "edit");
@@ -811,6 +830,7 @@ int main(void)
         TEST(two_people_see_each_others_text_cursors_and_selections),
         TEST(f3_copies_the_edit_link_first),
         TEST(f3_shares_what_is_open_and_says_what_links_show),
+        TEST(a_room_that_is_closed_is_nobodys_any_more),
         TEST(quitting_says_how_many_go_on),
         TEST(who_quits_offline_is_not_told_who_goes_on),
         TEST(both_type_in_the_same_word_at_once),
