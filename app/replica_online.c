@@ -3,6 +3,7 @@
  */
 #include "app/replica_parts.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,18 +31,28 @@ struct unsealed {
 };
 
 struct gathered {
-    const struct replica *replica; /* its own agents and those taken over count */
+    struct agent_id *mine; /* the replica's own agents and those taken over */
+    size_t mine_count;
     struct stored_list members, outbox;
     struct unsealed *unsealed;
     size_t unsealed_count, unsealed_cap;
+    struct journal_relay relay;
 };
+
+static void gathered_init(struct gathered *gathered, const struct replica *replica)
+{
+    *gathered = (struct gathered){.mine_count = replica->mine_count};
+    gathered->mine = xcalloc(replica->mine_count + 1, sizeof *gathered->mine);
+    for (size_t i = 0; i < replica->mine_count; i++)
+        gathered->mine[i] = replica->mine[i];
+}
 
 static bool gather_outbox(void *self, const struct journal_sent *sent)
 {
     struct gathered *gathered = self;
     bool ours = false;
-    for (size_t i = 0; !ours && i < gathered->replica->mine_count; i++)
-        ours = agent_id_equal(&gathered->replica->mine[i], &sent->agent);
+    for (size_t i = 0; !ours && i < gathered->mine_count; i++)
+        ours = agent_id_equal(&gathered->mine[i], &sent->agent);
     /* Another process of ours that is alive sends its own. */
     if (ours && sent->kind == RECORD_EVENTS)
         stored_list_add(&gathered->outbox, sent->stored);
@@ -56,13 +67,20 @@ static bool gather_member(void *self, const struct journal_sent *sent)
     return true;
 }
 
-static void gathered_release(struct gathered *gathered)
+static void gathered_clear(struct gathered *gathered)
 {
     stored_list_release(&gathered->members);
     stored_list_release(&gathered->outbox);
     for (size_t i = 0; i < gathered->unsealed_count; i++)
         buf_release(&gathered->unsealed[i].plain);
+    gathered->unsealed_count = 0;
+}
+
+static void gathered_release(struct gathered *gathered)
+{
+    gathered_clear(gathered);
     free(gathered->unsealed);
+    free(gathered->mine);
 }
 
 /* Batches that are in no outbox record yet. */
@@ -86,14 +104,14 @@ static int by_place(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static bool gather_all_unsealed(struct replica *replica, struct gathered *gathered, struct error *err)
+static bool gather_all_unsealed(struct gathered *gathered, struct journal *journal, struct error *err)
 {
-    for (size_t i = 0; i < replica->mine_count; i++) {
+    for (size_t i = 0; i < gathered->mine_count; i++) {
         uint64_t next_seq = 0;
         struct journal_read read = {0};
-        if (!journal_outbox_next_seq(replica->reader, &replica->mine[i], &next_seq, err) ||
-            !journal_rows_of(replica->reader, &replica->mine[i], next_seq,
-                             (struct journal_visitor){gathered, gather_unsealed}, &read, err))
+        if (!journal_outbox_next_seq(journal, &gathered->mine[i], &next_seq, err) ||
+            !journal_rows_of(journal, &gathered->mine[i], next_seq, (struct journal_visitor){gathered, gather_unsealed},
+                             &read, err))
             return false;
     }
     if (gathered->unsealed_count > 0)
@@ -101,18 +119,68 @@ static bool gather_all_unsealed(struct replica *replica, struct gathered *gather
     return true;
 }
 
-/* Of this process's agents: their MEMBER records, and what is sealed and not acknowledged. */
-static bool gather_all(struct replica *replica, struct gathered *gathered, struct journal_relay *relay, struct error *err)
+/* Of this process's agents: their MEMBER records, and what is sealed and not acknowledged, or not sealed yet. */
+static bool gather_all(struct gathered *gathered, struct journal *journal, struct error *err)
 {
-    for (size_t i = 0; i < replica->mine_count; i++)
-        if (!journal_outbox_of(replica->reader, &replica->mine[i], 0,
-                               (struct journal_sent_visitor){gathered, gather_member}, err))
+    gathered_clear(gathered); /* of an earlier try */
+    for (size_t i = 0; i < gathered->mine_count; i++)
+        if (!journal_outbox_of(journal, &gathered->mine[i], 0, (struct journal_sent_visitor){gathered, gather_member}, err))
             return false;
+    return journal_outbox_unacked(journal, (struct journal_sent_visitor){gathered, gather_outbox}, err) &&
+           journal_relay_get(journal, &gathered->relay, err) && gather_all_unsealed(gathered, journal, err);
+}
+
+static void add_known_members(struct gathered *gathered, const struct replica *replica)
+{
     if (replica->members)
         for (size_t i = 0; i < replica->members->count; i++)
             stored_list_add(&gathered->members, buf_view(&replica->members->stored[i]));
-    return journal_outbox_unacked(replica->reader, (struct journal_sent_visitor){gathered, gather_outbox}, err) &&
-           journal_relay_get(replica->reader, relay, err) && gather_all_unsealed(replica, gathered, err);
+}
+
+/* A journal in memory is the writer's alone: its thread reads it. Whoever is last to let go of this frees it. */
+struct gathering {
+    struct gathered gathered;
+    bool good;
+    atomic_int owners;
+};
+
+static void gathering_drop(struct gathering *gathering)
+{
+    if (atomic_fetch_sub(&gathering->owners, 1) > 1)
+        return;
+    gathered_release(&gathering->gathered);
+    free(gathering);
+}
+
+static bool gathering_run(void *self, struct journal *journal, struct error *err)
+{
+    struct gathering *gathering = self;
+    gathering->good = gather_all(&gathering->gathered, journal, err);
+    return gathering->good;
+}
+
+static void gathering_done(void *self, const struct journal_result *result)
+{
+    (void)result;
+    gathering_drop(self);
+}
+
+/* Fills *gathered, which is still empty. */
+static bool gather_in_memory(struct replica *replica, struct gathered *gathered, unsigned patience_ms, struct error *err)
+{
+    struct gathering *gathering = xcalloc(1, sizeof *gathering);
+    gathered_init(&gathering->gathered, replica);
+    atomic_init(&gathering->owners, 2);
+    uint64_t ticket =
+        journal_writer_run(replica->writer, gathering_run, gathering, (struct journal_done){gathering_done, gathering});
+    bool good = journal_writer_outwait(replica->writer, ticket, patience_ms * 1000) == JOURNAL_WAIT_DONE && gathering->good;
+    if (good) {
+        struct gathered empty = *gathered;
+        *gathered = gathering->gathered;
+        gathering->gathered = empty;
+    }
+    gathering_drop(gathering);
+    return good || error_set(err, ERR_BUSY, 0, "what was typed cannot be read again");
 }
 
 static void send_unsealed(struct replica *replica, const struct gathered *gathered)
@@ -195,9 +263,9 @@ static void add_token(struct replica *replica, struct buf *token)
         replica_say(replica, "%s: that is only needed for sharing something new.", err.text);
 }
 
-static bool start_net(struct replica *replica, const struct gathered *gathered, const struct journal_relay *relay,
-                      struct error *err)
+static bool start_net(struct replica *replica, const struct gathered *gathered, struct error *err)
 {
+    const struct journal_relay *relay = &gathered->relay;
     struct addresses addresses;
     struct buf token = {0};
     if (!addresses_of_entry(&replica->entry, replica->insecure, &addresses, err))
@@ -246,21 +314,28 @@ static bool await_typed(struct replica *replica, unsigned patience_ms, struct er
     if (journal_writer_outwait(replica->writer, ticket, patience_ms * 1000) != JOURNAL_WAIT_DONE)
         return set_not_kept(replica, err);
     replica_writing_handle(replica);
-    /* A private replica has nothing from before: its journal began empty, in memory. */
-    return replica->is_private || replica_open_reader(replica, err);
+    return true;
+}
+
+static bool gather(struct replica *replica, struct gathered *gathered, unsigned patience_ms, struct error *err)
+{
+    bool good = replica->is_private ? gather_in_memory(replica, gathered, patience_ms, err)
+                                    : replica_open_reader(replica, err) && gather_all(gathered, replica->reader, err);
+    if (good)
+        add_known_members(gathered, replica);
+    return good;
 }
 
 static bool go_online(struct replica *replica, unsigned patience_ms, struct error *err)
 {
-    struct gathered gathered = {.replica = replica};
-    struct journal_relay relay = {0};
+    struct gathered gathered;
     if (replica->net || replica->work_alone)
         return true;
     if (!await_typed(replica, patience_ms, err))
         return false;
     /* All is read before anything starts, so that it is online with everything or not at all. */
-    bool good = (replica->is_private || gather_all(replica, &gathered, &relay, err)) &&
-                start_net(replica, &gathered, &relay, err);
+    gathered_init(&gathered, replica);
+    bool good = gather(replica, &gathered, patience_ms, err) && start_net(replica, &gathered, err);
     if (good && !replica->was_away && gathered.outbox.count + gathered.unsealed_count > 0)
         replica->was_away = replica->away_noted = true; /* what an earlier process typed is sent, but was not noted here */
     if (good) {

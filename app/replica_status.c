@@ -147,9 +147,10 @@ static bool room_is_settled(struct replica *replica, const struct replica_status
     const struct session_status *net = &status->net;
     bool settled = net->state == SESSION_ONLINE && net->caught_up && replica->owed_count == 0 &&
                    net->unacked_batches == 0 && net->base_done == net->base_total;
+    uint64_t session = replica->sessions;
     if (settled)
         replica_handle(replica); /* what has come is taken; into the text as well */
-    return settled;
+    return settled && session == replica->sessions && replica->net; /* it may lead elsewhere, and that is to come */
 }
 
 bool replica_is_settled(struct replica *replica)
@@ -160,5 +161,5 @@ bool replica_is_settled(struct replica *replica)
         return false;
     if (replica->net)
         return room_is_settled(replica, &status);
-    return status.kept && status.edits_in_memory == 0;
+    return status.kept && status.edits_in_memory == 0 && !replica->again_ms;
 }

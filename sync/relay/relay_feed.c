@@ -175,9 +175,10 @@ static void catch_up(struct relay_connection *connection)
     free(connection->have);
     connection->have = NULL;
     connection->have_count = 0;
+    /* First: who only wants what is newest would leave with what was newest when it moved. */
+    relay_document_tell_moved(connection->document, connection);
     relay_connection_send(connection,
                           &(struct message){.kind = MESSAGE_CAUGHT_UP, .caught_up = {connection->document->durable}});
-    relay_document_tell_moved(connection->document, connection);
 }
 
 static void feed_records(struct relay_connection *connection)

@@ -719,6 +719,55 @@ static void a_document_that_moves_takes_everything_and_everybody_along(void **st
     free(new_link);
 }
 
+/* Its output, without what is said beside it. Heap string. */
+static char *run_verb(struct stage *stage, const char *person, const char *input, const char *verb, const char *target)
+{
+    struct stage_result result = stage_run(stage, person, input, ARGS(verb, target));
+    if (result.status != 0)
+        fail_msg("weft %s ended with %d: %s%s", verb, result.status, result.out, result.err);
+    return xstrdup(result.out);
+}
+
+static void append(struct stage *stage, const char *person, const char *target, const char *word)
+{
+    char *line = xformat("{\"at\": \"end\", \"insert\": \"%s\\n\"}\n", word);
+    free(run_verb(stage, person, line, "apply", target));
+    free(line);
+}
+
+static void expect_same(struct stage *stage, const char *verb, const char *old_link, const char *new_link)
+{
+    char *by_old = run_verb(stage, "bo", NULL, verb, old_link), *by_new = run_verb(stage, "bo", NULL, verb, new_link);
+    assert_string_equal(by_old, by_new);
+    free(by_old);
+    free(by_new);
+}
+
+static void scripts_with_an_old_link_go_where_the_document_went(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    char *old_link = stage_share(stage, "ada", "notes.md", "edit");
+    char *relay = other_relay(stage);
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "notes.md", "--relay", relay));
+    assert_int_equal(result.status, 0);
+    char *new_link = stage_link(stage, "ada", "notes.md");
+    append(stage, "lin", new_link, "two");
+
+    result = stage_run(stage, "bo", NULL, ARGS("cat", old_link));
+    assert_int_equal(result.status, 0);
+    assert_string_equal(result.out, "one\ntwo\n");
+    assert_non_null(strstr(result.err, "was moved to 127.0.0.1:"));
+    append(stage, "bo", old_link, "three");
+    result = stage_run(stage, "lin", NULL, ARGS("cat", new_link));
+    assert_string_equal(result.out, "one\ntwo\nthree\n");
+    expect_same(stage, "cat", old_link, new_link);
+    expect_same(stage, "verify", old_link, new_link);
+    free(relay);
+    free(old_link);
+    free(new_link);
+}
+
 static void a_document_that_cannot_move_stays_where_it_is(void **state)
 {
     struct stage *stage = *state;
@@ -859,6 +908,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_room_on_ones_own_machine_stays_open_and_is_missed_when_it_does_not, setup,
                                         teardown_own_relay),
         cmocka_unit_test_setup_teardown(a_document_that_moves_takes_everything_and_everybody_along, setup,
+                                        teardown_own_relay),
+        cmocka_unit_test_setup_teardown(scripts_with_an_old_link_go_where_the_document_went, setup,
                                         teardown_own_relay),
         TEST(a_document_that_cannot_move_stays_where_it_is),
         TEST(a_damaged_link_is_told_apart),

@@ -1712,6 +1712,7 @@ static void whoever_comes_hears_where_the_document_went(void **state)
     world_restart(world, true);
     guests = join_as(world, &guest, false);
     expect_moved(guests, "wss://new");
+    expect(guests, MESSAGE_CAUGHT_UP); /* behind it: nobody takes what was here for the newest */
     move_with(guests, 6, "wss://evil", &guest.doc_key);
     expect_refused(guests, REFUSE_FORBIDDEN);
     relay_peer_release(&owner);

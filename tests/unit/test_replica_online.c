@@ -263,6 +263,40 @@ static void who_cannot_come_back_counts_on_and_tries_again(void **state)
     assert_int_equal(unsent, 2);
 }
 
+/* --- a journal in memory --- */
+
+/* What has no file for a journal is read again all the same: it follows a move, comes back and was alone like any other. */
+static void who_is_private_takes_along_what_is_not_acknowledged(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    struct replica_status status;
+    struct share_link link = {0};
+    uint64_t unsent = 0;
+    struct replica *host = home_open(home, "notes.md");
+    assert_true(replica_share(host, RELAY, &err));
+    char *text = addresses_link(&host->entry, ACCESS_WRITE);
+    assert_true(share_link_parse(bytes_of_string(text), &link, &err));
+    free(text);
+    struct replica_options options = {.port = home_port(home), .name = "lin", .is_private = true};
+    struct replica *replica = replica_join(&home->env, &link, NULL, &options, &err);
+    assert_non_null(replica);
+    replica->joining = false; /* as when the text has come: an empty one */
+    replica_take_base(replica, rope_new());
+    home_type(replica, 0, "one ");
+    replica_come_off(replica);
+    home_type(replica, 4, "two ");
+    replica_come_back(replica);
+    assert_non_null(replica->net);
+    replica_status(replica, net_now_ms(), &status);
+    assert_int_equal(status.net.unacked_edits, 2);
+    assert_int_equal(status.net.unacked_batches, 2);
+    assert_true(replica_close(replica, 0, &unsent, &err));
+    assert_int_equal(unsent, 2);
+    share_link_wipe(&link);
+    home_close(host);
+}
+
 /* --- what a relay lost --- */
 
 enum { LOST = 3, LONG = 300000 /* bytes: more than a piece has room for */ };
@@ -395,6 +429,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(whatever_fails_on_the_way_online_nothing_has_changed_and_it_works_again, home_setup,
                                         home_teardown),
         cmocka_unit_test_setup_teardown(who_cannot_come_back_counts_on_and_tries_again, home_setup, home_teardown),
+        cmocka_unit_test_setup_teardown(who_is_private_takes_along_what_is_not_acknowledged, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(a_long_pack_takes_the_place_of_nothing_where_no_packs_are_wanted, home_setup,
                                         home_teardown),
         cmocka_unit_test_setup_teardown(who_was_quiet_and_is_gone_now_leaves_something_as_well, home_setup, home_teardown),
