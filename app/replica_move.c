@@ -67,6 +67,32 @@ static bool settle(struct replica *replica, struct error *err)
     return true;
 }
 
+/* What others wrote while nobody was here, if the old relay is there to give it. */
+static void fetch_from_old_relay(struct replica *replica)
+{
+    struct error ignored = {0};
+    struct replica_status status = {0};
+    replica->moving = true;
+    bool online = replica_go_online(replica, &ignored);
+    for (uint64_t until_ms = net_now_ms() + TELL_MS; online && net_now_ms() < until_ms;) {
+        replica_wait(replica, STEP_MS);
+        replica_status(replica, net_now_ms(), &status);
+        online = !status.net.caught_up && !status.net.why.text[0];
+    }
+    replica->moving = false;
+}
+
+/* What was acknowledged by the old relay comes from the journal. What the new one does not take now is offered again later. */
+static void hand_over(struct replica *replica)
+{
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    for (uint64_t until_ms = net_now_ms() + SETTLE_MS; status.net.offering && net_now_ms() < until_ms;) {
+        replica_wait(replica, STEP_MS);
+        replica_status(replica, net_now_ms(), &status);
+    }
+}
+
 /* True when the old relay has confirmed that it knows. */
 static bool tell_old_relay(struct replica *replica, uint64_t moved_s, struct bytes place)
 {
@@ -113,6 +139,7 @@ bool replica_move(struct replica *replica, const char *relay, struct error *err)
     uint64_t now_s = (uint64_t)time(NULL), before_s = addresses_moved_s(entry);
     uint64_t moved_s = now_s > before_s ? now_s : before_s + 1;
     struct whereabouts old = whereabouts_of(entry);
+    fetch_from_old_relay(replica);
     leave(replica);
     addresses_move(entry, relay, moved_s);
     if (!replica_go_online(replica, err) || !settle(replica, err)) {
@@ -121,6 +148,7 @@ bool replica_move(struct replica *replica, const char *relay, struct error *err)
         replica_come_back(replica);
         return error_wrap(err, "%s stays where it was", replica->label);
     }
+    hand_over(replica);
     replica_wait_for_pin(replica);
     if (!tell(replica, old, moved_s))
         replica_say(replica, "The old relay could not be told: give the new links to everybody.");

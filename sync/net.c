@@ -469,7 +469,7 @@ static void do_jobs(struct net *net)
 static bool looks_different(const struct session_status *a, const struct session_status *b)
 {
     return a->state != b->state || a->idle != b->idle || a->caught_up != b->caught_up ||
-           a->unacked_edits != b->unacked_edits || a->unacked_batches != b->unacked_batches ||
+           a->offering != b->offering || a->unacked_edits != b->unacked_edits || a->unacked_batches != b->unacked_batches ||
            a->base_done != b->base_done || a->base_total != b->base_total || a->rtt_ms != b->rtt_ms ||
            a->peers != b->peers || a->refuse_code != b->refuse_code || strcmp(a->why.text, b->why.text) != 0;
 }

@@ -473,6 +473,7 @@ void session_status(const struct session *session, uint64_t now_ms, struct sessi
     *out = (struct session_status){
         .state = state_of(session, now_ms),
         .caught_up = session->caught_up,
+        .offering = upload_is_offering(session->upload),
         .unacked_edits = counts.edits,
         .unacked_batches = counts.batches,
         .oldest_unacked_ms = counts.oldest_ms,

@@ -223,6 +223,20 @@ size_t upload_in_flight_bytes(const struct upload *upload)
     return upload->in_flight_bytes;
 }
 
+static bool is_healing(const struct stream *stream)
+{
+    bool again = stream->record_count > 0 && stream->records[0]->again;
+    return !stream->stopped && (stream->fetching || stream->fetch_more || again);
+}
+
+bool upload_is_offering(const struct upload *upload)
+{
+    for (size_t i = 0; i < upload->stream_count; i++)
+        if (is_healing(upload->streams[i]))
+            return true;
+    return upload->reoffer_ms != UINT64_MAX;
+}
+
 bool upload_is_answered(const struct upload *upload)
 {
     return upload->in_flight_bytes == 0 && upload->ahead_bytes == 0;

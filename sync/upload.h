@@ -132,6 +132,7 @@ struct upload_counts {
 };
 struct upload_counts upload_counts(const struct upload *upload);
 size_t upload_in_flight_bytes(const struct upload *upload); /* sent and not acknowledged */
+bool upload_is_offering(const struct upload *upload);       /* what the relay lacks of what it was to have is yet to come to it */
 bool upload_is_answered(const struct upload *upload);       /* no record is sealed or sent and not acknowledged */
 uint64_t upload_counter(const struct upload *upload);
 /* The newest that the relay is known to have of an agent; 0: nothing. */

@@ -748,19 +748,21 @@ static void scripts_with_an_old_link_go_where_the_document_went(void **state)
     struct stage *stage = *state;
     stage_write(stage, "notes.md", "one\n");
     char *old_link = stage_share(stage, "ada", "notes.md", "edit");
+    append(stage, "ada", "notes.md", "of the owner");
+    append(stage, "lin", old_link, "of a guest"); /* while nobody of ada is here */
     char *relay = other_relay(stage);
     struct stage_result result = stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "notes.md", "--relay", relay));
     assert_int_equal(result.status, 0);
     char *new_link = stage_link(stage, "ada", "notes.md");
-    append(stage, "lin", new_link, "two");
+    append(stage, "lin", new_link, "two"); /* all of it has been handed over */
 
     result = stage_run(stage, "bo", NULL, ARGS("cat", old_link));
     assert_int_equal(result.status, 0);
-    assert_string_equal(result.out, "one\ntwo\n");
+    assert_string_equal(result.out, "one\nof the owner\nof a guest\ntwo\n");
     assert_non_null(strstr(result.err, "was moved to 127.0.0.1:"));
     append(stage, "bo", old_link, "three");
     result = stage_run(stage, "lin", NULL, ARGS("cat", new_link));
-    assert_string_equal(result.out, "one\ntwo\nthree\n");
+    assert_string_equal(result.out, "one\nof the owner\nof a guest\ntwo\nthree\n");
     expect_same(stage, "cat", old_link, new_link);
     expect_same(stage, "verify", old_link, new_link);
     free(relay);
