@@ -9,20 +9,6 @@
 #include "editor/base/xalloc.h"
 #include "tests/support/stage.h"
 
-#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
-
-static int setup(void **state)
-{
-    *state = stage_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_free(*state);
-    return 0;
-}
-
 /* --- saying what is expected --- */
 
 static void expect(struct stage_result result, int status, const char *out, const char *err)
@@ -254,7 +240,7 @@ static void zsh_completes_what_it_found_in_its_path(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, stage_teardown)
     const struct CMUnitTest tests[] = {
         TEST(every_verb_has_its_help_behind_two_dashes),
         TEST(words_that_mean_nothing_are_not_passed_over),

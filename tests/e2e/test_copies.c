@@ -8,20 +8,6 @@
 #include "editor/base/xalloc.h"
 #include "tests/support/stage.h"
 
-#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
-
-static int setup(void **state)
-{
-    *state = stage_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_free(*state);
-    return 0;
-}
-
 /*
  * What `cp -r` makes of it, while whoever may be writing there. A file may go between cp's list and its reading (a log of
  * SQLite, where a process ends): such a copy is no copy, and whoever copies does it again.
@@ -150,8 +136,8 @@ static void an_old_state_directory_that_is_put_back_forks_nobody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_state_directory_that_is_copied_while_weft_runs_forks_nobody, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_old_state_directory_that_is_put_back_forks_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_state_directory_that_is_copied_while_weft_runs_forks_nobody, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(an_old_state_directory_that_is_put_back_forks_nobody, stage_setup, stage_teardown),
     };
     return RUN_TESTS("copies", tests);
 }

@@ -18,20 +18,6 @@
 #include "tests/support/scratch.h"
 #include "tests/support/stage.h"
 
-#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
-
-static int setup(void **state)
-{
-    *state = stage_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_free(*state);
-    return 0;
-}
-
 /* --- what must not be left behind --- */
 
 static size_t entries_that_begin_with(const char *path, const char *prefix)
@@ -359,7 +345,7 @@ static void without_a_terminal_it_says_so(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, stage_teardown)
     const struct CMUnitTest tests[] = {
         TEST(the_fast_demo_needs_no_terminal_and_ends_well),
         TEST(the_demo_plays_itself_row_by_row),

@@ -14,22 +14,9 @@
 #include "sync/doc_index.h"
 #include "tests/support/stage.h"
 
-#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
 #define TEXT "one\ntwo\nthree\nfour\n"
 #define OUTSIDE "one\ntwo\nTHREE\nfour\n"
 #define MERGED_MESSAGE "Another program changed notes.md: +1 -1 lines merged. ^Z takes it back."
-
-static int setup(void **state)
-{
-    *state = stage_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_free(*state);
-    return 0;
-}
 
 static char *in_stage(struct stage *stage, const char *path)
 {
@@ -592,7 +579,7 @@ static void a_shared_file_that_is_gone_asks_at_opening(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
         TEST(a_file_written_in_place_is_merged_as_one_undo_step),
         TEST(a_file_truncated_and_written_later_is_merged_once),
         TEST(a_file_that_stays_empty_is_empty_and_comes_back_with_undo),

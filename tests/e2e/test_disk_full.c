@@ -29,18 +29,6 @@ static const char script[] =
               "sh -c \"echo \\$\\$ > pid; exec \\\"$WEFT\\\" notes.md\"\n"
               "\"$WEFT\" cat notes.md > kept 2> /dev/null'";
 
-static int setup(void **state)
-{
-    *state = stage_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_free(*state);
-    return 0;
-}
-
 static bool may_mount(struct stage *stage)
 {
     struct vt *vt = stage_shell(stage, "ada", NAMESPACE "'" SMALL_DISK "' 2> /dev/null");
@@ -110,7 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(typing_goes_on_while_the_disk_is_full_and_all_of_it_is_kept_when_there_is_room,
-                                        setup, teardown),
+                                        stage_setup, stage_teardown),
     };
     return RUN_TESTS("disk full", tests);
 }

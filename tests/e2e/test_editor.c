@@ -12,20 +12,6 @@
 #include "sync/doc_index.h"
 #include "tests/support/stage.h"
 
-#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
-
-static int setup(void **state)
-{
-    *state = stage_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_free(*state);
-    return 0;
-}
-
 static void typed_text_is_saved_byte_for_byte(void **state)
 {
     struct stage *stage = *state;
@@ -656,7 +642,7 @@ static void weft_alone_shows_six_keys_and_what_was_opened_before(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, stage_teardown)
     const struct CMUnitTest tests[] = {
         TEST(typed_text_is_saved_byte_for_byte),
         TEST(opening_and_leaving_makes_nothing),

@@ -17,20 +17,6 @@
 #include "sync/share_link.h"
 #include "tests/support/stage.h"
 
-#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
-
-static int setup(void **state)
-{
-    *state = stage_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_free(*state);
-    return 0;
-}
-
 /* --- saying what is expected --- */
 
 /* Nothing on standard output, one line on standard error. */
@@ -466,7 +452,7 @@ static void a_window_too_small_for_anything_loses_nothing(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, stage_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_mistyped_verb_opens_nothing),
         TEST(unknown_options_and_topics_are_told_what_there_is),

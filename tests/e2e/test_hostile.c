@@ -24,8 +24,6 @@
 #include "tests/support/relay_peer.h"
 #include "tests/support/stage.h"
 
-#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
-
 enum {
     ROUNDS = 250,
     BURST = 24,           /* attackers a round */

@@ -9,25 +9,11 @@
 #include "editor/base/xalloc.h"
 #include "tests/support/stage.h"
 
-#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
-
 enum {
     WINDOW_MS = 5000,
     WINDOWS_MAX = 12,
     SWITCHES_MAX = 4, /* in one window: room for one event that comes once in a while, none for a clock that ticks */
 };
-
-static int setup(void **state)
-{
-    *state = stage_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_free(*state);
-    return 0;
-}
 
 static unsigned long switches_of_thread(const char *tasks, const char *thread)
 {
@@ -110,8 +96,8 @@ static void alone_in_a_shared_text_it_sleeps_between_proofs_of_life(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_editor_nobody_touches_sleeps, setup, teardown),
-        cmocka_unit_test_setup_teardown(alone_in_a_shared_text_it_sleeps_between_proofs_of_life, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_editor_nobody_touches_sleeps, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(alone_in_a_shared_text_it_sleeps_between_proofs_of_life, stage_setup, stage_teardown),
     };
     return RUN_TESTS("idle", tests);
 }

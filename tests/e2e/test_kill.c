@@ -18,8 +18,6 @@
 #include "editor/base/xalloc.h"
 #include "tests/support/stage.h"
 
-#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
-
 enum { KILLS = 50, FIRST_KILLS = 50, OFFLINE_KILLS = 5 };
 enum { TOKENS_MAX = 80, TOKEN_BYTES = 16, KEYS_MAX = 256, TEXT_BYTES_MAX = TOKENS_MAX * TOKEN_BYTES };
 enum { LINE_BYTES_WANTED = 50, LINES_WANTED = 12, TEXT_ROWS = 20, STATUS_ROW = 23 };
@@ -461,24 +459,12 @@ static void kill_9_while_offline_loses_nothing_and_all_of_it_arrives(void **stat
     free(link);
 }
 
-static int setup(void **state)
-{
-    *state = stage_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(kill_9_at_any_moment_loses_nothing_that_was_painted, setup, teardown),
-        cmocka_unit_test_setup_teardown(kill_9_right_after_the_first_key_loses_nothing_that_was_painted, setup, teardown),
-        cmocka_unit_test_setup_teardown(kill_9_while_offline_loses_nothing_and_all_of_it_arrives, setup, teardown),
+        cmocka_unit_test_setup_teardown(kill_9_at_any_moment_loses_nothing_that_was_painted, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(kill_9_right_after_the_first_key_loses_nothing_that_was_painted, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(kill_9_while_offline_loses_nothing_and_all_of_it_arrives, stage_setup, stage_teardown),
     };
     return RUN_TESTS("kill", tests);
 }

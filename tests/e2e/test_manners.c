@@ -11,21 +11,7 @@
 #include "editor/base/xalloc.h"
 #include "tests/support/stage.h"
 
-#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
-
 enum { STARTS = 20 };
-
-static int setup(void **state)
-{
-    *state = stage_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_free(*state);
-    return 0;
-}
 
 /* "line 1" to "line 60". */
 static void write_lines(struct stage *stage)
@@ -374,7 +360,7 @@ static void working_alone_counts_what_waits(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, stage_teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_cannot_be_kept_is_not_left_behind_unasked),
         TEST(who_is_told_to_end_while_it_starts_gives_the_terminal_back),

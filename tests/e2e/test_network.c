@@ -13,8 +13,6 @@
 #include "tests/bench/bench_proxy.h"
 #include "tests/support/stage.h"
 
-#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
-
 enum {
     NOTICE_MS = 3000,  /* promised: silence shows */
     HEAL_MS = 2000,    /* promised: equal again */

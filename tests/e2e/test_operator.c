@@ -17,8 +17,6 @@
 #include "editor/base/xalloc.h"
 #include "tests/support/stage.h"
 
-#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
-
 enum { PATIENCE_MS = 20000, LOOK_MS = 10, TRIES_MAX = 500, ARGS_MAX = 24, OUTPUT_BYTES = 4096 };
 
 struct office {

@@ -11,8 +11,6 @@
 #include "tests/support/other_relay.h"
 #include "tests/support/stage.h"
 
-#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
-
 enum {
     WATCH_MS = 6000,  /* how long somebody types at a relay that cannot be talked to */
     TRIES_MAX = 2,    /* so often it is tried meanwhile: the pause is 20 to 30 s */

@@ -9,25 +9,11 @@
 #include "editor/base/xalloc.h"
 #include "tests/support/stage.h"
 
-#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
-
-static int setup(void **state)
-{
-    *state = stage_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_free(*state);
-    return 0;
-}
-
 /* A relay of somebody's own outlives the program that started it, also when a test fails. */
 static int teardown_own_relay(void **state)
 {
     (void)stage_run(*state, "ada", NULL, ARGS("relay", "stop"));
-    return teardown(state);
+    return stage_teardown(state);
 }
 
 /* ada shares notes.md with this text and has it open; lin has joined by the given link. */
@@ -875,7 +861,7 @@ static void a_guest_is_told_who_is_here_and_under_which_name(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, stage_teardown)
     const struct CMUnitTest tests[] = {
         TEST(sharing_again_gives_the_same_links),
         TEST(two_people_see_each_others_text_cursors_and_selections),
@@ -907,11 +893,11 @@ int main(void)
         TEST(a_relay_that_was_never_reached_is_told_with_the_reason),
         TEST(a_viewer_is_not_told_to_type_on),
         TEST(a_token_that_cannot_be_read_keeps_nobody_from_a_known_text),
-        cmocka_unit_test_setup_teardown(a_room_on_ones_own_machine_stays_open_and_is_missed_when_it_does_not, setup,
+        cmocka_unit_test_setup_teardown(a_room_on_ones_own_machine_stays_open_and_is_missed_when_it_does_not, stage_setup,
                                         teardown_own_relay),
-        cmocka_unit_test_setup_teardown(a_document_that_moves_takes_everything_and_everybody_along, setup,
+        cmocka_unit_test_setup_teardown(a_document_that_moves_takes_everything_and_everybody_along, stage_setup,
                                         teardown_own_relay),
-        cmocka_unit_test_setup_teardown(scripts_with_an_old_link_go_where_the_document_went, setup,
+        cmocka_unit_test_setup_teardown(scripts_with_an_old_link_go_where_the_document_went, stage_setup,
                                         teardown_own_relay),
         TEST(a_document_that_cannot_move_stays_where_it_is),
         TEST(a_damaged_link_is_told_apart),

@@ -13,26 +13,13 @@
 #include "tests/support/scratch.h"
 #include "tests/support/stage.h"
 
-#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
 #define MARKER "never-to-leave-this-machine"
-
-static int setup(void **state)
-{
-    *state = stage_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    stage_free(*state);
-    return 0;
-}
 
 /* A relay of somebody's own outlives the program that started it, also when a test fails. */
 static int teardown_own_relay(void **state)
 {
     (void)stage_run(*state, "ada", NULL, ARGS("relay", "stop"));
-    return teardown(state);
+    return stage_teardown(state);
 }
 
 /* --- saying what is expected --- */
@@ -831,7 +818,7 @@ static void everybody_on_one_machine_gets_a_relay_of_their_own(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, stage_teardown)
     const struct CMUnitTest tests[] = {
         TEST(both_links_print_the_shared_text),
         TEST(two_scripts_at_once_end_with_one_text),
@@ -861,11 +848,11 @@ int main(void)
         TEST(a_script_is_told_once_that_the_relay_has_no_room),
         TEST(a_relay_ends_in_order_when_it_is_interrupted),
         TEST(a_stage_ends_what_a_failing_test_left_behind),
-        cmocka_unit_test_setup_teardown(a_relay_may_end_by_itself_when_nobody_is_there, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_relay_of_ones_own_holds_nothing_of_who_started_it, setup, teardown_own_relay),
+        cmocka_unit_test_setup_teardown(a_relay_may_end_by_itself_when_nobody_is_there, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(a_relay_of_ones_own_holds_nothing_of_who_started_it, stage_setup, teardown_own_relay),
         TEST(everybody_on_one_machine_gets_a_relay_of_their_own),
-        cmocka_unit_test_setup_teardown(sharing_without_a_relay_starts_one_that_stays, setup, teardown_own_relay),
-        cmocka_unit_test_setup_teardown(a_relay_of_ones_own_at_a_public_address_is_reached_on_this_machine, setup,
+        cmocka_unit_test_setup_teardown(sharing_without_a_relay_starts_one_that_stays, stage_setup, teardown_own_relay),
+        cmocka_unit_test_setup_teardown(a_relay_of_ones_own_at_a_public_address_is_reached_on_this_machine, stage_setup,
                                         teardown_own_relay),
     };
     return RUN_TESTS("verbs", tests);

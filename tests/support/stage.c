@@ -104,6 +104,18 @@ void stage_free(struct stage *stage)
     free(stage);
 }
 
+int stage_setup(void **state)
+{
+    *state = stage_new();
+    return 0;
+}
+
+int stage_teardown(void **state)
+{
+    stage_free(*state);
+    return 0;
+}
+
 const char *stage_dir(const struct stage *stage)
 {
     return stage->dir;

@@ -2,7 +2,7 @@
  * stage - a temporary world for end-to-end tests: persons with XDG directories of their own, a relay, files.
  *
  *     struct stage *stage = stage_new();
- *     struct vt *ada = stage_weft(stage, "ada", (const char *[]){"notes.md", NULL});
+ *     struct vt *ada = stage_weft(stage, "ada", ARGS("notes.md"));
  *
  * Everything is below one fresh directory that stage_free() removes, with every process that was started here. It lies in
  * $WEFT_STAGE_DIR (tests/run removes that however it ends), else in ~/.cache.
@@ -19,8 +19,14 @@
 
 struct stage;
 
+/* What follows the program's name. */
+#define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
+
 struct stage *stage_new(void);
 void stage_free(struct stage *stage);
+/* Fixtures of cmocka: *state is a stage. */
+int stage_setup(void **state);
+int stage_teardown(void **state);
 const char *stage_dir(const struct stage *stage);
 
 /* A file in the stage's directory; path is relative to it. */
