@@ -9,24 +9,15 @@
 /* NULL for a private replica: its journal is in memory. */
 static char *journal_file(const struct replica *replica)
 {
-    if (replica->is_private)
-        return NULL;
-    char *dir = paths_state_file(&replica->env->paths, "docs");
-    char *path = journal_path(dir, &replica->entry.doc);
-    free(dir);
-    return path;
+    return replica->is_private ? NULL : env_journal_path(replica->env, &replica->entry.doc);
 }
 
 struct journal *replica_open_journal(struct replica *replica, enum journal_mode mode, struct error *err)
 {
-    struct seal_key key;
-    device_journal_key(&replica->env->device, &replica->entry.doc, &key);
     char *path = journal_file(replica);
-    struct journal_spec spec = {.path = path, .mode = mode, .doc = replica->entry.doc, .key = &key,
-                                .now_s = (uint64_t)time(NULL)};
-    struct journal *journal = journal_open(&spec, err);
+    struct journal_spec spec = {.path = path, .mode = mode, .doc = replica->entry.doc, .now_s = (uint64_t)time(NULL)};
+    struct journal *journal = journal_open_on(&replica->env->device, spec, err);
     free(path);
-    crypto_wipe(&key, sizeof key);
     return journal;
 }
 

@@ -321,12 +321,9 @@ static bool fold_rows(struct journal *journal, const struct head *head, const st
 
 static struct journal *open_journal(const struct folding *folding, const struct doc_entry *entry, struct error *err)
 {
-    struct seal_key key;
     char *dir = paths_state_file(&folding->env->paths, "docs"), *path = journal_path(dir, &entry->doc);
-    device_journal_key(&folding->env->device, &entry->doc, &key);
-    struct journal_spec spec = {.path = path, .mode = JOURNAL_CREATE, .doc = entry->doc, .key = &key, .now_s = entry->opened_s};
-    struct journal *journal = file_make_dirs(dir, err) ? journal_open(&spec, err) : NULL;
-    crypto_wipe(&key, sizeof key);
+    struct journal_spec spec = {.path = path, .mode = JOURNAL_CREATE, .doc = entry->doc, .now_s = entry->opened_s};
+    struct journal *journal = file_make_dirs(dir, err) ? journal_open_on(&folding->env->device, spec, err) : NULL;
     free(path);
     free(dir);
     return journal;

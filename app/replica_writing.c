@@ -137,13 +137,9 @@ static bool enter(struct opening *opening, struct error *err)
 
 static struct journal *create_journal(const struct opening *opening, struct error *err)
 {
-    struct seal_key key;
     char *path = opening->is_private ? NULL : journal_path(opening->journals, &opening->entry.doc);
-    device_journal_key(&opening->device, &opening->entry.doc, &key);
-    struct journal_spec spec = {.path = path, .mode = JOURNAL_CREATE, .doc = opening->entry.doc, .key = &key,
-                                .now_s = (uint64_t)time(NULL)};
-    struct journal *journal = journal_open(&spec, err);
-    crypto_wipe(&key, sizeof key);
+    struct journal_spec spec = {.path = path, .mode = JOURNAL_CREATE, .doc = opening->entry.doc, .now_s = (uint64_t)time(NULL)};
+    struct journal *journal = journal_open_on(&opening->device, spec, err);
     free(path);
     return journal;
 }

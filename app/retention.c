@@ -149,14 +149,11 @@ static bool is_alone(struct env *env, struct journal *journal, struct error *err
 /* What has edits in no file keeps them: only rows go that are in checkpoints too. */
 static bool trim(struct env *env, const struct doc_id *doc, struct error *err)
 {
-    struct seal_key key;
     char *path = env_journal_path(env, doc);
-    device_journal_key(&env->device, doc, &key);
-    struct journal_spec spec = {.path = path, .mode = JOURNAL_WRITE, .doc = *doc, .key = &key};
-    struct journal *journal = journal_open(&spec, err);
+    struct journal *journal =
+        journal_open_on(&env->device, (struct journal_spec){.path = path, .mode = JOURNAL_WRITE, .doc = *doc}, err);
     bool good = journal && (!is_alone(env, journal, err) || journal_trim(journal, err));
     journal_close(journal);
-    crypto_wipe(&key, sizeof key);
     free(path);
     return good;
 }

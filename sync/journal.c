@@ -185,6 +185,16 @@ struct journal *journal_open(const struct journal_spec *spec, struct error *err)
     return NULL;
 }
 
+struct journal *journal_open_on(const struct device *device, struct journal_spec spec, struct error *err)
+{
+    struct seal_key key;
+    device_journal_key(device, &spec.doc, &key);
+    spec.key = &key;
+    struct journal *journal = journal_open(&spec, err);
+    crypto_wipe(&key, sizeof key);
+    return journal;
+}
+
 void journal_close(struct journal *journal)
 {
     if (!journal)

@@ -61,6 +61,8 @@ struct journal_spec {
 
 /* ERR_MISSING when it must exist and does not. */
 MUST_USE struct journal *journal_open(const struct journal_spec *spec, struct error *err);
+/* The same with the key that this device has for spec.doc: spec.key need not be set. */
+MUST_USE struct journal *journal_open_on(const struct device *device, struct journal_spec spec, struct error *err);
 void journal_close(struct journal *journal); /* NULL is fine */
 /* "DIR/HEX.journal": heap string. */
 char *journal_path(const char *dir, const struct doc_id *doc);

@@ -934,7 +934,6 @@ static void init_replica(struct sim *sim, unsigned number)
 {
     struct replica *replica = &sim->replicas[number];
     unsigned char seed[CRYPTO_SEED_BYTES] = {(unsigned char)(number + 1)};
-    struct seal_key key;
     struct error err = {0};
 
     replica->sim = sim;
@@ -947,9 +946,8 @@ static void init_replica(struct sim *sim, unsigned number)
     if (replica->asleep)
         return;
     device_from_seed(&replica->device, seed);
-    device_journal_key(&replica->device, &sim->keys.doc, &key);
-    struct journal_spec spec = {.mode = JOURNAL_CREATE, .doc = sim->keys.doc, .key = &key};
-    replica->journal = journal_open(&spec, &err);
+    struct journal_spec spec = {.mode = JOURNAL_CREATE, .doc = sim->keys.doc};
+    replica->journal = journal_open_on(&replica->device, spec, &err);
     if (!replica->journal) {
         fail(sim, err.text, number);
         return;
@@ -1013,16 +1011,14 @@ static bool copy_journal(struct replica *copy, struct journal *from, struct erro
 static void copy_machine(struct replica *copy, const struct replica *original)
 {
     struct sim *sim = copy->sim;
-    struct seal_key key;
     struct error err = {0};
     copy->asleep = false;
     copy->device = original->device;
     copy->agent = original->agent;
     memcpy(copy->mine, original->mine, sizeof copy->mine);
     copy->mine_count = original->mine_count;
-    device_journal_key(&copy->device, &sim->keys.doc, &key);
-    struct journal_spec spec = {.mode = JOURNAL_CREATE, .doc = sim->keys.doc, .key = &key};
-    copy->journal = journal_open(&spec, &err);
+    struct journal_spec spec = {.mode = JOURNAL_CREATE, .doc = sim->keys.doc};
+    copy->journal = journal_open_on(&copy->device, spec, &err);
     if (!copy->journal || !copy_journal(copy, original->journal, &err))
         fail(sim, err.text, copy->number);
     else

@@ -2,7 +2,9 @@
 #include "tests/support/support.h"
 
 #include <dirent.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,22 +197,32 @@ static void who_is_alone_signs_no_presence_and_a_neighbour_hears_every_one(void 
 static struct journal *open_journal_of(struct home *home, const struct doc_id *doc)
 {
     struct error err = {0};
-    struct seal_key key;
-    char *dir = paths_state_file(&home->env.paths, "docs"), *path = journal_path(dir, doc);
-    device_journal_key(&home->env.device, doc, &key);
-    struct journal_spec spec = {.path = path, .mode = JOURNAL_WRITE, .doc = *doc, .key = &key};
-    struct journal *journal = journal_open(&spec, &err);
+    char *path = env_journal_path(&home->env, doc);
+    struct journal_spec spec = {.path = path, .mode = JOURNAL_WRITE, .doc = *doc};
+    struct journal *journal = journal_open_on(&home->env.device, spec, &err);
     if (!journal)
         fail_msg("%s", err.text);
     free(path);
-    free(dir);
     return journal;
 }
 
-/* As a process has it that closes it as the last: nobody else can even read. */
+/* How often a journal could not be opened because somebody has it locked. */
+static atomic_uint refused;
+struct journal *__real_journal_open_on(const struct device *device, struct journal_spec spec, struct error *err);
+struct journal *__wrap_journal_open_on(const struct device *device, struct journal_spec spec, struct error *err);
+struct journal *__wrap_journal_open_on(const struct device *device, struct journal_spec spec, struct error *err)
+{
+    struct journal *journal = __real_journal_open_on(device, spec, err);
+    if (!journal && err->code == ERR_BUSY)
+        atomic_fetch_add(&refused, 1);
+    return journal;
+}
+
+/* As a process has it that closes it as the last: nobody else can even read. Until somebody was refused, after JOURNAL_BUSY_MS. */
 static void *hold_for_longer_than_is_polite(void *journal)
 {
-    usleep((JOURNAL_BUSY_MS + 500) * 1000);
+    for (uint64_t until_ms = net_now_ms() + HOME_PATIENCE_MS; atomic_load(&refused) == 0 && net_now_ms() < until_ms;)
+        (void)poll(NULL, 0, 5);
     journal_close(journal);
     return NULL;
 }
@@ -229,11 +241,13 @@ static void a_journal_that_is_locked_for_long_is_waited_for_at_opening(void **st
     struct journal *other = open_journal_of(home, &doc);
     assert_true(db_exec(other->db, "PRAGMA locking_mode = EXCLUSIVE", &err) && journal_begin(other, &err));
     journal_rollback(other);
+    atomic_store(&refused, 0);
     assert_int_equal(pthread_create(&holder, NULL, hold_for_longer_than_is_polite, other), 0);
     replica = home_open(home, "notes.md");
     home_expect_text(replica, "text");
     home_close(replica);
     pthread_join(holder, NULL);
+    assert_true(atomic_load(&refused) > 0);
 }
 
 static void a_save_before_the_first_key_of_a_run_is_known_to_the_next_one(void **state)

@@ -35,7 +35,8 @@ static bool fault_strikes(struct error *err)
         return fault_strikes(err) ? (failure) : __real_##name arguments;                                               \
     }
 
-WRAP(struct journal *, NULL, journal_open, (const struct journal_spec *spec, struct error *err), (spec, err))
+WRAP(struct journal *, NULL, journal_open_on, (const struct device *device, struct journal_spec spec, struct error *err),
+     (device, spec, err))
 WRAP(bool, false, journal_outbox_of,
      (struct journal * journal, const struct agent_id *agent, uint64_t seq, struct journal_sent_visitor visitor,
       struct error *err),
