@@ -379,42 +379,59 @@ static void stay_in_place(struct replica *replica, const struct rope *before, st
     patch_release(&moved);
 }
 
+/* Ends the document that is there. *typed: all that it has beyond its base; *tail: where that is kept until the other one has it. */
+static void leave_document(struct replica *replica, struct patch *typed, struct tail **tail)
+{
+    struct version now = {0};
+    struct error ignored = {0};
+    worker_drain(replica->worker); /* a save speaks of versions of the document that ends here */
+    document_version(replica->document, &now);
+    bool known = document_patch_to(replica->document, &now, typed);
+    ensure(known);
+    version_release(&now);
+    *tail = replica_tail_take(replica);
+    replica_cease_writing(replica, 0, &ignored);
+}
+
+static void enter_document(struct replica *replica, const struct doc_id *other, const struct rope *base)
+{
+    struct error err = {0};
+    if (load_other(replica, other, &err))
+        return;
+    if (err.code == ERR_MISSING && replica->indexed) {
+        /* Its journal is about to be made. Both begin from the file's text, which both have just read. */
+        replica_begin_document(replica, rope_snapshot(base));
+        return;
+    }
+    replica_say(replica, "What another weft keeps of %s cannot be read: %s", replica->label, err.text);
+    begin_own(replica, rope_snapshot(base));
+}
+
+static void say_name(struct replica *replica)
+{
+    struct buf said = {0};
+    replica_take_name(replica, &said);
+    if (said.len)
+        replica_say(replica, "%s", buf_string(&said));
+    buf_release(&said);
+}
+
 void replica_adopt(struct replica *replica, const struct doc_id *other)
 {
     struct rope *base = rope_snapshot(replica->base), *before = rope_snapshot(replica->buffer.text);
     struct selection selection = replica->buffer.selection;
     uint64_t top_at = replica_top(replica);
-    struct version now = {0};
     struct patch typed = {0};
-    struct error err = {0};
-    worker_drain(replica->worker); /* a save speaks of versions of the document that ends here */
-    document_version(replica->document, &now);
-    bool known = document_patch_to(replica->document, &now, &typed);
-    ensure(known);
-    version_release(&now);
-    struct tail *tail = replica_tail_take(replica);
-    replica_cease_writing(replica, 0, &err);
-    err = (struct error){0};
-    if (!load_other(replica, other, &err)) {
-        if (err.code == ERR_MISSING && replica->indexed) {
-            /* Its journal is about to be made. Both begin from the file's text, which both have just read. */
-            replica_begin_document(replica, rope_snapshot(base));
-        } else {
-            replica_say(replica, "What another weft keeps of %s cannot be read: %s", replica->label, err.text);
-            begin_own(replica, rope_snapshot(base));
-        }
-    }
+    struct tail *tail;
+    leave_document(replica, &typed, &tail);
+    enter_document(replica, other, base);
     neighbours_meet(replica); /* before anything is written that they should hear of */
     carry_over(replica, base, &typed);
     replica_barrier(replica);
     tail_end(tail);
     patch_release(&typed);
     stay_in_place(replica, before, selection, top_at);
-    struct buf said = {0};
-    replica_take_name(replica, &said);
-    if (said.len)
-        replica_say(replica, "%s", buf_string(&said));
-    buf_release(&said);
+    say_name(replica);
     rope_free(base);
     rope_free(before);
     replica->gesture.open = false;
