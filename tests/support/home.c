@@ -97,6 +97,23 @@ void home_type(struct replica *replica, uint64_t at, const char *text)
     patch_release(&patch);
 }
 
+void home_insert(struct replica *replica, const char *text)
+{
+    struct patch patch = {0};
+    struct error err = {0};
+    patch_insert(&patch, bytes_of_string(text));
+    if (!replica_edit(replica, &patch, selection_at(strlen(text)), EDIT_WHOLE, &err))
+        fail_msg("%s", err.text);
+    patch_release(&patch);
+}
+
+void home_save(struct replica *replica, const char *path)
+{
+    struct error err = {0};
+    if (!replica_save_now(replica, path, &err))
+        fail_msg("%s", err.text);
+}
+
 char *home_text(const struct replica *replica)
 {
     const struct rope *text = replica_buffer(replica)->text;

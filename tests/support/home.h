@@ -29,8 +29,11 @@ size_t home_entries(const struct home *home, const char *name);
 /* DIR/NAME, by ada. */
 struct replica *home_open(struct home *home, const char *name);
 void home_close(struct replica *replica);
+void home_save(struct replica *replica, const char *path); /* NULL: where it was; ends when it is written */
 /* As keys are typed. */
 void home_type(struct replica *replica, uint64_t at, const char *text);
+/* In front of everything, as one step of its own. */
+void home_insert(struct replica *replica, const char *text);
 char *home_text(const struct replica *replica); /* heap string */
 void home_expect_text(const struct replica *replica, const char *expected);
 

@@ -1,4 +1,5 @@
 /* What a replica does with edits that come before, or without, what they build on. */
+#include "tests/support/home.h"
 #include "tests/support/scratch.h"
 #include "tests/support/support.h"
 
@@ -8,52 +9,15 @@
 #include "app/replica_parts.h"
 #include "editor/base/xalloc.h"
 
-static struct env env;
-
 /* A fresh home, and a file in it. */
 static int setup(void **state)
 {
-    struct error err = {0};
-    int rc = scratch_setup(state);
-    setenv("XDG_STATE_HOME", *state, 1);
-    setenv("XDG_CONFIG_HOME", *state, 1);
-    setenv("XDG_RUNTIME_DIR", *state, 1);
-    char *path = scratch_file(*state, "notes.md");
+    int rc = home_setup(state);
+    struct home *home = *state;
+    char *path = scratch_file(home->dir, "notes.md");
     scratch_write(path, "-");
     free(path);
-    return rc != 0 || !env_init(&env, "weft", &err);
-}
-
-static int teardown(void **state)
-{
-    env_release(&env);
-    return scratch_teardown(state);
-}
-
-static struct replica *open_notes(void **state)
-{
-    struct error err = {0};
-    char *path = scratch_file(*state, "notes.md");
-    struct replica *replica =
-        replica_open(&env, path, (struct bytes){0}, &(struct replica_options){.name = "ada"}, &err);
-    free(path);
-    assert_non_null(replica);
-    return replica;
-}
-
-static void close_notes(struct replica *replica)
-{
-    struct error err = {0};
-    assert_true(replica_close(replica, 0, NULL, &err));
-}
-
-static void type(struct replica *replica, const char *text)
-{
-    struct patch patch = {0};
-    struct error err = {0};
-    patch_replace(&patch, 0, 0, bytes_of_string(text));
-    assert_true(replica_edit(replica, &patch, selection_at(0), EDIT_WHOLE, &err));
-    patch_release(&patch);
+    return rc;
 }
 
 /* More than a checkpoint is worth, and all of it in the journal. */
@@ -62,7 +26,7 @@ enum { ENOUGH = 1100 };
 static void type_enough(struct replica *replica)
 {
     for (int i = 0; i < ENOUGH; i++)
-        type(replica, "a");
+        home_insert(replica, "a");
     uint64_t ticket = journal_writer_run(replica->writer, replica_nothing, NULL, (struct journal_done){0});
     assert_int_equal(journal_writer_wait(replica->writer, ticket, 10000000), JOURNAL_WAIT_DONE);
 }
@@ -97,7 +61,7 @@ static struct received letter_of_lin(struct replica *replica, uint64_t seq, cons
 
 static void edits_that_come_before_what_they_build_on_are_taken_when_it_comes(void **state)
 {
-    struct replica *replica = open_notes(state);
+    struct replica *replica = home_open(*state, "notes.md");
     replica_begin_writing(replica);
     struct received first = letter_of_lin(replica, 0, "l"), second = letter_of_lin(replica, 1, "i"),
                     third = letter_of_lin(replica, 2, "n");
@@ -116,14 +80,14 @@ static void edits_that_come_before_what_they_build_on_are_taken_when_it_comes(vo
     received_release(&first);
     received_release(&second);
     received_release(&third);
-    close_notes(replica);
+    home_close(replica);
 }
 
 static void edits_that_nobody_took_before_going_offline_are_taken_when_they_come_again(void **state)
 {
-    struct replica *replica = open_notes(state);
+    struct replica *replica = home_open(*state, "notes.md");
     bool all_sent;
-    type(replica, "a");
+    home_insert(replica, "a");
     struct received first = letter_of_lin(replica, 0, "l"); /* lies in the session's queue, and is dropped there */
     replica_go_offline(replica, 0, &all_sent);
     assert_int_equal(chain_next_seq(replica->chain, &first.agent), 0);
@@ -134,38 +98,38 @@ static void edits_that_nobody_took_before_going_offline_are_taken_when_they_come
     expect_text(replica, "a-l");
     received_release(&first);
     received_release(&again);
-    close_notes(replica);
+    home_close(replica);
 }
 
 static void a_checkpoint_takes_nothing_for_known_that_is_not_in_its_document(void **state)
 {
-    struct replica *replica = open_notes(state);
+    struct replica *replica = home_open(*state, "notes.md");
     type_enough(replica);
     struct received first = letter_of_lin(replica, 0, "l");
-    close_notes(replica);
-    replica = open_notes(state);
+    home_close(replica);
+    replica = home_open(*state, "notes.md");
     assert_true(replica->checkpoint_place > 0);
     assert_int_equal(document_events(replica->document), ENOUGH);
     assert_int_equal(chain_next_seq(replica->chain, &first.agent), 0);
     received_release(&first);
-    close_notes(replica);
+    home_close(replica);
 }
 
 /* An early row counts as read, so a checkpoint would be the only place to look for it. */
 static void no_checkpoint_is_made_while_something_waits_for_its_parents(void **state)
 {
-    struct replica *replica = open_notes(state);
+    struct replica *replica = home_open(*state, "notes.md");
     type_enough(replica);
     struct received first = letter_of_lin(replica, 0, "l"), second = letter_of_lin(replica, 1, "i");
     replica_add_batches(replica, second.batches.items, 1, NULL);
     assert_int_equal(replica->early_count, 1);
-    close_notes(replica);
-    replica = open_notes(state);
+    home_close(replica);
+    replica = home_open(*state, "notes.md");
     assert_int_equal(replica->checkpoint_place, 0);
     assert_int_equal(document_events(replica->document), ENOUGH);
     received_release(&first);
     received_release(&second);
-    close_notes(replica);
+    home_close(replica);
 }
 
 /* What a newer weft wrote is not written over, also after it is opened again without a relay. */
@@ -174,8 +138,8 @@ static void a_document_with_something_newer_is_only_read(void **state)
     enum { STRANGE = 0x21 };
     struct error err = {0};
     struct patch patch = {0};
-    struct replica *replica = open_notes(state);
-    type(replica, "a");
+    struct replica *replica = home_open(*state, "notes.md");
+    home_insert(replica, "a");
     patch_replace(&patch, 0, 0, bytes_of_string("b"));
     replica_take_newer(replica, STRANGE);
     for (int again = 0; again < 2; again++) {
@@ -184,16 +148,16 @@ static void a_document_with_something_newer_is_only_read(void **state)
         assert_non_null(strstr(err.text, "update weft"));
         assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDO_REFUSED);
         expect_text(replica, "a-");
-        close_notes(replica);
-        replica = open_notes(state);
+        home_close(replica);
+        replica = home_open(*state, "notes.md");
     }
     replica_begin_writing(replica);
     replica_take_newer(replica, RECORD_META); /* a weft that has learned what it is */
-    close_notes(replica);
-    replica = open_notes(state);
+    home_close(replica);
+    replica = home_open(*state, "notes.md");
     assert_true(replica_edit(replica, &patch, selection_at(0), EDIT_WHOLE, &err));
     patch_release(&patch);
-    close_notes(replica);
+    home_close(replica);
 }
 
 /* --- our own machine was copied --- */
@@ -263,10 +227,10 @@ static void introduce(struct replica *replica, const struct agent_id *agent)
 
 static void who_meets_his_own_copy_goes_on_as_another_and_keeps_both(void **state)
 {
-    struct replica *replica = open_notes(state);
+    struct replica *replica = home_open(*state, "notes.md");
     struct error err = {0};
     assert_true(replica_share(replica, "ws://127.0.0.1:9", &err)); /* nobody is there */
-    type(replica, "a");
+    home_insert(replica, "a");
     struct agent_id was = replica->agent;
     introduce(replica, &was);
     struct received twins = letter_of_twin(replica, &was, "t");
@@ -276,29 +240,29 @@ static void who_meets_his_own_copy_goes_on_as_another_and_keeps_both(void **stat
     assert_false(agent_id_equal(&replica->agent, &was));
     assert_true(replica_wrote_twice(replica, &replica->members->open[0].doc_key));
     expect_text(replica, "a-t");
-    type(replica, "b");
+    home_insert(replica, "b");
     expect_text(replica, "ba-t");
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE); /* what it was wrote that */
     expect_text(replica, "-t");
-    close_notes(replica);
-    replica = open_notes(state);
+    home_close(replica);
+    replica = home_open(*state, "notes.md");
     expect_text(replica, "-t");
     assert_int_equal(chain_forks(replica->chain), 1);
-    type(replica, "c");
+    home_insert(replica, "c");
     expect_text(replica, "c-t");
     received_release(&twins);
-    close_notes(replica);
+    home_close(replica);
 }
 
 /* Two copies, and on both the same was written behind what each had written first. */
 static void the_same_content_on_two_branches_is_read_from_the_journal_twice(void **state)
 {
-    struct replica *replica = open_notes(state);
+    struct replica *replica = home_open(*state, "notes.md");
     struct error err = {0};
     struct buf text = {0};
     assert_true(replica_share(replica, "ws://127.0.0.1:9", &err)); /* nobody is there */
-    type(replica, "a");
+    home_insert(replica, "a");
     struct agent_id was = replica->agent;
     struct received letters[] = {letter_of_twin(replica, &was, "t"), letter_of_twin(replica, &was, "ts"),
                                  letter_of_twin(replica, &was, "u"), letter_of_twin(replica, &was, "us")};
@@ -308,15 +272,15 @@ static void the_same_content_on_two_branches_is_read_from_the_journal_twice(void
     replica_handle(replica);
     rope_append_to(replica_buffer(replica)->text, 0, rope_len(replica_buffer(replica)->text), &text);
     assert_int_equal(text.len, strlen("a-tsus"));
-    close_notes(replica);
-    replica = open_notes(state);
+    home_close(replica);
+    replica = home_open(*state, "notes.md");
     expect_text(replica, buf_string(&text));
     assert_int_equal(chain_forks(replica->chain), 2);
     assert_int_equal(replica->faults, 0);
     for (size_t i = 0; i < 4; i++)
         received_release(&letters[i]);
     buf_release(&text);
-    close_notes(replica);
+    home_close(replica);
 }
 
 int main(void)
@@ -326,16 +290,17 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(edits_that_come_before_what_they_build_on_are_taken_when_it_comes, setup,
-                                        teardown),
+                                        home_teardown),
         cmocka_unit_test_setup_teardown(edits_that_nobody_took_before_going_offline_are_taken_when_they_come_again,
-                                        setup, teardown),
+                                        setup, home_teardown),
         cmocka_unit_test_setup_teardown(a_checkpoint_takes_nothing_for_known_that_is_not_in_its_document, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_document_with_something_newer_is_only_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(who_meets_his_own_copy_goes_on_as_another_and_keeps_both, setup, teardown),
+                                        home_teardown),
+        cmocka_unit_test_setup_teardown(a_document_with_something_newer_is_only_read, setup, home_teardown),
+        cmocka_unit_test_setup_teardown(who_meets_his_own_copy_goes_on_as_another_and_keeps_both, setup, home_teardown),
         cmocka_unit_test_setup_teardown(the_same_content_on_two_branches_is_read_from_the_journal_twice, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(no_checkpoint_is_made_while_something_waits_for_its_parents, setup, teardown),
+                                        home_teardown),
+        cmocka_unit_test_setup_teardown(no_checkpoint_is_made_while_something_waits_for_its_parents, setup,
+                                        home_teardown),
     };
     return RUN_TESTS("replica", tests);
 }

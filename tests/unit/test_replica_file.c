@@ -19,6 +19,7 @@
 
 #include "app/replica.h"
 #include "editor/base/xalloc.h"
+#include "tests/support/home.h"
 #include "tests/support/scratch.h"
 
 /* --- the places where a process dies or the journal fails --- */
@@ -98,73 +99,40 @@ bool __wrap_journal_base_put(struct journal *journal, uint64_t chunk, struct byt
 /* --- a person's machine --- */
 
 struct machine {
-    char *dir, *path;
-    struct env env;
+    struct home *home;
+    char *path;
     uint64_t base_bytes_max; /* 0: as it is */
-    char said[4096];
 };
 
 static int setup(void **state)
 {
     struct machine *machine = xcalloc(1, sizeof *machine);
-    void *dir;
-    struct error err = {0};
-    scratch_setup(&dir);
-    machine->dir = dir;
-    setenv("XDG_STATE_HOME", machine->dir, 1);
-    setenv("XDG_CONFIG_HOME", machine->dir, 1);
-    setenv("XDG_RUNTIME_DIR", machine->dir, 1);
-    setenv("HOME", machine->dir, 1);
-    machine->path = scratch_file(machine->dir, "notes.md");
-    assert_true(env_init(&machine->env, "weft", &err));
+    int rc = home_setup((void **)&machine->home);
+    machine->path = scratch_file(machine->home->dir, "notes.md");
     *state = machine;
     dies_at = NOWHERE;
     claims_to_fail = 0;
-    return 0;
+    return rc;
 }
 
 static int teardown(void **state)
 {
     struct machine *machine = *state;
-    void *dir = machine->dir;
-    env_release(&machine->env);
+    int rc = home_teardown((void **)&machine->home);
     free(machine->path);
     free(machine);
-    return scratch_teardown(&dir);
-}
-
-static void said(void *self, const char *text)
-{
-    struct machine *machine = self;
-    size_t len = strlen(machine->said);
-    snprintf(machine->said + len, sizeof machine->said - len, "%s\n", text);
+    return rc;
 }
 
 static struct replica *open_it(struct machine *machine)
 {
     struct error err = {0};
-    struct replica_options options = {.port = {.self = machine, .said = said}, .name = "ada",
-                                      .base_bytes_max = machine->base_bytes_max};
-    struct replica *replica = replica_open(&machine->env, machine->path, (struct bytes){0}, &options, &err);
+    struct replica_options options = {
+        .port = home_port(machine->home), .name = "ada", .base_bytes_max = machine->base_bytes_max};
+    struct replica *replica = replica_open(&machine->home->env, machine->path, (struct bytes){0}, &options, &err);
     if (!replica)
         fail_msg("%s", err.text);
     return replica;
-}
-
-static void close_it(struct replica *replica)
-{
-    struct error err = {0};
-    if (!replica_close(replica, 0, NULL, &err))
-        fail_msg("%s", err.text);
-}
-
-static void insert(struct replica *replica, const char *text)
-{
-    struct patch patch = {0};
-    struct error err = {0};
-    patch_replace(&patch, 0, 0, bytes_of_string(text));
-    assert_true(replica_edit(replica, &patch, selection_at(strlen(text)), EDIT_WHOLE, &err));
-    patch_release(&patch);
 }
 
 static bool text_is(struct replica *replica, const char *expected)
@@ -219,10 +187,10 @@ static void expect_settled(struct replica *replica)
 static void expect_said(struct machine *machine, struct replica *replica, const char *text)
 {
     enum { STEP_MS = 20, TRIES = 1500 };
-    for (int i = 0; i < TRIES && !strstr(machine->said, text); i++)
+    for (int i = 0; i < TRIES && !home_was_said(machine->home, text); i++)
         replica_wait(replica, STEP_MS);
-    if (!strstr(machine->said, text))
-        fail_msg("not said: %s\nsaid: %s", text, machine->said);
+    if (!home_was_said(machine->home, text))
+        fail_msg("not said: %s\nsaid: %s", text, buf_string(&machine->home->said));
 }
 
 static void expect_file(struct machine *machine, const char *expected)
@@ -254,7 +222,7 @@ static void type_and_die(struct machine *machine, enum place place)
     if (child == 0) {
         dies_at = place;
         struct replica *replica = open_it(machine);
-        insert(replica, "mine: ");
+        home_insert(replica, "mine: ");
         expect_settled(replica);
         scratch_write(machine->path, OUTSIDE);
         for (int i = 0; i < TRIES; i++)
@@ -278,14 +246,14 @@ static void die_and_come_back(void **state, enum place place)
     assert_true(replica_save_now(replica, NULL, &err));
     expect_file(machine, MERGED);
     assert_true(status_of(replica).in_file);
-    close_it(replica);
+    home_close(replica);
     replica = open_it(machine);
     assert_true(text_is(replica, MERGED));
     /* Both are this person's to take back, whoever of the dead wrote them. */
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
     assert_true(text_is(replica, BEFORE));
-    close_it(replica);
+    home_close(replica);
 }
 
 static void killed_before_the_claim(void **state)
@@ -318,7 +286,7 @@ static void a_living_process_takes_over_the_claim_of_a_killed_one(void **state)
     if (child == 0) {
         dies_at = AFTER_CLAIM;
         struct replica *replica = open_it(machine);
-        insert(replica, "mine: ");
+        home_insert(replica, "mine: ");
         expect_settled(replica);
         expect_text(replica, "now: mine: " BEFORE); /* the other one is here, and saw this */
         scratch_write(machine->path, OUTSIDE);
@@ -327,7 +295,7 @@ static void a_living_process_takes_over_the_claim_of_a_killed_one(void **state)
     }
     struct replica *replica = open_it(machine);
     expect_text(replica, "mine: " BEFORE);
-    insert(replica, "now: ");
+    home_insert(replica, "now: ");
     expect_text(replica, "now: " MERGED);
     int status = 0;
     /* Whoever was first with the claim: it is merged once. A child that lost the claim sees it done and lives. */
@@ -336,7 +304,7 @@ static void a_living_process_takes_over_the_claim_of_a_killed_one(void **state)
     expect_settled(replica);
     assert_true(replica_save_now(replica, NULL, &err));
     expect_file(machine, "now: " MERGED);
-    close_it(replica);
+    home_close(replica);
 }
 
 /* --- a claim that fails --- */
@@ -347,7 +315,7 @@ static void a_failed_claim_is_said_and_tried_again(void **state)
     struct error err = {0};
     scratch_write(machine->path, BEFORE);
     struct replica *replica = open_it(machine);
-    insert(replica, "mine: ");
+    home_insert(replica, "mine: ");
     expect_settled(replica);
     claims_to_fail = 1;
     scratch_write(machine->path, OUTSIDE);
@@ -358,7 +326,7 @@ static void a_failed_claim_is_said_and_tried_again(void **state)
     expect_text(replica, MERGED);
     assert_true(replica_save_now(replica, NULL, &err));
     expect_file(machine, MERGED);
-    close_it(replica);
+    home_close(replica);
 }
 
 /* --- the same from two sides --- */
@@ -390,22 +358,22 @@ static void what_is_here_and_comes_in_the_file_too_is_there_once(void **state)
     struct error err = {0};
     scratch_write(machine->path, BEFORE);
     struct replica *replica = open_it(machine);
-    insert(replica, "mine: ");
+    home_insert(replica, "mine: ");
     append(replica, "five\n");
     expect_settled(replica);
     scratch_write(machine->path, BEFORE "five\n");
     expect_known(replica, BEFORE "five\n");
     assert_true(text_is(replica, "mine: " BEFORE "five\n"));
-    assert_null(strstr(machine->said, "merged"));
+    assert_false(home_was_said(machine->home, "merged"));
     /* The next change is found against what is in the file now. */
     scratch_write(machine->path, "one\ntwo, again\nthree\nfour\nfive\n");
     expect_text(replica, "mine: one\ntwo, again\nthree\nfour\nfive\n");
     assert_true(replica_save_now(replica, NULL, &err));
     expect_file(machine, "mine: one\ntwo, again\nthree\nfour\nfive\n");
-    close_it(replica);
+    home_close(replica);
     replica = open_it(machine);
     assert_true(text_is(replica, "mine: one\ntwo, again\nthree\nfour\nfive\n"));
-    close_it(replica);
+    home_close(replica);
 }
 
 static void an_import_with_something_new_is_one_step(void **state)
@@ -414,15 +382,15 @@ static void an_import_with_something_new_is_one_step(void **state)
     struct error err = {0};
     scratch_write(machine->path, BEFORE);
     struct replica *replica = open_it(machine);
-    insert(replica, "mine: ");
-    insert(replica, "zero\n");
+    home_insert(replica, "mine: ");
+    home_insert(replica, "zero\n");
     expect_settled(replica);
     scratch_write(machine->path, "zero\n" BEFORE "five\n");
     expect_said(machine, replica, "+1 -0 lines merged");
     expect_text(replica, "zero\nmine: " BEFORE "five\n");
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
     expect_text(replica, "zero\nmine: " BEFORE);
-    close_it(replica);
+    home_close(replica);
 }
 
 /* --- a merge that was asked for --- */
@@ -461,7 +429,7 @@ static void a_merge_that_was_asked_for_and_cannot_be_now_is_done_later(void **st
     struct machine *machine = *state;
     struct error err = {0};
     struct replica *replica = share_it(machine);
-    insert(replica, "mine: ");
+    home_insert(replica, "mine: ");
     claims_to_fail = 1;
     ask_for_merge(machine, replica);
     expect_said(machine, replica, "is not merged yet: the disk is tired. Trying again.");
@@ -472,7 +440,7 @@ static void a_merge_that_was_asked_for_and_cannot_be_now_is_done_later(void **st
     assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_NONE);
     expect_in_text(replica, "all\nof\nthis\nis\nnew");
     assert_true(replica_save_now(replica, NULL, &err));
-    close_it(replica);
+    home_close(replica);
 }
 
 /* What another program makes of a shared text without taking half of it away needs no answer; what does so, does. */
@@ -487,7 +455,7 @@ static void expect_of_shared(struct machine *machine, const char *before, const 
         expect_question(replica);
     expect_text(replica, asked ? before : after);
     assert_int_equal(replica_disk_question(replica, NULL), asked ? DISK_QUESTION_DIFFERENT : DISK_QUESTION_NONE);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void a_short_shared_file_that_is_appended_to_is_merged(void **state)
@@ -510,7 +478,7 @@ static void a_merge_that_is_asked_for_first_of_all_is_done(void **state)
 {
     struct machine *machine = *state;
     struct error err = {0};
-    close_it(share_it(machine));
+    home_close(share_it(machine));
     scratch_write(machine->path, DIFFERENT);
     struct replica *replica = open_it(machine);
     expect_question(replica);
@@ -518,7 +486,7 @@ static void a_merge_that_is_asked_for_first_of_all_is_done(void **state)
         fail_msg("%s", err.text);
     expect_text(replica, DIFFERENT); /* soon: the journal of this run may have to be made first */
     assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_NONE);
-    close_it(replica);
+    home_close(replica);
 }
 
 /* Saving under the file's own name asks for no answer: then nothing is written. */
@@ -526,7 +494,7 @@ static void what_is_asked_about_is_not_written_over(void **state)
 {
     struct machine *machine = *state;
     struct error err = {0};
-    close_it(share_it(machine));
+    home_close(share_it(machine));
     scratch_write(machine->path, DIFFERENT);
     struct replica *replica = open_it(machine);
     assert_false(replica_save_now(replica, NULL, &err));
@@ -535,7 +503,7 @@ static void what_is_asked_about_is_not_written_over(void **state)
     assert_true(replica_disk_answer(replica, DISK_KEEP_SHARED, &err));
     assert_true(replica_save_now(replica, NULL, &err));
     expect_file(machine, BEFORE);
-    close_it(replica);
+    home_close(replica);
 }
 
 /* Saving under another name, too: what has come there since it was asked for is not written over. */
@@ -544,16 +512,16 @@ static void a_file_that_appears_under_the_other_name_is_not_written_over(void **
     struct machine *machine = *state;
     struct error err = {0};
     struct replica *replica = open_it(machine);
-    insert(replica, "mine");
+    home_insert(replica, "mine");
     free(machine->path);
-    machine->path = scratch_file(machine->dir, "plan.md");
+    machine->path = scratch_file(machine->home->dir, "plan.md");
     changes_before_saving = machine->path;
     assert_true(replica_save(replica, machine->path, &err));
     expect_said(machine, replica, "plan.md was changed by another program meanwhile: nothing was written. Save again to write over it.");
     expect_file(machine, "by another program");
     assert_true(replica_save_now(replica, machine->path, &err));
     expect_file(machine, "mine");
-    close_it(replica);
+    home_close(replica);
 }
 
 /* --- sharing --- */
@@ -564,7 +532,7 @@ static void sharing_while_a_save_runs_keeps_the_documents_apart(void **state)
     struct error err = {0};
     scratch_write(machine->path, BEFORE);
     struct replica *replica = open_it(machine);
-    insert(replica, "mine: ");
+    home_insert(replica, "mine: ");
     assert_true(replica_save(replica, NULL, &err)); /* runs, and has not been taken yet */
     assert_true(replica_share(replica, "ws://127.0.0.1:9", &err));
     while (status_of(replica).saving)
@@ -573,7 +541,7 @@ static void sharing_while_a_save_runs_keeps_the_documents_apart(void **state)
     expect_file(machine, "mine: " BEFORE);
     scratch_write(machine->path, "mine: " OUTSIDE);
     expect_text(replica, MERGED);
-    close_it(replica);
+    home_close(replica);
 }
 
 /* What is in the file was never a version of the shared document: a change of it is merged all the same. */
@@ -583,14 +551,14 @@ static void a_file_shared_before_it_was_saved_merges_changes_too(void **state)
     struct error err = {0};
     scratch_write(machine->path, BEFORE);
     struct replica *replica = open_it(machine);
-    insert(replica, "mine: ");
+    home_insert(replica, "mine: ");
     assert_true(replica_share(replica, "ws://127.0.0.1:9", &err));
     assert_false(status_of(replica).in_file);
     scratch_write(machine->path, OUTSIDE);
     expect_text(replica, MERGED);
     assert_true(replica_save_now(replica, NULL, &err));
     expect_file(machine, MERGED);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void a_file_shared_before_it_was_saved_is_not_in_the_file_when_opened_again(void **state)
@@ -599,13 +567,13 @@ static void a_file_shared_before_it_was_saved_is_not_in_the_file_when_opened_aga
     struct error err = {0};
     scratch_write(machine->path, BEFORE);
     struct replica *replica = open_it(machine);
-    insert(replica, "mine: ");
+    home_insert(replica, "mine: ");
     assert_true(replica_share(replica, "ws://127.0.0.1:9", &err));
-    close_it(replica);
+    home_close(replica);
     replica = open_it(machine);
     assert_true(text_is(replica, "mine: " BEFORE));
     assert_false(status_of(replica).in_file);
-    close_it(replica);
+    home_close(replica);
 }
 
 /* --- a file too large to be copied into the journal --- */
@@ -638,7 +606,7 @@ static void wait_saved(struct replica *replica)
 static void types(struct machine *machine, struct replica *replica)
 {
     (void)machine;
-    insert(replica, "mine: ");
+    home_insert(replica, "mine: ");
     replace(replica, 0, strlen("mine: a file"), "this is one");
 }
 
@@ -650,12 +618,12 @@ static void what_was_typed_into_a_large_file_survives_a_kill(void **state)
     killed_in(machine, types);
     struct replica *replica = open_it(machine);
     assert_true(text_is(replica, "this is one that is too large\nto be copied\ninto the journal\n"));
-    assert_non_null(strstr(machine->said, "Restored 2 edits"));
+    assert_true(home_was_said(machine->home, "Restored 2 edits"));
     assert_false(status_of(replica).in_file);
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
     assert_true(text_is(replica, LARGE));
-    close_it(replica);
+    home_close(replica);
 }
 
 static void types_saves_and_types(struct machine *machine, struct replica *replica)
@@ -675,11 +643,11 @@ static void after_a_save_a_large_file_has_its_whole_history_again(void **state)
     killed_in(machine, types_saves_and_types);
     struct replica *replica = open_it(machine);
     assert_true(text_is(replica, "still too large\nto be copied\ninto the journal\n"));
-    assert_non_null(strstr(machine->said, "Restored 1 edit"));
+    assert_true(home_was_said(machine->home, "Restored 1 edit"));
     for (int i = 0; i < 3; i++)
         assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
     assert_true(text_is(replica, LARGE)); /* what was deleted, and saved without, too */
-    close_it(replica);
+    home_close(replica);
 }
 
 static void types_and_dies_saving(struct machine *machine, struct replica *replica)
@@ -700,11 +668,11 @@ static void killed_when_a_large_file_was_just_written(void **state)
     expect_file(machine, "this is one that is too large\nto be copied\ninto the journal\n");
     struct replica *replica = open_it(machine);
     assert_true(text_is(replica, "this is one that is too large\nto be copied\ninto the journal\n"));
-    assert_null(strstr(machine->said, "merged"));
+    assert_false(home_was_said(machine->home, "merged"));
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
     assert_true(text_is(replica, LARGE));
-    close_it(replica);
+    home_close(replica);
 }
 
 static void a_large_file_that_grew_meanwhile_is_merged(void **state)
@@ -715,7 +683,7 @@ static void a_large_file_that_grew_meanwhile_is_merged(void **state)
     scratch_write(machine->path, LARGE "and one more line\n");
     struct replica *replica = open_it(machine);
     expect_text(replica, "this is one that is too large\nto be copied\ninto the journal\nand one more line\n");
-    close_it(replica);
+    home_close(replica);
 }
 
 /* The index is told of a save by another thread, after it. */
@@ -723,11 +691,11 @@ static void wait_noted(struct machine *machine, struct replica *replica)
 {
     struct error err = {0};
     struct doc_entry entry = {0};
-    char *path = scratch_file(machine->dir, "weft/index.db");
+    char *path = xformat("%s/index.db", machine->home->state);
     struct stat st;
     assert_int_equal(stat(machine->path, &st), 0);
     for (bool found = false; !found || entry.ino != st.st_ino; replica_wait(replica, 10)) {
-        struct doc_index *index = doc_index_open(path, DOC_INDEX_READ, &machine->env.device, &err);
+        struct doc_index *index = doc_index_open(path, DOC_INDEX_READ, &machine->home->env.device, &err);
         assert_true(index && doc_index_find_path(index, machine->path, &entry, &found, &err));
         doc_index_close(index);
     }
@@ -748,20 +716,20 @@ static void a_large_file_that_was_renamed_has_its_history(void **state)
     struct error err = {0};
     scratch_write(machine->path, LARGE);
     killed_in(machine, types_saves_and_types_until_it_is_noted);
-    char *renamed = scratch_file(machine->dir, "plan.md");
+    char *renamed = scratch_file(machine->home->dir, "plan.md");
     assert_int_equal(rename(machine->path, renamed), 0);
     free(machine->path);
     machine->path = renamed;
     for (int i = 0; i < 2; i++) { /* and the second time by the new one */
         struct replica *replica = open_it(machine);
         assert_true(text_is(replica, "still too large\nto be copied\ninto the journal\n"));
-        close_it(replica);
+        home_close(replica);
     }
     struct replica *replica = open_it(machine);
     for (int i = 0; i < 3; i++)
         assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
     assert_true(text_is(replica, LARGE));
-    close_it(replica);
+    home_close(replica);
 }
 
 static void what_was_typed_into_a_large_file_that_is_gone_goes_beside_it(void **state)
@@ -774,17 +742,18 @@ static void what_was_typed_into_a_large_file_that_is_gone_goes_beside_it(void **
     struct replica *replica = open_it(machine);
     assert_true(text_is(replica, "something else altogether\n"));
     assert_true(status_of(replica).in_file);
-    assert_non_null(strstr(machine->said, "notes.md was changed by another program while edits were kept against its old text: "
-                                          "what you had typed is in "));
+    assert_true(home_was_said(machine->home,
+                              "notes.md was changed by another program while edits were kept against its old text: "
+                              "what you had typed is in "));
     char *path = xformat("%s.weft-recovered", machine->path);
     scratch_read(path, &recovered);
     assert_string_equal(buf_string(&recovered), "this is one");
-    close_it(replica);
-    machine->said[0] = '\0';
+    home_close(replica);
+    buf_clear(&machine->home->said);
     replica = open_it(machine); /* once */
     assert_true(text_is(replica, "something else altogether\n"));
-    assert_string_equal(machine->said, "");
-    close_it(replica);
+    assert_int_equal(machine->home->said.len, 0);
+    home_close(replica);
     buf_release(&recovered);
     free(path);
 }
@@ -793,7 +762,7 @@ static void types_first(struct machine *machine, struct replica *replica)
 {
     (void)machine;
     dies_at = IN_THE_COPY;
-    insert(replica, "mine: ");
+    home_insert(replica, "mine: ");
     atomic_store(&typed, true);
 }
 
@@ -813,18 +782,18 @@ static void killed_while_the_base_is_copied(void **state)
     struct replica *replica = open_it(machine);
     char *expected = xformat("mine: %s", text);
     assert_true(text_is(replica, expected));
-    insert(replica, "more: ");
+    home_insert(replica, "more: ");
     expect_settled(replica);
-    close_it(replica);
+    home_close(replica);
     scratch_write(machine->path, "the file is not needed any more\n");
     replica = open_it(machine);
-    assert_null(strstr(machine->said, "what you had typed is in"));
+    assert_false(home_was_said(machine->home, "what you had typed is in"));
     expect_said(machine, replica, "Another program changed notes.md");
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
     free(expected);
     expected = xformat("more: mine: %s", text);
     assert_true(text_is(replica, expected));
-    close_it(replica);
+    home_close(replica);
     free(expected);
     free(text);
 }

@@ -13,6 +13,7 @@
 #include "app/file_system.h"
 #include "app/replica.h"
 #include "editor/base/xalloc.h"
+#include "tests/support/home.h"
 #include "tests/support/scratch.h"
 
 #define TEXT "one\ntwo\nthree\nfour\n"
@@ -24,57 +25,41 @@ enum { STEP_MS = 10, PATIENCE_MS = 30000 };
 /* --- a person's machine --- */
 
 struct machine {
-    char *dir;
-    struct env env;
-    struct buf said;
+    struct home *home;
     bool shares; /* what is opened next */
 };
 
 static int setup(void **state)
 {
-    static const char *const names[] = {"XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME"};
     struct machine *machine = xcalloc(1, sizeof *machine);
-    struct error err = {0};
-    scratch_setup((void **)&machine->dir);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        setenv(names[i], machine->dir, 1);
-    assert_true(env_init(&machine->env, "weft", &err));
     *state = machine;
-    return 0;
+    return home_setup((void **)&machine->home);
 }
 
 static int teardown(void **state)
 {
     struct machine *machine = *state;
-    void *dir = machine->dir;
-    env_release(&machine->env);
-    buf_release(&machine->said);
+    int rc = home_teardown((void **)&machine->home);
     free(machine);
-    return scratch_teardown(&dir);
-}
-
-static void note_said(void *self, const char *text)
-{
-    struct machine *machine = self;
-    buf_addf(&machine->said, "%s\n", text);
+    return rc;
 }
 
 static bool was_said(struct machine *machine, const char *text)
 {
-    return strstr(buf_string(&machine->said), text) != NULL;
+    return home_was_said(machine->home, text);
 }
 
 static void expect_said(struct machine *machine, const char *text)
 {
     if (!was_said(machine, text))
-        fail_msg("not said: %s\nsaid: %s", text, buf_string(&machine->said));
+        fail_msg("not said: %s\nsaid: %s", text, buf_string(&machine->home->said));
 }
 
 /* --- files --- */
 
 static void put(struct machine *machine, const char *name, const char *text)
 {
-    char *path = scratch_file(machine->dir, name);
+    char *path = scratch_file(machine->home->dir, name);
     scratch_write(path, text);
     free(path);
 }
@@ -83,7 +68,7 @@ typedef int path_call(const char *from, const char *to);
 
 static void with_paths(struct machine *machine, path_call *call, const char *from, const char *to)
 {
-    char *a = scratch_file(machine->dir, from), *b = scratch_file(machine->dir, to);
+    char *a = scratch_file(machine->home->dir, from), *b = scratch_file(machine->home->dir, to);
     assert_int_equal(call(a, b), 0);
     free(a);
     free(b);
@@ -98,14 +83,14 @@ static void replace(struct machine *machine, const char *name, const char *text)
 
 static void remove_it(struct machine *machine, const char *name)
 {
-    char *path = scratch_file(machine->dir, name);
+    char *path = scratch_file(machine->home->dir, name);
     assert_int_equal(unlink(path), 0);
     free(path);
 }
 
 static void make_dir(struct machine *machine, const char *name)
 {
-    char *path = scratch_file(machine->dir, name);
+    char *path = scratch_file(machine->home->dir, name);
     assert_int_equal(mkdir(path, 0700), 0);
     free(path);
 }
@@ -116,10 +101,10 @@ static struct replica *open_with(struct machine *machine, const char *name, bool
 {
     struct error err = {0};
     /* Alone, nobody's words are waited for that may be on their way; but so nothing is shared. */
-    struct replica_options options = {.port = {.self = machine, .said = note_said}, .name = "ada", .alone = !machine->shares,
-                                      .reads_only = reads_only};
-    char *path = scratch_file(machine->dir, name);
-    struct replica *replica = replica_open(&machine->env, path, (struct bytes){0}, &options, &err);
+    struct replica_options options = {
+        .port = home_port(machine->home), .name = "ada", .alone = !machine->shares, .reads_only = reads_only};
+    char *path = scratch_file(machine->home->dir, name);
+    struct replica *replica = replica_open(&machine->home->env, path, (struct bytes){0}, &options, &err);
     if (!replica)
         fail_msg("%s", err.text);
     free(path);
@@ -128,31 +113,8 @@ static struct replica *open_with(struct machine *machine, const char *name, bool
 
 static struct replica *open_it(struct machine *machine, const char *name)
 {
-    buf_clear(&machine->said);
+    buf_clear(&machine->home->said);
     return open_with(machine, name, false);
-}
-
-static void close_it(struct replica *replica)
-{
-    struct error err = {0};
-    if (!replica_close(replica, 0, NULL, &err))
-        fail_msg("%s", err.text);
-}
-
-static void insert(struct replica *replica, const char *text)
-{
-    struct patch patch = {0};
-    struct error err = {0};
-    patch_insert(&patch, bytes_of_string(text));
-    assert_true(replica_edit(replica, &patch, selection_at(strlen(text)), EDIT_WHOLE, &err));
-    patch_release(&patch);
-}
-
-static void save(struct replica *replica, const char *path)
-{
-    struct error err = {0};
-    if (!replica_save_now(replica, path, &err))
-        fail_msg("%s", err.text);
 }
 
 static void expect_text(struct replica *replica, const char *expected)
@@ -250,14 +212,14 @@ static struct doc_id leave(struct machine *machine, const char *name, enum left 
     machine->shares = left == LEFT_SHARED;
     struct replica *replica = open_it(machine, name);
     machine->shares = false;
-    insert(replica, "one\n");
-    save(replica, NULL);
+    home_insert(replica, "one\n");
+    home_save(replica, NULL);
     if (left == LEFT_UNSAVED)
-        insert(replica, "mine: ");
+        home_insert(replica, "mine: ");
     if (left == LEFT_SHARED)
         assert_true(replica_share(replica, "ws://127.0.0.1:9", &err)); /* nobody listens there: shared all the same */
     struct doc_id doc = doc_of(replica);
-    close_it(replica);
+    home_close(replica);
     return doc;
 }
 
@@ -270,7 +232,7 @@ static void a_known_path_as_it_was_left_shows_its_document(void **state)
     struct replica *replica = open_it(machine, "notes");
     expect_doc(replica, &doc);
     expect_text(replica, "mine: " TEXT);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void another_file_with_the_bytes_that_were_saved_shows_the_document(void **state)
@@ -281,11 +243,11 @@ static void another_file_with_the_bytes_that_were_saved_shows_the_document(void 
     struct replica *replica = open_it(machine, "notes");
     expect_doc(replica, &doc);
     assert_int_equal(replica_undo(replica, UNDO_BACK, &(struct error){0}), REPLICA_UNDONE); /* its history is there */
-    close_it(replica);
+    home_close(replica);
     with_paths(machine, rename, "notes", "plan"); /* and its number is known from now on */
     replica = open_it(machine, "plan");
     expect_doc(replica, &doc);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void wait_until_the_file_is_known(struct replica *replica)
@@ -302,16 +264,16 @@ static void a_file_with_a_later_version_is_known_by_it(void **state)
     struct machine *machine = *state;
     struct doc_id doc = leave(machine, "notes", LEFT_SHARED);
     struct replica *replica = open_it(machine, "notes");
-    insert(replica, "zero\n");
-    insert(replica, "mine: ");
-    close_it(replica);
+    home_insert(replica, "zero\n");
+    home_insert(replica, "mine: ");
+    home_close(replica);
     replace(machine, "notes", "zero\n" TEXT);
     replica = open_it(machine, "notes");
     wait_until_the_file_is_known(replica);
     expect_doc(replica, &doc);
     expect_text(replica, "mine: zero\n" TEXT);
     assert_false(was_said(machine, "merged"));
-    close_it(replica);
+    home_close(replica);
 }
 
 /* git checkout of an older state: what was saved since is taken out again, as by any other program. */
@@ -320,17 +282,17 @@ static void a_file_with_an_older_version_is_a_change(void **state)
     struct machine *machine = *state;
     struct doc_id doc = leave(machine, "notes", LEFT_SHARED);
     struct replica *replica = open_it(machine, "notes");
-    insert(replica, "zero\n");
-    save(replica, NULL);
-    insert(replica, "mine: ");
-    close_it(replica);
+    home_insert(replica, "zero\n");
+    home_save(replica, NULL);
+    home_insert(replica, "mine: ");
+    home_close(replica);
     replace(machine, "notes", TEXT);
     replica = open_it(machine, "notes");
     wait_until_the_file_is_known(replica);
     expect_doc(replica, &doc);
     expect_text(replica, "mine: " TEXT);
     expect_said(machine, "Another program changed notes: +0 -1 lines merged.");
-    close_it(replica);
+    home_close(replica);
 }
 
 static void a_like_file_is_merged_into_what_was_not_saved(void **state)
@@ -341,7 +303,7 @@ static void a_like_file_is_merged_into_what_was_not_saved(void **state)
     struct replica *replica = open_it(machine, "notes");
     expect_doc(replica, &doc);
     expect_text(replica, "mine: " ALIKE);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void a_like_file_is_merged_into_a_shared_text(void **state)
@@ -352,7 +314,7 @@ static void a_like_file_is_merged_into_a_shared_text(void **state)
     struct replica *replica = open_it(machine, "notes");
     expect_doc(replica, &doc);
     expect_text(replica, ALIKE);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void a_like_file_begins_anew_where_nothing_was_unsaved(void **state)
@@ -363,7 +325,7 @@ static void a_like_file_begins_anew_where_nothing_was_unsaved(void **state)
     struct replica *replica = open_it(machine, "notes");
     expect_another_doc(replica, &doc);
     expect_text(replica, ALIKE);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void a_shared_text_asks_about_a_file_that_is_different(void **state)
@@ -377,7 +339,7 @@ static void a_shared_text_asks_about_a_file_that_is_different(void **state)
         wait_for_question(replica);
         expect_doc(replica, &doc);
         expect_text(replica, TEXT);
-        close_it(replica);
+        home_close(replica);
     }
 }
 
@@ -390,12 +352,12 @@ static void the_same_file_rewritten_is_merged_into_what_was_not_saved(void **sta
     expect_doc(replica, &doc);
     expect_merged(replica, "mine: ", DIFFERENT);
     assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_NONE);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void skip_unless_births_are_told(struct machine *machine)
 {
-    if (!file_system_birth_s(machine->dir))
+    if (!file_system_birth_s(machine->home->dir))
         skip();
 }
 
@@ -404,9 +366,9 @@ static void claim_number(struct machine *machine, const struct doc_id *doc, cons
 {
     struct error err = {0};
     struct stat st;
-    char *index_path = scratch_file(machine->dir, "weft/index.db"), *notes = scratch_file(machine->dir, "notes");
-    char *path = scratch_file(machine->dir, name);
-    struct doc_index *index = doc_index_open(index_path, DOC_INDEX_CREATE, &machine->env.device, &err);
+    char *index_path = xformat("%s/index.db", machine->home->state), *notes = scratch_file(machine->home->dir, "notes");
+    char *path = scratch_file(machine->home->dir, name);
+    struct doc_index *index = doc_index_open(index_path, DOC_INDEX_CREATE, &machine->home->env.device, &err);
     assert_int_equal(stat(path, &st), 0);
     assert_true(doc_index_note_file(index, doc, notes, st.st_dev, st.st_ino, NULL, (uint64_t)time(NULL) - ago_s, &err));
     doc_index_close(index);
@@ -426,7 +388,7 @@ static void a_younger_file_with_the_same_number_is_asked_about(void **state)
     struct replica *replica = open_it(machine, "notes");
     assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_DIFFERENT);
     expect_text(replica, "mine: " TEXT);
-    close_it(replica);
+    home_close(replica);
 }
 
 static struct replica *open_replaced(struct machine *machine, struct doc_id *doc)
@@ -454,7 +416,7 @@ static void another_file_in_the_place_of_unsaved_edits_is_asked_about(void **sta
     expect_doc(replica, &doc);
     assert_true(replica_disk_answer(replica, DISK_MERGE, &err));
     expect_merged(replica, "mine: ", DIFFERENT);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void another_file_is_opened_and_the_unsaved_edits_stay_where_they_were(void **state)
@@ -466,12 +428,12 @@ static void another_file_is_opened_and_the_unsaved_edits_stay_where_they_were(vo
     assert_true(replica_disk_answer(replica, DISK_OPEN_ALONE, &err));
     expect_text(replica, DIFFERENT);
     expect_another_doc(replica, &doc);
-    close_it(replica);
-    struct replica_options options = {.port = {.self = machine, .said = note_said}, .name = "ada"};
-    replica = replica_open_known(&machine->env, &doc, &options, &err);
+    home_close(replica);
+    struct replica_options options = {.port = home_port(machine->home), .name = "ada"};
+    replica = replica_open_known(&machine->home->env, &doc, &options, &err);
     assert_non_null(replica);
     expect_text(replica, "mine: " TEXT);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void another_file_begins_anew_where_nothing_was_unsaved(void **state)
@@ -483,7 +445,7 @@ static void another_file_begins_anew_where_nothing_was_unsaved(void **state)
     expect_another_doc(replica, &doc);
     expect_text(replica, DIFFERENT);
     assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_NONE);
-    close_it(replica);
+    home_close(replica);
 }
 
 /* --- the path is open elsewhere: what is typed there must be found again --- */
@@ -506,12 +468,12 @@ static void what_is_open_elsewhere_is_not_shared(void **state)
                    "there, or share it there (F3) once it is closed here.");
     expect_doc(other, &doc);
     assert_false(replica_is_shared(other));
-    insert(replica, "after ");
+    home_insert(replica, "after ");
     expect_together(replica, other, "after mine: " TEXT, "after mine: " TEXT);
-    close_it(replica);
+    home_close(replica);
     assert_true(replica_share(other, "ws://127.0.0.1:9", &err)); /* nobody listens there: shared all the same */
     expect_another_doc(other, &doc);
-    close_it(other);
+    home_close(other);
 }
 
 static void what_was_unshared_and_is_open_elsewhere_is_not_shared_anew(void **state)
@@ -526,10 +488,10 @@ static void what_was_unshared_and_is_open_elsewhere_is_not_shared_anew(void **st
     assert_true(replica_unshare(replica, false, &err));
     assert_false(replica_share(replica, "ws://127.0.0.1:9", &err));
     expect_doc(replica, &doc);
-    close_it(other);
+    home_close(other);
     assert_true(replica_share(replica, "ws://127.0.0.1:9", &err));
     expect_another_doc(replica, &doc);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void what_is_open_under_another_name_of_the_file_is_not_shared(void **state)
@@ -541,8 +503,8 @@ static void what_is_open_under_another_name_of_the_file_is_not_shared(void **sta
     machine->shares = true;
     struct replica *replica = open_it(machine, "notes"), *other = open_with(machine, "plan", false);
     assert_false(replica_share(replica, "ws://127.0.0.1:9", &err));
-    close_it(other);
-    close_it(replica);
+    home_close(other);
+    home_close(replica);
 }
 
 static void another_file_does_not_begin_anew_while_the_one_before_is_open_elsewhere(void **state)
@@ -554,10 +516,10 @@ static void another_file_does_not_begin_anew_while_the_one_before_is_open_elsewh
     struct replica *other = open_with(machine, "notes", false);
     expect_doc(other, &doc);
     expect_together(replica, other, DIFFERENT, DIFFERENT);
-    insert(replica, "mine: ");
+    home_insert(replica, "mine: ");
     expect_together(replica, other, "mine: " DIFFERENT, "mine: " DIFFERENT);
-    close_it(replica);
-    close_it(other);
+    home_close(replica);
+    home_close(other);
 }
 
 static void another_file_is_not_opened_alone_while_the_one_before_is_open_elsewhere(void **state)
@@ -570,11 +532,11 @@ static void another_file_is_not_opened_alone_while_the_one_before_is_open_elsewh
                    "close it there first.");
     assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_DIFFERENT);
     expect_doc(replica, &doc);
-    close_it(other);
+    home_close(other);
     assert_true(replica_disk_answer(replica, DISK_OPEN_ALONE, &err));
     expect_another_doc(replica, &doc);
     expect_text(replica, DIFFERENT);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void a_file_that_is_gone_does_not_begin_anew_while_it_is_open_elsewhere(void **state)
@@ -591,8 +553,8 @@ static void a_file_that_is_gone_does_not_begin_anew_while_it_is_open_elsewhere(v
     assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_NONE);
     expect_doc(replica, &doc);
     expect_text(replica, "mine: " TEXT);
-    close_it(other);
-    close_it(replica);
+    home_close(other);
+    home_close(replica);
 }
 
 static void a_file_that_is_gone_is_asked_about(void **state)
@@ -603,7 +565,7 @@ static void a_file_that_is_gone_is_asked_about(void **state)
     struct replica *replica = open_it(machine, "notes");
     expect_doc(replica, &doc);
     assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_GONE);
-    close_it(replica);
+    home_close(replica);
 }
 
 /* --- only the inode is known --- */
@@ -613,17 +575,17 @@ static void expect_renamed(struct machine *machine, const char *now, const struc
     struct replica *replica = open_with(machine, now, true);
     expect_doc(replica, doc); /* for who only reads, too */
     expect_text(replica, text);
-    close_it(replica);
+    home_close(replica);
     replica = open_it(machine, now);
     expect_doc(replica, doc);
     expect_text(replica, text);
-    close_it(replica);
-    buf_clear(&machine->said);
+    home_close(replica);
+    buf_clear(&machine->home->said);
     replica = open_it(machine, now); /* told once */
     expect_doc(replica, doc);
     expect_text(replica, text);
     assert_false(was_said(machine, "history came along"));
-    close_it(replica);
+    home_close(replica);
 }
 
 static void a_renamed_file_comes_with_its_history(void **state)
@@ -635,14 +597,14 @@ static void a_renamed_file_comes_with_its_history(void **state)
     expect_doc(replica, &doc);
     expect_said(machine, "plan was notes before: its history came along. Restored 1 edit of ");
     expect_text(replica, "mine: " TEXT);
-    save(replica, NULL);
-    close_it(replica);
+    home_save(replica, NULL);
+    home_close(replica);
     expect_renamed(machine, "plan", &doc, "mine: " TEXT);
     put(machine, "notes", TEXT);
     replica = open_it(machine, "notes"); /* the old name is free */
     expect_another_doc(replica, &doc);
     expect_text(replica, TEXT);
-    close_it(replica);
+    home_close(replica);
 }
 
 /* Every save makes a new inode: the index has to hear of it. */
@@ -652,11 +614,11 @@ static void a_file_renamed_after_several_saves_comes_with_its_history(void **sta
     struct doc_id doc = leave(machine, "notes", LEFT_SAVED);
     for (int i = 0; i < 3; i++) {
         struct replica *replica = open_it(machine, "notes");
-        insert(replica, "x");
-        save(replica, NULL);
-        insert(replica, "y");
-        save(replica, NULL);
-        close_it(replica);
+        home_insert(replica, "x");
+        home_save(replica, NULL);
+        home_insert(replica, "y");
+        home_save(replica, NULL);
+        home_close(replica);
     }
     with_paths(machine, rename, "notes", "plan");
     expect_renamed(machine, "plan", &doc, "yxyxyx" TEXT);
@@ -669,7 +631,7 @@ static void a_file_renamed_after_a_merge_comes_with_its_history(void **state)
     replace(machine, "notes", ALIKE);
     struct replica *replica = open_it(machine, "notes");
     expect_text(replica, "mine: " ALIKE);
-    close_it(replica);
+    home_close(replica);
     with_paths(machine, rename, "notes", "plan");
     expect_renamed(machine, "plan", &doc, "mine: " ALIKE);
 }
@@ -684,7 +646,7 @@ static void a_renamed_directory_brings_its_files_histories(void **state)
     expect_doc(replica, &doc);
     expect_said(machine, "/old/notes before: its history came along.");
     expect_text(replica, "mine: " TEXT);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void a_renamed_file_that_is_alike_comes_with_its_history(void **state)
@@ -696,8 +658,8 @@ static void a_renamed_file_that_is_alike_comes_with_its_history(void **state)
     struct replica *replica = open_it(machine, "plan");
     expect_doc(replica, &doc);
     expect_text(replica, "mine: " ALIKE);
-    save(replica, NULL);
-    close_it(replica);
+    home_save(replica, NULL);
+    home_close(replica);
     expect_renamed(machine, "plan", &doc, "mine: " ALIKE);
 }
 
@@ -710,7 +672,7 @@ static void a_renamed_shared_file_is_still_shared(void **state)
     expect_doc(replica, &doc);
     assert_true(replica_is_shared(replica));
     expect_said(machine, "plan was notes before: its history came along, and it is still shared.");
-    close_it(replica);
+    home_close(replica);
 }
 
 /* File systems give the number of a file that is gone to the next one. */
@@ -723,11 +685,11 @@ static void the_number_of_a_file_that_is_gone_makes_no_history(void **state)
     struct replica *replica = open_with(machine, "plan", true);
     expect_another_doc(replica, &doc);
     expect_text(replica, DIFFERENT);
-    close_it(replica);
+    home_close(replica);
     replica = open_it(machine, "plan");
     expect_another_doc(replica, &doc);
     expect_text(replica, DIFFERENT);
-    close_it(replica);
+    home_close(replica);
 }
 
 /* ... although they are alike: what was shared under the number is not to be taken for it. */
@@ -741,11 +703,11 @@ static void the_number_of_a_file_that_was_made_before_the_new_one_makes_no_histo
     claim_number(machine, &doc, "plan", 10);
     struct replica *replica = open_with(machine, "plan", true);
     expect_another_doc(replica, &doc);
-    close_it(replica);
+    home_close(replica);
     claim_number(machine, &doc, "plan", 0);
     replica = open_with(machine, "plan", true);
     expect_doc(replica, &doc);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void a_hard_link_is_the_same_document(void **state)
@@ -757,13 +719,13 @@ static void a_hard_link_is_the_same_document(void **state)
     expect_doc(replica, &doc);
     expect_said(machine, "plan and notes are one file: one text, one history.");
     expect_text(replica, "mine: " TEXT);
-    save(replica, NULL);
-    close_it(replica);
+    home_save(replica, NULL);
+    home_close(replica);
     replica = open_it(machine, "notes");
     expect_doc(replica, &doc);
     expect_text(replica, "mine: " TEXT);
     assert_false(was_said(machine, "one file"));
-    close_it(replica);
+    home_close(replica);
 }
 
 /* Both names are open before anything is kept: the one that is second to be typed in joins the first. */
@@ -773,11 +735,11 @@ static void two_names_of_one_file_typed_in_at_once_are_one_document(void **state
     put(machine, "notes", TEXT);
     with_paths(machine, link, "notes", "plan");
     struct replica *a = open_it(machine, "notes"), *b = open_with(machine, "plan", false);
-    insert(a, "a ");
+    home_insert(a, "a ");
     replica_barrier(a);
     while (!replica_is_settled(a))
         replica_wait(a, STEP_MS);
-    insert(b, "b ");
+    home_insert(b, "b ");
     for (uint64_t until_ms = net_now_ms() + PATIENCE_MS; memcmp(&replica_entry(a)->doc, &replica_entry(b)->doc, sizeof(struct doc_id)) != 0;) {
         assert_true(net_now_ms() < until_ms);
         replica_wait(b, STEP_MS);
@@ -785,11 +747,11 @@ static void two_names_of_one_file_typed_in_at_once_are_one_document(void **state
     }
     expect_together(a, b, "a b " TEXT, "b a " TEXT);
     struct doc_id doc = doc_of(a);
-    close_it(b);
-    close_it(a);
+    home_close(b);
+    home_close(a);
     b = open_it(machine, "plan");
     expect_doc(b, &doc);
-    close_it(b);
+    home_close(b);
 }
 
 /* What an editor does that renames the old file to keep it: the document stays with the name. */
@@ -802,11 +764,11 @@ static void a_backup_made_by_renaming_does_not_take_the_document_away(void **sta
     struct replica *replica = open_it(machine, "notes~");
     expect_another_doc(replica, &doc);
     expect_text(replica, TEXT);
-    close_it(replica);
+    home_close(replica);
     replica = open_it(machine, "notes");
     expect_doc(replica, &doc);
     expect_text(replica, "mine: " ALIKE);
-    close_it(replica);
+    home_close(replica);
 }
 
 /* --- nothing is known --- */
@@ -818,11 +780,11 @@ static void a_copy_is_another_document(void **state)
     put(machine, "copy", TEXT);
     struct replica *replica = open_it(machine, "copy");
     expect_another_doc(replica, &doc);
-    close_it(replica);
+    home_close(replica);
     remove_it(machine, "notes"); /* nor when the first one is gone */
     replica = open_it(machine, "copy");
     expect_another_doc(replica, &doc);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void a_symbolic_link_is_the_path_it_leads_to(void **state)
@@ -833,7 +795,7 @@ static void a_symbolic_link_is_the_path_it_leads_to(void **state)
     struct replica *replica = open_it(machine, "link");
     expect_doc(replica, &doc);
     expect_text(replica, "mine: " TEXT);
-    close_it(replica);
+    home_close(replica);
 }
 
 /* --- while it is open --- */
@@ -843,19 +805,19 @@ static void a_private_text_saved_under_another_name_leaves_the_old_one(void **st
     struct machine *machine = *state;
     struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
     struct replica *replica = open_it(machine, "notes");
-    char *plan = scratch_file(machine->dir, "plan");
-    save(replica, plan);
+    char *plan = scratch_file(machine->home->dir, "plan");
+    home_save(replica, plan);
     struct replica *other = open_with(machine, "plan", true); /* the index knows it at once */
     expect_doc(other, &doc);
-    close_it(other);
-    close_it(replica);
+    home_close(other);
+    home_close(replica);
     replica = open_it(machine, "plan");
     expect_doc(replica, &doc);
-    close_it(replica);
+    home_close(replica);
     replica = open_it(machine, "notes");
     expect_another_doc(replica, &doc);
     expect_text(replica, TEXT);
-    close_it(replica);
+    home_close(replica);
     free(plan);
 }
 
@@ -864,15 +826,15 @@ static void a_shared_text_saved_under_another_name_is_found_by_both(void **state
     struct machine *machine = *state;
     struct doc_id doc = leave(machine, "notes", LEFT_SHARED);
     struct replica *replica = open_it(machine, "notes");
-    char *plan = scratch_file(machine->dir, "plan");
-    save(replica, plan);
-    close_it(replica);
+    char *plan = scratch_file(machine->home->dir, "plan");
+    home_save(replica, plan);
+    home_close(replica);
     replica = open_it(machine, "plan");
     expect_doc(replica, &doc);
-    close_it(replica);
+    home_close(replica);
     replica = open_it(machine, "notes");
     expect_doc(replica, &doc);
-    close_it(replica);
+    home_close(replica);
     free(plan);
 }
 
@@ -887,12 +849,12 @@ static void a_file_renamed_while_open_frees_the_old_name(void **state)
     put(machine, "notes", DIFFERENT);
     struct replica *other = open_with(machine, "plan", true);
     expect_doc(other, &doc);
-    close_it(other);
-    close_it(replica);
+    home_close(other);
+    home_close(replica);
     replica = open_it(machine, "notes");
     expect_another_doc(replica, &doc);
     expect_text(replica, DIFFERENT);
-    close_it(replica);
+    home_close(replica);
 }
 
 /* Whoever opens the new name is in the same text, and hears what is typed there. */
@@ -902,13 +864,13 @@ static void expect_met(struct machine *machine, struct replica *replica, const c
     struct replica *other = open_with(machine, name, false);
     expect_doc(other, &doc);
     expect_text(other, text);
-    insert(other, "theirs, ");
+    home_insert(other, "theirs, ");
     char *both = xformat("theirs, %s", text);
     expect_together(replica, other, both, both);
-    insert(replica, "and mine, ");
+    home_insert(replica, "and mine, ");
     char *all = xformat("and mine, %s", both);
     expect_together(replica, other, all, all);
-    close_it(other);
+    home_close(other);
     free(both);
     free(all);
 }
@@ -922,7 +884,7 @@ static void who_opens_the_new_name_of_a_file_renamed_while_open_is_met(void **st
     while (!was_said(machine, "notes was renamed: it is "))
         replica_wait(replica, STEP_MS);
     expect_met(machine, replica, "plan", "mine: " TEXT);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void who_opens_the_name_that_a_text_was_saved_under_is_met(void **state)
@@ -930,10 +892,10 @@ static void who_opens_the_name_that_a_text_was_saved_under_is_met(void **state)
     struct machine *machine = *state;
     leave(machine, "notes", LEFT_UNSAVED);
     struct replica *replica = open_it(machine, "notes");
-    char *plan = scratch_file(machine->dir, "plan");
-    save(replica, plan);
+    char *plan = scratch_file(machine->home->dir, "plan");
+    home_save(replica, plan);
     expect_met(machine, replica, "plan", "mine: " TEXT);
-    close_it(replica);
+    home_close(replica);
     free(plan);
 }
 
@@ -943,13 +905,13 @@ static void who_opens_the_name_that_a_new_text_was_saved_under_is_met(void **sta
     struct machine *machine = *state;
     put(machine, "notes", TEXT);
     struct replica *replica = open_it(machine, "notes");
-    insert(replica, "mine: ");
-    char *plan = scratch_file(machine->dir, "plan");
-    save(replica, plan);
+    home_insert(replica, "mine: ");
+    char *plan = scratch_file(machine->home->dir, "plan");
+    home_save(replica, plan);
     while (!replica_is_settled(replica) || !replica_entry(replica)->path || strcmp(replica_entry(replica)->path, plan) != 0)
         replica_wait(replica, STEP_MS);
     expect_met(machine, replica, "plan", "mine: " TEXT);
-    close_it(replica);
+    home_close(replica);
     free(plan);
 }
 
@@ -960,7 +922,7 @@ static void who_opens_a_hard_link_is_met(void **state)
     struct replica *replica = open_it(machine, "notes");
     with_paths(machine, link, "notes", "plan");
     expect_met(machine, replica, "plan", "mine: " TEXT);
-    close_it(replica);
+    home_close(replica);
 }
 
 static void a_directory_renamed_while_open_is_followed(void **state)
@@ -973,9 +935,9 @@ static void a_directory_renamed_while_open_is_followed(void **state)
     with_paths(machine, rename, "above", "moved");
     while (!was_said(machine, "notes was renamed: it is "))
         replica_wait(replica, STEP_MS);
-    save(replica, NULL);
+    home_save(replica, NULL);
     expect_met(machine, replica, "moved/old/notes", "mine: " TEXT);
-    close_it(replica);
+    home_close(replica);
 }
 
 /* --- a file that somebody else has open --- */
@@ -984,17 +946,19 @@ static void a_directory_renamed_while_open_is_followed(void **state)
 static void begin_other(struct machine *machine, struct machine *other)
 {
     struct error err = {0};
-    char *state = scratch_file(machine->dir, "other");
-    *other = (struct machine){.dir = machine->dir};
+    char *state = scratch_file(machine->home->dir, "other");
+    *other = (struct machine){.home = xcalloc(1, sizeof *other->home)};
+    other->home->dir = machine->home->dir;
     setenv("XDG_STATE_HOME", state, 1);
-    assert_true(env_init(&other->env, "weft", &err));
+    assert_true(env_init(&other->home->env, "weft", &err));
     free(state);
 }
 
 static void end_other(struct machine *other)
 {
-    env_release(&other->env);
-    buf_release(&other->said);
+    env_release(&other->home->env);
+    buf_release(&other->home->said);
+    free(other->home);
 }
 
 static void a_file_that_another_weft_has_open_is_not_written_over(void **state)
@@ -1005,19 +969,19 @@ static void a_file_that_another_weft_has_open_is_not_written_over(void **state)
     leave(machine, "notes", LEFT_SHARED);
     struct replica *host = open_it(machine, "notes");
     struct replica *guest = open_with(&other, "copy", false);
-    insert(guest, "guest's\n" TEXT);
-    char *notes = scratch_file(machine->dir, "notes");
+    home_insert(guest, "guest's\n" TEXT);
+    char *notes = scratch_file(machine->home->dir, "notes");
     assert_false(replica_may_save(guest, notes, &err));
     assert_false(replica_save_now(guest, notes, &err));
     assert_string_equal(err.text, "Not saved: notes is open in another weft, which writes it. Save under another name.");
     err = (struct error){0};
     assert_false(replica_save(guest, notes, &err));
-    save(guest, NULL); /* its own */
-    save(host, NULL);
+    home_save(guest, NULL); /* its own */
+    home_save(host, NULL);
     expect_text(host, TEXT);
-    close_it(host);
-    save(guest, notes); /* nobody has it open any more */
-    close_it(guest);
+    home_close(host);
+    home_save(guest, notes); /* nobody has it open any more */
+    home_close(guest);
     free(notes);
     end_other(&other);
 }
@@ -1034,10 +998,10 @@ static void a_file_that_was_open_in_a_weft_that_was_killed_is_written(void **sta
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     struct replica *replica = open_it(machine, "other");
-    insert(replica, "text");
-    char *notes = scratch_file(machine->dir, "notes");
-    save(replica, notes);
-    close_it(replica);
+    home_insert(replica, "text");
+    char *notes = scratch_file(machine->home->dir, "notes");
+    home_save(replica, notes);
+    home_close(replica);
     free(notes);
 }
 
@@ -1046,12 +1010,12 @@ static void a_neighbour_s_file_of_the_same_text_is_written(void **state)
     struct machine *machine = *state;
     struct doc_id doc = leave(machine, "notes", LEFT_SHARED);
     struct replica *a = open_it(machine, "notes"), *b = open_with(machine, "notes", false);
-    char *plan = scratch_file(machine->dir, "plan"), *notes = scratch_file(machine->dir, "notes");
-    save(b, plan);
-    save(b, notes);
+    char *plan = scratch_file(machine->home->dir, "plan"), *notes = scratch_file(machine->home->dir, "notes");
+    home_save(b, plan);
+    home_save(b, notes);
     expect_doc(b, &doc);
-    close_it(a);
-    close_it(b);
+    home_close(a);
+    home_close(b);
     free(plan);
     free(notes);
 }
