@@ -18,5 +18,10 @@ bool file_system_kind_is_remote(unsigned kind);
 
 /* When the file was made, in seconds since 1970: renaming does not change it. 0: there is none, or it is not told. */
 uint64_t file_system_birth_s(const char *path);
+/*
+ * Now, by the clock that births are told by. time() is that of the last tick: a file made since then would be younger
+ * than what is told of it now.
+ */
+uint64_t file_system_now_s(void);
 
 #endif

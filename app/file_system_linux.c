@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 
 #include "app/file_system.h"
 #include "editor/base/xalloc.h"
@@ -33,4 +34,11 @@ uint64_t file_system_birth_s(const char *path)
     struct statx file;
     bool told = statx(AT_FDCWD, path, 0, STATX_BTIME, &file) == 0 && file.stx_mask & STATX_BTIME && file.stx_btime.tv_sec > 0;
     return told ? (uint64_t)file.stx_btime.tv_sec : 0;
+}
+
+uint64_t file_system_now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec;
 }

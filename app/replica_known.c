@@ -40,7 +40,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "app/file_system.h"
 #include "editor/base/xalloc.h"
@@ -200,7 +199,7 @@ bool replica_bind_path(struct replica *replica, const char *leaves)
     bool good = replica_open_index(replica, DOC_INDEX_CREATE, &index, &err);
     if (good) {
         good = doc_index_bind_path(index, &entry->doc, entry->path, entry->dev, entry->ino,
-                                   entry->content_known ? &entry->content : NULL, (uint64_t)time(NULL), &err) &&
+                                   entry->content_known ? &entry->content : NULL, file_system_now_s(), &err) &&
                (!old || doc_index_unbind_path(index, &entry->doc, old, &err));
         doc_index_close(index);
     }
@@ -310,9 +309,14 @@ void replica_note_file(struct replica *replica)
     entry->content_known = file->hash_known;
     entry->content = file->hash;
     struct note_job *job = xcalloc(1, sizeof *job);
-    *job = (struct note_job){.index_path = paths_state_file(&replica->env->paths, "index.db"), .path = xstrdup(file->path),
-                             .device = replica->env->device, .doc = entry->doc, .dev = entry->dev, .ino = entry->ino,
-                             .content_known = entry->content_known, .content = entry->content,
-                             .now_s = (uint64_t)time(NULL)};
+    *job = (struct note_job){.index_path = paths_state_file(&replica->env->paths, "index.db"),
+                             .path = xstrdup(file->path),
+                             .device = replica->env->device,
+                             .doc = entry->doc,
+                             .dev = entry->dev,
+                             .ino = entry->ino,
+                             .content_known = entry->content_known,
+                             .content = entry->content,
+                             .now_s = file_system_now_s()};
     worker_give(replica->worker, (struct worker_job){note_run, note_done, job});
 }

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/file_system.h"
 #include "editor/base/xalloc.h"
 
 enum {
@@ -82,7 +83,7 @@ static bool prepare_disk(struct opening *opening, struct error *err)
 static bool take_path(const struct opening *opening, struct doc_index *index, struct error *err)
 {
     const struct doc_entry *entry = &opening->entry;
-    return doc_index_bind_path(index, &entry->doc, entry->path, entry->dev, entry->ino, NULL, (uint64_t)time(NULL), err);
+    return doc_index_bind_path(index, &entry->doc, entry->path, entry->dev, entry->ino, NULL, file_system_now_s(), err);
 }
 
 /* Whether another process has just begun a document for this file under another name of it (a hard link). */

@@ -663,6 +663,30 @@ static void a_renamed_file_that_is_alike_comes_with_its_history(void **state)
     expect_renamed(machine, "plan", &doc, "mine: " ALIKE);
 }
 
+/* The clock of time(), which may be behind that of the file system. */
+static bool clock_lags;
+time_t __real_time(time_t *out);
+time_t __wrap_time(time_t *out);
+time_t __wrap_time(time_t *out)
+{
+    time_t now = __real_time(NULL) - (clock_lags ? 1 : 0);
+    if (out)
+        *out = now;
+    return now;
+}
+
+static void a_file_made_since_the_last_tick_of_the_clock_is_known_when_renamed(void **state)
+{
+    struct machine *machine = *state;
+    clock_lags = true;
+    struct doc_id doc = leave(machine, "notes", LEFT_SAVED);
+    clock_lags = false;
+    with_paths(machine, rename, "notes", "plan");
+    struct replica *replica = open_it(machine, "plan");
+    expect_doc(replica, &doc);
+    home_close(replica);
+}
+
 static void a_renamed_shared_file_is_still_shared(void **state)
 {
     struct machine *machine = *state;
@@ -1050,6 +1074,7 @@ int main(void)
         TEST(a_file_renamed_after_a_merge_comes_with_its_history),
         TEST(a_renamed_directory_brings_its_files_histories),
         TEST(a_renamed_file_that_is_alike_comes_with_its_history),
+        TEST(a_file_made_since_the_last_tick_of_the_clock_is_known_when_renamed),
         TEST(a_renamed_shared_file_is_still_shared),
         TEST(the_number_of_a_file_that_is_gone_makes_no_history),
         TEST(the_number_of_a_file_that_was_made_before_the_new_one_makes_no_history),
