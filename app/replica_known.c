@@ -181,6 +181,16 @@ const char *replica_known_path(const struct replica *replica)
 
 /* --- taking a name --- */
 
+void replica_describe_file(struct replica *replica)
+{
+    const struct file_side *file = &replica->file;
+    struct doc_entry *entry = &replica->entry;
+    entry->dev = file->stamp.dev;
+    entry->ino = file->stamp.ino;
+    entry->content_known = file->hash_known;
+    entry->content = file->hash;
+}
+
 bool replica_bind_path(struct replica *replica, const char *leaves)
 {
     const struct file_side *file = &replica->file;
@@ -192,10 +202,7 @@ bool replica_bind_path(struct replica *replica, const char *leaves)
     char *old = leaves && strcmp(leaves, file->path) != 0 ? xstrdup(leaves) : NULL; /* it may be the entry's own */
     free(entry->path);
     entry->path = xstrdup(file->path);
-    entry->dev = file->stamp.dev;
-    entry->ino = file->stamp.ino;
-    entry->content_known = file->hash_known;
-    entry->content = file->hash;
+    replica_describe_file(replica);
     bool good = replica_open_index(replica, DOC_INDEX_CREATE, &index, &err);
     if (good) {
         good = doc_index_bind_path(index, &entry->doc, entry->path, entry->dev, entry->ino,
@@ -304,10 +311,7 @@ void replica_note_file(struct replica *replica)
     if (replica->is_private || replica->reads_only || !replica->indexed || !file->path || !file->stamp.exists ||
         replica_has_other_name(replica) || is_noted(entry, file) || !env_device(replica->env, &ignored))
         return;
-    entry->dev = file->stamp.dev;
-    entry->ino = file->stamp.ino;
-    entry->content_known = file->hash_known;
-    entry->content = file->hash;
+    replica_describe_file(replica);
     struct note_job *job = xcalloc(1, sizeof *job);
     *job = (struct note_job){.index_path = paths_state_file(&replica->env->paths, "index.db"),
                              .path = xstrdup(file->path),

@@ -333,6 +333,8 @@ MUST_USE bool replica_find_entry(struct replica *replica, bool *found, struct er
 bool replica_has_other_name(const struct replica *replica);
 /* Whether the file at the path, `now`, is another one than weft last saw there, `known`, for all that a number tells. */
 bool replica_is_another_file(const struct replica *replica, struct file_stamp known, struct file_stamp now);
+/* The entry says what the file is like now. */
+void replica_describe_file(struct replica *replica);
 /* The path by which index and journal know the file. */
 const char *replica_known_path(const struct replica *replica);
 /* Then index and journal learn the file's path, and the sentence is what to say of that. Begins to write. Else nothing. */

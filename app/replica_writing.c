@@ -260,10 +260,7 @@ static void complete_entry(struct replica *replica)
     entry->opened_s = (uint64_t)time(NULL);
     if (!entry->created_s)
         entry->created_s = entry->opened_s;
-    entry->dev = replica->file.stamp.dev;
-    entry->ino = replica->file.stamp.ino;
-    entry->content_known = replica->file.hash_known;
-    entry->content = replica->file.hash;
+    replica_describe_file(replica);
 }
 
 void replica_begin_writing(struct replica *replica)

@@ -40,18 +40,24 @@ static struct doc_index *open_index(struct home *home)
     return index;
 }
 
-static uint64_t opened_of(struct home *home, const char *name)
+static struct doc_entry entry_of(struct home *home, struct doc_index *index, const char *name)
 {
     struct error err = {0};
-    struct doc_index *index = open_index(home);
     struct doc_entry entry = {0};
     bool found;
     char *path = scratch_file(home->dir, name);
     assert_true(doc_index_find_path(index, path, &entry, &found, &err) && found);
+    free(path);
+    return entry;
+}
+
+static uint64_t opened_of(struct home *home, const char *name)
+{
+    struct doc_index *index = open_index(home);
+    struct doc_entry entry = entry_of(home, index, name);
     uint64_t opened_s = entry.opened_s;
     doc_entry_release(&entry);
     doc_index_close(index);
-    free(path);
     return opened_s;
 }
 
@@ -60,14 +66,10 @@ static void age(struct home *home, const char *name, uint64_t seconds)
 {
     struct error err = {0};
     struct doc_index *index = open_index(home);
-    struct doc_entry entry = {0};
-    bool found;
-    char *path = scratch_file(home->dir, name);
-    assert_true(doc_index_find_path(index, path, &entry, &found, &err) && found);
+    struct doc_entry entry = entry_of(home, index, name);
     assert_true(doc_index_touch(index, &entry.doc, entry.opened_s - seconds, &err));
     doc_entry_release(&entry);
     doc_index_close(index);
-    free(path);
 }
 
 static size_t run(struct home *home, uint64_t days_later, uint64_t bytes_max)
