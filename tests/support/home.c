@@ -51,7 +51,7 @@ struct replica_port home_port(struct home *home)
 
 bool home_was_said(const struct home *home, const char *words)
 {
-    return memmem(home->said.data, home->said.len, words, strlen(words)) != NULL;
+    return home->said.len && memmem(home->said.data, home->said.len, words, strlen(words));
 }
 
 size_t home_entries(const struct home *home, const char *name)
