@@ -21,14 +21,6 @@ enum {
     SPEED_MAX = 100,
 };
 
-void demo_give_up(struct demo *demo, const char *why)
-{
-    if (!demo->leaving)
-        demo->trouble = xstrdup(why);
-    demo->leaving = true;
-    demo->status = 1;
-}
-
 /* --- keys --- */
 
 /* Alt+5, 6, 7 are F5, F6, F7 for terminals that keep those for themselves. */

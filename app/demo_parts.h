@@ -72,10 +72,8 @@ struct demo {
     int status;              /* of the exit, so far */
 };
 
-/* demo.c */
-void demo_give_up(struct demo *demo, const char *why); /* says it once the terminal is given back */
-
 /* demo_play.c */
+void demo_give_up(struct demo *demo, const char *why); /* says it once the terminal is given back */
 void demo_press(struct demo *demo, enum actor actor, struct key key);
 void demo_cut(struct demo *demo, bool cut);
 void demo_kill_you(struct demo *demo);

@@ -23,6 +23,14 @@ void demo_press(struct demo *demo, enum actor actor, struct key key)
     cast_order(&demo->cast, actor, (struct pane_command){.order = PANE_KEY, .code = key.code, .mods = key.mods});
 }
 
+void demo_give_up(struct demo *demo, const char *why)
+{
+    if (!demo->leaving)
+        demo->trouble = xstrdup(why);
+    demo->leaving = true;
+    demo->status = 1;
+}
+
 static void order_text(struct demo *demo, enum actor actor, enum pane_order order, const char *text)
 {
     cast_order(&demo->cast, actor, (struct pane_command){.order = order, .text = bytes_of_string(text)});

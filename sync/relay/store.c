@@ -47,73 +47,6 @@ static const struct db_options store_db_options = {
     .busy_ms = STORE_BUSY_MS,
 };
 
-/* --- lists of jobs --- */
-
-static void list_init(struct job_list *list)
-{
-    list->first = NULL;
-    list->end = &list->first;
-}
-
-static void list_add(struct job_list *list, struct job *job)
-{
-    job->next = NULL;
-    *list->end = job;
-    list->end = &job->next;
-}
-
-static void list_append(struct job_list *list, struct job_list *more)
-{
-    if (!more->first)
-        return;
-    *list->end = more->first;
-    list->end = more->end;
-    list_init(more);
-}
-
-static struct job *list_pop(struct job_list *list)
-{
-    struct job *job = list->first;
-    if (!job)
-        return NULL;
-    list->first = job->next;
-    if (!list->first)
-        list->end = &list->first;
-    return job;
-}
-
-static void job_free(struct job *job)
-{
-    buf_release(&job->body);
-    free(job->agents);
-    free(job->rows);
-    free(job->row_ends);
-    free(job->freed);
-    free(job->sizes);
-    free(job);
-}
-
-static void list_free(struct job_list *list)
-{
-    for (struct job *job; (job = list_pop(list));)
-        job_free(job);
-}
-
-/* --- results --- */
-
-bool store_job_fail(struct job *job, const struct error *err)
-{
-    job->reply.err = *err;
-    job->reply.result = err->code == ERR_FULL ? STORE_FULL : STORE_FAILED;
-    return false;
-}
-
-bool store_job_end(struct job *job, enum store_result result)
-{
-    job->reply.result = result;
-    return true;
-}
-
 /* --- one transaction --- */
 
 static bool job_run(struct store *store, struct job *job)
@@ -229,9 +162,9 @@ static void take_batch(struct store *store, struct job_list *batch)
 {
     size_t bytes = 0;
     while (store->queue.first && bytes < STORE_BATCH_BYTES) {
-        struct job *job = list_pop(&store->queue);
+        struct job *job = store_jobs_pop(&store->queue);
         bytes += append_bytes(job);
-        list_add(batch, job);
+        store_jobs_add(batch, job);
     }
 }
 
@@ -240,7 +173,7 @@ static void do_batch(struct store *store)
 {
     struct job_list batch;
     size_t bytes = 0;
-    list_init(&batch);
+    store_jobs_init(&batch);
     take_batch(store, &batch);
     pthread_mutex_unlock(&store->lock);
     run_batch(store, &batch);
@@ -249,7 +182,7 @@ static void do_batch(struct store *store)
     pthread_mutex_lock(&store->lock);
     store->pending_bytes -= bytes;
     store->totals = store->working;
-    list_append(&store->answered, &batch);
+    store_jobs_append(&store->answered, &batch);
 }
 
 static void *store_thread(void *argument)
@@ -290,8 +223,8 @@ static bool store_begin(struct store *store, struct error *err)
 
 static void store_destroy(struct store *store)
 {
-    list_free(&store->queue);
-    list_free(&store->answered);
+    store_jobs_free(&store->queue);
+    store_jobs_free(&store->answered);
     db_close(store->db);
     pthread_cond_destroy(&store->asked);
     pthread_cond_destroy(&store->idle);
@@ -309,8 +242,8 @@ struct store *store_open(const struct store_options *options, struct error *err)
     store->by_hand = options->by_hand;
     store->wake = options->wake;
     store->wake_self = options->wake_self;
-    list_init(&store->queue);
-    list_init(&store->answered);
+    store_jobs_init(&store->queue);
+    store_jobs_init(&store->answered);
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->asked, NULL);
     pthread_cond_init(&store->idle, NULL);
@@ -336,22 +269,12 @@ void store_free(struct store *store)
 
 /* --- asking --- */
 
-static struct job *job_new(enum job_kind kind, const struct doc_id *doc, struct store_done done)
-{
-    struct job *job = xcalloc(1, sizeof *job);
-    job->kind = kind;
-    job->done = done;
-    if (doc)
-        job->doc = *doc;
-    return job;
-}
-
 static void ask(struct store *store, struct job *job)
 {
     pthread_mutex_lock(&store->lock);
     job->caller = store->caller;
     store->pending_bytes += append_bytes(job);
-    list_add(&store->queue, job);
+    store_jobs_add(&store->queue, job);
     if (!store->busy)
         pthread_cond_signal(&store->asked);
     pthread_mutex_unlock(&store->lock);
@@ -359,13 +282,13 @@ static void ask(struct store *store, struct job *job)
 
 void store_find(struct store *store, const struct doc_id *doc, struct store_done done)
 {
-    ask(store, job_new(JOB_FIND, doc, done));
+    ask(store, store_job_new(JOB_FIND, doc, done));
 }
 
 void store_create(struct store *store, const struct doc_id *doc, const struct log_id *log, struct bytes genesis,
                   uint64_t now_s, struct store_done done)
 {
-    struct job *job = job_new(JOB_CREATE, doc, done);
+    struct job *job = store_job_new(JOB_CREATE, doc, done);
     job->log = *log;
     job->now_s = now_s;
     buf_add_bytes(&job->body, genesis);
@@ -374,12 +297,12 @@ void store_create(struct store *store, const struct doc_id *doc, const struct lo
 
 void store_load(struct store *store, const struct doc_id *doc, struct store_done done)
 {
-    ask(store, job_new(JOB_LOAD, doc, done));
+    ask(store, store_job_new(JOB_LOAD, doc, done));
 }
 
 void store_append(struct store *store, const struct store_append *append, struct store_done done)
 {
-    struct job *job = job_new(JOB_APPEND, NULL, done);
+    struct job *job = store_job_new(JOB_APPEND, NULL, done);
     job->append = *append;
     buf_add_bytes(&job->body, append->row.stored);
     job->append.row.stored = buf_view(&job->body);
@@ -393,7 +316,7 @@ void store_append(struct store *store, const struct store_append *append, struct
 static void ask_for_row(struct store *store, enum job_kind kind, uint64_t key, const struct store_row *row,
                         const struct digest *hash, struct store_done done)
 {
-    struct job *job = job_new(kind, NULL, done);
+    struct job *job = store_job_new(kind, NULL, done);
     job->append.key = key;
     job->append.row = *row;
     job->bytes_max = row->stored.len;
@@ -416,14 +339,14 @@ void store_unpack(struct store *store, uint64_t key, const struct store_row *row
 
 void store_purge(struct store *store, const struct store_purge *purge, struct store_done done)
 {
-    struct job *job = job_new(JOB_PURGE, NULL, done);
+    struct job *job = store_job_new(JOB_PURGE, NULL, done);
     job->purge = *purge;
     ask(store, job);
 }
 
 void store_read(struct store *store, uint64_t key, uint64_t after, size_t bytes_max, struct store_done done)
 {
-    struct job *job = job_new(JOB_READ, NULL, done);
+    struct job *job = store_job_new(JOB_READ, NULL, done);
     job->append.key = key;
     job->append.row.place = after;
     job->bytes_max = bytes_max;
@@ -432,12 +355,12 @@ void store_read(struct store *store, uint64_t key, uint64_t after, size_t bytes_
 
 void store_remove(struct store *store, const struct doc_id *doc, struct store_done done)
 {
-    ask(store, job_new(JOB_REMOVE, doc, done));
+    ask(store, store_job_new(JOB_REMOVE, doc, done));
 }
 
 void store_move(struct store *store, uint64_t key, struct bytes moved, struct store_done done)
 {
-    struct job *job = job_new(JOB_MOVE, NULL, done);
+    struct job *job = store_job_new(JOB_MOVE, NULL, done);
     job->append.key = key;
     buf_add_bytes(&job->body, moved);
     ask(store, job);
@@ -445,14 +368,14 @@ void store_move(struct store *store, uint64_t key, struct bytes moved, struct st
 
 void store_touch(struct store *store, const struct doc_id *doc, uint64_t now_s)
 {
-    struct job *job = job_new(JOB_TOUCH, doc, (struct store_done){.call = NULL});
+    struct job *job = store_job_new(JOB_TOUCH, doc, (struct store_done){.call = NULL});
     job->now_s = now_s;
     ask(store, job);
 }
 
 void store_expire(struct store *store, uint64_t before_s, size_t most, struct store_done done)
 {
-    struct job *job = job_new(JOB_EXPIRE, NULL, done);
+    struct job *job = store_job_new(JOB_EXPIRE, NULL, done);
     job->now_s = before_s;
     job->bytes_max = most;
     ask(store, job);
@@ -460,7 +383,7 @@ void store_expire(struct store *store, uint64_t before_s, size_t most, struct st
 
 void store_largest(struct store *store, struct store_done done)
 {
-    ask(store, job_new(JOB_LARGEST, NULL, done));
+    ask(store, store_job_new(JOB_LARGEST, NULL, done));
 }
 
 /* --- answers --- */
@@ -475,12 +398,12 @@ size_t store_poll(struct store *store)
 {
     size_t count = 0;
     pthread_mutex_lock(&store->lock);
-    for (struct job *job; (job = list_pop(&store->answered)); count++) {
+    for (struct job *job; (job = store_jobs_pop(&store->answered)); count++) {
         bool wanted = job->caller == store->caller;
         pthread_mutex_unlock(&store->lock);
         if (wanted)
             deliver(job);
-        job_free(job);
+        store_job_free(job);
         pthread_mutex_lock(&store->lock);
     }
     pthread_mutex_unlock(&store->lock);
@@ -503,8 +426,8 @@ void store_commit(struct store *store)
 void store_crash(struct store *store)
 {
     ensure(store->by_hand);
-    list_free(&store->queue);
-    list_free(&store->answered);
+    store_jobs_free(&store->queue);
+    store_jobs_free(&store->answered);
     store->pending_bytes = 0;
 }
 

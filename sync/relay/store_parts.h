@@ -5,6 +5,7 @@
  *     store.c            its life; the queue: questions, transactions, answers
  *     store_documents.c  what a transaction does with documents: find, create, load, remove, move, touch, expire
  *     store_records.c    the same with their records: append, look up, read, purge
+ *     store_job.h        a question and its answer, and queues of them
  *     store_packs.h      which records a pack stands in for
  *     store_operator.c   what an operator asks, answered at once
  *
@@ -17,50 +18,7 @@
 #include <pthread.h>
 
 #include "sync/db.h"
-#include "sync/relay/store.h"
-
-enum job_kind {
-    JOB_FIND,
-    JOB_CREATE,
-    JOB_LOAD,
-    JOB_APPEND,
-    JOB_LOOKUP,
-    JOB_UNPACK,
-    JOB_READ,
-    JOB_REMOVE,
-    JOB_PURGE,
-    JOB_TOUCH,
-    JOB_EXPIRE,
-    JOB_MOVE,
-    JOB_LARGEST,
-};
-
-/* One call: the question, then (owned by it too) the answer. */
-struct job {
-    struct job *next;
-    enum job_kind kind;
-    uint64_t caller; /* store->caller when it was asked */
-    struct store_done done;
-    struct doc_id doc;
-    struct log_id log;
-    struct store_append append;
-    struct store_agent member; /* append.member points here */
-    struct digest hash;
-    uint64_t now_s;
-    size_t bytes_max; /* of a look-up: the length of what is looked for */
-    struct buf body; /* the bytes asked with; the bytes answered with */
-    struct store_reply reply;
-    struct store_agent *agents;
-    struct store_row *rows;
-    size_t *row_ends; /* rows point into body only when it no longer grows */
-    struct store_purge purge;
-    struct store_freed *freed;
-    struct store_size *sizes;
-};
-
-struct job_list {
-    struct job *first, **end;
-};
+#include "sync/relay/store_job.h"
 
 struct store {
     struct db *db; /* the worker's, or the caller's when by hand */
@@ -79,13 +37,6 @@ struct store {
     struct store_totals totals;
     uint64_t caller; /* raised by store_silence(): answers to an older one are dropped */
 };
-
-/* --- store.c --- */
-
-/* The engine failed: the answer says so. Returns false. */
-bool store_job_fail(struct job *job, const struct error *err);
-/* An answer. Returns true. */
-bool store_job_end(struct job *job, enum store_result result);
 
 /* --- store_documents.c --- */
 
