@@ -105,18 +105,6 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     return replica;
 }
 
-static void members_free(struct members *members)
-{
-    if (!members)
-        return;
-    for (size_t i = 0; i < members->count; i++)
-        buf_release(&members->stored[i]);
-    free(members->stored);
-    free(members->agents);
-    free(members->open);
-    free(members);
-}
-
 static void end_document(struct replica *replica)
 {
     if (replica->buffer.text) {
@@ -127,13 +115,12 @@ static void end_document(struct replica *replica)
     document_free(replica->document);
     chain_free(replica->chain);
     rope_free(replica->base);
-    members_free(replica->members);
+    roster_release(&replica->members);
     patch_release(&replica->away_mine);
     patch_release(&replica->away_theirs);
     replica->document = NULL;
     replica->chain = NULL;
     replica->base = NULL;
-    replica->members = NULL;
 }
 
 /* From whatever state it is in, a half-opened one too; in the order of lives told in replica_writing.c. */

@@ -18,10 +18,9 @@ static void encode_all(const struct replica *replica, struct buf *out)
     buf_clear(&part);
     chain_encode(replica->chain, &part);
     buf_add_sized(out, buf_view(&part));
-    size_t count = replica->members ? replica->members->count : 0;
-    buf_add_varint(out, count);
-    for (size_t i = 0; i < count; i++)
-        buf_add_sized(out, buf_view(&replica->members->stored[i]));
+    buf_add_varint(out, replica->members.count);
+    for (size_t i = 0; i < replica->members.count; i++)
+        buf_add_sized(out, buf_view(&replica->members.items[i]->stored));
     buf_release(&part);
 }
 

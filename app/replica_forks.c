@@ -11,23 +11,18 @@
 
 bool replica_wrote_twice(const struct replica *replica, const struct sign_public *doc_key)
 {
-    const struct members *members = replica->members;
-    if (!members || chain_forks(replica->chain) == 0)
-        return false;
-    for (size_t i = 0; i < members->count; i++)
-        if (memcmp(&members->open[i].doc_key, doc_key, sizeof *doc_key) == 0 &&
-            chain_is_forked(replica->chain, &members->agents[i]))
-            return true;
-    return false;
+    bool found = false;
+    for (size_t i = 0; chain_forks(replica->chain) > 0 && i < replica->members.count; i++) {
+        const struct member *member = &replica->members.items[i]->member;
+        found |= memcmp(&member->doc_key, doc_key, sizeof *doc_key) == 0 && chain_is_forked(replica->chain, &member->agent);
+    }
+    return found;
 }
 
 const char *replica_name_of(const struct replica *replica, const struct agent_id *agent, const char *unknown)
 {
-    const struct members *members = replica->members;
-    for (size_t i = 0; members && i < members->count; i++)
-        if (agent_id_equal(&members->agents[i], agent) && members->open[i].name[0])
-            return members->open[i].name;
-    return unknown;
+    const struct roster_entry *entry = roster_find(&replica->members, agent);
+    return entry && entry->member.name[0] ? entry->member.name : unknown;
 }
 
 static bool is_ours(const struct replica *replica, const struct agent_id *agent)

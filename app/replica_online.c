@@ -132,9 +132,8 @@ static bool gather_all(struct gathered *gathered, struct journal *journal, struc
 
 static void add_known_members(struct gathered *gathered, const struct replica *replica)
 {
-    if (replica->members)
-        for (size_t i = 0; i < replica->members->count; i++)
-            stored_list_add(&gathered->members, buf_view(&replica->members->stored[i]));
+    for (size_t i = 0; i < replica->members.count; i++)
+        stored_list_add(&gathered->members, buf_view(&replica->members.items[i]->stored));
 }
 
 /* A journal in memory is the writer's alone: its thread reads it. Whoever is last to let go of this frees it. */

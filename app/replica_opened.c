@@ -53,22 +53,13 @@ void replica_note_opened(struct replica *replica)
 
 /* --- for a greeting --- */
 
-static const struct member *member_of(const struct replica *replica, const struct agent_id *agent)
-{
-    const struct members *members = replica->members;
-    for (size_t i = 0; members && i < members->count; i++)
-        if (agent_id_equal(&members->agents[i], agent))
-            return &members->open[i];
-    return NULL;
-}
-
 /* One person's processes, and earlier runs, are agents of one device. */
 static bool is_of_another_device(const void *self, const struct agent_id *agent)
 {
     const struct replica *replica = self;
-    const struct member *member = member_of(replica, agent);
+    const struct roster_entry *entry = roster_find(&replica->members, agent);
     const struct sign_public *own = &replica->env->device.key.public_key;
-    return member && memcmp(&member->device_key, own, sizeof *own) != 0;
+    return entry && memcmp(&entry->member.device_key, own, sizeof *own) != 0;
 }
 
 /* "10:41", "3 May", "3 May 2024": as much as is needed today. */
@@ -96,7 +87,7 @@ void replica_last_here(const struct replica *replica, struct buf *sentence)
     struct last_edit last = document_last_edit(replica->document, (struct agent_filter){replica, is_of_another_device});
     if (!last.time_s)
         return;
-    unicode_safe_label(bytes_of_string(member_of(replica, &last.agent)->name), NAME_CELLS, sentence);
+    unicode_safe_label(bytes_of_string(roster_find(&replica->members, &last.agent)->member.name), NAME_CELLS, sentence);
     buf_add_string(sentence, " was last here ");
     add_moment(sentence, last.time_s);
 }

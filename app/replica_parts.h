@@ -41,6 +41,7 @@
 #include "app/worker.h"
 #include "sync/agent_lock.h"
 #include "sync/journal_writer.h"
+#include "sync/roster.h"
 #include "sync/tail.h"
 
 struct neighbours;
@@ -155,7 +156,7 @@ struct replica {
     struct early *early;           /* in the order they came; offered again whenever the document got something */
     size_t early_count, early_cap;
     struct buf genesis;            /* stored GENESIS; empty: never shared */
-    struct members *members;
+    struct roster members;         /* with their records as stored, for the next session */
     bool renew_due;                /* our own agent has forked: replica_go_on_as_another() */
 
     /* what was checked */
@@ -206,14 +207,6 @@ struct replica {
     /* neighbours and the loop */
     struct neighbours *neighbours;
     int epoll_fd, wake_fd;
-};
-
-/* MEMBER records as stored, for the next session. */
-struct members {
-    struct buf *stored;
-    struct agent_id *agents;
-    struct member *open;
-    size_t count, cap_stored, cap_agents, cap_open;
 };
 
 /* replica.c */
@@ -323,7 +316,6 @@ bool replica_take_early(struct replica *replica);
 void replica_forget_early(struct replica *replica);
 /* A stored MEMBER record, checked against the genesis and added. */
 MUST_USE bool replica_read_member(struct replica *replica, struct bytes stored, struct error *err);
-void replica_add_member(struct replica *replica, const struct member *member, struct bytes stored);
 
 /* replica_known.c */
 /* The document that the index has for the file; *entry as for doc_index_find_path(), its path as the index has it. */

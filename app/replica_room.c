@@ -176,7 +176,7 @@ static void take_member(struct replica *replica, const struct net_event *event)
     struct journal_received row = {.kind = RECORD_MEMBER, .agent = member->agent, .relay_place = event->member.resume.place,
                                    .stored = buf_view(&event->bytes)};
     record_hash(row.stored, &row.hash);
-    replica_add_member(replica, member, row.stored);
+    (void)roster_add(&replica->members, member, row.stored);
     journal_writer_received(replica->writer, &row, (struct journal_done){0});
 }
 

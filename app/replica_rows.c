@@ -11,25 +11,6 @@
 
 /* --- members --- */
 
-void replica_add_member(struct replica *replica, const struct member *member, struct bytes stored)
-{
-    if (!replica->members)
-        replica->members = xcalloc(1, sizeof *replica->members);
-    struct members *members = replica->members;
-    for (size_t i = 0; i < members->count; i++)
-        if (agent_id_equal(&members->agents[i], &member->agent))
-            return;
-    size_t n = members->count + 1;
-    members->stored = xgrow(members->stored, &members->cap_stored, n, sizeof *members->stored);
-    members->agents = xgrow(members->agents, &members->cap_agents, n, sizeof *members->agents);
-    members->open = xgrow(members->open, &members->cap_open, n, sizeof *members->open);
-    members->stored[members->count] = (struct buf){0};
-    buf_add_bytes(&members->stored[members->count], stored);
-    members->agents[members->count] = member->agent;
-    members->open[members->count] = *member;
-    members->count = n;
-}
-
 bool replica_read_member(struct replica *replica, struct bytes stored, struct error *err)
 {
     struct record genesis_record, record;
@@ -40,16 +21,8 @@ bool replica_read_member(struct replica *replica, struct bytes stored, struct er
                 record_decode(stored, &record, err) &&
                 member_open(&record, &replica->entry.keys, &genesis.write, &member, err);
     if (good)
-        replica_add_member(replica, &member, stored);
+        (void)roster_add(&replica->members, &member, stored); /* the first word of an agent stays */
     return good;
-}
-
-static const struct member *find_member(const struct members *members, const struct agent_id *agent)
-{
-    for (size_t i = 0; members && i < members->count; i++)
-        if (agent_id_equal(&members->agents[i], agent))
-            return &members->open[i];
-    return NULL;
 }
 
 /* --- what came before its parents --- */
@@ -149,11 +122,11 @@ static void opened_release(struct opened *opened)
  */
 static bool is_signed(struct replica *replica, const struct opened *opened, const struct digest *last)
 {
-    const struct member *member = find_member(replica->members, &opened->record.agent);
+    const struct roster_entry *entry = roster_find(&replica->members, &opened->record.agent);
     struct sign_key own;
     replica->signatures_checked++;
-    if (member)
-        return record_verify(&opened->record, &replica->entry.doc, &member->doc_key, last);
+    if (entry)
+        return record_verify(&opened->record, &replica->entry.doc, &entry->member.doc_key, last);
     device_doc_key(&replica->env->device, &replica->entry.doc, &own);
     bool is_ours = record_verify(&opened->record, &replica->entry.doc, &own.public_key, last);
     crypto_wipe(&own, sizeof own);

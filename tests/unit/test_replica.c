@@ -238,7 +238,7 @@ static void who_meets_his_own_copy_goes_on_as_another_and_keeps_both(void **stat
     replica_take_fork(replica, &was);
     replica_handle(replica);
     assert_false(agent_id_equal(&replica->agent, &was));
-    assert_true(replica_wrote_twice(replica, &replica->members->open[0].doc_key));
+    assert_true(replica_wrote_twice(replica, &replica->members.items[0]->member.doc_key));
     expect_text(replica, "a-t");
     home_insert(replica, "b");
     expect_text(replica, "ba-t");
