@@ -228,16 +228,6 @@ char *addresses_link(const struct doc_entry *entry, enum access access)
     return text;
 }
 
-bool addresses_are_private(const struct doc_entry *entry)
-{
-    struct share_link place = {0};
-    struct error err = {0};
-    bool private = place_of_entry(entry, &place, &err) && !place.tls;
-    for (size_t i = 0; private && i < place.host_count; i++)
-        private = share_host_is_private(&place.hosts[i]);
-    return private;
-}
-
 char *addresses_name(const struct doc_entry *entry)
 {
     struct share_link place = {0};

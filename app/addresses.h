@@ -45,8 +45,6 @@ char *addresses_link(const struct doc_entry *entry, enum access access);
 void addresses_move(struct doc_entry *entry, const char *place, uint64_t moved_s);
 void addresses_place(const struct doc_entry *entry, struct buf *out);
 uint64_t addresses_moved_s(const struct doc_entry *entry); /* 0: never */
-/* Whether all of them are this machine or in a private network, without a certificate: then it is somebody's own machine. */
-bool addresses_are_private(const struct doc_entry *entry);
 /* "relay.example", for sentences: the first host, with its port where it is unusual. Heap string. */
 char *addresses_name(const struct doc_entry *entry);
 

@@ -11,6 +11,7 @@ enum { PEOPLE_COLOURS = 7 };
 void people_clear(struct people *people)
 {
     people->count = 0;
+    people->keeper[0] = '\0'; /* the next room may be elsewhere */
 }
 
 struct person *people_find(struct people *people, const struct agent_id *agent)
@@ -90,8 +91,12 @@ static void drop_predecessors(struct people *people, const struct session_peer *
 
 static void note_host(struct people *people, const struct person *person)
 {
-    if (person->peer.introduced && (person->peer.presence.flags & PRESENCE_HOST))
-        memcpy(people->host, person->name, sizeof people->host);
+    if (!person->peer.introduced || !(person->peer.presence.flags & PRESENCE_HOST))
+        return;
+    memcpy(people->host, person->name, sizeof people->host);
+    memcpy(people->keeper, person->name, sizeof people->keeper);
+    if (!person->peer.presence.keeps_room)
+        people->keeper[0] = '\0';
 }
 
 struct person *people_hear(struct people *people, const struct session_peer *peer, uint64_t now_ms)

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/addresses.h"
 #include "editor/patch_meet.h"
 #include "editor/base/unicode.h"
 
@@ -15,19 +14,9 @@ enum {
     BACK_MS = 1000,  /* others come back in the same moment, on slow disks a little later: what they bring is counted in */
 };
 
-/* Whose machine the relay is on: of a relay in a private network, whoever began the document. "" when nobody knows. */
-static const char *relay_keeper(const struct replica *replica)
-{
-    struct addresses addresses;
-    struct error err = {0};
-    if (replica->entry.role != DOC_GUEST || !addresses_of_entry(&replica->entry, replica->insecure, &addresses, &err))
-        return "";
-    return addresses_are_private(&replica->entry) ? replica->people.host : "";
-}
-
 void replica_away(const struct replica *replica, struct buf *sentence)
 {
-    const char *keeper = relay_keeper(replica);
+    const char *keeper = replica->entry.role == DOC_GUEST ? replica->people.keeper : "";
     const struct session_status *status = &replica->net_status;
     if (status->state != SESSION_OFFLINE)
         return;

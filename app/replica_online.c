@@ -204,10 +204,11 @@ bool replica_read_token(struct replica *replica, struct buf *token, struct error
 }
 
 /* The own relay is nearest by its socket. */
-static size_t list_places(const struct replica *replica, const struct addresses *addresses, struct link_address *out)
+static size_t list_places(struct replica *replica, const struct addresses *addresses, struct link_address *out)
 {
     char *path = own_relay_socket(replica->env, replica->entry.relay);
     size_t count = 0;
+    replica->keeps_room = own_relay_is(replica->env, replica->entry.relay);
     if (path) {
         out[count] = (struct link_address){.scheme = LINK_UNIX};
         snprintf(out[count++].host, sizeof out->host, "%s", path);

@@ -196,6 +196,7 @@ struct replica {
     bool present_due, away;
     uint64_t counted_ms;       /* when seconds were last counted on the screen */
     struct session_status net_status;
+    bool keeps_room;           /* the relay is this user's own, on this machine */
     unsigned said_refused;     /* the refusal that was said; 0: none since it was online */
     bool was_online;
     bool was_away;             /* edits were made offline, here or before this process: coming back is told */

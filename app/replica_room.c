@@ -309,7 +309,7 @@ void replica_present_soon(struct replica *replica)
 static void present(struct replica *replica)
 {
     struct version version = {0};
-    struct session_view view = {.flags = replica->away ? PRESENCE_AWAY : 0};
+    struct session_view view = {.flags = replica->away ? PRESENCE_AWAY : 0, .keeps_room = replica->keeps_room};
     if (replica->entry.role == DOC_HOST)
         view.flags |= PRESENCE_HOST;
     replica_named_version(replica, &version);

@@ -72,6 +72,8 @@ static void encode_plain(const struct presence *presence, const struct sign_publ
     }
     bool has_marks = presence->has_marks && !presence->has_card;
     buf_add_sized(out, bytes_of(presence->marks, has_marks ? presence->head_count * PRESENCE_MARK_BYTES : 0));
+    if (presence->keeps_room)
+        buf_add_byte(out, 1);
 }
 
 void presence_seal(const struct presence *presence, const struct doc_keys *keys, const struct sign_key *doc_key,
@@ -157,6 +159,7 @@ static bool decode_plain(struct bytes plain, struct presence *presence)
         presence->anchor = read_varint_max(&reader, BATCH_POS_MAX);
     }
     decode_marks(&reader, presence);
+    presence->keeps_room = !reader_done(&reader) && read_byte(&reader) == 1;
     return !reader.failed && !(parts & ~(unsigned)PARTS_KNOWN);
 }
 

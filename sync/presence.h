@@ -10,7 +10,8 @@
  *
  *   Plaintext: document key 32, flags, parts (1: a card, 2: a cursor), events seen, number of heads, each head's agent
  *   16 and seq; with a card: device key 32, certificate 64, sized name; with a cursor: cursor, anchor; sized marks, 8 bytes a
- *   head, or none where there is a card. What follows is left to later versions.
+ *   head, or none where there is a card; 1 where the sender's machine keeps the room, else nothing. What follows is left to
+ *   later versions.
  *
  *   A mark is the beginning of the digest (sync/chain.h) of the batch that holds the head: who has something else under this
  *   id finds out, whatever relays show to whom.
@@ -57,6 +58,7 @@ struct presence {
     unsigned char marks[PRESENCE_HEADS_MAX][PRESENCE_MARK_BYTES];
     bool has_cursor;
     uint64_t cursor, anchor; /* bytes at that version; anchor == cursor: no selection */
+    bool keeps_room;         /* the relay is the sender's own, on this machine: like PRESENCE_HOST only his word */
     uint64_t events_seen;    /* how many events the sender has merged: a hint for "behind" */
 };
 

@@ -416,7 +416,7 @@ void session_move_document(struct session *session, uint64_t moved_s, struct byt
 static bool same_view(const struct session_view *a, const struct session_view *b)
 {
     bool same = a->head_count == b->head_count && a->has_cursor == b->has_cursor && a->cursor == b->cursor &&
-                a->anchor == b->anchor && a->events_seen == b->events_seen && a->flags == b->flags;
+                a->anchor == b->anchor && a->events_seen == b->events_seen && a->keeps_room == b->keeps_room && a->flags == b->flags;
     for (size_t i = 0; same && i < a->head_count; i++)
         same = a->heads[i].seq == b->heads[i].seq && agent_id_equal(&a->heads[i].agent, &b->heads[i].agent);
     return same;

@@ -180,6 +180,7 @@ struct session_view {
     bool has_cursor;
     uint64_t cursor, anchor; /* bytes at that version */
     uint64_t events_seen;
+    bool keeps_room;         /* the relay is this person's own, on this machine */
     unsigned flags;          /* PRESENCE_AWAY, PRESENCE_HOST; the rest is the session's business */
 };
 /* Where this person is now. Counts as a key pressed. Sent when it differs from what was sent, not too often. */

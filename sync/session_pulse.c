@@ -162,6 +162,7 @@ void session_send_presence(struct session *session, unsigned flags, uint64_t now
         .has_cursor = session->view.has_cursor,
         .cursor = session->view.cursor,
         .anchor = session->view.anchor,
+        .keeps_room = session->view.keeps_room,
         .events_seen = session->view.events_seen,
     };
     memcpy(presence.name, session->name, sizeof presence.name);

@@ -44,6 +44,13 @@ static const struct limit *find_limit(const char *option)
     return NULL;
 }
 
+/* Where `units` has the letter, which may be small too; NULL: nowhere. */
+static const char *find_unit(const char *units, char letter)
+{
+    char capital = letter >= 'a' && letter <= 'z' ? (char)(letter - 'a' + 'A') : letter;
+    return strchr(units, capital);
+}
+
 /* The number in front of text[len], with a unit where `units` has its letter. Bounded so that no sum of a few overflows. */
 static bool parse_number(const char *text, size_t len, const char *units, uint64_t *out)
 {
@@ -52,7 +59,7 @@ static bool parse_number(const char *text, size_t len, const char *units, uint64
     size_t at = 0;
     for (; at < len && text[at] >= '0' && text[at] <= '9' && number >> BITS_MAX == 0; at++)
         number = number * 10 + (uint64_t)(text[at] - '0');
-    const char *unit = at > 0 && at + 1 == len ? strchr(units, text[at]) : NULL;
+    const char *unit = at > 0 && at + 1 == len ? find_unit(units, text[at]) : NULL;
     unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
     *out = number << shift;
     return len > 0 && at + (unit != NULL) == len && number >> BITS_MAX == 0 && number <= UINT64_MAX >> (64 - BITS_MAX) >> shift;

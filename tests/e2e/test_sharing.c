@@ -661,6 +661,16 @@ static void a_room_on_ones_own_machine_stays_open_and_is_missed_when_it_does_not
     free(link);
 }
 
+/* On a private address, and of ada's file: but ada only uses it. */
+static void a_relay_that_somebody_runs_is_not_called_the_hosts_machine(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "edit");
+    stage_relay_signal(pair.stage, SIGKILL);
+    vt_expect(pair.lin, "offline: 0 kept");
+    assert_false(vt_wait_text(pair.lin, "machine is away", 500));
+    pair_free(&pair);
+}
+
 /* ada's own relay, started by sharing something else: "ws://127.0.0.1:PORT". */
 static char *other_relay(struct stage *stage)
 {
@@ -893,6 +903,7 @@ int main(void)
         TEST(a_relay_that_was_never_reached_is_told_with_the_reason),
         TEST(a_viewer_is_not_told_to_type_on),
         TEST(a_token_that_cannot_be_read_keeps_nobody_from_a_known_text),
+        cmocka_unit_test_setup_teardown(a_relay_that_somebody_runs_is_not_called_the_hosts_machine, stage_setup, stage_teardown),
         cmocka_unit_test_setup_teardown(a_room_on_ones_own_machine_stays_open_and_is_missed_when_it_does_not, stage_setup,
                                         teardown_own_relay),
         cmocka_unit_test_setup_teardown(a_document_that_moves_takes_everything_and_everybody_along, stage_setup,

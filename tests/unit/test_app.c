@@ -425,6 +425,26 @@ static void a_cursor_is_carried_through_what_others_type(void **state)
     rope_free(base);
 }
 
+/* That ada shares the file does not make the relay hers. */
+static void whose_machine_the_relay_is_on_is_what_the_host_says(void **state)
+{
+    (void)state;
+    struct people people = {0};
+    struct session_peer ada = peer_named(1, "ada", 0), lin = peer_named(2, "lin", 0);
+    ada.presence.flags = PRESENCE_HOST;
+    people_hear(&people, &ada, 0);
+    assert_string_equal(people.host, "ada");
+    assert_string_equal(people.keeper, "");
+    ada.presence.keeps_room = lin.presence.keeps_room = true;
+    people_hear(&people, &ada, 0);
+    people_hear(&people, &lin, 0); /* no host: whatever he says */
+    people_drop(&people, &ada.presence.agent);
+    assert_string_equal(people.keeper, "ada");
+    people_clear(&people);
+    assert_string_equal(people.host, "ada");
+    assert_string_equal(people.keeper, ""); /* the next room may be elsewhere */
+}
+
 static void a_cursor_of_an_unknown_version_waits(void **state)
 {
     (void)state;
@@ -622,6 +642,7 @@ int main(void)
         cmocka_unit_test(a_relay_survives_the_way_through_the_index_into_a_link),
         cmocka_unit_test(a_plain_relay_in_public_needs_insecure),
         cmocka_unit_test(a_cursor_is_carried_through_what_others_type),
+        cmocka_unit_test(whose_machine_the_relay_is_on_is_what_the_host_says),
         cmocka_unit_test(a_cursor_of_an_unknown_version_waits),
         cmocka_unit_test(jobs_run_elsewhere_and_are_done_here),
         cmocka_unit_test(a_path_below_the_home_is_short_for_people),

@@ -470,6 +470,7 @@ static struct presence full_presence(const struct scene *scene)
         .has_cursor = true,
         .cursor = BATCH_POS_MAX,
         .anchor = BATCH_POS_MAX - 1,
+        .keeps_room = true,
         .events_seen = UINT64_MAX,
     };
     device_certify(&scene->device, &scene->keys.doc, &scene->doc_key.public_key, &presence.certificate);
@@ -498,13 +499,14 @@ static void the_longest_presence_fits_and_comes_back(void **state)
     assert_int_equal(back.head_count, PRESENCE_HEADS_MAX);
     assert_true(back.heads[5].seq == BATCH_SEQ_MAX);
     assert_string_equal(back.name, presence.name);
+    assert_true(back.keeps_room);
 
     buf_clear(&sealed);
     presence = (struct presence){.agent = {{1}}, .has_cursor = true, .cursor = 100, .anchor = 100, .head_count = 1};
     presence_seal(&presence, &scene.keys, &scene.doc_key, &sealed);
     print_message("a cursor that moves: %zu bytes\n", sealed.len);
     assert_true(presence_open(buf_view(&sealed), &scene.keys, &back, &err));
-    assert_false(back.has_card);
+    assert_false(back.has_card || back.keeps_room);
     buf_release(&sealed);
 }
 

@@ -1619,6 +1619,8 @@ static void limits_are_read_as_a_person_types_them(void **state)
     } cases[] = {
         {"--max-total", "10G", true},          {"--max-total", "0", true},
         {"--max-total", "", false},            {"--max-total", "10Q", false},
+        {"--max-total", "100k", true},         {"--max-total", "10q", false},
+        {"--document-bytes", "2m/72m", true},  {"--max-total", "1kk", false},
         {"--max-total", "-1", false},          {"--max-total", "99999999999999999999", false},
         {"--document-size", "0", false},       {"--document-size", "1K", true},
         {"--connection-messages", "60", true}, {"--connection-messages", "60/240", true},
@@ -1643,6 +1645,8 @@ static void limits_are_read_as_a_person_types_them(void **state)
     assert_true(relay_limits_set(&limits, "--document-bytes", "3M/4M", &err));
     assert_int_equal(limits.document_bytes.rate, 3 << 20);
     assert_int_equal(limits.document_bytes.burst, 4 << 20);
+    assert_true(relay_limits_set(&limits, "--max-total", "3g", &err));
+    assert_int_equal(limits.total_bytes, (uint64_t)3 << 30);
     assert_false(relay_limits_know("--listen"));
 }
 
