@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "editor/base/xalloc.h"
 #include "sync/net.h"
 
 enum {
