@@ -29,16 +29,15 @@ void marks_add_undo(struct marks *marks, struct agent_span span)
     marks->items[marks->count - 1].undo_count++;
 }
 
-/* Labels come in rows of the same one, which is then kept once. */
+/* Labels come in rows of the same one, which is then kept once; and so is what the last one ends with. */
 void marks_set_label(struct marks *marks, struct bytes label)
 {
     struct mark *mark = &marks->items[marks->count - 1];
     struct buf *labels = &marks->labels;
     size_t before = labels->len - (labels->len > label.len ? label.len + 1 : labels->len);
     struct bytes last = bytes_slice(buf_view(labels), before, labels->len - before);
-    bool whole = before == 0 || labels->data[before - 1] == '\0';
     mark->label_at = before;
-    if (whole && last.len == label.len + 1 && memcmp(last.data, label.data, label.len) == 0)
+    if (last.len == label.len + 1 && memcmp(last.data, label.data, label.len) == 0)
         return;
     mark->label_at = labels->len;
     buf_add_bytes(labels, label);

@@ -6,6 +6,7 @@
 
 #include "editor/base/random.h"
 #include "editor/base/xalloc.h"
+#include "sync/history.h"
 #include "sync/inbox.h"
 
 enum { PEOPLE = 4, RECORDS_MAX = 256 };
@@ -423,6 +424,72 @@ static void a_readers_history_is_not_taken(void **state)
     assert_int_equal(world->people[PEOPLE - 1].refused, 1);
 }
 
+/* --- what is vouched for --- */
+
+struct frame {
+    struct record records[RECORDS_MAX];
+    struct digest last[RECORDS_MAX]; /* as whoever asks has computed it */
+    size_t count;
+};
+
+static void frame_of(struct world *world, size_t from, size_t count, struct frame *frame)
+{
+    *frame = (struct frame){.count = count};
+    for (size_t i = 0; i < count; i++) {
+        struct record *record = &frame->records[i];
+        struct error err = {0};
+        assert_true(record_decode(buf_view(&world->stored[from + i]), record, &err));
+        const struct event_id newest = {record->agent, record->seq0 + record->count - 1};
+        assert_true(chain_find(world->chain, &newest, &frame->last[i]));
+    }
+}
+
+static void vouch(struct world *world, struct history *history, const struct frame *frame)
+{
+    history_vouch(history, frame->records, frame->count, &world->keys, world->read, &world->roster);
+}
+
+static void only_of_the_newest_record_of_each_agent_the_signature_is_checked_itself(void **state)
+{
+    struct world *world = *state;
+    struct history history = {0};
+    struct frame frame;
+    write_history(world, 12);
+    frame_of(world, 0, 12, &frame);
+    vouch(world, &history, &frame);
+    for (size_t i = 0; i < 12; i++) {
+        const struct vouched *vouched = history_find(&history, &frame.last[i]);
+        assert_non_null(vouched);
+        assert_int_equal(vouched->itself, i >= 12 - (PEOPLE - 1));
+    }
+    assert_int_equal(history.signatures, PEOPLE - 1);
+    for (size_t i = 0; i < PEOPLE; i++)
+        assert_int_equal(chain_next_seq(world->read, &world->people[i].agent), 0); /* the chain is read, not changed */
+    history_release(&history);
+}
+
+static void a_new_call_forgets_what_the_one_before_it_found(void **state)
+{
+    struct world *world = *state;
+    struct history history = {0};
+    struct frame first, second;
+    write_letters(world, 0, "a");
+    write_letters(world, 1, "b");
+    frame_of(world, 0, 1, &first);
+    frame_of(world, 1, 1, &second);
+    assert_null(history_find(&history, &first.last[0])); /* nothing was asked for yet */
+    vouch(world, &history, &first);
+    assert_non_null(history_find(&history, &first.last[0]));
+    assert_non_null(history_find(&history, &first.last[0])); /* as often as one likes */
+    vouch(world, &history, &second);
+    assert_null(history_find(&history, &first.last[0]));
+    assert_null(history_find(&history, &second.last[0])); /* what it builds on is not here */
+    vouch(world, &history, &first);
+    vouch(world, &history, &(struct frame){.count = 0});
+    assert_null(history_find(&history, &first.last[0]));
+    history_release(&history);
+}
+
 /* --- packs --- */
 
 static void a_pack_tells_what_its_records_told_and_nothing_twice(void **state)
@@ -561,6 +628,8 @@ int main(void)
         WORLD_TEST(nothing_that_builds_on_a_forged_record_gets_in),
         WORLD_TEST(a_history_with_a_forged_end_is_the_same_in_any_frames),
         WORLD_TEST(a_readers_history_is_not_taken),
+        WORLD_TEST(only_of_the_newest_record_of_each_agent_the_signature_is_checked_itself),
+        WORLD_TEST(a_new_call_forgets_what_the_one_before_it_found),
         WORLD_TEST(a_pack_tells_what_its_records_told_and_nothing_twice),
         WORLD_TEST(a_pack_and_what_it_stands_in_for_are_one),
         WORLD_TEST(a_pack_that_says_something_else_is_disputed),
