@@ -1,8 +1,11 @@
 /*
  * relay_parts - what the parts of the relay core share. Not for use outside sync/relay/relay*.c.
  *
- *     relay.c             the whole: accept, tick, poll, stop, counts
- *     relay_connection.c  one connection: proofs, resume, dispatch, saying no
+ *     relay.c             the whole: accept, tick, poll, stop
+ *     relay_upkeep.c      what is forgotten in time: packed rows, old documents
+ *     relay_figures.c     counts, metrics, health
+ *     relay_talk.c        what a client says and is answered: proofs, presence, the owner's orders
+ *     relay_connection.c  one connection: its life, sending, saying no, pace
  *     relay_document.c    one document: loading, the tail, leaving
  *     relay_upload.c      a record on its way in: checks, append, acknowledgement
  *     relay_feed.c        records on their way out: cursors, pieces, frames
@@ -177,11 +180,18 @@ struct relay {
     struct relay_counts counts;
 };
 
-/* --- relay.c --- */
+/* --- relay_upkeep.c --- */
 /* Rows that packs stand in for go; what that gives back is counted. */
 void relay_purge(struct relay *relay, const struct store_purge *purge);
+/* Called with every tick: does what is due. */
+void relay_upkeep(struct relay *relay);
+
+/* --- relay_figures.c --- */
+/* The same: asks for what the store has to be asked for. */
+void relay_figures_upkeep(struct relay *relay);
 
 /* --- relay_connection.c --- */
+struct relay_connection *relay_connection_new(struct relay *relay, void *link); /* never NULL */
 /* Sends a message to one connection. */
 void relay_connection_send(struct relay_connection *connection, const struct message *message);
 void relay_connection_send_frame(struct relay_connection *connection, struct relay_frame *frame);
