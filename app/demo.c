@@ -94,7 +94,7 @@ static void read_terminal(struct demo *demo)
     unsigned char bytes[1 << 14];
     ssize_t got = read(term_fd(demo->term), bytes, sizeof bytes);
     if (got > 0) {
-        keys_feed(demo->keys, bytes_of(bytes, (size_t)got));
+        keys_feed(demo->keys, bytes_of(bytes, (size_t)got), demo->now_ms);
         take_inputs(demo);
     } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
         demo->leaving = true; /* the terminal is gone */
@@ -190,9 +190,10 @@ static void hear(struct demo *demo)
 
 static int wait_ms(const struct demo *demo)
 {
-    int ms = demo->speed < WAIT_MS ? WAIT_MS / (int)demo->speed : 1;
-    int keys_ms = demo->keys ? keys_wait_ms(demo->keys) : -1;
-    return keys_ms >= 0 && keys_ms < ms ? keys_ms : ms;
+    uint64_t ms = demo->speed < WAIT_MS ? WAIT_MS / demo->speed : 1, now_ms = net_now_ms();
+    uint64_t keys_ms = demo->keys ? keys_deadline_ms(demo->keys) : UINT64_MAX;
+    uint64_t left_ms = keys_ms > now_ms ? keys_ms - now_ms : 0;
+    return (int)(left_ms < ms ? left_ms : ms);
 }
 
 static void turn(struct demo *demo)
@@ -204,8 +205,7 @@ static void turn(struct demo *demo)
     struct pollfd *signals = &fds[n++], *terminal = &fds[n++];
     *signals = (struct pollfd){.fd = demo->signal_fd, .events = POLLIN};
     *terminal = (struct pollfd){.fd = demo->term ? term_fd(demo->term) : -1, .events = POLLIN};
-    int waits_ms = wait_ms(demo);
-    int ready = poll(fds, n, waits_ms);
+    int ready = poll(fds, n, wait_ms(demo));
     uint64_t before_ms = demo->now_ms;
     demo->now_ms = net_now_ms();
     if (ready > 0) {
@@ -214,7 +214,7 @@ static void turn(struct demo *demo)
             take_signals(demo);
         if (terminal->revents)
             read_terminal(demo);
-    } else if (demo->keys && keys_wait_ms(demo->keys) == waits_ms) {
+    } else if (demo->keys && demo->now_ms >= keys_deadline_ms(demo->keys)) {
         keys_timeout(demo->keys);
         take_inputs(demo);
     }

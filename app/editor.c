@@ -221,6 +221,7 @@ int editor_free(struct editor *editor)
     buf_release(&editor->joining);
     buf_release(&editor->needle);
     buf_release(&editor->paste);
+    free(editor->typed);
     int status = editor->lost ? 1 : 0;
     free(editor);
     return status;
@@ -336,6 +337,7 @@ static void take_inputs(struct editor *editor)
         editor_input(editor, &input);
         editor->dirty = true;
     }
+    editor_press_typed(editor);
 }
 
 /* All there is, before any of it is looked at: a paste's end is told from its content by what follows it (ui/keys.h). */
@@ -355,7 +357,7 @@ static void read_terminal(struct editor *editor)
     }
     if (len > 0) {
         editor->keys_at_ms = net_now_ms();
-        keys_feed(editor->keys, bytes_of(bytes, len));
+        keys_feed(editor->keys, bytes_of(bytes, len), editor->keys_at_ms);
         take_inputs(editor);
     }
 }
@@ -363,10 +365,9 @@ static void read_terminal(struct editor *editor)
 /* The rest of a key sequence has had its time: what is there stands for itself. Other deadlines do not shorten it. */
 static void take_late_keys(struct editor *editor)
 {
-    int wait_ms = keys_wait_ms(editor->keys);
     if (editor->paste.len > 0 && net_now_ms() >= editor->keys_at_ms + PASTE_PAUSE_MS)
         editor_flush_paste(editor);
-    if (wait_ms < 0 || net_now_ms() < editor->keys_at_ms + (uint64_t)wait_ms)
+    if (net_now_ms() < keys_deadline_ms(editor->keys))
         return;
     keys_timeout(editor->keys);
     take_inputs(editor);
@@ -386,9 +387,7 @@ static int wait_ms(struct editor *editor, uint64_t now_ms)
     at_ms = deadline_earlier(at_ms, prompt_next_ms(&editor->prompt));
     if (editor->paste.len > 0)
         at_ms = deadline_earlier(at_ms, editor->keys_at_ms + PASTE_PAUSE_MS);
-    int keys_ms = keys_wait_ms(editor->keys);
-    if (keys_ms >= 0)
-        at_ms = deadline_earlier(at_ms, editor->keys_at_ms + (uint64_t)keys_ms);
+    at_ms = deadline_earlier(at_ms, keys_deadline_ms(editor->keys));
     if (at_ms == UINT64_MAX)
         return -1;
     enum { WAIT_MAX_MS = 3600 * 1000 };

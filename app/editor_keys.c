@@ -148,7 +148,7 @@ static bool panel_key(struct editor *editor, struct key key)
     return false;
 }
 
-static void press(struct editor *editor, struct key key)
+void editor_press(struct editor *editor, struct key key)
 {
     struct binding binding = keymap_find(key);
     unsigned char typed[UTF8_BYTES_MAX];
@@ -263,16 +263,19 @@ static void press_apart(struct editor *editor, struct key key)
 {
     static const struct key colon_with_alt = {':', KEY_ALT};
     if (!key_equal(key, colon_with_alt)) {
-        press(editor, key);
+        editor_press(editor, key);
         return;
     }
-    press(editor, (struct key){KEY_ESC, 0});
-    press(editor, (struct key){':', 0});
+    editor_press(editor, (struct key){KEY_ESC, 0});
+    editor_press(editor, (struct key){':', 0});
 }
 
 void editor_input(struct editor *editor, const struct input *input)
 {
     editor_window(editor)->touched = true;
+    if (editor_take_typed(editor, input))
+        return;
+    editor_press_typed(editor);
     switch (input->kind) {
     case INPUT_KEY:
         if (editor->prompt.open)

@@ -3,6 +3,7 @@
  *
  *   editor.c           its life and the loop
  *   editor_keys.c      what a key, a paste, a click does
+ *   editor_burst.c     text keys that come in one read of the terminal
  *   editor_answers.c   prompts and the requests that open them: save, find, open, quit
  *   editor_room.c      the others: links, following, working alone
  *   editor_draw.c      from replica to frame
@@ -102,6 +103,9 @@ struct editor {
     struct buf joining;     /* why the text is not there yet; made anew for every frame */
     struct buf needle;      /* what was searched for last */
     struct buf paste;       /* while it arrives in chunks */
+    struct key *typed;      /* text keys of one read, see editor_burst.c */
+    size_t typed_count, typed_cap;
+    uint64_t burst_ms;      /* when the last burst came; 0: none yet */
     struct agent_id followed;
     bool following, line_numbers;
     int vim_state;          /* Esc and what was typed since, see editor_keys.c */
@@ -136,10 +140,17 @@ void editor_leave(struct editor *editor, int exit_status);
 /* Why an edit was not made; that a link is view-only is said only now and then. */
 void editor_say_refused(struct editor *editor, const struct error *err);
 void editor_input(struct editor *editor, const struct input *input);
+void editor_press(struct editor *editor, struct key key); /* in the text; a prompt has its own */
 /* What has come of a paste whose end has not. */
 void editor_flush_paste(struct editor *editor);
 void editor_command(struct editor *editor, enum command command, bool extend, struct bytes argument);
 void editor_paste(struct editor *editor, struct bytes text); /* one undo step */
+
+/* editor_burst.c */
+/* Takes a key that types, to be pressed with what follows it in the same read. False: it is something else, to be done now. */
+bool editor_take_typed(struct editor *editor, const struct input *input);
+/* Presses what was taken. Before anything else is done. */
+void editor_press_typed(struct editor *editor);
 
 /* editor_answers.c */
 void editor_request(struct editor *editor, enum request request);

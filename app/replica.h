@@ -113,6 +113,7 @@ void replica_get_view(const struct replica *replica, uint64_t *top, uint64_t *le
 enum edit_kind {
     EDIT_TYPING,  /* joins the typing before it into one undo step, word by word; a save ends the step */
     EDIT_ERASING, /* likewise */
+    EDIT_BURST,   /* joins the burst right before it: a paste comes in several where the terminal does not mark it */
     EDIT_WHOLE,   /* an undo step of its own */
 };
 /* How what a command did counts. */

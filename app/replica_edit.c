@@ -9,7 +9,10 @@
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
-enum { GESTURE_PAUSE_MS = 2000 }; /* typing after a longer pause is another undo step */
+enum {
+    GESTURE_PAUSE_MS = 2000, /* typing after a longer pause is another undo step */
+    BURST_PAUSE_MS = 500,    /* ... and so is a burst: two pastes are further apart, the pieces of one hardly ever */
+};
 
 void replica_hand_on(struct outgoing *outgoing, bool committed)
 {
@@ -114,6 +117,7 @@ enum edit_kind edit_kind_of(enum command_kind kind)
     switch (kind) {
     case COMMAND_KIND_TYPING: return EDIT_TYPING;
     case COMMAND_KIND_ERASING: return EDIT_ERASING;
+    case COMMAND_KIND_BURST: return EDIT_BURST;
     case COMMAND_KIND_MOTION:
     case COMMAND_KIND_EDIT: return EDIT_WHOLE;
     }
@@ -125,8 +129,9 @@ static bool begins_gesture(struct replica *replica, const struct patch *patch, e
 {
     struct gesture *gesture = &replica->gesture;
     bool typed_space = kind == EDIT_TYPING && is_space(patch);
+    uint64_t pause_ms = kind == EDIT_BURST ? BURST_PAUSE_MS : GESTURE_PAUSE_MS;
     bool begins = !gesture->open || kind == EDIT_WHOLE || kind != gesture->kind ||
-                  now_ms - gesture->at_ms > GESTURE_PAUSE_MS || gesture->caret != replica->buffer.selection.head ||
+                  now_ms - gesture->at_ms > pause_ms || gesture->caret != replica->buffer.selection.head ||
                   (gesture->after_space && !typed_space);
     *gesture = (struct gesture){.kind = kind, .at_ms = now_ms, .after_space = typed_space, .open = kind != EDIT_WHOLE};
     return begins;

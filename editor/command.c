@@ -366,6 +366,41 @@ static void untab(const struct command_in *in, struct command_result *result)
                                                           : select_lines(in, span, &result->patch);
 }
 
+/* From here on it is typed as one key, or as text without Enter and Tab: the next such piece of `keys`. */
+static enum command next_typed(struct bytes keys, struct bytes *piece)
+{
+    size_t len = 0;
+    while (len < keys.len && keys.data[len] != '\n' && keys.data[len] != '\t')
+        len++;
+    *piece = bytes_slice(keys, 0, len ? len : 1);
+    return len ? COMMAND_INSERT : keys.data[0] == '\n' ? COMMAND_NEWLINE : COMMAND_TAB;
+}
+
+/* Each key is typed into a text that has those before it, so that Enter and Tab find the line they would have found. */
+static void type(const struct command_in *in, struct command_result *result)
+{
+    uint64_t start = selection_start(in->selection), end = selection_end(in->selection);
+    struct rope *text = rope_snapshot(in->text);
+    struct command_in step = *in;
+    struct bytes keys = in->argument;
+    struct buf typed = {0};
+    rope_delete(text, start, end - start);
+    step.text = text;
+    step.selection = selection_at(start);
+    while (keys.len > 0) {
+        struct command_result stepped;
+        command_run(next_typed(keys, &step.argument), &step, &stepped);
+        keys = bytes_slice(keys, step.argument.len, keys.len - step.argument.len);
+        rope_apply(text, &stepped.patch);
+        step.selection = stepped.selection;
+        command_result_release(&stepped);
+    }
+    rope_append_to(text, start, step.selection.head - start, &typed);
+    replace_range(result, start, end, buf_view(&typed), COMMAND_KIND_BURST);
+    buf_release(&typed);
+    rope_free(text);
+}
+
 static void erase_to(const struct command_in *in, struct command_result *result, uint64_t to, enum command_kind kind)
 {
     uint64_t start = selection_start(in->selection), end = selection_end(in->selection);
@@ -499,6 +534,7 @@ static void run_edit(enum command command, const struct command_in *in, struct c
     case COMMAND_INSERT: insert(in, result); break;
     case COMMAND_NEWLINE: newline(in, result); break;
     case COMMAND_TAB: tab(in, result); break;
+    case COMMAND_TYPE: type(in, result); break;
     case COMMAND_UNTAB: untab(in, result); break;
     case COMMAND_DELETE_BACK:
         erase_to(in, result, rope_cluster_prev(text, head), COMMAND_KIND_ERASING);
@@ -557,6 +593,7 @@ const char *command_name(enum command command)
         [COMMAND_INSERT] = "insert",
         [COMMAND_NEWLINE] = "newline",
         [COMMAND_TAB] = "tab",
+        [COMMAND_TYPE] = "type",
         [COMMAND_UNTAB] = "untab",
         [COMMAND_DELETE_BACK] = "delete-back",
         [COMMAND_DELETE_FORWARD] = "delete-forward",

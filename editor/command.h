@@ -38,6 +38,7 @@ enum command {
     COMMAND_INSERT, /* argument: text, replaces the selection */
     COMMAND_NEWLINE, /* with the line's indentation and its kind of line end */
     COMMAND_TAB,     /* several lines selected: indents them; else inserts a tab (or spaces) */
+    COMMAND_TYPE,    /* argument: keys in a row, LF for Enter, HT for Tab; what typing them one by one comes to */
     COMMAND_UNTAB,   /* takes one indentation off the lines touched */
     COMMAND_DELETE_BACK,
     COMMAND_DELETE_FORWARD,
@@ -65,6 +66,7 @@ enum command_kind {
     COMMAND_KIND_MOTION,
     COMMAND_KIND_TYPING, /* one undo step together with the typing before it */
     COMMAND_KIND_ERASING, /* likewise with the erasing before it */
+    COMMAND_KIND_BURST,   /* likewise with the burst before it; text that came faster than anybody types */
     COMMAND_KIND_EDIT,   /* an undo step of its own */
 };
 

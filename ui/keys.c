@@ -19,6 +19,8 @@ enum mode { MODE_KEYS, MODE_PASTE, MODE_STRING };
 struct keys {
     struct buf bytes;  /* what was fed */
     size_t at;         /* how much of it is taken */
+    uint64_t fed_ms;   /* when the last bytes came */
+    uint64_t since_ms; /* ... and the first of those that were pending before them */
     struct buf paste;  /* the chunk handed out last, line ends made LF */
     enum mode mode;
     size_t string_len; /* of the terminal's answer being skipped */
@@ -77,12 +79,20 @@ static struct bytes keys_pending(const struct keys *keys)
     return bytes_slice(all, keys->at, all.len - keys->at);
 }
 
-void keys_feed(struct keys *keys, struct bytes bytes)
+/* When the first pending byte came. Something was taken since the last feed: then that one brought it. */
+static uint64_t keys_pending_since(const struct keys *keys)
+{
+    return keys->at > 0 ? keys->fed_ms : keys->since_ms;
+}
+
+void keys_feed(struct keys *keys, struct bytes bytes, uint64_t now_ms)
 {
     ensure(bytes.len <= KEYS_FEED_MAX);
     if (bytes.len == 0)
         return;
     size_t left = keys->bytes.len - keys->at;
+    keys->since_ms = left > 0 ? keys_pending_since(keys) : now_ms;
+    keys->fed_ms = now_ms;
     if (keys->at > 0 && left > 0)
         memmove(keys->bytes.data, keys->bytes.data + keys->at, left);
     keys->bytes.len = left;
@@ -740,25 +750,26 @@ bool keys_next(struct keys *keys, struct input *input)
     }
 }
 
-int keys_wait_ms(const struct keys *keys)
+uint64_t keys_deadline_ms(const struct keys *keys)
 {
     struct bytes bytes = keys_pending(keys);
     if (keys->mode == MODE_PASTE || bytes.len == 0 || bytes.data[0] != ESC)
-        return -1;
+        return UINT64_MAX;
     unsigned char last = bytes.data[bytes.len - 1];
     bool alt_sequence = bytes.len == 3 && bytes.data[1] == ESC;
     if (bytes.len == 1 || (bytes.len == 2 && last == ESC))
-        return KEYS_ESC_MS;
+        return keys->fed_ms + KEYS_ESC_MS;
     if ((bytes.len == 2 || alt_sequence) && (last == '[' || last == 'O' || introduces_string(last)))
-        return KEYS_PREFIX_MS;
+        return keys->fed_ms + KEYS_PREFIX_MS;
     size_t len = 0;
     bool string_goes_on = may_begin_string(bytes.data[1]) && string_end(bytes, &len) == STRING_GOES_ON;
-    return string_goes_on ? KEYS_ESC_MS : -1;
+    uint64_t soon_ms = keys->fed_ms + KEYS_ESC_MS, latest_ms = keys_pending_since(keys) + KEYS_STRING_MS;
+    return !string_goes_on ? UINT64_MAX : soon_ms < latest_ms ? soon_ms : latest_ms;
 }
 
 void keys_timeout(struct keys *keys)
 {
-    keys->timed_out = keys_wait_ms(keys) >= 0;
+    keys->timed_out = keys_deadline_ms(keys) != UINT64_MAX;
 }
 
 /* ---- names ---- */

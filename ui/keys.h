@@ -3,12 +3,13 @@
  *
  * The program reads the terminal and feeds the bytes; keys_next() gives one event after the other. A sequence cut in
  * two by the network waits for its rest. Only an escape byte that stays alone is told from the Esc key by time:
- * keys_wait_ms() says how long the program should wait for more, and keys_timeout() that nothing came.
+ * keys_deadline_ms() says how long the program should wait for more, and keys_timeout() that it has.
  *
  * Understood: UTF-8, C0 controls, xterm, VT220, rxvt and Linux console keys with modifiers, `CSI u` (kitty, fixterms),
  * modifyOtherKeys, Alt as an ESC prefix, bracketed paste, SGR and X10 mouse, focus. Answers of the terminal (DA, DSR,
  * mode and colour reports, OSC, DCS, SOS, PM, APC) are swallowed; so is every sequence nobody knows. A string that looks
- * like no answer goes only when its terminator follows without a pause; else it is Alt+P, Alt+_ and what was typed then.
+ * like no answer goes only when its terminator follows without a pause, and soon; else it is Alt+P, Alt+_ and what was
+ * typed then.
  *
  * One key, one spelling: a control or Alt combination names the unshifted ASCII letter (^A is 'a' + KEY_CTRL,
  * Alt+Shift+A is 'a' + KEY_ALT + KEY_SHIFT); text keys carry no Shift ('A' is 'A'); Tab, Enter, Esc and Backspace are
@@ -19,7 +20,7 @@
  * carries the marker cannot turn the rest of itself into key presses. Feed all that can be read before asking for
  * events.
  *
- *   Units      mouse rows and columns count from 0.
+ *   Units      mouse rows and columns count from 0. Milliseconds are those of any clock that never goes back.
  *   Ownership  a paste's text is borrowed: it lives until the next call.
  *   Errors     none: any bytes are fine. A byte that is no UTF-8 becomes U+FFFD.
  *   Bounds     KEYS_FEED_MAX bytes a feed, fed when keys_next() has said false; a sequence longer than
@@ -39,6 +40,7 @@ enum {
     KEYS_SEQUENCE_MAX = 128,
     KEYS_ESC_MS =
         40, /* a lone ESC byte is the Esc key after this; below what a person notices, above a terminal's pause */
+    KEYS_STRING_MS = 80, /* ... and what may be a string, from its beginning on: else fast typing would hold itself back */
     KEYS_PREFIX_MS = 1000, /* ESC [ and ESC O, which may also be Alt+[ and Alt+O typed by hand */
 };
 
@@ -99,14 +101,14 @@ void keys_free(struct keys *keys);
  */
 void keys_set_erase(struct keys *keys, unsigned char erase);
 
-/* At most KEYS_FEED_MAX bytes; what was fed earlier must have been taken with keys_next() first. */
-void keys_feed(struct keys *keys, struct bytes bytes);
+/* At most KEYS_FEED_MAX bytes, read at `now_ms`; what was fed earlier must have been taken with keys_next() first. */
+void keys_feed(struct keys *keys, struct bytes bytes, uint64_t now_ms);
 /* The next event; false when more bytes are needed. */
 MUST_USE bool keys_next(struct keys *keys, struct input *input);
 
-/* How long to wait for more bytes before calling keys_timeout(); -1: as long as it takes. */
-int keys_wait_ms(const struct keys *keys);
-/* Nothing came in that time: what is pending is a key by itself. Ask keys_next() afterwards. */
+/* Until when to wait for more bytes before calling keys_timeout(); UINT64_MAX: as long as it takes. */
+uint64_t keys_deadline_ms(const struct keys *keys);
+/* That time has come: what is pending is a key by itself. Ask keys_next() afterwards. */
 void keys_timeout(struct keys *keys);
 
 /* "Ctrl+Shift+Left", "Alt+g", "F3": for help, logs and tests. Returns `out`. */

@@ -29,6 +29,48 @@ static void typed_text_is_saved_byte_for_byte(void **state)
     assert_int_equal(vt_close(vt), 0);
 }
 
+/* More than anybody types between two looks at the terminal: `tmux send-keys`, or a paste where the terminal does not mark it. */
+static void a_paste_without_marks_is_the_text_typed_and_one_undo_step(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "first\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    struct buf keys = {0}, text = {0};
+    for (int i = 0; i < 60; i++) {
+        buf_addf(&keys, "line %d of a paste that nobody marked, gr\xc3\xbc\xc3\x9f" "e\r", i);
+        buf_addf(&text, "line %d of a paste that nobody marked, gr\xc3\xbc\xc3\x9f" "e\n", i);
+    }
+    buf_add_string(&text, "first\n");
+    vt_type_bytes(vt, buf_view(&keys));
+    vt_ctrl(vt, 's'); /* what follows the text comes after it */
+    vt_expect(vt, "Saved notes.md: 61 lines.");
+    stage_expect_file(stage, "notes.md", buf_string(&text));
+    vt_ctrl(vt, 'z');
+    vt_expect_row(vt, 0, "first");
+    vt_ctrl(vt, 'z');
+    vt_expect(vt, "No changes of yours left to undo.");
+    buf_release(&keys);
+    buf_release(&text);
+    vt_signal(vt, SIGKILL);
+    (void)vt_close(vt);
+}
+
+static void a_paste_without_marks_is_indented_as_typing_is_and_replaces_the_selection(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "  one two\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, VT_END VT_SHIFT_LEFT VT_SHIFT_LEFT VT_SHIFT_LEFT
+            "three, and more than a person types at once\rfour, and more than a person types at once");
+    vt_ctrl(vt, 's');
+    stage_expect_file(stage, "notes.md", "  one three, and more than a person types at once\n"
+                                         "  four, and more than a person types at once\n");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+}
+
 static void opening_and_leaving_makes_nothing(void **state)
 {
     struct stage *stage = *state;
@@ -540,9 +582,12 @@ static void a_long_history_opens_from_its_checkpoint_with_undo(void **state)
     stage_write(stage, "notes.md", "");
     struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
     vt_expect(vt, "in file");
-    for (int i = 0; i < LINES; i++)
+    for (int i = 0; i < LINES; i++) { /* seen line by line: all at once they were one edit */
+        char place[16];
         vt_type(vt, "nine keys" VT_ENTER);
-    vt_expect(vt, "Ln 121");
+        snprintf(place, sizeof place, "Ln %d,", i + 2);
+        vt_expect(vt, place);
+    }
     for (int round = 0; round < 2; round++) {
         vt_ctrl(vt, 'q');
         vt_expect(vt, "[K]eep");
@@ -645,6 +690,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, stage_teardown)
     const struct CMUnitTest tests[] = {
         TEST(typed_text_is_saved_byte_for_byte),
+        TEST(a_paste_without_marks_is_the_text_typed_and_one_undo_step),
+        TEST(a_paste_without_marks_is_indented_as_typing_is_and_replaces_the_selection),
         TEST(opening_and_leaving_makes_nothing),
         TEST(kill_9_loses_no_painted_key_and_keeps_cursor_and_undo),
         TEST(leaving_asks_what_is_to_become_of_unsaved_edits),

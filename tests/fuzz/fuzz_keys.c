@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct keys *keys = keys_new();
     keys_set_erase(keys, data[0] & 1 ? 8 : 127);
     for (size_t at = 1; at < size; at += step) {
-        keys_feed(keys, bytes_of(data + at, at + step < size ? step : size - at));
+        keys_feed(keys, bytes_of(data + at, at + step < size ? step : size - at), at);
         drain(keys, size + 1);
     }
     keys_timeout(keys);

@@ -243,6 +243,53 @@ static void a_selection_does_not_grow_by_what_others_type_at_its_edges(void **st
     patch_release(&patch);
 }
 
+/* The same keys one after the other. */
+static void type_one_by_one(struct rope *text, struct command_in *in, const char *keys)
+{
+    struct command_result result;
+    in->text = text;
+    for (size_t i = 0; keys[i]; i++) {
+        in->argument = bytes_of(&keys[i], 1);
+        command_run(keys[i] == '\n' ? COMMAND_NEWLINE : keys[i] == '\t' ? COMMAND_TAB : COMMAND_INSERT, in, &result);
+        rope_apply(text, &result.patch);
+        in->selection = result.selection;
+        command_result_release(&result);
+    }
+}
+
+static void expect_typed_alike(const char *before, const char *keys, int indent_spaces)
+{
+    struct buf text = {0};
+    struct command_in in = {.tab_width = 8, .page_lines = 3, .indent_spaces = indent_spaces};
+    read_picture(before, &text, &in.selection);
+    struct rope *one_by_one = rope_from_bytes(buf_view(&text)), *at_once = rope_snapshot(one_by_one);
+    struct command_in burst = in;
+    burst.text = at_once;
+    burst.argument = bytes_of_string(keys);
+    struct command_result result;
+    command_run(COMMAND_TYPE, &burst, &result);
+    assert_int_equal(result.kind, COMMAND_KIND_BURST);
+    rope_apply(at_once, &result.patch);
+    type_one_by_one(one_by_one, &in, keys);
+    assert_true(rope_equal(at_once, one_by_one));
+    assert_true(result.selection.head == in.selection.head && result.selection.anchor == in.selection.anchor);
+    command_result_release(&result);
+    rope_free(one_by_one);
+    rope_free(at_once);
+    buf_release(&text);
+}
+
+static void a_burst_of_keys_comes_to_what_the_keys_do(void **state)
+{
+    (void)state;
+    static const char *const before[] = {"|", "ab|c", "\tif (x)|\n", "  one\r\n  t|wo\r\nthree", "a[bcd|e", "  |  x"};
+    static const char *const keys[] = {"plain text", "\tx = 1;\n\ty = 2;\n}\n", "\n\n\n", "a\tb\n \tc\nd", "\t\t\n"};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+            for (int spaces = 0; spaces <= 4; spaces += 4)
+                expect_typed_alike(before[i], keys[k], spaces);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +309,7 @@ int main(void)
         cmocka_unit_test(lines_move_without_joining_or_losing_an_end),
         cmocka_unit_test(every_command_has_a_name),
         cmocka_unit_test(a_selection_does_not_grow_by_what_others_type_at_its_edges),
+        cmocka_unit_test(a_burst_of_keys_comes_to_what_the_keys_do),
     };
     return RUN_TESTS("command", tests);
 }

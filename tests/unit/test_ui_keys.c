@@ -63,10 +63,10 @@ static void expect_len(const char *bytes, size_t len, size_t step, const char *w
     struct keys *keys = keys_new();
     struct buf out = {0};
     for (size_t at = 0; at < len; at += step) {
-        keys_feed(keys, bytes_of(bytes + at, at + step < len ? step : len - at));
+        keys_feed(keys, bytes_of(bytes + at, at + step < len ? step : len - at), 0);
         drain(keys, &out);
     }
-    while (keys_wait_ms(keys) >= 0) {
+    while (keys_deadline_ms(keys) != UINT64_MAX) {
         keys_timeout(keys);
         drain(keys, &out);
     }
@@ -109,7 +109,7 @@ static void backspace_is_what_the_terminal_says(void **state)
     struct keys *keys = keys_new();
     struct input input;
     keys_set_erase(keys, 8);
-    keys_feed(keys, bytes_of_string("\x08"));
+    keys_feed(keys, bytes_of_string("\x08"), 0);
     assert_true(keys_next(keys, &input));
     assert_int_equal(input.key.code, KEY_BACKSPACE);
     keys_free(keys);
@@ -163,21 +163,21 @@ static void only_a_lone_escape_is_told_by_time(void **state)
     (void)state;
     struct keys *keys = keys_new();
     struct buf out = {0};
-    keys_feed(keys, bytes_of_string("\x1b"));
+    keys_feed(keys, bytes_of_string("\x1b"), 0);
     drain(keys, &out);
     assert_int_equal(out.len, 0);
-    assert_int_equal(keys_wait_ms(keys), KEYS_ESC_MS);
+    assert_int_equal(keys_deadline_ms(keys), KEYS_ESC_MS);
     keys_timeout(keys);
     drain(keys, &out);
     assert_string_equal(buf_string(&out), "Esc");
-    assert_int_equal(keys_wait_ms(keys), -1);
+    assert_true(keys_deadline_ms(keys) == UINT64_MAX);
 
-    keys_feed(keys, bytes_of_string("\x1b[1;"));
+    keys_feed(keys, bytes_of_string("\x1b[1;"), 0);
     drain(keys, &out);
-    assert_int_equal(keys_wait_ms(keys), -1);
+    assert_true(keys_deadline_ms(keys) == UINT64_MAX);
     keys_timeout(keys); /* changes nothing: the rest may be on its way */
     drain(keys, &out);
-    keys_feed(keys, bytes_of_string("5C"));
+    keys_feed(keys, bytes_of_string("5C"), 0);
     drain(keys, &out);
     assert_string_equal(buf_string(&out), "Esc Ctrl+Right");
     buf_release(&out);
@@ -212,7 +212,7 @@ static void a_paste_arrives_whole_however_it_is_cut(void **state)
         struct input input;
         bool ended = false;
         for (size_t at = 0; at < strlen(bytes); at += step) {
-            keys_feed(keys, bytes_of(bytes + at, at + step < strlen(bytes) ? step : strlen(bytes) - at));
+            keys_feed(keys, bytes_of(bytes + at, at + step < strlen(bytes) ? step : strlen(bytes) - at), 0);
             while (keys_next(keys, &input)) {
                 assert_true((input.kind == INPUT_KEY) == ended);
                 if (ended)
@@ -286,13 +286,37 @@ static void a_string_without_end_is_typing(void **state)
     struct keys *keys = keys_new();
     struct input input;
     size_t typed = 0;
-    keys_feed(keys, bytes_of_string("\x1b_"));
+    keys_feed(keys, bytes_of_string("\x1b_"), 0);
     for (int i = 0; i < 5000; i++) { /* faster than any pause: 4096 bytes are all that is waited for */
         while (keys_next(keys, &input))
             typed++;
-        keys_feed(keys, bytes_of_string("x"));
+        keys_feed(keys, bytes_of_string("x"), 0);
     }
     assert_true(typed > 4900);
+    keys_free(keys);
+}
+
+/* Two keys with Alt in front: they are held back while they may be a string, but not for as long as somebody goes on typing. */
+static void fast_typing_after_alt_is_not_held_back(void **state)
+{
+    (void)state;
+    struct keys *keys = keys_new();
+    struct buf out = {0};
+    keys_feed(keys, bytes_of_string("a\x1bP"), 1000);
+    drain(keys, &out);
+    for (uint64_t ms = 1030; ms <= 1060; ms += 30) {
+        keys_feed(keys, bytes_of_string("x"), ms);
+        drain(keys, &out);
+        assert_string_equal(buf_string(&out), "a");
+    }
+    assert_int_equal(keys_deadline_ms(keys), 1000 + KEYS_STRING_MS);
+    keys_timeout(keys);
+    drain(keys, &out);
+    assert_string_equal(buf_string(&out), "a Alt+Shift+p x x");
+    keys_feed(keys, bytes_of_string("x"), 1090);
+    drain(keys, &out);
+    assert_string_equal(buf_string(&out), "a Alt+Shift+p x x x");
+    buf_release(&out);
     keys_free(keys);
 }
 
@@ -319,11 +343,11 @@ static void a_sequence_without_end_is_bounded(void **state)
     struct keys *keys = keys_new();
     struct input input;
     int typed = 0;
-    keys_feed(keys, bytes_of_string("\x1b["));
+    keys_feed(keys, bytes_of_string("\x1b["), 0);
     for (int i = 0; i < 2 * KEYS_SEQUENCE_MAX; i++) {
         while (keys_next(keys, &input))
             typed++;
-        keys_feed(keys, bytes_of_string("1"));
+        keys_feed(keys, bytes_of_string("1"), 0);
     }
     assert_true(typed > KEYS_SEQUENCE_MAX / 2);
     keys_free(keys);
@@ -351,6 +375,7 @@ int main(void)
         cmocka_unit_test(answers_of_the_terminal_are_not_typing),
         cmocka_unit_test(strings_nobody_asked_for_are_not_typing),
         cmocka_unit_test(a_string_without_end_is_typing),
+        cmocka_unit_test(fast_typing_after_alt_is_not_held_back),
         cmocka_unit_test(an_answer_that_never_ends_gives_the_keys_back),
         cmocka_unit_test(broken_sequences_are_dropped_and_typing_goes_on),
         cmocka_unit_test(a_sequence_without_end_is_bounded),
