@@ -11,10 +11,10 @@
  *   Units      times in ms of link_now_ms(), a monotonic clock.
  *   Threads    everything belongs to the thread that calls link_run(), except link_wake().
  *   Errors     a failed or ended connection is one port.closed() with one sentence; ERR_NEWER when what answered is a relay
- *              that speaks no protocol of ours (message_no_protocol()). Name resolution and the TLS
- *              handshake block the thread for as long as they take; that is why it is a thread of its own.
+ *              that speaks no protocol of ours (message_no_protocol()). Names are looked up beside the thread
+ *              (sync/lookup.h): nothing waits for a resolver but the connection that wants its answer.
  *   Bounds     frames from the relay up to MESSAGE_BYTES_MAX; queued outgoing bytes LINK_QUEUE_BYTES_MAX; a handshake
- *              takes at most LINK_CONNECT_MS; LINK_CONNECT_MS / LINK_AGAIN_MS attempts at once.
+ *              takes at most LINK_CONNECT_MS, a name before it as much; LINK_CONNECT_MS / LINK_AGAIN_MS attempts at once.
  */
 #ifndef WEFT_SYNC_LINK_H
 #define WEFT_SYNC_LINK_H
@@ -68,8 +68,10 @@ void link_free(struct link *link);
 /*
  * Begins a connection; there must be none that is being made. port.opened() or port.closed() follows, never before this
  * returns. While one is open, another is made beside it, for as long as it takes: port.opened() then says that it has taken
- * the place of the old one, which is gone without a word; port.closed() speaks of the old one, and ends both. It goes to the
- * machine that the open one goes to: the name is not resolved again before that has ended.
+ * the place of the old one, which is gone without a word; port.closed() speaks of the old one, and ends both. While its name
+ * is being looked up again, it goes to where the open one goes.
+ *
+ * A name may stand for several addresses: they are tried in turn, the next one at once where nobody answers.
  */
 void link_open(struct link *link, const struct link_address *address);
 /* Makes none beside the open one any more. */

@@ -14,6 +14,7 @@
 #include "editor/base/random.h"
 #include "editor/base/xalloc.h"
 #include "sync/certificate.h"
+#include "sync/lookup.h"
 #include "sync/message.h"
 
 /* One outgoing frame, with the room libwebsockets wants in front of it. */
@@ -32,8 +33,9 @@ struct connection {
     struct link *link;
     struct link_address address;
     struct lws *wsi;
-    char peer[LINK_HOST_BYTES_MAX + 1]; /* who answered, in numbers; empty: not known */
+    char place[LOOKUP_ADDRESS_BYTES]; /* where the address is, in numbers; LINK_UNIX: empty */
     bool open, ended;
+    bool answered;       /* it ended because of what somebody there said, or did not say */
     bool beside;         /* an attempt while another one is open: how it ends is told to nobody */
     bool abandoned;      /* link_close(): nothing of it is reported any more */
     bool wants_writable; /* link_send() said no */
@@ -41,6 +43,12 @@ struct connection {
     struct frame *first, **last;
     size_t queued_bytes;
     struct error why;
+};
+
+/* A name that is being looked up, or just was. */
+struct question {
+    struct question *next;
+    struct lookup *lookup;
 };
 
 struct link {
@@ -51,6 +59,11 @@ struct link {
     struct link_address wanted;
     bool wants; /* a connection is being made: those of `all` that are neither open, ended nor abandoned */
     bool attempt_due;
+    struct question *questions; /* one a host: a resolver that hangs is not asked the same again and again */
+    struct lookup *places;      /* of `wanted`, one of these; NULL: a socket has none */
+    size_t places_tried;
+    uint64_t asked_ms;
+    bool awaits_places;
     bool woken, stopped, overdue;
     struct random random;
     uint64_t timer_ms;
@@ -145,17 +158,13 @@ static int unix_socket(const char *path, struct sockaddr_storage *to, socklen_t 
     return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-/* -1 with *reason set when the name means nothing. */
-static int tcp_socket(const struct link_address *address, struct sockaddr_storage *to, socklen_t *len,
-                      const char **reason)
+static int tcp_socket(const struct connection *connection, struct sockaddr_storage *to, socklen_t *len)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV}, *found = NULL;
     char port[16];
-    snprintf(port, sizeof port, "%u", address->port);
-    if (getaddrinfo(address->host, port, &hints, &found) != 0) {
-        *reason = "the name is not known";
+    snprintf(port, sizeof port, "%u", connection->address.port);
+    if (getaddrinfo(connection->place, port, &hints, &found) != 0)
         return -1;
-    }
     memcpy(to, found->ai_addr, found->ai_addrlen);
     *len = found->ai_addrlen;
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -181,15 +190,14 @@ static int connect_error(int fd, const struct sockaddr_storage *to, socklen_t to
  * Why a connection could not be made. libwebsockets 4.1 knows the system's error and keeps it to itself, so it is asked
  * for once more.
  */
-static const char *unreachable_reason(const struct link_address *address)
+static const char *unreachable_reason(const struct connection *connection)
 {
+    const struct link_address *address = &connection->address;
     struct sockaddr_storage to = {0};
     socklen_t len = 0;
-    const char *reason = "it cannot be connected to";
-    int fd =
-        address->scheme == LINK_UNIX ? unix_socket(address->host, &to, &len) : tcp_socket(address, &to, &len, &reason);
+    int fd = address->scheme == LINK_UNIX ? unix_socket(address->host, &to, &len) : tcp_socket(connection, &to, &len);
     if (fd < 0)
-        return reason;
+        return "it cannot be connected to";
     int error = connect_error(fd, &to, len);
     close(fd);
     switch (error) {
@@ -209,22 +217,25 @@ static const char *unreachable_reason(const struct link_address *address)
 }
 
 /* Its messages are for its developers: these are the ones that people meet. */
-static const char *reason_of(const struct connection *connection, const char *said)
+static const char *reason_of(struct connection *connection, const char *said)
 {
     static const struct {
         const char *part, *reason;
+        bool answered;
     } table[] = {
-        {"getaddrinfo", "the name is not known"},
-        {"imeout", "it does not answer"},
-        {"imed out", "it does not answer"},
-        {"SSL", "the secure connection failed (its certificate is not the expected one, or not trusted)"},
-        {"HS:", "it is no weft relay"},
-        {"Closed before conn", "it closed the connection"},
+        {"imeout", "it does not answer", false},
+        {"imed out", "it does not answer", false},
+        {"SSL", "the secure connection failed (its certificate is not the expected one, or not trusted)", true},
+        {"HS:", "it is no weft relay", true},
+        {"Closed before conn", "it closed the connection", true},
     };
-    for (size_t i = 0; said && i < sizeof table / sizeof *table; i++)
-        if (strstr(said, table[i].part))
-            return table[i].reason;
-    return connection->beside ? "it cannot be connected to" : unreachable_reason(&connection->address);
+    for (size_t i = 0; said && i < sizeof table / sizeof *table; i++) {
+        if (!strstr(said, table[i].part))
+            continue;
+        connection->answered = table[i].answered;
+        return table[i].reason;
+    }
+    return connection->beside ? "it cannot be connected to" : unreachable_reason(connection);
 }
 
 /*
@@ -341,23 +352,11 @@ static void abandon(struct connection *connection)
 
 static void stop_trying(struct link *link)
 {
-    link->wants = link->attempt_due = false;
+    link->wants = link->attempt_due = link->awaits_places = false;
     lws_sul_schedule(link->context, 0, &link->again, NULL, LWS_SET_TIMER_USEC_CANCEL);
     for (struct connection *connection = link->all; connection; connection = connection->next)
         if (is_attempt(connection))
             abandon(connection);
-}
-
-static void note_peer(struct connection *connection)
-{
-    struct sockaddr_storage peer;
-    socklen_t len = sizeof peer;
-    bool known = connection->address.scheme != LINK_UNIX &&
-                 getpeername(lws_get_socket_fd(connection->wsi), (struct sockaddr *)&peer, &len) == 0 &&
-                 getnameinfo((struct sockaddr *)&peer, len, connection->peer, sizeof connection->peer, NULL, 0,
-                             NI_NUMERICHOST) == 0;
-    if (!known)
-        connection->peer[0] = '\0';
 }
 
 static int established(struct connection *connection)
@@ -371,7 +370,6 @@ static int established(struct connection *connection)
     if (link->current)
         abandon(link->current);
     link->current = connection;
-    note_peer(connection);
     link->port.opened(link->port.self);
     return 0;
 }
@@ -420,6 +418,60 @@ static const struct lws_protocols protocols[] = {
     {0},
 };
 
+/* --- names --- */
+
+/* Those that are answered, or all of them. */
+static void drop_questions(struct link *link, bool all)
+{
+    struct question **at = &link->questions;
+    while (*at) {
+        struct question *question = *at;
+        if (all || lookup_state(question->lookup) != LOOKUP_PENDING) {
+            *at = question->next;
+            lookup_drop(question->lookup);
+            free(question);
+        } else {
+            at = &question->next;
+        }
+    }
+}
+
+/* On the lookup's thread. */
+static void on_answered(void *self)
+{
+    link_wake(self);
+}
+
+static struct lookup *ask(struct link *link, const char *host)
+{
+    for (struct question *question = link->questions; question; question = question->next)
+        if (strcmp(lookup_host(question->lookup), host) == 0)
+            return question->lookup;
+    struct question *question = xcalloc(1, sizeof *question);
+    question->lookup = lookup_start(host, on_answered, link);
+    question->next = link->questions;
+    link->questions = question;
+    return question->lookup;
+}
+
+/* Anew for every connection that is wanted: addresses change. */
+static void ask_places(struct link *link)
+{
+    drop_questions(link, false);
+    link->places = ask(link, link->wanted.host);
+    link->places_tried = 0;
+    link->asked_ms = link_now_ms();
+    link->awaits_places = true;
+}
+
+static void take_places(struct link *link)
+{
+    if (!link->awaits_places || lookup_state(link->places) == LOOKUP_PENDING)
+        return;
+    link->awaits_places = false;
+    link->attempt_due = true;
+}
+
 /* --- life --- */
 
 struct link *link_new(const struct link_port *port, bool tls, struct error *err)
@@ -457,6 +509,7 @@ void link_free(struct link *link)
     link_close(link, false);
     lws_sul_schedule(link->context, 0, &link->timer, NULL, LWS_SET_TIMER_USEC_CANCEL);
     lws_sul_schedule(link->context, 0, &link->farewell, NULL, LWS_SET_TIMER_USEC_CANCEL);
+    drop_questions(link, true);
     lws_context_destroy(link->context);
     while (link->all) {
         struct connection *connection = link->all;
@@ -479,15 +532,7 @@ static int tls_flags(const struct link_address *address)
     return flags;
 }
 
-/* Beside an open connection no name is resolved: that would keep the open one waiting, for 10 s where DNS is down. */
-static const char *address_to_ask(const struct link *link, const struct link_address *to)
-{
-    const struct connection *open = link->current;
-    bool same = open && open->peer[0] && strcmp(open->address.host, to->host) == 0 && open->address.port == to->port;
-    return same ? open->peer : to->host;
-}
-
-static void attempt(struct link *link)
+static void attempt(struct link *link, const char *place)
 {
     /* The relay and the session prove to each other that they live; libwebsockets need not. */
     static const lws_retry_bo_t no_pings = {.secs_since_valid_ping = 65000, .secs_since_valid_hangup = 65500};
@@ -497,10 +542,11 @@ static void attempt(struct link *link)
     bool is_unix = to->scheme == LINK_UNIX;
 
     connection->beside = link->current != NULL;
+    snprintf(connection->place, sizeof connection->place, "%s", place);
     snprintf(unix_path, sizeof unix_path, "+%s", to->host);
     struct lws_client_connect_info info = {
         .context = link->context,
-        .address = is_unix ? unix_path : address_to_ask(link, to),
+        .address = is_unix ? unix_path : connection->place, /* libwebsockets would resolve a name here and now */
         .port = is_unix ? 0 : (int)to->port,
         .ssl_connection = tls_flags(to),
         .path = "/",
@@ -537,6 +583,37 @@ static void again_came(lws_sorted_usec_list_t *timer)
     lws_cancel_service(link->context);
 }
 
+/* Where the next attempt goes. NULL: that is not known yet. */
+static const char *next_place(struct link *link)
+{
+    const struct connection *open = link->current;
+    if (!link->places)
+        return ""; /* a socket */
+    if (lookup_state(link->places) == LOOKUP_FOUND)
+        return lookup_address(link->places, link->places_tried++ % lookup_count(link->places));
+    /* Beside an open connection: to the same machine, for the name may take long. */
+    bool same = open && strcmp(open->address.host, link->wanted.host) == 0;
+    return same ? open->place : NULL;
+}
+
+/* An attempt that came to nothing before it was one. */
+static void fail_attempt(struct link *link, const char *reason)
+{
+    end_connection(connection_new(link, &link->wanted), "cannot reach", reason);
+}
+
+/* What is to be done about a name that is not known where it is, or not yet. */
+static void chase_places(struct link *link)
+{
+    enum lookup_state state = link->places ? lookup_state(link->places) : LOOKUP_FOUND;
+    if (state == LOOKUP_FAILED && link->current)
+        ask_places(link);
+    else if (state == LOOKUP_FAILED)
+        fail_attempt(link, lookup_reason(link->places));
+    else if (state == LOOKUP_PENDING && !link->current && link_now_ms() - link->asked_ms >= LINK_CONNECT_MS)
+        fail_attempt(link, "its name is still being looked up");
+}
+
 static void attempt_if_due(struct link *link)
 {
     if (!link->attempt_due)
@@ -544,8 +621,10 @@ static void attempt_if_due(struct link *link)
     link->attempt_due = false;
     uint64_t wait_ms = LINK_AGAIN_MS - random_below(&link->random, LINK_AGAIN_MS / 4);
     lws_sul_schedule(link->context, 0, &link->again, again_came, (lws_usec_t)wait_ms * 1000);
-    if (!is_answered(link))
-        attempt(link);
+    chase_places(link);
+    const char *place = is_answered(link) ? NULL : next_place(link);
+    if (place)
+        attempt(link, place);
 }
 
 void link_open(struct link *link, const struct link_address *address)
@@ -553,6 +632,9 @@ void link_open(struct link *link, const struct link_address *address)
     ensure(!link->wants);
     link->wanted = *address;
     link->wants = link->attempt_due = true;
+    link->places = NULL;
+    if (address->scheme != LINK_UNIX)
+        ask_places(link);
 }
 
 void link_keep(struct link *link)
@@ -642,12 +724,19 @@ static void farewell_came(lws_sorted_usec_list_t *timer)
     lws_cancel_service(link->context);
 }
 
+/* Of an address that nobody answers at the next one is tried at once. */
+static bool has_other_place(const struct link *link, const struct connection *connection)
+{
+    return !link->current && !connection->answered && link->places && lookup_state(link->places) == LOOKUP_FOUND &&
+           link->places_tried < lookup_count(link->places);
+}
+
 /* The open connection that has ended; without one, an attempt that came to nothing: the first end is that of all. */
-static const struct connection *what_ended(const struct link *link)
+static struct connection *what_ended(const struct link *link)
 {
     if (link->current)
         return link->current->ended ? link->current : NULL;
-    for (const struct connection *connection = link->all; connection; connection = connection->next)
+    for (struct connection *connection = link->all; connection; connection = connection->next)
         if (link->wants && connection->ended && !connection->abandoned)
             return connection;
     return NULL;
@@ -655,9 +744,13 @@ static const struct connection *what_ended(const struct link *link)
 
 static void report_end(struct link *link)
 {
-    const struct connection *connection = what_ended(link);
+    struct connection *connection = what_ended(link);
     if (!connection)
         return;
+    if (has_other_place(link, connection)) {
+        connection->abandoned = link->attempt_due = true;
+        return;
+    }
     struct error why = connection->why;
     link->current = NULL;
     stop_trying(link);
@@ -675,6 +768,7 @@ static bool has_farewells(const struct link *link)
 void link_run(struct link *link)
 {
     while (!link->stopped) {
+        take_places(link);
         attempt_if_due(link);
         report_end(link);
         free_ended(link);

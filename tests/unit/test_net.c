@@ -1,16 +1,18 @@
 /* The network thread against a real relay on this machine: sockets, TLS, cuts and coming back. */
 #include "tests/support/support.h"
 
+#include <ctype.h>
 #include <dlfcn.h>
 #include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
@@ -19,18 +21,63 @@
 #include "tests/support/other_relay.h"
 #include "tests/support/scratch.h"
 
-enum { PATIENCE_MS = 20000 }; /* a test that hangs is a failed test; nothing here depends on how long things take */
+enum {
+    PATIENCE_MS = 20000, /* a test that hangs is a failed test; nothing here depends on how long things take */
+    RESOLVER_MS = 5000,  /* how long a resolver hangs */
+    AT_ONCE_MS = 1500,   /* what does not wait for it takes on a busy machine at most */
+};
 
-static atomic_uint names_asked; /* how often "localhost" was resolved */
+/* Names and what becomes of them. */
+static struct resolver {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool hangs;     /* nobody gets an answer, for RESOLVER_MS */
+    unsigned asked; /* questions so far */
+} resolver = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0};
+
+static void resolver_hang(bool on)
+{
+    pthread_mutex_lock(&resolver.lock);
+    resolver.hangs = on;
+    resolver.asked = 0;
+    pthread_cond_broadcast(&resolver.changed);
+    pthread_mutex_unlock(&resolver.lock);
+}
+
+static bool resolver_is_asked(void)
+{
+    pthread_mutex_lock(&resolver.lock);
+    bool asked = resolver.asked > 0;
+    pthread_mutex_unlock(&resolver.lock);
+    return asked;
+}
+
+static void let_wait(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += RESOLVER_MS / 1000;
+    pthread_mutex_lock(&resolver.lock);
+    resolver.asked++;
+    for (int rc = 0; resolver.hangs && rc == 0;)
+        rc = pthread_cond_timedwait(&resolver.changed, &resolver.lock, &until);
+    pthread_mutex_unlock(&resolver.lock);
+}
 
 /* In place of the system's, for everything that is in this program. */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
     int (*system_getaddrinfo)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
     *(void **)&system_getaddrinfo = dlsym(RTLD_NEXT, "getaddrinfo");
-    if (name && strcmp(name, "localhost") == 0)
-        names_asked++;
-    return system_getaddrinfo(name, service, hints, found);
+    bool is_name = name && isalpha((unsigned char)name[0]) && !(hints && hints->ai_flags & AI_NUMERICHOST);
+    if (is_name)
+        let_wait();
+    if (is_name && strcmp(name, "nowhere.example") == 0)
+        return EAI_NONAME;
+    if (!is_name || strcmp(name, "two.example") != 0)
+        return system_getaddrinfo(name, service, hints, found);
+    int failed = system_getaddrinfo("127.0.0.2", service, hints, found); /* where nobody listens */
+    return failed ? failed : system_getaddrinfo("127.0.0.1", service, hints, &(*found)->ai_next);
 }
 
 /* Somebody at an editor: journal and document are left out, what arrives is collected. */
@@ -440,27 +487,104 @@ static bool is_offline(const struct person *person, const void *what)
     return person->status.state == SESSION_OFFLINE;
 }
 
-/* Resolving holds the thread up, for 10 s where DNS is down: what the open connection brings meanwhile would wait. */
-static void beside_a_silent_connection_no_name_is_resolved(void **state)
+static struct link_address by_name(const struct place *place, const char *name)
+{
+    struct link_address address = loopback(place);
+    snprintf(address.host, sizeof address.host, "%s", name);
+    return address;
+}
+
+static void await_question(struct place *place)
+{
+    for (uint64_t give_up_ms = net_now_ms() + PATIENCE_MS; !resolver_is_asked();) {
+        if (net_now_ms() > give_up_ms)
+            fail_msg("nobody asks for a name");
+        (void)poll(NULL, 0, 5);
+        for (struct person *each = place->people; each; each = each->next)
+            take_events(each);
+    }
+}
+
+/* The name is asked for again, for the relay may be elsewhere by now; what the open connection brings does not wait for it. */
+static void beside_a_silent_connection_a_resolver_that_hangs_keeps_nothing_waiting(void **state)
 {
     struct place *place = *state;
     struct person ana;
     pid_t relay = fork_server(place);
-    struct link_address address = loopback(place);
-    snprintf(address.host, sizeof address.host, "localhost");
+    struct link_address address = by_name(place, "localhost");
     person_start(&ana, place, ACCESS_ADMIN, &address);
     wait_until(place, &ana, is_online, NULL);
-    assert_true(names_asked > 0);
-    names_asked = 0;
+    resolver_hang(true);
     kill(relay, SIGSTOP);
     type(&ana, "into the silence");
     wait_until(place, &ana, is_offline, NULL); /* from here on another connection is being made, before anything is heard */
+    await_question(place);
+    uint64_t since_ms = net_now_ms();
     kill(relay, SIGCONT);
     wait_until(place, &ana, all_is_sent, NULL);
-    assert_int_equal(names_asked, 0);
+    assert_in_range(net_now_ms() - since_ms, 0, AT_ONCE_MS);
     person_stop(place, &ana, 0);
+    resolver_hang(false);
     kill(relay, SIGKILL);
     assert_int_equal(waitpid(relay, NULL, 0), relay);
+}
+
+static void stopping_waits_for_no_resolver(void **state)
+{
+    struct place *place = *state;
+    struct person ana;
+    start_server(place);
+    struct link_address address = by_name(place, "localhost");
+    resolver_hang(true);
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    await_question(place);
+    uint64_t since_ms = net_now_ms();
+    type(&ana, "x");
+    assert_false(person_stop(place, &ana, 100));
+    assert_in_range(net_now_ms() - since_ms, 0, AT_ONCE_MS);
+    resolver_hang(false);
+}
+
+/* An editor that starts while the name server does not answer is online when it does. */
+static void an_answer_that_comes_late_is_used(void **state)
+{
+    struct place *place = *state;
+    struct person ana;
+    start_server(place);
+    struct link_address address = by_name(place, "localhost");
+    resolver_hang(true);
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    await_question(place);
+    assert_int_equal(ana.status.state, SESSION_OFFLINE);
+    uint64_t since_ms = net_now_ms();
+    resolver_hang(false);
+    wait_until(place, &ana, is_online, NULL);
+    assert_in_range(net_now_ms() - since_ms, 0, AT_ONCE_MS);
+    person_stop(place, &ana, 0);
+}
+
+static void where_nobody_answers_the_next_address_of_a_name_is_tried_at_once(void **state)
+{
+    struct place *place = *state;
+    struct person ana;
+    start_server(place);
+    struct link_address address = by_name(place, "two.example");
+    uint64_t since_ms = net_now_ms();
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, is_online, NULL);
+    assert_in_range(net_now_ms() - since_ms, 0, AT_ONCE_MS);
+    person_stop(place, &ana, 0);
+}
+
+static void a_name_that_is_not_known_is_one_sentence(void **state)
+{
+    struct place *place = *state;
+    struct person ana;
+    place->port = 1;
+    struct link_address address = by_name(place, "nowhere.example");
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, complains_of, "cannot reach nowhere.example:1: the name is not known");
+    person_stop(place, &ana, 0);
 }
 
 /* Two at one text, one of them types: the other, who only reads, is back as soon. */
@@ -623,7 +747,11 @@ int main(void)
         PLACE_TEST(after_the_relay_was_away_everything_is_sent),
         PLACE_TEST(what_one_address_asks_for_holds_for_that_one_alone),
         PLACE_TEST(what_we_do_not_read_ourselves_is_no_silence_of_the_relay),
-        PLACE_TEST(beside_a_silent_connection_no_name_is_resolved),
+        PLACE_TEST(beside_a_silent_connection_a_resolver_that_hangs_keeps_nothing_waiting),
+        PLACE_TEST(stopping_waits_for_no_resolver),
+        PLACE_TEST(an_answer_that_comes_late_is_used),
+        PLACE_TEST(where_nobody_answers_the_next_address_of_a_name_is_tried_at_once),
+        PLACE_TEST(a_name_that_is_not_known_is_one_sentence),
         PLACE_TEST(who_is_there_waits_for_the_link_no_longer_than_a_second_or_two),
         PLACE_TEST(stopping_sends_what_is_ready_within_its_time),
         PLACE_TEST(a_closed_port_is_one_sentence),
