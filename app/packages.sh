@@ -8,7 +8,7 @@
 # shellcheck disable=SC2034 # both lists are for the scripts that source this
 packages_to_build=(
     cmake ninja-build gcc libc6-dev pkgconf
-    libcjson-dev libncurses-dev libsodium-dev libsqlite3-dev libssl-dev libutf8proc-dev
+    libcjson-dev libncurses-dev libsodium-dev libsqlite3-dev libssl-dev libutf8proc-dev libzstd-dev
     libuv1-dev libwebsockets-dev libwebsockets-evlib-uv
 )
 # shellcheck disable=SC2034

@@ -6,7 +6,7 @@
  *   document_write.c  from patches to batches
  *   document_undo.c   edits, undo, redo
  *   document_find.c   which version has a text
- *   document_code.c   the whole in bytes
+ *   document_code.h   the whole in bytes
  */
 #ifndef WEFT_SYNC_DOCUMENT_PARTS_H
 #define WEFT_SYNC_DOCUMENT_PARTS_H

@@ -1,0 +1,42 @@
+/*
+ * document_code - what the files that save and read documents share; nobody else includes it.
+ *
+ *   document_code.c     document_encode(), document_decode(); what all versions have in common
+ *   document_columns.c  graph, operations, marks and text in columns: what is written now
+ *   document_older.c    the same as an older weft wrote it
+ *
+ * Bytes that are read are not trusted. The document they are read into is thrown away when something is wrong, so what
+ * is found wrong late has spoilt nothing.
+ */
+#ifndef WEFT_SYNC_DOCUMENT_CODE_H
+#define WEFT_SYNC_DOCUMENT_CODE_H
+
+#include "sync/document_parts.h"
+
+enum { SAVED_PARENTS_MAX = BATCH_PARENTS_MAX + 1 };
+
+/* Fills *err with ERR_FORMAT; always false. */
+bool saved_refuse(struct error *err, const char *what);
+
+/* Where the next operation most likely is. */
+uint64_t saved_op_end(enum op_shape shape, uint64_t pos, uint64_t len);
+
+/* Each adds one thing to a document if it may stand there. Parents are ascending. */
+bool saved_add_row(struct document *document, size_t agent, uint64_t len, const uint64_t *parents, size_t parent_count,
+                   struct error *err);
+/* *text_len: the bytes inserted so far. */
+bool saved_add_op(struct document *document, enum op_shape shape, uint64_t pos, uint64_t len, uint64_t *text_len);
+/* The mark `step` behind the one before; *lv is where that was and becomes where this is. NULL: it may not stand there.
+ */
+struct mark *saved_add_mark(struct document *document, uint64_t step, unsigned flags, uint64_t *lv);
+
+/* What is rarely there in a mark, as varints: its label, sized; count of undo spans, then each: agent, seq, len. */
+void saved_write_mark_rest(const struct marks *marks, const struct mark *mark, struct buf *out);
+bool saved_read_mark_rest(struct reader *reader, struct document *document, unsigned flags);
+
+/* All that comes after the agents. */
+void saved_write_columns(const struct document *document, struct buf *out);
+bool saved_read_columns(struct reader *reader, struct document *document, struct error *err);
+bool saved_read_older(struct reader *reader, struct document *document, struct error *err);
+
+#endif
