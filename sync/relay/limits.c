@@ -6,11 +6,7 @@
 
 #include "editor/base/xalloc.h"
 
-enum {
-    SLOTS = 1024,
-    FORGET_MS = 10 * 60 * 1000, /* longer than any bucket of an address takes to fill */
-    DAY_MS = 24 * 60 * 60 * 1000,
-};
+enum { SLOTS = 1024, DAY_MS = 24 * 60 * 60 * 1000 };
 
 /* --- the list, as a table --- */
 
@@ -250,22 +246,27 @@ struct address *addresses_get(struct addresses *addresses, const char *text, con
         address->day_ms = now_ms;
         address->documents = 0;
     }
-    address->used_ms = now_ms;
     return address;
 }
 
-static bool forgettable(const struct address *address, uint64_t now_ms)
+static bool is_full(struct bucket *bucket, struct relay_rate rate, uint64_t now_ms)
 {
-    uint64_t kept_ms = address->documents > 0 ? DAY_MS : FORGET_MS;
-    return address->connections == 0 && now_ms >= address->used_ms + kept_ms;
+    return bucket_open(bucket, rate, now_ms) && (rate.rate == 0 || bucket->level == (int64_t)rate.burst * 1000);
 }
 
-void addresses_purge(struct addresses *addresses, uint64_t now_ms)
+static bool forgettable(struct address *address, const struct relay_limits *limits, uint64_t now_ms)
+{
+    return address->connections == 0 && (address->documents == 0 || now_ms >= address->day_ms + DAY_MS) &&
+           is_full(&address->accepts, limits->address_accepts, now_ms) &&
+           is_full(&address->refusals, limits->address_refusals, now_ms);
+}
+
+void addresses_purge(struct addresses *addresses, const struct relay_limits *limits, uint64_t now_ms)
 {
     for (size_t i = 0; i < addresses->slot_count; i++)
         for (struct address **at = &addresses->slots[i]; *at;) {
             struct address *address = *at;
-            if (!forgettable(address, now_ms)) {
+            if (!forgettable(address, limits, now_ms)) {
                 at = &address->next;
                 continue;
             }

@@ -4,8 +4,8 @@
  * A bucket may go into debt once: whoever still has something in it may send one more thing of any size, and then waits
  * until it is paid. So a large record passes a small bucket, only not often.
  *
- *   Bounds  an address is forgotten when nothing about it matters any more; at most one entry for each connection and
- * each document created within a day.
+ *   Bounds  an address is forgotten when nothing about it matters any more: at most one entry for each connection, each
+ *           document created within a day, and each address that came within the time its buckets take to fill.
  */
 #ifndef WEFT_SYNC_RELAY_LIMITS_H
 #define WEFT_SYNC_RELAY_LIMITS_H
@@ -30,7 +30,7 @@ struct address {
     size_t connections;
     struct bucket accepts, refusals;
     uint64_t documents; /* created since day_ms */
-    uint64_t day_ms, used_ms;
+    uint64_t day_ms;
 };
 
 struct addresses {
@@ -41,7 +41,7 @@ struct addresses {
 void addresses_release(struct addresses *addresses);
 struct address *addresses_get(struct addresses *addresses, const char *text, const struct relay_limits *limits,
                               uint64_t now_ms);
-/* Forgets those without connections whose buckets are full again. Pointers to others stay. */
-void addresses_purge(struct addresses *addresses, uint64_t now_ms);
+/* Forgets those without connections, or documents of this day, whose buckets are full again. Pointers to others stay. */
+void addresses_purge(struct addresses *addresses, const struct relay_limits *limits, uint64_t now_ms);
 
 #endif

@@ -93,7 +93,7 @@ void relay_upkeep(struct relay *relay)
     retain(relay);
     if (relay->now_ms >= relay->purged_ms + PURGE_MS) {
         relay->purged_ms = relay->now_ms;
-        addresses_purge(&relay->addresses, relay->now_ms);
+        addresses_purge(&relay->addresses, &relay->limits, relay->now_ms);
     }
     if (relay->now_ms >= relay->packs_purged_ms + PACKS_PURGE_MS)
         purge_old_packs(relay);
