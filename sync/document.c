@@ -75,6 +75,16 @@ bool document_lvs(const struct document *document, const struct version *version
     return true;
 }
 
+bool document_next_lvs(const struct document *document, struct agent_span *span, uint64_t *lv, uint64_t *len)
+{
+    if (span->len == 0 || !graph_find(document->graph, span->agent, span->seq, lv, len))
+        return false;
+    *len = *len < span->len ? *len : span->len;
+    span->seq += *len;
+    span->len -= *len;
+    return true;
+}
+
 bool document_knows(const struct document *document, const struct version *version)
 {
     uint64_t lv;

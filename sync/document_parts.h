@@ -4,7 +4,9 @@
  *
  *   document.c        life, versions, adding batches, updating
  *   document_write.c  from patches to batches
- *   document_undo.c   edits, undo, redo
+ *   document_edits.h  what events are to people, which edits stand, how many and whose
+ *   document_copies.h what bytes that were brought back were at first
+ *   document_undo.c   undo, redo
  *   document_find.c   which version has a text
  *   document_code.h   the whole in bytes
  */
@@ -34,6 +36,8 @@ struct document {
 /* False when a head is not here. Ascending. */
 bool document_lvs(const struct document *document, const struct version *version, struct lv_list *out);
 void document_ids(const struct document *document, const struct lv_list *heads, struct version *out);
+/* The LVs of an agent's events, range by range. False at the end, or when one is not here. */
+bool document_next_lvs(const struct document *document, struct agent_span *span, uint64_t *lv, uint64_t *len);
 
 /* Whether what an agent wrote last is here; a branch that is to begin follows what it leaves. */
 bool document_has_past(const struct document *document, size_t agent);

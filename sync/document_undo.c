@@ -1,134 +1,8 @@
-#include "sync/document_parts.h"
-
-#include <assert.h>
-#include <stddef.h>
+/* Undo and redo: what taking back an edit does to the text as it is now, and the batches that say so. */
 #include <stdlib.h>
 
 #include "editor/base/xalloc.h"
-
-/* --- edits: gestures, undos and redos of one person --- */
-
-enum edit_kind { EDIT_GESTURE, EDIT_UNDO, EDIT_REDO };
-
-/* Events [seq, end) of one agent: the batches from one marked as a gesture to before the next. */
-struct edit {
-    enum edit_kind kind;
-    size_t agent;
-    uint64_t seq, end;
-    uint64_t lv;              /* of its first event */
-    struct agent_span target; /* what an undo or redo takes back */
-};
-
-struct edits {
-    struct edit *items;
-    size_t count, cap;
-};
-
-static struct edit *add_edit(struct edits *edits, const struct document *document, size_t agent, uint64_t seq)
-{
-    edits->items = xgrow(edits->items, &edits->cap, edits->count + 1, sizeof *edits->items);
-    struct edit *edit = &edits->items[edits->count++];
-    *edit = (struct edit){.agent = agent, .seq = seq, .end = graph_next_seq(document->graph, agent)};
-    ensure(graph_find(document->graph, agent, seq, &edit->lv, NULL));
-    return edit;
-}
-
-static void set_kind(const struct document *document, struct edit *edit, const struct mark *mark)
-{
-    if (edit->kind != EDIT_GESTURE || !(mark->flags & BATCH_FLAG_UNDO))
-        return;
-    edit->kind = mark->flags & BATCH_FLAG_REDO ? EDIT_REDO : EDIT_UNDO;
-    edit->target = document->marks.undo[mark->undo_at];
-}
-
-/* An agent's first batch begins an edit even when it is not marked. */
-static void collect_agent(const struct document *document, size_t agent, struct edits *edits)
-{
-    uint64_t first = graph_first_seq(document->graph, agent);
-    if (graph_next_seq(document->graph, agent) == first)
-        return;
-    struct edit *edit = add_edit(edits, document, agent, first);
-    for (size_t i = marks_from(&document->marks, edit->lv); i < document->marks.count; i++) {
-        const struct mark *mark = &document->marks.items[i];
-        struct graph_author author = graph_author_of(document->graph, mark->lv);
-        if (author.agent != agent)
-            continue;
-        if (mark->flags & BATCH_FLAG_GESTURE && author.seq > edit->seq) {
-            edit->end = author.seq;
-            edit = add_edit(edits, document, agent, author.seq);
-        }
-        set_kind(document, edit, mark);
-    }
-}
-
-static int edit_compare(const void *a, const void *b)
-{
-    const struct edit *left = a, *right = b;
-    return (left->lv > right->lv) - (left->lv < right->lv);
-}
-
-/* `agents` NULL: everybody's. */
-static void collect_edits(const struct document *document, const struct agent_id *agents, size_t agent_count,
-                          struct edits *edits)
-{
-    for (size_t agent = 0; !agents && agent < graph_agents(document->graph); agent++)
-        collect_agent(document, agent, edits);
-    for (size_t i = 0; i < agent_count; i++) {
-        size_t agent;
-        if (graph_find_agent(document->graph, &agents[i], &agent))
-            collect_agent(document, agent, edits);
-    }
-    if (edits->count > 1)
-        qsort(edits->items, edits->count, sizeof *edits->items, edit_compare);
-}
-
-struct stack {
-    size_t *items; /* of edits */
-    size_t count, cap;
-};
-
-static void stack_push(struct stack *stack, size_t edit)
-{
-    stack->items = xgrow(stack->items, &stack->cap, stack->count + 1, sizeof *stack->items);
-    stack->items[stack->count++] = edit;
-}
-
-/* Takes the edit that `target` belongs to off the stack, which is nearly always the top one. */
-static bool stack_take(struct stack *stack, const struct edits *edits, struct agent_span target)
-{
-    for (size_t i = stack->count; i > 0; i--) {
-        const struct edit *edit = &edits->items[stack->items[i - 1]];
-        if (edit->agent != target.agent || target.seq < edit->seq || target.seq >= edit->end)
-            continue;
-        stack->count--;
-        for (size_t j = i - 1; j < stack->count; j++)
-            stack->items[j] = stack->items[j + 1];
-        return true;
-    }
-    return false;
-}
-
-/* What was done, undone and redone, in order, leaves what can be taken back next, and what again. */
-static void replay_edits(const struct edits *edits, struct stack *back, struct stack *again)
-{
-    for (size_t i = 0; i < edits->count; i++) {
-        const struct edit *edit = &edits->items[i];
-        switch (edit->kind) {
-        case EDIT_GESTURE:
-            stack_push(back, i);
-            again->count = 0;
-            break;
-        case EDIT_UNDO:
-            if (stack_take(back, edits, edit->target))
-                stack_push(again, i);
-            break;
-        case EDIT_REDO:
-            if (stack_take(again, edits, edit->target))
-                stack_push(back, i);
-            break;
-        }
-    }
-}
+#include "sync/document_copies.h"
 
 /* --- what taking back an edit means --- */
 
@@ -144,19 +18,6 @@ struct targets {
     size_t count, cap;
 };
 
-/*
- * Bytes that an undo brought back are new ones, but to the person they are the same as before: units [id, id + len)
- * stand for those from `original` on, which may themselves stand for others.
- */
-struct copy {
-    uint64_t id, len, original;
-};
-
-struct copies {
-    struct copy *items;
-    size_t count, cap;
-};
-
 struct plan {
     const struct document *document;
     const struct tracker *tracker;
@@ -166,62 +27,21 @@ struct plan {
     struct copies copies;
 };
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static void add_target(struct targets *targets, struct target target)
 {
     targets->items = xgrow(targets->items, &targets->cap, targets->count + 1, sizeof *targets->items);
     targets->items[targets->count++] = target;
 }
 
-static void add_copy(struct copies *copies, struct copy copy)
-{
-    copies->items = xgrow(copies->items, &copies->cap, copies->count + 1, sizeof *copies->items);
-    copies->items[copies->count++] = copy;
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Units that one entry's deletes [lv, lv + len) deleted, lowest id first. */
-struct deleted {
-    uint64_t id, len;
-    uint64_t by; /* the event that deleted unit `id` */
-    bool back;
-};
-
-static struct deleted deleted_units(const struct id_entry *entry, uint64_t len)
-{
-    if (entry->kind == ID_DELETES_BACK)
-        return (struct deleted){entry->value - (len - 1), len, entry->key + (len - 1), true};
-    return (struct deleted){entry->value, len, entry->key, false};
-}
-
-static bool is_delete(const struct id_entry *entry)
-{
-    return entry->kind == ID_DELETES || entry->kind == ID_DELETES_BACK;
-}
-
-/* The LVs of an agent's events, range by range. False at the end, or when one is not here. */
-static bool next_lvs(const struct document *document, struct agent_span *span, uint64_t *lv, uint64_t *len)
-{
-    if (span->len == 0 || !graph_find(document->graph, span->agent, span->seq, lv, len))
-        return false;
-    *len = least(*len, span->len);
-    span->seq += *len;
-    span->len -= *len;
-    return true;
-}
-
-static struct agent_span span_of(const struct edit *edit)
-{
-    return (struct agent_span){edit->agent, edit->seq, edit->end - edit->seq};
-}
-
 static void collect_removed(struct plan *plan)
 {
-    struct agent_span span = span_of(plan->edit);
-    for (uint64_t lv, len; next_lvs(plan->document, &span, &lv, &len);) {
+    struct agent_span span = edit_span(plan->edit);
+    for (uint64_t lv, len; document_next_lvs(plan->document, &span, &lv, &len);) {
         for (uint64_t end = lv + len; lv < end;) {
             struct op_piece op = oplog_piece(&plan->document->log, lv, end);
             if (op.shape == SHAPE_INSERT)
@@ -233,106 +53,36 @@ static void collect_removed(struct plan *plan)
 
 static void collect_restored(struct plan *plan)
 {
-    struct agent_span span = span_of(plan->edit);
-    for (uint64_t lv, len; next_lvs(plan->document, &span, &lv, &len);) {
+    struct agent_span span = edit_span(plan->edit);
+    for (uint64_t lv, len; document_next_lvs(plan->document, &span, &lv, &len);) {
         for (uint64_t end = lv + len; lv < end;) {
-            struct id_entry entry = id_index_get(&plan->tracker->index, lv);
-            uint64_t step = least(entry.len, end - lv);
-            struct deleted deleted = deleted_units(&entry, step);
-            if (is_delete(&entry))
-                add_target(&plan->restored, (struct target){deleted.id, step, deleted.by, deleted.back});
-            lv += step;
+            struct deleted deleted = deleted_by(plan->tracker, lv, end);
+            if (deleted.len > 0)
+                add_target(&plan->restored, (struct target){deleted.id, deleted.len, deleted.by, deleted.back});
+            lv += deleted.events;
         }
     }
 }
 
-/* Whether events deleted from right to left: the rule of sync/batch.h, by what the operations say. */
-static bool span_is_back(const struct document *document, struct agent_span span)
+static int target_compare(const void *a, const void *b)
 {
-    uint64_t first, second;
-    if (span.len < 2 || !graph_find(document->graph, span.agent, span.seq, &first, NULL) ||
-        !graph_find(document->graph, span.agent, span.seq + 1, &second, NULL))
-        return false;
-    struct op_piece a = oplog_piece(&document->log, first, first + 1);
-    struct op_piece b = oplog_piece(&document->log, second, second + 1);
-    return b.pos + 1 == a.pos;
+    const struct target *left = a, *right = b;
+    return (left->id > right->id) - (left->id < right->id);
 }
 
-/* One span of an undo: the bytes from event `copy` on stand for what these deletes deleted. */
-static void collect_span_copies(struct plan *plan, struct agent_span span, uint64_t copy)
+static void sort_targets(struct targets *targets)
 {
-    bool back = span_is_back(plan->document, span);
-    uint64_t left = span.len;
-    for (uint64_t lv, len; next_lvs(plan->document, &span, &lv, &len);) {
-        for (uint64_t end = lv + len; lv < end;) {
-            struct id_entry entry = id_index_get(&plan->tracker->index, lv);
-            uint64_t step = least(entry.len, end - lv);
-            uint64_t at = back ? copy + (left - step) : copy;
-            if (is_delete(&entry))
-                add_copy(&plan->copies, (struct copy){at, step, deleted_units(&entry, step).id});
-            copy += back ? 0 : step;
-            left -= step;
-            lv += step;
-        }
-    }
-}
-
-/* One batch of an undo: its spans after the first go along with the bytes that it inserts. */
-static void collect_mark_copies(struct plan *plan, const struct mark *mark)
-{
-    const struct document *document = plan->document;
-    uint64_t lv = mark->lv, end = graph_len(document->graph);
-    for (size_t i = 1; i < mark->undo_count; i++) {
-        struct agent_span span = document->marks.undo[mark->undo_at + i];
-        while (lv < end) {
-            struct op_piece op = oplog_piece(&document->log, lv, end);
-            if (op.shape == SHAPE_INSERT)
-                break;
-            lv += op.len;
-        }
-        if (span.len > end - lv)
-            return;
-        collect_span_copies(plan, span, lv);
-        lv += span.len;
-    }
-}
-
-static void collect_copies(struct plan *plan, const struct edits *edits)
-{
-    const struct marks *marks = &plan->document->marks;
-    for (size_t i = 0; i < edits->count; i++) {
-        const struct edit *undo = &edits->items[i];
-        if (undo->kind == EDIT_GESTURE || undo->lv <= plan->edit->lv)
-            continue;
-        struct agent_span span = span_of(undo);
-        for (uint64_t lv, len; next_lvs(plan->document, &span, &lv, &len);)
-            for (size_t m = marks_from(marks, lv); m < marks->count && marks->items[m].lv < lv + len; m++)
-                collect_mark_copies(plan, &marks->items[m]);
-    }
-}
-
-static int first_compare(const void *a, const void *b)
-{
-    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return (left > right) - (left < right);
-}
-
-static_assert(offsetof(struct target, id) == 0 && offsetof(struct copy, id) == 0, "what is sorted begins with its id");
-
-static void sort_by_id(void *items, size_t count, size_t size)
-{
-    if (count > 1)
-        qsort(items, count, size, first_compare);
+    if (targets->count > 1)
+        qsort(targets->items, targets->count, sizeof *targets->items, target_compare);
 }
 
 static void collect(struct plan *plan, const struct edits *edits)
 {
     collect_removed(plan);
     collect_restored(plan);
-    collect_copies(plan, edits);
-    sort_by_id(plan->removed.items, plan->removed.count, sizeof *plan->removed.items);
-    sort_by_id(plan->restored.items, plan->restored.count, sizeof *plan->restored.items);
-    sort_by_id(plan->copies.items, plan->copies.count, sizeof *plan->copies.items);
+    sort_targets(&plan->removed);
+    sort_targets(&plan->restored);
+    copies_collect(plan->document, plan->tracker, edits, plan->edit->lv, &plan->copies);
 }
 
 /* The target that holds a unit, or NULL; *len is cut to as many units as that answer is good for. */
@@ -352,37 +102,6 @@ static const struct target *find_target(const struct targets *targets, uint64_t 
     bool holds = target->id <= id;
     *len = least(*len, holds ? target->id + target->len - id : target->id - id);
     return holds ? target : NULL;
-}
-
-static const struct copy *find_copy(const struct copies *copies, uint64_t id, uint64_t *len)
-{
-    size_t low = 0, high = copies->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (copies->items[middle].id + copies->items[middle].len <= id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == copies->count)
-        return NULL;
-    const struct copy *copy = &copies->items[low];
-    bool holds = copy->id <= id;
-    *len = least(*len, holds ? copy->id + copy->len - id : copy->id - id);
-    return holds ? copy : NULL;
-}
-
-/* What a unit was at first; *len is cut as in find_target(). An original is older than its copy, so this ends. */
-static uint64_t root_of(const struct copies *copies, uint64_t id, uint64_t *len)
-{
-    for (;;) {
-        const struct copy *copy = find_copy(copies, id, len);
-        uint64_t original = copy ? copy->original + (id - copy->id) : id;
-        bool is_older = original >= TRACKER_BASE || original < id;
-        if (!copy || !is_older)
-            return id;
-        id = original;
-    }
 }
 
 /* --- from targets to a patch --- */
@@ -436,7 +155,7 @@ static size_t place_for(const struct plan *plan, const struct steps *steps, uint
 /* The first units of [id, id + len) of a visible span; gives how many. */
 static uint64_t step_over_shown(const struct plan *plan, struct steps *steps, uint64_t id, uint64_t len)
 {
-    uint64_t root = root_of(&plan->copies, id, &len);
+    uint64_t root = copies_root(&plan->copies, id, &len);
     enum step_kind kind = find_target(&plan->removed, root, &len) ? STEP_REMOVE : STEP_KEEP;
     put_step(steps, steps->count, (struct step){kind, {.id = id, .len = len}, root});
     return len;
@@ -448,7 +167,7 @@ static uint64_t step_over_deleted(const struct plan *plan, struct steps *steps, 
     const struct target *target = find_target(&plan->restored, id, &len);
     if (!target)
         return len;
-    uint64_t root = root_of(&plan->copies, id, &len), offset = id - target->id;
+    uint64_t root = copies_root(&plan->copies, id, &len), offset = id - target->id;
     if (find_target(&plan->removed, root, &len))
         return len;
     uint64_t deleted_by = target->back ? target->deleted_by - offset : target->deleted_by + offset;
@@ -547,7 +266,7 @@ static void write_restored(struct writer *writer, uint64_t pos, struct bytes tex
     struct event_span span = deletes_of(document, &what);
     struct agent_span row = {.seq = span.seq, .len = span.len};
     ensure(graph_find_agent(document->graph, &span.agent, &row.agent));
-    if (what.len < 2 || span_is_back(document, row) == what.back) {
+    if (what.len < 2 || deletes_are_back(document, row) == what.back) {
         writer_restore(writer, pos, text, span, what.back);
         return;
     }
@@ -593,7 +312,7 @@ static void find_steps(struct document *document, const struct edits *edits, con
     collect_steps(&plan, steps);
     free(plan.removed.items);
     free(plan.restored.items);
-    free(plan.copies.items);
+    copies_release(&plan.copies);
 }
 
 static void take_back(struct document *document, const struct edits *edits, const struct edit *edit,
@@ -626,12 +345,12 @@ enum document_undone document_undo(struct document *document, const struct agent
                                    struct patch *out, struct batch_list *batches)
 {
     struct edits edits = {0};
-    struct stack back = {0}, again = {0};
+    struct edit_stack back = {0}, again = {0};
     ensure(document->merged == graph_len(document->graph));
     patch_clear(out);
-    collect_edits(document, agents, agent_count, &edits);
-    replay_edits(&edits, &back, &again);
-    const struct stack *stack = direction == UNDO_BACK ? &back : &again;
+    edits_collect(document, agents, agent_count, &edits);
+    edits_replay(&edits, &back, &again);
+    const struct edit_stack *stack = direction == UNDO_BACK ? &back : &again;
     bool found = stack->count > 0;
     if (found) {
         struct writer undo = {.document = document, .agent = *writer, .out = batches, .redo = direction == UNDO_AGAIN,
@@ -639,147 +358,8 @@ enum document_undone document_undo(struct document *document, const struct agent
         struct edit edit = edits.items[stack->items[stack->count - 1]];
         take_back(document, &edits, &edit, &undo, out);
     }
-    free(back.items);
-    free(again.items);
-    free(edits.items);
+    edit_stack_release(&back);
+    edit_stack_release(&again);
+    edits_release(&edits);
     return found ? DOCUMENT_UNDONE : DOCUMENT_UNDO_NOTHING;
-}
-
-/* --- counting --- */
-
-static bool ranges_have(const struct lv_ranges *ranges, uint64_t lv)
-{
-    size_t low = 0, high = ranges->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (ranges->items[middle].end <= lv)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < ranges->count && ranges->items[low].first <= lv;
-}
-
-/* What all events have more than a version. */
-static void events_since(const struct document *document, const struct version *since, struct lv_ranges *out)
-{
-    struct lv_list version = {0};
-    struct lv_ranges none = {0};
-    if (since && !document_lvs(document, since, &version))
-        version.count = 0;
-    graph_diff(document->graph, graph_frontier(document->graph), &version, out, &none);
-    lv_ranges_sort(out);
-    lv_ranges_release(&none);
-    lv_list_release(&version);
-}
-
-/* Where the events of an edit that are in the ranges begin; its end when none of them is. */
-static uint64_t first_in(const struct document *document, const struct lv_ranges *ranges, const struct edit *edit)
-{
-    uint64_t lv, len;
-    if (ranges_have(ranges, edit->lv))
-        return edit->seq;
-    ensure(graph_find(document->graph, edit->agent, edit->end - 1, &lv, &len));
-    if (!ranges_have(ranges, lv))
-        return edit->end; /* who has seen the last one has seen all */
-    uint64_t low = edit->seq, high = edit->end - 1;
-    while (high - low > 1) {
-        uint64_t middle = low + (high - low) / 2;
-        ensure(graph_find(document->graph, edit->agent, middle, &lv, &len));
-        if (ranges_have(ranges, lv))
-            high = middle;
-        else
-            low = middle;
-    }
-    return high;
-}
-
-/* What the edit takes back or does again, in the end: a gesture. Itself, where that is not here. */
-static size_t gesture_of(const struct edits *edits, size_t edit)
-{
-    for (size_t i = edit; edits->items[edit].kind != EDIT_GESTURE && i-- > 0;) {
-        struct agent_span target = edits->items[edit].target;
-        const struct edit *at = &edits->items[i];
-        if (at->agent == target.agent && target.seq >= at->seq && target.seq < at->end)
-            edit = i;
-    }
-    return edit;
-}
-
-/* The gestures that stand: not taken back, or done again. */
-static bool *find_standing(const struct edits *edits)
-{
-    struct stack back = {0}, again = {0};
-    bool *stands = xcalloc(edits->count + 1, sizeof *stands);
-    replay_edits(edits, &back, &again);
-    for (size_t i = 0; i < back.count; i++)
-        stands[gesture_of(edits, back.items[i])] = true;
-    free(back.items);
-    free(again.items);
-    return stands;
-}
-
-/* Gestures before the ranges that were taken back, or done again, in them. */
-static uint64_t count_turned(const struct edits *edits, const struct lv_ranges *after)
-{
-    bool *turned = xcalloc(edits->count + 1, sizeof *turned);
-    uint64_t count = 0;
-    for (size_t i = 0; i < edits->count; i++) {
-        size_t root = edits->items[i].kind != EDIT_GESTURE && ranges_have(after, edits->items[i].lv) ? gesture_of(edits, i) : i;
-        if (root != i && !ranges_have(after, edits->items[root].lv))
-            turned[root] = !turned[root];
-    }
-    for (size_t i = 0; i < edits->count; i++)
-        count += turned[i];
-    free(turned);
-    return count;
-}
-
-uint64_t document_edits_since(const struct document *document, const struct version *since, struct batch_counter counter)
-{
-    struct edits edits = {0};
-    struct lv_ranges after = {0};
-    collect_edits(document, NULL, 0, &edits);
-    events_since(document, since, &after);
-    bool *stands = find_standing(&edits);
-    uint64_t count = count_turned(&edits, &after);
-    for (size_t i = 0; i < edits.count; i++) {
-        const struct edit *edit = &edits.items[i];
-        const struct agent_id *agent = graph_agent_id(document->graph, edit->agent);
-        if (stands[i] && edit->kind == EDIT_GESTURE)
-            count += counter.count(counter.self, agent, first_in(document, &after, edit), edit->end);
-    }
-    free(stands);
-    lv_ranges_release(&after);
-    free(edits.items);
-    return count;
-}
-
-uint64_t document_newest_s(const struct document *document, const struct version *since)
-{
-    struct lv_ranges after = {0};
-    uint64_t newest_s = 0;
-    events_since(document, since, &after);
-    for (size_t i = 0; i < document->marks.count; i++) {
-        const struct mark *mark = &document->marks.items[i];
-        if (mark->time_s > newest_s && ranges_have(&after, mark->lv))
-            newest_s = mark->time_s;
-    }
-    lv_ranges_release(&after);
-    return newest_s;
-}
-
-struct last_edit document_last_edit(const struct document *document, struct agent_filter filter)
-{
-    struct last_edit last = {.time_s = 0};
-    for (size_t i = 0; i < document->marks.count; i++) {
-        const struct mark *mark = &document->marks.items[i];
-        if (mark->time_s <= last.time_s || mark->flags & BATCH_FLAG_LABEL)
-            continue;
-        size_t author = graph_author_of(document->graph, mark->lv).agent;
-        const struct agent_id *agent = graph_agent_id(document->graph, author);
-        if (filter.wants(filter.self, agent))
-            last = (struct last_edit){*agent, mark->time_s};
-    }
-    return last;
 }

@@ -1,0 +1,147 @@
+#include "sync/document_copies.h"
+
+#include <stdlib.h>
+
+#include "editor/base/xalloc.h"
+
+void copies_release(struct copies *copies)
+{
+    free(copies->items);
+    *copies = (struct copies){0};
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+struct deleted deleted_by(const struct tracker *tracker, uint64_t first, uint64_t end)
+{
+    struct id_entry entry = id_index_get(&tracker->index, first);
+    uint64_t count = least(entry.len, end - first);
+    if (entry.kind == ID_DELETES)
+        return (struct deleted){count, count, entry.value, entry.key, false};
+    if (entry.kind == ID_DELETES_BACK)
+        return (struct deleted){count, count, entry.value - (count - 1), entry.key + (count - 1), true};
+    return (struct deleted){.events = count};
+}
+
+bool deletes_are_back(const struct document *document, struct agent_span span)
+{
+    uint64_t first, second;
+    if (span.len < 2 || !graph_find(document->graph, span.agent, span.seq, &first, NULL) ||
+        !graph_find(document->graph, span.agent, span.seq + 1, &second, NULL))
+        return false;
+    struct op_piece a = oplog_piece(&document->log, first, first + 1);
+    struct op_piece b = oplog_piece(&document->log, second, second + 1);
+    return b.pos + 1 == a.pos;
+}
+
+/* --- collecting --- */
+
+struct gathering {
+    const struct document *document;
+    const struct tracker *tracker;
+    struct copies *copies;
+};
+
+static void add_copy(struct copies *copies, struct copy copy)
+{
+    copies->items = xgrow(copies->items, &copies->cap, copies->count + 1, sizeof *copies->items);
+    copies->items[copies->count++] = copy;
+}
+
+/* One span of an undo: the bytes from event `copy` on stand for what these deletes deleted. */
+static void collect_span_copies(struct gathering *gathering, struct agent_span span, uint64_t copy)
+{
+    bool back = deletes_are_back(gathering->document, span);
+    uint64_t left = span.len;
+    for (uint64_t lv, len; document_next_lvs(gathering->document, &span, &lv, &len);) {
+        for (uint64_t end = lv + len; lv < end;) {
+            struct deleted deleted = deleted_by(gathering->tracker, lv, end);
+            uint64_t at = back ? copy + (left - deleted.events) : copy;
+            if (deleted.len > 0)
+                add_copy(gathering->copies, (struct copy){at, deleted.len, deleted.id});
+            copy += back ? 0 : deleted.events;
+            left -= deleted.events;
+            lv += deleted.events;
+        }
+    }
+}
+
+/* One batch of an undo: its spans after the first go along with the bytes that it inserts. */
+static void collect_mark_copies(struct gathering *gathering, const struct mark *mark)
+{
+    const struct document *document = gathering->document;
+    uint64_t lv = mark->lv, end = graph_len(document->graph);
+    for (size_t i = 1; i < mark->undo_count; i++) {
+        struct agent_span span = document->marks.undo[mark->undo_at + i];
+        while (lv < end) {
+            struct op_piece op = oplog_piece(&document->log, lv, end);
+            if (op.shape == SHAPE_INSERT)
+                break;
+            lv += op.len;
+        }
+        if (span.len > end - lv)
+            return;
+        collect_span_copies(gathering, span, lv);
+        lv += span.len;
+    }
+}
+
+static int copy_compare(const void *a, const void *b)
+{
+    const struct copy *left = a, *right = b;
+    return (left->id > right->id) - (left->id < right->id);
+}
+
+void copies_collect(const struct document *document, const struct tracker *tracker, const struct edits *edits, uint64_t after,
+                    struct copies *copies)
+{
+    struct gathering gathering = {document, tracker, copies};
+    const struct marks *marks = &document->marks;
+    for (size_t i = 0; i < edits->count; i++) {
+        const struct edit *undo = &edits->items[i];
+        if (undo->kind == EDIT_GESTURE || (after != LV_NONE && undo->lv <= after))
+            continue;
+        struct agent_span span = edit_span(undo);
+        for (uint64_t lv, len; document_next_lvs(document, &span, &lv, &len);)
+            for (size_t m = marks_from(marks, lv); m < marks->count && marks->items[m].lv < lv + len; m++)
+                collect_mark_copies(&gathering, &marks->items[m]);
+    }
+    if (copies->count > 1)
+        qsort(copies->items, copies->count, sizeof *copies->items, copy_compare);
+}
+
+/* --- looking up --- */
+
+static const struct copy *find_copy(const struct copies *copies, uint64_t id, uint64_t *len)
+{
+    size_t low = 0, high = copies->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (copies->items[middle].id + copies->items[middle].len <= id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == copies->count)
+        return NULL;
+    const struct copy *copy = &copies->items[low];
+    bool holds = copy->id <= id;
+    *len = least(*len, holds ? copy->id + copy->len - id : copy->id - id);
+    return holds ? copy : NULL;
+}
+
+/* An original is older than its copy, so this ends. */
+uint64_t copies_root(const struct copies *copies, uint64_t id, uint64_t *len)
+{
+    for (;;) {
+        const struct copy *copy = find_copy(copies, id, len);
+        uint64_t original = copy ? copy->original + (id - copy->id) : id;
+        bool is_older = original >= TRACKER_BASE || original < id;
+        if (!copy || !is_older)
+            return id;
+        id = original;
+    }
+}

@@ -1,0 +1,285 @@
+#include "sync/document_edits.h"
+
+#include <stdlib.h>
+
+#include "editor/base/xalloc.h"
+
+void edits_release(struct edits *edits)
+{
+    free(edits->items);
+    *edits = (struct edits){0};
+}
+
+struct agent_span edit_span(const struct edit *edit)
+{
+    return (struct agent_span){edit->agent, edit->seq, edit->end - edit->seq};
+}
+
+/* --- collecting --- */
+
+enum { NOT_WANTED = SIZE_MAX };
+
+static void add_edit(struct edits *edits, const struct document *document, size_t agent, uint64_t seq)
+{
+    edits->items = xgrow(edits->items, &edits->cap, edits->count + 1, sizeof *edits->items);
+    struct edit *edit = &edits->items[edits->count++];
+    *edit = (struct edit){.agent = agent, .seq = seq, .end = graph_next_seq(document->graph, agent)};
+    ensure(graph_find(document->graph, agent, seq, &edit->lv, NULL));
+}
+
+static void set_kind(const struct document *document, struct edit *edit, const struct mark *mark)
+{
+    if (edit->kind != EDIT_GESTURE || !(mark->flags & BATCH_FLAG_UNDO))
+        return;
+    edit->kind = mark->flags & BATCH_FLAG_REDO ? EDIT_REDO : EDIT_UNDO;
+    edit->target = document->marks.undo[mark->undo_at];
+}
+
+/* An agent's first batch begins an edit even when it is not marked. */
+static void begin_agent(const struct document *document, size_t agent, struct edits *edits, size_t *newest)
+{
+    uint64_t first = graph_first_seq(document->graph, agent);
+    if (graph_next_seq(document->graph, agent) == first)
+        return;
+    newest[agent] = edits->count;
+    add_edit(edits, document, agent, first);
+}
+
+static void take_mark(const struct document *document, const struct mark *mark, struct edits *edits, size_t *newest)
+{
+    struct graph_author author = graph_author_of(document->graph, mark->lv);
+    size_t at = newest[author.agent];
+    if (at == NOT_WANTED)
+        return;
+    if (mark->flags & BATCH_FLAG_GESTURE && author.seq > edits->items[at].seq) {
+        edits->items[at].end = author.seq;
+        at = newest[author.agent] = edits->count;
+        add_edit(edits, document, author.agent, author.seq);
+    }
+    set_kind(document, &edits->items[at], mark);
+}
+
+static int edit_compare(const void *a, const void *b)
+{
+    const struct edit *left = a, *right = b;
+    return (left->lv > right->lv) - (left->lv < right->lv);
+}
+
+static void begin_agents(const struct document *document, const struct agent_id *agents, size_t agent_count,
+                         struct edits *edits, size_t *newest)
+{
+    for (size_t agent = 0; agent < graph_agents(document->graph); agent++) {
+        newest[agent] = NOT_WANTED;
+        if (!agents)
+            begin_agent(document, agent, edits, newest);
+    }
+    for (size_t i = 0; i < agent_count; i++) {
+        size_t agent;
+        if (graph_find_agent(document->graph, &agents[i], &agent) && newest[agent] == NOT_WANTED)
+            begin_agent(document, agent, edits, newest);
+    }
+}
+
+void edits_collect(const struct document *document, const struct agent_id *agents, size_t agent_count, struct edits *edits)
+{
+    size_t *newest = xmalloc((graph_agents(document->graph) + 1) * sizeof *newest); /* by agent: of its edits; or NOT_WANTED */
+    edits->count = 0;
+    begin_agents(document, agents, agent_count, edits, newest);
+    uint64_t from = graph_len(document->graph);
+    for (size_t i = 0; i < edits->count; i++)
+        from = edits->items[i].lv < from ? edits->items[i].lv : from;
+    for (size_t i = marks_from(&document->marks, from); i < document->marks.count; i++)
+        take_mark(document, &document->marks.items[i], edits, newest);
+    if (edits->count > 1)
+        qsort(edits->items, edits->count, sizeof *edits->items, edit_compare);
+    free(newest);
+}
+
+/* --- what stands --- */
+
+void edit_stack_release(struct edit_stack *stack)
+{
+    free(stack->items);
+    *stack = (struct edit_stack){0};
+}
+
+static void stack_push(struct edit_stack *stack, size_t edit)
+{
+    stack->items = xgrow(stack->items, &stack->cap, stack->count + 1, sizeof *stack->items);
+    stack->items[stack->count++] = edit;
+}
+
+/* Takes the edit that `target` belongs to off the stack, which is nearly always the top one. */
+static bool stack_take(struct edit_stack *stack, const struct edits *edits, struct agent_span target)
+{
+    for (size_t i = stack->count; i > 0; i--) {
+        const struct edit *edit = &edits->items[stack->items[i - 1]];
+        if (edit->agent != target.agent || target.seq < edit->seq || target.seq >= edit->end)
+            continue;
+        stack->count--;
+        for (size_t j = i - 1; j < stack->count; j++)
+            stack->items[j] = stack->items[j + 1];
+        return true;
+    }
+    return false;
+}
+
+void edits_replay(const struct edits *edits, struct edit_stack *back, struct edit_stack *again)
+{
+    for (size_t i = 0; i < edits->count; i++) {
+        const struct edit *edit = &edits->items[i];
+        switch (edit->kind) {
+        case EDIT_GESTURE:
+            stack_push(back, i);
+            again->count = 0;
+            break;
+        case EDIT_UNDO:
+            if (stack_take(back, edits, edit->target))
+                stack_push(again, i);
+            break;
+        case EDIT_REDO:
+            if (stack_take(again, edits, edit->target))
+                stack_push(back, i);
+            break;
+        }
+    }
+}
+
+/* --- counting --- */
+
+static bool ranges_have(const struct lv_ranges *ranges, uint64_t lv)
+{
+    size_t low = 0, high = ranges->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ranges->items[middle].end <= lv)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < ranges->count && ranges->items[low].first <= lv;
+}
+
+/* What all events have more than a version. */
+static void events_since(const struct document *document, const struct version *since, struct lv_ranges *out)
+{
+    struct lv_list version = {0};
+    struct lv_ranges none = {0};
+    if (since && !document_lvs(document, since, &version))
+        version.count = 0;
+    graph_diff(document->graph, graph_frontier(document->graph), &version, out, &none);
+    lv_ranges_sort(out);
+    lv_ranges_release(&none);
+    lv_list_release(&version);
+}
+
+/* Where the events of an edit that are in the ranges begin; its end when none of them is. */
+static uint64_t first_in(const struct document *document, const struct lv_ranges *ranges, const struct edit *edit)
+{
+    uint64_t lv, len;
+    if (ranges_have(ranges, edit->lv))
+        return edit->seq;
+    ensure(graph_find(document->graph, edit->agent, edit->end - 1, &lv, &len));
+    if (!ranges_have(ranges, lv))
+        return edit->end; /* who has seen the last one has seen all */
+    uint64_t low = edit->seq, high = edit->end - 1;
+    while (high - low > 1) {
+        uint64_t middle = low + (high - low) / 2;
+        ensure(graph_find(document->graph, edit->agent, middle, &lv, &len));
+        if (ranges_have(ranges, lv))
+            high = middle;
+        else
+            low = middle;
+    }
+    return high;
+}
+
+/* What the edit takes back or does again, in the end: a gesture. Itself, where that is not here. */
+static size_t gesture_of(const struct edits *edits, size_t edit)
+{
+    for (size_t i = edit; edits->items[edit].kind != EDIT_GESTURE && i-- > 0;) {
+        struct agent_span target = edits->items[edit].target;
+        const struct edit *at = &edits->items[i];
+        if (at->agent == target.agent && target.seq >= at->seq && target.seq < at->end)
+            edit = i;
+    }
+    return edit;
+}
+
+/* The gestures that stand: not taken back, or done again. */
+static bool *find_standing(const struct edits *edits)
+{
+    struct edit_stack back = {0}, again = {0};
+    bool *stands = xcalloc(edits->count + 1, sizeof *stands);
+    edits_replay(edits, &back, &again);
+    for (size_t i = 0; i < back.count; i++)
+        stands[gesture_of(edits, back.items[i])] = true;
+    edit_stack_release(&back);
+    edit_stack_release(&again);
+    return stands;
+}
+
+/* Gestures before the ranges that were taken back, or done again, in them. */
+static uint64_t count_turned(const struct edits *edits, const struct lv_ranges *after)
+{
+    bool *turned = xcalloc(edits->count + 1, sizeof *turned);
+    uint64_t count = 0;
+    for (size_t i = 0; i < edits->count; i++) {
+        size_t root = edits->items[i].kind != EDIT_GESTURE && ranges_have(after, edits->items[i].lv) ? gesture_of(edits, i) : i;
+        if (root != i && !ranges_have(after, edits->items[root].lv))
+            turned[root] = !turned[root];
+    }
+    for (size_t i = 0; i < edits->count; i++)
+        count += turned[i];
+    free(turned);
+    return count;
+}
+
+uint64_t document_edits_since(const struct document *document, const struct version *since, struct batch_counter counter)
+{
+    struct edits edits = {0};
+    struct lv_ranges after = {0};
+    edits_collect(document, NULL, 0, &edits);
+    events_since(document, since, &after);
+    bool *stands = find_standing(&edits);
+    uint64_t count = count_turned(&edits, &after);
+    for (size_t i = 0; i < edits.count; i++) {
+        const struct edit *edit = &edits.items[i];
+        const struct agent_id *agent = graph_agent_id(document->graph, edit->agent);
+        if (stands[i] && edit->kind == EDIT_GESTURE)
+            count += counter.count(counter.self, agent, first_in(document, &after, edit), edit->end);
+    }
+    free(stands);
+    lv_ranges_release(&after);
+    edits_release(&edits);
+    return count;
+}
+
+uint64_t document_newest_s(const struct document *document, const struct version *since)
+{
+    struct lv_ranges after = {0};
+    uint64_t newest_s = 0;
+    events_since(document, since, &after);
+    for (size_t i = 0; i < document->marks.count; i++) {
+        const struct mark *mark = &document->marks.items[i];
+        if (mark->time_s > newest_s && ranges_have(&after, mark->lv))
+            newest_s = mark->time_s;
+    }
+    lv_ranges_release(&after);
+    return newest_s;
+}
+
+struct last_edit document_last_edit(const struct document *document, struct agent_filter filter)
+{
+    struct last_edit last = {.time_s = 0};
+    for (size_t i = 0; i < document->marks.count; i++) {
+        const struct mark *mark = &document->marks.items[i];
+        if (mark->time_s <= last.time_s || mark->flags & BATCH_FLAG_LABEL)
+            continue;
+        size_t author = graph_author_of(document->graph, mark->lv).agent;
+        const struct agent_id *agent = graph_agent_id(document->graph, author);
+        if (filter.wants(filter.self, agent))
+            last = (struct last_edit){*agent, mark->time_s};
+    }
+    return last;
+}

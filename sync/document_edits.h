@@ -1,0 +1,45 @@
+/*
+ * document_edits - what events are to people: edits, in the order they came, and which of them were taken back since.
+ *
+ * The events of an agent from one batch that is marked as a gesture to before the next are one edit: a word typed, a paste, an
+ * undo. Inside of sync/document.h: for its files (sync/document_parts.h) alone.
+ *
+ *   Units      local versions (LV), seqs; agents by their number in the graph.
+ *   Ownership  zero-initialised, then edits_collect(); edits_release(). It holds nothing of the document.
+ *   Bounds     linear in edits and marks, whatever is asked.
+ */
+#ifndef WEFT_SYNC_DOCUMENT_EDITS_H
+#define WEFT_SYNC_DOCUMENT_EDITS_H
+
+#include "sync/document_parts.h"
+
+enum edit_kind { EDIT_GESTURE, EDIT_UNDO, EDIT_REDO };
+
+/* Events [seq, end) of one agent: the batches from one marked as a gesture to before the next. */
+struct edit {
+    enum edit_kind kind;
+    size_t agent;
+    uint64_t seq, end;
+    uint64_t lv;              /* of its first event */
+    struct agent_span target; /* what an undo or redo takes back */
+};
+
+struct edits {
+    struct edit *items;
+    size_t count, cap;
+};
+
+/* By LV. `agents` NULL: everybody's. */
+void edits_collect(const struct document *document, const struct agent_id *agents, size_t agent_count, struct edits *edits);
+void edits_release(struct edits *edits);
+struct agent_span edit_span(const struct edit *edit);
+
+struct edit_stack {
+    size_t *items; /* of edits */
+    size_t count, cap;
+};
+/* What was done, undone and redone, in order, leaves what can be taken back next, and what again. Both begin empty. */
+void edits_replay(const struct edits *edits, struct edit_stack *back, struct edit_stack *again);
+void edit_stack_release(struct edit_stack *stack);
+
+#endif
