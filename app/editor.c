@@ -168,7 +168,7 @@ static void say_private_lost(struct editor *editor, const struct window *window,
     replica_status(window->replica, net_now_ms(), &status);
     if (!status.is_private || status.in_file || window->decided)
         return;
-    unsigned long long edits = status.edits_not_in_file;
+    unsigned long long edits = replica_edits_not_in_file(window->replica);
     if (edits)
         buf_addf(&editor->farewell, "weft: %s: %llu edit%s not in the file %s lost; PRIVATE: nothing is kept.\n", label, edits,
                  edits == 1 ? "" : "s", edits == 1 ? "is" : "are");

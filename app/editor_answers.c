@@ -82,7 +82,7 @@ static void ask_quit(struct editor *editor)
     struct buf question = {0};
     char *label = safe_label(editor);
     replica_status(editor_replica(editor), net_now_ms(), &status);
-    uint64_t edits = status.edits_not_in_file;
+    uint64_t edits = replica_edits_not_in_file(editor_replica(editor));
     if (replica_disk_question(editor_replica(editor), NULL) == DISK_QUESTION_DIFFERENT)
         buf_addf(&question, "%s on disk is different from the %s", label, status.shared ? "shared text" : "text that is kept");
     else if (edits)

@@ -204,7 +204,6 @@ struct replica_status {
     bool known;             /* this device keeps a journal of it */
     bool shared, view_only, is_private, joining, saving, alone;
     bool short_lived;       /* closed in order it will be forgotten */
-    uint64_t edits_not_in_file;
     /* the journal */
     bool kept;              /* fsynced */
     uint64_t edits_in_memory;  /* the journal does not take them */
@@ -217,7 +216,13 @@ struct replica_status {
     uint64_t events;
     struct file_stamp stamp;
 };
+/* Costs the same whatever was ever written: asked for every frame. */
 void replica_status(struct replica *replica, uint64_t now_ms, struct replica_status *out);
+/*
+ * Keys, pastes and commands that the file lacks, for a text that is not in the file; 0: there is no edit at all. Looks over
+ * the whole history: for questions and messages, not for every frame.
+ */
+uint64_t replica_edits_not_in_file(const struct replica *replica);
 /* The version and BLAKE2b-256 of the text, for `weft verify` and the demo. */
 void replica_version(const struct replica *replica, struct version *version, struct digest *text_hash);
 /* The index is told that the document is open now, on another thread: how long an unshared one is kept counts from there. */

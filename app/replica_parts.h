@@ -258,8 +258,6 @@ void replica_named_version(const struct replica *replica, struct version *out);
 void replica_encode_version(const struct replica *replica, const struct version *version, struct buf *out);
 MUST_USE bool replica_decode_version(const struct replica *replica, struct bytes encoded, struct version *version);
 bool replica_same_text(const struct rope *a, const struct rope *b);
-/* Keys, pastes and commands that the file lacks; for a text that is not in the file. 0: there is no edit at all. */
-uint64_t replica_edits_not_in_file(const struct replica *replica);
 /* Something that came in or was kept is not authentic; the first such reason is kept for replica_audit(). */
 void replica_note_fault(struct replica *replica, const struct error *why);
 

@@ -87,8 +87,6 @@ void replica_status(struct replica *replica, uint64_t now_ms, struct replica_sta
     if (out->in_file)
         document_version(replica->document, &replica->file.counted);
     out->known = replica->indexed;
-    if (!out->in_file)
-        out->edits_not_in_file = replica_edits_not_in_file(replica);
 }
 
 void replica_named_version(const struct replica *replica, struct version *out)
