@@ -29,8 +29,6 @@ struct selection selection_map(struct selection selection, const struct patch *p
     bool forward = selection.anchor < selection.head;
     uint64_t start = patch_map(patch, selection_start(selection), GRAVITY_RIGHT);
     uint64_t end = patch_map(patch, selection_end(selection), GRAVITY_LEFT);
-    if (end < start)
-        end = start; /* all of it was deleted and text was put in its place */
     selection.anchor = forward ? start : end;
     selection.head = forward ? end : start;
     return selection;
