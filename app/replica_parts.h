@@ -195,6 +195,7 @@ struct replica {
     struct people people;
     bool present_due, away;
     uint64_t counted_ms;       /* when seconds were last counted on the screen */
+    uint64_t looked_ms;        /* when the link was last looked at although nothing is taken from it */
     struct session_status net_status;
     bool keeps_room;           /* the relay is this user's own, on this machine */
     unsigned said_refused;     /* the refusal that was said; 0: none since it was online */

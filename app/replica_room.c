@@ -17,6 +17,7 @@ enum {
     AHEAD_BYTES = 1 << 20,
     ARRIVED_MAX = 4096,         /* records that wait to be taken into the text: some 5 MB */
     REST = 3,                   /* times as long as that took last */
+    LOOK_MS = 500,   /* how often the link is looked at while nothing is taken from it */
     COUNT_MS = 500,  /* how often a count of seconds is drawn anew */
     NAME_CELLS = 16, /* of a name, in a message */
 };
@@ -420,6 +421,18 @@ static void take_into_text(struct replica *replica, uint64_t now_ms)
     replica->text_due = replica->people_due = false;
 }
 
+/* While the journal is behind, the newest status waits with all the rest; that the link is gone, or back, does not. */
+static void look_at_link(struct replica *replica, uint64_t now_ms)
+{
+    struct session_status now;
+    if (!replica->held || now_ms < replica->looked_ms + LOOK_MS)
+        return;
+    replica->looked_ms = now_ms;
+    replica_net_status(replica, &now);
+    if (now.state != replica->net_status.state)
+        take_status(replica, &now, now_ms);
+}
+
 static void count_seconds(struct replica *replica, uint64_t now_ms)
 {
     if (!counts_seconds(replica) || now_ms < replica->counted_ms + COUNT_MS)
@@ -431,6 +444,7 @@ static void count_seconds(struct replica *replica, uint64_t now_ms)
 void replica_room_handle(struct replica *replica, uint64_t now_ms)
 {
     take_events(replica, now_ms);
+    look_at_link(replica, now_ms);
     if (replica->renew_due)
         replica_go_on_as_another(replica);
     if (replica->relocates)
@@ -449,6 +463,8 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
 uint64_t replica_room_next_ms(const struct replica *replica)
 {
     uint64_t next_ms = counts_seconds(replica) ? replica->counted_ms + COUNT_MS : UINT64_MAX;
+    if (replica->held)
+        next_ms = deadline_earlier(next_ms, replica->looked_ms + LOOK_MS);
     if (replica->back_ms && !replica->held)
         next_ms = deadline_earlier(next_ms, replica->back_ms);
     if (replica->heir_ms)

@@ -14,7 +14,7 @@
  *              that speaks no protocol of ours (message_no_protocol()). Names are looked up beside the thread
  *              (sync/lookup.h): nothing waits for a resolver but the connection that wants its answer.
  *   Bounds     frames from the relay up to MESSAGE_BYTES_MAX; queued outgoing bytes LINK_QUEUE_BYTES_MAX; a handshake
- *              takes at most LINK_CONNECT_MS, a name before it as much; LINK_CONNECT_MS / LINK_AGAIN_MS attempts at once.
+ *              takes at most LINK_CONNECT_MS, a name before it as much; LINK_CONNECT_MS / LINK_AGAIN_MS attempts at once, and a probe.
  */
 #ifndef WEFT_SYNC_LINK_H
 #define WEFT_SYNC_LINK_H
@@ -83,6 +83,11 @@ bool link_is_open(const struct link *link);
 bool link_certificate(const struct link *link, struct digest *out);
 bool link_send(struct link *link, struct bytes frame); /* false: the queue is full, nothing was taken */
 void link_hold(struct link *link, bool on);  /* stop or go on reading */
+/*
+ * While the link is held nothing that comes on it shows that the relay lives. This asks by a connection of its own, which ends
+ * with the answer: port.heard(). Without an answer nothing comes. One at a time: while one is asked it does nothing.
+ */
+void link_probe(struct link *link);
 
 /* Calls port.woken() at `at_ms` at the latest; UINT64_MAX: no timer. The newest call holds. */
 void link_timer(struct link *link, uint64_t at_ms);

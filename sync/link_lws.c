@@ -37,6 +37,7 @@ struct connection {
     bool open, ended;
     bool answered;       /* it ended because of what somebody there said, or did not say */
     bool beside;         /* an attempt while another one is open: how it ends is told to nobody */
+    bool probe;          /* link_probe(): only whether somebody answers is told */
     bool abandoned;      /* link_close(): nothing of it is reported any more */
     bool wants_writable; /* link_send() said no */
     struct buf rx;       /* a message as far as it has come */
@@ -59,6 +60,7 @@ struct link {
     struct link_address wanted;
     bool wants; /* a connection is being made: those of `all` that are neither open, ended nor abandoned */
     bool attempt_due;
+    bool held;
     struct question *questions; /* one a host: a resolver that hangs is not asked the same again and again */
     struct lookup *places;      /* of `wanted`, one of these; NULL: a socket has none */
     size_t places_tried;
@@ -235,7 +237,7 @@ static const char *reason_of(struct connection *connection, const char *said)
         connection->answered = table[i].answered;
         return table[i].reason;
     }
-    return connection->beside ? "it cannot be connected to" : unreachable_reason(connection);
+    return connection->beside || connection->probe ? "it cannot be connected to" : unreachable_reason(connection);
 }
 
 /*
@@ -359,9 +361,17 @@ static void stop_trying(struct link *link)
             abandon(connection);
 }
 
+static void note_answer(struct connection *connection)
+{
+    struct link *link = connection->link;
+    if (connection->probe && link->held && link_is_open(link))
+        link->port.heard(link->port.self);
+}
+
 static int established(struct connection *connection)
 {
     struct link *link = connection->link;
+    note_answer(connection);
     connection->open = true;
     connection->beside = false;
     if (connection->abandoned)
@@ -386,6 +396,8 @@ static int on_connection(struct connection *connection, enum lws_callback_reason
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
         note_protocol(connection);
         end_connection(connection, "cannot reach", reason_of(connection, in));
+        if (connection->answered) /* it refused, so it is there */
+            note_answer(connection);
         return 0;
     case LWS_CALLBACK_CLIENT_CLOSED:
         end_connection(connection, "lost the connection to", "it was closed");
@@ -532,20 +544,18 @@ static int tls_flags(const struct link_address *address)
     return flags;
 }
 
-static void attempt(struct link *link, const char *place)
+static void begin(struct connection *connection, const char *place)
 {
     /* The relay and the session prove to each other that they live; libwebsockets need not. */
     static const lws_retry_bo_t no_pings = {.secs_since_valid_ping = 65000, .secs_since_valid_hangup = 65500};
-    struct connection *connection = connection_new(link, &link->wanted);
-    struct link_address *to = &connection->address;
+    const struct link_address *to = &connection->address;
     char unix_path[LINK_HOST_BYTES_MAX + 2];
     bool is_unix = to->scheme == LINK_UNIX;
 
-    connection->beside = link->current != NULL;
     snprintf(connection->place, sizeof connection->place, "%s", place);
     snprintf(unix_path, sizeof unix_path, "+%s", to->host);
     struct lws_client_connect_info info = {
-        .context = link->context,
+        .context = connection->link->context,
         .address = is_unix ? unix_path : connection->place, /* libwebsockets would resolve a name here and now */
         .port = is_unix ? 0 : (int)to->port,
         .ssl_connection = tls_flags(to),
@@ -561,6 +571,13 @@ static void attempt(struct link *link, const char *place)
         end_connection(connection, "cannot reach", "connection failed");
     else if (!connection->ended)
         connection->wsi = wsi;
+}
+
+static void attempt(struct link *link, const char *place)
+{
+    struct connection *connection = connection_new(link, &link->wanted);
+    connection->beside = link->current != NULL;
+    begin(connection, place);
 }
 
 /* Whether an attempt has got as far as somebody who answers: then it is up to him. */
@@ -688,8 +705,26 @@ bool link_send(struct link *link, struct bytes bytes)
     return true;
 }
 
+static bool is_probing(const struct link *link)
+{
+    for (const struct connection *connection = link->all; connection; connection = connection->next)
+        if (connection->probe && !connection->ended)
+            return true;
+    return false;
+}
+
+void link_probe(struct link *link)
+{
+    if (!link_is_open(link) || is_probing(link))
+        return;
+    struct connection *connection = connection_new(link, &link->current->address);
+    connection->probe = connection->abandoned = true;
+    begin(connection, link->current->place);
+}
+
 void link_hold(struct link *link, bool on)
 {
+    link->held = on;
     if (link_is_open(link))
         lws_rx_flow_control(link->current->wsi, on ? 0 : 1);
 }

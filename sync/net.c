@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "editor/base/deadline.h"
 #include "editor/base/xalloc.h"
 #include "sync/backoff.h"
 
@@ -48,7 +49,7 @@ struct net {
     struct net_event *events, **events_last;
     struct net_event *status_event; /* the one in the queue, or NULL */
     size_t event_bytes;
-    bool held; /* reading is paused until events are taken */
+    bool held; /* reading is paused until events are taken; only the network thread changes it */
     bool stopping;
     uint64_t stop_ms; /* when to give up flushing */
     bool all_sent;
@@ -67,6 +68,8 @@ struct net {
     uint64_t active_ms; /* when the person last did something */
     uint64_t there_ms;  /* when the link was last there, or was first wanted */
     bool connecting, paused, left;
+    bool welcomed;     /* on this connection: before that there is little to read, and it wants answers */
+    uint64_t probe_ms; /* when the relay was last asked for a sign of life while held */
     bool beside; /* the relay is silent: another connection is being made beside the one that is open */
     struct error why; /* why there is no connection */
 };
@@ -325,7 +328,7 @@ static void connection_ended(struct net *net, const struct error *why, bool aske
     struct session_status status;
     session_status(net->session, now_ms, &status);
     net->why = *why;
-    net->beside = false;
+    net->beside = net->welcomed = false;
     try_again(net, now_ms, asked ? spread(net, status.retry_ms) : 0);
     if (is_final(&status))
         net->try_ms = UINT64_MAX;
@@ -355,7 +358,7 @@ static void watch_silence(struct net *net, uint64_t now_ms)
 {
     struct session_status status;
     session_status(net->session, now_ms, &status);
-    bool silent = link_is_open(net->link) && status.state == SESSION_OFFLINE;
+    bool silent = link_is_open(net->link) && status.state == SESSION_OFFLINE && !net->held; /* what is unread would be lost */
     if (silent && !net->beside)
         link_open(net->link, &net->addresses[net->address]);
     else if (!silent && net->beside)
@@ -478,6 +481,7 @@ static void read_status(struct net *net, struct session_status *out)
 {
     session_status(net->session, link_now_ms(), out);
     if (out->state == SESSION_ONLINE) {
+        net->welcomed = true;
         backoff_reset(&net->backoff);
         net->there_ms = link_now_ms();
     }
@@ -505,18 +509,38 @@ static void post_status(struct net *net)
     pthread_mutex_unlock(&net->lock);
 }
 
+static uint64_t probe_due_ms(const struct net *net, const struct session_status *status)
+{
+    uint64_t since_ms = status->last_heard_ms > net->probe_ms ? status->last_heard_ms : net->probe_ms;
+    return net->held ? since_ms + NET_PROBE_MS : UINT64_MAX;
+}
+
+static void probe_if_due(struct net *net, uint64_t now_ms)
+{
+    struct session_status status;
+    session_status(net->session, now_ms, &status);
+    if (now_ms < probe_due_ms(net, &status))
+        return;
+    net->probe_ms = now_ms;
+    link_probe(net->link);
+}
+
 /* What we do not read ourselves is no silence of the relay's: what is due is due from the moment the hold ends. */
 static void hold_or_go_on(struct net *net, uint64_t now_ms)
 {
+    struct session_status status;
+    session_status(net->session, now_ms, &status);
     pthread_mutex_lock(&net->lock);
-    bool hold = net->event_bytes > (net->held ? NET_EVENTS_BYTES_MAX / 2 : NET_EVENTS_BYTES_MAX);
+    bool full = net->event_bytes > (net->held ? NET_EVENTS_BYTES_MAX / 2 : NET_EVENTS_BYTES_MAX);
+    bool hold = full && net->welcomed;
     bool changed = hold != net->held;
     net->held = hold;
     pthread_mutex_unlock(&net->lock);
     if (changed)
         link_hold(net->link, hold);
-    if (changed || hold)
+    if (changed && status.state == SESSION_ONLINE)
         session_heard(net->session, now_ms);
+    probe_if_due(net, now_ms);
 }
 
 /* Says goodbye once, then waits for acknowledgements as long as there is time and hope. */
@@ -540,7 +564,9 @@ static bool leave(struct net *net, uint64_t stop_ms, uint64_t now_ms)
 
 static void set_timer(struct net *net, uint64_t stop_ms)
 {
-    uint64_t next = session_next_ms(net->session);
+    struct session_status status;
+    session_status(net->session, link_now_ms(), &status);
+    uint64_t next = deadline_earlier(session_next_ms(net->session), probe_due_ms(net, &status));
     if (!net->connecting && !net->paused && net->try_ms < next)
         next = net->try_ms;
     link_timer(net->link, net->left && stop_ms < next ? stop_ms : next);
@@ -574,11 +600,10 @@ static void on_opened(void *self)
     char name[LINK_NAME_BYTES];
     bool unvouched = link_certificate(net->link, &certificate);
     link_address_name(&net->addresses[net->address], name);
-    net->beside = false;
+    net->beside = net->welcomed = false;
     struct session_relay relay = {.name = name, .certificate = unvouched ? &certificate : NULL};
     session_connected(net->session, &relay, link_now_ms());
-    link_hold(net->link, net->held); /* only this thread changes it */
-    work(net);
+    work(net); /* which ends a hold: it is welcomed first */
 }
 
 static void on_frame(void *self, struct bytes frame)

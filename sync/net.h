@@ -14,7 +14,8 @@
  *
  *   Ownership  events belong to who takes them: net_event_free().
  *   Errors     a bad configuration fails net_start(); everything later is in the status, as one sentence.
- *   Bounds     more than NET_EVENTS_BYTES_MAX of untaken received records pause reading from the relay.
+ *   Bounds     more than NET_EVENTS_BYTES_MAX of untaken received records pause reading from the relay. Whether it is there
+ *              is asked beside meanwhile, so that the status is right all the same.
  */
 #ifndef WEFT_SYNC_NET_H
 #define WEFT_SYNC_NET_H
@@ -24,6 +25,7 @@
 
 enum {
     NET_EVENTS_BYTES_MAX = 4 << 20, /* not taken yet: then nothing more is read from the relay */
+    NET_PROBE_MS = 1000,        /* while nothing is read the relay is asked so often, by connections beside, whether it is there */
     NET_PERSON_MS = 1500,       /* between tries at most, while somebody is at the keys */
     NET_PERSON_HERE_MS = 60000, /* that is: has done something within this time */
     NET_AWAY_MS = 600000,       /* or while the link has been away for less than this: who only watches is there as well */

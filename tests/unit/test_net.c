@@ -427,39 +427,6 @@ static void what_one_address_asks_for_holds_for_that_one_alone(void **state)
     other_relay_stop(other);
 }
 
-/* Nobody takes what has come, so nothing more is read, acknowledgements neither. */
-static void what_we_do_not_read_ourselves_is_no_silence_of_the_relay(void **state)
-{
-    enum { PIECE_BYTES = 60000, PIECES = 2 * NET_EVENTS_BYTES_MAX / PIECE_BYTES, LOOK_MS = SESSION_SILENT_MS + 2000 };
-    struct place *place = *state;
-    struct person ana, ben;
-    struct session_status status;
-    char *piece = xcalloc(PIECE_BYTES + 1, 1);
-    memset(piece, 'x', PIECE_BYTES);
-    start_server(place);
-    struct link_address address = loopback(place);
-    person_start(&ben, place, ACCESS_ADMIN, &address);
-    wait_until(place, &ben, is_online, NULL);
-    for (int i = 0; i < PIECES; i++)
-        type(&ben, piece);
-    wait_until(place, &ben, all_is_sent, NULL);
-    person_start(&ana, place, ACCESS_WRITE, &address);
-    do
-        net_status(ana.net, &status);
-    while (status.state != SESSION_ONLINE && poll(NULL, 0, 5) == 0);
-    type(&ana, "k");
-    for (uint64_t until_ms = net_now_ms() + LOOK_MS; net_now_ms() < until_ms;) {
-        net_status(ana.net, &status);
-        assert_int_equal(status.state, SESSION_ONLINE);
-        (void)poll(NULL, 0, 50);
-    }
-    assert_int_equal(ana.text.len, 0);
-    wait_until(place, &ana, all_is_sent, NULL);
-    person_stop(place, &ben, 0);
-    person_stop(place, &ana, 0);
-    free(piece);
-}
-
 /* The relay in a process of its own, which can be stopped. Its port is place->port. */
 static pid_t fork_server(struct place *place)
 {
@@ -485,6 +452,100 @@ static bool is_offline(const struct person *person, const void *what)
 {
     (void)what;
     return person->status.state == SESSION_OFFLINE;
+}
+
+/* Nobody takes what has come to ana, so nothing more is read, acknowledgements neither. */
+enum { PIECE_BYTES = 60000, PIECES = 2 * NET_EVENTS_BYTES_MAX / PIECE_BYTES };
+
+static bool has_all_pieces(const struct person *person, const void *what)
+{
+    (void)what;
+    return person->text.len == PIECES * PIECE_BYTES;
+}
+
+static void hold(struct place *place, struct person *ben, struct person *ana)
+{
+    struct session_status status;
+    char *piece = xcalloc(PIECE_BYTES + 1, 1);
+    struct link_address address = loopback(place);
+    memset(piece, 'x', PIECE_BYTES);
+    person_start(ben, place, ACCESS_ADMIN, &address);
+    wait_until(place, ben, is_online, NULL);
+    for (int i = 0; i < PIECES; i++)
+        type(ben, piece);
+    wait_until(place, ben, all_is_sent, NULL);
+    person_start(ana, place, ACCESS_WRITE, &address);
+    do
+        net_status(ana->net, &status);
+    while (status.state != SESSION_ONLINE && poll(NULL, 0, 5) == 0);
+    type(ana, "k");
+    free(piece);
+}
+
+/* For so long, while nobody takes anything. */
+static void expect_online_for(struct person *person, uint64_t look_ms)
+{
+    struct session_status status;
+    for (uint64_t until_ms = net_now_ms() + look_ms; net_now_ms() < until_ms;) {
+        net_status(person->net, &status);
+        assert_int_equal(status.state, SESSION_ONLINE);
+        (void)poll(NULL, 0, 20);
+    }
+}
+
+/* How long it takes, while nobody takes anything. */
+static uint64_t time_until(struct person *person, enum session_state state)
+{
+    struct session_status status;
+    uint64_t since_ms = net_now_ms();
+    net_status(person->net, &status);
+    while (status.state != state && net_now_ms() - since_ms < PATIENCE_MS) {
+        (void)poll(NULL, 0, 5);
+        net_status(person->net, &status);
+    }
+    return net_now_ms() - since_ms;
+}
+
+static void what_we_do_not_read_ourselves_is_no_silence_of_the_relay(void **state)
+{
+    struct place *place = *state;
+    struct person ana, ben;
+    start_server(place);
+    hold(place, &ben, &ana);
+    expect_online_for(&ana, SESSION_SILENT_MS + 2000);
+    assert_int_equal(ana.text.len, 0);
+    wait_until(place, &ana, all_is_sent, NULL);
+    person_stop(place, &ben, 0);
+    person_stop(place, &ana, 0);
+}
+
+/* Although there is enough to read, for hours: a relay that has stopped, goes on, and is killed. */
+static void that_the_relay_is_gone_shows_while_nothing_is_read(void **state)
+{
+    struct place *place = *state;
+    struct person ana, ben;
+    pid_t relay = fork_server(place);
+    hold(place, &ben, &ana);
+    expect_online_for(&ana, 1500);
+    kill(relay, SIGSTOP);
+    uint64_t took_ms = time_until(&ana, SESSION_OFFLINE);
+    print_message("stopped: offline after %u ms\n", (unsigned)took_ms);
+    assert_in_range(took_ms, 0, SESSION_SILENT_MS + AT_ONCE_MS);
+    kill(relay, SIGCONT);
+    took_ms = time_until(&ana, SESSION_ONLINE);
+    print_message("goes on: online after %u ms\n", (unsigned)took_ms);
+    assert_in_range(took_ms, 0, NET_PROBE_MS + AT_ONCE_MS);
+    expect_online_for(&ana, 1500);
+    kill(relay, SIGKILL);
+    assert_int_equal(waitpid(relay, NULL, 0), relay);
+    took_ms = time_until(&ana, SESSION_OFFLINE);
+    print_message("killed: offline after %u ms\n", (unsigned)took_ms);
+    assert_in_range(took_ms, 0, SESSION_SILENT_MS + AT_ONCE_MS);
+    start_server(place);
+    wait_until(place, &ana, has_all_pieces, NULL);
+    wait_until(place, &ana, all_is_sent, NULL);
+    person_stop(place, &ben, 0);
+    person_stop(place, &ana, 0);
 }
 
 static struct link_address by_name(const struct place *place, const char *name)
@@ -747,6 +808,7 @@ int main(void)
         PLACE_TEST(after_the_relay_was_away_everything_is_sent),
         PLACE_TEST(what_one_address_asks_for_holds_for_that_one_alone),
         PLACE_TEST(what_we_do_not_read_ourselves_is_no_silence_of_the_relay),
+        PLACE_TEST(that_the_relay_is_gone_shows_while_nothing_is_read),
         PLACE_TEST(beside_a_silent_connection_a_resolver_that_hangs_keeps_nothing_waiting),
         PLACE_TEST(stopping_waits_for_no_resolver),
         PLACE_TEST(an_answer_that_comes_late_is_used),

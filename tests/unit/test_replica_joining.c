@@ -5,6 +5,7 @@
 #include "tests/support/support.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -253,6 +254,87 @@ static void a_long_history_comes_in_pieces_and_keys_go_on(void **state)
     free(path);
 }
 
+/* --- while the journal takes nothing --- */
+
+static struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool shut;
+} gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+
+static void set_gate(bool shut)
+{
+    pthread_mutex_lock(&gate.lock);
+    gate.shut = shut;
+    pthread_cond_broadcast(&gate.changed);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+/* On the journal's thread: as a disk that does not come back. */
+static bool pass_gate(void *self, struct journal *journal, struct error *err)
+{
+    (void)self;
+    (void)journal;
+    (void)err;
+    pthread_mutex_lock(&gate.lock);
+    while (gate.shut)
+        pthread_cond_wait(&gate.changed, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+    return true;
+}
+
+static void hold(struct replica *replica)
+{
+    set_gate(true);
+    for (int i = 0; i < QUEUED_MAX; i++)
+        journal_writer_run(replica->writer, pass_gate, NULL, (struct journal_done){0});
+    while (!replica->held)
+        replica_wait(replica, HOME_STEP_MS);
+}
+
+static unsigned time_until(struct replica *replica, enum session_state state)
+{
+    uint64_t began_us = now_us();
+    while (replica->net_status.state != state && now_us() - began_us < PATIENCE_US) {
+        assert_true(replica_room_next_ms(replica) <= net_now_ms() + 1000); /* nothing else would wake us */
+        replica_wait(replica, HOME_STEP_MS);
+    }
+    return (unsigned)((now_us() - began_us) / 1000);
+}
+
+static bool is_settled(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    return replica_is_settled(replica);
+}
+
+static void that_the_link_is_gone_shows_while_the_journal_takes_nothing(void **state)
+{
+    enum { NOTICE_MS = SESSION_SILENT_MS + 1000, BUSY_MS = 1500 };
+    struct home *home = *state;
+    struct doc_keys keys;
+    char *path = xformat("%s/relay.db", home->dir);
+    doc_keys_new(&keys);
+    struct relay relay = start_relay(path, &keys, 10);
+    struct replica *replica = join(home, &keys, relay.port);
+    home_wait(replica, NULL, is_settled);
+    hold(replica);
+    kill(relay.pid, SIGSTOP);
+    unsigned gone_ms = time_until(replica, SESSION_OFFLINE);
+    kill(relay.pid, SIGCONT);
+    unsigned back_ms = time_until(replica, SESSION_ONLINE);
+    print_message("offline after %u ms, online after %u ms\n", gone_ms, back_ms);
+    assert_in_range(gone_ms, 0, NOTICE_MS + BUSY_MS);
+    assert_in_range(back_ms, 0, NOTICE_MS + BUSY_MS);
+    assert_true(home_was_said(home, "Offline. Type on"));
+    assert_true(replica->held);
+    set_gate(false);
+    home_wait(replica, NULL, is_settled);
+    home_close(replica);
+    end_relay(relay);
+    free(path);
+}
+
 int main(void)
 {
     struct error err;
@@ -260,6 +342,7 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_long_history_comes_in_pieces_and_keys_go_on, home_setup, home_teardown),
+        cmocka_unit_test_setup_teardown(that_the_link_is_gone_shows_while_the_journal_takes_nothing, home_setup, home_teardown),
     };
     return RUN_TESTS("replica_joining", tests);
 }
