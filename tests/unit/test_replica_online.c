@@ -103,9 +103,10 @@ static size_t count_of(const char *path)
 static void expect_count(struct replica *replica, const char *path, size_t expected)
 {
     uint64_t until_ms = net_now_ms() + HOME_PATIENCE_MS;
-    while (count_of(path) != expected && net_now_ms() < until_ms)
+    size_t count = count_of(path);
+    for (; count != expected && net_now_ms() < until_ms; count = count_of(path))
         replica_wait(replica, HOME_STEP_MS);
-    assert_int_equal(count_of(path), expected);
+    assert_int_equal(count, expected);
 }
 
 /* All that a person, the journal or the room could notice. */
