@@ -130,6 +130,7 @@ void replica_free(struct replica *replica)
     struct error ignored = {0}; /* who wants to know has ceased already */
     replica_go_offline(replica, 0, &all_sent);
     worker_free(replica->worker);
+    replica_drop_replaced(replica);
     replica_cease_writing(replica, STOP_MS, &ignored);
     neighbours_close(replica);
     end_document(replica);
@@ -217,6 +218,8 @@ void replica_outlive(struct replica *replica)
 bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_edits, struct error *err)
 {
     struct replica_status status;
+    worker_drain(replica->worker);
+    replica_end_replaced(replica);
     replica_status(replica, net_now_ms(), &status);
     bool all_sent = replica->net || status.net.unacked_edits == 0;
     replica_go_offline(replica, net_ms, &all_sent);
@@ -355,12 +358,13 @@ void replica_handle(struct replica *replica)
     neighbours_handle(replica, now_ms);
     replica_room_handle(replica, now_ms);
     replica_file_handle(replica, now_ms);
+    replica_replaced_handle(replica, now_ms);
 }
 
 uint64_t replica_next_ms(const struct replica *replica)
 {
-    return deadline_earlier(replica_file_next_ms(replica),
-                   deadline_earlier(replica_room_next_ms(replica), neighbours_next_ms(replica)));
+    uint64_t file_ms = deadline_earlier(replica_file_next_ms(replica), replica_replaced_next_ms(replica));
+    return deadline_earlier(file_ms, deadline_earlier(replica_room_next_ms(replica), neighbours_next_ms(replica)));
 }
 
 void replica_wait(struct replica *replica, int ms)

@@ -554,14 +554,13 @@ static struct rope *typed_text(const struct rope *text)
     return typed;
 }
 
-/* FILE.weft-recovered, or with a number when there is one already. */
-static bool write_recovered(const char *beside, const struct rope *typed, char **written, struct error *err)
+bool replica_write_beside(const char *path, const struct rope *text, char **written, struct error *err)
 {
     enum { NAMES_MAX = 100 };
     for (int i = 1; i <= NAMES_MAX; i++) {
         struct file_stamp nothing = {0}, stamp;
-        *written = i == 1 ? xformat("%s.weft-recovered", beside) : xformat("%s.weft-recovered-%d", beside, i);
-        struct file_save save = {.path = *written, .text = typed, .expected = &nothing};
+        *written = i == 1 ? xformat("%s.weft-recovered", path) : xformat("%s.weft-recovered-%d", path, i);
+        struct file_save save = {.path = *written, .text = text, .expected = &nothing};
         switch (file_save(&save, &stamp, err)) {
         case FILE_SAVED:
             return true;
@@ -576,14 +575,14 @@ static bool write_recovered(const char *beside, const struct rope *typed, char *
         *written = NULL;
         return false;
     }
-    return error_set(err, ERR_LIMIT, 0, "there are %d recovered texts beside %s already", NAMES_MAX, beside);
+    return error_set(err, ERR_LIMIT, 0, "there are %d recovered texts beside %s already", NAMES_MAX, path);
 }
 
 bool replica_recover_typed(struct replica *replica, struct error *err)
 {
     struct rope *typed = typed_text(replica->buffer.text);
     char *written = NULL;
-    bool good = rope_len(typed) == 0 || write_recovered(replica->file.path, typed, &written, err);
+    bool good = rope_len(typed) == 0 || replica_write_beside(replica->file.path, typed, &written, err);
     if (written)
         replica_say(replica, "%s was changed by another program while edits were kept against its old text: what you had typed "
                              "is in %s.", replica->label, written);

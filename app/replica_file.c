@@ -139,6 +139,7 @@ struct save_job {
     struct journal_writer *writer; /* outlives the job: who stops it has drained the worker; NULL: nothing was typed */
     struct digest hash;
     struct file_stamp stamp;
+    struct file_replaced replaced;
     enum file_saved saved;
     unsigned tries;
     struct error err;
@@ -164,7 +165,8 @@ static void save_run(void *self)
 {
     struct save_job *job = self;
     struct file_save save = {.path = job->path, .text = job->text,
-                             .expected = job->has_expected ? &job->expected : NULL, .backup_dir = job->backup_dir};
+                             .expected = job->has_expected ? &job->expected : NULL, .backup_dir = job->backup_dir,
+                             .replaced = job->own_file ? &job->replaced : NULL};
     replica_hash_text(job->text, &job->hash);
     replica_await_reference(job->replica, job->reference);
     note_pending(job);
@@ -210,6 +212,7 @@ static void take_saved(struct replica *replica, struct save_job *job)
 {
     struct file_side *file = &replica->file;
     bool other_path = !file->path || strcmp(file->path, job->path) != 0;
+    replica_hold_replaced(replica, &job->replaced);
     rope_free(file->text);
     file->text = job->text;
     job->text = NULL;
@@ -226,6 +229,7 @@ static void take_saved(struct replica *replica, struct save_job *job)
 static void save_job_free(struct save_job *job)
 {
     rope_free(job->text);
+    file_replaced_release(&job->replaced);
     version_release(&job->version);
     buf_release(&job->encoded_version);
     free(job->path);
@@ -333,10 +337,12 @@ static struct save_job *save_job_new(struct replica *replica, const char *path, 
         error_set(err, ERR_USAGE, 0, "This buffer has no file name yet.");
         return NULL;
     }
+    (void)replica_look_at_replaced(replica, false); /* what came there since the last look is saved too */
     if (replica->journal_found)
         replica_begin_writing(replica); /* saved without a key typed in this run: the journal is to know all the same */
     struct save_job *job = xcalloc(1, sizeof *job);
     job->replica = replica;
+    job->replaced.fd = -1;
     job->path = resolved ? resolved : xstrdup(replica->file.path);
     job->text = rope_snapshot(replica->buffer.text);
     replica->gesture.open = false; /* undo stops at what is in the file */
@@ -366,7 +372,7 @@ bool replica_save(struct replica *replica, const char *path, struct error *err)
     return true;
 }
 
-bool replica_save_now(struct replica *replica, const char *path, struct error *err)
+static bool save_now(struct replica *replica, const char *path, struct error *err)
 {
     enum { TRIES = 5 };
     worker_drain(replica->worker);
@@ -389,6 +395,15 @@ bool replica_save_now(struct replica *replica, const char *path, struct error *e
     else
         *err = job->err;
     save_job_free(job);
+    return saved;
+}
+
+bool replica_save_now(struct replica *replica, const char *path, struct error *err)
+{
+    enum { TRIES = 5 };
+    bool saved = save_now(replica, path, err);
+    for (int i = 0; saved && !path && i < TRIES && replica_look_at_replaced(replica, false); i++)
+        saved = save_now(replica, NULL, err);
     return saved;
 }
 
@@ -459,6 +474,7 @@ void replica_begin_anew(struct replica *replica, struct rope *disk, struct file_
 {
     char *path = replica->file.path;
     struct journal *old = replica->journal_found;
+    replica_drop_replaced(replica);
     replica->journal_found = NULL;
     journal_close(old);
     doc_entry_release(&replica->entry);

@@ -16,6 +16,7 @@
  *   replica_known.c       which document a file shows, and the index's word of it
  *   replica_file.c        the file: reading, saving, opening again
  *   replica_disk.c        changes of the file by other programs, and the questions about them
+ *   replica_replaced.c    what a save took the place of, and other programs still write to
  *   replica_import.c      who of several processes merges such a change
  *   replica_share.c       sharing and its end
  *   replica_join.c        opening by a link or an id
@@ -108,6 +109,15 @@ struct file_side {
     struct digest agreed_hash;
 };
 
+/* The file that the last save took the place of, see replica_replaced.c. */
+struct replaced_side {
+    struct file_replaced file;
+    struct rope *text;       /* its bytes that are in the document; NULL: nothing is held */
+    struct version version;  /* of the document that those bytes are */
+    struct digest hash;      /* of them */
+    uint64_t since_ms, look_ms;
+};
+
 struct replica {
     struct env *env;
     struct replica_port port;
@@ -165,6 +175,7 @@ struct replica {
 
     /* the file */
     struct file_side file;
+    struct replaced_side replaced;
     struct worker *worker;
 
     /* the room */
@@ -397,6 +408,8 @@ uint64_t replica_refer_to_save(struct replica *replica, const char *path, const 
 void replica_await_reference(struct replica *replica, uint64_t ticket);
 /* With base_lost: what was typed goes into a file beside the file, and that is said. */
 MUST_USE bool replica_recover_typed(struct replica *replica, struct error *err);
+/* Writes a text to PATH.weft-recovered, or with a number behind when there is one already. *written: its path, a heap string. */
+MUST_USE bool replica_write_beside(const char *path, const struct rope *text, char **written, struct error *err);
 
 /* replica_checkpoint.c */
 /* Loads the newest checkpoint into document, chain, buffer and members; *found == false: there is none that opens. */
@@ -433,6 +446,17 @@ void replica_disk_changed(struct replica *replica, struct rope *disk, struct fil
 bool replica_file_is_known(struct replica *replica);
 /* Looks at the file without waiting for it to be stable, until it is clear what is in it. */
 void replica_look_now(struct replica *replica);
+
+/* replica_replaced.c */
+/* Before replica->file says what was saved: `taken` is what that took the place of, and is held from now on. */
+void replica_hold_replaced(struct replica *replica, struct file_replaced *taken);
+/* True: another program has written to what is held, and that is in the text now. `last`: what cannot be merged goes beside. */
+bool replica_look_at_replaced(struct replica *replica, bool last);
+void replica_drop_replaced(struct replica *replica);
+/* The last look: what it finds is in the file, or kept for the next run. */
+void replica_end_replaced(struct replica *replica);
+void replica_replaced_handle(struct replica *replica, uint64_t now_ms);
+uint64_t replica_replaced_next_ms(const struct replica *replica);
 
 /* replica_import.c */
 /* Takes over the newest state of the file that the journal knows. False: not now; *err says why when something failed. */

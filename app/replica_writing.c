@@ -383,6 +383,7 @@ static void leave_document(struct replica *replica, struct patch *typed, struct 
     struct version now = {0};
     struct error ignored = {0};
     worker_drain(replica->worker); /* a save speaks of versions of the document that ends here */
+    replica_drop_replaced(replica);
     document_version(replica->document, &now);
     bool known = document_patch_to(replica->document, &now, typed);
     ensure(known);

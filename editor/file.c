@@ -139,6 +139,27 @@ bool file_load(const char *path, struct rope **text, struct file_stamp *stamp, s
     return error_set(err, ERR_BUSY, 0, "%s changes while it is being read: try again when it is at rest", path);
 }
 
+bool file_replaced_look(struct file_replaced *replaced, struct rope **text)
+{
+    struct stat st;
+    unsigned char *memory;
+    size_t len;
+    if (replaced->fd < 0 || fstat(replaced->fd, &st) < 0 || file_stamp_equal(file_io_stamp(&st), replaced->stamp))
+        return false;
+    if (lseek(replaced->fd, 0, SEEK_SET) < 0 || !read_all(replaced->fd, (size_t)st.st_size, &memory, &len))
+        return false;
+    replaced->stamp = file_io_stamp(&st); /* of before it was read: what comes meanwhile is seen at the next look */
+    *text = rope_from_memory(bytes_of(memory, len), loaded_release, memory);
+    return true;
+}
+
+void file_replaced_release(struct file_replaced *replaced)
+{
+    if (replaced->fd >= 0)
+        close(replaced->fd);
+    *replaced = (struct file_replaced){.fd = -1};
+}
+
 /* --- names --- */
 
 /* What a link at `path` says, seen from where `path` is looked up; NULL when there is no link. */

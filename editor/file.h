@@ -42,6 +42,18 @@ MUST_USE bool file_load(const char *path, struct rope **text, struct file_stamp 
  */
 MUST_USE bool file_resolve(const char *path, char **resolved, struct error *err);
 
+/*
+ * What a save took the place of, held open. Nobody finds it by its name any more; a program that had opened it before goes on
+ * writing to it.
+ */
+struct file_replaced {
+    int fd;                  /* -1: nothing was replaced: a new file, or one written in place */
+    struct file_stamp stamp; /* as it was when it was looked at last */
+};
+/* True: it was written to since then. *text is what it has now. What cannot be read was not written to. */
+bool file_replaced_look(struct file_replaced *replaced, struct rope **text);
+void file_replaced_release(struct file_replaced *replaced);
+
 enum file_saved {
     FILE_SAVED,
     FILE_CHANGED_MEANWHILE, /* the file on disk is no longer `expected`: nothing was written */
@@ -53,6 +65,7 @@ struct file_save {
     const struct rope *text;
     const struct file_stamp *expected; /* what the caller believes is there; NULL: whatever is there is replaced */
     const char *backup_dir;            /* where the copy goes that a write in place needs; NULL: beside the file */
+    struct file_replaced *replaced;    /* NULL: not wanted. Else set when saved over `expected`, and to be released */
 };
 
 /*
@@ -61,6 +74,12 @@ struct file_save {
  * (hard links, a directory that cannot be written, an owner or attribute that cannot be restored) the file is rewritten in
  * place after a synced copy of the old bytes was made and the growth was reserved, and restored if that fails.
  * A new file gets 0666 & ~umask. A file that may not be written is not replaced either.
+ *
+ * A program that writes or replaces the file between the last look and the rename is not written over: the two files change
+ * places, and what comes out is looked at again; if it is not what was expected they change back. (Where the file system
+ * cannot exchange two files, it is a plain rename, and `replaced` tells.) Writing in place, what another program
+ * appends while that goes on stays, behind the new text; what it does in the moment between the last look and the first byte
+ * written is lost but for the copy.
  *
  * *stamp is what is there after the call, also when it failed: putting old bytes back in place gives the file a new
  * time. (Only when the file cannot even be opened it stays as it was.) Should the last step fail, the sync of the

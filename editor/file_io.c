@@ -115,7 +115,7 @@ bool file_io_write_rope(int fd, const struct rope *text)
     return written;
 }
 
-bool file_io_copy(int from, int to, uint64_t len)
+bool file_io_copy_at(int from, uint64_t from_at, int to, uint64_t to_at, uint64_t len)
 {
     unsigned char *piece = xmalloc(IO_PIECE_BYTES);
     bool copied = true;
@@ -123,16 +123,21 @@ bool file_io_copy(int from, int to, uint64_t len)
     for (uint64_t at = 0; copied && at < len;) {
         size_t want = len - at < IO_PIECE_BYTES ? len - at : IO_PIECE_BYTES;
         ssize_t got;
-        RETRY_ON_SIGNAL(got, pread(from, piece, want, (off_t)at));
+        RETRY_ON_SIGNAL(got, pread(from, piece, want, (off_t)(from_at + at)));
         if (got == 0)
             errno = EIO; /* the file is shorter than it was */
-        copied = got > 0 && file_io_write(to, at, bytes_of(piece, (size_t)got));
+        copied = got > 0 && file_io_write(to, to_at + at, bytes_of(piece, (size_t)got));
         at += got > 0 ? (uint64_t)got : 0;
     }
     int sys = errno;
     free(piece);
     errno = sys;
     return copied;
+}
+
+bool file_io_copy(int from, int to, uint64_t len)
+{
+    return file_io_copy_at(from, 0, to, 0, len);
 }
 
 bool file_io_truncate(int fd, uint64_t len)

@@ -1,7 +1,8 @@
 /*
  * Saving: file_save() of file.h. Two ways, the second only where the first would lose something.
  *
- *   replace    a temporary file beside the old one gets the new bytes and the old metadata and takes its place at once
+ *   replace    a temporary file beside the old one gets the new bytes and the old metadata and takes its place at once; what it
+ *              took the place of is looked at once more
  *   in place   the old bytes are copied away and synced, the growth is reserved, then the file is written over;
  * whatever fails on the way, the old bytes are put back
  */
@@ -11,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
@@ -63,17 +65,83 @@ static bool is_refusal(int sys)
     return sys == EACCES || sys == EPERM || sys == EROFS || sys == EBUSY || sys == EXDEV;
 }
 
-/* Puts the finished temporary file in its place. A file that is expected not to exist is never replaced. */
-static bool take_place(const struct saving *saving, const char *temp)
+static bool exchange(const char *temp, const char *path)
+{
+    return renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_EXCHANGE) == 0;
+}
+
+/* Both files stay, for one of them is another program's. `what` of them has the temporary name. */
+static enum attempt keep_both(struct saving *saving, struct file_temp *temp, const char *what, const char *why)
+{
+    error_set(saving->err, ERR_IO, 0, "cannot save %s: %s", saving->order->path, why);
+    error_wrap(saving->err, "%s text is kept in %s", what, temp->path);
+    file_temp_forget(temp);
+    return ATTEMPT_FAILED;
+}
+
+/* Another program's file goes back to its place, and ours to its own. */
+static enum attempt change_back(struct saving *saving, struct file_temp *temp, struct file_stamp ours)
+{
+    struct file_stamp back;
+    struct error ignored = {0};
+    if (!exchange(temp->path, saving->order->path))
+        return keep_both(saving, temp, "the old", strerror(errno));
+    if (!file_stat(temp->path, &back, &ignored) || !file_stamp_equal(back, ours))
+        return keep_both(saving, temp, "another", "other programs write it at the same moment");
+    return ATTEMPT_CHANGED;
+}
+
+/* The temporary name has what was at the path. Is that not what the caller expects there, nothing is to have been written. */
+static enum attempt look_at_replaced(struct saving *saving, struct file_temp *temp, struct file_stamp ours)
+{
+    struct file_stamp replaced;
+    struct error why = {0};
+    bool known = file_stat(temp->path, &replaced, &why);
+    if (known && file_stamp_equal(replaced, *saving->order->expected))
+        return ATTEMPT_SAVED;
+    enum attempt attempt = change_back(saving, temp, ours);
+    if (attempt != ATTEMPT_CHANGED)
+        return attempt;
+    if (known) {
+        *saving->stamp = replaced;
+        return ATTEMPT_CHANGED;
+    }
+    error_set(saving->err, why.code, why.sys, "cannot save %s: %s", saving->order->path, why.text);
+    return ATTEMPT_FAILED;
+}
+
+/* There is a file now where none was expected, or none where one was. */
+static enum attempt changed_at_last(struct saving *saving, int sys)
+{
+    enum attempt attempt = saving_look_again(saving);
+    errno = sys;
+    return attempt == ATTEMPT_SAVED ? saving_failed(saving) : attempt;
+}
+
+/* Puts the finished temporary file in its place. What another program put there is never written over. */
+static enum attempt take_place(struct saving *saving, struct file_temp *temp, struct file_stamp ours)
 {
     const char *path = saving->order->path;
-    if (saving->order->expected && !saving->order->expected->exists) {
-        if (renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
-            return true;
-        if (errno != EINVAL && errno != ENOSYS)
-            return false;
-    }
-    return rename(temp, path) == 0;
+    const struct file_stamp *expected = saving->order->expected;
+    if (expected && expected->exists && exchange(temp->path, path))
+        return look_at_replaced(saving, temp, ours);
+    if (expected && !expected->exists && renameat2(AT_FDCWD, temp->path, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+        return ATTEMPT_SAVED;
+    if (expected && (errno == EEXIST || errno == ENOENT))
+        return changed_at_last(saving, errno);
+    bool plainly = !expected || errno == EINVAL || errno == ENOSYS; /* the file system knows no other way */
+    if (plainly && rename(temp->path, path) == 0)
+        return ATTEMPT_SAVED;
+    return saving->old_fd >= 0 && is_refusal(errno) ? ATTEMPT_IMPOSSIBLE : saving_failed(saving);
+}
+
+/* For who wants to look at it later. */
+static void hand_over_replaced(struct saving *saving)
+{
+    if (!saving->order->replaced || !saving->order->expected || saving->old_fd < 0)
+        return;
+    *saving->order->replaced = (struct file_replaced){saving->old_fd, *saving->order->expected};
+    saving->old_fd = -1;
 }
 
 static enum attempt temp_into_place(struct saving *saving, struct file_temp *temp)
@@ -82,12 +150,11 @@ static enum attempt temp_into_place(struct saving *saving, struct file_temp *tem
     if (!file_io_sync(temp->fd) || fstat(temp->fd, &st) < 0 || !file_temp_close(temp))
         return saving_failed(saving);
     enum attempt attempt = saving_look_again(saving);
-    if (attempt != ATTEMPT_SAVED)
-        return attempt;
-    if (!take_place(saving, temp->path))
-        return saving->old_fd >= 0 && is_refusal(errno) ? ATTEMPT_IMPOSSIBLE : saving_failed(saving);
-    *saving->stamp = file_io_stamp(&st);
-    return ATTEMPT_SAVED;
+    if (attempt == ATTEMPT_SAVED)
+        attempt = take_place(saving, temp, file_io_stamp(&st));
+    if (attempt == ATTEMPT_SAVED)
+        *saving->stamp = file_io_stamp(&st);
+    return attempt;
 }
 
 static enum attempt save_by_replacing(struct saving *saving)
@@ -106,11 +173,10 @@ static enum attempt save_by_replacing(struct saving *saving)
     else
         attempt = temp_into_place(saving, &temp);
 
-    if (attempt != ATTEMPT_SAVED) {
-        file_temp_discard(&temp);
+    file_temp_discard(&temp); /* saved or not, what has that name is of no more use */
+    if (attempt != ATTEMPT_SAVED)
         return attempt;
-    }
-    file_temp_forget(&temp);
+    hand_over_replaced(saving);
     if (file_io_sync_dir(saving->dir))
         return ATTEMPT_SAVED;
     error_errno(saving->err, "%s has the new text, but the disk did not confirm it", saving->order->path);
@@ -131,9 +197,27 @@ static bool reserve(int fd, uint64_t old_len, uint64_t new_len)
     return sys == 0 || sys == EINVAL || sys == EOPNOTSUPP || sys == ENOSYS;
 }
 
-static bool write_over(int fd, const struct rope *text)
+/*
+ * Ends the file behind the new text. What is there beyond the old and the new one, another program has appended meanwhile: it
+ * stays, behind the text. `from` is the same file, to be read.
+ */
+static bool end_behind(int fd, int from, uint64_t old_len, uint64_t new_len)
 {
-    return file_io_write_rope(fd, text) && file_io_truncate(fd, rope_len(text)) && file_io_sync(fd);
+    struct stat st;
+    uint64_t most = old_len > new_len ? old_len : new_len;
+    if (fstat(fd, &st) < 0)
+        return false;
+    uint64_t now_len = (uint64_t)st.st_size, appended = now_len > most ? now_len - most : 0;
+    if (most > new_len && !file_io_copy_at(from, most, fd, new_len, appended))
+        return false;
+    return now_len == new_len + appended || file_io_truncate(fd, new_len + appended);
+}
+
+static bool write_over(const struct saving *saving, int fd)
+{
+    const struct rope *text = saving->order->text;
+    return file_io_write_rope(fd, text) &&
+           end_behind(fd, saving->old_fd, (uint64_t)saving->old.st_size, rope_len(text)) && file_io_sync(fd);
 }
 
 static bool put_back(int fd, int backup_fd, uint64_t len)
@@ -141,13 +225,18 @@ static bool put_back(int fd, int backup_fd, uint64_t len)
     return file_io_copy(backup_fd, fd, len) && file_io_truncate(fd, len) && file_io_sync(fd);
 }
 
-/* The file has a new state that is ours, and writing took the bits of set-user-ID programs away. */
-static bool settle_in_place(struct saving *saving, int fd)
+/*
+ * The file has a new state that is ours, and writing took the bits of set-user-ID programs away. What another program has
+ * appended is not ours: the next look is to find a change.
+ */
+static bool settle_in_place(struct saving *saving, int fd, bool saved)
 {
     struct stat st;
     if (fstat(fd, &st) < 0)
         return false;
     *saving->stamp = file_io_stamp(&st);
+    if (saved)
+        saving->stamp->size = rope_len(saving->order->text);
     return st.st_mode == saving->old.st_mode || fchmod(fd, saving->old.st_mode & 07777) == 0;
 }
 
@@ -156,7 +245,7 @@ static enum attempt write_over_or_put_back(struct saving *saving, int fd, struct
 {
     uint64_t old_len = (uint64_t)saving->old.st_size;
     bool reserved = reserve(fd, old_len, rope_len(saving->order->text));
-    if (reserved && write_over(fd, saving->order->text))
+    if (reserved && write_over(saving, fd))
         return ATTEMPT_SAVED;
     saving_failed(saving);
     bool is_back = reserved ? put_back(fd, backup->fd, old_len) : file_io_truncate(fd, old_len);
@@ -198,7 +287,7 @@ static enum attempt write_with_backup(struct saving *saving, struct file_temp *b
     enum attempt attempt = look_again_at(saving, fd);
     if (attempt == ATTEMPT_SAVED) {
         attempt = write_over_or_put_back(saving, fd, backup);
-        if (!settle_in_place(saving, fd) && attempt == ATTEMPT_SAVED)
+        if (!settle_in_place(saving, fd, attempt == ATTEMPT_SAVED) && attempt == ATTEMPT_SAVED)
             attempt = saving_failed(saving);
     }
     if (close(fd) < 0 && errno != EINTR && attempt == ATTEMPT_SAVED)

@@ -78,8 +78,6 @@ WRAP_INT(SLOW, ftruncate, (int fd, off_t len), (fd, len))
 WRAP_INT(QUICK, fchmod, (int fd, mode_t mode), (fd, mode))
 WRAP_INT(QUICK, fchown, (int fd, uid_t owner, gid_t group), (fd, owner, group))
 WRAP_INT(QUICK, rename, (const char *from, const char *to), (from, to))
-WRAP_INT(QUICK, renameat2, (int from_dir, const char *from, int to_dir, const char *to, unsigned flags),
-         (from_dir, from, to_dir, to, flags))
 WRAP_INT(QUICK, fsetxattr, (int fd, const char *name, const void *value, size_t len, int flags),
          (fd, name, value, len, flags))
 WRAP_INT(QUICK, fremovexattr, (int fd, const char *name), (fd, name))
@@ -87,7 +85,6 @@ WRAP_SIZE(QUICK, flistxattr, (int fd, char *names, size_t len), (fd, names, len)
 WRAP_SIZE(QUICK, fgetxattr, (int fd, const char *name, void *value, size_t len), (fd, name, value, len))
 WRAP_SIZE(SLOW, read, (int fd, void *into, size_t len), (fd, into, fault_shortens(len)))
 WRAP_SIZE(SLOW, pread, (int fd, void *into, size_t len, off_t at), (fd, into, fault_shortens(len), at))
-WRAP_SIZE(SLOW, pwrite, (int fd, const void *from, size_t len, off_t at), (fd, from, fault_shortens(len), at))
 
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
@@ -118,6 +115,45 @@ int __wrap_posix_fallocate(int fd, off_t at, off_t len);
 int __wrap_posix_fallocate(int fd, off_t at, off_t len)
 {
     return fault_strikes(CALL_SLOW) ? errno : __real_posix_fallocate(fd, at, len);
+}
+
+/* --- another program, at the worst moment --- */
+
+static struct {
+    void (*acts)(void); /* NULL: it does nothing (more) */
+    const char *path;
+    bool no_exchange;   /* the file system cannot exchange two files */
+} other;
+
+static void other_program_acts(void)
+{
+    void (*acts)(void) = other.acts;
+    other.acts = NULL;
+    if (acts)
+        acts();
+}
+
+/* The last call before the file has another place or other bytes. */
+int __real_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
+int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
+int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    other_program_acts();
+    if (other.no_exchange) {
+        errno = EINVAL;
+        return -1;
+    }
+    return fault_strikes(CALL_QUICK) ? -1 : __real_renameat2(from_dir, from, to_dir, to, flags);
+}
+
+ssize_t __real_pwrite(int fd, const void *from, size_t len, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *from, size_t len, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *from, size_t len, off_t at)
+{
+    struct stat written, there;
+    if (other.acts && fstat(fd, &written) == 0 && stat(other.path, &there) == 0 && written.st_ino == there.st_ino)
+        other_program_acts();
+    return fault_strikes(CALL_SLOW) ? -1 : __real_pwrite(fd, from, fault_shortens(len), at);
 }
 
 /* --- the scene --- */
@@ -322,6 +358,117 @@ static void neither_signals_nor_short_writes_stop_a_save(void **state)
     }
 }
 
+static const char line[] = "a line of another program\n";
+
+static void append_line(void)
+{
+    FILE *file = fopen(other.path, "ab");
+    assert_non_null(file);
+    assert_int_equal(fwrite(line, 1, strlen(line), file), strlen(line));
+    assert_int_equal(fclose(file), 0);
+}
+
+static void replace_by_line(void)
+{
+    char *temp = xformat("%s.other", other.path);
+    write_plain(temp, line);
+    assert_int_equal(rename(temp, other.path), 0);
+    free(temp);
+}
+
+static void delete_it(void)
+{
+    assert_int_equal(unlink(other.path), 0);
+}
+
+struct moment {
+    struct scene scene;
+    void (*acts)(void);
+    bool no_exchange;
+    struct file_replaced *replaced;
+    enum file_saved saved;
+    const char *left; /* in the file afterwards; NULL: no file */
+};
+
+static void expect_moment(struct moment moment)
+{
+    struct scene *scene = &moment.scene;
+    struct file_stamp seen, stamp = {0}, now;
+    struct error err = {0};
+    scene_set(scene);
+    struct rope *text = rope_from_bytes(bytes_of_string(scene->new));
+    assert_true(file_stat(scene->path, &seen, &err));
+    struct file_save save = {.path = scene->path, .text = text, .expected = &seen, .replaced = moment.replaced};
+    other.acts = moment.acts;
+    other.path = scene->path;
+    other.no_exchange = moment.no_exchange;
+    assert_int_equal(file_save(&save, &stamp, &err), moment.saved);
+    assert_null(other.acts);
+    other.no_exchange = false;
+    char *left = read_plain(scene->path);
+    if (!same_text(left, moment.left))
+        fail_msg("left: %s\nexpected: %s", left ? left : "(nothing)", moment.left ? moment.left : "(nothing)");
+    assert_true(file_stat(scene->path, &now, &err));
+    bool is_all = !moment.left || !strstr(moment.left, line) || moment.saved == FILE_CHANGED_MEANWHILE;
+    assert_true(file_stamp_equal(now, stamp) == is_all); /* what is not in the saved text is found at the next look */
+    assert_int_equal(scene_clear(scene), 0);
+    free(left);
+    rope_free(text);
+}
+
+static void what_comes_between_the_last_look_and_the_rename_stays(void **state)
+{
+    (void)state;
+    char *both = xformat("%s%s", old_text, line);
+    expect_moment((struct moment){.scene = {.old = old_text, .new = longer_text}, .acts = append_line,
+                                  .saved = FILE_CHANGED_MEANWHILE, .left = both});
+    expect_moment((struct moment){.scene = {.old = old_text, .new = longer_text}, .acts = replace_by_line,
+                                  .saved = FILE_CHANGED_MEANWHILE, .left = line});
+    expect_moment((struct moment){.scene = {.old = old_text, .new = longer_text}, .acts = delete_it,
+                                  .saved = FILE_CHANGED_MEANWHILE, .left = NULL});
+    expect_moment((struct moment){.scene = {.new = longer_text}, .acts = append_line, .saved = FILE_CHANGED_MEANWHILE,
+                                  .left = line});
+    free(both);
+}
+
+static void what_is_appended_while_it_is_written_in_place_stays(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {longer_text, "short", old_text};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char *both = xformat("%s%s", texts[i], line);
+        expect_moment((struct moment){.scene = {.old = old_text, .new = texts[i], .linked = true}, .acts = append_line,
+                                      .saved = FILE_SAVED, .left = both});
+        free(both);
+    }
+}
+
+static void expect_replaced_has(struct file_replaced *replaced, const char *text)
+{
+    struct rope *has = NULL;
+    struct rope *expected = rope_from_bytes(bytes_of_string(text));
+    assert_true(file_replaced_look(replaced, &has));
+    assert_true(rope_equal(has, expected));
+    assert_false(file_replaced_look(replaced, &has));
+    rope_free(has);
+    rope_free(expected);
+}
+
+static void where_files_cannot_be_exchanged_the_replaced_one_tells(void **state)
+{
+    (void)state;
+    char *both = xformat("%s%s", old_text, line);
+    struct file_replaced replaced = {.fd = -1};
+    expect_moment((struct moment){.scene = {.old = old_text, .new = longer_text}, .acts = append_line, .no_exchange = true,
+                                  .replaced = &replaced, .saved = FILE_SAVED, .left = longer_text});
+    expect_replaced_has(&replaced, both);
+    file_replaced_release(&replaced);
+    expect_moment((struct moment){.scene = {.new = longer_text}, .acts = append_line, .no_exchange = false,
+                                  .replaced = &replaced, .saved = FILE_CHANGED_MEANWHILE, .left = line});
+    assert_int_equal(replaced.fd, -1);
+    free(both);
+}
+
 static void loading_reads_on_after_signals_and_short_reads_and_reports_the_rest(void **state)
 {
     (void)state;
@@ -360,6 +507,9 @@ int main(void)
         cmocka_unit_test(writing_in_place_never_loses_the_old_bytes),
         cmocka_unit_test(a_new_file_is_there_whole_or_not_at_all),
         cmocka_unit_test(neither_signals_nor_short_writes_stop_a_save),
+        cmocka_unit_test(what_comes_between_the_last_look_and_the_rename_stays),
+        cmocka_unit_test(what_is_appended_while_it_is_written_in_place_stays),
+        cmocka_unit_test(where_files_cannot_be_exchanged_the_replaced_one_tells),
         cmocka_unit_test(loading_reads_on_after_signals_and_short_reads_and_reports_the_rest),
     };
     return RUN_TESTS("file with a failing system", tests);

@@ -7,6 +7,7 @@
  */
 #include "tests/support/support.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -329,6 +330,116 @@ static void a_failed_claim_is_said_and_tried_again(void **state)
     home_close(replica);
 }
 
+/* --- what a save took the place of --- */
+
+static void expect_on_disk(struct machine *machine, struct replica *replica, const char *expected)
+{
+    enum { STEP_MS = 10, TRIES = 3000 };
+    struct buf content = {0};
+    for (int i = 0; i < TRIES; i++) {
+        buf_clear(&content);
+        scratch_read(machine->path, &content);
+        if (strcmp(buf_string(&content), expected) == 0)
+            break;
+        replica_wait(replica, STEP_MS);
+    }
+    assert_string_equal(buf_string(&content), expected);
+    buf_release(&content);
+}
+
+/* As the shell opens it for >>, or a program its log. */
+static int open_to_append(struct machine *machine)
+{
+    int fd = open(machine->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void write_line(int fd, const char *line)
+{
+    assert_int_equal(write(fd, line, strlen(line)), strlen(line));
+}
+
+static struct replica *open_typed_and_saved(struct machine *machine, int *other)
+{
+    struct error err = {0};
+    scratch_write(machine->path, BEFORE);
+    struct replica *replica = open_it(machine);
+    home_insert(replica, "mine: ");
+    *other = open_to_append(machine);
+    assert_true(replica_save(replica, NULL, &err));
+    expect_said(machine, replica, "Saved notes.md: 4 lines.");
+    return replica;
+}
+
+#define SAID_LATE "Another program went on writing to the notes.md that was saved over: +1 -0 lines merged."
+
+static void what_is_written_to_the_replaced_file_is_merged_and_saved(void **state)
+{
+    struct machine *machine = *state;
+    int other;
+    struct replica *replica = open_typed_and_saved(machine, &other);
+    write_line(other, "late\n");
+    expect_on_disk(machine, replica, "mine: " BEFORE "late\n");
+    expect_text(replica, "mine: " BEFORE "late\n");
+    assert_true(home_was_said(machine->home, SAID_LATE));
+    expect_settled(replica);
+    assert_true(status_of(replica).in_file);
+    close(other);
+    home_close(replica);
+    replica = open_it(machine);
+    assert_true(text_is(replica, "mine: " BEFORE "late\n"));
+    assert_true(status_of(replica).in_file);
+    home_close(replica);
+}
+
+static void what_was_typed_since_is_not_saved_unasked(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    int other;
+    struct replica *replica = open_typed_and_saved(machine, &other);
+    home_insert(replica, "unsaved, ");
+    write_line(other, "late\n");
+    expect_text(replica, "unsaved, mine: " BEFORE "late\n");
+    expect_settled(replica);
+    expect_file(machine, "mine: " BEFORE);
+    write_line(other, "later\n"); /* found before the next save, at the latest */
+    assert_true(replica_save_now(replica, NULL, &err));
+    expect_on_disk(machine, replica, "unsaved, mine: " BEFORE "late\nlater\n");
+    close(other);
+    home_close(replica);
+}
+
+static void the_replaced_file_is_looked_at_when_the_editor_leaves(void **state)
+{
+    struct machine *machine = *state;
+    int other;
+    struct replica *replica = open_typed_and_saved(machine, &other);
+    write_line(other, "late\n");
+    close(other);
+    home_close(replica);
+    expect_file(machine, "mine: " BEFORE "late\n");
+}
+
+static void a_replaced_file_that_is_rewritten_goes_beside(void **state)
+{
+    struct machine *machine = *state;
+    struct buf beside = {0};
+    int other;
+    struct replica *replica = open_typed_and_saved(machine, &other);
+    assert_int_equal(ftruncate(other, 0), 0);
+    write_line(other, "all is new\n");
+    close(other);
+    home_close(replica);
+    expect_file(machine, "mine: " BEFORE);
+    char *path = xformat("%s.weft-recovered", machine->path);
+    scratch_read(path, &beside);
+    assert_string_equal(buf_string(&beside), "all is new\n");
+    free(path);
+    buf_release(&beside);
+}
+
 /* --- the same from two sides --- */
 
 static void expect_known(struct replica *replica, const char *file)
@@ -450,6 +561,7 @@ static void expect_of_shared(struct machine *machine, const char *before, const 
     scratch_write(machine->path, before);
     struct replica *replica = open_it(machine);
     assert_true(replica_share(replica, "ws://127.0.0.1:9", &err)); /* nobody listens there: shared all the same */
+    replica_work_alone(replica, true); /* nor is anybody waited for */
     scratch_write(machine->path, after);
     if (asked)
         expect_question(replica);
@@ -481,6 +593,7 @@ static void a_merge_that_is_asked_for_first_of_all_is_done(void **state)
     home_close(share_it(machine));
     scratch_write(machine->path, DIFFERENT);
     struct replica *replica = open_it(machine);
+    replica_work_alone(replica, true);
     expect_question(replica);
     if (!replica_disk_answer(replica, DISK_MERGE, &err))
         fail_msg("%s", err.text);
@@ -497,6 +610,7 @@ static void what_is_asked_about_is_not_written_over(void **state)
     home_close(share_it(machine));
     scratch_write(machine->path, DIFFERENT);
     struct replica *replica = open_it(machine);
+    replica_work_alone(replica, true);
     assert_false(replica_save_now(replica, NULL, &err));
     expect_file(machine, DIFFERENT);
     assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_DIFFERENT);
@@ -535,6 +649,7 @@ static void sharing_while_a_save_runs_keeps_the_documents_apart(void **state)
     home_insert(replica, "mine: ");
     assert_true(replica_save(replica, NULL, &err)); /* runs, and has not been taken yet */
     assert_true(replica_share(replica, "ws://127.0.0.1:9", &err));
+    replica_work_alone(replica, true);
     while (status_of(replica).saving)
         replica_wait(replica, 10);
     assert_true(status_of(replica).in_file);
@@ -553,6 +668,7 @@ static void a_file_shared_before_it_was_saved_merges_changes_too(void **state)
     struct replica *replica = open_it(machine);
     home_insert(replica, "mine: ");
     assert_true(replica_share(replica, "ws://127.0.0.1:9", &err));
+    replica_work_alone(replica, true);
     assert_false(status_of(replica).in_file);
     scratch_write(machine->path, OUTSIDE);
     expect_text(replica, MERGED);
@@ -802,6 +918,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(what_is_written_to_the_replaced_file_is_merged_and_saved),
+        TEST(what_was_typed_since_is_not_saved_unasked),
+        TEST(the_replaced_file_is_looked_at_when_the_editor_leaves),
+        TEST(a_replaced_file_that_is_rewritten_goes_beside),
         TEST(killed_before_the_claim),
         TEST(killed_between_the_claim_and_the_rows),
         TEST(killed_with_the_rows_before_done),
