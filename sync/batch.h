@@ -37,7 +37,7 @@
 #include "sync/id.h"
 
 enum {
-    BATCH_PARENTS_MAX = 16,
+    BATCH_PARENTS_MAX = 64, /* so many people who all type at once need no merge markers */
     BATCH_OPS_MAX = 65536,
     BATCH_UNDO_MAX = 65536,
     BATCH_LABEL_BYTES_MAX = 64,

@@ -42,7 +42,7 @@ void version_copy(struct version *out, const struct version *version);
 void version_set(struct version *out, struct event_id head); /* what that event had seen, and it */
 bool version_equal(const struct version *a, const struct version *b);
 void version_encode(const struct version *version, struct buf *out);
-bool version_decode(struct reader *reader, struct version *version); /* at most BATCH_PARENTS_MAX * 4 heads */
+bool version_decode(struct reader *reader, struct version *version); /* at most 65536 heads */
 
 /* The version of all events that were added. */
 void document_version(const struct document *document, struct version *out);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* What a batch takes at most besides its text: head with parents, label and time; an operation; an undo span. */
-enum { HEAD_BYTES_MAX = 1024, OP_BYTES_MAX = 18, SPAN_BYTES_MAX = AGENT_ID_BYTES + 18, TEXT_BYTES_MIN = 64 };
+enum { HEAD_BYTES_MAX = 2048, OP_BYTES_MAX = 18, SPAN_BYTES_MAX = AGENT_ID_BYTES + 18, TEXT_BYTES_MIN = 64 };
 
 static void set_parents(struct writer *writer)
 {

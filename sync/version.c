@@ -6,7 +6,7 @@
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
 
-enum { VERSION_HEADS_MAX = BATCH_PARENTS_MAX * 4 };
+enum { VERSION_HEADS_MAX = 1 << 16 }; /* more than a relay lets write in one document */
 
 void version_release(struct version *version)
 {

@@ -218,20 +218,59 @@ static void an_operation_out_of_range_does_nothing_everywhere(void **state)
     end(&pair);
 }
 
+/* So many people each wrote an x that no other one has seen, and all of it is here. */
+static void let_people_type_at_once(struct replica *all, int people)
+{
+    for (int name = 1; name <= people; name++) {
+        struct replica one;
+        replica_init(&one, "", (unsigned char)name);
+        replica_type(&one, 0, "x");
+        replica_send(&one, all, 0);
+        replica_release(&one);
+    }
+}
+
+static void what_fifty_people_typed_at_once_takes_one_batch_to_build_on(void **state)
+{
+    (void)state;
+    struct replica all;
+    enum { PEOPLE = 50 };
+    replica_init(&all, "", 200);
+    let_people_type_at_once(&all, PEOPLE);
+    replica_type(&all, PEOPLE, "!");
+    assert_int_equal(all.log.count, PEOPLE + 1);
+    replica_release(&all);
+}
+
+static void a_version_of_many_heads_goes_through_bytes(void **state)
+{
+    (void)state;
+    struct replica all;
+    struct version version = {0}, back = {0};
+    struct buf bytes = {0};
+    enum { PEOPLE = 100 };
+    replica_init(&all, "", 200);
+    let_people_type_at_once(&all, PEOPLE);
+    document_version(all.document, &version);
+    assert_int_equal(version.count, PEOPLE);
+    version_encode(&version, &bytes);
+    struct reader reader = reader_of(buf_view(&bytes));
+    assert_true(version_decode(&reader, &back));
+    assert_true(version_equal(&version, &back));
+    version_release(&version);
+    version_release(&back);
+    buf_release(&bytes);
+    replica_release(&all);
+}
+
 static void many_heads_are_joined_before_one_types(void **state)
 {
     (void)state;
     struct replica all, late;
-    enum { PEOPLE = 40 };
+    enum { PEOPLE = 2 * BATCH_PARENTS_MAX + 20 };
     replica_init(&all, "", 200);
     replica_init(&late, "", 201);
-    for (int name = 1; name <= PEOPLE; name++) {
-        struct replica one;
-        replica_init(&one, "", (unsigned char)name);
-        replica_type(&one, 0, "x");
-        replica_send(&one, &all, 0);
-        replica_release(&one);
-    }
+    let_people_type_at_once(&all, PEOPLE);
     replica_type(&all, PEOPLE, "!");
     struct version version = {0};
     document_version(all.document, &version);
@@ -633,6 +672,8 @@ int main(void)
         cmocka_unit_test(an_agent_that_forgets_its_past_is_refused),
         cmocka_unit_test(parents_that_are_not_reduced_are_refused),
         cmocka_unit_test(an_operation_out_of_range_does_nothing_everywhere),
+        cmocka_unit_test(what_fifty_people_typed_at_once_takes_one_batch_to_build_on),
+        cmocka_unit_test(a_version_of_many_heads_goes_through_bytes),
         cmocka_unit_test(many_heads_are_joined_before_one_types),
         cmocka_unit_test(an_edit_of_megabytes_becomes_several_batches),
         cmocka_unit_test(the_text_of_any_version_can_be_had),
