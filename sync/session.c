@@ -413,8 +413,11 @@ void session_move_document(struct session *session, uint64_t moved_s, struct byt
     session_run(session, now_ms);
 }
 
+/* Without a place to show, at a version of too many heads to name, there is nothing new until the beat. */
 static bool same_view(const struct session_view *a, const struct session_view *b)
 {
+    if (!a->has_cursor && !b->has_cursor)
+        return a->flags == b->flags;
     bool same = a->head_count == b->head_count && a->has_cursor == b->has_cursor && a->cursor == b->cursor &&
                 a->anchor == b->anchor && a->events_seen == b->events_seen && a->keeps_room == b->keeps_room && a->flags == b->flags;
     for (size_t i = 0; same && i < a->head_count; i++)

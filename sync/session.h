@@ -47,6 +47,7 @@ enum {
     SESSION_SILENT_MS = 3000,              /* without a byte while it matters: offline */
     SESSION_DEAD_MS = 10000,               /* the same: the connection is dropped, so that a new one is tried */
     SESSION_PRESENCE_GAP_MS = 50,          /* at most 20 a second */
+    SESSION_PRESENCE_SHARE_MS = 10,        /* and of all who are here together at most about 100 */
     SESSION_PRESENCE_BEAT_MS = 2000,
     SESSION_GAP_MS = 5000,                 /* something is missing for this long: ask the relay for all that we lack */
     SESSION_GAP_ALARM_MS = 30000,          /* still missing: say so */

@@ -111,6 +111,15 @@ static bool lacks_base(const struct session *session, uint64_t now_ms)
     return session->caught_up && !session->has_base && now_ms - session->base_heard_ms >= SESSION_GAP_MS;
 }
 
+/* Everybody reads what everybody shows, a signature each: the more people are here, the less often each one shows himself. */
+static uint64_t presence_gap_ms(const struct session *session)
+{
+    uint64_t fair_ms = (uint64_t)session->peer_count * SESSION_PRESENCE_SHARE_MS;
+    if (session->card_due || fair_ms < SESSION_PRESENCE_GAP_MS)
+        return SESSION_PRESENCE_GAP_MS;
+    return fair_ms < SESSION_PRESENCE_BEAT_MS ? fair_ms : SESSION_PRESENCE_BEAT_MS;
+}
+
 static uint64_t presence_due_ms(const struct session *session)
 {
     if (session->talk != TALK_LIVE || session->peer_count <= 1)
@@ -118,7 +127,7 @@ static uint64_t presence_due_ms(const struct session *session)
     if (session->unseen && !lacks_base(session, session->ran_ms))
         return UINT64_MAX;
     bool soon = session->card_due || session->show_due;
-    return session->shown_ms + (soon ? SESSION_PRESENCE_GAP_MS : SESSION_PRESENCE_BEAT_MS);
+    return session->shown_ms + (soon ? presence_gap_ms(session) : SESSION_PRESENCE_BEAT_MS);
 }
 
 /* Whether the version that is shown holds something that the relay has not acknowledged, or a neighbour has to send. */

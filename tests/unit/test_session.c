@@ -350,6 +350,36 @@ static void presence_waits_for_others_and_keeps_its_pace(void **state)
     room_expect_kind(room, MESSAGE_PRESENCE);
 }
 
+static void the_more_people_are_here_the_less_often_each_one_shows_himself(void **state)
+{
+    enum { PEOPLE = 50 };
+    struct room *room = *state;
+    room_connect(room, (struct room_welcome){.peers = PEOPLE});
+    show_cursor(room, 1);
+    room_expect_kind(room, MESSAGE_PRESENCE); /* with a card, which nobody waits for */
+    show_cursor(room, 2);
+    room_pass_time(room, SESSION_PRESENCE_GAP_MS);
+    assert_true(room_hears_none_of(room, MESSAGE_PRESENCE));
+    room_pass_time(room, PEOPLE * SESSION_PRESENCE_SHARE_MS - SESSION_PRESENCE_GAP_MS);
+    room_expect_kind(room, MESSAGE_PRESENCE);
+}
+
+static void who_cannot_say_where_he_is_waits_for_the_beat(void **state)
+{
+    struct room *room = *state;
+    struct session_view nowhere = {.events_seen = 1};
+    room_connect(room, (struct room_welcome){.peers = 2});
+    session_present(room->session, &nowhere, room->now_ms);
+    room_expect_kind(room, MESSAGE_PRESENCE);
+    nowhere.events_seen = 2;
+    session_present(room->session, &nowhere, room->now_ms);
+    room_pass_time(room, SESSION_PRESENCE_GAP_MS);
+    assert_true(room_hears_none_of(room, MESSAGE_PRESENCE));
+    nowhere.flags = PRESENCE_AWAY;
+    session_present(room->session, &nowhere, room->now_ms);
+    room_expect_kind(room, MESSAGE_PRESENCE);
+}
+
 static void a_newcomer_is_sent_a_card(void **state)
 {
     struct room *room = *state;
@@ -680,6 +710,8 @@ int main(void)
         ROOM_TEST(a_dead_connection_is_dropped),
         ROOM_TEST(ticks_never_stand_still),
         ROOM_TEST(presence_waits_for_others_and_keeps_its_pace),
+        ROOM_TEST(the_more_people_are_here_the_less_often_each_one_shows_himself),
+        ROOM_TEST(who_cannot_say_where_he_is_waits_for_the_beat),
         ROOM_TEST(a_newcomer_is_sent_a_card),
         ROOM_TEST(a_members_presence_is_believed_under_its_own_key_only),
         ROOM_TEST(somebody_not_heard_for_5_seconds_is_quiet_and_alone_means_gone),
