@@ -1,8 +1,8 @@
 /*
  * history - one signature for many records.
  *
- * Live, the signature under every record is checked. History comes many records to a frame, and there the newest record
- * of each agent is enough: its signature is over the digest of its last batch, and that digest is made from the one
+ * History comes many records to a frame, and so does what is live to a reader who is behind. There the newest record of each
+ * agent is enough: its signature is over the digest of its last batch, and that digest is made from the one
  * before it, and so on back to the first (sync/chain.h). What no checked signature reaches is not vouched for: whoever
  * takes it has to check it by itself.
  *

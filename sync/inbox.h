@@ -72,7 +72,7 @@ enum inbox_took {
     INBOX_FULL,    /* early, and there is no room left to wait */
 };
 /*
- * A frame of history is about to be taken, record by record, in this order: as far as one signature vouches for several
+ * A frame of records is about to be taken, record by record, in this order: as far as one signature vouches for several
  * of them (sync/history.h), theirs need not be checked. Holds until the next call; count 0 ends it.
  */
 void inbox_expect(struct inbox *inbox, const struct record *records, size_t count);

@@ -208,29 +208,41 @@ static bool has_events(struct bytes stored)
     return record_decode(stored, &record, &err) && record_kind_has_events(record.kind);
 }
 
+/* Whether two of the records are edits of one agent: only then does a signature vouch for more than its own record. */
+static bool has_agent_twice(const struct record *records, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (record_kind_has_events(records[i].kind) && record_kind_has_events(records[j].kind) &&
+                agent_id_equal(&records[i].agent, &records[j].agent))
+                return true;
+    return false;
+}
+
 /* From the first edits of a frame on, for who wrote them is in front of them. */
-static void expect_history(struct session *session, const struct message *message, size_t first)
+static void expect_runs(struct session *session, const struct message *message, size_t first)
 {
     size_t count = 0;
     struct error err = {0};
     struct record *records = xmalloc((message->records.count + 1) * sizeof *records);
     for (size_t i = first; i < message->records.count; i++)
         count += record_decode(message->records.items[i].stored, &records[count], &err);
-    inbox_expect(session->inbox, records, count);
+    if (has_agent_twice(records, count))
+        inbox_expect(session->inbox, records, count);
     free(records);
 }
 
 /*
- * Of what comes before the relay says that we have caught up, the newest signature of each agent in a frame is enough;
- * live, each one is checked.
+ * Of the records of one agent in a frame the newest signature is enough (sync/history.h). Live, a frame mostly holds one of
+ * each; it holds more the further a reader is behind, and then he reads them faster.
  */
 void session_take_records(struct session *session, const struct message *message, uint64_t now_ms)
 {
-    bool history = !session->caught_up;
+    bool looked = false;
     for (size_t i = 0; i < message->records.count && session->talk == TALK_LIVE; i++) {
-        if (history && session->has_base && has_events(message->records.items[i].stored)) {
-            expect_history(session, message, i);
-            history = false;
+        if (!looked && session->has_base && has_events(message->records.items[i].stored)) {
+            expect_runs(session, message, i);
+            looked = true;
         }
         take_record(session, &message->records.items[i], now_ms);
         if (session->talk == TALK_LIVE)

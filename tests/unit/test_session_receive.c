@@ -235,8 +235,8 @@ static void an_unknown_mandatory_record_that_nobody_signed_is_no_reason_to_stop_
     buf_release(&stored);
 }
 
-/* What the signature of a later record vouches for is taken as history; live, every signature has to be good. */
-static void history_is_taken_on_its_newest_signature_and_live_records_each_on_its_own(void **state)
+/* Of a frame, what the signature of a later record in it vouches for is taken; what none vouches for has to be good itself. */
+static void the_newest_good_signature_of_a_frame_vouches_for_what_is_before_it(void **state)
 {
     struct room *room = *state;
     struct author author;
@@ -251,15 +251,19 @@ static void history_is_taken_on_its_newest_signature_and_live_records_each_on_it
     room_expect_text(room, "abc");
     assert_int_equal(room->alarms, 0);
 
-    struct buf live[3] = {{0}};
+    struct buf live[5] = {{0}};
     room_say_caught_up(room);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 5; i++)
         author_record(&author, room, NULL, (char[]){(char)('d' + i), '\0'}, &live[i]);
     live[1].data[live[1].len - 1] ^= 1;
     room_say_records(room, 7, live, 3);
-    room_expect_text(room, "abcd");
+    room_expect_text(room, "abcdef");
+    live[4].data[live[4].len - 1] ^= 1;
+    room_say_records(room, 10, live + 3, 2);
+    room_expect_text(room, "abcdefg");
+    room_pass_time(room, SESSION_GAP_MS);
     assert_int_equal(room->dropped, 1); /* all is asked for again */
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 5; i++)
         buf_release(&live[i]);
     for (int i = 0; i < 4; i++)
         buf_release(&stored[i]);
@@ -812,7 +816,7 @@ int main(void)
         ROOM_TEST(an_unknown_optional_record_is_kept_if_a_writer_signed_it),
         ROOM_TEST(an_unknown_mandatory_record_of_a_writer_says_update_weft),
         ROOM_TEST(an_unknown_mandatory_record_that_nobody_signed_is_no_reason_to_stop_writing),
-        ROOM_TEST(history_is_taken_on_its_newest_signature_and_live_records_each_on_its_own),
+        ROOM_TEST(the_newest_good_signature_of_a_frame_vouches_for_what_is_before_it),
         ROOM_TEST(a_readers_record_is_refused),
         ROOM_TEST(of_a_writer_who_gives_one_id_two_contents_both_are_taken_and_it_is_told),
         ROOM_TEST(of_a_writer_who_forks_without_end_so_many_branches_are_kept_and_nobody_waits),
