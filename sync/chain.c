@@ -110,7 +110,11 @@ bool chain_entry_at(const struct chain_branch *branch, uint64_t seq, size_t *ind
 {
     if (!branch || seq < branch->seq0 || seq >= branch->next_seq)
         return false;
-    size_t low = 0, high = branch->count; /* entries[low] begins at or before seq, entries[high] behind it */
+    size_t low = branch->count - 1, high = branch->count; /* entries[low] begins at or before seq, entries[high] behind it */
+    for (size_t step = 1; branch->entries[low].seq0 > seq; step *= 2) { /* mostly one of the newest is meant */
+        high = low;
+        low = low > step ? low - step : 0;
+    }
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
         if (branch->entries[middle].seq0 <= seq)
