@@ -8,7 +8,8 @@
  * all people here come from 127.0.0.1; nothing else differs from `weft relay`.
  *
  * All people share one thread and, with the relay and everybody's network and journal threads, the cores of one
- * machine; a room of 50 is thus slower here than it is on 50 machines.
+ * machine; a room of 50 is thus slower here than it is on 50 machines: 50 people x 1,000 operations are 2.5 million that are
+ * opened, checked, merged and journaled here, 50,000 on a machine of one's own.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -312,24 +313,38 @@ static void run_crowd(struct bench *bench)
     report_note(&bench->report, "VmRSS");
 }
 
+/*
+ * Everybody types by the clock, as people do: nobody waits for the machines of the others, though here they are one. Each
+ * types what is due before he looks at what has come.
+ */
+static void type_by_the_clock(struct room *room, size_t each, unsigned a_second)
+{
+    uint64_t start_ns = bench_now_ns();
+    for (size_t typed = 0; typed < each;) {
+        size_t due = (size_t)((bench_now_ns() - start_ns) * a_second / 1000000000) + 1;
+        for (; typed < due && typed < each; typed++)
+            for (size_t p = 0; p < room->count; p++)
+                person_type(&room->people[p], one_letter);
+        room_turn(room, 1);
+    }
+}
+
 static void run_everybody(struct bench *bench)
 {
+    enum { PEOPLE = 50, A_SECOND = 20 };
     struct room room;
-    size_t people = 50, each = bench_scaled(bench, 1000, 20);
-    open_room(bench, &room, people);
+    size_t each = bench_scaled(bench, 1000, 40);
+    open_room(bench, &room, PEOPLE);
     spread_out(&room);
     uint64_t len = person_len(&room.people[0]), start_ns = bench_now_ns();
-    for (size_t i = 0; i < each; i++) {
-        for (size_t p = 0; p < people; p++)
-            person_type(&room.people[p], one_letter);
-        room_turn(&room, 0);
-    }
-    need(room_converge(&room, len + people * each), "50 people");
+    type_by_the_clock(&room, each, A_SECOND);
+    double typing_ms = bench_ms_since(start_ns);
+    need(room_converge(&room, len + PEOPLE * each), "50 people");
     double ms = bench_ms_since(start_ns);
-    char *name = xformat("50 people x %zu operations: all texts equal after", each);
-    report_figure(&bench->report, name, ms, "ms");
-    report_note(&bench->report, "%.0f arrivals a second; relay VmRSS %.1f MB", (double)(people * people * each) / ms * 1000,
-                bench_rss_mb(room.relay));
+    char *name = xformat("50 people x %zu operations, each %d a second: all texts equal after the last", each, A_SECOND);
+    report_figure(&bench->report, name, ms - typing_ms, "ms");
+    report_note(&bench->report, "%.0f arrivals a second; typing took %.1f s; relay VmRSS %.1f MB",
+                (double)(PEOPLE * PEOPLE * each) / ms * 1000, typing_ms / 1000, bench_rss_mb(room.relay));
     free(name);
     room_close(&room);
 }
