@@ -38,12 +38,13 @@ const struct theme *theme_dark(void)
         [INK_PEER + 5] = {0xaf, 0x87, 0xff, BLUE},
         [INK_PEER + 6] = {0xff, 0x5f, 0x5f, RED},
         [INK_PEER + 7] = {0x5f, 0xff, 0xd7, WHITE},
-        [INK_TINT + 0] = {0x5f, 0x3a, 0x00, YELLOW},
-        [INK_TINT + 1] = {0x00, 0x46, 0x5f, CYAN},
+        /* Eight that are told apart among xterm's 256, too. */
+        [INK_TINT + 0] = {0x75, 0x3a, 0x00, YELLOW},
+        [INK_TINT + 1] = {0x00, 0x46, 0x78, CYAN},
         [INK_TINT + 2] = {0x2a, 0x50, 0x00, GREEN},
         [INK_TINT + 3] = {0x5f, 0x14, 0x46, MAGENTA},
         [INK_TINT + 4] = {0x50, 0x50, 0x00, YELLOW},
-        [INK_TINT + 5] = {0x3a, 0x28, 0x6e, BLUE},
+        [INK_TINT + 5] = {0x3a, 0x28, 0x78, BLUE},
         [INK_TINT + 6] = {0x5f, 0x14, 0x14, RED},
         [INK_TINT + 7] = {0x00, 0x50, 0x46, WHITE},
     }};

@@ -3,10 +3,12 @@
 
 #include <string.h>
 
-#include "ui/screen.h"
-#include "ui/panel.h"
-
 #include "editor/base/unicode.h"
+#include "editor/view_model.h"
+#include "ui/frame.h"
+#include "ui/panel.h"
+#include "ui/screen.h"
+#include "ui/view.h"
 
 /* A window on a text, drawn and printed. */
 struct window {
