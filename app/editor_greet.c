@@ -95,6 +95,20 @@ void editor_greet(struct editor *editor)
 
 enum { PATH_CELLS = 52 };
 
+/* Of a long path its end: the file's name is what people look for. Bytes, for it has no more cells than those. */
+static void add_path(const char *path, struct buf *out)
+{
+    static const char cut[] = "...";
+    const char *end = path, *next;
+    size_t bytes_max = PATH_CELLS;
+    while (strlen(end) > bytes_max && (next = strchr(end + 1, '/'))) {
+        end = next;
+        bytes_max = PATH_CELLS - strlen(cut);
+    }
+    buf_add_string(out, end == path ? "" : cut);
+    unicode_safe_label(bytes_of_string(end), (int)bytes_max, out);
+}
+
 static bool add_recent(void *self, const struct doc_entry *entry)
 {
     struct editor *editor = self;
@@ -106,7 +120,10 @@ static bool add_recent(void *self, const struct doc_entry *entry)
     const char *kind = entry->state != DOC_SHARED ? "" : entry->role == DOC_HOST ? "  shared" : "  joined";
     strftime(opened, sizeof opened, "%e %b %H:%M", localtime_r(&at, &local));
     char *path = entry->path ? paths_shorten(&editor->env->paths, entry->path) : NULL;
-    unicode_safe_label(bytes_of_string(path ? path : entry->name ? entry->name : "new buffer"), PATH_CELLS, &name);
+    if (path)
+        add_path(path, &name);
+    else
+        unicode_safe_label(bytes_of_string(entry->name ? entry->name : "new buffer"), PATH_CELLS, &name);
     free(path);
     *recent = (struct recent){entry->doc, entry->path ? xstrdup(entry->path) : NULL};
     panel_add(&editor->panel, VIEW_LINE_TEXT, "[%zu]  %s  %s%s", editor->recent_count, opened, buf_string(&name), kind);

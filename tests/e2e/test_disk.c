@@ -262,10 +262,10 @@ static void a_renamed_file_is_followed(void **state)
     char *folder = in_stage(stage, "folder");
     assert_int_equal(mkdir(folder, 0755), 0);
     rename_file(stage, "notes.md", "plan.md");
-    vt_expect(vt, "notes.md was renamed: it is ");
+    vt_expect(vt, "notes.md was renamed: it is");
     vt_expect(vt, "plan.md +");
     rename_file(stage, "plan.md", "folder/plan.txt"); /* and once more, elsewhere */
-    vt_expect(vt, "plan.md was renamed: it is ");
+    vt_expect(vt, "plan.md was renamed: it is");
     vt_expect(vt, "plan.txt +");
     stage_write(stage, "folder/plan.txt", OUTSIDE);
     vt_expect(vt, "Another program changed plan.txt: +1 -1 lines merged.");

@@ -685,6 +685,26 @@ static void weft_alone_shows_six_keys_and_what_was_opened_before(void **state)
     vt_free(vt);
 }
 
+static void of_a_long_path_the_start_shows_the_end(void **state)
+{
+    struct stage *stage = *state;
+    char *folder = xformat("%s/a-folder-whose-name-is-as-long-as-this", stage_dir(stage));
+    assert_int_equal(mkdir(folder, 0700), 0);
+    stage_write(stage, "a-folder-whose-name-is-as-long-as-this/notes.md", "one\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("a-folder-whose-name-is-as-long-as-this/notes.md"));
+    vt_expect_row(vt, 0, "one");
+    vt_type(vt, "x");
+    vt_expect_row(vt, 0, "xone");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[K]eep for later");
+    vt_type(vt, "k");
+    assert_int_equal(vt_close(vt), 0);
+    vt = stage_weft(stage, "ada", (const char *[]){NULL});
+    vt_expect(vt, "  .../a-folder-whose-name-is-as-long-as-this/notes.md");
+    vt_free(vt);
+    free(folder);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, stage_teardown)
@@ -715,6 +735,7 @@ int main(void)
         TEST(files_are_opened_at_the_place_that_is_named),
         TEST(a_dash_reads_standard_input),
         TEST(weft_alone_shows_six_keys_and_what_was_opened_before),
+        TEST(of_a_long_path_the_start_shows_the_end),
     };
     return RUN_TESTS("editor", tests);
 }
