@@ -10,11 +10,12 @@
  *
  *   Plaintext: document key 32, flags, parts (1: a card, 2: a cursor), events seen, number of heads, each head's agent
  *   16 and seq; with a card: device key 32, certificate 64, sized name; with a cursor: cursor, anchor; sized marks, 8 bytes a
- *   head, or none where there is a card; 1 where the sender's machine keeps the room, else nothing. What follows is left to
- *   later versions.
+ *   head, or none where there is a card or with PRESENCE_UNSENT; 1 where the sender's machine keeps the room, else nothing. What
+ *   follows is left to later versions.
  *
  *   A mark is the beginning of the digest (sync/chain.h) of the batch that holds the head: who has something else under this
- *   id finds out, whatever relays show to whom.
+ *   id finds out, whatever relays show to whom. Only of what the relay has acknowledged can that be held against it: marks
+ *   beside PRESENCE_UNSENT are ignored.
  *
  *   Errors     ERR_FORMAT, ERR_AUTH. That the agent is this device's is for the caller to know: a writer's MEMBER
  *              record names the same doc_key, a reader has no record and is known by the card.
@@ -54,7 +55,7 @@ struct presence {
     char name[NAME_BYTES_MAX + 1]; /* card: unsafe to show as it is */
     struct event_id heads[PRESENCE_HEADS_MAX]; /* the version its positions speak of; more heads than fit: no cursor */
     size_t head_count;
-    bool has_marks; /* of the heads; never with a card, for there is no room */
+    bool has_marks; /* of the heads, all of them acknowledged; never with a card, for there is no room */
     unsigned char marks[PRESENCE_HEADS_MAX][PRESENCE_MARK_BYTES];
     bool has_cursor;
     uint64_t cursor, anchor; /* bytes at that version; anchor == cursor: no selection */

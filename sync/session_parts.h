@@ -150,7 +150,7 @@ void session_ask_again(struct session *session, uint64_t now_ms);
 void session_send_presence(struct session *session, unsigned flags, uint64_t now_ms);
 /* A writer's presence speaks of edits that the relay has: they should be here soon. */
 void session_await(struct session *session, const struct presence *presence, uint64_t now_ms);
-/* A writer's presence says what he has under the ids of his version. */
+/* A writer's presence says what he has under the ids of his version, unless the relay does not have all of it yet. */
 void session_compare(struct session *session, const struct presence *presence, uint64_t now_ms);
 /* He has left: what he spoke of is not awaited any more, nor doubted. */
 void session_await_no_more(struct session *session, const struct agent_id *agent);

@@ -156,18 +156,19 @@ static bool mark_of(const struct session *session, const struct event_id *head, 
 void session_send_presence(struct session *session, unsigned flags, uint64_t now_ms)
 {
     struct buf sealed = {0};
+    bool unsent = shows_unsent(session);
     struct presence presence = {
         .agent = session->self,
         .counter = ++session->presence_counter,
         .flags = flags | (session->keys.access < ACCESS_WRITE ? PRESENCE_VIEWER : 0) |
-                 (lacks_base(session, now_ms) ? PRESENCE_NO_BASE : 0) | (shows_unsent(session) ? PRESENCE_UNSENT : 0) |
+                 (lacks_base(session, now_ms) ? PRESENCE_NO_BASE : 0) | (unsent ? PRESENCE_UNSENT : 0) |
                  (session->unseen ? PRESENCE_UNSEEN : 0),
         .doc_key = session->doc_key.public_key,
         .has_card = session->card_due,
         .device_key = session->device.key.public_key,
         .certificate = session->certificate,
         .head_count = session->view.head_count,
-        .has_marks = session->view.head_count > 0,
+        .has_marks = session->view.head_count > 0 && !unsent, /* what the relay has not got it cannot give to others */
         .has_cursor = session->view.has_cursor,
         .cursor = session->view.cursor,
         .anchor = session->view.anchor,
@@ -311,7 +312,8 @@ static bool is_doubting(const struct session *session)
 
 void session_compare(struct session *session, const struct presence *presence, uint64_t now_ms)
 {
-    if (!presence->has_marks || is_doubting(session))
+    bool may_come = !(presence->flags & PRESENCE_UNSENT); /* an earlier weft tells marks of the unsent too */
+    if (!presence->has_marks || !may_come || is_doubting(session))
         return;
     session->doubted = (struct event_id){0};
     for (size_t i = 0; i < presence->head_count; i++) {

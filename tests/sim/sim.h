@@ -15,6 +15,9 @@
  *   - every token whose batch a journal had committed, and that nobody deleted, is there exactly once;
  *   - no token is there twice, and nothing is there that nobody typed;
  *   - every document passes document_check() and everything is acknowledged.
+ *
+ * test_sim runs all mixes of tests/sim/test_sim.c, so many seeds of each. $WEFT_SIM_MIX=views-copies runs that mix alone, all
+ * seeds to the end, and says which fail; $WEFT_SIM_SEEDS=2000 of them, from 1 or from $WEFT_SEED on.
  */
 #ifndef WEFT_TESTS_SIM_H
 #define WEFT_TESTS_SIM_H

@@ -65,14 +65,19 @@ static const struct sim_options *find_mix(const char *name)
     return NULL;
 }
 
-static void run_one(uint64_t seed, const struct sim_options *mix)
+static bool is_good(uint64_t seed, const struct sim_options *mix)
 {
     struct buf report = {0};
     bool good = sim_run(seed, mix, &report);
     if (!good)
         print_error("%s %llu\n%s", mix->name, (unsigned long long)seed, buf_string(&report));
     buf_release(&report);
-    assert_true(good);
+    return good;
+}
+
+static void run_one(uint64_t seed, const struct sim_options *mix)
+{
+    assert_true(is_good(seed, mix));
 }
 
 static void run_seeds(const char *name, uint64_t rounds)
@@ -134,8 +139,28 @@ static void seeds_that_failed_once_stay_good(void **state)
     (void)fclose(file);
 }
 
+/* What $WEFT_SIM_MIX names; the exit status. */
+static int run_mix_alone(const char *name)
+{
+    enum { SEEDS = 100 };
+    const struct sim_options *mix = find_mix(name);
+    const char *asked = getenv("WEFT_SIM_SEEDS");
+    uint64_t seed = support_seed(name, 1), seeds = asked ? strtoull(asked, NULL, 0) : SEEDS, bad = 0;
+    if (!mix) {
+        (void)fprintf(stderr, "test_sim: there is no mix called %s\n", name);
+        return EXIT_FAILURE;
+    }
+    for (uint64_t i = 0; i < seeds; i++)
+        bad += !is_good(seed + i, mix);
+    printf("%s: %llu of %llu seeds fail\n", name, (unsigned long long)bad, (unsigned long long)seeds);
+    return bad > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(void)
 {
+    const char *mix = getenv("WEFT_SIM_MIX");
+    if (mix)
+        return run_mix_alone(mix);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seeds_that_failed_once_stay_good),
         cmocka_unit_test(people_on_a_good_network_end_with_one_text),

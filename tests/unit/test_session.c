@@ -479,16 +479,22 @@ static void say_head(struct room *room, const struct author *author, uint64_t co
 }
 
 /* His newest event, and what he has under it. */
-static void say_mark(struct room *room, const struct author *author, uint64_t counter, const struct digest *has)
+static void say_mark_flags(struct room *room, const struct author *author, uint64_t counter, const struct digest *has,
+                           unsigned flags)
 {
     struct buf sealed = {0};
-    struct presence presence = {.agent = author->agent, .counter = counter, .doc_key = author->doc_key.public_key,
-                                .head_count = 1, .has_marks = true};
+    struct presence presence = {.agent = author->agent, .counter = counter, .flags = flags,
+                                .doc_key = author->doc_key.public_key, .head_count = 1, .has_marks = true};
     presence.heads[0] = (struct event_id){author->agent, author->seq - 1};
     memcpy(presence.marks[0], has->bytes, PRESENCE_MARK_BYTES);
     presence_seal(&presence, &room->keys, &author->doc_key, &sealed);
     room_says(room, &(struct message){.kind = MESSAGE_PRESENCE, .presence = {buf_view(&sealed)}});
     buf_release(&sealed);
+}
+
+static void say_mark(struct room *room, const struct author *author, uint64_t counter, const struct digest *has)
+{
+    say_mark_flags(room, author, counter, has, 0);
 }
 
 /* Nobody builds on either side: what is said of the version is enough. */
@@ -524,6 +530,33 @@ static void who_has_something_else_under_one_number_has_all_asked_for_and_is_tol
     assert_int_equal(room->alarms, 1);
     assert_int_equal(room->alarm, ALARM_TWO_HISTORIES);
     assert_true(agent_id_equal(&room->alarm_agent, &ben.agent));
+    author_release(&ben);
+    buf_release(&record);
+}
+
+/* A copy of his machine writes, and has no way to send it yet. */
+static void for_a_side_that_is_not_sent_yet_the_relay_is_not_to_blame(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf record = {0};
+    struct digest digest;
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_join(room, &ben, 0xbe);
+    author_record(&ben, room, NULL, "side", &record);
+    room_say_record(room, 3, buf_view(&record));
+    room_say_caught_up(room);
+    assert_true(chain_newest(room->chain, &ben.agent, &digest));
+    digest.bytes[0] ^= 1;
+    for (uint64_t counter = 1; counter < 20; counter++) {
+        say_mark_flags(room, &ben, counter, &digest, PRESENCE_UNSENT);
+        room_pass_time(room, 2000);
+    }
+    assert_int_equal(room->alarms, 0);
+    assert_int_equal(room->dropped, 0);
+    say_mark(room, &ben, 20, &digest); /* it is sent now, and should come */
+    room_pass_time(room, SESSION_GAP_MS);
+    assert_int_equal(room->dropped, 1);
     author_release(&ben);
     buf_release(&record);
 }
@@ -595,8 +628,12 @@ static void what_is_told_of_a_version_has_the_marks_of_its_heads(void **state)
     view.heads[0] = (struct event_id){room->self, 2};
     session_present(room->session, &view, room->now_ms);
     room_pass_time(room, SESSION_PRESENCE_GAP_MS);
-    const struct message *message = room_expect_kind(room, MESSAGE_PRESENCE);
-    assert_true(presence_open(message->presence.sealed, &room->keys, &presence, &err));
+    assert_true(presence_open(room_expect_kind(room, MESSAGE_PRESENCE)->presence.sealed, &room->keys, &presence, &err));
+    assert_false(presence.has_marks); /* the relay does not have it */
+    room_say_ack(room, 2);
+    room_forget_out(room);
+    room_pass_time(room, SESSION_PRESENCE_BEAT_MS);
+    assert_true(presence_open(room_expect_kind(room, MESSAGE_PRESENCE)->presence.sealed, &room->keys, &presence, &err));
     assert_true(presence.has_marks);
     assert_true(chain_newest(room->chain, &room->self, &digest));
     assert_memory_equal(presence.marks[0], digest.bytes, PRESENCE_MARK_BYTES);
@@ -717,6 +754,7 @@ int main(void)
         ROOM_TEST(somebody_not_heard_for_5_seconds_is_quiet_and_alone_means_gone),
         ROOM_TEST(edits_that_somebody_speaks_of_and_that_never_come_are_asked_for_and_told),
         ROOM_TEST(who_has_something_else_under_one_number_has_all_asked_for_and_is_told),
+        ROOM_TEST(for_a_side_that_is_not_sent_yet_the_relay_is_not_to_blame),
         ROOM_TEST(a_copy_of_us_is_believed_under_our_own_key_only),
         ROOM_TEST(what_somebody_else_had_before_a_cut_is_not_told_after_it),
         ROOM_TEST(what_is_told_of_a_version_has_the_marks_of_its_heads),
