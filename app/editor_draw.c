@@ -90,7 +90,7 @@ static enum view_link link_of(const struct replica_status *status)
     const struct session_status *net = &status->net;
     if (net->state != SESSION_ONLINE)
         return VIEW_LINK_OFFLINE;
-    if (net->unacked_batches > 0 && status->unsent_age_ms >= UNSENT_SHOWN_MS)
+    if (status->unsent_edits > 0 && status->unsent_age_ms >= UNSENT_SHOWN_MS)
         return VIEW_LINK_UNSENT;
     return net->idle ? VIEW_LINK_IDLE : VIEW_LINK_SENT;
 }
@@ -112,7 +112,7 @@ static void fill_status(struct editor *editor, struct picture *picture, uint64_t
         .private = status->is_private,
         .sharing = !status->shared ? VIEW_ALONE : status->view_only ? VIEW_ONLY : VIEW_SHARED,
         .link = link_of(status),
-        .unsent = status->net.unacked_edits,
+        .unsent = status->unsent_edits,
         .unsent_s = status->unsent_age_ms / 1000,
         .offline_kept = status->net.unacked_edits,
         .in_memory = status->edits_in_memory,

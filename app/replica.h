@@ -211,7 +211,8 @@ struct replica_status {
     struct error trouble;   /* why, when edits_in_memory is not 0 */
     /* the room; meaningful when shared */
     struct session_status net;
-    uint64_t unsent_age_ms; /* of the oldest unacknowledged edit; 0: none */
+    uint64_t unsent_edits;  /* not acknowledged by the relay: ours, and what another window or a relay's loss leaves missing below them */
+    uint64_t unsent_age_ms; /* of the oldest of them; 0: none */
     /* numbers */
     uint64_t events;
     struct file_stamp stamp;
@@ -241,7 +242,10 @@ struct replica_audit {
     uint64_t batches, signatures, agents;
 };
 MUST_USE bool replica_audit(const struct replica *replica, struct replica_audit *audit, struct error *err);
-/* Everything typed here is acknowledged (by the relay when shared, else by the journal) and what had come is in the text. */
+/*
+ * Everything typed here is acknowledged (by the relay when shared, else by the journal) and what had come is in the text; the relay
+ * has all that it builds on, too.
+ */
 bool replica_is_settled(struct replica *replica);
 /* Sleeps until there is something to do, at most `ms`, and does it: the loop of verbs without a screen. */
 void replica_wait(struct replica *replica, int ms);

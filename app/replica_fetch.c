@@ -1,6 +1,9 @@
 /*
  * What a relay that lost its tail needs again, read on the journal's thread: in pieces, so that it is never in memory as a whole
  * and no key waits for the reading of it.
+ *
+ * It may also lack what it never had: another window of this person, at the same text, was stopped before it could send. What is
+ * typed here builds on it, so it is sent from here, too. The agent stays that window's: nothing is taken over (replica_heir.c).
  */
 #include "app/replica_parts.h"
 
@@ -17,9 +20,23 @@ struct fetch {
     struct stored_list stored;
     size_t bytes;
     bool more; /* there is, and it is for the next time */
+    bool may_lend;
+    struct agent_id *heard; /* other processes of ours, which send for themselves */
+    size_t heard_count;
+    struct lent *lent; /* of one that is not: what it has not sealed */
+    size_t lent_count, lent_cap;
 };
 
-enum { PIECE_BYTES = 256 << 10, PIECE_RECORDS = 1024 };
+struct lent {
+    struct local_batch batch; /* its plain: below */
+    struct buf plain;
+};
+
+enum {
+    PIECE_BYTES = 256 << 10,
+    PIECE_RECORDS = 1024,
+    HEARD_MS = 5000, /* a process that runs says so every two seconds */
+};
 
 /* False: the piece is full without it. */
 static bool fetch_record(struct fetch *fetch, struct bytes stored)
@@ -46,6 +63,59 @@ static bool fetch_row(void *self, const struct journal_row *row)
     return !wanted || fetch_record(fetch, row->body);
 }
 
+static bool lend_row(void *self, const struct journal_row *row)
+{
+    struct fetch *fetch = self;
+    if (row->form != JOURNAL_LOCAL)
+        return true;
+    fetch->lent = xgrow(fetch->lent, &fetch->lent_cap, fetch->lent_count + 1, sizeof *fetch->lent);
+    struct lent *lent = &fetch->lent[fetch->lent_count++];
+    *lent = (struct lent){.batch = {.agent = row->agent, .seq0 = row->seq0, .count = row->count, .digest = row->digest,
+                                    .gesture = true, .lent = true}};
+    buf_add_bytes(&lent->plain, row->body);
+    return true;
+}
+
+static void forget_lent(struct fetch *fetch)
+{
+    for (size_t i = 0; i < fetch->lent_count; i++)
+        buf_release(&fetch->lent[i].plain);
+    fetch->lent_count = 0;
+}
+
+static bool is_heard(const struct fetch *fetch, const struct agent_id *process)
+{
+    for (size_t i = 0; i < fetch->heard_count; i++)
+        if (agent_id_equal(&fetch->heard[i], process))
+            return true;
+    return false;
+}
+
+/* Whether the agent is another process's of ours that does not seem to run. */
+static bool is_stuck(const struct fetch *fetch, struct journal *journal)
+{
+    struct journal_agent *agents = NULL;
+    size_t count = 0;
+    struct error ignored = {0};
+    bool stuck = false;
+    if (!fetch->may_lend || !journal_agents(journal, &agents, &count, &ignored))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        stuck |= agent_id_equal(&agents[i].agent, &fetch->agent) && !is_heard(fetch, &agents[i].owner);
+    free(agents);
+    return stuck;
+}
+
+static bool lend(struct fetch *fetch, struct journal *journal, struct error *err)
+{
+    struct journal_read read = {0};
+    uint64_t sealed_to = 0;
+    forget_lent(fetch); /* of an earlier try */
+    return !is_stuck(fetch, journal) ||
+           (journal_outbox_next_seq(journal, &fetch->agent, &sealed_to, err) &&
+            journal_rows_of(journal, &fetch->agent, sealed_to, (struct journal_visitor){fetch, lend_row}, &read, err));
+}
+
 static bool fetch_run(void *self, struct journal *journal, struct error *err)
 {
     struct fetch *fetch = self;
@@ -56,7 +126,8 @@ static bool fetch_run(void *self, struct journal *journal, struct error *err)
     return journal_outbox_of(journal, &fetch->agent, fetch->from_seq, (struct journal_sent_visitor){fetch, fetch_sent},
                              err) &&
            (fetch->stored.count > 0 ||
-            journal_rows_of(journal, &fetch->agent, fetch->from_seq, (struct journal_visitor){fetch, fetch_row}, &read, err));
+            journal_rows_of(journal, &fetch->agent, fetch->from_seq, (struct journal_visitor){fetch, fetch_row}, &read, err)) &&
+           lend(fetch, journal, err);
 }
 
 static void fetch_done(void *self, const struct journal_result *result)
@@ -67,15 +138,37 @@ static void fetch_done(void *self, const struct journal_result *result)
     pthread_mutex_lock(&replica->net_lock);
     if (replica->net)
         net_fetched(replica->net, &fetch->agent, stored, result->ok ? fetch->stored.count : 0, fetch->more);
+    for (size_t i = 0; replica->net && result->ok && i < fetch->lent_count; i++) {
+        fetch->lent[i].batch.plain = buf_view(&fetch->lent[i].plain);
+        net_local(replica->net, &fetch->lent[i].batch);
+    }
     pthread_mutex_unlock(&replica->net_lock);
     free(stored);
     stored_list_release(&fetch->stored);
+    forget_lent(fetch);
+    free(fetch->lent);
+    free(fetch->heard);
     free(fetch);
+}
+
+/* Who came online a moment ago has not heard everybody yet. */
+static void note_heard(const struct replica *replica, struct fetch *fetch)
+{
+    uint64_t now_ms = net_now_ms();
+    fetch->may_lend &= now_ms - replica->online_ms >= HEARD_MS;
+    fetch->heard = xcalloc(replica->people.count + 1, sizeof *fetch->heard);
+    for (size_t i = 0; i < replica->people.count; i++) {
+        const struct person *person = &replica->people.items[i];
+        if (person->is_neighbour && now_ms - person->peer.heard_ms < HEARD_MS)
+            fetch->heard[fetch->heard_count++] = person->peer.presence.agent;
+    }
 }
 
 void replica_fetch(struct replica *replica, const struct agent_id *agent, uint64_t from_seq, bool packs)
 {
     struct fetch *fetch = xcalloc(1, sizeof *fetch);
-    *fetch = (struct fetch){.replica = replica, .agent = *agent, .from_seq = from_seq, .packs = packs};
+    *fetch = (struct fetch){.replica = replica, .agent = *agent, .from_seq = from_seq, .packs = packs,
+                            .may_lend = !replica_is_mine(replica, agent)};
+    note_heard(replica, fetch);
     journal_writer_run(replica->writer, fetch_run, fetch, (struct journal_done){fetch_done, fetch});
 }

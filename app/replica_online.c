@@ -290,6 +290,7 @@ static bool start_net(struct replica *replica, const struct gathered *gathered, 
     memcpy(config.session.relay_pin, addresses.relay_pin, sizeof config.session.relay_pin);
     struct net *net = net_start(&config, err);
     replica->sessions += net != NULL;
+    replica->online_ms = net_now_ms();
     free(members);
     free(outbox);
     crypto_wipe(token.data, token.len);

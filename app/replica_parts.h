@@ -22,7 +22,7 @@
  *   replica_join.c        opening by a link or an id
  *   replica_online.c      going online with what the journal has, and coming off
  *   replica_room.c        what the network thread reports
- *   replica_fetch.c       from the journal, what a relay has lost
+ *   replica_fetch.c       from the journal, what a relay has lost, or a process that is stopped does not send
  *   replica_away.c        while the link is lost, and what is told when it is back
  *   replica_move.c        to another relay, and following there
  *   replica_heir.c        what another process left unsent when it ended
@@ -186,6 +186,7 @@ struct replica {
     bool held;                  /* what comes from the network waits until the journal has taken what it was given; */
     atomic_bool awaits_journal; /* the same, for the journal's thread, which wakes us then */
     uint64_t sessions;         /* begun by this agent */
+    uint64_t online_ms;        /* when the newest one was */
     struct owed *owed;         /* written here and not acknowledged by the relay */
     size_t owed_count, owed_cap;
     uint64_t alone_edits;      /* unacknowledged while there is no connection at all (`net` is NULL) */
@@ -355,6 +356,7 @@ void replica_note_file(struct replica *replica);
 void replica_begin_writing(struct replica *replica);
 /* An agent that writes for this process, or wrote for one that is dead: its edits are undone and sent from here. */
 void replica_add_mine(struct replica *replica, const struct agent_id *agent);
+bool replica_is_mine(const struct replica *replica, const struct agent_id *agent);
 /* Takes over what dead processes of this device left: their undo steps, and their unsent batches. */
 void replica_claim_dead(struct replica *replica, struct journal *journal);
 /* Begun, waits until the journal is open, 3 s at most: before what depends on which document the file's is. */
@@ -517,7 +519,10 @@ void replica_take_received(struct replica *replica, const struct received *recei
 void replica_take_arrived(struct replica *replica);
 
 /* replica_fetch.c */
-/* Hands the session a piece of what the journal has of an agent from there on. */
+/*
+ * Hands the session a piece of what the journal has of an agent from there on; of another process of ours that is not heard any
+ * more, what it has not sealed as well.
+ */
 void replica_fetch(struct replica *replica, const struct agent_id *agent, uint64_t from_seq, bool packs);
 
 /* replica_heir.c */

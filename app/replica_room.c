@@ -333,7 +333,8 @@ static void present(struct replica *replica)
 /* While something is unacknowledged the status line counts the seconds; everything else comes with an event. */
 static bool counts_seconds(const struct replica *replica)
 {
-    return replica->net && replica->net_status.state == SESSION_ONLINE && replica->net_status.unacked_edits > 0;
+    const struct session_status *status = &replica->net_status;
+    return replica->net && status->state == SESSION_ONLINE && status->unacked_edits + status->lacking_batches > 0;
 }
 
 /* Takes it. */

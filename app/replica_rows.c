@@ -265,10 +265,30 @@ struct row_reader {
     struct replica *replica;
     uint64_t broken; /* batches that could not be taken */
     bool news;       /* the document has events it had not */
+    struct event_id written; /* what comes next of an agent that another process writes with; seq 0: none */
 };
+
+/* It is for that process to send; whether it has is of interest to who builds on it. */
+static void tell_written(struct row_reader *reader)
+{
+    if (reader->written.seq > 0)
+        net_neighbour(reader->replica->net, &reader->written.agent, reader->written.seq);
+    reader->written.seq = 0;
+}
+
+static void note_written(struct row_reader *reader, const struct journal_row *row)
+{
+    const struct replica *replica = reader->replica;
+    if (!replica->net || row->form != JOURNAL_LOCAL || replica_is_mine(replica, &row->agent))
+        return;
+    if (!agent_id_equal(&reader->written.agent, &row->agent))
+        tell_written(reader);
+    reader->written = (struct event_id){row->agent, row->seq0 + row->count};
+}
 
 static void read_events(struct row_reader *reader, const struct journal_row *row)
 {
+    note_written(reader, row);
     switch (take_row(reader->replica, row)) {
     case ROW_NEWS:
         reader->news = true;
@@ -304,6 +324,7 @@ bool replica_read_rows_of(struct replica *replica, struct journal *journal, bool
     struct row_reader reader = {.replica = replica};
     struct journal_read read = {.last_place = replica->place_read};
     bool good = journal_rows(journal, 0, (struct journal_visitor){&reader, visit_row}, &read, err);
+    tell_written(&reader);
     *news = replica_take_early(replica) || reader.news;
     if (good)
         replica->place_read = read.last_place;

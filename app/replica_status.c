@@ -3,6 +3,7 @@
  */
 #include "app/replica_parts.h"
 
+#include "editor/base/deadline.h"
 #include "editor/base/varint.h"
 
 enum { SAME_TEXT_BYTES_MAX = 4 << 20 }; /* above this two texts of equal length are told apart by version alone */
@@ -66,12 +67,16 @@ static void status_of_room(struct replica *replica, uint64_t now_ms, struct repl
 {
     out->shared = replica_is_shared(replica);
     out->alone = replica->work_alone;
-    out->net.unacked_edits = replica->alone_edits;
+    out->net.unacked_edits = out->unsent_edits = replica->alone_edits;
     if (!replica->net)
         return;
     replica_net_status(replica, &out->net);
-    if (out->net.oldest_unacked_ms && out->net.oldest_unacked_ms < now_ms)
-        out->unsent_age_ms = now_ms - out->net.oldest_unacked_ms;
+    uint64_t since_ms = out->net.oldest_unacked_ms ? out->net.oldest_unacked_ms : UINT64_MAX;
+    if (out->net.lacking_batches > 0)
+        since_ms = deadline_earlier(since_ms, out->net.lacking_since_ms);
+    if (since_ms < now_ms)
+        out->unsent_age_ms = now_ms - since_ms;
+    out->unsent_edits = out->net.unacked_edits + out->net.lacking_batches;
 }
 
 void replica_status(struct replica *replica, uint64_t now_ms, struct replica_status *out)
@@ -144,7 +149,7 @@ static bool room_is_settled(struct replica *replica, const struct replica_status
 {
     const struct session_status *net = &status->net;
     bool settled = net->state == SESSION_ONLINE && net->caught_up && replica->owed_count == 0 &&
-                   net->unacked_batches == 0 && net->base_done == net->base_total;
+                   net->unacked_batches == 0 && net->lacking_batches == 0 && net->base_done == net->base_total;
     uint64_t session = replica->sessions;
     if (settled)
         replica_handle(replica); /* what has come is taken; into the text as well */

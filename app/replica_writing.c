@@ -234,6 +234,14 @@ void replica_add_mine(struct replica *replica, const struct agent_id *agent)
     replica->mine[replica->mine_count++] = *agent;
 }
 
+bool replica_is_mine(const struct replica *replica, const struct agent_id *agent)
+{
+    for (size_t i = 0; i < replica->mine_count; i++)
+        if (agent_id_equal(&replica->mine[i], agent))
+            return true;
+    return false;
+}
+
 void replica_claim_dead(struct replica *replica, struct journal *journal)
 {
     struct journal_agent *agents = NULL;

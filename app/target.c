@@ -42,6 +42,19 @@ bool target_exists(struct replica *replica, const char *word, struct error *err)
            error_set(err, ERR_MISSING, 0, "there is no file %s, and nothing of it is kept", word);
 }
 
+/* Why it is not settled yet, after so long. */
+static void say_late(const struct session_status *net, uint64_t timeout_ms, struct error *err)
+{
+    unsigned long long lacking = net->lacking_batches;
+    if (net->state == SESSION_ONLINE && net->unacked_batches == 0 && lacking > 0)
+        error_set(err, ERR_MISSING, 0, "the relay lacks %llu edit%s of others that the text builds on: nobody else can show it before "
+                                       "they are there", lacking, lacking == 1 ? "" : "s");
+    else if (net->why.text[0])
+        *err = net->why;
+    else
+        error_set(err, ERR_OFFLINE, 0, "no answer for %llu s", (unsigned long long)timeout_ms / 1000);
+}
+
 static enum target_wait settle(struct replica *replica, uint64_t timeout_ms, bool opening, struct error *err)
 {
     enum { REACH_MS = 4000 };
@@ -61,10 +74,7 @@ static enum target_wait settle(struct replica *replica, uint64_t timeout_ms, boo
         opening = opening && status.net.state != SESSION_ONLINE;
         bool unreachable = opening && status.net.why.text[0] && now_ms >= reach_ms;
         if (now_ms >= until_ms || unreachable) {
-            if (status.net.why.text[0])
-                *err = status.net.why;
-            else
-                error_set(err, ERR_OFFLINE, 0, "no answer for %llu s", (unsigned long long)timeout_ms / 1000);
+            say_late(&status.net, timeout_ms, err);
             return TARGET_TIMED_OUT;
         }
         enum { STEP_MS = 50 };

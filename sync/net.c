@@ -12,7 +12,17 @@
 #include "editor/base/xalloc.h"
 #include "sync/backoff.h"
 
-enum job_kind { JOB_LOCAL, JOB_PERSISTED, JOB_PRESENT, JOB_FETCHED, JOB_RETRY, JOB_PAUSE, JOB_DELETE, JOB_MOVE };
+enum job_kind {
+    JOB_LOCAL,
+    JOB_NEIGHBOUR,
+    JOB_PERSISTED,
+    JOB_PRESENT,
+    JOB_FETCHED,
+    JOB_RETRY,
+    JOB_PAUSE,
+    JOB_DELETE,
+    JOB_MOVE,
+};
 
 /* Something another thread wants done. */
 struct job {
@@ -20,6 +30,7 @@ struct job {
     enum job_kind kind;
     union {
         struct local_batch local; /* plain: `bytes` */
+        struct event_id neighbour; /* what comes next of it */
         uint64_t ticket; /* JOB_MOVE: when it moved */
         struct session_view view;
         struct {
@@ -420,6 +431,9 @@ static void do_job(struct net *net, struct job *job, uint64_t now_ms)
         session_local(net->session, &job->local, now_ms);
         net->taken++;
         break;
+    case JOB_NEIGHBOUR:
+        session_neighbour(net->session, &job->neighbour.agent, job->neighbour.seq, now_ms);
+        break;
     case JOB_PERSISTED:
         session_persisted(net->session, job->ticket, now_ms);
         break;
@@ -473,6 +487,7 @@ static bool looks_different(const struct session_status *a, const struct session
 {
     return a->state != b->state || a->idle != b->idle || a->caught_up != b->caught_up ||
            a->offering != b->offering || a->unacked_edits != b->unacked_edits || a->unacked_batches != b->unacked_batches ||
+           a->lacking_batches != b->lacking_batches || a->lacking_since_ms != b->lacking_since_ms ||
            a->base_done != b->base_done || a->base_total != b->base_total || a->rtt_ms != b->rtt_ms ||
            a->peers != b->peers || a->refuse_code != b->refuse_code || strcmp(a->why.text, b->why.text) != 0;
 }
@@ -797,6 +812,13 @@ void net_local(struct net *net, const struct local_batch *batch)
     struct job *job = job_new(JOB_LOCAL);
     job->local = *batch;
     buf_add_bytes(&job->bytes, batch->plain);
+    post(net, job);
+}
+
+void net_neighbour(struct net *net, const struct agent_id *agent, uint64_t next_seq)
+{
+    struct job *job = job_new(JOB_NEIGHBOUR);
+    job->neighbour = (struct event_id){*agent, next_seq};
     post(net, job);
 }
 

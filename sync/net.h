@@ -57,6 +57,7 @@ bool net_stop(struct net *net, unsigned deadline_ms);
 /* --- towards the relay; any thread --- */
 
 void net_local(struct net *net, const struct local_batch *batch); /* copies */
+void net_neighbour(struct net *net, const struct agent_id *agent, uint64_t next_seq); /* see session_neighbour() */
 void net_persisted(struct net *net, uint64_t ticket);
 void net_present(struct net *net, const struct session_view *view);
 /* Answers NET_FETCH; see session_fetched(). */

@@ -381,6 +381,12 @@ void session_local(struct session *session, const struct local_batch *batch, uin
     session_run(session, now_ms);
 }
 
+void session_neighbour(struct session *session, const struct agent_id *agent, uint64_t next_seq, uint64_t now_ms)
+{
+    upload_note_here(session->upload, agent, next_seq, now_ms);
+    session_run(session, now_ms);
+}
+
 void session_persisted(struct session *session, uint64_t ticket, uint64_t now_ms)
 {
     upload_persisted(session->upload, ticket);
@@ -480,6 +486,8 @@ void session_status(const struct session *session, uint64_t now_ms, struct sessi
         .unacked_edits = counts.edits,
         .unacked_batches = counts.batches,
         .oldest_unacked_ms = counts.oldest_ms,
+        .lacking_batches = counts.lacking,
+        .lacking_since_ms = counts.lacking_since_ms,
         .last_heard_ms = session->heard_ms,
         .rtt_ms = session->rtt_ms,
         .peers = session->peer_count,

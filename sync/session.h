@@ -158,6 +158,11 @@ uint64_t session_next_ms(const struct session *session);
 
 /* A batch that the journal has committed. Batches of one agent come in order, without holes. */
 void session_local(struct session *session, const struct local_batch *batch, uint64_t now_ms);
+/*
+ * What another process of ours has written, up to next_seq, is in the journal and in the document here. That one has it to send;
+ * but what is written here builds on it, so it counts as lacking until the relay has it.
+ */
+void session_neighbour(struct session *session, const struct agent_id *agent, uint64_t next_seq, uint64_t now_ms);
 void session_persisted(struct session *session, uint64_t ticket, uint64_t now_ms);
 /*
  * Answers port.fetch(): stored records of that agent in order. `more`: there are further ones, for which port.fetch() is called
@@ -209,6 +214,8 @@ struct session_status {
     uint64_t unacked_edits;    /* gestures */
     uint64_t unacked_batches;
     uint64_t oldest_unacked_ms; /* when the oldest of them was made; 0: none */
+    uint64_t lacking_batches;   /* not ours to send, here, and not at the relay: what is written here may build on them */
+    uint64_t lacking_since_ms;  /* since when nothing of one of them has come there; 0: there are none */
     uint64_t base_done, base_total; /* upload or download of the base text, bytes; equal: nothing to do */
     uint64_t last_heard_ms;
     uint64_t offline_since_ms; /* with SESSION_OFFLINE */

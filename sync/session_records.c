@@ -118,14 +118,32 @@ static void take_member(struct session *session, const struct record *record, ui
         session->port.member(session->port.self, &member, record->whole, &session->safe);
 }
 
+/*
+ * Another process of ours has sent this in our stead, while we could not. Only what we signed ourselves says so: on the relay's
+ * word alone nothing counts as sent.
+ */
+static void take_own(struct session *session, const struct record *record)
+{
+    uint64_t next_seq = record->seq0 + record->count;
+    struct event_id newest = {record->agent, next_seq - 1};
+    struct digest last;
+    if (upload_owes(session->upload, &record->agent) && !chain_is_forked(session->chain, &record->agent) &&
+        chain_find(session->chain, &newest, &last) &&
+        record_verify(record, &session->keys.doc, &session->doc_key.public_key, &last))
+        upload_is_there(session->upload, &record->agent, record->seq0, next_seq);
+}
+
 static void take_events(struct session *session, uint64_t place, const struct record *record, uint64_t now_ms)
 {
     struct error err = {0};
     switch (inbox_take(session->inbox, place, record, now_ms)) {
     case INBOX_TAKEN:
         break;
-    case INBOX_REFUSED:
     case INBOX_KNOWN:
+        take_own(session, record);
+        upload_relay_has(session->upload, &record->agent, record->seq0 + record->count);
+        break;
+    case INBOX_REFUSED:
         upload_relay_has(session->upload, &record->agent, record->seq0 + record->count);
         break;
     case INBOX_EARLY:

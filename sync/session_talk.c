@@ -313,6 +313,7 @@ static void take_live(struct session *session, const struct message *message, ui
         break;
     case MESSAGE_CAUGHT_UP:
         session->caught_up = true;
+        upload_caught_up(session->upload);
         session->whole = false;
         session->base_heard_ms = now_ms;
         session->gap_check_ms = now_ms + SESSION_GAP_MS;

@@ -32,6 +32,7 @@ void upload_free(struct upload *upload)
     for (size_t i = 0; i < upload->stream_count; i++)
         upload_stream_free(upload->streams[i]);
     upload_pack_release(&upload->packing);
+    free(upload->lacking);
     free(upload->streams);
     free(upload->sent);
     free(upload);
@@ -94,13 +95,10 @@ bool upload_restore(struct upload *upload, struct bytes stored, uint64_t now_ms,
     return true;
 }
 
-void upload_local(struct upload *upload, const struct local_batch *batch, uint64_t now_ms)
+static void add_pending(struct upload *upload, struct stream *stream, const struct local_batch *batch, uint64_t now_ms)
 {
-    struct stream *stream = upload_get_stream(upload, &batch->agent);
-    upload_make_mine(upload, stream);
     if (batch->seq0 == 0)
         read_label(stream, batch);
-    upload->packing.local_ms = now_ms;
     stream->pending = xgrow(stream->pending, &stream->pending_cap, stream->pending_count + 1, sizeof *stream->pending);
     struct pending *pending = &stream->pending[stream->pending_count++];
     *pending = (struct pending){.seq0 = batch->seq0,
@@ -112,6 +110,47 @@ void upload_local(struct upload *upload, const struct local_batch *batch, uint64
     upload->waiting++;
     upload->batches++;
     upload->edits += batch->gesture;
+}
+
+/* What is handed in, or at the relay, up to now. */
+static uint64_t handed_next(const struct stream *stream)
+{
+    const struct pending *pending = stream->pending_count > 0 ? &stream->pending[stream->pending_count - 1] : NULL;
+    if (pending)
+        return pending_end(pending);
+    uint64_t sealed = stream->record_count > 0 ? upload_record_end(stream->records[stream->record_count - 1]) : 0;
+    return sealed > stream->relay_next ? sealed : stream->relay_next;
+}
+
+/* What is sealed of it, and not at the relay, goes first. */
+static void lend(struct upload *upload, struct stream *stream)
+{
+    stream->lent = true;
+    upload->lent++;
+    upload_make_mine(upload, stream);
+    if (upload->online && stream->record_count == 0 && stream->relay_next < stream->pending[0].seq0)
+        upload_ask_journal(upload, stream);
+}
+
+static void take_lent(struct upload *upload, struct stream *stream, const struct local_batch *batch, uint64_t now_ms)
+{
+    if (batch->seq0 < handed_next(stream) || (stream->mine && !stream->lent))
+        return;
+    add_pending(upload, stream, batch, now_ms);
+    if (!stream->lent)
+        lend(upload, stream);
+}
+
+void upload_local(struct upload *upload, const struct local_batch *batch, uint64_t now_ms)
+{
+    struct stream *stream = upload_get_stream(upload, &batch->agent);
+    if (batch->lent) {
+        take_lent(upload, stream, batch, now_ms);
+        return;
+    }
+    upload_make_mine(upload, stream);
+    upload->packing.local_ms = now_ms;
+    add_pending(upload, stream, batch, now_ms);
 }
 
 void upload_persisted(struct upload *upload, uint64_t ticket)
@@ -136,7 +175,7 @@ void upload_lost(struct upload *upload)
     upload_pack_lost(upload);
     upload->sent_count = 0;
     upload->in_flight_bytes = 0;
-    upload->online = false;
+    upload->online = upload->caught_up = false;
     upload->base_stopped = upload->base_again = false;
     upload->ordinal = 0;
     upload->reoffer_ms = UINT64_MAX;
@@ -189,6 +228,7 @@ void upload_welcome(struct upload *upload, const struct vector_entry *vector, si
     upload_base_welcome(upload, head);
     for (size_t i = 0; i < upload->stream_count; i++)
         welcome_stream(upload, upload->streams[i]);
+    upload_lacking_welcome(upload, now_ms);
     upload->reoffer_ms = now_ms + 1 + random_below(&upload->random, UPLOAD_REOFFER_MS);
 }
 
@@ -209,13 +249,15 @@ struct upload_counts upload_counts(const struct upload *upload)
         uint64_t at = stream_oldest_ms(upload->streams[i]);
         oldest = at < oldest ? at : oldest;
     }
-    return (struct upload_counts){
+    struct upload_counts counts = {
         .edits = upload->edits,
         .batches = upload->batches,
         .oldest_ms = oldest == UINT64_MAX ? 0 : oldest,
         .base_done = upload_base_bytes(upload, upload->base_acked),
         .base_total = upload_base_bytes(upload, upload->base_chunks),
     };
+    upload_lacking_counts(upload, &counts);
+    return counts;
 }
 
 size_t upload_in_flight_bytes(const struct upload *upload)

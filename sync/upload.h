@@ -7,6 +7,10 @@
  * on; what the relay has lost although it was acknowledged is fetched from the journal and sent again, also for other
  * people's agents.
  *
+ * A process of ours that is stopped cannot send, and what others write on top of its edits nobody else can read. So another one
+ * may lend it its connection: it seals what is in no record yet. Should the first one wake in that moment and seal the same
+ * batches, there are two records of them: the relay keeps both, and to readers the second is known.
+ *
  *     pending --pack--> sealed --persisted--> ready --window--> sent --ack--> old --idle--> PACK --ack--> gone
  *
  * A record for every twentieth of a second is what others need to see somebody typing, and much to store: a hundred
@@ -34,6 +38,8 @@ enum {
     UPLOAD_PACK_WAITING_MAX = 1 << 20,  /* bytes of records kept for it; the oldest stay as they are */
     UPLOAD_BASE_AGAIN_MS = 60000, /* so long after the base text was offered anew it is not done again */
     UPLOAD_REOFFER_MS = 3000,       /* others' records are offered after a random part of this: they may come first */
+    UPLOAD_LACKING_MS = 5000,       /* what somebody else has to send, and nothing of it comes, is offered from here, */
+    UPLOAD_LACKING_MAX_MS = 20000,  /* and again after twice as long, up to this */
 };
 
 struct local_batch {
@@ -42,6 +48,7 @@ struct local_batch {
     struct bytes plain;    /* canonical form (sync/batch.h) */
     struct digest digest;  /* as the chain has it */
     bool gesture;          /* begins an edit: what people count */
+    bool lent;             /* of another process of ours, which is alive and does not send it: sent in its stead, once */
 };
 
 /* A record of ours that is to be in the journal's outbox before it is sent. */
@@ -86,6 +93,11 @@ void upload_free(struct upload *upload);
 MUST_USE bool upload_restore(struct upload *upload, struct bytes stored, uint64_t now_ms, struct error *err);
 
 void upload_local(struct upload *upload, const struct local_batch *batch, uint64_t now_ms);
+/*
+ * Events of this agent, which this replica does not owe, are here up to next_seq, and did not come by the relay: another process
+ * of ours has them to send. They count as lacking until the relay has them.
+ */
+void upload_note_here(struct upload *upload, const struct agent_id *agent, uint64_t next_seq, uint64_t now_ms);
 void upload_persisted(struct upload *upload, uint64_t ticket);
 void upload_fetched(struct upload *upload, const struct agent_id *agent, const struct bytes *stored, size_t count,
                     bool more);
@@ -108,6 +120,13 @@ void upload_set_base_len(struct upload *upload, uint64_t base_len);
 void upload_offer_base(struct upload *upload, uint64_t now_ms);
 /* The relay's log reaches up to this place. */
 void upload_relay_reaches(struct upload *upload, uint64_t place);
+/* It has given us all that it had when it let us in. */
+void upload_caught_up(struct upload *upload);
+/*
+ * A record of these events of ours, signed and with our content, came by the relay: another process has sent them. What of them
+ * still waits here need not be sent.
+ */
+void upload_is_there(struct upload *upload, const struct agent_id *agent, uint64_t seq0, uint64_t next_seq);
 /* The relay has, and gave us, events of this agent up to next_seq (0: its MEMBER). */
 void upload_relay_has(struct upload *upload, const struct agent_id *agent, uint64_t next_seq);
 /* Somebody's pack says something else than his records from seq0 on: they are offered to the relay again, so that they
@@ -129,6 +148,8 @@ struct upload_counts {
     uint64_t edits, batches; /* not acknowledged */
     uint64_t oldest_ms;      /* when the oldest of them was handed in; 0: none */
     uint64_t base_done, base_total; /* bytes acknowledged of the base text */
+    uint64_t lacking;        /* batches that are here, not owed by this replica, and not at the relay; while online, for writers */
+    uint64_t lacking_since_ms; /* since when nothing of one of them has come; 0: there are none */
 };
 struct upload_counts upload_counts(const struct upload *upload);
 size_t upload_in_flight_bytes(const struct upload *upload); /* sent and not acknowledged */

@@ -18,13 +18,44 @@ static void record_acked(struct upload *upload, const struct sent *sent)
     uint64_t end = upload_record_end(record);
     bool again = record->again;
     stream->full &= sent->ordinal < stream->full_ordinal;
-    if (stream->mine && !again)
+    if (stream->mine && !stream->lent && !again)
         upload_pack_add(upload, &stream->agent, record);
     upload_remove_record(upload, stream, index_of(stream, record));
     if (end > stream->relay_next)
         stream->relay_next = end;
     if (!again)
         upload->port.acked(upload->port.self, &stream->agent, end);
+}
+
+/* Returns whether nothing of ours in front of seq0 waits. */
+static bool is_first_owed(const struct stream *stream, uint64_t seq0)
+{
+    uint64_t first = stream->pending_count > 0 ? stream->pending[0].seq0 : UINT64_MAX;
+    if (stream->record_count > 0)
+        first = stream->records[0]->seq0;
+    return first != UINT64_MAX && first >= seq0;
+}
+
+void upload_caught_up(struct upload *upload)
+{
+    upload->caught_up = true;
+}
+
+void upload_is_there(struct upload *upload, const struct agent_id *agent, uint64_t seq0, uint64_t next_seq)
+{
+    struct stream *stream = upload_find_stream(upload, agent);
+    if (!stream || !stream->mine || !is_first_owed(stream, seq0))
+        return;
+    size_t waiting = upload->waiting;
+    while (stream->record_count > 0 && !stream->records[0]->sent && upload_record_end(stream->records[0]) <= next_seq)
+        upload_remove_record(upload, stream, 0);
+    while (stream->record_count == 0 && stream->pending_count > 0 && pending_end(&stream->pending[0]) <= next_seq) {
+        upload->batches--;
+        upload->edits -= stream->pending[0].gesture;
+        upload_drop_pending(upload, stream, 1);
+    }
+    if (upload->waiting < waiting && stream->record_count == 0)
+        upload->port.acked(upload->port.self, agent, next_seq);
 }
 
 static void take_ack(struct upload *upload, const struct sent *sent)

@@ -7,6 +7,7 @@
  *   upload_base.c    the base text of a document that is created here
  *   upload_send.c    when a record is sent, and in which order
  *   upload_again.c   what the relay has lost, from the journal
+ *   upload_lacking.c what the relay lacks and another one has to send
  *   upload_answer.c  what the relay says to what was sent
  *   upload_pack.c    what the relay has had for a while, put together
  */
@@ -39,6 +40,7 @@ struct upload_record {
 struct stream {
     struct agent_id agent;
     bool mine; /* handed in here: this replica owes it to the relay */
+    bool lent; /* until it has this: then it is for the process that writes it again */
     uint64_t turn; /* of ours: those with a lower one are sent first; from 1 */
     uint64_t relay_next;
     bool relay_knows; /* its MEMBER is there, or on its way on this connection */
@@ -97,6 +99,15 @@ struct packing {
     uint64_t local_ms;    /* when something was typed last */
 };
 
+/* What is here of an agent that is not ours to send, and has not been seen at the relay. */
+struct lacking {
+    struct agent_id agent;
+    uint64_t next_seq;         /* it is here up to there */
+    uint64_t relay_next;       /* and was there up to here */
+    uint64_t since_ms;         /* when that was so first */
+    uint64_t ask_ms, wait_ms;  /* when the journal is asked for it, and how long that was put off */
+};
+
 struct upload {
     struct upload_config config;
     struct upload_port port;
@@ -105,7 +116,7 @@ struct upload {
     size_t stream_count, stream_cap;
     struct sent *sent; /* by ordinal */
     size_t sent_count, sent_cap;
-    bool online, hurry;
+    bool online, caught_up, hurry;
     uint64_t ordinal; /* the newest used on this connection */
     uint64_t next_ticket, next_counter;
     uint64_t turns; /* given so far */
@@ -120,6 +131,9 @@ struct upload {
     bool base_stopped, base_again; /* again: from its beginning, once nothing of it is on its way */
     uint64_t base_offered_ms;      /* when that was decided last; 0: never */
     uint64_t edits, batches;
+    struct lacking *lacking;
+    size_t lacking_count, lacking_cap;
+    size_t lent; /* streams */
     struct packing packing;
 };
 
@@ -137,12 +151,19 @@ struct upload_record *upload_record_new(struct upload *upload, const struct reco
 void upload_record_free(struct upload_record *record);
 /* Takes the record. */
 void upload_insert_record(struct upload *upload, struct stream *stream, size_t at, struct upload_record *record);
+/* The first n of those that wait: they are sealed, and counted there. */
+void upload_drop_pending(struct upload *upload, struct stream *stream, size_t n);
 /* Out of its stream and out of every count. */
 void upload_remove_record(struct upload *upload, struct stream *stream, size_t at);
 
 static inline uint64_t upload_record_end(const struct upload_record *record)
 {
     return record->seq0 + record->count;
+}
+
+static inline uint64_t pending_end(const struct pending *pending)
+{
+    return pending->seq0 + pending->count;
 }
 
 /* --- upload_seal.c --- */
@@ -179,6 +200,15 @@ void upload_ask_for_more(struct upload *upload, struct stream *stream);
 void upload_reoffer_lost(struct upload *upload, uint64_t now_ms);
 /* What was fetched waits no longer: another connection begins. */
 void upload_drop_fetched(struct upload *upload, struct stream *stream);
+
+/* --- upload_lacking.c --- */
+
+/* The vector has been taken: all that exceeds it is lacking. */
+void upload_lacking_welcome(struct upload *upload, uint64_t now_ms);
+/* Forgets what the relay has got, and offers what does not come. */
+void upload_lacking_run(struct upload *upload, uint64_t now_ms);
+uint64_t upload_lacking_next_ms(const struct upload *upload);
+void upload_lacking_counts(const struct upload *upload, struct upload_counts *counts);
 
 /* --- upload_answer.c --- */
 

@@ -56,15 +56,6 @@ static void seal_pending(struct upload *upload, const struct stream *stream, siz
     buf_release(&plain);
 }
 
-static void drop_pending(struct upload *upload, struct stream *stream, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        buf_release(&stream->pending[i].plain);
-    upload->waiting -= n;
-    stream->pending_count -= n;
-    memmove(stream->pending, stream->pending + n, stream->pending_count * sizeof *stream->pending);
-}
-
 static void pack(struct upload *upload, struct stream *stream)
 {
     size_t n = pack_size(stream);
@@ -78,7 +69,7 @@ static void pack(struct upload *upload, struct stream *stream)
     for (size_t i = 0; i < n; i++)
         record->edits += stream->pending[i].gesture;
     seal_pending(upload, stream, n, &record->stored);
-    drop_pending(upload, stream, n);
+    upload_drop_pending(upload, stream, n);
     upload->ahead_bytes += record->stored.len;
     upload_insert_record(upload, stream, stream->record_count, record);
     struct outbox_record out = {record->ticket, RECORD_EVENTS, stream->agent,
@@ -143,6 +134,12 @@ static bool pack_due(const struct upload *upload, uint64_t pace_ms, uint64_t now
     return upload->hurry || now_ms >= upload->flushed_ms + pace_ms || upload->flushed_ms == 0;
 }
 
+/* The relay has something under these numbers: it may be this, sent by another process of ours, and is about to be seen. */
+static bool may_be_there(const struct upload *upload, const struct stream *stream)
+{
+    return !upload->caught_up && stream->relay_next > stream->pending[0].seq0;
+}
+
 void upload_seal_streams(struct upload *upload, uint64_t pace_ms, uint64_t now_ms)
 {
     if (!pack_due(upload, pace_ms, now_ms))
@@ -152,7 +149,7 @@ void upload_seal_streams(struct upload *upload, uint64_t pace_ms, uint64_t now_m
         struct stream *stream = upload->streams[i];
         if (stream->pending_count > 0)
             upload->flushed_ms = now_ms;
-        while (stream->pending_count > 0 && upload->ahead_bytes < UPLOAD_WINDOW_BYTES)
+        while (stream->pending_count > 0 && upload->ahead_bytes < UPLOAD_WINDOW_BYTES && !may_be_there(upload, stream))
             pack(upload, stream);
         if (stream->mine && stream->record_count > 0)
             upload_introduce(upload, stream);

@@ -1,6 +1,7 @@
 /* Sending: what is ours in the order it was written, and what others wrote again. */
 #include "sync/upload_parts.h"
 
+#include "editor/base/deadline.h"
 #include "editor/base/xalloc.h"
 
 bool upload_window_open(struct upload *upload)
@@ -190,6 +191,7 @@ void upload_run(struct upload *upload, uint64_t pace_ms, uint64_t now_ms)
     if (upload->waiting > 0)
         upload_seal_streams(upload, pace_ms, now_ms);
     upload_reoffer_lost(upload, now_ms);
+    upload_lacking_run(upload, now_ms);
     if (upload->waiting > 0)
         run_streams(upload, now_ms);
     upload_pack_run(upload, now_ms);
@@ -212,8 +214,8 @@ uint64_t upload_next_ms(const struct upload *upload, uint64_t pace_ms)
 {
     if (!upload->online || upload->config.keys->access < ACCESS_WRITE || !upload_base_is_there(upload))
         return UINT64_MAX;
-    uint64_t next = upload->reoffer_ms, pack_ms = upload_pack_next_ms(upload);
-    next = pack_ms < next ? pack_ms : next;
+    uint64_t next = deadline_earlier(upload->reoffer_ms, upload_pack_next_ms(upload));
+    next = deadline_earlier(next, upload_lacking_next_ms(upload));
     for (size_t i = 0; i < upload->stream_count && upload->waiting > 0; i++) {
         uint64_t at = stream_next_ms(upload, upload->streams[i], pace_ms);
         if (at < next)

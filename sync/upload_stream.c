@@ -77,6 +77,15 @@ void upload_insert_record(struct upload *upload, struct stream *stream, size_t a
     upload->waiting++;
 }
 
+void upload_drop_pending(struct upload *upload, struct stream *stream, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        buf_release(&stream->pending[i].plain);
+    upload->waiting -= n;
+    stream->pending_count -= n;
+    memmove(stream->pending, stream->pending + n, stream->pending_count * sizeof *stream->pending);
+}
+
 void upload_remove_record(struct upload *upload, struct stream *stream, size_t at)
 {
     struct upload_record *record = stream->records[at];

@@ -512,6 +512,64 @@ static void what_a_closed_window_had_not_sent_is_sent_by_the_other(void **state)
     a_window_sends_what_another_left(*state, by_quitting);
 }
 
+/* A second window of lin's on the same text, from which nothing is sent. */
+static struct vt *open_second(struct pair *pair)
+{
+    struct vt *second = stage_weft(pair->stage, "lin", ARGS("join", "--name", "lin", pair->link));
+    vt_link(pair->lin, second);
+    vt_expect_row_has(second, 0, "one");
+    vt_type(second, "here ");
+    vt_expect_row_has(pair->ada, 0, "here one");
+    vt_expect_row_has(pair->lin, 0, "here one");
+    return second;
+}
+
+/* What the other window types builds on what the stopped one cannot send. */
+static void what_a_stopped_window_has_not_sent_is_sent_by_the_other(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "edit");
+    struct vt *second = open_second(&pair);
+    stage_relay_signal(pair.stage, SIGKILL);
+    vt_expect(pair.lin, "offline: ");
+    vt_expect(second, "offline: ");
+    vt_type(second, "left ");
+    vt_expect_row_has(pair.lin, 0, "here left one");
+    vt_signal(second, SIGSTOP);
+    vt_type(pair.lin, VT_END " on");
+    vt_expect_row_has(pair.lin, 0, "here left one on");
+    stage_relay_restart(pair.stage);
+    vt_expect(pair.lin, "unsent, "); /* its own is sent by then, and nobody can show it */
+    vt_expect_row_has(pair.ada, 0, "here left one on");
+    vt_expect(pair.lin, "sent  ");
+    vt_signal(second, SIGCONT);
+    vt_expect(second, "sent  ");
+    vt_type(second, "again ");
+    vt_expect_row_has(pair.ada, 0, "here left again one on");
+    vt_expect_row_has(pair.lin, 0, "here left again one on");
+    assert_string_equal(stage_run(pair.stage, "ada", NULL, ARGS("cat", "notes.md")).out, "here left again one on\n"); /* once */
+    by_kill(second);
+    pair_free(&pair);
+}
+
+/* It runs, and sends nothing because its person wants it so: what is written on top of that is not called sent. */
+static void what_builds_on_a_window_that_works_alone_is_not_called_sent(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "edit");
+    struct vt *second = open_second(&pair);
+    vt_type(second, VT_ALT("a"));
+    vt_expect(second, "Working alone");
+    vt_type(second, "left ");
+    vt_expect_row_has(pair.lin, 0, "here left one");
+    vt_expect(pair.lin, "5 unsent, ");
+    vt_type(pair.lin, VT_END " on");
+    vt_expect(pair.lin, "5 unsent, "); /* the relay has taken its own */
+    vt_type(second, VT_ALT("a"));
+    vt_expect_row_has(pair.ada, 0, "here left one on");
+    vt_expect(pair.lin, "sent  ");
+    by_kill(second);
+    pair_free(&pair);
+}
+
 /* What is kept of a document says as much as the best link that was given. */
 static void who_gets_an_edit_link_later_may_write_from_then_on(void **state)
 {
@@ -898,6 +956,8 @@ int main(void)
         TEST(unshare_reaches_an_editor_that_has_the_file_open),
         TEST(what_a_killed_window_had_not_sent_is_sent_by_the_other),
         TEST(what_a_closed_window_had_not_sent_is_sent_by_the_other),
+        TEST(what_a_stopped_window_has_not_sent_is_sent_by_the_other),
+        TEST(what_builds_on_a_window_that_works_alone_is_not_called_sent),
         TEST(who_gets_an_edit_link_later_may_write_from_then_on),
         TEST(who_comes_back_by_a_link_after_unshare_is_back_for_good),
         TEST(a_relay_that_was_never_reached_is_told_with_the_reason),

@@ -418,7 +418,7 @@ void author_member(struct author *author, const struct room *room, struct buf *s
 void author_record(struct author *author, const struct room *room, const struct event_id *after,
                    const char *text, struct buf *stored)
 {
-    struct batch batch = {.agent = author->agent, .seq0 = author->seq};
+    struct batch batch = {.agent = author->agent, .seq0 = author->seq, .flags = author->flags};
     struct buf plain = {0}, canonical = {0};
     struct digest digest;
 

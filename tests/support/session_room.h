@@ -24,6 +24,7 @@ struct author {
     struct chain *chain;
     uint64_t seq, counter;
     bool reader;
+    unsigned flags; /* BATCH_FLAG_*, of its batches, besides those that the call asks for */
 };
 
 struct room {

@@ -842,6 +842,227 @@ static void a_view_only_session_uploads_nothing(void **state)
     assert_int_equal(room->ticket_count, 0);
 }
 
+/* --- another process of ours --- */
+
+/* What it writes is in the journal, so the chain here has it; `record` is how it would be sent from there. */
+struct window {
+    struct author author;
+    struct buf record, plain;
+    struct local_batch batch; /* lent */
+};
+
+static void window_open(struct window *window, const struct room *room)
+{
+    *window = (struct window){.batch = {.lent = true, .gesture = true}};
+    author_init(&window->author, room, 0x22);
+    window->author.device = room->device;
+    device_doc_key(&room->device, &room->keys.doc, &window->author.doc_key);
+}
+
+static void window_close(struct window *window)
+{
+    author_release(&window->author);
+    buf_release(&window->record);
+    buf_release(&window->plain);
+}
+
+static void window_types(struct window *window, struct room *room, const char *text)
+{
+    struct record record;
+    struct error err = {0};
+    struct batch_list batches = {0};
+    struct bytes *plains = NULL;
+    struct local_batch *batch = &window->batch;
+    buf_clear(&window->record);
+    buf_clear(&window->plain);
+    author_record(&window->author, room, NULL, text, &window->record);
+    assert_true(record_decode(buf_view(&window->record), &record, &err));
+    assert_true(record_open_events(&record, &room->keys, &window->plain, &batches, &plains, &err));
+    assert_int_equal(chain_add(room->chain, &batches.items[0], plains[0], &batch->digest), CHAIN_NEXT);
+    batch->agent = record.agent;
+    batch->seq0 = record.seq0;
+    batch->count = record.count;
+    batch->plain = plains[0];
+    session_neighbour(room->session, &record.agent, record.seq0 + record.count, room->now_ms);
+    batch_list_release(&batches);
+    free(plains);
+}
+
+static void what_another_process_of_ours_has_to_send_is_lacking_until_the_relay_has_it(void **state)
+{
+    struct room *room = *state;
+    struct window window;
+    struct buf member = {0};
+    window_open(&window, room);
+    author_member(&window.author, room, &member);
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_say_caught_up(room);
+    room_say_record(room, 2, buf_view(&member));
+    window_types(&window, room, "below");
+    room_type_after(room, &(struct event_id){window.author.agent, 4}, "on top");
+    room_say_ack(room, 2);
+    assert_int_equal(room_status(room).unacked_batches, 0);
+    assert_int_equal(room_status(room).lacking_batches, 1);
+    assert_int_equal(room_status(room).lacking_since_ms, room->now_ms);
+    room_say_record(room, 3, buf_view(&window.record));
+    assert_int_equal(room_status(room).lacking_batches, 0);
+    assert_int_equal(room_status(room).lacking_since_ms, 0);
+    window_close(&window);
+    buf_release(&member);
+}
+
+static void so_is_what_a_relay_lost_until_it_is_offered_again(void **state)
+{
+    struct room *room = *state;
+    struct author ben;
+    struct buf record = {0};
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_join(room, &ben, 0xbe);
+    author_record(&ben, room, NULL, "x", &record);
+    room_say_record(room, 3, buf_view(&record));
+    assert_int_equal(room_status(room).lacking_batches, 0);
+    room_cut(room);
+    assert_int_equal(room_status(room).lacking_batches, 0); /* nobody knows */
+    room_connect(room, (struct room_welcome){.peers = 2});
+    assert_int_equal(room_status(room).lacking_batches, 1);
+    room_pass_time(room, UPLOAD_REOFFER_MS + 1);
+    struct bytes answer[] = {buf_view(&record)};
+    session_fetched(room->session, &ben.agent, answer, 1, false, room->now_ms);
+    room_persist_all(room);
+    room_expect_kind(room, MESSAGE_REOFFER);
+    assert_int_equal(room_status(room).lacking_batches, 1);
+    room_say_ack(room, 3); /* our MEMBER, his, his edit */
+    assert_int_equal(room_status(room).lacking_batches, 0);
+    author_release(&ben);
+    buf_release(&record);
+}
+
+/* It sealed it, and was stopped before it could send it: the journal has the record. */
+static void what_another_process_sealed_and_does_not_send_is_offered_again_and_again(void **state)
+{
+    struct room *room = *state;
+    struct window window;
+    window_open(&window, room);
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_say_caught_up(room);
+    room_pass_time(room, UPLOAD_REOFFER_MS + 1);
+    window_types(&window, room, "sealed");
+    room_pass_time(room, UPLOAD_LACKING_MS - 1);
+    assert_int_equal(room->fetches, 0);
+    room_pass_time(room, 1);
+    assert_int_equal(room->fetches, 1);
+    session_fetched(room->session, &window.author.agent, NULL, 0, false, room->now_ms); /* not sealed yet */
+    room_say_peers(room, 2); /* the relay is well */
+    room_pass_time(room, UPLOAD_LACKING_MS);
+    assert_int_equal(room->fetches, 1);
+    room_say_peers(room, 2);
+    room_pass_time(room, UPLOAD_LACKING_MS);
+    assert_int_equal(room->fetches, 2);
+    assert_true(agent_id_equal(&room->fetch_agent, &window.author.agent));
+    window_close(&window);
+}
+
+static void what_is_lent_is_sent_in_front_of_our_own_and_once(void **state)
+{
+    struct room *room = *state;
+    struct window window;
+    struct record record;
+    struct error err = {0};
+    window_open(&window, room);
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_say_caught_up(room);
+    window_types(&window, room, "below");
+    session_local(room->session, &window.batch, room->now_ms);
+    session_local(room->session, &window.batch, room->now_ms); /* looked for twice */
+    room_type(room, "on top");
+    assert_int_equal(room_status(room).unacked_batches, 2);
+    assert_int_equal(room_status(room).lacking_batches, 0);
+    room_pass_time(room, SESSION_FLUSH_MS);
+    room_persist_all(room);
+    const struct message *message = room_expect_kind(room, MESSAGE_RECORDS);
+    assert_int_equal(message->records.count, 2); /* MEMBER and the edit */
+    assert_true(record_decode(message->records.items[1].stored, &record, &err));
+    assert_true(agent_id_equal(&record.agent, &window.author.agent));
+    assert_true(agent_id_equal(&record.sealer, &room->self));
+    room_say_ack(room, 4);
+    assert_int_equal(room->acked, 6); /* of ours; of the other one before that */
+    assert_int_equal(room_status(room).unacked_batches, 0);
+    window_types(&window, room, "more"); /* it goes on by itself: for it to send */
+    assert_int_equal(room_status(room).lacking_batches, 1);
+    window_close(&window);
+}
+
+static void what_the_relay_got_meanwhile_is_not_lent(void **state)
+{
+    struct room *room = *state;
+    struct window window;
+    struct buf member = {0};
+    window_open(&window, room);
+    author_member(&window.author, room, &member);
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_say_caught_up(room);
+    room_say_record(room, 2, buf_view(&member));
+    window_types(&window, room, "below");
+    room_say_record(room, 3, buf_view(&window.record));
+    session_local(room->session, &window.batch, room->now_ms);
+    assert_int_equal(room_status(room).unacked_batches, 0);
+    window_close(&window);
+    buf_release(&member);
+}
+
+/* We were stopped; another process has sent it in our stead. Its record comes with the history. */
+static void lent_record(struct room *room, const char *text, const struct sign_key *signer, struct buf *stored)
+{
+    struct author twin = {.agent = room->self, .doc_key = *signer, .counter = 77, .flags = BATCH_FLAG_GESTURE,
+                          .chain = chain_new(&room->keys.doc)};
+    author_record(&twin, room, NULL, text, stored);
+    author_release(&twin);
+}
+
+static void sleep_on(struct room *room, const struct sign_key *signer)
+{
+    struct buf stored = {0};
+    struct author own = {.agent = room->self, .device = room->device};
+    struct buf member = {0};
+    device_doc_key(&room->device, &room->keys.doc, &own.doc_key);
+    author_member(&own, room, &member);
+    room_type(room, "abc");
+    lent_record(room, "abc", signer, &stored);
+    room_connect(room, (struct room_welcome){.peers = 2, .vector = {{room->self, 3}}, .count = 1});
+    room_pass_time(room, SESSION_FLUSH_MS);
+    assert_true(room_hears_none_of(room, MESSAGE_RECORDS)); /* it may be this */
+    room_say_record(room, 2, buf_view(&member));
+    room_say_record(room, 3, buf_view(&stored));
+    room_say_caught_up(room);
+    room_pass_time(room, SESSION_FLUSH_MS);
+    buf_release(&stored);
+    buf_release(&member);
+}
+
+static void what_another_process_has_sent_for_us_is_not_sent_twice(void **state)
+{
+    struct room *room = *state;
+    struct sign_key doc_key;
+    device_doc_key(&room->device, &room->keys.doc, &doc_key);
+    sleep_on(room, &doc_key);
+    assert_int_equal(room->acked, 3);
+    assert_int_equal(room_status(room).unacked_batches, 0);
+    assert_true(room_hears_none_of(room, MESSAGE_RECORDS));
+    room_type(room, "d");
+    assert_int_equal(room_status(room).unacked_batches, 1);
+    assert_int_equal(room->alarms, 0);
+}
+
+/* The relay, or a reader with it, would have us believe that others have what they refuse. */
+static void only_what_we_signed_counts_as_sent_for_us(void **state)
+{
+    struct room *room = *state;
+    sleep_on(room, &room->relay_key);
+    assert_int_equal(room->acked, 0);
+    room_persist_all(room);
+    room_expect_kind(room, MESSAGE_RECORDS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -883,6 +1104,13 @@ int main(void)
         ROOM_TEST(a_view_only_session_uploads_nothing),
         ROOM_TEST(a_full_relay_is_told_once_in_its_words_until_it_has_room),
         ROOM_TEST(an_acknowledgement_of_what_was_sent_before_does_not_make_room),
+        ROOM_TEST(what_another_process_of_ours_has_to_send_is_lacking_until_the_relay_has_it),
+        ROOM_TEST(so_is_what_a_relay_lost_until_it_is_offered_again),
+        ROOM_TEST(what_another_process_sealed_and_does_not_send_is_offered_again_and_again),
+        ROOM_TEST(what_is_lent_is_sent_in_front_of_our_own_and_once),
+        ROOM_TEST(what_the_relay_got_meanwhile_is_not_lent),
+        ROOM_TEST(what_another_process_has_sent_for_us_is_not_sent_twice),
+        ROOM_TEST(only_what_we_signed_counts_as_sent_for_us),
     };
     return RUN_TESTS("session_send", tests);
 }
