@@ -214,7 +214,7 @@ struct session_status {
     uint64_t unacked_edits;    /* gestures */
     uint64_t unacked_batches;
     uint64_t oldest_unacked_ms; /* when the oldest of them was made; 0: none */
-    uint64_t lacking_batches;   /* not ours to send, here, and not at the relay: what is written here may build on them */
+    uint64_t lacking_batches;   /* here, not among those, and not at the relay: lost there, or another process's to send */
     uint64_t lacking_since_ms;  /* since when nothing of one of them has come there; 0: there are none */
     uint64_t base_done, base_total; /* upload or download of the base text, bytes; equal: nothing to do */
     uint64_t last_heard_ms;

@@ -188,10 +188,11 @@ void upload_lost(struct upload *upload)
     }
 }
 
-static uint64_t first_owed(const struct upload *upload, const struct stream *stream)
+uint64_t upload_first_owed(const struct upload *upload, const struct stream *stream)
 {
-    if (stream->record_count > 0)
-        return stream->records[0]->seq0;
+    for (size_t i = 0; i < stream->record_count; i++)
+        if (!stream->records[i]->again)
+            return stream->records[i]->seq0;
     if (stream->pending_count > 0)
         return stream->pending[0].seq0;
     return chain_next_seq(upload->config.chain, &stream->agent);
@@ -205,7 +206,7 @@ static void welcome_stream(struct upload *upload, struct stream *stream)
 {
     if (!stream->mine)
         return;
-    if (stream->relay_next < first_owed(upload, stream))
+    if (stream->relay_next < upload_first_owed(upload, stream))
         upload_ask_journal(upload, stream);
 }
 

@@ -148,7 +148,7 @@ struct upload_counts {
     uint64_t edits, batches; /* not acknowledged */
     uint64_t oldest_ms;      /* when the oldest of them was handed in; 0: none */
     uint64_t base_done, base_total; /* bytes acknowledged of the base text */
-    uint64_t lacking;        /* batches that are here, not owed by this replica, and not at the relay; while online, for writers */
+    uint64_t lacking;        /* batches that are here, not among those, and not at the relay; while online, for writers */
     uint64_t lacking_since_ms; /* since when nothing of one of them has come; 0: there are none */
 };
 struct upload_counts upload_counts(const struct upload *upload);

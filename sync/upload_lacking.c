@@ -1,5 +1,5 @@
 /*
- * What is here and the relay lacks, although this replica does not owe it: another process of ours has it to send, or the relay
+ * What is here and the relay lacks, although it does not wait here to be sent: another process of ours has it to send, or the relay
  * has lost it. What is written here may build on it, and nobody else can read the one without the other.
  */
 #include "sync/upload_parts.h"
@@ -9,10 +9,19 @@
 #include "editor/base/deadline.h"
 #include "editor/base/xalloc.h"
 
+/* What is lent counts as ours while it waits. */
 static uint64_t relay_next(const struct upload *upload, const struct lacking *lacking)
 {
     const struct stream *stream = upload_find_stream(upload, &lacking->agent);
-    return stream && stream->mine ? UINT64_MAX : stream ? stream->relay_next : 0;
+    return !stream ? 0 : stream->lent ? UINT64_MAX : stream->relay_next;
+}
+
+/* What waits here is counted there. */
+static uint64_t end_of(const struct upload *upload, const struct lacking *lacking)
+{
+    const struct stream *stream = upload_find_stream(upload, &lacking->agent);
+    uint64_t owed = stream && stream->mine ? upload_first_owed(upload, stream) : UINT64_MAX;
+    return owed < lacking->next_seq ? owed : lacking->next_seq;
 }
 
 static struct lacking *find(struct upload *upload, const struct agent_id *agent)
@@ -23,13 +32,8 @@ static struct lacking *find(struct upload *upload, const struct agent_id *agent)
     return NULL;
 }
 
-void upload_note_here(struct upload *upload, const struct agent_id *agent, uint64_t next_seq, uint64_t now_ms)
+static void add(struct upload *upload, const struct agent_id *agent, uint64_t next_seq, uint64_t now_ms)
 {
-    struct lacking *known = find(upload, agent);
-    if (known) {
-        known->next_seq = next_seq > known->next_seq ? next_seq : known->next_seq;
-        return;
-    }
     struct lacking lacking = {.agent = *agent, .next_seq = next_seq, .since_ms = now_ms,
                               .ask_ms = now_ms + UPLOAD_LACKING_MS, .wait_ms = UPLOAD_LACKING_MS};
     lacking.relay_next = relay_next(upload, &lacking);
@@ -40,13 +44,23 @@ void upload_note_here(struct upload *upload, const struct agent_id *agent, uint6
     upload->lacking[upload->lacking_count++] = lacking;
 }
 
+void upload_note_here(struct upload *upload, const struct agent_id *agent, uint64_t next_seq, uint64_t now_ms)
+{
+    const struct stream *stream = upload_find_stream(upload, agent);
+    struct lacking *known = find(upload, agent);
+    if (known && next_seq > known->next_seq)
+        known->next_seq = next_seq;
+    else if (!known && (!stream || !stream->mine))
+        add(upload, agent, next_seq, now_ms);
+}
+
 void upload_lacking_welcome(struct upload *upload, uint64_t now_ms)
 {
     size_t count = 0;
     struct chain_head *heads = chain_heads(upload->config.chain, &count);
     upload->lacking_count = 0;
     for (size_t i = 0; i < count; i++)
-        upload_note_here(upload, &heads[i].agent, heads[i].next_seq, now_ms);
+        add(upload, &heads[i].agent, heads[i].next_seq, now_ms);
     free(heads);
 }
 
@@ -90,7 +104,7 @@ void upload_lacking_run(struct upload *upload, uint64_t now_ms)
     for (size_t i = 0; i < upload->lacking_count;) {
         struct lacking *lacking = &upload->lacking[i];
         uint64_t next = relay_next(upload, lacking);
-        if (next >= lacking->next_seq) {
+        if (next >= end_of(upload, lacking)) {
             *lacking = upload->lacking[--upload->lacking_count];
             continue;
         }
@@ -116,10 +130,10 @@ void upload_lacking_counts(const struct upload *upload, struct upload_counts *co
         return;
     for (size_t i = 0; i < upload->lacking_count; i++) {
         const struct lacking *lacking = &upload->lacking[i];
-        uint64_t next = relay_next(upload, lacking);
-        if (next >= lacking->next_seq)
+        uint64_t next = relay_next(upload, lacking), end = end_of(upload, lacking);
+        if (next >= end)
             continue;
-        uint64_t batches = chain_count(upload->config.chain, &lacking->agent, next, lacking->next_seq);
+        uint64_t batches = chain_count(upload->config.chain, &lacking->agent, next, end);
         counts->lacking += batches ? batches : 1; /* the rest of a batch, or a branch's */
         if (!counts->lacking_since_ms || lacking->since_ms < counts->lacking_since_ms)
             counts->lacking_since_ms = lacking->since_ms;

@@ -99,7 +99,7 @@ struct packing {
     uint64_t local_ms;    /* when something was typed last */
 };
 
-/* What is here of an agent that is not ours to send, and has not been seen at the relay. */
+/* What is here of an agent, does not wait to be sent, and has not been seen at the relay. */
 struct lacking {
     struct agent_id agent;
     uint64_t next_seq;         /* it is here up to there */
@@ -136,6 +136,11 @@ struct upload {
     size_t lent; /* streams */
     struct packing packing;
 };
+
+/* --- upload.c --- */
+
+/* Of ours: where that begins which was never acknowledged. */
+uint64_t upload_first_owed(const struct upload *upload, const struct stream *stream);
 
 /* --- upload_stream.c --- */
 

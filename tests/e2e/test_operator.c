@@ -466,6 +466,42 @@ static void an_old_backup_is_healed_by_whoever_was_there(void **state)
     free(link);
 }
 
+/* While a script runs. What it ends with 0 for is there, and all that it builds on. */
+static void put_back_under_a_script(struct office *office, const char *last_line, const char *text)
+{
+    start(office, ARGS("--max-connections", "100"));
+    stage_write(office->stage, "notes.md", "one\n");
+    char *link = share(office, "ada", "notes.md", "ws", office->port);
+    char *path = xformat("%s/old.db", stage_dir(office->stage));
+    administer(office, "backup", path);
+    struct stage_result lin =
+        stage_run(office->stage, "lin", "{\"at\": 0, \"insert\": \"below \"}\n", ARGS("apply", link)); /* and is gone */
+    assert_int_equal(lin.status, 0);
+    struct vt *script = stage_weft(office->stage, "bo", ARGS("apply", link));
+    vt_type(script, "{\"at\": 6, \"insert\": \"on \"}\n");
+    expect_text(office, link, "below on one\n");
+    stop(office);
+    restore(office, "old.db");
+    start(office, ARGS("--max-connections", "100"));
+    vt_type(script, last_line);
+    vt_ctrl(script, 'd');
+    assert_int_equal(vt_close(script), 0);
+    struct stage_result cat = stage_run(office->stage, "bo", NULL, ARGS("cat", link));
+    assert_string_equal(cat.out, text);
+    free(path);
+    free(link);
+}
+
+static void a_script_does_not_end_well_before_the_relay_has_what_it_builds_on(void **state)
+{
+    put_back_under_a_script(*state, "{\"at\": 9, \"insert\": \"top \"}\n", "below on top one\n");
+}
+
+static void nor_before_it_has_again_what_it_had_acknowledged(void **state)
+{
+    put_back_under_a_script(*state, "", "below on one\n");
+}
+
 /* --- what stands in the way of a start --- */
 
 static void expect_no_start(struct office *office, const char *store, const char *listen, const char *says)
@@ -535,6 +571,8 @@ int main(void)
         TEST(from_80_percent_on_no_new_documents_and_when_full_no_edits),
         TEST(the_tools_work_on_a_store_in_use_and_on_one_that_is_not),
         TEST(an_old_backup_is_healed_by_whoever_was_there),
+        TEST(a_script_does_not_end_well_before_the_relay_has_what_it_builds_on),
+        TEST(nor_before_it_has_again_what_it_had_acknowledged),
         TEST(what_stands_in_the_way_of_a_start_is_one_sentence),
     };
     return RUN_TESTS("operator", tests);

@@ -245,8 +245,10 @@ static void take_event(struct person *person, struct net_event *event)
     case NET_ACKED:
     case NET_MEMBER:
     case NET_GENESIS:
-    case NET_FETCH:
     case NET_MOVED:
+        break;
+    case NET_FETCH: /* what is typed can be in the chain before the session has been given it: there is no more of it */
+        net_fetched(person->net, &event->fetch.agent, NULL, 0, false);
         break;
     }
     net_event_free(event);

@@ -581,6 +581,8 @@ static void a_relay_that_lost_its_tail_gets_acknowledged_records_again(void **st
     room_type(room, "b");
     room_cut(room);
     room_connect(room, (struct room_welcome){.peers = 1});
+    assert_int_equal(room_status(room).unacked_batches, 1);
+    assert_int_equal(room_status(room).lacking_batches, 1);
     assert_int_equal(room->fetches, 1);
     assert_int_equal(room->fetch_from, 0);
     room_persist_all(room);
@@ -589,6 +591,10 @@ static void a_relay_that_lost_its_tail_gets_acknowledged_records_again(void **st
     session_fetched(room->session, &room->self, answer, 1, false, room->now_ms);
     const struct message *message = room_expect_kind(room, MESSAGE_RECORDS);
     assert_int_equal(message->records.count, 3); /* MEMBER, the lost one, the new one */
+    assert_int_equal(room_status(room).lacking_batches, 1);
+    room_say_ack(room, 2);
+    assert_int_equal(room_status(room).lacking_batches, 0);
+    assert_int_equal(room_status(room).unacked_batches, 1);
     room_say_ack(room, 3);
     assert_int_equal(room->acked, 2);
 }
