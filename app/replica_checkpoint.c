@@ -8,12 +8,12 @@ enum { CHECKPOINT_ROWS = 1000 /* fewer are replayed faster than a checkpoint is 
 
 /*
  * What is encoded (everything sized): the document, its hash chain, and the MEMBER records, for those rows are not read
- * again. The text is not in it: merging the decoded history gives it, at once where nobody collided.
+ * again.
  */
 static void encode_all(const struct replica *replica, struct buf *out)
 {
     struct buf part = {0};
-    document_encode(replica->document, &part);
+    document_save(replica->document, &part);
     buf_add_sized(out, buf_view(&part));
     buf_clear(&part);
     chain_encode(replica->chain, &part);
@@ -43,7 +43,7 @@ static bool take_checkpoint(struct replica *replica, const struct journal_checkp
     struct bytes document_part = read_sized(&reader, SIZE_MAX), chain_part = read_sized(&reader, SIZE_MAX);
     if (reader.failed)
         return error_set(err, ERR_FORMAT, 0, "a checkpoint cannot be read");
-    struct document *document = document_decode(document_part, replica->base, err);
+    struct document *document = document_load(document_part, replica->base, err);
     struct chain *chain = document ? chain_decode(&replica->entry.doc, chain_part, err) : NULL;
     if (!chain || !load_members(replica, &reader, err)) {
         document_free(document);

@@ -18,6 +18,10 @@ void document_free(struct document *document)
 {
     if (!document)
         return;
+    document_asleep_free(document->asleep);
+    if (document->loaded)
+        patch_release(document->loaded);
+    free(document->loaded);
     walker_free(document->walker);
     critical_release(&document->critical);
     marks_release(&document->marks);
@@ -31,16 +35,12 @@ void document_free(struct document *document)
 
 /* --- versions --- */
 
-static int event_id_compare(const void *a, const void *b)
-{
-    const struct event_id *left = a, *right = b;
-    int order = agent_id_compare(&left->agent, &right->agent);
-    return order != 0 ? order : (left->seq > right->seq) - (left->seq < right->seq);
-}
-
 void document_version(const struct document *document, struct version *out)
 {
-    document_ids(document, graph_frontier(document->graph), out);
+    if (document->asleep)
+        version_copy(out, document_asleep_version(document));
+    else
+        document_ids(document, graph_frontier(document->graph), out);
 }
 
 void document_ids(const struct document *document, const struct lv_list *heads, struct version *out)
@@ -51,8 +51,7 @@ void document_ids(const struct document *document, const struct lv_list *heads, 
         struct graph_author author = graph_author_of(document->graph, heads->items[i]);
         out->heads[i] = (struct event_id){*graph_agent_id(document->graph, author.agent), author.seq};
     }
-    if (out->count > 1)
-        qsort(out->heads, out->count, sizeof *out->heads, event_id_compare);
+    version_sort(out);
 }
 
 static bool find_event(const struct document *document, const struct event_id *id, uint64_t *lv)
@@ -85,9 +84,12 @@ bool document_next_lvs(const struct document *document, struct agent_span *span,
     return true;
 }
 
-bool document_knows(const struct document *document, const struct version *version)
+bool document_knows(struct document *document, const struct version *version)
 {
     uint64_t lv;
+    if (document_asleep_at(document, version))
+        return true;
+    document_wake(document);
     for (size_t i = 0; i < version->count; i++)
         if (!find_event(document, &version->heads[i], &lv))
             return false;
@@ -101,12 +103,14 @@ uint64_t document_len(const struct document *document)
 
 uint64_t document_events(const struct document *document)
 {
-    return graph_len(document->graph);
+    return document->asleep ? document_asleep_events(document) : graph_len(document->graph);
 }
 
 uint64_t document_next_seq(const struct document *document, const struct agent_id *agent)
 {
     size_t number;
+    if (document->asleep)
+        return document_asleep_next_seq(document, agent);
     return graph_find_agent(document->graph, agent, &number) ? graph_next_seq(document->graph, number) : 0;
 }
 
@@ -217,11 +221,13 @@ static bool find_parents(const struct document *document, const struct batch *ba
 
 void document_fork(struct document *document, const struct agent_fork *fork)
 {
+    document_wake(document);
     graph_branch(document->graph, fork);
 }
 
 enum document_added document_add(struct document *document, const struct batch *batch, struct error *err)
 {
+    document_wake(document);
     uint64_t next = document_next_seq(document, &batch->agent);
     ensure(batch->count > 0);
     if (batch->seq0 + batch->count <= next)
@@ -247,15 +253,43 @@ enum document_added document_add(struct document *document, const struct batch *
 
 /* --- texts --- */
 
+/* Puts the text that was loaded before a patch of it. */
+static void give_out_loaded(struct document *document, struct patch *patch)
+{
+    struct patch since = {0};
+    patch_move(&since, patch);
+    if (patch_is_empty(&since))
+        patch_move(patch, document->loaded);
+    else
+        patch_compose(patch, document->loaded, &since);
+    patch_release(document->loaded);
+    free(document->loaded);
+    document->loaded = NULL;
+    patch_release(&since);
+}
+
 void document_update(struct document *document, struct patch *out)
 {
-    walker_update(document->walker, document->merged, out);
-    document->merged = graph_len(document->graph);
-    document->len = document->len + patch_inserted(out) - patch_deleted(out);
+    if (document->asleep) {
+        patch_clear(out);
+        patch_retain(out, document->len);
+    } else {
+        walker_update(document->walker, document->merged, out);
+        document->merged = graph_len(document->graph);
+        document->len = document->len + patch_inserted(out) - patch_deleted(out);
+    }
+    if (document->loaded)
+        give_out_loaded(document, out);
 }
 
 bool document_patch_since(struct document *document, const struct version *since, struct patch *out)
 {
+    if (document_asleep_at(document, since)) {
+        patch_clear(out);
+        patch_retain(out, document->len);
+        return true;
+    }
+    document_wake(document);
     ensure(document->merged == graph_len(document->graph));
     if (!document_lvs(document, since, &document->scratch))
         return false;
@@ -277,6 +311,7 @@ static void map_by_patch(struct document *document, const struct lv_list *since,
 
 bool document_map(struct document *document, const struct version *since, uint64_t *places, size_t count)
 {
+    document_wake(document);
     ensure(document->merged == graph_len(document->graph));
     if (!document_lvs(document, since, &document->scratch))
         return false;
@@ -287,14 +322,16 @@ bool document_map(struct document *document, const struct version *since, uint64
 
 bool document_patch_to(struct document *document, const struct version *version, struct patch *out)
 {
+    document_wake(document);
     if (!document_lvs(document, version, &document->scratch))
         return false;
     walker_to(document->walker, &document->scratch, out);
     return true;
 }
 
-struct document_stats document_stats(const struct document *document)
+struct document_stats document_stats(struct document *document)
 {
+    document_wake(document);
     return (struct document_stats){
         .events = graph_len(document->graph),
         .runs = graph_runs(document->graph),
@@ -304,8 +341,9 @@ struct document_stats document_stats(const struct document *document)
     };
 }
 
-void document_check(const struct document *document)
+void document_check(struct document *document)
 {
+    document_wake(document);
     graph_check(document->graph);
     oplog_check(&document->log);
     ensure(document->log.len == graph_len(document->graph));

@@ -40,6 +40,7 @@ struct version {
 void version_release(struct version *version);
 void version_copy(struct version *out, const struct version *version);
 void version_set(struct version *out, struct event_id head); /* what that event had seen, and it */
+void version_sort(struct version *version);
 bool version_equal(const struct version *a, const struct version *b);
 void version_encode(const struct version *version, struct buf *out);
 bool version_decode(struct reader *reader, struct version *version); /* at most 65536 heads */
@@ -51,7 +52,7 @@ uint64_t document_events(const struct document *document); /* how many events th
 /* The next seq of an agent, 0 when unknown. */
 uint64_t document_next_seq(const struct document *document, const struct agent_id *agent);
 /* Whether every head of the version is here. */
-bool document_knows(const struct document *document, const struct version *version);
+bool document_knows(struct document *document, const struct version *version);
 
 struct edit_mark {
     bool gesture;      /* this patch begins a new undo group of its agent */
@@ -135,10 +136,10 @@ struct batch_counter {
  * How many batches (keys, pastes, commands) everybody has made after `since` (not known: since the beginning) and not taken
  * back. That something older was taken back counts as one.
  */
-uint64_t document_edits_since(const struct document *document, const struct version *since, struct batch_counter counter);
+uint64_t document_edits_since(struct document *document, const struct version *since, struct batch_counter counter);
 
 /* When the newest edit after `since` was made, as far as edits say so; 0: not known, or there is none. */
-uint64_t document_newest_s(const struct document *document, const struct version *since);
+uint64_t document_newest_s(struct document *document, const struct version *since);
 
 /* Who made the newest edit and when, as far as edits say so, among those whose agents are wanted; a change by another program
    is nobody's. */
@@ -150,18 +151,29 @@ struct last_edit {
     struct agent_id agent;
     uint64_t time_s; /* 0: there is none */
 };
-struct last_edit document_last_edit(const struct document *document, struct agent_filter filter);
+struct last_edit document_last_edit(struct document *document, struct agent_filter filter);
 
 /* All of it in one compact message: columns, run-length coded; what is needed to merge, undo and time-travel. */
-void document_encode(const struct document *document, struct buf *out);
+void document_encode(struct document *document, struct buf *out);
 /* The same from bytes that are not trusted. `base` as for document_new(). NULL and *err on failure. */
 MUST_USE struct document *document_decode(struct bytes encoded, const struct rope *base, struct error *err);
+
+/*
+ * The same with the text in front, so that a document opens at once however long its history is: document_load() reads the text,
+ * and the history waits until something but document_version(), _len(), _events(), _next_seq(), _update() and _local() is asked
+ * for. The first document_update() gives the text; it comes before anything else.
+ *
+ * Only for bytes that were sealed by who loads them: what stands in front is not compared with the history, and a history that
+ * then cannot be read stops the program. Bytes from elsewhere go to document_decode(), which takes both forms.
+ */
+void document_save(struct document *document, struct buf *out);
+MUST_USE struct document *document_load(struct bytes saved, const struct rope *base, struct error *err);
 
 struct document_stats {
     uint64_t events, runs, agents, invalid_runs, walked_events;
 };
-struct document_stats document_stats(const struct document *document);
+struct document_stats document_stats(struct document *document);
 /* Walks every invariant of the graph and the logs; stops the program when one is broken. For tests. */
-void document_check(const struct document *document);
+void document_check(struct document *document);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * A document in bytes. Numbers are varints unless said otherwise.
  *
- *   magic    8 bytes  "weftdoc" and the format's version: 3; an older weft wrote 1, or 2 when an agent had forked
+ *   magic    8 bytes  "weftdoc" and the format's version: 3; an older weft wrote 1, or 2 when an agent had forked.
+ *                    4 has more in front: document_asleep.c
  *   base               length of the base text
  *   agents             count, then each: 16 bytes; except in version 1 then 0, or for a branch of an agent 1 + that
  * one's number (below its own), the seq at which it begins, what the other side is called there (16 bytes) the rest
@@ -12,7 +13,6 @@
 #include <string.h>
 
 enum { MAGIC_BYTES = 8 };
-enum { VERSION_ROWS = 1, VERSION_ROWS_FORKS = 2, VERSION_COLUMNS = 3 };
 
 static const unsigned char magic[MAGIC_BYTES - 1] = {'w', 'e', 'f', 't', 'd', 'o', 'c'};
 
@@ -42,11 +42,17 @@ static void encode_agents(const struct document *document, struct buf *out)
     }
 }
 
-void document_encode(const struct document *document, struct buf *out)
+void saved_write_magic(const struct document *document, unsigned version, struct buf *out)
 {
     buf_add(out, magic, sizeof magic);
-    buf_add_byte(out, VERSION_COLUMNS);
+    buf_add_byte(out, (unsigned char)version);
     buf_add_varint(out, rope_len(document->base));
+}
+
+void document_encode(struct document *document, struct buf *out)
+{
+    document_wake(document);
+    saved_write_magic(document, SAVED_COLUMNS, out);
     encode_agents(document, out);
     saved_write_columns(document, out);
 }
@@ -73,14 +79,14 @@ bool saved_refuse(struct error *err, const char *what)
     return error_set(err, ERR_FORMAT, 0, "a saved document is damaged: %s", what);
 }
 
-static bool decode_head(struct reader *reader, const struct rope *base, unsigned *version, struct error *err)
+bool saved_read_magic(struct reader *reader, const struct rope *base, unsigned *version, struct error *err)
 {
     unsigned char found[MAGIC_BYTES - 1];
     read_into(reader, found, sizeof found);
     *version = read_byte(reader);
     if (memcmp(found, magic, sizeof magic) != 0)
         return saved_refuse(err, "it does not begin like one");
-    if (*version < VERSION_ROWS || *version > VERSION_COLUMNS)
+    if (*version < SAVED_ROWS || *version > SAVED_ASLEEP)
         return error_set(err, ERR_NEWER, 0, "a saved document was made by a newer weft");
     if (read_varint(reader) != rope_len(base) || reader->failed)
         return saved_refuse(err, "it belongs to another base text");
@@ -105,22 +111,36 @@ static bool decode_agents(struct reader *reader, struct document *document, unsi
     for (uint64_t i = 0; i < count; i++) {
         struct agent_id id;
         read_into(reader, id.bytes, sizeof id.bytes);
-        bool taken = version > VERSION_ROWS ? decode_fork(reader, document, &id, i)
-                                            : !reader->failed && graph_agent(document->graph, &id) == i;
+        bool taken = version > SAVED_ROWS ? decode_fork(reader, document, &id, i)
+                                          : !reader->failed && graph_agent(document->graph, &id) == i;
         if (!taken)
             return saved_refuse(err, "its agents");
     }
     return !reader->failed || saved_refuse(err, "the number of its agents");
 }
 
+bool saved_read_all(struct bytes encoded, struct document *document, struct error *err)
+{
+    struct reader reader = reader_of(encoded);
+    unsigned version;
+    if (!saved_read_magic(&reader, document->base, &version, err))
+        return false;
+    if (version == SAVED_ASLEEP) /* what stands in front follows from the rest */
+        (void)read_sized(&reader, SIZE_MAX);
+    if (version == SAVED_ASLEEP && !saved_read_magic(&reader, document->base, &version, err))
+        return false;
+    if (version == SAVED_ASLEEP)
+        return saved_refuse(err, "it stands in front of itself");
+    if (!decode_agents(&reader, document, version, err))
+        return false;
+    return version == SAVED_COLUMNS ? saved_read_columns(&reader, document, err)
+                                    : saved_read_older(&reader, document, err);
+}
+
 struct document *document_decode(struct bytes encoded, const struct rope *base, struct error *err)
 {
     struct document *document = document_new(base);
-    struct reader reader = reader_of(encoded);
-    unsigned version;
-    if (decode_head(&reader, document->base, &version, err) && decode_agents(&reader, document, version, err) &&
-        (version == VERSION_COLUMNS ? saved_read_columns(&reader, document, err)
-                                    : saved_read_older(&reader, document, err)))
+    if (saved_read_all(encoded, document, err))
         return document;
     document_free(document);
     return NULL;

@@ -4,6 +4,7 @@
  *   document_code.c     document_encode(), document_decode(); what all versions have in common
  *   document_columns.c  graph, operations, marks and text in columns: what is written now
  *   document_older.c    the same as an older weft wrote it
+ *   document_asleep.c   the text in front of it
  *
  * Bytes that are read are not trusted. The document they are read into is thrown away when something is wrong, so what
  * is found wrong late has spoilt nothing.
@@ -14,6 +15,15 @@
 #include "sync/document_parts.h"
 
 enum { SAVED_PARENTS_MAX = BATCH_PARENTS_MAX + 1 };
+
+/* Versions of the format. */
+enum { SAVED_ROWS = 1, SAVED_ROWS_FORKS = 2, SAVED_COLUMNS = 3, SAVED_ASLEEP = 4 };
+
+/* "weftdoc", the format's version, the length of the base text. */
+void saved_write_magic(const struct document *document, unsigned version, struct buf *out);
+bool saved_read_magic(struct reader *reader, const struct rope *base, unsigned *version, struct error *err);
+/* A whole history into a document that has none. */
+bool saved_read_all(struct bytes encoded, struct document *document, struct error *err);
 
 /* Fills *err with ERR_FORMAT; always false. */
 bool saved_refuse(struct error *err, const char *what);

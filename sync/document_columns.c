@@ -8,9 +8,11 @@
  *              back        how many rows lie between its row and this one
  *              behind      how many events of its row come after it
  *   ops      a run is a row of the oplog
- *              shape     a part of bytes: three shapes in each, the first in the highest place of base SHAPES; missing
- * ones are 0 len       events of the run, less 1 pos       one column for each pair (the run before deletes, this one
- * does), none for SHAPE_NOP: less where the agent's last operation ended, or when it has none, the one before; signed
+ *              shape     a part of bytes, three shapes in each: digits to the base SHAPES, the first one the
+ *                        highest; missing ones are 0
+ *              len       events of the run, less 1
+ *              pos       less where the agent's last operation ended, or when it has none, that before; signed. A
+ *                        column for each pair (the run before deletes, this one does); none for SHAPE_NOP
  *   marks      step      LV less that of the mark before (or 0)
  *              flags
  *              time      of those with FLAG_TIME: seconds since the last time, signed

@@ -235,8 +235,11 @@ static uint64_t count_turned(const struct edits *edits, const struct lv_ranges *
     return count;
 }
 
-uint64_t document_edits_since(const struct document *document, const struct version *since, struct batch_counter counter)
+uint64_t document_edits_since(struct document *document, const struct version *since, struct batch_counter counter)
 {
+    if (document_asleep_at(document, since))
+        return 0;
+    document_wake(document);
     struct edits edits = {0};
     struct lv_ranges after = {0};
     edits_collect(document, NULL, 0, &edits);
@@ -255,8 +258,9 @@ uint64_t document_edits_since(const struct document *document, const struct vers
     return count;
 }
 
-uint64_t document_newest_s(const struct document *document, const struct version *since)
+uint64_t document_newest_s(struct document *document, const struct version *since)
 {
+    document_wake(document);
     struct lv_ranges after = {0};
     uint64_t newest_s = 0;
     events_since(document, since, &after);
@@ -269,8 +273,9 @@ uint64_t document_newest_s(const struct document *document, const struct version
     return newest_s;
 }
 
-struct last_edit document_last_edit(const struct document *document, struct agent_filter filter)
+struct last_edit document_last_edit(struct document *document, struct agent_filter filter)
 {
+    document_wake(document);
     struct last_edit last = {.time_s = 0};
     for (size_t i = 0; i < document->marks.count; i++) {
         const struct mark *mark = &document->marks.items[i];

@@ -9,6 +9,7 @@
  *   document_undo.c   undo, redo
  *   document_find.c   which version has a text
  *   document_code.h   the whole in bytes
+ *   document_asleep.c  the text first, the history when it is needed
  */
 #ifndef WEFT_SYNC_DOCUMENT_PARTS_H
 #define WEFT_SYNC_DOCUMENT_PARTS_H
@@ -29,6 +30,8 @@ struct document {
     /* The newest undo here: what its writer types right after it is an edit of its own, not more of the undo. */
     size_t undo_agent;
     uint64_t undo_end;
+    struct asleep *asleep;  /* NULL: the history is here, as all above says */
+    struct patch *loaded;   /* the text as it was loaded, from the base text, until the next update gives it out; or NULL */
     struct lv_list scratch;
     struct lv_list spare; /* the memory of a writer's parents, for the next one: every key has one */
 };
@@ -76,5 +79,18 @@ void writer_restore(struct writer *writer, uint64_t pos, struct bytes text, stru
 void writer_end(struct writer *writer, bool even_if_empty);
 /* What was written at the head is in the text by this patch. */
 void document_wrote(struct document *document, const struct patch *patch);
+
+/*
+ * Before anything else is done with a document: reads the history of one that is asleep. What may be asked of it while it is
+ * asleep (document->asleep) is below; document_asleep.c says what that is.
+ */
+void document_wake(struct document *document);
+void document_asleep_free(struct asleep *asleep);
+const struct version *document_asleep_version(const struct document *document);
+bool document_asleep_at(const struct document *document, const struct version *version); /* asleep, and just there */
+uint64_t document_asleep_events(const struct document *document);
+uint64_t document_asleep_next_seq(const struct document *document, const struct agent_id *agent);
+/* A batch after the version is complete. */
+void document_asleep_wrote(struct document *document, const struct batch *batch);
 
 #endif

@@ -344,6 +344,7 @@ enum document_undone document_undo(struct document *document, const struct agent
                                    const struct agent_id *writer, enum undo_direction direction, uint64_t time_s,
                                    struct patch *out, struct batch_list *batches)
 {
+    document_wake(document);
     struct edits edits = {0};
     struct edit_stack back = {0}, again = {0};
     ensure(document->merged == graph_len(document->graph));

@@ -8,6 +8,12 @@ enum { HEAD_BYTES_MAX = 2048, OP_BYTES_MAX = 18, SPAN_BYTES_MAX = AGENT_ID_BYTES
 static void set_parents(struct writer *writer)
 {
     const struct graph *graph = writer->document->graph;
+    if (writer->document->asleep) {
+        const struct version *version = document_asleep_version(writer->document);
+        for (size_t i = 0; i < version->count; i++)
+            batch_add_parent(writer->batch, version->heads[i]);
+        return;
+    }
     for (size_t i = 0; i < writer->parents.count; i++) {
         struct graph_author author = graph_author_of(graph, writer->parents.items[i]);
         batch_add_parent(writer->batch, (struct event_id){*graph_agent_id(graph, author.agent), author.seq});
@@ -43,7 +49,7 @@ static void begin_batch(struct writer *writer)
     struct document *document = writer->document;
     writer->batch = batch_list_add(writer->out);
     writer->batch->agent = writer->agent;
-    writer->batch->seq0 = graph_next_seq(document->graph, graph_agent(document->graph, &writer->agent));
+    writer->batch->seq0 = document_next_seq(document, &writer->agent);
     writer->size = HEAD_BYTES_MAX;
     set_parents(writer);
     set_mark(writer);
@@ -54,6 +60,10 @@ static void begin_batch(struct writer *writer)
 static void finish_batch(struct writer *writer)
 {
     struct document *document = writer->document;
+    if (document->asleep) {
+        document_asleep_wrote(document, writer->batch);
+        return;
+    }
     document_append_batch(document, writer->batch, writer->parents.items, writer->parents.count);
     uint64_t last = graph_len(document->graph) - 1;
     lv_list_set(&writer->parents, &last, 1);
@@ -110,6 +120,8 @@ void writer_begin(struct writer *writer, const uint64_t *parents, size_t parent_
 
 void writer_begin_at_head(struct writer *writer)
 {
+    if (writer->document->asleep && document_asleep_version(writer->document)->count > BATCH_PARENTS_MAX)
+        document_wake(writer->document);
     const struct lv_list *heads = graph_frontier(writer->document->graph);
     ensure(writer->document->merged == graph_len(writer->document->graph));
     writer_begin(writer, heads->items, heads->count);
@@ -185,12 +197,14 @@ void writer_end(struct writer *writer, bool even_if_empty)
 
 void document_wrote(struct document *document, const struct patch *patch)
 {
-    uint64_t first = document->merged;
+    uint64_t first = document->merged, len = document->len;
+    document->len = len + patch_inserted(patch) - patch_deleted(patch);
+    if (document->asleep)
+        return;
     document->merged = graph_len(document->graph);
     const struct critical_range *range = critical_find(&document->critical, document->merged - 1);
     if (range && range->first >= first) /* markers may stand before it; they leave the text as it is */
-        critical_note(&document->critical, range->first, document->len);
-    document->len = document->len + patch_inserted(patch) - patch_deleted(patch);
+        critical_note(&document->critical, range->first, len);
 }
 
 /* --- local patches --- */
@@ -225,7 +239,7 @@ static bool follows_undo(const struct document *document, const struct agent_id 
 void document_local(struct document *document, const struct agent_id *agent, const struct patch *patch,
                     struct edit_mark mark, struct batch_list *out)
 {
-    ensure(document->merged == graph_len(document->graph));
+    ensure(document->merged == graph_len(document->graph) && !document->loaded);
     ensure(patch_old_len(patch) <= document->len);
     if (patch_is_empty(patch))
         return;
@@ -250,6 +264,7 @@ static uint64_t len_at(struct document *document, const struct lv_list *version)
 bool document_local_at(struct document *document, const struct agent_id *agent, const struct version *at,
                        const struct patch *patch, struct edit_mark mark, struct batch_list *out, struct error *err)
 {
+    document_wake(document);
     struct lv_list *parents = &document->scratch;
     if (!document_lvs(document, at, parents))
         return error_set(err, ERR_MISSING, 0, "the version that a change belongs to is not here");

@@ -27,10 +27,17 @@ void version_set(struct version *out, struct event_id head)
     version_copy(out, &(struct version){.heads = &head, .count = 1});
 }
 
-static int head_compare(const struct event_id *a, const struct event_id *b)
+static int head_compare(const void *left, const void *right)
 {
+    const struct event_id *a = left, *b = right;
     int order = agent_id_compare(&a->agent, &b->agent);
     return order != 0 ? order : (a->seq > b->seq) - (a->seq < b->seq);
+}
+
+void version_sort(struct version *version)
+{
+    if (version->count > 1)
+        qsort(version->heads, version->count, sizeof *version->heads, head_compare);
 }
 
 bool version_equal(const struct version *a, const struct version *b)

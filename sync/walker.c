@@ -563,24 +563,6 @@ static void walk_plan(struct walker *walker, uint64_t len)
 
 /* --- from where to where --- */
 
-/* Sets walker->start to the last critical version at or before lv, and gives the length of its text. */
-static uint64_t find_start(struct walker *walker, uint64_t lv)
-{
-    const struct critical_range *range = lv == LV_NONE ? NULL : critical_find(walker->critical, lv);
-    walker->start = LV_NONE;
-    if (!range)
-        return walker->base_len;
-    ensure(range->len_before != UINT64_MAX);
-    walker->start = lv < range->last ? lv : range->last;
-    int64_t net = oplog_net(walker->log, range->first, walker->start + 1);
-    return range->len_before + (uint64_t)net;
-}
-
-static uint64_t event_after(uint64_t lv)
-{
-    return lv == LV_NONE ? 0 : lv + 1;
-}
-
 static void walk(struct walker *walker, uint64_t len, const struct lv_ranges *old, const struct lv_ranges *fresh,
                  enum goal goal, struct patch *out)
 {
@@ -594,6 +576,37 @@ static void walk(struct walker *walker, uint64_t len, const struct lv_ranges *ol
     else
         patch_clear(out);
     walker->warm = false;
+}
+
+/* Walks everything for what it finds out on the way: lengths at critical versions, operations without effect. */
+static void measure(struct walker *walker)
+{
+    struct patch text = {0};
+    walker->start = LV_NONE;
+    walker->warm = false;
+    walker->old.count = walker->fresh.count = 0;
+    lv_ranges_add(&walker->fresh, 0, graph_len(walker->graph));
+    walk(walker, walker->base_len, &walker->old, &walker->fresh, GOAL_ALL, &text);
+    patch_release(&text);
+}
+
+/* Sets walker->start to the last critical version at or before lv, and gives the length of its text. */
+static uint64_t find_start(struct walker *walker, uint64_t lv)
+{
+    const struct critical_range *range = lv == LV_NONE ? NULL : critical_find(walker->critical, lv);
+    walker->start = LV_NONE;
+    if (!range)
+        return walker->base_len;
+    if (range->len_before == UINT64_MAX) /* the text was loaded, not made */
+        measure(walker);
+    walker->start = lv < range->last ? lv : range->last;
+    int64_t net = oplog_net(walker->log, range->first, walker->start + 1);
+    return range->len_before + (uint64_t)net;
+}
+
+static uint64_t event_after(uint64_t lv)
+{
+    return lv == LV_NONE ? 0 : lv + 1;
 }
 
 /* Whether a walk from walker->start whose old text is that of the events before `merged` can go on in the kept tracker.

@@ -43,9 +43,13 @@ void walker_free(struct walker *walker);
 /* Off: everything goes through the tracker. The result is the same; for tests. */
 void walker_set_fast_path(struct walker *walker, bool on);
 
-/* From the text of the events below LV `merged` (all of which were walked before) to that of all events. */
+/*
+ * From the text of the events below LV `merged` to that of all events. They were walked before, or it is known what that would
+ * have found: that all of them have an effect, and in `critical` how long the text was at the newest critical version. Where
+ * more of it is needed, by these or the following, everything is walked once.
+ */
 void walker_update(struct walker *walker, uint64_t merged, struct patch *out);
-/* The same from any version. Everything was walked before. */
+/* The same from any version. */
 void walker_since(struct walker *walker, const struct lv_list *version, struct patch *out);
 /* From the base text to that of a version. */
 void walker_to(struct walker *walker, const struct lv_list *version, struct patch *out);

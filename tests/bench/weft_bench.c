@@ -130,7 +130,7 @@ static void peer_load(struct peer *peer, struct bytes saved)
 {
     struct error err = {0};
     document_free(peer->document);
-    peer->document = document_decode(saved, peer->base, &err);
+    peer->document = document_load(saved, peer->base, &err);
     ensure(peer->document);
     peer_update(peer);
 }
@@ -175,14 +175,19 @@ static struct bytes message_bytes(const struct bench *bench, size_t index)
 }
 
 /* The saved form of a replica that has transactions [0, upto), as one message. */
-static void make_saved(struct bench *bench, size_t upto)
+enum saved_form { SAVED_HISTORY, SAVED_TEXT_AND_HISTORY };
+
+static void make_saved(struct bench *bench, size_t upto, enum saved_form form)
 {
     struct peer peer;
     size_t start = bench->wire.len;
     peer_init(&peer);
     for (size_t i = 0; i < bench->batches.first[upto]; i++)
         peer_add(&peer, &bench->batches.list.items[i]);
-    document_encode(peer.document, &bench->wire);
+    if (form == SAVED_HISTORY)
+        document_encode(peer.document, &bench->wire);
+    else
+        document_save(peer.document, &bench->wire);
     add_message(bench, start);
     peer_release(&peer);
 }
@@ -301,15 +306,20 @@ static const char *prepare(struct bench *bench)
     if (task_is(bench, "local") || task_is(bench, "local_wire"))
         return bench->trace.sequential ? NULL : "only for sequential traces";
     trace_batches_make(&bench->batches, &bench->trace);
-    if (task_is(bench, "bulk") || task_is(bench, "load") || task_is(bench, "load_text") || task_is(bench, "size")) {
-        make_saved(bench, count);
+    if (task_is(bench, "bulk")) {
+        make_saved(bench, count, SAVED_HISTORY);
+    } else if (task_is(bench, "size")) {
+        make_saved(bench, count, SAVED_HISTORY);
+        make_saved(bench, count, SAVED_TEXT_AND_HISTORY);
+    } else if (task_is(bench, "load") || task_is(bench, "load_text")) {
+        make_saved(bench, count, SAVED_TEXT_AND_HISTORY);
     } else if (task_is(bench, "live") || task_is(bench, "keystroke")) {
         for (size_t i = 0; i < count; i++)
             make_message(bench, i, i + 1);
     } else if (task_is(bench, "offline")) {
         if (count != 3 || bench->trace.txns[2].parent_count != 1 || bench->trace.txns[2].parents[0] != 0)
             return "only for traces of a base and two branches";
-        make_saved(bench, 2);
+        make_saved(bench, 2, SAVED_TEXT_AND_HISTORY);
         make_message(bench, 2, 3);
         make_message(bench, 0, 1);
         make_message(bench, 1, 2);
@@ -405,7 +415,8 @@ static void print_bytes(struct bench *bench, double *median)
     if (task_is(bench, "local_wire"))
         print_sizes(bench);
     else if (task_is(bench, "size"))
-        printf(",\"bytes\":{\"full\":%llu}", (unsigned long long)bench->full_bytes);
+        printf(",\"bytes\":{\"full\":%llu,\"full_with_text\":%zu}", (unsigned long long)bench->full_bytes,
+               bench->messages[1].len);
     else if (task_is(bench, "bulk"))
         printf(",\"bytes\":%llu", (unsigned long long)bench->full_bytes);
     else if (task_is(bench, "live"))

@@ -1,4 +1,7 @@
-/* document_decode(): any bytes are refused or are a document that merges, undoes and saves itself to the same bytes. */
+/*
+ * document_decode(): any bytes are refused or are a document that merges, undoes and saves itself to the same bytes.
+ * document_load(): any bytes are refused or have a front that is a text. Behind one it trusts, so nothing is woken here.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -34,6 +37,29 @@ static void use(struct document *document, const struct rope *base)
     batch_list_release(&made);
 }
 
+static void load_front(struct bytes saved, const struct rope *base)
+{
+    static const struct agent_id agent = {{1}};
+    struct error err = {0};
+    struct patch patch = {0};
+    struct version version = {0};
+    struct document *document = document_load(saved, base, &err);
+    if (document) {
+        struct rope *text = rope_snapshot(base);
+        document_version(document, &version);
+        ensure(version.count <= saved.len && document_next_seq(document, &agent) <= BATCH_SEQ_MAX);
+        document_update(document, &patch);
+        rope_apply(text, &patch);
+        ensure(rope_len(text) == document_len(document) && rope_len(text) <= TEXT_BYTES_MAX);
+        rope_free(text);
+    } else {
+        ensure(err.code != ERR_NONE);
+    }
+    document_free(document);
+    patch_release(&patch);
+    version_release(&version);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct rope *base = rope_from_bytes(bytes_of_string("base"));
@@ -54,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ensure(err.code != ERR_NONE);
     }
     document_free(document);
+    load_front(bytes_of(data, size), base);
     rope_free(base);
     return 0;
 }

@@ -599,7 +599,7 @@ static void a_damaged_document_is_refused(void **state)
     assert_int_equal(err.code, ERR_FORMAT);
     struct rope *other = rope_from_bytes(bytes_of_string("another"));
     assert_null(document_decode(buf_view(&bytes), other, &err));
-    bytes.data[7]++;
+    bytes.data[7] = 99;
     assert_null(document_decode(buf_view(&bytes), ana.base, &err));
     assert_int_equal(err.code, ERR_NEWER);
     rope_free(other);
@@ -661,6 +661,35 @@ static void what_an_older_weft_saved_is_read_and_saved_anew(void **state)
     expect_saved(bytes_of(saved_2, sizeof saved_2), "one t !base end");
 }
 
+/* Where operations have no effect, that is found out by replaying everything, so nothing is put in front. */
+static void a_history_with_void_operations_is_read_at_once(void **state)
+{
+    (void)state;
+    struct rope *base = rope_from_bytes(bytes_of_string("base")), *text = rope_snapshot(base);
+    struct document *document = document_new(base);
+    struct batch batch = {.agent = {{'m'}}};
+    struct buf saved = {0};
+    struct error err = {0};
+    struct patch patch = {0};
+    batch_add_insert(&batch, 99, bytes_of_string("void"));
+    batch_add_insert(&batch, 4, bytes_of_string(" end"));
+    assert_int_equal(document_add(document, &batch, &err), DOCUMENT_ADDED);
+    document_save(document, &saved);
+    assert_int_equal(saved.data[7], 3);
+    document_free(document);
+    document = document_load(buf_view(&saved), base, &err);
+    document_update(document, &patch);
+    rope_apply(text, &patch);
+    assert_int_equal(rope_len(text), 8);
+    assert_int_equal(document_stats(document).invalid_runs, 1);
+    document_free(document);
+    batch_release(&batch);
+    buf_release(&saved);
+    patch_release(&patch);
+    rope_free(text);
+    rope_free(base);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -688,6 +717,7 @@ int main(void)
         cmocka_unit_test(a_saved_document_goes_on_where_it_was),
         cmocka_unit_test(a_damaged_document_is_refused),
         cmocka_unit_test(what_an_older_weft_saved_is_read_and_saved_anew),
+        cmocka_unit_test(a_history_with_void_operations_is_read_at_once),
     };
     return RUN_TESTS("document", tests);
 }

@@ -1,0 +1,297 @@
+/*
+ * A document whose history has not been read yet, and what is kept of it in front: document_save(), document_load().
+ *
+ *   magic    8 bytes  "weftdoc" and 4
+ *   base               length of the base text
+ *   front              sized; numbers are varints:
+ *     events, length of the text
+ *     critical         0: the newest critical version is the base text; else 1 + the text's length before the range of
+ *                      critical versions that it is in
+ *     agents           count, then each: 16 bytes, next seq
+ *     heads            count, then each: number of its agent, seq
+ *     patch            from the base text to the text: count of parts, then each: len << 2 | kind; then the bytes of
+ *                      its inserts, as a part of a column (sync/packing.h)
+ *   history            document_encode(), to the end
+ *
+ * Asleep, a document knows the version, the length of its text and who has written how much. That is enough to record
+ * what is typed here: every batch has the version as its parents, then the batch before. Whatever else is asked for
+ * wakes it: the history is read, the batches are added, and from then on it is like any other. What walks have found
+ * out while the text was made is gone by then, save what the newest critical version needs; the walker makes up for the
+ * rest when somebody asks for an older version (walker.h).
+ */
+#include "sync/document_code.h"
+
+#include <stdlib.h>
+
+#include "editor/base/xalloc.h"
+#include "sync/packing.h"
+
+enum { KIND_BITS = 2, KIND_MASK = 3 };
+
+struct asleep_agent {
+    struct agent_id id;
+    uint64_t next_seq;
+};
+
+struct asleep {
+    struct buf history;
+    struct asleep_agent *agents;
+    size_t agent_count;
+    struct version version;
+    uint64_t events;
+    uint64_t saved_events, saved_len; /* as it was loaded */
+    uint64_t critical;
+    struct batch_list tail; /* what was written since */
+};
+
+void document_asleep_free(struct asleep *asleep)
+{
+    if (!asleep)
+        return;
+    buf_release(&asleep->history);
+    version_release(&asleep->version);
+    batch_list_release(&asleep->tail);
+    free(asleep->agents);
+    free(asleep);
+}
+
+/* --- saving --- */
+
+static void write_agents(const struct graph *graph, struct buf *out)
+{
+    buf_add_varint(out, graph_agents(graph));
+    for (size_t i = 0; i < graph_agents(graph); i++) {
+        buf_add(out, graph_agent_id(graph, i)->bytes, AGENT_ID_BYTES);
+        buf_add_varint(out, graph_next_seq(graph, i));
+    }
+}
+
+static void write_heads(const struct graph *graph, struct buf *out)
+{
+    const struct lv_list *heads = graph_frontier(graph);
+    buf_add_varint(out, heads->count);
+    for (size_t i = 0; i < heads->count; i++) {
+        struct graph_author author = graph_author_of(graph, heads->items[i]);
+        buf_add_varint(out, author.agent);
+        buf_add_varint(out, author.seq);
+    }
+}
+
+static void write_patch(const struct patch *patch, struct buf *out)
+{
+    struct compressor *compressor = compressor_new();
+    struct buf text = {0};
+    buf_add_varint(out, patch->count);
+    for (size_t i = 0; i < patch->count; i++) {
+        const struct part *part = &patch->parts[i];
+        buf_add_varint(out, part->len << KIND_BITS | (unsigned)part->kind);
+        if (part->kind == PART_INSERT)
+            buf_add_bytes(&text, patch_part_text(patch, part));
+    }
+    packing_add_part(compressor, out, buf_view(&text));
+    buf_release(&text);
+    compressor_free(compressor);
+}
+
+static void write_front(struct document *document, struct buf *out)
+{
+    struct patch patch = {0};
+    uint64_t len = rope_len(document->base);
+    walker_update(document->walker, 0, &patch); /* from the beginning, so that all that is to be found out is */
+    const struct critical *critical = &document->critical;
+    buf_add_varint(out, graph_len(document->graph));
+    buf_add_varint(out, len + patch_inserted(&patch) - patch_deleted(&patch));
+    buf_add_varint(out, critical->count ? 1 + critical->ranges[critical->count - 1].len_before : 0);
+    write_agents(document->graph, out);
+    write_heads(document->graph, out);
+    write_patch(&patch, out);
+    patch_release(&patch);
+}
+
+void document_save(struct document *document, struct buf *out)
+{
+    struct buf front = {0};
+    document_wake(document);
+    write_front(document, &front);
+    if (document->log.invalid.count == 0) { /* else the text is not to be had without replaying all of it */
+        saved_write_magic(document, SAVED_ASLEEP, out);
+        buf_add_sized(out, buf_view(&front));
+    }
+    document_encode(document, out);
+    buf_release(&front);
+}
+
+/* --- loading --- */
+
+static bool read_agents(struct reader *reader, struct asleep *asleep)
+{
+    uint64_t count = read_varint_max(reader, reader_left(reader) / AGENT_ID_BYTES);
+    asleep->agents = xcalloc((size_t)count + 1, sizeof *asleep->agents);
+    asleep->agent_count = (size_t)count;
+    for (size_t i = 0; i < asleep->agent_count; i++) {
+        read_into(reader, asleep->agents[i].id.bytes, AGENT_ID_BYTES);
+        asleep->agents[i].next_seq = read_varint_max(reader, BATCH_SEQ_MAX);
+    }
+    return !reader->failed;
+}
+
+static bool read_heads(struct reader *reader, struct asleep *asleep)
+{
+    struct version *version = &asleep->version;
+    uint64_t count = read_varint_max(reader, reader_left(reader) / 2);
+    version->heads = xgrow(version->heads, &version->cap, (size_t)count, sizeof *version->heads);
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t agent = read_varint(reader), seq = read_varint_max(reader, BATCH_SEQ_MAX);
+        if (reader->failed || agent >= asleep->agent_count)
+            return false;
+        version->heads[version->count++] = (struct event_id){asleep->agents[agent].id, seq};
+    }
+    version_sort(version);
+    return !reader->failed;
+}
+
+static bool add_part(struct patch *patch, uint64_t coded, uint64_t base_len, struct bytes *text)
+{
+    uint64_t len = coded >> KIND_BITS;
+    switch (coded & KIND_MASK) {
+    case PART_RETAIN:
+        patch_retain(patch, len);
+        return len <= base_len;
+    case PART_DELETE:
+        patch_delete(patch, len);
+        return len <= base_len;
+    case PART_INSERT:
+        if (len > text->len)
+            return false;
+        patch_insert(patch, bytes_slice(*text, 0, (size_t)len));
+        *text = bytes_slice(*text, (size_t)len, text->len - (size_t)len);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool read_patch(struct reader *reader, uint64_t base_len, struct patch *patch)
+{
+    struct compressor *compressor = compressor_new();
+    struct buf text = {0};
+    uint64_t count = read_varint_max(reader, reader_left(reader));
+    struct reader parts = *reader;
+    for (uint64_t i = 0; i < count; i++)
+        (void)read_varint(reader);
+    bool good = packing_read_part(compressor, reader, &text);
+    struct bytes left = buf_view(&text);
+    for (uint64_t i = 0; good && i < count; i++)
+        good = add_part(patch, read_varint(&parts), base_len, &left);
+    buf_release(&text);
+    compressor_free(compressor);
+    return good && left.len == 0;
+}
+
+static bool read_front(struct reader *reader, uint64_t base_len, struct asleep *asleep, struct patch *text)
+{
+    asleep->events = asleep->saved_events = read_varint_max(reader, DOCUMENT_EVENTS_MAX);
+    asleep->saved_len = read_varint(reader);
+    asleep->critical = read_varint(reader);
+    if (!read_agents(reader, asleep) || !read_heads(reader, asleep) || !read_patch(reader, base_len, text))
+        return false;
+    return reader_done(reader) && patch_old_len(text) <= base_len &&
+           asleep->saved_len == base_len - patch_deleted(text) + patch_inserted(text);
+}
+
+static struct document *load_front(struct reader *reader, const struct rope *base, struct error *err)
+{
+    struct document *document = document_new(base);
+    struct reader front = reader_of(read_sized(reader, SIZE_MAX));
+    document->asleep = xcalloc(1, sizeof *document->asleep);
+    document->loaded = xcalloc(1, sizeof *document->loaded);
+    if (reader->failed || !read_front(&front, rope_len(base), document->asleep, document->loaded)) {
+        saved_refuse(err, "what stands before its history");
+        document_free(document);
+        return NULL;
+    }
+    document->len = document->asleep->saved_len;
+    buf_add_bytes(&document->asleep->history, read_bytes(reader, reader_left(reader)));
+    return document;
+}
+
+struct document *document_load(struct bytes saved, const struct rope *base, struct error *err)
+{
+    struct reader reader = reader_of(saved);
+    unsigned version;
+    if (!saved_read_magic(&reader, base, &version, err))
+        return NULL;
+    return version == SAVED_ASLEEP ? load_front(&reader, base, err) : document_decode(saved, base, err);
+}
+
+/* --- waking --- */
+
+static void add_tail(struct document *document, const struct batch_list *tail)
+{
+    struct error err = {0};
+    for (size_t i = 0; i < tail->count; i++)
+        ensure(document_add(document, &tail->items[i], &err) == DOCUMENT_ADDED);
+}
+
+/* These bytes were sealed by who reads them, so it is this program that is wrong where they cannot be read. */
+void document_wake(struct document *document)
+{
+    struct asleep *asleep = document->asleep;
+    struct error err = {0};
+    uint64_t len = document->len;
+    if (!asleep)
+        return;
+    document->asleep = NULL;
+    ensure(saved_read_all(buf_view(&asleep->history), document, &err));
+    ensure(graph_len(document->graph) == asleep->saved_events);
+    struct critical *critical = &document->critical;
+    ensure((asleep->critical > 0) == (critical->count > 0));
+    if (critical->count > 0)
+        critical->ranges[critical->count - 1].len_before = asleep->critical - 1;
+    add_tail(document, &asleep->tail);
+    document->merged = graph_len(document->graph);
+    document->len = len;
+    const struct critical_range *newest = critical->count ? &critical->ranges[critical->count - 1] : NULL;
+    if (newest && newest->first >= asleep->saved_events) /* as document_wrote() would have noted it */
+        critical_note(critical, newest->first, asleep->saved_len);
+    document_asleep_free(asleep);
+}
+
+/* --- asleep --- */
+
+const struct version *document_asleep_version(const struct document *document)
+{
+    return &document->asleep->version;
+}
+
+bool document_asleep_at(const struct document *document, const struct version *version)
+{
+    return document->asleep && version_equal(&document->asleep->version, version);
+}
+
+uint64_t document_asleep_events(const struct document *document)
+{
+    return document->asleep->events;
+}
+
+uint64_t document_asleep_next_seq(const struct document *document, const struct agent_id *agent)
+{
+    const struct asleep *asleep = document->asleep;
+    for (size_t i = asleep->tail.count; i > 0; i--) {
+        const struct batch *last = &asleep->tail.items[i - 1];
+        if (agent_id_equal(&last->agent, agent))
+            return last->seq0 + last->count;
+    }
+    for (size_t i = 0; i < asleep->agent_count; i++)
+        if (agent_id_equal(&asleep->agents[i].id, agent))
+            return asleep->agents[i].next_seq;
+    return 0;
+}
+
+void document_asleep_wrote(struct document *document, const struct batch *batch)
+{
+    struct asleep *asleep = document->asleep;
+    batch_copy(batch_list_add(&asleep->tail), batch);
+    asleep->events += batch->count;
+    version_set(&asleep->version, (struct event_id){batch->agent, batch->seq0 + batch->count - 1});
+}
