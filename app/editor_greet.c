@@ -14,6 +14,7 @@
 enum {
     GREET_WAIT_MS = 1000, /* for the others to be heard */
     GREET_SOON_MS = 400,  /* the first of them is rarely the only one */
+    GREET_GAP_MS = 2000,  /* what was said just now can be read first */
     GREETED_MAX = 4,
     NAME_CELLS = 24,
 };
@@ -46,11 +47,21 @@ static void add_others(const struct replica *replica, struct buf *out)
         add_nobody(replica, out);
 }
 
+/* Until when another message has the line for itself. */
+static uint64_t other_until_ms(const struct editor *editor)
+{
+    return editor->message_ms ? editor->message_ms + GREET_GAP_MS : 0;
+}
+
 uint64_t editor_greet_next_ms(const struct editor *editor, uint64_t now_ms)
 {
     uint64_t soon_ms = editor->greet_ms - GREET_WAIT_MS + GREET_SOON_MS;
-    if (!editor->greets || !editor->greet_ms || editor->greet_ms <= now_ms)
+    if (!editor->greets || !editor->greet_ms)
         return UINT64_MAX; /* said, or waiting for the link */
+    if (other_until_ms(editor) > now_ms)
+        return other_until_ms(editor);
+    if (editor->greet_ms <= now_ms)
+        return UINT64_MAX;
     return soon_ms > now_ms ? soon_ms : editor->greet_ms;
 }
 
@@ -76,6 +87,8 @@ void editor_greet(struct editor *editor)
     if (!editor->greet_ms)
         editor->greet_ms = now_ms + GREET_WAIT_MS;
     bool early = now_ms < editor->greet_ms - GREET_WAIT_MS + GREET_SOON_MS;
+    if (now_ms < other_until_ms(editor))
+        return;
     if (early || (now_ms < editor->greet_ms && !all_are_located(replica_people(replica))))
         return;
     struct buf text = {0};

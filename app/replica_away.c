@@ -12,6 +12,8 @@
 enum {
     NAME_CELLS = 16, /* of a name, in the status line */
     BACK_MS = 1000,  /* others come back in the same moment, on slow disks a little later: what they bring is counted in */
+    BACK_LOOK_MS = 300,  /* where more is on its way it is looked at again, */
+    BACK_MORE_MS = 2000, /* but not for long: in a busy room there is always more, and who was here may stay away */
 };
 
 void replica_away(const struct replica *replica, struct buf *sentence)
@@ -58,6 +60,20 @@ static void forget_away(struct replica *replica)
     replica->away_noted = false;
 }
 
+/* Somebody who was here is not back yet, or speaks of a version that has not come; or something has come since the last look. */
+static bool more_is_on_its_way(struct replica *replica)
+{
+    const struct people *people = &replica->people;
+    unsigned peers = replica->net_status.peers;
+    bool more = peers < replica->peers_before || peers != replica->back_peers ||
+                replica->received_edits != replica->back_received;
+    for (size_t i = 0; i < people->count; i++)
+        more |= people->items[i].waiting && people->items[i].peer.state == PEER_HERE;
+    replica->back_peers = peers;
+    replica->back_received = replica->received_edits;
+    return more;
+}
+
 static void say_offline(struct replica *replica)
 {
     replica->back_ms = 0;
@@ -94,6 +110,7 @@ static void say_back(struct replica *replica)
     replica->was_away = false;
     replica->back_ms = 0;
     replica->sent_edits = 0;
+    replica->peers_before = replica->net_status.peers;
 }
 
 void replica_away_count(struct replica *replica)
@@ -113,13 +130,23 @@ void replica_away_take_status(struct replica *replica, const struct session_stat
     replica_away_count(replica);
     bool settled = status->state == SESSION_ONLINE && status->caught_up && status->unacked_batches == 0;
     replica->was_online |= settled;
-    if (settled && replica->was_away && !replica->back_ms)
-        replica->back_ms = now_ms + BACK_MS;
+    if (settled && !replica->was_away)
+        replica->peers_before = status->peers;
+    if (!settled || !replica->was_away || replica->back_ms)
+        return;
+    replica->back_ms = now_ms + BACK_MS;
+    replica->back_last_ms = replica->back_ms + BACK_MORE_MS;
+    replica->back_peers = status->peers;
+    replica->back_received = replica->received_edits;
 }
 
 void replica_away_handle(struct replica *replica, uint64_t now_ms)
 {
-    bool taken = !replica->net || !net_has_next(replica->net); /* all that is counted in */
-    if (replica->back_ms && now_ms >= replica->back_ms && taken)
+    bool taken = !replica->arrived && (!replica->net || !net_has_next(replica->net)); /* all that is counted in */
+    if (!replica->back_ms || now_ms < replica->back_ms || !taken)
+        return;
+    if (now_ms < replica->back_last_ms && more_is_on_its_way(replica))
+        replica->back_ms = now_ms + BACK_LOOK_MS;
+    else
         say_back(replica);
 }

@@ -213,7 +213,11 @@ struct replica {
     unsigned said_refused;     /* the refusal that was said; 0: none since it was online */
     bool was_online;
     bool was_away;             /* edits were made offline, here or before this process: coming back is told */
-    uint64_t back_ms;          /* when that is told; 0: not back yet */
+    uint64_t back_ms;          /* when that is told, if nothing more is on its way by then; 0: not back yet */
+    uint64_t back_last_ms;     /* when it is told in any case */
+    uint64_t back_received;    /* received_edits and connections when that was last looked at */
+    unsigned back_peers;
+    unsigned peers_before;     /* connections in the room before it was lost, this one included */
     uint64_t received_edits, sent_edits; /* since the connection was lost */
     struct patch away_mine, away_theirs; /* what was typed since then; and what came on top of it when it was back */
     bool away_noted;            /* no more of that is noted */

@@ -20,7 +20,7 @@ void session_end_talk(struct session *session, uint64_t now_ms)
     if (session->talk == TALK_NONE)
         return;
     session->talk = TALK_NONE;
-    session->caught_up = false;
+    session->caught_up = session->was_silent = false;
     session->peer_count = 0;
     session->ping_nonce = 0;
     session->waiting_since_ms = 0;
@@ -481,7 +481,7 @@ void session_status(const struct session *session, uint64_t now_ms, struct sessi
     struct upload_counts counts = upload_counts(session->upload);
     *out = (struct session_status){
         .state = state_of(session, now_ms),
-        .caught_up = session->caught_up,
+        .caught_up = session->caught_up && !session->was_silent,
         .offering = upload_is_offering(session->upload),
         .unacked_edits = counts.edits,
         .unacked_batches = counts.batches,

@@ -209,7 +209,7 @@ enum session_state {
 struct session_status {
     enum session_state state;
     bool idle;                 /* online, but proof is only sought every 25 s: the word is `idle`, not `sent` */
-    bool caught_up;            /* everything the relay had at the welcome is here */
+    bool caught_up;            /* everything the relay had at the welcome is here; after a silence: at its next answer */
     bool offering;             /* the relay lacks something that another one had, and gets it */
     uint64_t unacked_edits;    /* gestures */
     uint64_t unacked_batches;

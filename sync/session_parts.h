@@ -65,6 +65,7 @@ struct session {
     struct digest seen_certificate; /* else: what the link saw of it */
     uint64_t seed, knocks;          /* for the nonces: one a connection */
     bool caught_up;
+    bool was_silent; /* and no question was answered since: behind the first that is heard again may be more */
     unsigned peer_count;
     struct resume_point last; /* the newest place received */
     struct resume_point safe; /* the newest in front of which nothing is missing */

@@ -515,6 +515,7 @@ void session_run(struct session *session, uint64_t now_ms)
         watch_doubted(session, now_ms);
     age_peers(session, now_ms);
     watch_silence(session, now_ms);
+    session->was_silent |= session->talk == TALK_LIVE && session_is_silent(session, now_ms);
 }
 
 static uint64_t silence_next_ms(const struct session *session)

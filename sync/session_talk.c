@@ -284,6 +284,7 @@ static void take_pong(struct session *session, uint64_t nonce, uint64_t now_ms)
     uint64_t rtt_ms = now_ms - session->ping_ms;
     session->rtt_ms = rtt_ms > 0 ? (unsigned)rtt_ms : 1;
     session->ping_nonce = 0;
+    session->was_silent = false;
 }
 
 static void send_pong(struct session *session, uint64_t nonce)

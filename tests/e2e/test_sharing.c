@@ -618,6 +618,24 @@ static void a_relay_that_was_never_reached_is_told_with_the_reason(void **state)
     vt_free(ada);
 }
 
+/* lin comes back later than ada, who has been told nothing yet. */
+static void what_somebody_brings_who_is_back_a_moment_later_is_counted(void **state)
+{
+    enum { LATER_MS = 1300 }; /* too late before */
+    struct pair pair = pair_up(*state, "one\n", "edit");
+    stage_relay_signal(pair.stage, SIGKILL);
+    vt_expect(pair.lin, "offline: ");
+    vt_type(pair.lin, "L");
+    vt_expect(pair.lin, "offline: 1 kept");
+    vt_signal(pair.lin, SIGSTOP);
+    stage_relay_restart(pair.stage);
+    vt_expect(pair.ada, "shared  sent");
+    vt_wait_text(pair.ada, "Back: ", LATER_MS);
+    vt_signal(pair.lin, SIGCONT);
+    vt_expect(pair.ada, "Back: sent 0, received 1.");
+    pair_free(&pair);
+}
+
 static void a_viewer_is_not_told_to_type_on(void **state)
 {
     struct pair pair = pair_up(*state, "one\n", "view");
@@ -961,6 +979,7 @@ int main(void)
         TEST(who_gets_an_edit_link_later_may_write_from_then_on),
         TEST(who_comes_back_by_a_link_after_unshare_is_back_for_good),
         TEST(a_relay_that_was_never_reached_is_told_with_the_reason),
+        TEST(what_somebody_brings_who_is_back_a_moment_later_is_counted),
         TEST(a_viewer_is_not_told_to_type_on),
         TEST(a_token_that_cannot_be_read_keeps_nobody_from_a_known_text),
         cmocka_unit_test_setup_teardown(a_relay_that_somebody_runs_is_not_called_the_hosts_machine, stage_setup, stage_teardown),

@@ -222,6 +222,24 @@ static void silence_is_offline_after_3_seconds_while_it_matters(void **state)
     assert_int_equal(room_status(room).rtt_ms, SESSION_SILENT_MS - SESSION_PING_MS);
 }
 
+/* What others wrote meanwhile is behind it: "caught up" is not said before that can have come. */
+static void after_a_silence_it_is_caught_up_when_a_question_was_answered(void **state)
+{
+    struct room *room = *state;
+    struct message peers = {.kind = MESSAGE_PEERS, .peers = {2}};
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_say_caught_up(room);
+    assert_true(room_status(room).caught_up);
+    room_pass_time(room, SESSION_PING_MS);
+    room_pass_time(room, SESSION_SILENT_MS - SESSION_PING_MS);
+    assert_int_equal(room_status(room).state, SESSION_OFFLINE);
+    room_says(room, &peers);
+    assert_int_equal(room_status(room).state, SESSION_ONLINE);
+    assert_false(room_status(room).caught_up);
+    room_says(room, &(struct message){.kind = MESSAGE_PONG, .ping = {1}});
+    assert_true(room_status(room).caught_up);
+}
+
 /* A key that changes nothing. */
 static void press(struct room *room)
 {
@@ -741,6 +759,7 @@ int main(void)
         ROOM_TEST(noise_from_the_relay_ends_the_connection_only),
         ROOM_TEST(an_idle_session_wants_no_tick_for_25_seconds),
         ROOM_TEST(silence_is_offline_after_3_seconds_while_it_matters),
+        ROOM_TEST(after_a_silence_it_is_caught_up_when_a_question_was_answered),
         ROOM_TEST(alone_and_untouched_it_is_idle_and_asked_every_25_seconds),
         ROOM_TEST(a_long_way_is_not_taken_for_silence),
         ROOM_TEST(a_part_of_a_frame_is_proof_of_life),
