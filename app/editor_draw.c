@@ -14,7 +14,7 @@ struct picture {
     struct view_peer peers[PEERS_DRAWN];
     char fingerprints[PEERS_DRAWN][FINGERPRINT_TEXT_BYTES];
     struct replica_status status;
-    char away[96];
+    char away[128];
 };
 
 void editor_view_text(struct editor *editor, struct view_text *text)
@@ -145,7 +145,7 @@ static void fill_bottom(struct editor *editor, struct view_model *model, uint64_
                                              .typed_is_old = prompt->suggested};
 }
 
-/* Why there is no link, as far as that is known: it is not wanted, or whose machine is not there. */
+/* Why there is no link, or nothing goes out on it, as far as that is known. */
 static void fill_away(struct editor *editor, struct picture *picture)
 {
     struct buf away = {0};
@@ -155,7 +155,7 @@ static void fill_away(struct editor *editor, struct picture *picture)
         replica_away(editor_replica(editor), &away);
     if (away.len > 0 && away.len < sizeof picture->away) {
         memcpy(picture->away, away.data, away.len);
-        picture->model.status.offline_why = picture->away;
+        picture->model.status.link_why = picture->away;
     }
     buf_release(&away);
 }

@@ -187,8 +187,8 @@ void replica_set_away(struct replica *replica, bool away);
 void replica_work_alone(struct replica *replica, bool alone);
 /* While the text of a joined document has not come: what is so, a sentence. Appends nothing when it is here. */
 void replica_joining(const struct replica *replica, struct buf *sentence);
-/* Offline: "ada's machine is away" where ada has said that the relay is there, or why it was never reached; safe to show. Where
-   neither is known appends nothing. */
+/* Offline: "ada's machine is away" where ada has said that the relay is there, or why it was never reached. Online: why the relay
+   takes nothing, "the relay is full". Safe to show. Where none of that is known appends nothing. */
 void replica_away(const struct replica *replica, struct buf *sentence);
 /* "ada was last here 10:41", by the newest edit from another device; safe to show. Else appends nothing. */
 void replica_last_here(const struct replica *replica, struct buf *sentence);

@@ -20,6 +20,10 @@ void replica_away(const struct replica *replica, struct buf *sentence)
 {
     const char *keeper = replica->entry.role == DOC_GUEST ? replica->people.keeper : "";
     const struct session_status *status = &replica->net_status;
+    if (status->state == SESSION_REFUSED && status->refuse_code == REFUSE_FULL) /* tried again by itself */
+        buf_add_string(sentence, replica_reason_of(&status->why));
+    if (status->state == SESSION_ONLINE && status->full.text[0])
+        buf_add_string(sentence, replica_reason_of(&status->full));
     if (status->state != SESSION_OFFLINE)
         return;
     if (keeper[0]) {

@@ -103,7 +103,7 @@ struct view_status {
     uint64_t unsent;       /* edits (gestures) not acknowledged */
     uint64_t unsent_s;     /* age of the oldest of them */
     uint64_t offline_kept; /* edits kept while offline */
-    const char *offline_why; /* "ada's machine is away"; NULL: not known */
+    const char *link_why;  /* why it is offline, or nothing is sent: "ada's machine is away"; NULL: not known */
     uint64_t in_memory;    /* edits that the journal does not take; 0: it takes them */
     bool disk_full;        /* that is why */
     uint64_t line, column; /* counted from 1, as people read them */

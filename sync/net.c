@@ -489,7 +489,8 @@ static bool looks_different(const struct session_status *a, const struct session
            a->offering != b->offering || a->unacked_edits != b->unacked_edits || a->unacked_batches != b->unacked_batches ||
            a->lacking_batches != b->lacking_batches || a->lacking_since_ms != b->lacking_since_ms ||
            a->base_done != b->base_done || a->base_total != b->base_total || a->rtt_ms != b->rtt_ms ||
-           a->peers != b->peers || a->refuse_code != b->refuse_code || strcmp(a->why.text, b->why.text) != 0;
+           a->peers != b->peers || a->refuse_code != b->refuse_code || strcmp(a->why.text, b->why.text) != 0 ||
+           strcmp(a->full.text, b->full.text) != 0;
 }
 
 static void read_status(struct net *net, struct session_status *out)

@@ -92,8 +92,8 @@ static void add_offline(const struct view_status *status, enum state_form form, 
         buf_addf(out, "offline: %llu kept", kept);
     else
         buf_add_string(out, "offline");
-    if (form == STATE_LONG && status->offline_why)
-        buf_addf(out, " (%s)", status->offline_why);
+    if (form == STATE_LONG && status->link_why)
+        buf_addf(out, " (%s)", status->link_why);
 }
 
 static void add_online(const struct view_status *status, enum state_form form, struct buf *out)
@@ -119,6 +119,8 @@ static void add_shared(const struct view_status *status, enum state_form form, s
         buf_addf(out, "%llu unsent", (unsigned long long)status->unsent);
         if (form == STATE_LONG)
             buf_addf(out, ", %llu s", (unsigned long long)status->unsent_s);
+        if (form == STATE_LONG && status->link_why)
+            buf_addf(out, " (%s)", status->link_why);
         return;
     case VIEW_LINK_SENT:
     case VIEW_LINK_IDLE:

@@ -325,7 +325,7 @@ static char *largest_document(struct office *office)
 static void from_80_percent_on_no_new_documents_and_when_full_no_edits(void **state)
 {
     struct office *office = *state;
-    start(office, ARGS("--max-total", "100K"));
+    start(office, ARGS("--max-total", "100k"));
     char *relay = xformat("ws://127.0.0.1:%d", office->port);
     stage_write(office->stage, "old.md", "one\n");
     stage_write(office->stage, "notes.md", "two\n");
@@ -354,6 +354,7 @@ static void from_80_percent_on_no_new_documents_and_when_full_no_edits(void **st
     vt_type(ada, paste);
     vt_expect(ada, "the relay does not take your edits: the relay is full; they stay here and are offered again");
     vt_expect(ada, "1 unsent");
+    vt_expect(ada, " s (the relay is full)"); /* for as long as it is so; the message above goes */
 
     char *id = largest_document(office); /* the operator makes room beside the relay, which sees it with the next request */
     administer(office, "rm", id);

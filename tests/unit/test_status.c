@@ -156,13 +156,17 @@ static void at_twenty_columns_it_still_tells_the_truth(void **state)
     expect(status, NULL, 0, 20, "a-very-+ shared sent");
 }
 
-static void the_reason_for_being_offline_is_said_when_there_is_room(void **state)
+static void why_nothing_is_sent_is_said_when_there_is_room(void **state)
 {
     (void)state;
     struct view_status status = shared(VIEW_LINK_OFFLINE);
-    status.offline_why = "ada's machine is away";
+    status.link_why = "ada's machine is away";
     expect(status, NULL, 0, 79, "notes.md +  shared  offline: 34 kept (ada's machine is away)       Ln 12, Col 5");
     expect(status, NULL, 0, 40, "notes.md +  shared  offline: 34 kept");
+    status = shared(VIEW_LINK_UNSENT);
+    status.link_why = "the relay is full";
+    expect(status, NULL, 0, 79, "notes.md +  shared  3 unsent, 4 s (the relay is full)              Ln 12, Col 5");
+    expect(status, NULL, 0, 34, "notes.md +  shared  3 unsent");
 }
 
 static void a_hostile_name_stays_a_name(void **state)
@@ -271,7 +275,7 @@ int main(void)
         cmocka_unit_test(what_is_not_yet_on_disk_is_not_called_kept),
         cmocka_unit_test(narrow_windows_drop_words_then_people_then_the_directory),
         cmocka_unit_test(at_twenty_columns_it_still_tells_the_truth),
-        cmocka_unit_test(the_reason_for_being_offline_is_said_when_there_is_room),
+        cmocka_unit_test(why_nothing_is_sent_is_said_when_there_is_room),
         cmocka_unit_test(a_hostile_name_stays_a_name),
         cmocka_unit_test(every_width_fits),
         cmocka_unit_test(a_long_prompt_keeps_its_cursor_in_sight),
