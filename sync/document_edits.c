@@ -147,19 +147,6 @@ void edits_replay(const struct edits *edits, struct edit_stack *back, struct edi
 
 /* --- counting --- */
 
-static bool ranges_have(const struct lv_ranges *ranges, uint64_t lv)
-{
-    size_t low = 0, high = ranges->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (ranges->items[middle].end <= lv)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < ranges->count && ranges->items[low].first <= lv;
-}
-
 /* What all events have more than a version. */
 static void events_since(const struct document *document, const struct version *since, struct lv_ranges *out)
 {
@@ -177,16 +164,16 @@ static void events_since(const struct document *document, const struct version *
 static uint64_t first_in(const struct document *document, const struct lv_ranges *ranges, const struct edit *edit)
 {
     uint64_t lv, len;
-    if (ranges_have(ranges, edit->lv))
+    if (lv_ranges_have(ranges, edit->lv))
         return edit->seq;
     ensure(graph_find(document->graph, edit->agent, edit->end - 1, &lv, &len));
-    if (!ranges_have(ranges, lv))
+    if (!lv_ranges_have(ranges, lv))
         return edit->end; /* who has seen the last one has seen all */
     uint64_t low = edit->seq, high = edit->end - 1;
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
         ensure(graph_find(document->graph, edit->agent, middle, &lv, &len));
-        if (ranges_have(ranges, lv))
+        if (lv_ranges_have(ranges, lv))
             high = middle;
         else
             low = middle;
@@ -225,8 +212,8 @@ static uint64_t count_turned(const struct edits *edits, const struct lv_ranges *
     bool *turned = xcalloc(edits->count + 1, sizeof *turned);
     uint64_t count = 0;
     for (size_t i = 0; i < edits->count; i++) {
-        size_t root = edits->items[i].kind != EDIT_GESTURE && ranges_have(after, edits->items[i].lv) ? gesture_of(edits, i) : i;
-        if (root != i && !ranges_have(after, edits->items[root].lv))
+        size_t root = edits->items[i].kind != EDIT_GESTURE && lv_ranges_have(after, edits->items[i].lv) ? gesture_of(edits, i) : i;
+        if (root != i && !lv_ranges_have(after, edits->items[root].lv))
             turned[root] = !turned[root];
     }
     for (size_t i = 0; i < edits->count; i++)
@@ -266,7 +253,7 @@ uint64_t document_newest_s(struct document *document, const struct version *sinc
     events_since(document, since, &after);
     for (size_t i = 0; i < document->marks.count; i++) {
         const struct mark *mark = &document->marks.items[i];
-        if (mark->time_s > newest_s && ranges_have(&after, mark->lv))
+        if (mark->time_s > newest_s && lv_ranges_have(&after, mark->lv))
             newest_s = mark->time_s;
     }
     lv_ranges_release(&after);

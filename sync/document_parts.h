@@ -7,6 +7,7 @@
  *   document_edits.h  what events are to people, which edits stand, how many and whose
  *   document_copies.h what bytes that were brought back were at first
  *   document_undo.c   undo, redo
+ *   document_past.h   the log, blame, the version of a moment
  *   document_find.c   which version has a text
  *   document_code.h   the whole in bytes
  *   document_asleep.c  the text first, the history when it is needed

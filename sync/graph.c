@@ -87,6 +87,19 @@ void lv_ranges_sort(struct lv_ranges *ranges)
     ranges->count = kept;
 }
 
+bool lv_ranges_have(const struct lv_ranges *ranges, uint64_t lv)
+{
+    size_t low = 0, high = ranges->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ranges->items[middle].end <= lv)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < ranges->count && ranges->items[low].first <= lv;
+}
+
 /* --- columns --- */
 
 struct run {

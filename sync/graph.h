@@ -50,6 +50,7 @@ struct lv_ranges {
 void lv_ranges_release(struct lv_ranges *ranges);
 void lv_ranges_add(struct lv_ranges *ranges, uint64_t first, uint64_t end); /* at the end; nothing when empty */
 void lv_ranges_sort(struct lv_ranges *ranges);                              /* ascending; neighbours become one */
+bool lv_ranges_have(const struct lv_ranges *ranges, uint64_t lv);           /* of sorted ones */
 
 struct graph;
 
