@@ -513,7 +513,7 @@ bool replica_load_base(struct replica *replica, struct rope **base, struct error
     if (!journal_base_state(replica->journal_found, &state, err))
         return false;
     atomic_store(&replica->base_kept, state.complete);
-    if (!state.known && replica->entry.role == DOC_GUEST) {
+    if (!state.known && (replica->entry.role == DOC_GUEST || replica_is_shared(replica))) {
         replica->joining = true; /* the base had not come when this ended last */
         *base = rope_new();
         return true;

@@ -522,6 +522,19 @@ bool replica_file_reopen(struct replica *replica, struct error *err)
     return true;
 }
 
+/* The next look finds out: one of the versions that have come, or else a person is asked. */
+void replica_file_rejoin(struct replica *replica)
+{
+    struct file_side *file = &replica->file;
+    struct file_stamp there;
+    struct error ignored = {0}; /* what cannot be looked at cannot be saved over either */
+    if (!file->path || file->text || !file_stat(file->path, &there, &ignored) || !there.exists)
+        return;
+    file->text = rope_snapshot(replica->base);
+    file->text_guessed = file->differs = true;
+    file->look_ms = net_now_ms();
+}
+
 /* Without a saved state in the journal (killed right after the first edit) the file held the text of the beginning. */
 static bool is_as_saved(struct replica *replica, const struct rope *disk, struct file_stamp stamp)
 {

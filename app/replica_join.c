@@ -58,27 +58,42 @@ static void name_by_entry(struct replica *replica)
     replica->label = xstrdup(replica->entry.name ? replica->entry.name : "shared text");
 }
 
-/* What this device keeps of it, with its file. */
+void replica_begin_joining(struct replica *replica)
+{
+    replica->joining = true;
+    replica_begin_document(replica, rope_new());
+    neighbours_open(replica);
+}
+
+/* What this device keeps of it, with its file. What is lost here comes from the room again. */
 static bool open_kept(struct replica *replica, struct error *err)
 {
+    struct lost_journal lost;
     replica->indexed = true;
     if (!replica->file.path && replica->entry.path)
         replica->file.path = xstrdup(replica->entry.path);
     name_by_entry(replica);
-    if (!replica_restore(replica, err))
-        return false;
+    enum replica_kept kept = replica_restore_kept(replica, &lost, err);
+    bool comes_back = kept == REPLICA_KEPT_LOST && replica_is_shared(replica);
+    if (comes_back) {
+        replica_say_lost(replica, &lost, "its text comes back from the room; edits that were not sent are lost.");
+        *err = (struct error){0};
+        replica_begin_joining(replica);
+        replica_file_watch(replica);
+    }
+    lost_journal_release(&lost);
+    if (kept != REPLICA_KEPT)
+        return comes_back;
     neighbours_open(replica);
     return replica_file_reopen(replica, err);
 }
 
-/* Nothing of it is here: it all comes from the room. */
+/* It was never here. */
 static void begin_joining(struct replica *replica)
 {
-    replica->joining = true;
     replica->entry.path = replica->file.path ? xstrdup(replica->file.path) : NULL;
     name_by_entry(replica);
-    replica_begin_document(replica, rope_new());
-    neighbours_open(replica);
+    replica_begin_joining(replica);
 }
 
 struct replica *replica_join(struct env *env, const struct share_link *link, const char *save_as,

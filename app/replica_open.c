@@ -62,13 +62,14 @@ static void begin_with_file(struct replica *replica, struct rope *text, struct f
 }
 
 /* `text`: the file's, for a journal that refers to it. */
-static bool restore_beside(struct replica *replica, const struct rope *text, struct file_stamp stamp, struct error *err)
+static enum replica_kept restore_beside(struct replica *replica, const struct rope *text, struct file_stamp stamp,
+                                        struct lost_journal *lost, struct error *err)
 {
     replica->disk = text;
     replica->disk_stamp = stamp;
-    bool restored = replica_restore(replica, err);
+    enum replica_kept kept = replica_restore_kept(replica, lost, err);
     replica->disk = NULL;
-    return restored;
+    return kept;
 }
 
 /* There is something to go on with. Takes the rope. */
@@ -87,24 +88,70 @@ static bool open_restored(struct replica *replica, struct rope *text, struct fil
     return true;
 }
 
+static bool say_unreadable(const struct replica *replica, struct error *err)
+{
+    const char *label = replica->label;
+    if (err->code == ERR_NEWER)
+        return error_wrap(err, "%s cannot be opened", label);
+    return error_wrap(err, "%s has a journal that cannot be read (weft --private %s opens the file without it, weft forget %s "
+                           "removes it)", label, label, label);
+}
+
+/* The file's text is what is left of the document. The new journal is made at once: so it is said once. Takes the rope. */
+static bool open_lost(struct replica *replica, const struct lost_journal *lost, struct rope *text, struct file_stamp stamp)
+{
+    replica_say_lost(replica, lost, "this is the file's text; its history, and edits that were not in the file, are lost.");
+    begin_with_file(replica, text, stamp);
+    if (replica->reads_only)
+        return true;
+    neighbours_open(replica);
+    replica_begin_writing(replica);
+    return true;
+}
+
+/* Only the room can tell what the text is: taken for it, the file's would come in beside it. */
+static bool open_lost_shared(struct replica *replica, const struct lost_journal *lost, struct error *err)
+{
+    if (replica->scripted)
+        return error_set(err, ERR_MISSING, 0, "the journal of %s is %s, and its text is in the room: open it in weft first",
+                         replica->label, lost->empty ? "empty" : "gone");
+    replica_say_lost(replica, lost, "its text comes back from the room; edits that were not sent are lost.");
+    replica_begin_joining(replica);
+    return true;
+}
+
 /* Takes the rope. */
 static bool open_kept(struct replica *replica, struct rope *text, struct file_stamp stamp, struct error *err)
 {
     struct error why = {0};
-    if (restore_beside(replica, text, stamp, &why))
-        return open_restored(replica, text, stamp, err);
-    if (why.code == ERR_MISSING && !replica_is_shared(replica)) {
-        /* Killed between making the index's entry and the journal: there is nothing to restore yet. */
-        begin_with_file(replica, text, stamp);
-        return true;
+    struct lost_journal lost;
+    bool shared = replica_is_shared(replica), good = true;
+    switch (restore_beside(replica, text, stamp, &lost, &why)) {
+    case REPLICA_KEPT:
+        good = open_restored(replica, text, stamp, err);
+        break;
+    case REPLICA_KEPT_LOST:
+        if (shared && !replica->reads_only) {
+            rope_free(text);
+            good = open_lost_shared(replica, &lost, err);
+        } else {
+            good = open_lost(replica, &lost, text, stamp);
+        }
+        break;
+    case REPLICA_KEPT_NOTHING:
+    case REPLICA_KEPT_UNREADABLE:
+        if (why.code == ERR_MISSING && !shared) {
+            /* Killed between making the journal and the first that is written to it: there is nothing to restore yet. */
+            begin_with_file(replica, text, stamp);
+            break;
+        }
+        rope_free(text);
+        *err = why;
+        good = say_unreadable(replica, err);
+        break;
     }
-    rope_free(text);
-    *err = why;
-    if (why.code == ERR_NEWER)
-        return error_wrap(err, "%s cannot be opened", replica->label);
-    const char *label = replica->label;
-    return error_wrap(err, "%s has a journal that cannot be read (weft --private %s opens the file without it, weft forget %s "
-                           "removes it)", label, label, label);
+    lost_journal_release(&lost);
+    return good;
 }
 
 static bool open_file(struct replica *replica, const char *path, struct error *err)

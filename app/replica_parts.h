@@ -8,6 +8,7 @@
  *   replica_index.c       the index's entry of the document
  *   replica_journal.c     where the journal is, and who else writes to it
  *   replica_restore.c     a document as the journal has it
+ *   replica_lost.c        a document whose journal is gone or empty
  *   replica_rows.c        rows and batches into chain and document
  *   replica_tail.c        what is typed while the journal is being made
  *   replica_writing.c     beginning to write and ceasing to: the journal's thread, and what it finds out
@@ -318,6 +319,32 @@ MUST_USE bool replica_restore(struct replica *replica, struct error *err);
 /* The text of the file as the document has it at replica->file.version. */
 void replica_rebuild_file_text(struct replica *replica);
 
+/* replica_lost.c */
+/* A journal that is gone, or has not a byte in it. Zero-initialised it is nothing. */
+struct lost_journal {
+    char *path;  /* where it should be */
+    char *aside; /* what the empty one is called now; NULL: it is as it was */
+    bool empty;
+};
+void lost_journal_release(struct lost_journal *lost);
+enum replica_kept {
+    REPLICA_KEPT,
+    REPLICA_KEPT_NOTHING,    /* a journal was made, and nothing ever written to it */
+    REPLICA_KEPT_LOST,
+    REPLICA_KEPT_UNREADABLE, /* *err says why */
+};
+/*
+ * As replica_restore(), when the index knows the document. An empty journal is set aside, unless this replica only reads; one that
+ * another process is just making is waited for. *lost is to be released, whatever comes back.
+ */
+MUST_USE enum replica_kept replica_restore_kept(struct replica *replica, struct lost_journal *lost, struct error *err);
+/* `what` is there instead, a sentence or two. */
+void replica_say_lost(struct replica *replica, const struct lost_journal *lost, const char *what);
+
+/* replica_join.c */
+/* Nothing of it is here: it all comes from the room, once it is online. The label is there. */
+void replica_begin_joining(struct replica *replica);
+
 /* replica_rows.c */
 /* All rows above replica->place_read. Early ones are kept; *news: the text is behind. */
 MUST_USE bool replica_read_rows_of(struct replica *replica, struct journal *journal, bool *news, struct error *err);
@@ -431,6 +458,8 @@ void replica_file_release(struct file_side *file);
 void replica_hash_text(const struct rope *text, struct digest *out);
 /* Decides what a file, read with that stamp, means when a document is opened again. Takes the rope. */
 void replica_file_reconcile(struct replica *replica, struct rope *disk, struct file_stamp stamp);
+/* The base has come again for a document that has a file: which version that has, nobody knows any more. */
+void replica_file_rejoin(struct replica *replica);
 void replica_put_saved(struct replica *replica);
 /* The file is called so from now on: by saving under another name, or because somebody renamed it. */
 void replica_move_file(struct replica *replica, const char *path, bool leaves_old);

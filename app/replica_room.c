@@ -46,6 +46,7 @@ static void take_base(struct replica *replica, const struct net_event *event)
         return;
     replica->joining = false;
     replica_take_base(replica, rope_from_bytes(buf_view(&event->bytes)));
+    replica_file_rejoin(replica);
 }
 
 static void journal_received(struct replica *replica, const struct received *received)

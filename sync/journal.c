@@ -1,8 +1,11 @@
 #include "sync/journal.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
@@ -224,15 +227,61 @@ uint64_t journal_file_bytes(const char *path)
     return db_file_bytes(path);
 }
 
+static char *lost_path(const char *path)
+{
+    return xformat("%s.lost", path);
+}
+
+static bool is_empty_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_size == 0;
+}
+
+/* The log first: beside a journal that another process makes in the meantime it would be that one's. */
+static bool move_empty(const char *path, const char *to, struct error *err)
+{
+    char *log = xformat("%s-wal", path), *log_to = xformat("%s-wal", to);
+    bool good = (rename(log, log_to) == 0 || errno == ENOENT) && rename(path, to) == 0;
+    if (!good)
+        error_errno(err, "cannot set the empty journal %s aside", path);
+    free(log);
+    free(log_to);
+    return good;
+}
+
+bool journal_set_aside_empty(const char *path, char **aside, struct error *err)
+{
+    *aside = NULL;
+    if (!is_empty_file(path))
+        return true;
+    char *to = lost_path(path);
+    bool good = move_empty(path, to, err);
+    if (good && is_empty_file(to)) {
+        *aside = to;
+        return true;
+    }
+    if (good) /* another process has filled it just now: it is no empty one */
+        good = renameat2(AT_FDCWD, to, AT_FDCWD, path, RENAME_NOREPLACE) == 0 ||
+               error_errno(err, "the journal %s is %s now and cannot be put back", path, to);
+    free(to);
+    return good;
+}
+
 bool journal_forget(const char *path, struct error *err)
 {
-    return db_remove(path, err) || error_wrap(err, "cannot forget");
+    char *lost = lost_path(path);
+    bool removed = db_remove(path, err) && db_remove(lost, err);
+    free(lost);
+    return removed || error_wrap(err, "cannot forget");
 }
 
 bool journal_forget_unchanged(const char *path, uint64_t newest_place, struct error *err)
 {
-    return db_remove_if(path, "SELECT coalesce(max(place), 0) FROM arrival", newest_place, err) ||
-           error_wrap(err, "cannot forget");
+    char *lost = lost_path(path);
+    bool removed = db_remove_if(path, "SELECT coalesce(max(place), 0) FROM arrival", newest_place, err) && db_remove(lost, err);
+    free(lost);
+    return removed || error_wrap(err, "cannot forget");
 }
 
 const char *journal_file_path(const struct journal *journal)

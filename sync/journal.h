@@ -68,7 +68,12 @@ void journal_close(struct journal *journal); /* NULL is fine */
 char *journal_path(const char *dir, const struct doc_id *doc);
 /* Bytes on disk. */
 uint64_t journal_file_bytes(const char *path);
-/* Removes the files for good. ERR_BUSY while another process (or this one) has it open. */
+/*
+ * A journal is made with its schema and named then: one of no bytes is what a full disk or another program has left of it.
+ * *aside: it is called PATH.lost now (a heap string), as is what was in its log; NULL: it is not there, or not empty.
+ */
+MUST_USE bool journal_set_aside_empty(const char *path, char **aside, struct error *err);
+/* Removes the files for good, with what was set aside of them. ERR_BUSY while another process (or this one) has it open. */
 MUST_USE bool journal_forget(const char *path, struct error *err);
 /* The same if its newest row is still this one, or there is none (0): what was looked at is what goes. Else ERR_BUSY. */
 MUST_USE bool journal_forget_unchanged(const char *path, uint64_t newest_place, struct error *err);

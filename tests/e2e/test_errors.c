@@ -185,6 +185,67 @@ static void a_broken_journal_is_named_and_left_alone(void **state)
     free(journal);
 }
 
+/* Emptied as by a full disk; and gone. */
+static void a_lost_journal_is_said_and_the_file_is_shown(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    static const char edit[] = "{\"at\": 0, \"insert\": \"zero \"}\n";
+    assert_int_equal(stage_run(stage, "ada", edit, ARGS("apply", "--no-save", "notes.md")).status, 0);
+    char *journal = only_journal(stage, "ada");
+    stage_write(stage, journal, "");
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
+    assert_int_equal(result.status, 0);
+    assert_string_equal(result.out, "one\n");
+    assert_non_null(strstr(result.err, "weft cat: The journal of notes.md is empty: this is the file's text; its history, and edits "
+                                       "that were not in the file, are lost. It is "));
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "The journal of notes.md is empty: this is the file's text; its history, and");
+    vt_expect(vt, "edits that were not in the file, are lost. It is kept as");
+    vt_expect_row(vt, 0, "one");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    char *aside = xformat("%s.lost", journal);
+    assert_true(stage_exists(stage, aside));
+    free(aside);
+    free(journal);
+}
+
+static void a_lost_journal_of_a_shared_text_is_said_and_the_text_comes_back_from_the_room(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    free(stage_share(stage, "ada", "notes.md", "edit"));
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "sent");
+    vt_type(vt, "zero ");
+    vt_ctrl(vt, 's');
+    stage_expect_file(stage, "notes.md", "zero one\n");
+    vt_type(vt, "and ");
+    vt_expect(vt, "zero and one");
+    vt_expect(vt, "notes.md +  shared  sent");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[K]eep for later");
+    vt_type(vt, "k");
+    assert_int_equal(vt_close(vt), 0);
+    char *journal = only_journal(stage, "ada"), *path = xformat("%s/%s", stage_dir(stage), journal);
+    assert_int_equal(unlink(path), 0);
+    vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "The journal of notes.md is gone: its text comes back from the room; edits");
+    vt_expect(vt, "not sent are lost. It was");
+    vt_expect_row(vt, 0, "zero and one");
+    vt_ctrl(vt, 's');
+    stage_expect_file(stage, "notes.md", "zero and one\n");
+    vt_expect(vt, "notes.md    shared");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
+    assert_string_equal(result.out, "zero and one\n");
+    assert_string_equal(result.err, "");
+    free(path);
+    free(journal);
+}
+
 /* --- links and relays --- */
 
 static void a_bad_link_is_told_before_anything_is_opened(void **state)
@@ -462,6 +523,8 @@ int main(void)
         TEST(a_directory_is_no_file),
         TEST(what_cannot_be_read_is_said_with_its_reason),
         TEST(a_broken_journal_is_named_and_left_alone),
+        TEST(a_lost_journal_is_said_and_the_file_is_shown),
+        TEST(a_lost_journal_of_a_shared_text_is_said_and_the_text_comes_back_from_the_room),
         TEST(a_bad_link_is_told_before_anything_is_opened),
         TEST(what_cannot_be_kept_is_not_shared_and_the_reason_is_said),
         TEST(joining_nothing_says_where_links_come_from),

@@ -250,6 +250,93 @@ static void a_journal_that_is_locked_for_long_is_waited_for_at_opening(void **st
     assert_true(atomic_load(&refused) > 0);
 }
 
+/* "zero one" is kept, and the file has "one"; returns where the journal is, a heap string. */
+static char *keep_unsaved(struct home *home)
+{
+    char *path = scratch_file(home->dir, "notes.md");
+    scratch_write(path, "one");
+    struct replica *replica = home_open(home, "notes.md");
+    home_type(replica, 0, "zero ");
+    home_wait(replica, NULL, home_is_kept);
+    char *journal = env_journal_path(&home->env, &replica_entry(replica)->doc);
+    home_close(replica);
+    free(path);
+    return journal;
+}
+
+static void expect_lost(struct home *home, const char *sentence)
+{
+    buf_clear(&home->said);
+    struct replica *replica = home_open(home, "notes.md");
+    if (!home_was_said(home, sentence))
+        fail_msg("not said: %s\nsaid: %s", sentence, buf_string(&home->said));
+    home_expect_text(replica, "one");
+    home_type(replica, 0, "new ");
+    home_wait(replica, NULL, home_is_kept);
+    home_close(replica);
+    buf_clear(&home->said);
+    replica = home_open(home, "notes.md");
+    assert_false(home_was_said(home, "The journal of notes.md is"));
+    home_expect_text(replica, "new one");
+    home_close(replica);
+}
+
+static void a_journal_that_is_gone_is_said_once_and_the_file_is_there(void **state)
+{
+    struct home *home = *state;
+    char *journal = keep_unsaved(home);
+    assert_int_equal(unlink(journal), 0);
+    char *sentence = xformat("The journal of notes.md is gone: this is the file's text; its history, and edits that were not in the "
+                             "file, are lost. It was %s.", journal);
+    expect_lost(home, sentence);
+    free(sentence);
+    free(journal);
+}
+
+static void an_empty_journal_is_set_aside_and_said(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    char *journal = keep_unsaved(home), *aside = xformat("%s.lost", journal);
+    assert_int_equal(truncate(journal, 0), 0);
+    char *sentence = xformat("The journal of notes.md is empty: this is the file's text; its history, and edits that were not in the "
+                             "file, are lost. It is kept as %s.", aside);
+    expect_lost(home, sentence);
+    assert_int_equal(access(aside, F_OK), 0);
+    assert_true(journal_forget(journal, &err)); /* and what was set aside of it */
+    assert_int_equal(access(aside, F_OK), -1);
+    free(sentence);
+    free(aside);
+    free(journal);
+}
+
+/* Opened by another process just before its maker has named it. */
+static void *name_it_soon(void *names)
+{
+    char *const *name = names;
+    (void)poll(NULL, 0, 100);
+    assert_int_equal(rename(name[0], name[1]), 0);
+    return NULL;
+}
+
+static void a_journal_that_is_just_being_made_is_waited_for(void **state)
+{
+    struct home *home = *state;
+    pthread_t maker;
+    char *journal = keep_unsaved(home), *made = xformat("%s.made", journal);
+    assert_int_equal(rename(journal, made), 0);
+    char *names[] = {made, journal};
+    buf_clear(&home->said);
+    assert_int_equal(pthread_create(&maker, NULL, name_it_soon, names), 0);
+    struct replica *replica = home_open(home, "notes.md");
+    home_expect_text(replica, "zero one");
+    assert_false(home_was_said(home, "The journal of notes.md is"));
+    home_close(replica);
+    pthread_join(maker, NULL);
+    free(made);
+    free(journal);
+}
+
 static void a_save_before_the_first_key_of_a_run_is_known_to_the_next_one(void **state)
 {
     struct home *home = *state;
@@ -469,6 +556,9 @@ int main(void)
         HOME_TEST(who_is_alone_signs_no_presence_and_a_neighbour_hears_every_one),
         HOME_TEST(a_cursor_fits_the_text_however_much_is_typed_while_a_document_is_opened),
         HOME_TEST(a_journal_that_is_locked_for_long_is_waited_for_at_opening),
+        HOME_TEST(a_journal_that_is_gone_is_said_once_and_the_file_is_there),
+        HOME_TEST(an_empty_journal_is_set_aside_and_said),
+        HOME_TEST(a_journal_that_is_just_being_made_is_waited_for),
         HOME_TEST(a_save_before_the_first_key_of_a_run_is_known_to_the_next_one),
         HOME_TEST(the_status_of_a_frame_does_not_look_over_the_history),
         HOME_TEST(what_is_typed_while_the_file_is_written_is_counted_and_undone_by_itself),
