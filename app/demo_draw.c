@@ -44,7 +44,7 @@ static void lay_in(struct frame *frame, const struct frame *part, struct box box
     for (int r = 0; r < part->rows && box.row + r < frame->rows; r++)
         for (int c = 0; c < part->cols && box.col + c < frame->cols; c++)
             frame->cells[(box.row + r) * frame->cols + box.col + c] = part->cells[r * part->cols + c];
-    if (part->cursor.visible) {
+    if (part->cursor.visible && box.row + part->cursor.row < frame->rows && box.col + part->cursor.col < frame->cols) {
         frame->cursor = part->cursor;
         frame->cursor.row += box.row;
         frame->cursor.col += box.col;
