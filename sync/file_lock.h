@@ -1,7 +1,7 @@
 /*
  * file_lock - a file that says by its lock whether a process lives (sync/agent_lock.h, sync/tail.h).
  *
- * The lock is flock(2)'s: it belongs to the open file, ends with the process whatever ends that, and is not kept by others'
+ * The lock is flock(2)'s: it belongs to the open file, ends with the process whatever ends that, and is not lost by others'
  * close(). Whoever finds a file unlocked may remove it, so its maker looks after locking whether the file is still there.
  *
  *   Errors  errno, as flock(2) sets it.

@@ -45,7 +45,7 @@ struct link_address {
     bool insecure;
 };
 
-/* "weft://host:443", for messages; out has room for LINK_HOST_BYTES_MAX + 32. */
+/* "relay.example" or "relay.example:7717", a socket's path: for messages. */
 enum { LINK_NAME_BYTES = LINK_HOST_BYTES_MAX + 32 };
 void link_address_name(const struct link_address *address, char out[LINK_NAME_BYTES]);
 
