@@ -24,6 +24,9 @@ sound_tree()
     write ui/frame.h '#include "editor/rope.h"'
     write app/main.c '#include <stdio.h>' '#include "sync/relay/relay.h"' '#include "ui/frame.h"'
     write tests/support/support.h '#include "sync/graph.h"'
+    write tests/unit/test_all.c '#include "editor/base/bytes.h"' '#include "editor/rope.h"' '#include "sync/graph.h"' \
+        '#  include "sync/relay/relay.h"' '#include "ui/frame.h" /* drawn */'
+    write tests/CMakeLists.txt 'weft_test(test_all SOURCES unit/test_all.c)'
     write app/CMakeLists.txt 'add_executable(weft main.c)'
     write sync/CMakeLists.txt 'add_library(weft_sync STATIC' '  db_sqlite.c' ')'
     write README.md 'See https://example.org/weft'
@@ -49,7 +52,7 @@ finds() # TEST WORDS PATH LINE...: the sound tree plus this file makes TEST comp
 }
 
 sound_tree
-for test in includes headers words sources top; do
+for test in includes headers words sources tested top; do
     expect "$test" 0 'nothing wrong'
 done
 
@@ -101,6 +104,16 @@ expect documents 1 'has no row with | 2 | OTHER |'
 
 finds sources 'sync/a.c:1: is named in no CMakeLists.txt' sync/a.c
 finds sources 'tests/unit/main.c:1: is named in no' tests/unit/main.c
+
+finds tested 'editor/a.h:1: is included by no test' editor/a.h
+finds tested 'sync/b.h:1: is included by no test' sync/b.h '#include "sync/graph.h"'
+
+sound_tree
+write app/editor.h
+write sync/graph_parts.h
+expect tested 0 '6 headers' # the one is listed, the other no module
+write tests/e2e/test_editor.c '#include "app/editor.h"'
+expect tested 1 'app/editor.h:1: has a test'
 
 finds top '(null):1: does not belong at the top' '(null)/index.db'
 finds top 'notes.md:1: does not belong at the top' notes.md
