@@ -318,6 +318,13 @@ static bool copy_on(void *self, struct journal *journal, struct error *err)
     return copy_chunks(founding, journal, chunks_until(founding), err);
 }
 
+/* On the journal's thread. That of the syncs may have said before that all is kept: the status line is drawn once more. */
+static void base_is_kept(struct replica *replica)
+{
+    atomic_store(&replica->base_kept, true);
+    replica_wake(replica);
+}
+
 static void founding_free(struct founding *founding)
 {
     rope_free(founding->base);
@@ -334,7 +341,7 @@ static void copied(void *self, const struct journal_result *result)
         founding->next = chunks_until(founding);
     bool all = result->ok && founding->next == chunk_count(founding->base);
     if (all)
-        atomic_store(&replica->base_kept, true);
+        base_is_kept(replica);
     if (all || !result->ok)
         founding_free(founding);
     else
@@ -351,7 +358,7 @@ static void founded(void *self, const struct journal_result *result)
         return;
     }
     if (result->ok && (founding->base || founding->complete))
-        atomic_store(&replica->base_kept, true);
+        base_is_kept(replica);
     founding_free(founding);
 }
 

@@ -385,6 +385,8 @@ void replica_note_file(struct replica *replica);
  * or never will be.
  */
 void replica_begin_writing(struct replica *replica);
+/* The loop looks at everything once more. From any thread. */
+void replica_wake(const struct replica *replica);
 /* An agent that writes for this process, or wrote for one that is dead: its edits are undone and sent from here. */
 void replica_add_mine(struct replica *replica, const struct agent_id *agent);
 bool replica_is_mine(const struct replica *replica, const struct agent_id *agent);

@@ -156,6 +156,11 @@ static struct journal *writer_opens(void *self, struct error *err)
     return journal;
 }
 
+void replica_wake(const struct replica *replica)
+{
+    wake(replica->wake_fd);
+}
+
 static void writer_committed(void *self, uint64_t ticket, uint64_t place)
 {
     struct replica *replica = self;
@@ -163,20 +168,20 @@ static void writer_committed(void *self, uint64_t ticket, uint64_t place)
     neighbours_ring(replica, place);
     if (atomic_load(&replica->awaits_journal) && !replica_journal_is_behind(replica, true) &&
         atomic_exchange(&replica->awaits_journal, false))
-        wake(replica->wake_fd);
+        replica_wake(replica);
 }
 
 static void writer_kept(void *self, uint64_t ticket)
 {
     struct replica *replica = self;
     (void)ticket;
-    wake(replica->wake_fd);
+    replica_wake(replica);
 }
 
 static void writer_troubled(void *self)
 {
     struct replica *replica = self;
-    wake(replica->wake_fd);
+    replica_wake(replica);
 }
 
 /* --- the opening's life --- */
