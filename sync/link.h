@@ -5,8 +5,8 @@
  * can be opened on it, one at a time. It knows nothing of what the frames mean.
  *
  * Where packets vanish nothing says so, and the system asks again ever more rarely. So a connection is attempted anew every
- * LINK_AGAIN_MS, for LINK_CONNECT_MS in all, as long as nobody has answered on the level of TCP; the attempt that is through
- * first is the connection, the others end.
+ * LINK_AGAIN_MS, for LINK_CONNECT_MS in all, as long as nobody has answered on the level of TCP, and once more when somebody
+ * did and says nothing; the attempt that is through first is the connection, the others end.
  *
  *   Units      times in ms of link_now_ms(), a monotonic clock.
  *   Threads    everything belongs to the thread that calls link_run(), except link_wake().

@@ -75,6 +75,7 @@ struct link {
 enum {
     FAREWELL_MS = 300, /* how long queued frames may take to leave after link_stop() */
     PROBE_MS = 1000,   /* how long a failed connection is looked into */
+    ANSWERED_MAX = 2,  /* attempts that TCP has brought somewhere */
 };
 
 uint64_t link_now_ms(void)
@@ -580,17 +581,21 @@ static void attempt(struct link *link, const char *place)
     begin(connection, place);
 }
 
-/* Whether an attempt has got as far as somebody who answers: then it is up to him. */
+/*
+ * Whether it is up to whoever answers: attempts have got as far as that. One may wait in vain, where a word of it was damaged or
+ * never passed on; the next one to go through does not. More would only be more for a relay that is slow or stands still.
+ */
 static bool is_answered(const struct link *link)
 {
+    unsigned answered = 0;
     for (const struct connection *connection = link->all; connection; connection = connection->next) {
         struct sockaddr_storage peer;
         socklen_t len = sizeof peer;
         if (is_attempt(connection) && connection->wsi &&
             getpeername(lws_get_socket_fd(connection->wsi), (struct sockaddr *)&peer, &len) == 0)
-            return true;
+            answered++;
     }
-    return false;
+    return answered >= ANSWERED_MAX;
 }
 
 static void again_came(lws_sorted_usec_list_t *timer)

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dlfcn.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/link.h"
 #include "sync/net.h"
 #include "sync/relay/relay_server.h"
 #include "tests/support/other_relay.h"
@@ -639,6 +641,26 @@ static void where_nobody_answers_the_next_address_of_a_name_is_tried_at_once(voi
     person_stop(place, &ana, 0);
 }
 
+/* Where bytes are damaged on the way a handshake can wait for an end that has come long ago. */
+static void where_somebody_answers_and_says_nothing_another_attempt_is_made_soon(void **state)
+{
+    struct place *place = *state;
+    struct person ana;
+    start_server(place);
+    struct sockaddr_in mute = {.sin_family = AF_INET, .sin_port = htons((uint16_t)place->port)};
+    mute.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1); /* the first of the two */
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&mute, sizeof mute), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    struct link_address address = by_name(place, "two.example");
+    uint64_t since_ms = net_now_ms();
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, is_online, NULL);
+    assert_in_range(net_now_ms() - since_ms, 0, LINK_AGAIN_MS + AT_ONCE_MS);
+    person_stop(place, &ana, 0);
+    close(listener);
+}
+
 static void a_name_that_is_not_known_is_one_sentence(void **state)
 {
     struct place *place = *state;
@@ -815,6 +837,7 @@ int main(void)
         PLACE_TEST(stopping_waits_for_no_resolver),
         PLACE_TEST(an_answer_that_comes_late_is_used),
         PLACE_TEST(where_nobody_answers_the_next_address_of_a_name_is_tried_at_once),
+        PLACE_TEST(where_somebody_answers_and_says_nothing_another_attempt_is_made_soon),
         PLACE_TEST(a_name_that_is_not_known_is_one_sentence),
         PLACE_TEST(who_is_there_waits_for_the_link_no_longer_than_a_second_or_two),
         PLACE_TEST(stopping_sends_what_is_ready_within_its_time),
