@@ -681,12 +681,30 @@ static void diff_reach(struct diff *diff, struct point point, unsigned side)
     diff->open += is_open(reach);
 }
 
+/* What both sides reach equally far they also leave alike. While many type at once nearly all runs are of that kind. */
+static void diff_pass(struct diff *diff, const struct run *run)
+{
+    for (size_t i = 0; i < run->parent_count; i++) {
+        struct point parent = parent_of(diff->graph, run, i);
+        struct reach *reach = &diff->graph->reach[parent.run];
+        uint64_t upto = parent.lv + 1;
+        if (reach->upto[SIDE_A] >= upto && reach->upto[SIDE_B] >= upto)
+            continue;
+        diff_reach(diff, parent, SIDE_A);
+        diff_reach(diff, parent, SIDE_B);
+    }
+}
+
 /* Takes the newest run: what only one side reaches there is only in that version. */
 static void diff_visit(struct diff *diff, struct lv_ranges *const only[SIDE_COUNT])
 {
     struct reach reach;
     const struct run *run = walk_next(diff->graph, &reach);
-    diff->open -= is_open(&reach);
+    if (!is_open(&reach)) {
+        diff_pass(diff, run);
+        return;
+    }
+    diff->open--;
     for (unsigned side = SIDE_A; side < SIDE_COUNT; side++) {
         uint64_t upto = reach.upto[side], other = reach.upto[SIDE_B - side];
         if (upto > other)
