@@ -76,7 +76,9 @@ void rope_insert(struct rope *rope, uint64_t at, struct bytes text)
     ensure(at <= rope_len(rope));
     while (text.len > 0) {
         size_t len = text.len < ROPE_PIECE_BYTES_MAX ? text.len : ROPE_PIECE_BYTES_MAX;
-        rope_tree_insert(&rope->tree, at, rope_ink_write(&rope->ink, bytes_slice(text, 0, len)));
+        struct bytes some = bytes_slice(text, 0, len);
+        if (!rope_tree_extend(&rope->tree, at, &rope->ink, some))
+            rope_tree_insert(&rope->tree, at, rope_ink_write(&rope->ink, some));
         text = bytes_slice(text, len, text.len - len);
         at += len;
     }

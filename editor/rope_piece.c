@@ -205,6 +205,13 @@ bool rope_piece_join(struct rope_piece *piece, const struct rope_piece *next)
     return true;
 }
 
+void rope_piece_shorten(struct rope_piece *piece, struct rope_sums sums)
+{
+    ensure(sums.of[ROPE_BYTES] < piece->of[ROPE_BYTES]);
+    for (size_t i = 0; i < ROPE_MEASURES; i++)
+        piece->of[i] -= (uint32_t)sums.of[i];
+}
+
 /* --- ink --- */
 
 static void ink_block_release(void *block, struct bytes text)
@@ -246,4 +253,18 @@ struct rope_piece rope_ink_write(struct rope_ink *ink, struct bytes text)
     ink->free += text.len;
     ink->left -= text.len;
     return piece;
+}
+
+bool rope_ink_extend(struct rope_ink *ink, struct rope_piece *piece, struct bytes text, struct rope_sums sums)
+{
+    if (piece->source != ink->block || piece->data + piece->of[ROPE_BYTES] != ink->free)
+        return false;
+    if (text.len > ink->left || text.len > ROPE_PIECE_BYTES_MAX - piece->of[ROPE_BYTES])
+        return false;
+    memcpy(ink->free, text.data, text.len);
+    ink->free += text.len;
+    ink->left -= text.len;
+    for (size_t i = 0; i < ROPE_MEASURES; i++)
+        piece->of[i] += (uint32_t)sums.of[i];
+    return true;
 }

@@ -212,40 +212,106 @@ static size_t entry_before(const struct rope_node *node, uint64_t *at)
     return i;
 }
 
-static void leaf_insert(struct rope_node *leaf, uint64_t at, struct rope_piece piece)
+/* Gives the entry the piece is in now. */
+static size_t leaf_insert(struct rope_node *leaf, uint64_t at, struct rope_piece piece)
 {
     size_t i = entry_before(leaf, &at);
     if (at == 0) {
         entries_insert(leaf, i, (union entry){.piece = piece}); /* at the start of the text */
-        return;
+        return i;
     }
     struct rope_piece *before = &leaf->entries[i].piece;
     if (at < before->of[ROPE_BYTES])
         entries_insert(leaf, i + 1, (union entry){.piece = rope_piece_split(before, at)});
     else if (rope_piece_join(before, &piece))
-        return;
+        return i;
     entries_insert(leaf, i + 1, (union entry){.piece = piece});
+    return i + 1;
 }
 
-/* `node` is ours. Returns its new right neighbour when it had to be split. */
+static void finger_put(struct rope_finger *finger, struct rope_node *node, size_t at)
+{
+    if (node->height >= ROPE_FINGER_NODES) {
+        finger->end = ROPE_NO_FINGER;
+        return;
+    }
+    finger->nodes[node->height] = node;
+    finger->at[node->height] = (unsigned char)at;
+}
+
+/* `node` is ours. Returns its new right neighbour when it had to be split. The finger ends up at the piece, or nowhere.
+ */
 static struct rope_node *node_insert(struct rope_node *node, uint64_t at, struct rope_piece piece,
-                                     struct rope_sums sums)
+                                     struct rope_sums sums, struct rope_finger *finger)
 {
     if (node->height == 0) {
-        leaf_insert(node, at, piece);
+        finger_put(finger, node, leaf_insert(node, at, piece));
         return node_split(node);
     }
     size_t i = entry_before(node, &at);
     struct kid *kid = &node->entries[i].kid;
     size_t count_before = kid->node->count;
-    struct rope_node *split = node_insert(node_own(&kid->node), at, piece, sums);
+    struct rope_node *split = node_insert(node_own(&kid->node), at, piece, sums, finger);
+    finger_put(finger, node, i);
     if (!split && kid->node->count >= count_before) {
         kid->sums = rope_sums_add(kid->sums, sums); /* nearly always: nothing moved */
         return NULL;
     }
+    finger->end = ROPE_NO_FINGER;
     node_settle(node, i, split);
     node_tidy(node, i, i + 1);
     return node_split(node);
+}
+
+/* --- where text was put last --- */
+
+/* The piece, when the finger points to where `end` is and all nodes on the way are ours alone. */
+static struct rope_piece *finger_piece(const struct rope_tree *tree, uint64_t end)
+{
+    const struct rope_finger *finger = &tree->finger;
+    if (finger->end != end || end == ROPE_NO_FINGER)
+        return NULL;
+    for (size_t height = 0; height <= tree->root->height; height++)
+        if (!node_is_ours(finger->nodes[height]))
+            return NULL;
+    return &finger->nodes[0]->entries[finger->at[0]].piece;
+}
+
+/* The piece has so much more or less: all sums above it follow. */
+static void finger_add(struct rope_tree *tree, struct rope_sums sums)
+{
+    struct rope_finger *finger = &tree->finger;
+    for (size_t height = 1; height <= tree->root->height; height++) {
+        struct rope_sums *above = &finger->nodes[height]->entries[finger->at[height]].kid.sums;
+        *above = rope_sums_add(*above, sums);
+    }
+    tree->sums = rope_sums_add(tree->sums, sums);
+    finger->end += sums.of[ROPE_BYTES];
+}
+
+bool rope_tree_extend(struct rope_tree *tree, uint64_t at, struct rope_ink *ink, struct bytes text)
+{
+    struct rope_piece *piece = finger_piece(tree, at);
+    if (!piece)
+        return false;
+    struct rope_sums sums = rope_sums_of(text);
+    if (!rope_ink_extend(ink, piece, text, sums))
+        return false;
+    finger_add(tree, sums);
+    return true;
+}
+
+/* Takes back the last bytes of the piece, if some of it are left. */
+static bool finger_delete(struct rope_tree *tree, uint64_t at, uint64_t len)
+{
+    struct rope_piece *piece = finger_piece(tree, at + len);
+    if (!piece || len >= piece->of[ROPE_BYTES])
+        return false;
+    struct bytes text = rope_piece_text(piece);
+    struct rope_sums sums = rope_sums_of(bytes_slice(text, text.len - (size_t)len, (size_t)len));
+    rope_piece_shorten(piece, sums);
+    finger_add(tree, rope_sums_subtract((struct rope_sums){{0}}, sums));
+    return true;
 }
 
 /* --- delete --- */
@@ -372,7 +438,7 @@ static struct rope_node *leaf_of(const struct rope_piece *pieces, size_t count)
 
 static struct rope_tree tree_of(struct rope_node *root)
 {
-    return (struct rope_tree){.root = root, .sums = node_sums(root)};
+    return (struct rope_tree){.root = root, .sums = node_sums(root), .finger.end = ROPE_NO_FINGER};
 }
 
 struct rope_tree rope_tree_build(const struct rope_piece *pieces, size_t count)
@@ -393,7 +459,7 @@ struct rope_tree rope_tree_build(const struct rope_piece *pieces, size_t count)
 struct rope_tree rope_tree_share(const struct rope_tree *tree)
 {
     node_keep(tree->root);
-    return *tree;
+    return (struct rope_tree){.root = tree->root, .sums = tree->sums, .finger.end = ROPE_NO_FINGER};
 }
 
 void rope_tree_release(struct rope_tree *tree)
@@ -407,6 +473,7 @@ static void tree_settle(struct rope_tree *tree, struct rope_node *split)
 {
     if (!split)
         return;
+    tree->finger.end = ROPE_NO_FINGER;
     struct rope_node *root = node_new((uint16_t)(tree->root->height + 1));
     entries_insert(root, 0, entry_of_node(tree->root));
     entries_insert(root, 1, entry_of_node(split));
@@ -427,7 +494,8 @@ void rope_tree_insert(struct rope_tree *tree, uint64_t at, struct rope_piece pie
 {
     ensure(at <= tree->sums.of[ROPE_BYTES]);
     struct rope_sums sums = rope_piece_sums(&piece);
-    tree_settle(tree, node_insert(node_own(&tree->root), at, piece, sums));
+    tree->finger.end = at + sums.of[ROPE_BYTES];
+    tree_settle(tree, node_insert(node_own(&tree->root), at, piece, sums, &tree->finger));
     tree_shrink(tree);
     tree->sums = rope_sums_add(tree->sums, sums);
 }
@@ -436,8 +504,9 @@ void rope_tree_delete(struct rope_tree *tree, uint64_t at, uint64_t len)
 {
     uint64_t total = tree->sums.of[ROPE_BYTES];
     ensure(at <= total && len <= total - at);
-    if (len == 0)
+    if (len == 0 || finger_delete(tree, at, len))
         return;
+    tree->finger.end = ROPE_NO_FINGER;
     if (len == total) {
         rope_tree_release(tree);
         *tree = rope_tree_build(NULL, 0);

@@ -27,9 +27,23 @@ enum { ROPE_MERGE_MAX = ROPE_FANOUT * 3 / 4 /* less than a node holds, so that t
 
 struct rope_node;
 
+/*
+ * The way to the piece that text was put into last. Who types on, or takes back what was just typed, changes that piece
+ * and the sums above it, and nothing else: no look-up, no node that moves. Whatever else changes the tree forgets it;
+ * where a node on it has come to be shared it is of no use.
+ */
+enum { ROPE_FINGER_NODES = 24 };
+struct rope_finger {
+    uint64_t end;                               /* where the piece ends in the text; ROPE_NO_FINGER: there is none */
+    struct rope_node *nodes[ROPE_FINGER_NODES]; /* by height */
+    unsigned char at[ROPE_FINGER_NODES];        /* which of its entries */
+};
+#define ROPE_NO_FINGER UINT64_MAX
+
 struct rope_tree {
     struct rope_node *root;
     struct rope_sums sums;
+    struct rope_finger finger;
 };
 
 /* A tree of `count` pieces, whose references it takes over; 0 makes the empty text. */
@@ -39,6 +53,9 @@ void rope_tree_release(struct rope_tree *tree);
 
 /* Takes over the piece's reference. */
 void rope_tree_insert(struct rope_tree *tree, uint64_t at, struct rope_piece piece);
+/* The same for text that is typed on where the last piece ends, in the same ink. False: it is not, and nothing has
+ * happened. */
+bool rope_tree_extend(struct rope_tree *tree, uint64_t at, struct rope_ink *ink, struct bytes text);
 void rope_tree_delete(struct rope_tree *tree, uint64_t at, uint64_t len);
 
 /* A piece and everything counted in front of it. Lives until the tree is next changed. */

@@ -21,17 +21,12 @@ void batch_release(struct batch *batch)
 
 void batch_clear(struct batch *batch)
 {
-    struct batch kept = {
-        .parents = batch->parents,
-        .parent_cap = batch->parent_cap,
-        .undo = batch->undo,
-        .undo_cap = batch->undo_cap,
-        .ops = batch->ops,
-        .op_cap = batch->op_cap,
-        .text = batch->text,
-    };
-    buf_clear(&kept.text);
-    *batch = kept;
+    batch->agent = (struct agent_id){{0}};
+    batch->seq0 = batch->count = batch->time_s = 0;
+    batch->flags = 0;
+    batch->parent_count = batch->undo_count = batch->op_count = 0;
+    batch->label[0] = '\0';
+    buf_clear(&batch->text);
 }
 
 static void batch_add_op(struct batch *batch, struct batch_op op)
@@ -249,6 +244,7 @@ static bool decode_marks(struct reader *reader, struct batch *batch, struct erro
     if (label.len == 0 || memchr(label.data, '\0', label.len))
         return refuse(err, "its label");
     memcpy(batch->label, label.data, label.len);
+    batch->label[label.len] = '\0';
     return true;
 }
 

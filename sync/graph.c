@@ -516,11 +516,31 @@ static void advance_frontier(struct lv_list *frontier, const uint64_t *parents, 
     lv_list_add(frontier, last);
 }
 
+/* Whether events go on after the newest one, which is the only head, by the agent that wrote it: nearly every key. */
+static bool goes_on(const struct graph *graph, size_t agent, uint64_t seq, const uint64_t *parents, size_t parent_count)
+{
+    if (parent_count != 1 || graph->frontier.count != 1 || parents[0] + 1 != graph->len)
+        return false;
+    const struct author_run *author = &graph->authors[graph->author_count - 1];
+    const struct agent *who = &graph->agents[agent];
+    if (author->agent != agent || author->seq + (graph->len - author->first) != seq)
+        return false;
+    const struct seq_run *newest = &who->runs[who->count - 1];
+    return newest->lv + newest->len == graph->len;
+}
+
 uint64_t graph_add(struct graph *graph, size_t agent, uint64_t seq, uint64_t len, const uint64_t *parents,
                    size_t parent_count)
 {
     uint64_t first = graph->len;
     ensure(len > 0 && agent < graph->agent_count);
+    if (goes_on(graph, agent, seq, parents, parent_count)) {
+        struct agent *who = &graph->agents[agent];
+        who->runs[who->count - 1].len += len;
+        graph->len += len;
+        graph->frontier.items[0] = graph->len - 1;
+        return first;
+    }
     add_run(graph, first, parents, parent_count);
     add_author(graph, agent, seq, first, len);
     advance_frontier(&graph->frontier, parents, parent_count, first + len - 1);

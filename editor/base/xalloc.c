@@ -74,10 +74,8 @@ char *xformat(const char *fmt, ...)
     return text;
 }
 
-void *xgrow(void *items, size_t *cap, size_t needed, size_t size)
+void *xgrow_more(void *items, size_t *cap, size_t needed, size_t size)
 {
-    if (needed <= *cap)
-        return items;
     size_t grown = *cap ? *cap : 8;
     while (grown < needed)
         grown *= 2;

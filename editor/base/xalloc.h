@@ -19,10 +19,14 @@ char *xstrdup(const char *text);
 char *xstrndup(const char *text, size_t len); /* at most len bytes, NUL added */
 char *xformat(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+void *xgrow_more(void *items, size_t *cap, size_t needed, size_t size); /* for xgrow() */
 /*
  * Makes room for one more element of an array that grows by doubling: `items` points to the first element, *cap counts
  * elements there is room for. Usage: list->items = xgrow(list->items, &list->cap, list->count + 1, sizeof *list->items);
  */
-void *xgrow(void *items, size_t *cap, size_t needed, size_t size);
+static inline void *xgrow(void *items, size_t *cap, size_t needed, size_t size)
+{
+    return needed <= *cap ? items : xgrow_more(items, cap, needed, size);
+}
 
 #endif

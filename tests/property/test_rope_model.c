@@ -175,6 +175,10 @@ static size_t edit_both(struct random *random, struct rope *rope, struct buf *mo
     bool shrink = model->len > MODEL_BYTES_MAX || random_chance(random, 3);
     if (shrink) {
         size_t len = random_chance(random, 50) ? model->len - at : random_len(random, model->len - at);
+        if (random_chance(random, 2)) { /* backspace */
+            len = random_len(random, at);
+            at -= len;
+        }
         model_replace(model, at, len, buf_view(&text));
         rope_delete(rope, at, len);
     } else {
