@@ -141,15 +141,27 @@ static void note_row(struct replica *replica, const struct journal_row *row, con
     replica_note_fault(replica, &err);
 }
 
+/* Whether something that the agent wrote before waits: it may be a branch that is not here yet. */
+static bool waits_before(const struct replica *replica, const struct agent_id *agent, uint64_t seq0)
+{
+    for (size_t i = 0; i < replica->early_count; i++) {
+        const struct early *early = &replica->early[i];
+        if (!early->linked && early->row.seq0 < seq0 && agent_id_equal(&early->row.agent, agent))
+            return true;
+    }
+    return false;
+}
+
 /*
  * Which digest the row ends in: a LOCAL one says so itself; a RECEIVED one was checked when it came, so only where forks leave
- * a choice does its signature have to tell. What seems known may then be the same content on another branch.
+ * a choice, or may once what waits is here, does its signature have to tell. What seems known may then be the same content on
+ * another branch.
  */
 static enum chain_link find_last(struct replica *replica, const struct opened *opened, unsigned *way,
                                  struct digest *last)
 {
     size_t count = opened->batches.count;
-    bool forks = chain_forks(replica->chain) > 0;
+    bool forks = chain_forks(replica->chain) > 0 || waits_before(replica, &opened->row->agent, opened->row->seq0);
     for (*way = 0; *way < CHAIN_WAYS_MAX; ++*way) {
         enum chain_link link = chain_check_run(replica->chain, opened->batches.items, opened->plains, count, *way,
                                                opened->digests);
@@ -185,6 +197,8 @@ static enum row_took take_opened(struct replica *replica, const struct opened *o
     size_t count = opened->batches.count;
     unsigned way;
     enum chain_link link = find_last(replica, opened, &way, &last);
+    if (link == CHAIN_NO_WAY && waits_before(replica, &opened->row->agent, opened->row->seq0))
+        return ROW_EARLY;
     if (link == CHAIN_NO_WAY)
         link = take_doubtful(replica, opened, &last);
     if (link == CHAIN_EARLY)

@@ -11,6 +11,7 @@ struct waiting {
     struct agent_id agent;
     uint64_t seq0;
     bool needs_event; /* what it waits for is `needs`; else its own agent's earlier events, or its MEMBER */
+    bool is_behind;   /* else: earlier records of its agent wait, and one may be the branch whose lack makes it fit nowhere */
     struct event_id needs;
     struct buf stored;
 };
@@ -29,7 +30,7 @@ struct inbox {
     const struct roster *roster;
     struct inbox_port port;
     struct waiting *waiting; /* in the order they came */
-    size_t waiting_count, waiting_cap, waiting_bytes;
+    size_t waiting_count, waiting_cap, waiting_bytes, behind_count;
     struct refused *refused;
     size_t refused_count, refused_cap, hole_count;
     struct history history; /* what is vouched for in the frame being taken */
@@ -68,7 +69,7 @@ static void drop_waiting(struct inbox *inbox)
     for (size_t i = 0; i < inbox->waiting_count; i++)
         buf_release(&inbox->waiting[i].stored);
     inbox->waiting_count = 0;
-    inbox->waiting_bytes = 0;
+    inbox->waiting_bytes = inbox->behind_count = 0;
 }
 
 void inbox_free(struct inbox *inbox)
@@ -208,6 +209,31 @@ static enum inbox_took keep_waiting(struct inbox *inbox, uint64_t place, const s
     return INBOX_EARLY;
 }
 
+/* Whether an earlier record of the agent waits. */
+static bool waits_before(const struct inbox *inbox, const struct agent_id *agent, uint64_t seq0)
+{
+    for (size_t i = 0; i < inbox->waiting_count; i++)
+        if (inbox->waiting[i].seq0 < seq0 && agent_id_equal(&inbox->waiting[i].agent, agent))
+            return true;
+    return false;
+}
+
+static bool may_be_behind(const struct inbox *inbox, const struct record *record)
+{
+    return record->kind == RECORD_EVENTS && inbox->behind_count < INBOX_BEHIND_MAX &&
+           waits_before(inbox, &record->agent, record->seq0);
+}
+
+static enum inbox_took wait_behind(struct inbox *inbox, uint64_t place, const struct record *record, uint64_t now_ms)
+{
+    enum inbox_took took = keep_waiting(inbox, place, record, NULL, now_ms);
+    if (took != INBOX_EARLY)
+        return took;
+    inbox->waiting[inbox->waiting_count - 1].is_behind = true;
+    inbox->behind_count++;
+    return took;
+}
+
 /* The first parent that is nowhere. */
 static bool find_missing_parent(struct inbox *inbox, const struct batch_list *batches, struct event_id *missing)
 {
@@ -286,18 +312,19 @@ static bool is_signed(struct inbox *inbox, const struct record *record, const st
 
 /*
  * Where the record belongs and what it builds on: of all ways in which that can be meant, the one that its author signed
- * (received->digests). CHAIN_NO_WAY: none. Without forks what is known need not be signed once more; with them the same
- * content can stand on two branches, of which one may not be here: which one it is only the signature says.
+ * (received->digests). CHAIN_NO_WAY: none. What is known need not be signed once more where nothing is in doubt. But the same
+ * content can stand on two branches, of which one may be yet to come: then only the signature says which one it is.
  */
 static enum chain_link find_way(struct inbox *inbox, const struct record *record, const struct member *member,
                                 struct received *received, unsigned *way)
 {
     size_t count = received->batches.count;
-    bool forks = chain_forks(inbox->chain) > 0;
+    bool doubt = chain_forks(inbox->chain) > 0 || inbox_is_refused(inbox, &record->agent) ||
+                 waits_before(inbox, &record->agent, record->seq0);
     for (*way = 0; *way < CHAIN_WAYS_MAX; ++*way) {
         enum chain_link link = chain_check_run(inbox->chain, received->batches.items, received->plains, count, *way,
                                                received->digests);
-        if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || (link == CHAIN_KNOWN && !forks) ||
+        if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || (link == CHAIN_KNOWN && !doubt) ||
             is_signed(inbox, record, member, &received->digests[count - 1], &received->checked))
             return link;
     }
@@ -337,7 +364,8 @@ static enum inbox_took take_opened(struct inbox *inbox, uint64_t place, const st
         return keep_waiting(inbox, place, record,
                             find_missing_parent(inbox, &received->batches, &missing) ? &missing : NULL, now_ms);
     case CHAIN_NO_WAY:
-        return refuse_misfit(inbox, &record->agent);
+        return may_be_behind(inbox, record) ? wait_behind(inbox, place, record, now_ms)
+                                            : refuse_misfit(inbox, &record->agent);
     case CHAIN_CROWDED:
         return leave_out(inbox, &record->agent);
     case CHAIN_FORKED:
@@ -395,6 +423,8 @@ static bool is_due(struct inbox *inbox, const struct waiting *waiting)
     struct digest digest;
     if (waiting->needs_event)
         return chain_find(inbox->chain, &waiting->needs, &digest);
+    if (waiting->is_behind)
+        return !waits_before(inbox, &waiting->agent, waiting->seq0);
     return roster_find(inbox->roster, &waiting->agent) &&
            chain_reaches(inbox->chain, &waiting->agent, waiting->seq0);
 }
@@ -409,6 +439,7 @@ static bool settle_one(struct inbox *inbox, size_t i)
     memmove(inbox->waiting + i, inbox->waiting + i + 1, (inbox->waiting_count - i - 1) * sizeof waiting);
     inbox->waiting_count--;
     inbox->waiting_bytes -= waiting.stored.len + sizeof waiting;
+    inbox->behind_count -= waiting.is_behind;
     ensure(record_decode(buf_view(&waiting.stored), &record, &err)); /* it was decoded when it came */
     enum inbox_took took = inbox_take(inbox, waiting.place, &record, waiting.since_ms);
     buf_release(&waiting.stored);

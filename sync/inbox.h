@@ -7,7 +7,8 @@
  *
  *   Ownership  opaque; inbox_free(). Chain, keys and roster outlive it.
  *   Errors     a record that does not verify: INBOX_REFUSED, and nothing that builds on it until inbox_forgive(). Other
- *              records of its agent are taken: one may be the branch whose lack made the first one fit nowhere.
+ *              records of its agent are taken: one may be the branch whose lack made the first one fit nowhere. While an
+ *              earlier one of its agent waits, that may be it: then it waits as well.
  *              A branch more than are kept of one agent (sync/chain.h) is left out for good, and told like one refused.
  *   Bounds     INBOX_EARLY_*_MAX; a record whose author is far ahead of what is here is kept closed, and costs no key
  *              operation until its turn has come.
@@ -19,7 +20,11 @@
 #include "sync/history.h"
 #include "sync/roster.h"
 
-enum { INBOX_EARLY_BYTES_MAX = 4 << 20, INBOX_EARLY_RECORDS_MAX = 65536 };
+enum {
+    INBOX_EARLY_BYTES_MAX = 4 << 20,
+    INBOX_EARLY_RECORDS_MAX = 65536,
+    INBOX_BEHIND_MAX = 16, /* of them, such as fit nowhere: they may stand on a branch that waits itself */
+};
 
 /* Where to go on reading in one relay's log. All zero: from the beginning. */
 struct resume_point {

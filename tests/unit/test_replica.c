@@ -162,8 +162,10 @@ static void a_document_with_something_newer_is_only_read(void **state)
 
 /* --- our own machine was copied --- */
 
-/* A copy of this process wrote these letters under its first number: the last one as it comes out of a session. */
-static struct received letter_of_twin(struct replica *replica, const struct agent_id *agent, const char *letters)
+/* A copy of this process wrote these letters under its first number: the last one as it comes out of a session. `after`: the
+   first one builds on this letter of somebody else; or NULL. */
+static struct received letter_after(struct replica *replica, const struct received *after, const struct agent_id *agent,
+                                    const char *letters)
 {
     uint64_t newest = strlen(letters) - 1;
     struct received received = {
@@ -173,6 +175,8 @@ static struct received letter_of_twin(struct replica *replica, const struct agen
     struct sign_key doc_key;
     received.plains = xcalloc(1, sizeof *received.plains);
     received.digests = xcalloc(1, sizeof *received.digests);
+    if (after)
+        assert_int_equal(chain_add(chain, after->batches.items, after->plains[0], received.digests), CHAIN_NEXT);
     for (uint64_t seq = 0; seq <= newest; seq++) {
         batch_list_clear(&received.batches);
         buf_clear(&received.plain);
@@ -180,6 +184,8 @@ static struct received letter_of_twin(struct replica *replica, const struct agen
         batch->agent = *agent;
         batch->seq0 = seq;
         batch->flags = seq > 0 ? BATCH_FLAG_SELF : 0;
+        if (after && seq == 0)
+            batch_add_parent(batch, (struct event_id){after->agent, 0});
         batch_add_insert(batch, seq + 1, bytes_of(letters + seq, 1));
         batch_encode(batch, &received.plain);
         received.plains[0] = buf_view(&received.plain);
@@ -195,6 +201,11 @@ static struct received letter_of_twin(struct replica *replica, const struct agen
     chain_free(chain);
     buf_release(&plain);
     return received;
+}
+
+static struct received letter_of_twin(struct replica *replica, const struct agent_id *agent, const char *letters)
+{
+    return letter_after(replica, NULL, agent, letters);
 }
 
 static void take_from_twin(struct replica *replica, struct received *received, enum chain_link expected)
@@ -283,6 +294,52 @@ static void the_same_content_on_two_branches_is_read_from_the_journal_twice(void
     home_close(replica);
 }
 
+/* Another window has taken it from the room. */
+static void put_row(struct replica *replica, const struct received *received)
+{
+    struct error err = {0};
+    struct journal *journal = replica_open_journal(replica, JOURNAL_WRITE, &err);
+    struct journal_received row = {.kind = received->kind, .agent = received->agent, .seq0 = received->seq0,
+                                   .count = received->count, .relay_place = received->place, .hash = received->hash,
+                                   .stored = buf_view(&received->stored)};
+    assert_non_null(journal);
+    assert_int_equal(journal_add_received(journal, &row, NULL, &err), JOURNAL_ADDED);
+    journal_close(journal);
+}
+
+/* The branch waits for what it builds on, so no fork is known yet; and on the side that is, the same was written. */
+static void the_same_content_behind_a_branch_that_waits_is_read_when_the_branch_is(void **state)
+{
+    static const struct agent_id ben = {{0xbe}}, carol = {{0xca}};
+    struct replica *replica = home_open(*state, "notes.md");
+    struct error err = {0};
+    assert_true(replica_share(replica, "ws://127.0.0.1:9", &err)); /* nobody is there */
+    home_insert(replica, "a");
+    home_wait(replica, NULL, home_is_kept);
+    introduce(replica, &ben);
+    introduce(replica, &carol);
+    struct received carols = letter_of_twin(replica, &carol, "C");
+    struct received side[] = {letter_of_twin(replica, &ben, "t"), letter_of_twin(replica, &ben, "ts")};
+    struct received other[] = {letter_after(replica, &carols, &ben, "u"), letter_after(replica, &carols, &ben, "us")};
+    for (size_t i = 0; i < 2; i++)
+        take_from_twin(replica, &side[i], CHAIN_NEXT);
+    for (size_t i = 0; i < 2; i++)
+        put_row(replica, &other[i]);
+    replica_handle(replica);
+    replica_read_rows(replica);
+    assert_int_equal(rope_len(replica_buffer(replica)->text), strlen("a-ts"));
+    put_row(replica, &carols);
+    replica_read_rows(replica);
+    assert_int_equal(rope_len(replica_buffer(replica)->text), strlen("a-tsCus"));
+    assert_int_equal(replica->faults, 0);
+    for (size_t i = 0; i < 2; i++) {
+        received_release(&side[i]);
+        received_release(&other[i]);
+    }
+    received_release(&carols);
+    home_close(replica);
+}
+
 int main(void)
 {
     struct error err = {0};
@@ -298,6 +355,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_document_with_something_newer_is_only_read, setup, home_teardown),
         cmocka_unit_test_setup_teardown(who_meets_his_own_copy_goes_on_as_another_and_keeps_both, setup, home_teardown),
         cmocka_unit_test_setup_teardown(the_same_content_on_two_branches_is_read_from_the_journal_twice, setup,
+                                        home_teardown),
+        cmocka_unit_test_setup_teardown(the_same_content_behind_a_branch_that_waits_is_read_when_the_branch_is, setup,
                                         home_teardown),
         cmocka_unit_test_setup_teardown(no_checkpoint_is_made_while_something_waits_for_its_parents, setup,
                                         home_teardown),

@@ -650,6 +650,46 @@ static void the_same_content_on_both_sides_of_a_fork_is_taken_twice_and_what_bui
     }
 }
 
+/* The branch it stands on is not known yet, and the same was typed on the one that is. */
+static void what_looks_known_is_so_only_if_it_is_signed_for_that_place(void **state)
+{
+    struct room *room = *state;
+    struct author ben, copy, carol;
+    struct buf member = {0}, carol_member = {0}, on_carol = {0}, first = {0}, same = {0};
+    struct buf on_ben[2] = {0}, on_copy[2] = {0};
+    author_init(&ben, room, 0xbe);
+    author_init(&copy, room, 0xbe);
+    author_init(&carol, room, 0xca);
+    author_member(&ben, room, &member);
+    author_member(&carol, room, &carol_member);
+    author_record(&carol, room, NULL, "t", &on_carol);
+    author_reads(&copy, room, &on_carol);
+    author_record(&ben, room, NULL, "1", &first);
+    author_record(&copy, room, NULL, "1", &same);
+    author_record(&ben, room, NULL, "b", &on_ben[0]);
+    author_record(&copy, room, &(struct event_id){carol.agent, 0}, "c", &on_copy[0]);
+    author_record(&ben, room, NULL, "x", &on_ben[1]);
+    author_record(&copy, room, NULL, "x", &on_copy[1]);
+    const struct buf *log[] = {&member, &first, &on_ben[0], &on_ben[1], &on_copy[0], &on_copy[1], &carol_member, &on_carol};
+    room_connect(room, (struct room_welcome){.peers = 2});
+    for (size_t i = 0; i < sizeof log / sizeof *log; i++)
+        room_say_record(room, 3 + i, buf_view(log[i]));
+    room_expect_text(room, "1bxtcx");
+    assert_int_equal(room->dropped, 0);
+    for (size_t i = 0; i < 2; i++) {
+        buf_release(&on_ben[i]);
+        buf_release(&on_copy[i]);
+    }
+    buf_release(&member);
+    buf_release(&carol_member);
+    buf_release(&on_carol);
+    buf_release(&first);
+    buf_release(&same);
+    author_release(&ben);
+    author_release(&copy);
+    author_release(&carol);
+}
+
 static void a_record_that_fitted_nowhere_is_asked_for_again_when_its_branch_has_grown(void **state)
 {
     struct room *room = *state;
@@ -829,6 +869,7 @@ int main(void)
         ROOM_TEST(the_owner_begins_the_base_anew_where_the_relay_has_less_than_it_said),
         ROOM_TEST(a_base_its_owner_did_not_sign_is_refused),
         ROOM_TEST(the_same_content_on_both_sides_of_a_fork_is_taken_twice_and_what_builds_on_it_is_too),
+        ROOM_TEST(what_looks_known_is_so_only_if_it_is_signed_for_that_place),
         ROOM_TEST(a_record_that_fitted_nowhere_is_asked_for_again_when_its_branch_has_grown),
         ROOM_TEST(who_forks_on_beside_a_record_that_fits_nowhere_does_not_keep_us_reconnecting),
         ROOM_TEST(both_sides_of_a_fork_that_two_logs_acknowledged_come_together),
