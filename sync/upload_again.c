@@ -62,12 +62,19 @@ void upload_reoffer_lost(struct upload *upload, uint64_t now_ms)
 
 /* --- the journal's answer to fetch --- */
 
-static bool useful(const struct stream *stream, struct bytes stored, uint64_t from, struct record *view)
+/* What is of use of a piece: what joins on to the records up to `next`, and ends behind `begin`. */
+struct wanted {
+    uint64_t begin, next;
+    bool forked; /* a short record behind a long one may be another side of it: all of them are wanted */
+};
+
+static bool useful(const struct stream *stream, struct bytes stored, const struct wanted *wanted, struct record *view)
 {
     struct error err = {0};
     return record_decode(stored, view, &err) &&
            (view->kind == RECORD_EVENTS || (view->kind == RECORD_PACK && !stream->disputed)) &&
-           agent_id_equal(&view->agent, &stream->agent) && view->seq0 <= from && view->seq0 + view->count > from;
+           agent_id_equal(&view->agent, &stream->agent) && view->seq0 <= wanted->next &&
+           view->seq0 + view->count > (wanted->forked ? wanted->begin : wanted->next);
 }
 
 /* Records fetched so far stand in front of the stream's own. */
@@ -88,17 +95,18 @@ void upload_fetched(struct upload *upload, const struct agent_id *agent, const s
     size_t at = fetched_count(stream), before = at;
     bool ahead = !stream->disputed && stream->relay_next > stream->fetch_from;
     uint64_t from = ahead ? stream->relay_next : stream->fetch_from;
+    struct wanted wanted = {from, from, chain_is_forked(upload->config.chain, agent)};
     for (size_t i = 0; i < count; i++) {
         struct record view;
-        if (!useful(stream, stored[i], from, &view) ||
+        if (!useful(stream, stored[i], &wanted, &view) ||
             (at < stream->record_count && view.seq0 >= stream->records[at]->seq0))
             continue;
         struct upload_record *record = upload_record_new(upload, &view);
         record->persisted = record->again = true;
-        from = upload_record_end(record);
+        wanted.next = upload_record_end(record) > wanted.next ? upload_record_end(record) : wanted.next;
         upload_insert_record(upload, stream, at++, record);
     }
-    stream->fetch_from = from;
+    stream->fetch_from = wanted.next;
     stream->fetching = false;
     stream->fetch_more = more && (at > before || ahead); /* behind a gap nothing is of use */
     stream->disputed &= stream->fetch_more;

@@ -94,6 +94,22 @@ static bool is_known_writer(struct upload *upload)
     return own->relay_knows;
 }
 
+/* A number that forked has a digest on each side: the signature says which one it was signed for. */
+static bool signed_digest(const struct upload *upload, const struct sign_public *doc_key, struct bytes stored,
+                          struct digest *last)
+{
+    struct record record;
+    struct error err = {0};
+    if (!record_decode(stored, &record, &err))
+        return false;
+    struct event_id newest = {record.agent, record.seq0 + record.count - 1};
+    bool forked = chain_is_forked(upload->config.chain, &record.agent);
+    for (unsigned n = 0; chain_find_nth(upload->config.chain, &newest, n, last); n++)
+        if (!forked || record_verify(&record, &upload->config.keys->doc, doc_key, last))
+            return true;
+    return false;
+}
+
 static void reoffer_stream(struct upload *upload, struct stream *stream)
 {
     const struct roster_entry *entry = roster_find(upload->config.roster, &stream->agent);
@@ -101,7 +117,6 @@ static void reoffer_stream(struct upload *upload, struct stream *stream)
         return;
     for (size_t i = 0; i < stream->record_count && upload_window_open(upload); i++) {
         struct upload_record *record = stream->records[i];
-        struct event_id newest = {stream->agent, upload_record_end(record) - 1};
         struct digest last = {{0}};
         if (record->sent)
             continue;
@@ -110,7 +125,7 @@ static void reoffer_stream(struct upload *upload, struct stream *stream)
             upload_note_sent(upload, (struct sent){.kind = SENT_MEMBER, .bytes = entry->stored.len, .stream = stream});
             stream->relay_knows = true;
         }
-        if (!chain_find(upload->config.chain, &newest, &last))
+        if (!signed_digest(upload, &entry->member.doc_key, buf_view(&record->stored), &last))
             break;
         send_reoffer(upload, buf_view(&record->stored), &last);
         mark_sent(upload, stream, record);

@@ -518,6 +518,39 @@ static void type_as(struct room *room, const struct agent_id *agent, const char 
     room->seq = seq;
 }
 
+/* A copy of ben's machine wrote shorter records under the numbers of his long one: each is signed for its own side. */
+static void all_records_of_both_sides_of_a_fork_are_offered_again(void **state)
+{
+    struct room *room = *state;
+    struct author ben, copy;
+    struct buf sides[3] = {0};
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_join(room, &ben, 0xbe);
+    author_init(&copy, room, 0xbe);
+    author_record(&ben, room, NULL, "long", &sides[0]);
+    author_record(&copy, room, NULL, "s", &sides[1]);
+    author_record(&copy, room, NULL, "t", &sides[2]);
+    for (size_t i = 0; i < 3; i++)
+        room_say_record(room, 4 + i, buf_view(&sides[i]));
+    room_expect_text(room, "longst");
+    assert_int_equal(room->fetches, 1); /* this log may lack the side that was here first */
+    struct bytes answer[] = {buf_view(&sides[0]), buf_view(&sides[1]), buf_view(&sides[2])};
+    session_fetched(room->session, &ben.agent, answer, 3, false, room->now_ms);
+    room_persist_all(room);
+    for (size_t i = 0; i < 3; i++) {
+        const struct message *message = room_expect_kind(room, MESSAGE_REOFFER);
+        struct record record;
+        struct error err = {0};
+        assert_true(bytes_equal(message->reoffer.stored, buf_view(&sides[i])));
+        assert_true(record_decode(message->reoffer.stored, &record, &err));
+        assert_true(record_verify(&record, &room->keys.doc, &ben.doc_key.public_key, &message->reoffer.last));
+    }
+    author_release(&ben);
+    author_release(&copy);
+    for (size_t i = 0; i < 3; i++)
+        buf_release(&sides[i]);
+}
+
 static void what_was_taken_over_is_sent_in_the_order_in_which_it_was_written(void **state)
 {
     struct room *room = *state;
@@ -1094,6 +1127,7 @@ int main(void)
         ROOM_TEST(after_a_cut_the_same_bytes_are_sent_again),
         ROOM_TEST(resuming_gets_behind_what_we_wrote_ourselves),
         ROOM_TEST(resuming_does_not_pass_what_is_waited_for_by_an_acknowledgement),
+        ROOM_TEST(all_records_of_both_sides_of_a_fork_are_offered_again),
         ROOM_TEST(what_was_taken_over_is_sent_in_the_order_in_which_it_was_written),
         ROOM_TEST(what_was_not_acknowledged_is_sent_again_whatever_the_vector_says),
         ROOM_TEST(a_restart_sends_what_the_outbox_holds_byte_for_byte),
