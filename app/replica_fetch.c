@@ -17,6 +17,7 @@ struct fetch {
     struct agent_id agent;
     uint64_t from_seq;
     bool packs; /* they are wanted too: else one alone could fill a piece that the records it is about belong into */
+    bool forked; /* one side may have been sent from here, and another one received */
     struct stored_list stored;
     size_t bytes;
     bool more; /* there is, and it is for the next time */
@@ -125,7 +126,7 @@ static bool fetch_run(void *self, struct journal *journal, struct error *err)
     fetch->more = false;
     return journal_outbox_of(journal, &fetch->agent, fetch->from_seq, (struct journal_sent_visitor){fetch, fetch_sent},
                              err) &&
-           (fetch->stored.count > 0 ||
+           ((fetch->stored.count > 0 && !fetch->forked) || fetch->more ||
             journal_rows_of(journal, &fetch->agent, fetch->from_seq, (struct journal_visitor){fetch, fetch_row}, &read, err)) &&
            lend(fetch, journal, err);
 }
@@ -168,7 +169,7 @@ void replica_fetch(struct replica *replica, const struct agent_id *agent, uint64
 {
     struct fetch *fetch = xcalloc(1, sizeof *fetch);
     *fetch = (struct fetch){.replica = replica, .agent = *agent, .from_seq = from_seq, .packs = packs,
-                            .may_lend = !replica_is_mine(replica, agent)};
+                            .forked = chain_is_forked(replica->chain, agent), .may_lend = !replica_is_mine(replica, agent)};
     note_heard(replica, fetch);
     journal_writer_run(replica->writer, fetch_run, fetch, (struct journal_done){fetch_done, fetch});
 }

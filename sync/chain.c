@@ -534,6 +534,17 @@ bool chain_is_forked(struct chain *chain, const struct agent_id *agent)
     return forked;
 }
 
+uint64_t chain_parts_at(struct chain *chain, const struct agent_id *agent)
+{
+    uint64_t seq = UINT64_MAX;
+    pthread_mutex_lock(&chain->lock);
+    const struct chain_branch *first = chain_agent(chain, agent);
+    for (size_t i = 0; first && i < first->fork_count; i++)
+        seq = first->forks[i]->seq0 < seq ? first->forks[i]->seq0 : seq;
+    pthread_mutex_unlock(&chain->lock);
+    return seq;
+}
+
 static uint64_t next_seq_of(const struct chain_branch *first)
 {
     uint64_t next_seq = first ? first->next_seq : 0;

@@ -105,6 +105,9 @@ size_t chain_forks(struct chain *chain);
 /* Of this agent (its own id, not a branch's)? */
 bool chain_is_forked(struct chain *chain, const struct agent_id *agent);
 
+/* The lowest seq at which branches of this agent (its own id) part; UINT64_MAX: it has not forked. */
+uint64_t chain_parts_at(struct chain *chain, const struct agent_id *agent);
+
 /* From local ids to names that everybody understands: the parents and undo spans of a batch of ours, the heads of a version
    (both are sorted again). */
 void chain_name_batch(struct chain *chain, struct batch *batch);

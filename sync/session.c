@@ -27,6 +27,7 @@ void session_end_talk(struct session *session, uint64_t now_ms)
     session->matters_since_ms = 0;
     session->gap_check_ms = UINT64_MAX;
     session->awaited = session->doubted = (struct event_id){0}; /* who speaks of it will do so again */
+    session->lag_by = (struct agent_id){{0}};
     session->offline_since_ms = now_ms;
     out_clear(&session->out);
     agent_numbers_clear(&session->numbers_in);

@@ -91,6 +91,10 @@ struct session {
     struct agent_id doubted_by;
     uint64_t doubted_since_ms;
     bool doubted_told;
+    struct agent_id lag_by; /* who lacks something of our version; the zero agent: nobody */
+    uint64_t lag_since_ms;
+    uint64_t forks_offered_ms; /* all sides of all forks were offered for that; 0: never */
+    unsigned forks_offers;     /* how often: every time it waits twice as long */
     uint64_t tell_ms; /* when a refused record is told; 0: none is to be */
     bool fork_found; /* what was refused for want of a branch may fit now */
     uint64_t refused_since_ms; /* a record was refused on this connection; 0: none */
@@ -153,6 +157,8 @@ void session_send_presence(struct session *session, unsigned flags, uint64_t now
 void session_await(struct session *session, const struct presence *presence, uint64_t now_ms);
 /* A writer's presence says what he has under the ids of his version, unless the relay does not have all of it yet. */
 void session_compare(struct session *session, const struct presence *presence, uint64_t now_ms);
+/* Anybody's presence says what he lacks: it may be a side of a fork that the relay has not. */
+void session_note_lag(struct session *session, const struct presence *presence, uint64_t now_ms);
 /* He has left: what he spoke of is not awaited any more, nor doubted. */
 void session_await_no_more(struct session *session, const struct agent_id *agent);
 bool session_wants_proof_soon(const struct session *session, uint64_t now_ms);

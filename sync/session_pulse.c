@@ -327,12 +327,47 @@ void session_compare(struct session *session, const struct presence *presence, u
     }
 }
 
+static bool is_among(const struct event_id *event, const struct event_id *heads, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (heads[i].seq == event->seq && agent_id_equal(&heads[i].agent, &event->agent))
+            return true;
+    return false;
+}
+
+/* All of his version is here, and not all of ours is there. */
+static bool lags(const struct session *session, const struct presence *presence)
+{
+    struct digest digest;
+    for (size_t i = 0; i < presence->head_count; i++)
+        if (!chain_find(session->chain, &presence->heads[i], &digest))
+            return false;
+    for (size_t i = 0; i < session->view.head_count && presence->head_count > 0; i++)
+        if (!is_among(&session->view.heads[i], presence->heads, presence->head_count))
+            return true;
+    return false;
+}
+
+void session_note_lag(struct session *session, const struct presence *presence, uint64_t now_ms)
+{
+    static const struct agent_id nobody;
+    bool is_one = chain_forks(session->chain) > 0 && lags(session, presence);
+    if (is_one && agent_id_equal(&session->lag_by, &nobody)) {
+        session->lag_by = presence->agent;
+        session->lag_since_ms = now_ms;
+    } else if (!is_one && agent_id_equal(&session->lag_by, &presence->agent)) {
+        session->lag_by = nobody;
+    }
+}
+
 void session_await_no_more(struct session *session, const struct agent_id *agent)
 {
     if (agent_id_equal(&session->awaited_by, agent))
         session->awaited = (struct event_id){0};
     if (agent_id_equal(&session->doubted_by, agent))
         session->doubted = (struct event_id){0};
+    if (agent_id_equal(&session->lag_by, agent))
+        session->lag_by = (struct agent_id){{0}};
 }
 
 static uint64_t ask_due_ms(const struct session *session)
@@ -424,6 +459,33 @@ static void watch_doubted(struct session *session, uint64_t now_ms)
         session->doubted = doubted; /* we hung up ourselves: its time goes on */
 }
 
+static uint64_t lag_due_ms(const struct session *session)
+{
+    static const struct agent_id nobody;
+    if (agent_id_equal(&session->lag_by, &nobody) || !session->caught_up)
+        return UINT64_MAX;
+    enum { DOUBLINGS_MAX = 10 };
+    unsigned doublings = session->forks_offers < DOUBLINGS_MAX ? session->forks_offers : DOUBLINGS_MAX;
+    uint64_t due_ms = session->lag_since_ms + SESSION_GAP_ALARM_MS;
+    uint64_t again_ms = doublings > 0 ? session->forks_offered_ms + ((uint64_t)SESSION_WHOLE_MS << (doublings - 1)) : 0;
+    return due_ms > again_ms ? due_ms : again_ms;
+}
+
+/*
+ * Where a log lacks a side of a fork, whoever has it beside the other one sees nothing new there, and whoever lacks it has
+ * nothing to compare. But that he lacks something, his version says. (So does that of somebody who has not moved for a while:
+ * what is there already is offered in vain.)
+ */
+static void watch_lag(struct session *session, uint64_t now_ms)
+{
+    if (now_ms < lag_due_ms(session))
+        return;
+    session->lag_by = (struct agent_id){{0}};
+    session->forks_offered_ms = now_ms;
+    session->forks_offers++;
+    upload_offer_forks(session->upload);
+}
+
 /*
  * While something of ours is not acknowledged, it may yet turn out that our own agent has forked, and that a refused record
  * builds on the other branch: it is told when that remains so.
@@ -513,6 +575,8 @@ void session_run(struct session *session, uint64_t now_ms)
         watch_refused(session, now_ms);
     if (session->talk == TALK_LIVE)
         watch_doubted(session, now_ms);
+    if (session->talk == TALK_LIVE)
+        watch_lag(session, now_ms);
     age_peers(session, now_ms);
     watch_silence(session, now_ms);
     session->was_silent |= session->talk == TALK_LIVE && session_is_silent(session, now_ms);
@@ -536,7 +600,7 @@ uint64_t session_next_ms(const struct session *session)
         return next;
     next = deadline_earlier(next, deadline_earlier(ask_due_ms(session), tell_due_ms(session)));
     next = deadline_earlier(next, deadline_earlier(forks_due_ms(session), refused_due_ms(session)));
-    next = deadline_earlier(next, doubt_due_ms(session));
+    next = deadline_earlier(next, deadline_earlier(doubt_due_ms(session), lag_due_ms(session)));
     next = deadline_earlier(next, session->tell_ms && inbox_has_untold(session->inbox) ? session->tell_ms : UINT64_MAX);
     next = deadline_earlier(next, upload_next_ms(session->upload, pace_ms(session)));
     next = deadline_earlier(next, deadline_earlier(ping_due_ms(session, session->ran_ms), session->gap_check_ms));

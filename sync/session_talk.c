@@ -274,6 +274,8 @@ static void take_presence(struct session *session, struct bytes sealed, uint64_t
         session_await(session, &presence, now_ms);
     if (peer->state != PEER_GONE && peer->writer)
         session_compare(session, &presence, now_ms);
+    if (peer->state != PEER_GONE)
+        session_note_lag(session, &presence, now_ms);
     session->port.peer(session->port.self, peer);
 }
 

@@ -132,6 +132,8 @@ void upload_relay_has(struct upload *upload, const struct agent_id *agent, uint6
 /* Somebody's pack says something else than his records from seq0 on: they are offered to the relay again, so that they
    stay. */
 void upload_offer_again(struct upload *upload, const struct agent_id *agent, uint64_t seq0);
+/* The same of all sides of every agent that has forked: vectors do not tell whether a relay has them. */
+void upload_offer_forks(struct upload *upload);
 /* The hash of what was uploaded as that, as the relay stores it; false: it is not known (any more). */
 bool upload_sent_hash(const struct upload *upload, uint64_t ordinal, struct digest *hash);
 void upload_ack(struct upload *upload, uint64_t ordinal);

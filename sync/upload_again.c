@@ -45,6 +45,18 @@ void upload_offer_again(struct upload *upload, const struct agent_id *agent, uin
     upload_ask_journal(upload, stream);
 }
 
+void upload_offer_forks(struct upload *upload)
+{
+    size_t count = 0;
+    struct chain_head *heads = chain_heads(upload->config.chain, &count);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t seq = chain_parts_at(upload->config.chain, &heads[i].agent);
+        if (seq != UINT64_MAX)
+            upload_offer_again(upload, &heads[i].agent, seq);
+    }
+    free(heads);
+}
+
 void upload_reoffer_lost(struct upload *upload, uint64_t now_ms)
 {
     if (now_ms < upload->reoffer_ms)

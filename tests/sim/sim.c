@@ -876,6 +876,20 @@ static void restored_release(struct restored *restored)
     free(restored);
 }
 
+/* Others hear what our version is now. */
+static void show_version(struct replica *replica)
+{
+    struct session_view view = {.events_seen = document_events(replica->document)};
+    struct version version = {0};
+    document_version(replica->document, &version);
+    chain_name_heads(replica->chain, version.heads, version.count);
+    view.head_count = version.count <= PRESENCE_HEADS_MAX ? version.count : 0;
+    for (size_t i = 0; i < view.head_count; i++)
+        view.heads[i] = version.heads[i];
+    session_present(replica->session, &view, replica->sim->now_ms);
+    version_release(&version);
+}
+
 /* From the journal, as the agent that is set. */
 static void begin(struct replica *replica, uint64_t first_counter)
 {
@@ -893,6 +907,8 @@ static void begin(struct replica *replica, uint64_t first_counter)
     restored_release(restored);
     if (replica->session)
         resend_unsealed(replica);
+    if (replica->session && replica->document)
+        show_version(replica);
     backoff_init(&replica->backoff, random_next(&sim->random));
     plan_reconnect(replica);
 }
@@ -1165,20 +1181,6 @@ static void undo(struct replica *replica, const struct buf *before)
     buf_release(&after);
     batch_list_release(&batches);
     patch_release(&patch);
-}
-
-/* Others hear what our version is now. */
-static void show_version(struct replica *replica)
-{
-    struct session_view view = {.events_seen = document_events(replica->document)};
-    struct version version = {0};
-    document_version(replica->document, &version);
-    chain_name_heads(replica->chain, version.heads, version.count);
-    view.head_count = version.count <= PRESENCE_HEADS_MAX ? version.count : 0;
-    for (size_t i = 0; i < view.head_count; i++)
-        view.heads[i] = version.heads[i];
-    session_present(replica->session, &view, replica->sim->now_ms);
-    version_release(&version);
 }
 
 static void edit(struct replica *replica)

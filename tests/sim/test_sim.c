@@ -49,7 +49,6 @@ static const struct sim_options mixes[] = {
      .pack_records_min = 2,
      .seen = &seen},
     {.name = "views", .replicas = 4, .edits = 10, .base_bytes = 10, .cuts = true, .undo = true, .views = true},
-    /* Only seeds of it are replayed: now and then a side stays with those who have it (assets/doc/engine.md). */
     {.name = "views-copies", .replicas = 4, .edits = 2, .base_bytes = 10, .cuts = true, .views = true, .copies = true},
     {.name = "moves", .replicas = 4, .edits = 10, .base_bytes = 10, .cuts = true, .moves = true},
     {.name = "moves-crashes", .replicas = 4, .edits = 10, .base_bytes = 10, .cuts = true, .client_crashes = true, .moves = true},
@@ -110,6 +109,7 @@ SIM_TEST(an_evil_relay_delays_and_changes_nothing, "evil", 150)
 SIM_TEST(a_machine_that_was_copied_while_it_ran_loses_nothing, "copies", 150)
 SIM_TEST(so_it_is_when_copies_and_the_relay_crash, "copies-and-crashes", 100)
 SIM_TEST(what_a_relay_kept_apart_comes_together, "views", 100)
+SIM_TEST(so_does_what_a_copied_machine_wrote_there, "views-copies", 100)
 SIM_TEST(a_document_that_moves_while_people_write_loses_nothing, "moves", 100)
 SIM_TEST(so_it_is_when_they_crash_meanwhile, "moves-crashes", 100)
 SIM_TEST(all_of_it_at_once_converges, "all", 50)
@@ -173,6 +173,7 @@ int main(void)
         cmocka_unit_test(a_machine_that_was_copied_while_it_ran_loses_nothing),
         cmocka_unit_test(so_it_is_when_copies_and_the_relay_crash),
         cmocka_unit_test(what_a_relay_kept_apart_comes_together),
+        cmocka_unit_test(so_does_what_a_copied_machine_wrote_there),
         cmocka_unit_test(a_document_that_moves_while_people_write_loses_nothing),
         cmocka_unit_test(so_it_is_when_they_crash_meanwhile),
         cmocka_unit_test(all_of_it_at_once_converges),

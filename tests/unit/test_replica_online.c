@@ -367,6 +367,51 @@ static void a_long_pack_takes_the_place_of_nothing_where_no_packs_are_wanted(voi
     home_close(replica);
 }
 
+static void take_letter(struct replica *replica, const struct agent_id *agent, const char *letter, enum chain_link expected)
+{
+    struct batch batch = {.agent = *agent};
+    struct buf plain = {0};
+    struct digest digest;
+    struct chain_taken taken;
+    batch_add_insert(&batch, 0, bytes_of_string(letter));
+    batch_encode(&batch, &plain);
+    struct bytes view = buf_view(&plain);
+    chain_digest(&replica->entry.doc, &batch, view, NULL, NULL, &digest);
+    struct digest last = digest;
+    assert_int_equal(chain_take_run(replica->chain, &batch, &view, 1, 0, &last, &digest, &taken), expected);
+    batch_release(&batch);
+    buf_release(&plain);
+}
+
+static bool put_sent(void *self, struct journal *journal, struct error *err)
+{
+    struct journal_sent sent = {.kind = RECORD_EVENTS, .agent = *(struct agent_id *)self, .count = 1,
+                                .stored = bytes_of_string("sent from here")};
+    return journal_outbox_put(journal, &sent, NULL, err) == JOURNAL_ADDED;
+}
+
+/* One machine of two that are copies of each other: it has sent its own side, and received the other one. */
+static void of_a_forked_agent_what_was_sent_and_what_was_received_is_fetched(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    struct agent_id agent = {{0xbe}};
+    struct replica *replica = home_open(home, "notes.md");
+    assert_true(replica_share(replica, RELAY, &err));
+    home_type(replica, 0, "one ");
+    home_wait(replica, NULL, home_is_kept);
+    add_rows(replica, &agent);
+    uint64_t ticket = journal_writer_run(replica->writer, put_sent, &agent, (struct journal_done){0});
+    assert_int_equal(journal_writer_outwait(replica->writer, ticket, 5000000), JOURNAL_WAIT_DONE);
+    take_letter(replica, &agent, "a", CHAIN_NEXT);
+    fetch_and_wait(replica, &agent, 0, false);
+    assert_int_equal(fetched.count, 1);
+    take_letter(replica, &agent, "b", CHAIN_FORKED);
+    fetch_and_wait(replica, &agent, 0, false);
+    assert_int_equal(fetched.count, 1 + LOST);
+    home_close(replica);
+}
+
 /* --- what another process left --- */
 
 static bool has_inherited(struct replica *replica, struct replica *none)
@@ -434,6 +479,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_cannot_come_back_counts_on_and_tries_again, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(who_is_private_takes_along_what_is_not_acknowledged, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(a_long_pack_takes_the_place_of_nothing_where_no_packs_are_wanted, home_setup,
+                                        home_teardown),
+        cmocka_unit_test_setup_teardown(of_a_forked_agent_what_was_sent_and_what_was_received_is_fetched, home_setup,
                                         home_teardown),
         cmocka_unit_test_setup_teardown(who_was_quiet_and_is_gone_now_leaves_something_as_well, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(who_waits_for_an_answer_on_its_connection_inherits_later, home_setup, home_teardown),

@@ -484,6 +484,19 @@ static void edits_that_somebody_speaks_of_and_that_never_come_are_asked_for_and_
     buf_release(&sealed);
 }
 
+/* What his version is; nothing of it is marked. */
+static void say_heads(struct room *room, const struct author *author, uint64_t counter, const struct event_id *heads,
+                      size_t count)
+{
+    struct buf sealed = {0};
+    struct presence presence = {.agent = author->agent, .counter = counter, .doc_key = author->doc_key.public_key,
+                                .head_count = count};
+    memcpy(presence.heads, heads, count * sizeof *heads);
+    presence_seal(&presence, &room->keys, &author->doc_key, &sealed);
+    room_says(room, &(struct message){.kind = MESSAGE_PRESENCE, .presence = {buf_view(&sealed)}});
+    buf_release(&sealed);
+}
+
 /* He says that there is an event of his that is not here. */
 static void say_head(struct room *room, const struct author *author, uint64_t counter, unsigned flags)
 {
@@ -577,6 +590,51 @@ static void for_a_side_that_is_not_sent_yet_the_relay_is_not_to_blame(void **sta
     assert_int_equal(room->dropped, 1);
     author_release(&ben);
     buf_release(&record);
+}
+
+/* Both sides are here, and nobody builds on the second: the relay may have lost it, or another one had it. */
+static void sides_that_somebody_lacks_are_offered_again(void **state)
+{
+    struct room *room = *state;
+    struct author ben, copy;
+    struct buf records[2] = {0};
+    struct session_view view = {.head_count = 1};
+    struct event_id heads[2];
+    room_connect(room, (struct room_welcome){.peers = 2});
+    room_join(room, &ben, 0xbe);
+    author_init(&copy, room, 0xbe);
+    author_record(&ben, room, NULL, "side", &records[0]);
+    author_record(&copy, room, NULL, "other", &records[1]);
+    room_say_caught_up(room);
+    for (size_t i = 0; i < 2; i++)
+        room_say_record(room, 3 + i, buf_view(&records[i]));
+    assert_int_equal(room->fetches, 0);
+    heads[0] = (struct event_id){ben.agent, 3};
+    heads[1] = (struct event_id){ben.agent, 4}; /* which only one side has */
+    chain_place_heads(room->chain, heads, 2);
+    chain_name_heads(room->chain, heads, 2);
+    memcpy(view.heads, heads, sizeof heads);
+    view.head_count = 2;
+    session_present(room->session, &view, room->now_ms);
+    for (uint64_t counter = 1; counter <= SESSION_GAP_ALARM_MS / 2000; counter++) {
+        assert_int_equal(room->fetches, 0);
+        say_heads(room, &ben, counter, heads, 1);
+        room_pass_time(room, 2000);
+    }
+    assert_int_equal(room->fetches, 1);
+    assert_true(agent_id_equal(&room->fetch_agent, &ben.agent));
+    assert_int_equal(room->fetch_from, 0);
+    session_fetched(room->session, &ben.agent, NULL, 0, false, room->now_ms);
+    for (uint64_t counter = 100; counter < 120; counter++) {
+        say_heads(room, &ben, counter, heads, 1);
+        room_pass_time(room, 2000);
+    }
+    assert_int_equal(room->fetches, 1); /* not for ever */
+    assert_int_equal(room->dropped, 0);
+    author_release(&ben);
+    author_release(&copy);
+    for (size_t i = 0; i < 2; i++)
+        buf_release(&records[i]);
 }
 
 /* Of our own newest event, under our name, signed by `key`. */
@@ -774,6 +832,7 @@ int main(void)
         ROOM_TEST(edits_that_somebody_speaks_of_and_that_never_come_are_asked_for_and_told),
         ROOM_TEST(who_has_something_else_under_one_number_has_all_asked_for_and_is_told),
         ROOM_TEST(for_a_side_that_is_not_sent_yet_the_relay_is_not_to_blame),
+        ROOM_TEST(sides_that_somebody_lacks_are_offered_again),
         ROOM_TEST(a_copy_of_us_is_believed_under_our_own_key_only),
         ROOM_TEST(what_somebody_else_had_before_a_cut_is_not_told_after_it),
         ROOM_TEST(what_is_told_of_a_version_has_the_marks_of_its_heads),
