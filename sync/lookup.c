@@ -1,5 +1,6 @@
 #include "sync/lookup.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -47,9 +48,9 @@ static void keep_addresses(const struct addrinfo *found, struct answer *answer)
             answer->count++;
 }
 
-static void ask_system(const char *host, int flags, struct answer *answer)
+static void ask_system(const char *host, struct answer *answer)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags}, *found = NULL;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
     int failed = getaddrinfo(host, NULL, &hints, &found);
     if (failed == 0) {
         keep_addresses(found, answer);
@@ -57,6 +58,14 @@ static void ask_system(const char *host, int flags, struct answer *answer)
     }
     answer->state = answer->count > 0 ? LOOKUP_FOUND : LOOKUP_FAILED;
     answer->reason = reason_of(failed);
+}
+
+/* Also "fe80::1%eth0": no name has a '%'. */
+static bool is_address(const char *host)
+{
+    unsigned char room[sizeof(struct in6_addr)];
+    bool known = inet_pton(AF_INET, host, room) == 1 || inet_pton(AF_INET6, host, room) == 1 || strchr(host, '%');
+    return known && strlen(host) < LOOKUP_ADDRESS_BYTES;
 }
 
 /* With the lock held, which is gone afterwards. */
@@ -75,7 +84,7 @@ static void *run(void *self)
 {
     struct lookup *lookup = self;
     struct answer answer = {0};
-    ask_system(lookup->host, 0, &answer);
+    ask_system(lookup->host, &answer);
     pthread_mutex_lock(&lookup->lock);
     lookup->answer = answer;
     if (!lookup->dropped)
@@ -96,15 +105,14 @@ static bool start_thread(struct lookup *lookup)
 struct lookup *lookup_start(const char *host, void (*answered)(void *self), void *self)
 {
     struct lookup *lookup = xcalloc(1, sizeof *lookup);
-    struct answer answer = {0};
     lookup->host = xstrdup(host);
     lookup->answered = answered;
     lookup->self = self;
     lookup->owners = 1;
     pthread_mutex_init(&lookup->lock, NULL);
-    ask_system(host, AI_NUMERICHOST, &answer);
-    if (answer.state == LOOKUP_FOUND) {
-        lookup->answer = answer;
+    if (is_address(host)) {
+        lookup->answer = (struct answer){.state = LOOKUP_FOUND, .count = 1};
+        memcpy(lookup->answer.addresses[0], host, strlen(host) + 1);
         return lookup;
     }
     lookup->owners = 2;

@@ -4,6 +4,7 @@
  */
 #include "tests/support/support.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +139,20 @@ static void silence_shows_although_nobody_types(void **state)
     expect_within(pair, pair->ada, "shared  sent", since_ms, HEAL_MS);
 }
 
+/* The system goes on taking connections for a relay that has stopped; of one that is dead it says so, but by then that is known. */
+static void a_relay_that_stops_and_then_dies_shows_within_3_seconds(void **state)
+{
+    struct pair *pair = *state;
+    uint64_t since_ms = now_ms();
+    stage_relay_signal(pair->stage, SIGSTOP);
+    type_in_silence(pair, since_ms);
+    stage_relay_signal(pair->stage, SIGKILL);
+    assert_false(vt_wait_text(pair->ada, "shared  sent", 1000));
+    stage_relay_restart(pair->stage);
+    since_ms = now_ms();
+    expect_healed(pair, since_ms);
+}
+
 static void a_wire_that_was_cut_heals_within_2_seconds(void **state)
 {
     struct pair *pair = *state;
@@ -207,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(silence_shows_within_3_seconds_and_heals_within_2),
         TEST(silence_shows_although_nobody_types),
+        TEST(a_relay_that_stops_and_then_dies_shows_within_3_seconds),
         TEST(a_wire_that_was_cut_heals_within_2_seconds),
         TEST(a_long_silence_ends_the_connection_and_heals_all_the_same),
         TEST(packets_that_vanish_for_a_while_heal_within_2_seconds),

@@ -24,8 +24,7 @@ static struct resolver {
 
 int __wrap_getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
-    if (hints->ai_flags & AI_NUMERICHOST)
-        return __real_getaddrinfo(name, service, hints, found);
+    (void)name;
     pthread_mutex_lock(&resolver.lock);
     resolver.asked++;
     pthread_cond_broadcast(&resolver.changed);
@@ -77,9 +76,9 @@ static void await_answer(atomic_uint *answers)
 
 static void what_is_an_address_already_is_not_asked_for(void **state)
 {
-    static const char *const addresses[] = {"127.0.0.1", "::1"};
+    static const char *const addresses[] = {"127.0.0.1", "::1", "fe80::1%eth0"};
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
         atomic_uint answers = 0;
         struct lookup *lookup = lookup_start(addresses[i], count, &answers);
         assert_int_equal(lookup_state(lookup), LOOKUP_FOUND);
