@@ -1,5 +1,6 @@
 #include "app/target.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,4 +135,66 @@ char *target_path(const char *word, uint64_t *line, uint64_t *column)
     if (access(word, F_OK) != 0) /* a file of exactly that name goes first */
         split_place(path, line, column);
     return path;
+}
+
+/* --- to look at --- */
+
+static struct replica *open_link(struct env *env, const struct target *target, struct error *err)
+{
+    struct share_link link;
+    if (!target_parse_link(target->word, target->insecure, &link, err))
+        return NULL;
+    struct replica_options options = {.port = target_port(target->verb), .is_private = true, .unseen = true, .scripted = true,
+                                      .awaited = true, .name = target->verb, .insecure = target->insecure};
+    struct replica *replica = replica_join(env, &link, NULL, &options, err);
+    share_link_wipe(&link);
+    if (!replica || target_arrive(replica, err) == TARGET_DONE)
+        return replica;
+    struct error closing = {0};
+    if (!replica_close(replica, 0, NULL, &closing))
+        error_wrap(err, "%s", closing.text);
+    return NULL;
+}
+
+struct replica *target_open(struct env *env, const struct target *target, struct error *err)
+{
+    if (target_is_link(target->word))
+        return open_link(env, target, err);
+    struct replica_options options = {.port = target->port, .reads_only = true, .alone = true, .audits = target->audits};
+    return replica_open(env, target->word, (struct bytes){0}, &options, err);
+}
+
+int target_finish(struct replica *replica, const char *verb, bool good, const struct error *err)
+{
+    struct error closing = {0};
+    bool closed = !replica || replica_close(replica, 0, NULL, &closing);
+    if (!good)
+        return err->code == ERR_NONE ? EXIT_FAILED : verb_fail(verb, err);
+    return closed ? EXIT_OK : verb_fail(verb, &closing);
+}
+
+/* --- to standard output --- */
+
+bool target_print(struct bytes bytes, struct error *err)
+{
+    while (bytes.len) {
+        ssize_t wrote = write(STDOUT_FILENO, bytes.data, bytes.len);
+        if (wrote < 0 && errno == EPIPE)
+            return false;
+        if (wrote < 0)
+            return error_errno(err, "cannot write to standard output");
+        bytes = bytes_slice(bytes, (size_t)wrote, bytes.len - (size_t)wrote);
+    }
+    return true;
+}
+
+bool target_print_text(const struct rope *text, struct error *err)
+{
+    for (uint64_t at = 0; at < rope_len(text);) {
+        struct bytes chunk = rope_chunk(text, at);
+        if (!target_print(chunk, err))
+            return false;
+        at += chunk.len;
+    }
+    return true;
 }

@@ -13,6 +13,24 @@ MUST_USE bool target_parse_link(const char *word, bool insecure, struct share_li
 /* Says every message of a replica on stderr; `self` of the port is the verb's name. */
 struct replica_port target_port(const char *verb);
 
+struct target {
+    const char *verb;
+    const char *word;          /* LINK|FILE */
+    bool insecure;
+    bool audits;               /* a file's journal: as for struct replica_options */
+    struct replica_port port;  /* of a file; a link's sentences go where target_port() puts them */
+};
+/*
+ * The document as it is now, to look at and not to write: of a link in memory alone, brought up to what the relay has; of a
+ * file as the journal has it. NULL and *err. End it with target_finish().
+ */
+MUST_USE struct replica *target_open(struct env *env, const struct target *target, struct error *err);
+/* Closes it (NULL: it never was open) and says what went wrong: *err when `good` is false. The exit status. */
+int target_finish(struct replica *replica, const char *verb, bool good, const struct error *err);
+/* To standard output. False with ERR_NONE: who read the pipe has seen enough, and there is nothing to tell. */
+MUST_USE bool target_print(struct bytes bytes, struct error *err);
+MUST_USE bool target_print_text(const struct rope *text, struct error *err);
+
 /* False with a sentence: there is neither such a file nor anything kept of it. For verbs that make nothing new. */
 MUST_USE bool target_exists(struct replica *replica, const char *word, struct error *err);
 

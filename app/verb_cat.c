@@ -1,46 +1,14 @@
 /*
- * weft cat, weft verify: the newest text, and whether everything that made it is authentic. Neither leaves a trace.
+ * weft cat, weft verify: the newest text, or an older one, and whether everything that made it is authentic. Neither leaves a
+ * trace.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
+#include "app/replica_past.h"
 #include "app/target.h"
 #include "app/verb_list.h"
 #include "app/verbs.h"
-#include "editor/base/xalloc.h"
-
-/* False with ERR_NONE: who read the pipe has seen enough, and there is nothing to tell. */
-static bool write_out(struct bytes bytes, struct error *err)
-{
-    while (bytes.len) {
-        ssize_t wrote = write(STDOUT_FILENO, bytes.data, bytes.len);
-        if (wrote < 0 && errno == EPIPE)
-            return false;
-        if (wrote < 0)
-            return error_errno(err, "cannot write to standard output");
-        bytes = bytes_slice(bytes, (size_t)wrote, bytes.len - (size_t)wrote);
-    }
-    return true;
-}
-
-static bool print_text(const struct rope *text, struct error *err)
-{
-    for (uint64_t at = 0; at < rope_len(text);) {
-        struct bytes chunk = rope_chunk(text, at);
-        if (!write_out(chunk, err))
-            return false;
-        at += chunk.len;
-    }
-    return true;
-}
-
-static int fail(const char *verb, const struct error *err)
-{
-    return err->code == ERR_NONE ? EXIT_FAILED : verb_fail(verb, err);
-}
 
 static bool print_file(const char *path, struct error *err)
 {
@@ -48,42 +16,9 @@ static bool print_file(const char *path, struct error *err)
     struct file_stamp stamp;
     if (!file_load(path, &text, &stamp, err))
         return false;
-    bool good = stamp.exists ? print_text(text, err) : error_set(err, ERR_MISSING, 0, "there is no file %s", path);
+    bool good = stamp.exists ? target_print_text(text, err) : error_set(err, ERR_MISSING, 0, "there is no file %s", path);
     rope_free(text);
     return good;
-}
-
-/* A replica of a link in memory alone, brought up to what the relay has. */
-static struct replica *open_link(struct env *env, const char *verb, const char *word, bool insecure, struct error *err)
-{
-    struct share_link link;
-    if (!target_parse_link(word, insecure, &link, err))
-        return NULL;
-    struct replica_options options = {.port = target_port(verb), .is_private = true, .unseen = true, .scripted = true,
-                                      .awaited = true, .name = verb, .insecure = insecure};
-    struct replica *replica = replica_join(env, &link, NULL, &options, err);
-    share_link_wipe(&link);
-    if (!replica || target_arrive(replica, err) == TARGET_DONE)
-        return replica;
-    struct error closing = {0};
-    if (!replica_close(replica, 0, NULL, &closing))
-        error_wrap(err, "%s", closing.text);
-    return NULL;
-}
-
-static struct replica *open_file(struct env *env, struct replica_port port, const char *path, bool audits, struct error *err)
-{
-    struct replica_options options = {.port = port, .reads_only = true, .alone = true, .audits = audits};
-    return replica_open(env, path, (struct bytes){0}, &options, err);
-}
-
-static int finish(struct replica *replica, const char *verb, bool good, struct error *err)
-{
-    struct error closing = {0};
-    bool closed = !replica || replica_close(replica, 0, NULL, &closing);
-    if (!good)
-        return fail(verb, err);
-    return closed ? EXIT_OK : verb_fail(verb, &closing);
 }
 
 /* The journal may hold what the file does not, and the file what the journal never saw. */
@@ -100,6 +35,26 @@ static void warn_of_difference(const struct replica *replica, const char *path)
     rope_free(disk);
 }
 
+static bool print_then(const struct replica *replica, const char *then, struct error *err)
+{
+    struct version version = {0};
+    bool good = replica_find_version(replica, then, &version, err);
+    if (good) {
+        struct rope *text = replica_text_at(replica, &version);
+        good = target_print_text(text, err);
+        rope_free(text);
+    }
+    version_release(&version);
+    return good;
+}
+
+static bool print_now(const struct replica *replica, const struct target *target, struct error *err)
+{
+    if (!target_is_link(target->word))
+        warn_of_difference(replica, target->word);
+    return target_print_text(replica_buffer(replica)->text, err);
+}
+
 int verb_cat_run(struct env *env, const struct args *args)
 {
     struct error err = {0};
@@ -107,20 +62,18 @@ int verb_cat_run(struct env *env, const struct args *args)
         fputs("weft cat: name one: weft cat LINK|FILE\n", stderr);
         return EXIT_USAGE;
     }
-    const char *word = args->positional[0];
-    bool is_link = target_is_link(word);
-    if (!is_link && args_flag(args, "--disk"))
-        return print_file(word, &err) ? EXIT_OK : fail("cat", &err);
-    struct replica *replica = is_link ? open_link(env, "cat", word, args_flag(args, "--insecure"), &err)
-                                      : open_file(env, target_port("cat"), word, false, &err);
-    bool good = replica != NULL;
-    if (good && !is_link) {
-        good = target_exists(replica, word, &err);
-        if (good)
-            warn_of_difference(replica, word);
+    struct target target = {.verb = "cat", .word = args->positional[0], .insecure = args_flag(args, "--insecure"),
+                            .port = target_port("cat")};
+    const char *then = args_value(args, "--at");
+    bool is_link = target_is_link(target.word), good;
+    if (!is_link && args_flag(args, "--disk")) {
+        good = print_file(target.word, &err);
+        return target_finish(NULL, "cat", good, &err);
     }
-    good = good && print_text(replica_buffer(replica)->text, &err);
-    return finish(replica, "cat", good, &err);
+    struct replica *replica = target_open(env, &target, &err);
+    good = replica && (is_link || target_exists(replica, target.word, &err));
+    good = good && (then ? print_then(replica, then, &err) : print_now(replica, &target, &err));
+    return target_finish(replica, "cat", good, &err);
 }
 
 /* --- verify --- */
@@ -170,14 +123,13 @@ int verb_verify_run(struct env *env, const struct args *args)
         fputs("weft verify: name one: weft verify LINK|FILE\n", stderr);
         return EXIT_USAGE;
     }
-    const char *word = args->positional[0];
-    bool is_link = target_is_link(word), said = false;
-    struct replica_port port = {.self = &said, .said = say_and_note};
-    struct replica *replica = is_link ? open_link(env, "verify", word, args_flag(args, "--insecure"), &err)
-                                      : open_file(env, port, word, true, &err);
+    bool said = false;
+    struct target target = {.verb = "verify", .word = args->positional[0], .insecure = args_flag(args, "--insecure"),
+                            .audits = true, .port = {.self = &said, .said = say_and_note}};
+    struct replica *replica = target_open(env, &target, &err);
     bool good = replica != NULL;
     struct replica_audit audit;
-    good = good && (is_link || has_history(replica, word, said, &err));
+    good = good && (target_is_link(target.word) || has_history(replica, target.word, said, &err));
     good = good && replica_audit(replica, &audit, &err);
     if (good) {
         printf("checked %llu batch%s of %llu agent%s, %llu signature%s: all right\n", (unsigned long long)audit.batches,
@@ -185,5 +137,5 @@ int verb_verify_run(struct env *env, const struct args *args)
                (unsigned long long)audit.signatures, audit.signatures == 1 ? "" : "s");
         print_version(replica);
     }
-    return finish(replica, "verify", good, &err);
+    return target_finish(replica, "verify", good, &err);
 }

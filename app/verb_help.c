@@ -23,7 +23,9 @@ struct topic {
 static const struct topic topics[] = {
     {"scripts",
      "Without a terminal:\n"
-     "  weft cat LINK|FILE      print the newest text\n"
+     "  weft cat LINK|FILE      print the newest text; --at VERSION|TIME: as it was then\n"
+     "  weft log LINK|FILE      who wrote when, and how much; --json: every edit\n"
+     "  weft blame LINK|FILE    who wrote which line, and when\n"
      "  weft apply LINK|FILE    edits as JSON lines on standard input:\n"
      "      {\"at\": 120, \"delete\": 3, \"insert\": \"new\"}   bytes of the text as it is at that moment\n"
      "      {\"at\": \"end\", \"insert\": \"one more line\\n\"}\n"

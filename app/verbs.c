@@ -64,6 +64,7 @@ static const struct option_spec demo_options[] = {
 };
 
 static const struct option_spec cat_options[] = {
+    {"--at", "VERSION|TIME", "the text as it was then"},
     {"--disk", NULL, "the file's bytes, also where the journal has newer text"},
     {"--insecure", NULL, "allow a plain connection to a public address"},
     {NULL, NULL, NULL},
@@ -78,6 +79,12 @@ static const struct option_spec apply_options[] = {
 };
 
 static const struct option_spec verify_options[] = {
+    {"--insecure", NULL, "allow a plain connection to a public address"},
+    {NULL, NULL, NULL},
+};
+
+static const struct option_spec log_options[] = {
+    {"--json", NULL, "every edit by itself, as one line of JSON"},
     {"--insecure", NULL, "allow a plain connection to a public address"},
     {NULL, NULL, NULL},
 };
@@ -120,7 +127,9 @@ static const struct verb verbs[] = {
      "both texts compared on F7 (Alt+5, 6, 7 too). Needs no network and leaves nothing behind.",
      demo_options,
      verb_demo_run, ""},
-    {"cat", "LINK|FILE", "print the newest text", "From the relay, or the journal's state; never writes.", cat_options,
+    {"cat", "LINK|FILE", "print the newest text", "From the relay, or the journal's state; never writes. A VERSION is what `weft log` prints last on a line, or `base`; a TIME is "
+     "2026-11-28, \"2026-11-28 10:41\", 10:41, or 90m ago: all that was written until then, by the clocks of those who wrote.",
+     cat_options,
      verb_cat_run, NULL},
     {"apply", "LINK|FILE", "edits as JSON lines on standard input",
      "Each line {\"at\": BYTE | \"end\", \"delete\": N, \"insert\": \"...\"} is applied to the text as it is at that moment. "
@@ -130,6 +139,14 @@ static const struct verb verbs[] = {
      apply_options, verb_apply_run, NULL},
     {"verify", "LINK|FILE", "check every chain and signature",
      "Prints the text's BLAKE2b-256 and the version.", verify_options, verb_verify_run, NULL},
+    {"log", "LINK|FILE", "who wrote when, and how much",
+     "The newest first; what somebody wrote without a pause of ten minutes is one line: when it began, who, how many edits, the "
+     "bytes that were inserted and deleted, and the version after the last of them.",
+     log_options, verb_log_run, NULL},
+    {"blame", "LINK|FILE", "who wrote which line, and when",
+     "Every line of the newest text behind the time and the author of what was written into it last. Nothing stands in front of a "
+     "line that is as it was at the beginning. What an undo brought back is its first writer's.",
+     verify_options, verb_blame_run, NULL},
     {"docs", "", "list what is kept on this machine",
      "One document a line: state, size, when it was last open, path. A document that is not shared and whose text is all in "
      "its file is forgotten 30 days after it was open last, or when all of them take more than 256 MB, the longest unused "

@@ -93,9 +93,10 @@ static struct log_entry entry_of(const struct document *document, const struct e
     return entry;
 }
 
-void document_log(const struct document *document, struct log_list *out)
+void document_log(struct document *document, struct log_list *out)
 {
     struct edits edits = {0};
+    document_wake(document);
     edits_collect(document, NULL, 0, &edits);
     out->items = xgrow(out->items, &out->cap, edits.count, sizeof *out->items);
     out->count = edits.count;
@@ -204,10 +205,11 @@ static void take_events(struct moment *moment, const struct graph_run *run, uint
     lv_list_add(&moment->heads, end - 1);
 }
 
-void document_version_at(const struct document *document, uint64_t time_s, struct version *out)
+void document_version_at(struct document *document, uint64_t time_s, struct version *out)
 {
     struct edits edits = {0};
     struct moment moment = {0};
+    document_wake(document);
     edits_collect(document, NULL, 0, &edits);
     struct dated_edits all = date_edits(document, &edits);
     inherit_times(&all);
@@ -270,6 +272,7 @@ void document_blame(struct document *document, struct blame *out)
     struct edits edits = {0};
     struct copies copies = {0};
     uint64_t base;
+    document_wake(document);
     ensure(document->merged == graph_len(document->graph));
     out->count = 0;
     edits_collect(document, NULL, 0, &edits);

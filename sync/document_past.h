@@ -31,14 +31,14 @@ struct log_list {
     size_t count, cap;
 };
 /* Every edit in the order in which it came here: after all that it builds on. */
-void document_log(const struct document *document, struct log_list *out);
+void document_log(struct document *document, struct log_list *out);
 void log_list_release(struct log_list *list);
 
 /*
  * All that was written until then, by what the writers' clocks said, as far as all it builds on was too. What has no time
  * counts as written when its agent's edit before it was, or at the beginning.
  */
-void document_version_at(const struct document *document, uint64_t time_s, struct version *out);
+void document_version_at(struct document *document, uint64_t time_s, struct version *out);
 
 /* Bytes [at, at + len) of the present text that came with one edit. */
 struct blame_range {

@@ -56,7 +56,7 @@ static void unknown_options_and_topics_are_told_what_there_is(void **state)
 {
     struct stage *stage = *state;
     expect_error(stage, ARGS("--nope"), 2, "weft: unknown option --nope; it knows --private, --name");
-    expect_error(stage, ARGS("cat", "--nope", "x"), 2, "weft cat: unknown option --nope; it knows --disk, --insecure");
+    expect_error(stage, ARGS("cat", "--nope", "x"), 2, "weft cat: unknown option --nope; it knows --at, --disk, --insecure");
     expect_error(stage, ARGS("apply", "x", "--rate"), 2, "weft apply: --rate needs a value: N");
     expect_error(stage, ARGS("apply", "x", "--rate", "much"), 2,
                  "weft apply: --rate takes edits a second, more than 0, not much");

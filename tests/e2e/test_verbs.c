@@ -91,6 +91,90 @@ static void both_links_print_the_shared_text(void **state)
     free(view);
 }
 
+/* --- log, blame, cat --at --- */
+
+/* The word behind `before` in a line of `text`, up to the next quote or blank; heap string. */
+static char *word_behind(const char *text, const char *before)
+{
+    const char *at = strstr(text, before);
+    if (!at)
+        fail_msg("\"%s\" is not in: %s", before, text);
+    at += strlen(before);
+    return xstrndup(at, strcspn(at, "\" \n"));
+}
+
+static void expect_past(struct stage *stage, const char *target)
+{
+    struct stage_result result = stage_run(stage, "bo", NULL, ARGS("log", target));
+    expect_status(result, 0);
+    const char *lin = strstr(result.out, "  Lin "), *ann = strstr(result.out, "  Ann ");
+    assert_true(lin && ann && lin < ann); /* the newest first */
+    expect_has(lin, "  1 edit   +7 -0  ");
+    expect_has(ann, "  2 edits  +4 -3  ");
+    result = stage_run(stage, "bo", NULL, ARGS("blame", target));
+    expect_status(result, 0);
+    expect_has(result.out, "                                    one\n");
+    expect_has(result.out, "  Ann               2\n");
+    expect_has(result.out, "  Lin               three\n");
+}
+
+static void everybody_sees_who_wrote_what(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\ntwo");
+    char *edit = stage_share(stage, "ada", "notes.md", "edit"), *view = stage_share(stage, "ada", "notes.md", "view");
+    const char *ann = "{\"at\": 4, \"delete\": 3, \"insert\": \"2\\n\"}\n{\"at\": 6, \"insert\": \"x\\n\"}\n";
+    expect_status(stage_run(stage, "ann", ann, ARGS("apply", "--name", "Ann", edit)), 0);
+    const char *lin = "{\"at\": 6, \"insert\": \"three\\n \"}\n";
+    expect_status(stage_run(stage, "lin", lin, ARGS("apply", "--name", "Lin", edit)), 0);
+    expect_past(stage, view);
+    struct stage_result result = stage_run(stage, "bo", NULL, ARGS("log", "--json", view));
+    expect_status(result, 0);
+    expect_has(result.out, "\"author\": \"Lin\", \"kind\": \"edit\", \"inserted\": 7, \"deleted\": 0, \"version\": \"");
+    char *version = word_behind(strstr(result.out, "\"Ann\""), "\"version\": \"");
+    result = stage_run(stage, "bo", NULL, ARGS("cat", "--at", version, view));
+    expect_status(result, 0);
+    assert_string_equal(result.out, "one\n2\nx\n");
+    result = stage_run(stage, "bo", NULL, ARGS("cat", "--at", "base", view));
+    assert_string_equal(result.out, "one\ntwo");
+    result = stage_run(stage, "bo", NULL, ARGS("cat", "--at", "0s", view));
+    assert_string_equal(result.out, "one\n2\nthree\n x\n");
+    result = stage_run(stage, "bo", NULL, ARGS("cat", "--at", "1970-01-02", view));
+    assert_string_equal(result.out, "one\ntwo");
+    assert_false(stage_exists(stage, "bo.state"));
+    free(version);
+    free(edit);
+    free(view);
+}
+
+static void the_past_of_a_file_is_in_its_journal(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    apply(stage, "ada", "notes.md", "{\"at\": \"end\", \"insert\": \"two\\n\"}\n");
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("log", "notes.md"));
+    expect_status(result, 0);
+    expect_has(result.out, "  1 edit   +4 -0  ");
+    char *version = word_behind(result.out, "+4 -0  ");
+    apply(stage, "ada", "notes.md", "{\"at\": 0, \"delete\": 4}\n");
+    result = stage_run(stage, "ada", NULL, ARGS("cat", "--at", version, "notes.md"));
+    expect_status(result, 0);
+    assert_string_equal(result.out, "one\ntwo\n");
+    free(version);
+    result = stage_run(stage, "ada", NULL, ARGS("cat", "--at", "0123456789:4", "notes.md"));
+    expect_status(result, 1);
+    expect_has(result.err, "weft cat: notes.md has no version 0123456789:4; weft log lists them");
+    result = stage_run(stage, "ada", NULL, ARGS("cat", "--at", "yesterday", "notes.md"));
+    expect_status(result, 2);
+    expect_has(result.err, "weft cat: \"yesterday\" is no version");
+    result = stage_run(stage, "ada", NULL, ARGS("blame", "none.md"));
+    expect_status(result, 1);
+    expect_has(result.err, "weft blame: there is no file none.md, and nothing of it is kept");
+    result = stage_run(stage, "ada", NULL, ARGS("log"));
+    expect_status(result, 2);
+    expect_has(result.err, "weft log: name one: weft log LINK|FILE");
+}
+
 static void two_scripts_at_once_end_with_one_text(void **state)
 {
     enum { EDITS = 200 };
@@ -821,6 +905,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, stage_teardown)
     const struct CMUnitTest tests[] = {
         TEST(both_links_print_the_shared_text),
+        TEST(everybody_sees_who_wrote_what),
+        TEST(the_past_of_a_file_is_in_its_journal),
         TEST(two_scripts_at_once_end_with_one_text),
         TEST(a_view_link_applies_nothing),
         TEST(everybody_verifies_the_same_text_and_version),

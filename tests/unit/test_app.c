@@ -77,7 +77,7 @@ static void a_mistyped_verb_is_recognised_and_a_file_is_not(void **state)
     assert_string_equal(verb_near("snkc", true)->name, "sync");
     for (int more = 0; more < 2; more++) {
         assert_null(verb_near("a", more));
-        assert_null(verb_near("log", more));
+        assert_null(verb_near("bin", more));
         assert_null(verb_near("notes", more));
         assert_null(verb_near("Makefile", more));
     }

@@ -1,0 +1,75 @@
+#include "app/moment.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool parse_ago(const char *word, time_t now, uint64_t *time_s)
+{
+    enum { DIGITS_MAX = 9 };
+    static const struct {
+        char unit;
+        uint64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    size_t digits = strspn(word, "0123456789");
+    if (digits == 0 || digits > DIGITS_MAX || strlen(word) != digits + 1)
+        return false;
+    uint64_t count = strtoull(word, NULL, 10);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (word[digits] != units[i].unit)
+            continue;
+        uint64_t ago = count * units[i].seconds;
+        *time_s = ago < (uint64_t)now ? (uint64_t)now - ago : 0;
+        return true;
+    }
+    return false;
+}
+
+/* The calendar takes 31 February for 3 March; people do not mean that. */
+static bool to_seconds(struct tm then, uint64_t *time_s)
+{
+    struct tm made = then;
+    made.tm_isdst = -1;
+    time_t at = mktime(&made);
+    *time_s = (uint64_t)at;
+    return at >= 0 && made.tm_mday == then.tm_mday && made.tm_mon == then.tm_mon && made.tm_hour == then.tm_hour;
+}
+
+bool moment_parse(const char *word, time_t now, uint64_t *time_s)
+{
+    static const struct {
+        const char *form;
+        bool has_day;
+        int hour, minute, second; /* where the form names none; -1: it does */
+    } forms[] = {
+        {"%Y-%m-%d", true, 23, 59, 59},        {"%Y-%m-%d %H:%M", true, -1, -1, 59}, {"%Y-%m-%dT%H:%M", true, -1, -1, 59},
+        {"%Y-%m-%d %H:%M:%S", true, -1, -1, -1}, {"%Y-%m-%dT%H:%M:%S", true, -1, -1, -1}, {"%H:%M", false, -1, -1, 59},
+        {"%H:%M:%S", false, -1, -1, -1},
+    };
+    if (parse_ago(word, now, time_s))
+        return true;
+    struct tm today;
+    localtime_r(&now, &today);
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct tm then = {.tm_year = today.tm_year, .tm_mon = today.tm_mon, .tm_mday = today.tm_mday};
+        const char *end = strptime(word, forms[i].form, &then);
+        if (!end || *end)
+            continue;
+        then.tm_hour = forms[i].hour < 0 ? then.tm_hour : forms[i].hour;
+        then.tm_min = forms[i].minute < 0 ? then.tm_min : forms[i].minute;
+        then.tm_sec = forms[i].second < 0 ? then.tm_sec : forms[i].second;
+        return to_seconds(then, time_s);
+    }
+    return false;
+}
+
+void moment_add(struct buf *out, uint64_t time_s)
+{
+    char text[32];
+    struct tm local;
+    time_t at = (time_t)time_s;
+    if (time_s == 0 || !localtime_r(&at, &local) || strftime(text, sizeof text, "%Y-%m-%d %H:%M", &local) == 0) {
+        buf_add_string(out, "-");
+        return;
+    }
+    buf_add_string(out, text);
+}

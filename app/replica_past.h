@@ -1,0 +1,29 @@
+/*
+ * replica_past - the history of a replica's document, by the names that people and others' machines know (sync/document_past.h).
+ *
+ *   Ownership  lists and ropes belong to the caller.
+ *   Errors     a version or moment that is none, or is not known here, is said in one sentence.
+ *   Bounds     linear in the history, as there.
+ */
+#ifndef WEFT_APP_REPLICA_PAST_H
+#define WEFT_APP_REPLICA_PAST_H
+
+#include "app/replica.h"
+#include "sync/document_past.h"
+
+/*
+ * VERSION or TIME: "198edb96:200" as `weft log` and `weft verify` print it (an event, by at least 8 digits of its agent: it, and
+ * all that its author had seen), "base", or a moment (app/moment.h).
+ */
+MUST_USE bool replica_find_version(const struct replica *replica, const char *word, struct version *version, struct error *err);
+/* The text then: a new rope. The version is one of this document. */
+struct rope *replica_text_at(const struct replica *replica, const struct version *version);
+
+void replica_log(const struct replica *replica, struct log_list *out);
+void replica_blame(struct replica *replica, struct blame *out);
+/* Whose an edit is: a name that is safe to show. Appended. `label` as the log has it. */
+void replica_add_author(const struct replica *replica, const struct agent_id *author, const char *label, struct buf *out);
+/* "198edb96:200" of an event by its local id. Appended. */
+void replica_add_event(const struct replica *replica, struct event_id event, struct buf *out);
+
+#endif

@@ -1,0 +1,246 @@
+/*
+ * weft log, weft blame: who wrote what and when, of all that is kept. Neither leaves a trace.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/moment.h"
+#include "app/replica_past.h"
+#include "app/target.h"
+#include "app/verb_list.h"
+#include "app/verbs.h"
+#include "editor/base/unicode.h"
+#include "editor/base/xalloc.h"
+
+/* One LINK|FILE, opened to look at its past. NULL: *err says why. */
+static struct replica *open_past(struct env *env, const char *verb, const struct args *args, struct error *err)
+{
+    if (args->positional_count != 1) {
+        error_set(err, ERR_USAGE, 0, "name one: weft %s LINK|FILE", verb);
+        return NULL;
+    }
+    struct target target = {.verb = verb, .word = args->positional[0], .insecure = args_flag(args, "--insecure"),
+                            .port = target_port(verb)};
+    struct replica *replica = target_open(env, &target, err);
+    if (!replica || target_is_link(target.word) || target_exists(replica, target.word, err))
+        return replica;
+    struct error closing = {0};
+    if (!replica_close(replica, 0, NULL, &closing))
+        error_wrap(err, "%s", closing.text);
+    return NULL;
+}
+
+/* Padded with blanks to so many cells. */
+static void add_padded(struct buf *out, struct bytes label, int cells)
+{
+    int width = 0;
+    for (size_t at = 0; at < label.len;) {
+        size_t len = cluster_next(bytes_slice(label, at, label.len - at));
+        width += cluster_width(bytes_slice(label, at, len));
+        at += len;
+    }
+    buf_add_bytes(out, label);
+    for (; width < cells; width++)
+        buf_add_byte(out, ' ');
+}
+
+enum { NAME_COLUMN = 16, MOMENT_COLUMN = 16 };
+
+/* --- the log, for people: what somebody did without a longer pause is one line --- */
+
+enum { PAUSE_S = 600, SITTINGS_LOOKED_AT = 64 };
+
+struct sitting {
+    struct buf author;
+    uint64_t begun_s, ended_s;
+    uint64_t edits, inserted, deleted;
+    struct event_id last;
+};
+
+struct sittings {
+    struct sitting *items; /* by when they began */
+    size_t count, cap;
+};
+
+static struct sitting *find_sitting(struct sittings *all, struct bytes author, uint64_t time_s)
+{
+    for (size_t i = all->count; i > 0 && all->count - i < SITTINGS_LOOKED_AT; i--) {
+        struct sitting *sitting = &all->items[i - 1];
+        if (bytes_equal(buf_view(&sitting->author), author))
+            return time_s <= sitting->ended_s + PAUSE_S ? sitting : NULL;
+    }
+    return NULL;
+}
+
+static struct sitting *begin_sitting(struct sittings *all, struct bytes author, uint64_t time_s)
+{
+    all->items = xgrow(all->items, &all->cap, all->count + 1, sizeof *all->items);
+    struct sitting *sitting = &all->items[all->count++];
+    *sitting = (struct sitting){.begun_s = time_s, .ended_s = time_s};
+    buf_add_bytes(&sitting->author, author);
+    return sitting;
+}
+
+static void add_to_sitting(struct sittings *all, struct bytes author, const struct log_entry *entry)
+{
+    struct sitting *sitting = find_sitting(all, author, entry->time_s);
+    if (!sitting)
+        sitting = begin_sitting(all, author, entry->time_s);
+    if (entry->time_s > sitting->ended_s)
+        sitting->ended_s = entry->time_s;
+    sitting->edits++;
+    sitting->inserted += entry->inserted;
+    sitting->deleted += entry->deleted;
+    sitting->last = entry->last;
+}
+
+static bool print_sitting(const struct replica *replica, const struct sitting *sitting, struct error *err)
+{
+    struct buf line = {0}, moment = {0};
+    moment_add(&moment, sitting->begun_s);
+    add_padded(&line, buf_view(&moment), MOMENT_COLUMN);
+    buf_add_string(&line, "  ");
+    add_padded(&line, buf_view(&sitting->author), NAME_COLUMN);
+    buf_addf(&line, "  %6llu edit%s  +%llu -%llu  ", (unsigned long long)sitting->edits, sitting->edits == 1 ? " " : "s",
+             (unsigned long long)sitting->inserted, (unsigned long long)sitting->deleted);
+    replica_add_event(replica, sitting->last, &line);
+    buf_add_byte(&line, '\n');
+    bool good = target_print(buf_view(&line), err);
+    buf_release(&moment);
+    buf_release(&line);
+    return good;
+}
+
+/* The newest first. */
+static bool print_sittings(const struct replica *replica, const struct log_list *log, struct error *err)
+{
+    struct sittings all = {0};
+    struct buf author = {0};
+    bool good = true;
+    for (size_t i = 0; i < log->count; i++) {
+        const struct log_entry *entry = &log->items[i];
+        buf_clear(&author);
+        replica_add_author(replica, &entry->author, entry->label, &author);
+        add_to_sitting(&all, buf_view(&author), entry);
+    }
+    for (size_t i = all.count; i > 0 && good; i--)
+        good = print_sitting(replica, &all.items[i - 1], err);
+    for (size_t i = 0; i < all.count; i++)
+        buf_release(&all.items[i].author);
+    free(all.items);
+    buf_release(&author);
+    return good;
+}
+
+/* --- the log, for programs: every edit --- */
+
+/* A label that is safe to show has no control characters and is UTF-8. */
+static void add_quoted(struct buf *out, struct bytes label)
+{
+    buf_add_byte(out, '"');
+    for (size_t i = 0; i < label.len; i++) {
+        if (label.data[i] == '"' || label.data[i] == '\\')
+            buf_add_byte(out, '\\');
+        buf_add_byte(out, label.data[i]);
+    }
+    buf_add_byte(out, '"');
+}
+
+static bool print_entry(const struct replica *replica, const struct log_entry *entry, struct error *err)
+{
+    static const char *const kinds[] = {[LOG_EDIT] = "edit", [LOG_UNDO] = "undo", [LOG_REDO] = "redo"};
+    struct buf line = {0}, author = {0};
+    replica_add_author(replica, &entry->author, entry->label, &author);
+    buf_addf(&line, "{\"time\": %llu, \"author\": ", (unsigned long long)entry->time_s);
+    add_quoted(&line, buf_view(&author));
+    buf_addf(&line, ", \"kind\": \"%s\", \"inserted\": %llu, \"deleted\": %llu, \"version\": \"", kinds[entry->kind],
+             (unsigned long long)entry->inserted, (unsigned long long)entry->deleted);
+    replica_add_event(replica, entry->last, &line);
+    buf_add_string(&line, "\"}\n");
+    bool good = target_print(buf_view(&line), err);
+    buf_release(&author);
+    buf_release(&line);
+    return good;
+}
+
+static bool print_entries(const struct replica *replica, const struct log_list *log, struct error *err)
+{
+    bool good = true;
+    for (size_t i = log->count; i > 0 && good; i--)
+        good = print_entry(replica, &log->items[i - 1], err);
+    return good;
+}
+
+int verb_log_run(struct env *env, const struct args *args)
+{
+    struct error err = {0};
+    struct log_list log = {0};
+    struct replica *replica = open_past(env, "log", args, &err);
+    bool good = replica != NULL;
+    if (good) {
+        replica_log(replica, &log);
+        good = args_flag(args, "--json") ? print_entries(replica, &log, &err) : print_sittings(replica, &log, &err);
+    }
+    log_list_release(&log);
+    return target_finish(replica, "log", good, &err);
+}
+
+/* --- blame --- */
+
+/* The newest that anybody wrote into [at, end) of the text; the base text's, where that is all there is. */
+static const struct blame_range *newest_in(const struct blame *blame, uint64_t at, uint64_t end)
+{
+    const struct blame_range *newest = NULL, *stop = blame->items + blame->count;
+    for (const struct blame_range *range = blame_find(blame, at); range && range < stop && range->at < end; range++)
+        if (!newest || newest->base || (!range->base && range->time_s >= newest->time_s))
+            newest = range;
+    return newest;
+}
+
+static void add_blamed(const struct replica *replica, const struct blame_range *range, struct buf *out)
+{
+    struct buf moment = {0}, author = {0};
+    if (range && !range->base) {
+        moment_add(&moment, range->time_s);
+        replica_add_author(replica, &range->author, range->label, &author);
+    }
+    add_padded(out, buf_view(&moment), MOMENT_COLUMN);
+    buf_add_string(out, "  ");
+    add_padded(out, buf_view(&author), NAME_COLUMN);
+    buf_add_string(out, "  ");
+    buf_release(&author);
+    buf_release(&moment);
+}
+
+static bool print_blamed_lines(const struct replica *replica, const struct blame *blame, struct error *err)
+{
+    const struct rope *text = replica_buffer(replica)->text;
+    struct buf line = {0};
+    bool good = true;
+    for (uint64_t row = 0, at = 0; good && at < rope_len(text); row++) {
+        uint64_t end = row + 1 < rope_lines(text) ? rope_line_start(text, row + 1) : rope_len(text);
+        buf_clear(&line);
+        add_blamed(replica, newest_in(blame, at, end), &line);
+        rope_append_to(text, at, end - at, &line);
+        if (line.data[line.len - 1] != '\n')
+            buf_add_byte(&line, '\n');
+        good = target_print(buf_view(&line), err);
+        at = end;
+    }
+    buf_release(&line);
+    return good;
+}
+
+int verb_blame_run(struct env *env, const struct args *args)
+{
+    struct error err = {0};
+    struct blame blame = {0};
+    struct replica *replica = open_past(env, "blame", args, &err);
+    bool good = replica != NULL;
+    if (good) {
+        replica_blame(replica, &blame);
+        good = print_blamed_lines(replica, &blame, &err);
+    }
+    blame_release(&blame);
+    return target_finish(replica, "blame", good, &err);
+}

@@ -1,0 +1,98 @@
+/* Points in time as people write them. */
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+
+#include "app/moment.h"
+
+/* Saturday, 28 November 2026, 12:00:00 in a place with summer time. */
+enum { NOON = 1795863600 };
+
+static int setup(void **state)
+{
+    (void)state;
+    setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+    tzset();
+    return 0;
+}
+
+static void expect(const char *word, uint64_t expected)
+{
+    uint64_t found = 0;
+    if (!moment_parse(word, NOON, &found))
+        fail_msg("\"%s\" is not taken", word);
+    assert_int_equal(found, expected);
+}
+
+static void a_moment_ends_with_what_it_names(void **state)
+{
+    (void)state;
+    expect("2026-11-28", NOON + 12 * 3600 - 1);
+    expect("2026-11-28 12:00", NOON + 59);
+    expect("2026-11-28T12:00", NOON + 59);
+    expect("2026-11-28 12:00:00", NOON);
+    expect("2026-11-28T12:00:01", NOON + 1);
+}
+
+static void a_time_alone_is_of_today(void **state)
+{
+    (void)state;
+    expect("12:00", NOON + 59);
+    expect("00:00:00", NOON - 12 * 3600);
+}
+
+static void so_long_ago_is_before_now(void **state)
+{
+    (void)state;
+    expect("0s", NOON);
+    expect("90s", NOON - 90);
+    expect("90m", NOON - 5400);
+    expect("2h", NOON - 7200);
+    expect("3d", NOON - 3 * 86400);
+    expect("999999999d", 0);
+}
+
+static void summer_time_counts(void **state)
+{
+    (void)state;
+    expect("2026-07-01 12:00:00", 1782900000);
+}
+
+static void what_is_no_moment_is_refused(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"", "s", "m5", "5", "5w", "5m ", "2026", "2026-13-01", "2026-02-30", "25:00", "12:61",
+                                        "2026-11-28 12", "12:00 x", "198edb96:200", "1234567890s", "2026-03-29 02:30"};
+    uint64_t found;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (moment_parse(words[i], NOON, &found))
+            fail_msg("\"%s\" is taken for %llu", words[i], (unsigned long long)found);
+}
+
+static void what_is_printed_is_found_again(void **state)
+{
+    (void)state;
+    struct buf text = {0};
+    uint64_t found;
+    moment_add(&text, NOON + 7);
+    assert_string_equal(buf_string(&text), "2026-11-28 12:00");
+    assert_true(moment_parse(buf_string(&text), NOON, &found));
+    assert_true(found >= NOON + 7);
+    buf_clear(&text);
+    moment_add(&text, 0);
+    assert_string_equal(buf_string(&text), "-");
+    buf_release(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_moment_ends_with_what_it_names, setup),
+        cmocka_unit_test_setup(a_time_alone_is_of_today, setup),
+        cmocka_unit_test_setup(so_long_ago_is_before_now, setup),
+        cmocka_unit_test_setup(summer_time_counts, setup),
+        cmocka_unit_test_setup(what_is_no_moment_is_refused, setup),
+        cmocka_unit_test_setup(what_is_printed_is_found_again, setup),
+    };
+    return RUN_TESTS("moment", tests);
+}
