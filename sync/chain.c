@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
 #include "sync/crypto.h"
 
@@ -42,15 +43,9 @@ void chain_free(struct chain *chain)
 /* Where this agent stands or would stand. */
 static size_t agent_index(const struct chain *chain, const struct agent_id *id)
 {
-    size_t low = 0, high = chain->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (agent_id_compare(&chain->agents[middle]->id, id) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t at;
+    BISECT(at, chain->count, agent_id_compare(&chain->agents[at]->id, id) < 0);
+    return at;
 }
 
 struct chain_branch *chain_agent(const struct chain *chain, const struct agent_id *id)
@@ -250,18 +245,10 @@ static bool choose_meanings(const struct chain *chain, const struct batch *batch
 static const struct chain_branch *parent_branch(const struct chain *chain, const struct meanings *meanings,
                                                 const struct event_id *parent)
 {
-    size_t low = 0, high = meanings->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = agent_id_compare(&meanings->items[middle].newest.agent, &parent->agent);
-        if (order == 0)
-            return chain_named_on(chain, parent, meanings->items[middle].line);
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return chain_named(chain, parent, 0);
+    size_t at;
+    BISECT(at, meanings->count, agent_id_compare(&meanings->items[at].newest.agent, &parent->agent) < 0);
+    bool is_named = at < meanings->count && agent_id_equal(&meanings->items[at].newest.agent, &parent->agent);
+    return is_named ? chain_named_on(chain, parent, meanings->items[at].line) : chain_named(chain, parent, 0);
 }
 
 void chain_digest(const struct doc_id *doc, const struct batch *batch, struct bytes plain,
@@ -651,15 +638,9 @@ void chain_cut(struct chain *chain, const struct agent_id *id, uint64_t next_seq
 /* The first entry that begins at or after seq. */
 static size_t first_entry(const struct chain_branch *branch, uint64_t seq)
 {
-    size_t low = 0, high = branch->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (branch->entries[middle].seq0 < seq)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t at;
+    BISECT(at, branch->count, branch->entries[at].seq0 < seq);
+    return at;
 }
 
 uint64_t chain_count(struct chain *chain, const struct agent_id *agent, uint64_t seq, uint64_t end)

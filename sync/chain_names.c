@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
 #include "sync/chain_parts.h"
 
@@ -15,15 +16,9 @@ struct agent_id chain_branch_id(const struct digest *first)
 /* Where this name stands or would stand: the first of its like. */
 static size_t name_index(const struct chain *chain, const struct agent_id *id)
 {
-    size_t low = 0, high = chain->name_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (agent_id_compare(&chain->names[middle].id, id) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t at;
+    BISECT(at, chain->name_count, agent_id_compare(&chain->names[at].id, id) < 0);
+    return at;
 }
 
 static struct chain_branch *fork_named(const struct chain *chain, const struct agent_id *id)

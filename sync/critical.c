@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
 
 void critical_release(struct critical *critical)
@@ -41,15 +42,9 @@ void critical_add(struct critical *critical, uint64_t first, uint64_t last, cons
 /* How many ranges begin at or before lv. */
 static size_t ranges_upto(const struct critical *critical, uint64_t lv)
 {
-    size_t low = 0, high = critical->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (critical->ranges[middle].first <= lv)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t at;
+    BISECT(at, critical->count, critical->ranges[at].first <= lv);
+    return at;
 }
 
 void critical_note(struct critical *critical, uint64_t first, uint64_t len_before)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
 
 void copies_release(struct copies *copies)
@@ -117,17 +118,11 @@ void copies_collect(const struct document *document, const struct tracker *track
 
 static const struct copy *find_copy(const struct copies *copies, uint64_t id, uint64_t *len)
 {
-    size_t low = 0, high = copies->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (copies->items[middle].id + copies->items[middle].len <= id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == copies->count)
+    size_t at;
+    BISECT(at, copies->count, copies->items[at].id + copies->items[at].len <= id);
+    if (at == copies->count)
         return NULL;
-    const struct copy *copy = &copies->items[low];
+    const struct copy *copy = &copies->items[at];
     bool holds = copy->id <= id;
     *len = least(*len, holds ? copy->id + copy->len - id : copy->id - id);
     return holds ? copy : NULL;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
 #include "sync/document_copies.h"
 
@@ -291,13 +292,7 @@ void document_blame(struct document *document, struct blame *out)
 
 const struct blame_range *blame_find(const struct blame *blame, uint64_t at)
 {
-    size_t low = 0, high = blame->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (blame->items[middle].at + blame->items[middle].len <= at)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < blame->count ? &blame->items[low] : NULL;
+    size_t index;
+    BISECT(index, blame->count, blame->items[index].at + blame->items[index].len <= at);
+    return index < blame->count ? &blame->items[index] : NULL;
 }

@@ -1,6 +1,7 @@
 /* Undo and redo: what taking back an edit does to the text as it is now, and the batches that say so. */
 #include <stdlib.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
 #include "sync/document_copies.h"
 
@@ -88,17 +89,11 @@ static void collect(struct plan *plan, const struct edits *edits)
 /* The target that holds a unit, or NULL; *len is cut to as many units as that answer is good for. */
 static const struct target *find_target(const struct targets *targets, uint64_t id, uint64_t *len)
 {
-    size_t low = 0, high = targets->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (targets->items[middle].id + targets->items[middle].len <= id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == targets->count)
+    size_t at;
+    BISECT(at, targets->count, targets->items[at].id + targets->items[at].len <= id);
+    if (at == targets->count)
         return NULL;
-    const struct target *target = &targets->items[low];
+    const struct target *target = &targets->items[at];
     bool holds = target->id <= id;
     *len = least(*len, holds ? target->id + target->len - id : target->id - id);
     return holds ? target : NULL;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/ensure.h"
 #include "editor/base/xalloc.h"
 #include "sync/column.h"
@@ -89,15 +90,9 @@ void lv_ranges_sort(struct lv_ranges *ranges)
 
 bool lv_ranges_have(const struct lv_ranges *ranges, uint64_t lv)
 {
-    size_t low = 0, high = ranges->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (ranges->items[middle].end <= lv)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < ranges->count && ranges->items[low].first <= lv;
+    size_t at;
+    BISECT(at, ranges->count, ranges->items[at].end <= lv);
+    return at < ranges->count && ranges->items[at].first <= lv;
 }
 
 /* --- columns --- */
@@ -221,19 +216,10 @@ size_t graph_agents(const struct graph *graph)
 /* Where in by_id the agent is or would be. */
 static size_t agent_place(const struct graph *graph, const struct agent_id *id, bool *found)
 {
-    size_t low = 0, high = graph->agent_count;
-    *found = false;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = agent_id_compare(&graph->agents[graph->by_id[middle]].id, id);
-        if (order == 0)
-            *found = true;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t at;
+    BISECT(at, graph->agent_count, agent_id_compare(&graph->agents[graph->by_id[at]].id, id) < 0);
+    *found = at < graph->agent_count && agent_id_equal(&graph->agents[graph->by_id[at]].id, id);
+    return at;
 }
 
 static bool is_last_agent(const struct graph *graph, const struct agent_id *id)
@@ -315,17 +301,11 @@ uint64_t graph_next_seq(const struct graph *graph, size_t agent)
 /* How many of an agent's runs begin at or before seq. */
 static size_t seq_runs_upto(const struct agent *who, uint64_t seq)
 {
-    size_t low = 0, high = who->count;
-    if (high > 0 && who->runs[high - 1].seq <= seq) /* mostly it is one of the newest */
-        return high;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (who->runs[middle].seq <= seq)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t at;
+    if (who->count > 0 && who->runs[who->count - 1].seq <= seq) /* mostly it is one of the newest */
+        return who->count;
+    BISECT(at, who->count, who->runs[at].seq <= seq);
+    return at;
 }
 
 /* In the order of seqs, which is the order of arrival unless an agent forks. */

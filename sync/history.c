@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
 
 /* A batch of a run. */
@@ -49,15 +50,9 @@ void history_release(struct history *history)
 /* Where the run of this agent stands in by_agent, or would stand. */
 static size_t lower_bound(const struct frame *frame, const struct agent_id *agent)
 {
-    size_t low = 0, high = frame->by_agent ? frame->run_count : 0;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (agent_id_compare(&frame->runs[frame->by_agent[middle]].agent, agent) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t at;
+    BISECT(at, frame->by_agent ? frame->run_count : 0, agent_id_compare(&frame->runs[frame->by_agent[at]].agent, agent) < 0);
+    return at;
 }
 
 static struct run *find_run(const struct frame *frame, const struct agent_id *agent)
@@ -99,15 +94,9 @@ static const struct digest *find_link(const struct run *run, uint64_t seq)
 {
     if (seq < run->first_seq || seq >= run->next_seq)
         return NULL;
-    size_t low = 0, high = run->link_count; /* links[low] begins at or before seq, links[high] behind it */
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (run->links[middle].seq0 <= seq)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &run->links[low].digest;
+    size_t upto;
+    BISECT(upto, run->link_count, run->links[upto].seq0 <= seq);
+    return &run->links[upto - 1].digest;
 }
 
 static bool find_parent(const struct frame *frame, const struct event_id *parent, struct digest *out)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
 
 void marks_release(struct marks *marks)
@@ -46,13 +47,7 @@ void marks_set_label(struct marks *marks, struct bytes label)
 
 size_t marks_from(const struct marks *marks, uint64_t lv)
 {
-    size_t low = 0, high = marks->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (marks->items[middle].lv < lv)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t at;
+    BISECT(at, marks->count, marks->items[at].lv < lv);
+    return at;
 }

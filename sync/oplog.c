@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
 #include "sync/column.h"
 
@@ -165,15 +166,9 @@ struct bytes oplog_text(const struct oplog *log, size_t text_at, uint64_t len)
 /* How many invalid ranges begin at or before lv. */
 static size_t invalid_upto(const struct oplog *log, uint64_t lv)
 {
-    size_t low = 0, high = log->invalid.count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (log->invalid.items[middle].first <= lv)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t at;
+    BISECT(at, log->invalid.count, log->invalid.items[at].first <= lv);
+    return at;
 }
 
 static bool is_invalid(const struct oplog *log, uint64_t lv)

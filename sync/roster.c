@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
 
 void roster_release(struct roster *roster)
@@ -18,15 +19,9 @@ void roster_release(struct roster *roster)
 /* The index of the first entry that is not in front of `agent`. */
 static size_t lower_bound(const struct roster *roster, const struct agent_id *agent)
 {
-    size_t low = 0, high = roster->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (agent_id_compare(&roster->items[middle]->member.agent, agent) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t at;
+    BISECT(at, roster->count, agent_id_compare(&roster->items[at]->member.agent, agent) < 0);
+    return at;
 }
 
 const struct roster_entry *roster_find(const struct roster *roster, const struct agent_id *agent)

@@ -4,19 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
 
 static size_t lower_bound(const struct upload *upload, const struct agent_id *agent)
 {
-    size_t low = 0, high = upload->stream_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (agent_id_compare(&upload->streams[middle]->agent, agent) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t at;
+    BISECT(at, upload->stream_count, agent_id_compare(&upload->streams[at]->agent, agent) < 0);
+    return at;
 }
 
 struct stream *upload_find_stream(const struct upload *upload, const struct agent_id *agent)

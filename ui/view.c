@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 #include "editor/column.h"
@@ -244,16 +245,9 @@ static void draw_line_text(struct drawing *drawing, int row, uint64_t number, st
 /* The first cell that shows `at` or what follows it. */
 static int cell_at(const struct drawing *drawing, uint64_t at)
 {
-    int low = 0;
-    int high = drawing->cols;
-    while (low < high) {
-        int middle = low + (high - low) / 2;
-        if (drawing->bytes_at[middle] < at)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t cell;
+    BISECT(cell, (size_t)drawing->cols, drawing->bytes_at[cell] < at);
+    return (int)cell;
 }
 
 static bool row_touches(const struct row *line, uint64_t from, uint64_t to)
@@ -283,15 +277,9 @@ static unsigned role_attrs(enum view_role role)
 
 static size_t first_span(const struct view_span *spans, size_t count, uint64_t at)
 {
-    size_t low = 0;
-    while (low < count) {
-        size_t middle = low + (count - low) / 2;
-        if (spans[middle].to <= at)
-            low = middle + 1;
-        else
-            count = middle;
-    }
-    return low;
+    size_t first;
+    BISECT(first, count, spans[first].to <= at);
+    return first;
 }
 
 static void paint_spans(struct drawing *drawing, int row, const struct view_span *spans, size_t count)

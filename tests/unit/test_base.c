@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/bytes.h"
 #include "editor/base/deadline.h"
 #include "editor/base/ensure.h"
@@ -198,6 +199,26 @@ static void small_allocations_are_never_null(void **state)
     free(text);
 }
 
+static void a_place_in_a_sorted_row_is_found_for_whatever_is_in_it_or_not(void **state)
+{
+    (void)state;
+    enum { COUNT_MAX = 20 };
+    static const int row[COUNT_MAX] = {1, 3, 3, 3, 4, 9, 10, 10, 12, 13, 14, 15, 20, 21, 22, 22, 23, 28, 29, 30};
+    for (size_t count = 0; count <= COUNT_MAX; count++)
+        for (int wanted = 0; wanted <= 31; wanted++) {
+            size_t at, upto, expected = 0, asked = 0;
+            while (expected < count && row[expected] < wanted)
+                expected++;
+            BISECT(at, count, (asked++, row[at] < wanted));
+            assert_int_equal(at, expected);
+            assert_true((1U << asked) <= 4 * (count + 1));
+            while (expected < count && row[expected] <= wanted)
+                expected++;
+            BISECT(upto, count, row[upto] <= wanted);
+            assert_int_equal(upto, expected);
+        }
+}
+
 static void of_two_deadlines_never_is_the_later(void **state)
 {
     (void)state;
@@ -247,6 +268,7 @@ int main(void)
         cmocka_unit_test(a_sentence_too_long_is_cut),
         cmocka_unit_test(an_array_grows_by_doubling_and_keeps_what_is_in_it),
         cmocka_unit_test(small_allocations_are_never_null),
+        cmocka_unit_test(a_place_in_a_sorted_row_is_found_for_whatever_is_in_it_or_not),
         cmocka_unit_test(of_two_deadlines_never_is_the_later),
         cmocka_unit_test(a_broken_invariant_stops_the_program_and_says_which),
     };

@@ -71,9 +71,11 @@ static void wire_release(struct wire *wire)
 static void shake_hands(struct wire *wire)
 {
     enum { TURNS_MAX = 20 };
-    for (int turn = 0; turn < TURNS_MAX; turn++)
-        if ((SSL_do_handshake(wire->client) == 1) & (SSL_do_handshake(wire->server) == 1))
+    for (int turn = 0; turn < TURNS_MAX; turn++) {
+        bool client_is_through = SSL_do_handshake(wire->client) == 1;
+        if (SSL_do_handshake(wire->server) == 1 && client_is_through)
             return;
+    }
     fail_msg("no connection came about");
 }
 

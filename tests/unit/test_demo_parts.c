@@ -111,7 +111,8 @@ static void a_long_text_is_cut_so_that_it_fits_into_a_packet(void **state)
     (void)state;
     struct pane_state said = {.unsent = 0}, heard = {.unsent = 0};
     struct buf packet = {0};
-    memset(buf_extend(&said.text, 2 * DEMO_TEXT_BYTES), 'x', 2 * DEMO_TEXT_BYTES);
+    size_t len = 2 * (size_t)DEMO_TEXT_BYTES;
+    memset(buf_extend(&said.text, len), 'x', len);
     pane_state_encode(&said, &packet);
     assert_in_range(packet.len, DEMO_TEXT_BYTES, DEMO_PACKET_BYTES);
     assert_true(pane_state_decode(buf_view(&packet), &heard));

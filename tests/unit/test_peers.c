@@ -1,6 +1,7 @@
 /* Who is who in a document: ids, members (roster), what people say of where they are (presence), and who is there (peers). */
 #include "tests/support/support.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "sync/crypto.h"
@@ -52,7 +53,7 @@ static struct member member_named(uint64_t number, const char *name)
     struct member member = {.has_grant = true};
     memcpy(member.agent.bytes, &number, sizeof number);
     member.doc_key.bytes[0] = (unsigned char)number;
-    strcpy(member.name, name);
+    snprintf(member.name, sizeof member.name, "%s", name);
     return member;
 }
 
@@ -333,7 +334,7 @@ static void a_reader_is_introduced_by_a_card_that_is_kept(void **state)
     presence.counter = 2;
     presence.has_card = true;
     presence.device_key.bytes[0] = 0xde;
-    strcpy(presence.name, "ben");
+    snprintf(presence.name, sizeof presence.name, "ben");
     assert_true(hear(&peers, &presence, 0)->introduced);
     presence = presence_of(1, 3);
     presence.cursor = 8;

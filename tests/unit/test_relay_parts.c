@@ -146,7 +146,7 @@ static void every_limit_of_the_list_can_be_set_as_it_is_by_default(void **state)
 
 /* --- limits: addresses --- */
 
-enum { HOUR_MS = 60 * 60 * 1000 };
+#define HOUR_MS ((uint64_t)60 * 60 * 1000)
 
 static const struct relay_limits strict = {.address_accepts = {1, 10}, .address_refusals = {1, 7200}};
 
@@ -191,7 +191,7 @@ static void an_address_is_forgotten_when_nothing_about_it_matters(void **state)
     assert_ptr_equal(addresses_get(&addresses, "here", &strict, HOUR_MS), here); /* pointers to others stay */
     assert_int_equal(addresses_get(&addresses, "owner", &strict, HOUR_MS)->documents, 1);
     here->connections = 0;
-    addresses_purge(&addresses, &strict, 25 * (uint64_t)HOUR_MS);
+    addresses_purge(&addresses, &strict, 25 * HOUR_MS);
     assert_int_equal(addresses.count, 0);
     addresses_release(&addresses);
 }

@@ -147,7 +147,7 @@ static void what_is_typed_in_sequence_lies_in_sequence(void **state)
 
 /* --- tree --- */
 
-enum { PIECE = 3 };
+#define PIECE ((size_t)3)
 
 /* `count` pieces of three bytes each: "aa\n", "bb\n" and so on. */
 static struct rope_tree tree_of(size_t count, unsigned *released)
@@ -178,7 +178,8 @@ static void read_tree(const struct rope_tree *tree, struct buf *out)
 static void a_tree_of_any_number_of_pieces_keeps_its_invariants(void **state)
 {
     (void)state;
-    for (size_t count = 0; count < 3 * ROPE_FANOUT * ROPE_FANOUT; count++) {
+    enum { COUNT_MAX = 3 * ROPE_FANOUT * ROPE_FANOUT };
+    for (size_t count = 0; count < COUNT_MAX; count++) {
         struct rope_tree tree = tree_of(count, NULL);
         rope_tree_check(&tree);
         expect_sums(tree.sums, count * PIECE, count, count * PIECE);

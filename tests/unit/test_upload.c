@@ -41,7 +41,7 @@ static void send(void *self, const struct message *message)
 {
     struct desk *desk = self;
     for (size_t i = 0; i < message->records.count; i++) {
-        struct record record;
+        struct record record = {.kind = 0};
         struct error err = {0};
         struct bytes stored = message->records.items[i].stored;
         assert_int_equal(message->kind, MESSAGE_RECORDS);
