@@ -160,7 +160,7 @@ struct graph {
 
 /* Where look-ups in the columns were last, and which agent was asked for. */
 struct hints {
-    size_t run, author, agent;
+    size_t run, author, compared, agent;
 };
 
 struct graph *graph_new(void)
@@ -346,13 +346,18 @@ bool graph_find(const struct graph *graph, size_t agent, uint64_t seq, uint64_t 
     return true;
 }
 
-struct graph_author graph_author_of(const struct graph *graph, uint64_t lv)
+static struct graph_author author_near(const struct graph *graph, uint64_t lv, size_t *hint)
 {
     ensure(lv < graph->len);
-    size_t low = column_find(graph->authors, sizeof *graph->authors, graph->author_count, lv, &graph->hints->author);
+    size_t low = column_find(graph->authors, sizeof *graph->authors, graph->author_count, lv, hint);
     const struct author_run *run = &graph->authors[low];
     uint64_t end = low + 1 < graph->author_count ? run[1].first : graph->len;
     return (struct graph_author){run->agent, run->seq + (lv - run->first), end - lv};
+}
+
+struct graph_author graph_author_of(const struct graph *graph, uint64_t lv)
+{
+    return author_near(graph, lv, &graph->hints->author);
 }
 
 /* --- the order of events --- */
@@ -402,7 +407,8 @@ static int compare_branches(const struct graph *graph, size_t left, size_t right
 
 int graph_compare(const struct graph *graph, uint64_t a, uint64_t b)
 {
-    struct graph_author left = graph_author_of(graph, a), right = graph_author_of(graph, b);
+    struct graph_author left = author_near(graph, a, &graph->hints->compared); /* mostly the one as before */
+    struct graph_author right = author_near(graph, b, &graph->hints->author);
     if (left.agent != right.agent) {
         size_t one = first_branch(graph, left.agent), other = first_branch(graph, right.agent);
         if (one != other)
@@ -486,13 +492,30 @@ static void add_author(struct graph *graph, size_t agent, uint64_t seq, uint64_t
     graph->authors[graph->author_count++] = (struct author_run){first, seq, agent};
 }
 
+/* Where an item of an ascending list is or would be. */
+static size_t item_place(const struct lv_list *list, uint64_t lv)
+{
+    size_t low = 0, high = list->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (list->items[middle] < lv)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* There may be thousands of heads, and few of them are parents. */
 static void advance_frontier(struct lv_list *frontier, const uint64_t *parents, size_t parent_count, uint64_t last)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < frontier->count; i++)
-        if (!has_item(parents, parent_count, frontier->items[i]))
-            frontier->items[kept++] = frontier->items[i];
-    frontier->count = kept;
+    for (size_t i = 0; i < parent_count; i++) {
+        size_t at = item_place(frontier, parents[i]);
+        if (at == frontier->count || frontier->items[at] != parents[i])
+            continue;
+        frontier->count--;
+        memmove(frontier->items + at, frontier->items + at + 1, (frontier->count - at) * sizeof *frontier->items);
+    }
     lv_list_add(frontier, last);
 }
 
