@@ -525,27 +525,36 @@ static void post_status(struct net *net)
     pthread_mutex_unlock(&net->lock);
 }
 
-static uint64_t probe_due_ms(const struct net *net, const struct session_status *status)
+static uint64_t probe_due_ms(const struct net *net, uint64_t now_ms)
 {
-    uint64_t since_ms = status->last_heard_ms > net->probe_ms ? status->last_heard_ms : net->probe_ms;
-    return net->held ? since_ms + NET_PROBE_MS : UINT64_MAX;
+    struct session_status status;
+    if (!net->held)
+        return UINT64_MAX;
+    session_status(net->session, now_ms, &status);
+    uint64_t since_ms = status.last_heard_ms > net->probe_ms ? status.last_heard_ms : net->probe_ms;
+    return since_ms + NET_PROBE_MS;
 }
 
 static void probe_if_due(struct net *net, uint64_t now_ms)
 {
-    struct session_status status;
-    session_status(net->session, now_ms, &status);
-    if (now_ms < probe_due_ms(net, &status))
+    if (now_ms < probe_due_ms(net, now_ms))
         return;
     net->probe_ms = now_ms;
     link_probe(net->link);
 }
 
-/* What we do not read ourselves is no silence of the relay's: what is due is due from the moment the hold ends. */
-static void hold_or_go_on(struct net *net, uint64_t now_ms)
+static void switch_hold(struct net *net, bool on, uint64_t now_ms)
 {
     struct session_status status;
     session_status(net->session, now_ms, &status);
+    link_hold(net->link, on);
+    if (status.state == SESSION_ONLINE)
+        session_heard(net->session, now_ms);
+}
+
+/* What we do not read ourselves is no silence of the relay's: what is due is due from the moment the hold ends. */
+static void hold_or_go_on(struct net *net, uint64_t now_ms)
+{
     pthread_mutex_lock(&net->lock);
     bool full = net->event_bytes > (net->held ? NET_EVENTS_BYTES_MAX / 2 : NET_EVENTS_BYTES_MAX);
     bool hold = full && net->welcomed;
@@ -553,9 +562,7 @@ static void hold_or_go_on(struct net *net, uint64_t now_ms)
     net->held = hold;
     pthread_mutex_unlock(&net->lock);
     if (changed)
-        link_hold(net->link, hold);
-    if (changed && status.state == SESSION_ONLINE)
-        session_heard(net->session, now_ms);
+        switch_hold(net, hold, now_ms);
     probe_if_due(net, now_ms);
 }
 
@@ -580,9 +587,7 @@ static bool leave(struct net *net, uint64_t stop_ms, uint64_t now_ms)
 
 static void set_timer(struct net *net, uint64_t stop_ms)
 {
-    struct session_status status;
-    session_status(net->session, link_now_ms(), &status);
-    uint64_t next = deadline_earlier(session_next_ms(net->session), probe_due_ms(net, &status));
+    uint64_t next = deadline_earlier(session_next_ms(net->session), probe_due_ms(net, link_now_ms()));
     if (!net->connecting && !net->paused && net->try_ms < next)
         next = net->try_ms;
     link_timer(net->link, net->left && stop_ms < next ? stop_ms : next);

@@ -581,8 +581,10 @@ static void beside_a_silent_connection_a_resolver_that_hangs_keeps_nothing_waiti
     wait_until(place, &ana, is_online, NULL);
     resolver_hang(true);
     kill(relay, SIGSTOP);
+    uint64_t stopped_ms = net_now_ms();
     type(&ana, "into the silence");
     wait_until(place, &ana, is_offline, NULL); /* from here on another connection is being made, before anything is heard */
+    assert_in_range(net_now_ms() - stopped_ms, 0, SESSION_SILENT_MS + AT_ONCE_MS);
     await_question(place);
     uint64_t since_ms = net_now_ms();
     kill(relay, SIGCONT);
