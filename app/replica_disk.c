@@ -199,13 +199,24 @@ static bool may_still_come(struct replica *replica, struct file_stamp stamp)
     return waits && replica_is_shared(replica) && !replica->work_alone;
 }
 
+/*
+ * What was caught up with may be a save of another process of ours that came after these bytes were read: taken for a change to
+ * that, they would take its words back. They are not, while they are still in the file: a save is told after it is there.
+ */
+static bool is_still_there(const struct replica *replica, struct file_stamp stamp)
+{
+    struct file_stamp now;
+    struct error ignored = {0}; /* then it is looked at again, and that says why */
+    return file_stat(replica->file.path, &now, &ignored) && file_stamp_equal(now, stamp);
+}
+
 void replica_disk_changed(struct replica *replica, struct rope *disk, struct file_stamp stamp)
 {
     struct error err = {0};
     struct digest hash;
     replica->file.gone_said = false;
     forget_question(&replica->file);
-    if (!replica_catch_up_file(replica, &err)) {
+    if (!replica_catch_up_file(replica, &err) || !is_still_there(replica, stamp)) {
         look_again(replica, stamp, &err);
         rope_free(disk);
         return;

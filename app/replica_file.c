@@ -166,7 +166,7 @@ static void save_run(void *self)
     struct save_job *job = self;
     struct file_save save = {.path = job->path, .text = job->text,
                              .expected = job->has_expected ? &job->expected : NULL, .backup_dir = job->backup_dir,
-                             .replaced = job->own_file ? &job->replaced : NULL};
+                             .replaced = &job->replaced};
     replica_hash_text(job->text, &job->hash);
     replica_await_reference(job->replica, job->reference);
     note_pending(job);
@@ -208,11 +208,12 @@ void replica_move_file(struct replica *replica, const char *path, bool leaves_ol
     neighbours_meet(replica);
 }
 
-static void take_saved(struct replica *replica, struct save_job *job)
+/* True: another program wrote at the same moment, and the text has more now than the file. */
+static bool take_saved(struct replica *replica, struct save_job *job)
 {
     struct file_side *file = &replica->file;
     bool other_path = !file->path || strcmp(file->path, job->path) != 0;
-    replica_hold_replaced(replica, &job->replaced);
+    bool more = replica_hold_replaced(replica, job->path, &job->replaced);
     rope_free(file->text);
     file->text = job->text;
     job->text = NULL;
@@ -224,6 +225,7 @@ static void take_saved(struct replica *replica, struct save_job *job)
     if (other_path) /* what is shared is found by both names; else the old name is that of a file that goes on without us */
         replica_move_file(replica, job->path, !replica_is_shared(replica));
     replica_put_saved(replica);
+    return more;
 }
 
 static void save_job_free(struct save_job *job)
@@ -240,12 +242,11 @@ static void save_job_free(struct save_job *job)
 static void save_done(void *self);
 static struct save_job *save_job_new(struct replica *replica, const char *path, struct error *err);
 
-/* The file was written by another process of ours, whose text is in the document: then it is no other program's. */
 static bool save_again(struct replica *replica, const struct save_job *before)
 {
     enum { TRIES = 5 };
     struct error err = {0};
-    if (!before->own_file || before->tries == TRIES || !replica_file_is_known(replica))
+    if (!before->own_file || before->tries == TRIES)
         return false;
     struct save_job *job = save_job_new(replica, NULL, &err);
     if (!job)
@@ -273,10 +274,12 @@ static void save_done(void *self)
     switch (job->saved) {
     case FILE_SAVED:
         say_saved(replica, job);
-        take_saved(replica, job);
+        if (take_saved(replica, job))
+            (void)save_again(replica, job); /* what is left then is not in the file, as the screen says */
         break;
     case FILE_CHANGED_MEANWHILE:
-        if (save_again(replica, job))
+        /* Written by another process of ours, whose text is in the document: then it is no other program's. */
+        if (job->own_file && replica_file_is_known(replica) && save_again(replica, job))
             break;
         say_changed_meanwhile(replica, job);
         break;
@@ -337,7 +340,7 @@ static struct save_job *save_job_new(struct replica *replica, const char *path, 
         error_set(err, ERR_USAGE, 0, "This buffer has no file name yet.");
         return NULL;
     }
-    (void)replica_look_at_replaced(replica, false); /* what came there since the last look is saved too */
+    (void)replica_look_at_replaced(replica); /* what came there since the last look is saved too */
     if (replica->journal_found)
         replica_begin_writing(replica); /* saved without a key typed in this run: the journal is to know all the same */
     struct save_job *job = xcalloc(1, sizeof *job);
@@ -372,11 +375,13 @@ bool replica_save(struct replica *replica, const char *path, struct error *err)
     return true;
 }
 
-static bool save_now(struct replica *replica, const char *path, struct error *err)
+/* *more: as take_saved(). */
+static bool save_now(struct replica *replica, const char *path, bool *more, struct error *err)
 {
     enum { TRIES = 5 };
     worker_drain(replica->worker);
     struct save_job *job = save_job_new(replica, path, err);
+    *more = false;
     for (int i = 0; job; i++) {
         save_run(job);
         if (path || job->saved != FILE_CHANGED_MEANWHILE || i == TRIES)
@@ -389,7 +394,7 @@ static bool save_now(struct replica *replica, const char *path, struct error *er
         return false;
     bool saved = job->saved == FILE_SAVED;
     if (saved)
-        take_saved(replica, job);
+        *more = take_saved(replica, job);
     else if (job->saved == FILE_CHANGED_MEANWHILE)
         error_set(err, ERR_BUSY, 0, "%s was changed by another program meanwhile; nothing was written", job->path);
     else
@@ -401,9 +406,9 @@ static bool save_now(struct replica *replica, const char *path, struct error *er
 bool replica_save_now(struct replica *replica, const char *path, struct error *err)
 {
     enum { TRIES = 5 };
-    bool saved = save_now(replica, path, err);
-    for (int i = 0; saved && !path && i < TRIES && replica_look_at_replaced(replica, false); i++)
-        saved = save_now(replica, NULL, err);
+    bool more, saved = save_now(replica, path, &more, err);
+    for (int i = 0; saved && more && i < TRIES; i++)
+        saved = save_now(replica, NULL, &more, err);
     return saved;
 }
 

@@ -3,7 +3,7 @@
  *
  *   1  what the journal says of the file is taken over first: its newest saved state is what a change is found against
  *   2  the claim (saved version, new bytes), a transaction of its own
- *   3  the import's rows, the new saved state and "done", in one transaction
+ *   3  the import's rows, the new saved state (of what the path has) and "done", in one transaction
  *
  * Killed between 2 and 3, whoever finds the claim of a dead owner takes it over and does 3; killed later, all is there.
  */
@@ -130,6 +130,7 @@ struct import_job {
     struct journal_saved saved;
     struct buf saved_version;
     char *path;
+    bool is_file;
 };
 
 static bool import_run(void *self, struct journal *journal, struct error *err)
@@ -145,7 +146,7 @@ static bool import_run(void *self, struct journal *journal, struct error *err)
         if (journal_add_local(journal, &row, NULL, err) == JOURNAL_FAILED)
             return false;
     }
-    return journal_saved_put(journal, &job->saved, err) && journal_import_done(journal, &job->import, err);
+    return (!job->is_file || journal_saved_put(journal, &job->saved, err)) && journal_import_done(journal, &job->import, err);
 }
 
 static void import_committed(void *self, const struct journal_result *result)
@@ -174,6 +175,7 @@ static void journal_import(struct replica *replica, const struct import *import,
     job->import = (struct journal_import){buf_view(&job->import_version), claimed->hash};
     replica_encode_version(replica, &replica->file.version, &job->saved_version);
     job->path = xstrdup(replica->file.path);
+    job->is_file = !import->replaced;
     job->saved = (struct journal_saved){
         .path = job->path, .dev = import->stamp.dev, .ino = import->stamp.ino, .size = import->stamp.size,
         .mtime_ns = import->stamp.mtime_ns, .time_s = (uint64_t)time(NULL), .hash = import->hash,

@@ -110,14 +110,15 @@ struct file_side {
     struct digest agreed_hash;
 };
 
-/* The file that the last save took the place of, see replica_replaced.c. */
-struct replaced_side {
+/* A file that a save took the place of, see replica_replaced.c. */
+struct replaced_file {
     struct file_replaced file;
-    struct rope *text;       /* its bytes that are in the document; NULL: nothing is held */
+    struct rope *text;       /* its bytes that are in the document */
     struct version version;  /* of the document that those bytes are */
-    struct digest hash;      /* of them */
+    struct digest hash;      /* of them, where it was known: nothing but the time that a row is looked up depends on it */
     uint64_t since_ms, look_ms;
 };
+enum { REPLACED_MAX = 8 /* saves in a row whose files are held; the oldest goes */ };
 
 struct replica {
     struct env *env;
@@ -176,7 +177,8 @@ struct replica {
 
     /* the file */
     struct file_side file;
-    struct replaced_side replaced;
+    struct replaced_file replaced[REPLACED_MAX];
+    size_t replaced_count;
     struct worker *worker;
 
     /* the room */
@@ -485,10 +487,13 @@ bool replica_file_is_known(struct replica *replica);
 void replica_look_now(struct replica *replica);
 
 /* replica_replaced.c */
-/* Before replica->file says what was saved: `taken` is what that took the place of, and is held from now on. */
-void replica_hold_replaced(struct replica *replica, struct file_replaced *taken);
-/* True: another program has written to what is held, and that is in the text now. `last`: what cannot be merged goes beside. */
-bool replica_look_at_replaced(struct replica *replica, bool last);
+/*
+ * Before replica->file says what was saved to `path`: `taken` is what that took the place of, and is held from now on. True: as
+ * with replica_look_at_replaced().
+ */
+bool replica_hold_replaced(struct replica *replica, const char *path, struct file_replaced *taken);
+/* True: another program has written to what is held, and the text or what is known of the file's has changed by it. */
+bool replica_look_at_replaced(struct replica *replica);
 void replica_drop_replaced(struct replica *replica);
 /* The last look: what it finds is in the file, or kept for the next run. */
 void replica_end_replaced(struct replica *replica);
@@ -505,6 +510,7 @@ MUST_USE bool replica_catch_up_file(struct replica *replica, struct error *err);
 bool replica_take_pending_save(struct replica *replica, const struct digest *hash);
 struct import {
     const struct rope *disk; /* the file's bytes */
+    bool replaced;           /* they were: no file has them by name, so that they are no state of it that is told to others */
     struct file_stamp stamp;
     struct digest hash;
 };

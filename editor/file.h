@@ -48,9 +48,9 @@ MUST_USE bool file_resolve(const char *path, char **resolved, struct error *err)
  */
 struct file_replaced {
     int fd;                  /* -1: nothing was replaced: a new file, or one written in place */
-    struct file_stamp stamp; /* as it was when it was looked at last */
+    struct file_stamp stamp; /* as it was when it was looked at last; at first, as it was expected to be */
 };
-/* True: it was written to since then. *text is what it has now. What cannot be read was not written to. */
+/* True: it is not as it was then. *text is what it has now. What cannot be read was not written to. */
 bool file_replaced_look(struct file_replaced *replaced, struct rope **text);
 void file_replaced_release(struct file_replaced *replaced);
 
@@ -65,7 +65,7 @@ struct file_save {
     const struct rope *text;
     const struct file_stamp *expected; /* what the caller believes is there; NULL: whatever is there is replaced */
     const char *backup_dir;            /* where the copy goes that a write in place needs; NULL: beside the file */
-    struct file_replaced *replaced;    /* NULL: not wanted. Else set when saved over `expected`, and to be released */
+    struct file_replaced *replaced;    /* NULL: not wanted. Else set when saved over `expected`, to be looked at once, at least */
 };
 
 /*
@@ -75,11 +75,10 @@ struct file_save {
  * place after a synced copy of the old bytes was made and the growth was reserved, and restored if that fails.
  * A new file gets 0666 & ~umask. A file that may not be written is not replaced either.
  *
- * A program that writes or replaces the file between the last look and the rename is not written over: the two files change
- * places, and what comes out is looked at again; if it is not what was expected they change back. (Where the file system
- * cannot exchange two files, it is a plain rename, and `replaced` tells.) Writing in place, what another program
- * appends while that goes on stays, behind the new text; what it does in the moment between the last look and the first byte
- * written is lost but for the copy.
+ * What another program writes or puts in the file's place between the last look and the rename is not lost for who asks for
+ * `replaced`: the two files change places, and what comes out is handed over. (Where the file system cannot exchange files,
+ * what was opened is.) Written in place, what another program appends while that goes on stays, behind the new text; what it
+ * does in the moment between the last look and the first byte written is lost but for the copy.
  *
  * *stamp is what is there after the call, also when it failed: putting old bytes back in place gives the file a new
  * time. (Only when the file cannot even be opened it stays as it was.) Should the last step fail, the sync of the

@@ -1,8 +1,8 @@
 /*
  * Saving: file_save() of file.h. Two ways, the second only where the first would lose something.
  *
- *   replace    a temporary file beside the old one gets the new bytes and the old metadata and takes its place at once; what it
- *              took the place of is looked at once more
+ *   replace    a temporary file beside the old one gets the new bytes and the old metadata and takes its place at once; the
+ *              two files change places, so that what was there is held, whatever it is
  *   in place   the old bytes are copied away and synced, the growth is reserved, then the file is written over;
  * whatever fails on the way, the old bytes are put back
  */
@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
@@ -70,44 +69,23 @@ static bool exchange(const char *temp, const char *path)
     return renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_EXCHANGE) == 0;
 }
 
-/* Both files stay, for one of them is another program's. `what` of them has the temporary name. */
-static enum attempt keep_both(struct saving *saving, struct file_temp *temp, const char *what, const char *why)
+/*
+ * The temporary name has what was at the path: from now on that is the old file, whether it is the one that was opened, that one
+ * with what another program has written to it since, or another. What cannot be read, or is no file, goes back.
+ */
+static enum attempt take_replaced(struct saving *saving, const char *temp)
 {
-    error_set(saving->err, ERR_IO, 0, "cannot save %s: %s", saving->order->path, why);
-    error_wrap(saving->err, "%s text is kept in %s", what, temp->path);
-    file_temp_forget(temp);
-    return ATTEMPT_FAILED;
-}
-
-/* Another program's file goes back to its place, and ours to its own. */
-static enum attempt change_back(struct saving *saving, struct file_temp *temp, struct file_stamp ours)
-{
-    struct file_stamp back;
-    struct error ignored = {0};
-    if (!exchange(temp->path, saving->order->path))
-        return keep_both(saving, temp, "the old", strerror(errno));
-    if (!file_stat(temp->path, &back, &ignored) || !file_stamp_equal(back, ours))
-        return keep_both(saving, temp, "another", "other programs write it at the same moment");
-    return ATTEMPT_CHANGED;
-}
-
-/* The temporary name has what was at the path. Is that not what the caller expects there, nothing is to have been written. */
-static enum attempt look_at_replaced(struct saving *saving, struct file_temp *temp, struct file_stamp ours)
-{
-    struct file_stamp replaced;
-    struct error why = {0};
-    bool known = file_stat(temp->path, &replaced, &why);
-    if (known && file_stamp_equal(replaced, *saving->order->expected))
-        return ATTEMPT_SAVED;
-    enum attempt attempt = change_back(saving, temp, ours);
-    if (attempt != ATTEMPT_CHANGED)
-        return attempt;
-    if (known) {
-        *saving->stamp = replaced;
-        return ATTEMPT_CHANGED;
+    struct stat st;
+    bool known = lstat(temp, &st) == 0;
+    bool ours = known && st.st_dev == saving->old.st_dev && st.st_ino == saving->old.st_ino;
+    int fd = known && S_ISREG(st.st_mode) ? file_io_open(temp, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0) : -1;
+    if (fd >= 0) {
+        close(saving->old_fd);
+        saving->old_fd = fd;
+    } else if (known && !ours && exchange(temp, saving->order->path)) {
+        return file_stat(saving->order->path, saving->stamp, saving->err) ? ATTEMPT_CHANGED : ATTEMPT_FAILED;
     }
-    error_set(saving->err, why.code, why.sys, "cannot save %s: %s", saving->order->path, why.text);
-    return ATTEMPT_FAILED;
+    return ATTEMPT_SAVED;
 }
 
 /* There is a file now where none was expected, or none where one was. */
@@ -118,19 +96,19 @@ static enum attempt changed_at_last(struct saving *saving, int sys)
     return attempt == ATTEMPT_SAVED ? saving_failed(saving) : attempt;
 }
 
-/* Puts the finished temporary file in its place. What another program put there is never written over. */
-static enum attempt take_place(struct saving *saving, struct file_temp *temp, struct file_stamp ours)
+/* Puts the finished temporary file in its place. What another program put there in the meantime is not lost. */
+static enum attempt take_place(struct saving *saving, const char *temp)
 {
     const char *path = saving->order->path;
     const struct file_stamp *expected = saving->order->expected;
-    if (expected && expected->exists && exchange(temp->path, path))
-        return look_at_replaced(saving, temp, ours);
-    if (expected && !expected->exists && renameat2(AT_FDCWD, temp->path, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+    if (expected && expected->exists && exchange(temp, path))
+        return take_replaced(saving, temp);
+    if (expected && !expected->exists && renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
         return ATTEMPT_SAVED;
     if (expected && (errno == EEXIST || errno == ENOENT))
         return changed_at_last(saving, errno);
     bool plainly = !expected || errno == EINVAL || errno == ENOSYS; /* the file system knows no other way */
-    if (plainly && rename(temp->path, path) == 0)
+    if (plainly && rename(temp, path) == 0)
         return ATTEMPT_SAVED;
     return saving->old_fd >= 0 && is_refusal(errno) ? ATTEMPT_IMPOSSIBLE : saving_failed(saving);
 }
@@ -151,7 +129,7 @@ static enum attempt temp_into_place(struct saving *saving, struct file_temp *tem
         return saving_failed(saving);
     enum attempt attempt = saving_look_again(saving);
     if (attempt == ATTEMPT_SAVED)
-        attempt = take_place(saving, temp, file_io_stamp(&st));
+        attempt = take_place(saving, temp->path);
     if (attempt == ATTEMPT_SAVED)
         *saving->stamp = file_io_stamp(&st);
     return attempt;

@@ -381,6 +381,16 @@ static void delete_it(void)
     assert_int_equal(unlink(other.path), 0);
 }
 
+/* A name for another file, which stands beside it. */
+static void become_a_link(void)
+{
+    char *beside = xformat("%.*s/other", (int)(strrchr(other.path, '/') - other.path), other.path);
+    delete_it();
+    write_plain(beside, line);
+    assert_int_equal(symlink(beside, other.path), 0);
+    free(beside);
+}
+
 struct moment {
     struct scene scene;
     void (*acts)(void);
@@ -416,21 +426,6 @@ static void expect_moment(struct moment moment)
     rope_free(text);
 }
 
-static void what_comes_between_the_last_look_and_the_rename_stays(void **state)
-{
-    (void)state;
-    char *both = xformat("%s%s", old_text, line);
-    expect_moment((struct moment){.scene = {.old = old_text, .new = longer_text}, .acts = append_line,
-                                  .saved = FILE_CHANGED_MEANWHILE, .left = both});
-    expect_moment((struct moment){.scene = {.old = old_text, .new = longer_text}, .acts = replace_by_line,
-                                  .saved = FILE_CHANGED_MEANWHILE, .left = line});
-    expect_moment((struct moment){.scene = {.old = old_text, .new = longer_text}, .acts = delete_it,
-                                  .saved = FILE_CHANGED_MEANWHILE, .left = NULL});
-    expect_moment((struct moment){.scene = {.new = longer_text}, .acts = append_line, .saved = FILE_CHANGED_MEANWHILE,
-                                  .left = line});
-    free(both);
-}
-
 static void what_is_appended_while_it_is_written_in_place_stays(void **state)
 {
     (void)state;
@@ -454,19 +449,37 @@ static void expect_replaced_has(struct file_replaced *replaced, const char *text
     rope_free(expected);
 }
 
-static void where_files_cannot_be_exchanged_the_replaced_one_tells(void **state)
+/* Between the last look and the rename, with and without a file system that can exchange two files. */
+static void what_is_written_at_the_last_moment_is_handed_over(void **state)
 {
     (void)state;
     char *both = xformat("%s%s", old_text, line);
     struct file_replaced replaced = {.fd = -1};
-    expect_moment((struct moment){.scene = {.old = old_text, .new = longer_text}, .acts = append_line, .no_exchange = true,
+    for (int exchanges = 0; exchanges < 2; exchanges++) {
+        expect_moment((struct moment){.scene = {.old = old_text, .new = longer_text}, .acts = append_line,
+                                      .no_exchange = !exchanges, .replaced = &replaced, .saved = FILE_SAVED,
+                                      .left = longer_text});
+        expect_replaced_has(&replaced, both);
+        file_replaced_release(&replaced);
+    }
+    expect_moment((struct moment){.scene = {.old = old_text, .new = longer_text}, .acts = replace_by_line,
                                   .replaced = &replaced, .saved = FILE_SAVED, .left = longer_text});
-    expect_replaced_has(&replaced, both);
+    expect_replaced_has(&replaced, line);
     file_replaced_release(&replaced);
-    expect_moment((struct moment){.scene = {.new = longer_text}, .acts = append_line, .no_exchange = false,
-                                  .replaced = &replaced, .saved = FILE_CHANGED_MEANWHILE, .left = line});
-    assert_int_equal(replaced.fd, -1);
     free(both);
+}
+
+static void what_appears_or_goes_at_the_last_moment_is_a_change(void **state)
+{
+    (void)state;
+    struct file_replaced replaced = {.fd = -1};
+    expect_moment((struct moment){.scene = {.old = old_text, .new = longer_text}, .acts = delete_it, .replaced = &replaced,
+                                  .saved = FILE_CHANGED_MEANWHILE, .left = NULL});
+    expect_moment((struct moment){.scene = {.new = longer_text}, .acts = append_line, .replaced = &replaced,
+                                  .saved = FILE_CHANGED_MEANWHILE, .left = line});
+    expect_moment((struct moment){.scene = {.old = old_text, .new = longer_text}, .acts = become_a_link, .replaced = &replaced,
+                                  .saved = FILE_CHANGED_MEANWHILE, .left = line});
+    assert_int_equal(replaced.fd, -1);
 }
 
 static void loading_reads_on_after_signals_and_short_reads_and_reports_the_rest(void **state)
@@ -507,9 +520,9 @@ int main(void)
         cmocka_unit_test(writing_in_place_never_loses_the_old_bytes),
         cmocka_unit_test(a_new_file_is_there_whole_or_not_at_all),
         cmocka_unit_test(neither_signals_nor_short_writes_stop_a_save),
-        cmocka_unit_test(what_comes_between_the_last_look_and_the_rename_stays),
+        cmocka_unit_test(what_is_written_at_the_last_moment_is_handed_over),
+        cmocka_unit_test(what_appears_or_goes_at_the_last_moment_is_a_change),
         cmocka_unit_test(what_is_appended_while_it_is_written_in_place_stays),
-        cmocka_unit_test(where_files_cannot_be_exchanged_the_replaced_one_tells),
         cmocka_unit_test(loading_reads_on_after_signals_and_short_reads_and_reports_the_rest),
     };
     return RUN_TESTS("file with a failing system", tests);

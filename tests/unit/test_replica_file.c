@@ -80,6 +80,40 @@ enum file_saved __wrap_file_save(const struct file_save *save, struct file_stamp
     return saved;
 }
 
+/* The last moment in which another program can write to the file that a save replaces. */
+static const char *appended_before_renaming; /* by another program, to this file: */
+#define LAST_MOMENT "at the last moment\n"
+int __real_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
+int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
+int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    const char *path = appended_before_renaming;
+    appended_before_renaming = NULL;
+    if (path) {
+        FILE *file = fopen(path, "ab");
+        assert_non_null(file);
+        assert_true(fputs(LAST_MOMENT, file) >= 0);
+        assert_int_equal(fclose(file), 0);
+    }
+    return __real_renameat2(from_dir, from, to_dir, to, flags);
+}
+
+/* Between the bytes of the file and what the journal says of it, another process of ours does something. */
+static void (*before_saved_get)(void);
+bool __real_journal_saved_get(struct journal *journal, const char *path, struct journal_saved *saved, struct buf *memory,
+                              bool *found, struct error *err);
+bool __wrap_journal_saved_get(struct journal *journal, const char *path, struct journal_saved *saved, struct buf *memory,
+                              bool *found, struct error *err);
+bool __wrap_journal_saved_get(struct journal *journal, const char *path, struct journal_saved *saved, struct buf *memory,
+                              bool *found, struct error *err)
+{
+    void (*act)(void) = before_saved_get;
+    before_saved_get = NULL;
+    if (act)
+        act();
+    return __real_journal_saved_get(journal, path, saved, memory, found, err);
+}
+
 /*
  * A transaction takes eight chunks, and what waits with them. Typed while the second one runs, a key is in the third at the
  * latest; the fourth dies.
@@ -372,7 +406,7 @@ static struct replica *open_typed_and_saved(struct machine *machine, int *other)
     return replica;
 }
 
-#define SAID_LATE "Another program went on writing to the notes.md that was saved over: +1 -0 lines merged."
+#define SAID_LATE "Another program wrote to the notes.md that was saved over: +1 -0 lines merged."
 
 static void what_is_written_to_the_replaced_file_is_merged_and_saved(void **state)
 {
@@ -438,6 +472,60 @@ static void a_replaced_file_that_is_rewritten_goes_beside(void **state)
     assert_string_equal(buf_string(&beside), "all is new\n");
     free(path);
     buf_release(&beside);
+}
+
+static void what_is_written_at_the_last_moment_of_a_save_is_merged_and_saved(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    scratch_write(machine->path, BEFORE);
+    struct replica *replica = open_it(machine);
+    home_insert(replica, "mine: ");
+    expect_settled(replica);
+    appended_before_renaming = machine->path;
+    assert_true(replica_save(replica, NULL, &err));
+    expect_on_disk(machine, replica, "mine: " BEFORE LAST_MOMENT);
+    assert_true(home_was_said(machine->home, SAID_LATE));
+    home_insert(replica, "and ");
+    appended_before_renaming = machine->path;
+    assert_true(replica_save_now(replica, NULL, &err)); /* as a verb does it */
+    expect_file(machine, "and mine: " BEFORE LAST_MOMENT LAST_MOMENT);
+    assert_true(status_of(replica).in_file);
+    home_close(replica);
+}
+
+static struct replica *saves_meanwhile;
+
+static void save_meanwhile(void)
+{
+    struct error err = {0};
+    home_insert(saves_meanwhile, "theirs, ");
+    assert_true(replica_save_now(saves_meanwhile, NULL, &err));
+}
+
+/* Bytes that were read before another process of ours saved are no change to what it saved. */
+static void what_another_process_saves_meanwhile_is_not_taken_back(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    scratch_write(machine->path, BEFORE);
+    struct replica *a = open_it(machine), *b = open_it(machine);
+    home_insert(a, "mine: ");
+    expect_settled(a);
+    expect_text(b, "mine: " BEFORE);
+    scratch_write(machine->path, OUTSIDE);
+    saves_meanwhile = b;
+    before_saved_get = save_meanwhile;
+    expect_text(a, "theirs, " MERGED);
+    expect_settled(a);
+    const char *merged = strstr(buf_string(&machine->home->said), "Another program changed notes.md");
+    assert_non_null(merged);
+    assert_null(strstr(merged + 1, "Another program changed notes.md")); /* once, and nothing was taken back in between */
+    expect_text(b, "theirs, " MERGED);
+    assert_true(replica_save_now(a, NULL, &err));
+    expect_file(machine, "theirs, " MERGED);
+    home_close(a);
+    home_close(b);
 }
 
 /* --- the same from two sides --- */
@@ -920,6 +1008,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(what_is_written_to_the_replaced_file_is_merged_and_saved),
         TEST(what_was_typed_since_is_not_saved_unasked),
+        TEST(what_is_written_at_the_last_moment_of_a_save_is_merged_and_saved),
+        TEST(what_another_process_saves_meanwhile_is_not_taken_back),
         TEST(the_replaced_file_is_looked_at_when_the_editor_leaves),
         TEST(a_replaced_file_that_is_rewritten_goes_beside),
         TEST(killed_before_the_claim),
