@@ -364,7 +364,7 @@ static void run_everybody(struct bench *bench)
     char *name = xformat("50 people x %zu operations, each %d a second: all texts equal after the last", each, A_SECOND);
     report_figure(&bench->report, name, ms - typing_ms, "ms");
     report_note(&bench->report, "%.0f arrivals a second; typing took %.1f s; relay VmRSS %.1f MB",
-                (double)(PEOPLE * PEOPLE * each) / ms * 1000, typing_ms / 1000, bench_rss_mb(room.relay));
+                (double)each * PEOPLE * PEOPLE / ms * 1000, typing_ms / 1000, bench_rss_mb(room.relay));
     free(name);
     report_editor(bench, &room);
     room_close(&room);
@@ -551,7 +551,7 @@ static double recover(struct stricken *stricken, const struct fault *fault)
     room_linger(room, fault->lasts_ms);
     fault->end(stricken);
     uint64_t start_ns = bench_now_ns();
-    need(room_converge(room, len + 2 * LETTERS), fault->name);
+    need(room_converge(room, len + 2 * (uint64_t)LETTERS), fault->name);
     double ms = bench_ms_since(start_ns);
     need(room_settle(room), fault->name);
     return ms;
