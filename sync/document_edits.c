@@ -51,6 +51,7 @@ static void take_mark(const struct document *document, const struct mark *mark, 
     size_t at = newest[author.agent];
     if (at == NOT_WANTED)
         return;
+    ensure(at < edits->count);
     if (mark->flags & BATCH_FLAG_GESTURE && author.seq > edits->items[at].seq) {
         edits->items[at].end = author.seq;
         at = newest[author.agent] = edits->count;

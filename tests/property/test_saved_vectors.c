@@ -261,7 +261,7 @@ static void save_and_load(const struct vector *vector, struct random *random)
     struct story *story = story_of(vector);
     for (int i = 0; i < 2; i++) {
         size_t order[VECTOR_TXNS_MAX];
-        struct cut cut;
+        struct cut cut = {order, 0};
         vector_random_order(vector, random, 0, order);
         if (random_cut(story, order, true, random, &cut)) {
             check_cut(story, cut, random);

@@ -463,7 +463,7 @@ static void dump(const struct tracker *tracker, struct buf *out)
     buf_clear(out);
     for (const struct span *span; (span = spans_peek(&tracker->spans, &place)); spans_next(&place))
         for (uint64_t unit = 0; unit < span->len; unit++) /* as units: cutting a span changes nothing */
-            buf_addf(out, "%llu %llu %llu %u %d\n", (unsigned long long)(span->id + unit),
+            buf_addf(out, "%llu %llu %llu %u %d\n", (unsigned long long)span->id + unit,
                      (unsigned long long)(unit ? span->id + unit - 1 : span->left), (unsigned long long)span->right,
                      span->state, span->gone);
 }

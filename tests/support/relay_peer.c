@@ -91,7 +91,7 @@ void relay_peer_pack(struct relay_peer *peer, const struct buf *records, size_t 
     struct buf plain = {0};
     struct digest last;
     struct error err = {0};
-    ensure(record_decode(buf_view(&records[0]), &first, &err));
+    ensure(count > 0 && record_decode(buf_view(&records[0]), &first, &err));
     for (size_t i = 0; i < count; i++)
         ensure(record_decode(buf_view(&records[i]), &record, &err) && record_open(&record, &peer->keys, &plain, &err));
     uint64_t end = record.seq0 + record.count;

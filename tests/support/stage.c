@@ -19,6 +19,8 @@
 
 enum { PATIENCE_MS = 30000 };
 
+static const char program_variable[] = "WEFT=" WEFT_PROGRAM;
+
 struct stage {
     char *dir;
     struct buf out, err;
@@ -231,7 +233,7 @@ struct vt *stage_shell(struct stage *stage, const char *person, const char *scri
     struct person_env env = person_env(stage, person);
     struct vt_program program = {.argv = {"/bin/sh", "-c", script}, .dir = stage->dir,
                                  .env = {env.state, env.config, env.runtime, env.home, env.temporary,
-                                         "WEFT=" WEFT_PROGRAM}};
+                                         program_variable}};
     struct vt *vt = vt_spawn(&program);
     person_env_release(&env);
     return vt;
@@ -251,7 +253,7 @@ static void run_program(struct stage *stage, const char *person, const char *con
                           xstrdup("LANG=C.UTF-8"),
                           xformat("PATH=%s", getenv("PATH")),
                           xformat("ASAN_OPTIONS=%s", getenv("ASAN_OPTIONS") ? getenv("ASAN_OPTIONS") : ""),
-                          xstrdup("WEFT=" WEFT_PROGRAM),
+                          xstrdup(program_variable),
                           NULL};
     if (chdir(stage->dir) != 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
         _exit(126);

@@ -289,7 +289,7 @@ static void room_on_a_full_disk_is_used_in_order(void **state)
     journal_writer_run(writer, set_page_limit, &none, (struct journal_done){0});
     assert_int_equal(journal_writer_wait(writer, ticket, LONG_US), JOURNAL_WAIT_FAILED);
     for (uint64_t seq = 1; seq < 200; seq++)
-        ticket = type(writer, &owner, seq, "b");
+        (void)type(writer, &owner, seq, "b");
     assert_int_equal(state_of(writer).edits_in_memory, 200);
     atomic_store(&owner.refuses, false);
     stop_ok(writer);

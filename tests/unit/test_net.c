@@ -441,10 +441,10 @@ static pid_t fork_server(struct place *place)
     if (relay == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that failed leaves nothing behind */
         start_server(place);
-        bool told = write(ports[1], &place->port, sizeof place->port) == sizeof place->port;
-        while (told)
+        if (write(ports[1], &place->port, sizeof place->port) != sizeof place->port)
+            _exit(1);
+        for (;;)
             pause();
-        _exit(1);
     }
     assert_int_equal(read(ports[0], &place->port, sizeof place->port), sizeof place->port);
     close(ports[0]);
