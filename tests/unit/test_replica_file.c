@@ -243,6 +243,13 @@ static struct replica_status status_of(struct replica *replica)
     return status;
 }
 
+static void wait_saved(struct replica *replica)
+{
+    while (status_of(replica).saving)
+        replica_wait(replica, 10);
+    assert_true(status_of(replica).in_file);
+}
+
 /* --- killed at any place --- */
 
 #define BEFORE "one\ntwo\nthree\nfour\n"
@@ -418,7 +425,7 @@ static void what_is_written_to_the_replaced_file_is_merged_and_saved(void **stat
     expect_text(replica, "mine: " BEFORE "late\n");
     assert_true(home_was_said(machine->home, SAID_LATE));
     expect_settled(replica);
-    assert_true(status_of(replica).in_file);
+    wait_saved(replica); /* the file is there a moment before it is synced */
     close(other);
     home_close(replica);
     replica = open_it(machine);
@@ -798,13 +805,6 @@ static void killed_in(struct machine *machine, void (*life)(struct machine *mach
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-}
-
-static void wait_saved(struct replica *replica)
-{
-    while (status_of(replica).saving)
-        replica_wait(replica, 10);
-    assert_true(status_of(replica).in_file);
 }
 
 static void types(struct machine *machine, struct replica *replica)
