@@ -45,11 +45,6 @@ void editor_show_links(struct editor *editor)
         editor_say(editor, "A private buffer is not shared: nothing of it is kept.");
         return;
     }
-    struct error err = {0};
-    if (!replica_may_share(replica, &err)) {
-        editor_say(editor, err.text);
-        return;
-    }
     if (!status.shared) {
         const char *relay = editor->env->config.relay;
         editor_ask_line(editor, ASKING_RELAY, "Not shared. Share it at relay (wss://HOST; Enter: one on this machine):", relay ? relay : "");

@@ -82,6 +82,8 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->reads_only = options->reads_only;
     replica->insecure = options->insecure;
     replica->work_alone = options->alone;
+    replica->succession_due = !options->reads_only && !options->is_private;
+    replica->may_have_former = true;
     replica->named = options->name != NULL;
     replica->person = options->name ? xstrdup(options->name) : NULL;
     replica->token_file = options->token_file ? xstrdup(options->token_file) : NULL;
@@ -356,6 +358,7 @@ void replica_handle(struct replica *replica)
     worker_handle(replica->worker);
     replica_writing_handle(replica);
     neighbours_handle(replica, now_ms);
+    replica_succession_handle(replica, now_ms);
     replica_room_handle(replica, now_ms);
     replica_file_handle(replica, now_ms);
     replica_replaced_handle(replica, now_ms);
@@ -364,7 +367,8 @@ void replica_handle(struct replica *replica)
 uint64_t replica_next_ms(const struct replica *replica)
 {
     uint64_t file_ms = deadline_earlier(replica_file_next_ms(replica), replica_replaced_next_ms(replica));
-    return deadline_earlier(file_ms, deadline_earlier(replica_room_next_ms(replica), neighbours_next_ms(replica)));
+    uint64_t next_ms = deadline_earlier(file_ms, replica_succession_next_ms(replica));
+    return deadline_earlier(next_ms, deadline_earlier(replica_room_next_ms(replica), neighbours_next_ms(replica)));
 }
 
 void replica_wait(struct replica *replica, int ms)

@@ -170,15 +170,10 @@ MUST_USE bool replica_disk_answer(struct replica *replica, enum disk_answer answ
 /*
  * Puts the text as it is now into a new shared document at `relay` and goes online; or goes back online when it is shared
  * already. `relay` is "ws://HOST:PORT" or like; NULL: the one it has. A document that is shared at another relay is moved to
- * this one, with its keys and all that is in it: that waits for the new relay to have everything.
+ * this one, with its keys and all that is in it: that waits for the new relay to have everything. Other windows of this person
+ * that have the file open go over into the new document by themselves, with what is typed there meanwhile.
  */
 MUST_USE bool replica_share(struct replica *replica, const char *relay, struct error *err);
-/*
- * Whether a text that is not shared may become a new document; else *err says why not. Sharing asks this by itself. Not while
- * another weft has the file open (of those that share $XDG_RUNTIME_DIR with us): what is typed there would go on into the document
- * of before, reach nobody, and not be found under the path again.
- */
-MUST_USE bool replica_may_share(const struct replica *replica, struct error *err);
 MUST_USE bool replica_unshare(struct replica *replica, bool close_for_all, struct error *err);
 bool replica_is_shared(const struct replica *replica);
 /* The links of a shared document; heap string, wipe and free. NULL: not shared, or this link may not give that access. */

@@ -289,6 +289,12 @@ static bool copy_chunks(const struct founding *founding, struct journal *journal
     return good;
 }
 
+bool replica_put_base(struct journal *journal, const struct rope *base, struct error *err)
+{
+    struct founding whole = {.base = (struct rope *)base};
+    return journal_base_begin(journal, rope_len(base), err) && copy_chunks(&whole, journal, chunk_count(base), err);
+}
+
 /* Where the next transaction ends. */
 static uint64_t chunks_until(const struct founding *founding)
 {
@@ -435,8 +441,8 @@ bool replica_put_founding(struct journal *journal, struct bytes founding, struct
 static bool read_file(struct replica *replica, const char *path, struct rope **text, struct file_stamp *stamp)
 {
     struct error err = {0};
-    bool is_file = strcmp(path, replica->file.path) == 0 || strcmp(path, replica_known_path(replica)) == 0;
-    if (replica->disk && is_file) {
+    bool is_file = replica->disk && (strcmp(path, replica->file.path) == 0 || strcmp(path, replica_known_path(replica)) == 0);
+    if (is_file) {
         *text = rope_snapshot(replica->disk);
         *stamp = replica->disk_stamp;
         return true;

@@ -103,6 +103,12 @@ static void forget_question(struct file_side *file)
     file->question = DISK_QUESTION_NONE;
 }
 
+void replica_file_ask_again(struct replica *replica)
+{
+    forget_question(&replica->file);
+    replica->file.look_ms = replica->file.path ? net_now_ms() : 0;
+}
+
 static bool must_ask(const struct replica *replica, const struct rope *disk, const struct digest *hash,
                      const struct line_diff *summary)
 {

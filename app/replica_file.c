@@ -48,6 +48,14 @@ void replica_file_loaded(struct replica *replica, struct rope *text, struct file
     document_version(replica->document, &replica->file.version);
 }
 
+void replica_file_is_no_version(struct file_side *file)
+{
+    struct event_id nowhere = {.seq = 0};
+    crypto_random(&nowhere.agent, sizeof nowhere.agent);
+    version_set(&file->version, nowhere);
+    file->origin_unknown = true;
+}
+
 void replica_file_watch(struct replica *replica)
 {
     struct error err = {0};

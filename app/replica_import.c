@@ -20,8 +20,7 @@ enum { FLUSH_MS = 3000 };
 
 /* --- what the journal says --- */
 
-/* Everything this process wrote so far is in the journal: the newest saved state there is then not older than ours. */
-static bool flush(struct replica *replica, struct error *err)
+bool replica_flush(struct replica *replica, struct error *err)
 {
     if (!replica->writer)
         return true;
@@ -76,7 +75,8 @@ bool replica_catch_up_file(struct replica *replica, struct error *err)
     bool found = false;
     if (!replica->indexed || replica->is_private)
         return true;
-    if (!flush(replica, err) || !replica_open_reader(replica, err))
+    /* Or the newest saved state there might be older than ours. */
+    if (!replica_flush(replica, err) || !replica_open_reader(replica, err))
         return false;
     /* The saved state before the rows: it then speaks of no row that is not read. */
     bool good = journal_saved_get(replica->reader, replica->file.path, &saved, &memory, &found, err);
@@ -90,9 +90,7 @@ bool replica_catch_up_file(struct replica *replica, struct error *err)
 
 /* --- the claim --- */
 
-enum turn { TURN_OURS, TURN_TAKEN, TURN_LATER };
-
-static enum turn claim(struct replica *replica, const struct journal_import *import, struct error *err)
+enum import_turn replica_claim_import(struct replica *replica, const struct journal_import *import, struct error *err)
 {
     struct agent_id owner;
     bool done = false;
@@ -289,11 +287,11 @@ enum imported replica_import(struct replica *replica, const struct import *impor
     struct buf version = {0};
     enum imported imported = IMPORT_LATER;
     bool news = false;
-    if (!flush(replica, err))
+    if (!replica_flush(replica, err))
         return IMPORT_LATER;
     replica_encode_version(replica, &replica->file.version, &version);
     struct journal_import claimed = {.version = buf_view(&version), .hash = import->hash};
-    switch (claim(replica, &claimed, err)) {
+    switch (replica_claim_import(replica, &claimed, err)) {
     case TURN_OURS:
         if (record_import(replica, import, &claimed, summary, &news, err))
             imported = news ? IMPORT_DONE : IMPORT_KNOWN;

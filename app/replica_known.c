@@ -28,8 +28,9 @@
  *              is another file               file to make a backup)
  *     unknown  unknown           any         a new document, a copy too
  *
- * While another process has the file open, its path gets no other document, be it by such a row, by an answer, or by sharing: what
- * is typed there must be found again. A change that would begin a new one is merged then; sharing and answers are refused.
+ * While another process has the file open, its path gets no other document, be it by such a row or by an answer: what is typed
+ * there must be found again. A change that would begin a new one is merged then; answers are refused. Only sharing gives it
+ * another one, and there everybody goes over (replica_succession.c).
  *
  * For a path that is known, "alike" is a file that has at least half of the lines of the text it had before: whatever else was
  * added, nothing of the rest is lost.

@@ -202,6 +202,13 @@ void neighbours_meet(struct replica *replica)
     neighbours_present(replica, false);
 }
 
+void neighbours_meet_anew(struct replica *replica)
+{
+    if (replica->neighbours)
+        replica->neighbours->agent = replica->agent;
+    neighbours_meet(replica);
+}
+
 /* In the order in which one outweighs the other. */
 enum ring { RING_NOBODY, RING_HEARD, RING_FULL /* somebody is there whose queue has no room */ };
 
@@ -406,8 +413,12 @@ static void hear_presence(struct replica *replica, struct bytes sealed, uint64_t
 {
     struct presence presence;
     struct error err = {0};
-    if (!replica->indexed || !presence_open(sealed, &replica->entry.keys, &presence, &err))
-        return; /* of another document, from before a share; it will learn */
+    if (!replica->indexed)
+        return;
+    if (!presence_open(sealed, &replica->entry.keys, &presence, &err)) {
+        replica_look_for_successor(replica); /* of another document: one of us two has not heard yet that it goes on in the other */
+        return;
+    }
     bool known = people_find(&replica->people, &presence.agent) != NULL;
     struct session_peer peer = {.presence = presence, .state = PEER_HERE, .introduced = true, .writer = true,
                                 .heard_ms = now_ms};
@@ -468,6 +479,7 @@ static void hear(struct replica *replica, struct bytes message, uint64_t now_ms)
         break;
     case BELL_INDEX:
         replica_look_at_index(replica);
+        replica_look_for_successor(replica);
         break;
     }
 }
@@ -518,6 +530,7 @@ void neighbours_handle(struct replica *replica, uint64_t now_ms)
         n->rows_rung = false;
         look_for_document(replica);
         replica_read_rows(replica);
+        replica_look_at_former(replica); /* the bell may have been rung for rows of that one */
     }
     if (n->beat_ms && now_ms >= n->beat_ms) {
         neighbours_present(replica, false);

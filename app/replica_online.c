@@ -425,7 +425,9 @@ void replica_retry(struct replica *replica)
 void replica_set_away(struct replica *replica, bool away)
 {
     replica->away = away;
-    if (!away)
-        replica_look_at_index(replica); /* who was stopped may have been told in vain */
+    if (!away) { /* who was stopped may have been told in vain */
+        replica_look_at_index(replica);
+        replica_look_for_successor(replica);
+    }
     replica_present_soon(replica);
 }

@@ -12,6 +12,8 @@
  *   replica_rows.c        rows and batches into chain and document
  *   replica_tail.c        what is typed while the journal is being made
  *   replica_writing.c     beginning to write and ceasing to: the journal's thread, and what it finds out
+ *   replica_adopt.c       another document in the place of ours
+ *   replica_succession.c  a document that goes on with another one's text, and what was typed there since
  *   replica_base.c        the text a document began with: copied, or referred to where it is too large
  *   replica_checkpoint.c  a whole document in one piece, so that opening costs no replay of everything
  *   replica_known.c       which document a file shows, and the index's word of it
@@ -170,6 +172,12 @@ struct replica {
     struct buf genesis;            /* stored GENESIS; empty: never shared */
     struct roster members;         /* with their records as stored, for the next session */
     bool renew_due;                /* our own agent has forked: replica_go_on_as_another() */
+
+    /* the document before this one, and the one after it (replica_succession.c) */
+    bool succession_due;       /* to be looked at with the next turn; */
+    uint64_t succession_ms;    /* or then; 0: no reason */
+    bool may_have_former;      /* nobody has said that nothing comes from a former one any more */
+    bool succession_said;
 
     /* what was checked */
     uint64_t batches_checked, signatures_checked, faults;
@@ -398,15 +406,44 @@ void replica_claim_dead(struct replica *replica, struct journal *journal);
 void replica_await_journal(struct replica *replica);
 /* Draws the conclusions from what the journal's thread has told. */
 void replica_writing_handle(struct replica *replica);
+/* Ends the writer; the agent is another one from here on. False: not everything was kept. Fine when nothing was begun. */
+bool replica_cease_writing(struct replica *replica, unsigned timeout_ms, struct error *err);
+/* The same with patience, and says what was lost. */
+void replica_stop_writing(struct replica *replica);
+
+/* replica_adopt.c */
 /*
  * The file's document is this one, which another process began: it takes the place of ours, and what was typed here is
  * carried over as an edit of its base text.
  */
 void replica_adopt(struct replica *replica, const struct doc_id *other);
-/* Ends the writer; the agent is another one from here on. False: not everything was kept. Fine when nothing was begun. */
-bool replica_cease_writing(struct replica *replica, unsigned timeout_ms, struct error *err);
-/* The same with patience, and says what was lost. */
-void replica_stop_writing(struct replica *replica);
+/*
+ * The file's document is this one from now on, which goes on with ours and is whole in index and journal. Everything typed here is in
+ * our journal by now. Comes off the net. Takes the entry.
+ */
+void replica_go_over(struct replica *replica, struct doc_entry *next);
+/* Where another window of this person has shared the document that is here now: says so and goes online. Else nothing. */
+void replica_enter_room(struct replica *replica);
+
+/* replica_succession.c */
+/*
+ * Makes a document whose beginning is our text as it is now, and gives it all paths of ours: journal first, index last. Its
+ * `genesis` is sealed. DOC_INDEX_TAKEN: our path shows *other already. Nothing has changed here whatever comes out; on success
+ * replica_go_over() is next, on FAILED *err says why. What was typed here is in our journal.
+ */
+MUST_USE enum doc_index_put replica_succeed(struct replica *replica, const struct doc_entry *next, struct bytes genesis,
+                                            struct doc_id *other, struct error *err);
+/* The document that our path shows by now, if it is another one: goes over to it, or adopts it. False: it cannot be read now. */
+MUST_USE bool replica_follow_path(struct replica *replica, struct error *err);
+/* At the next turn: has another document taken this one's place, and is there more of the one before it? */
+void replica_look_for_successor(struct replica *replica);
+/* In a moment, for one look at much: is there more of the one before it? */
+void replica_look_at_former(struct replica *replica);
+/* What was typed into the document before this one, after this one had begun, is put into it, once among all processes. `came`:
+   this process has just come from there, so what it typed is waited for whatever was said before. */
+void replica_bring_over(struct replica *replica, bool came);
+void replica_succession_handle(struct replica *replica, uint64_t now_ms);
+uint64_t replica_succession_next_ms(const struct replica *replica);
 
 /* replica_tail.c */
 /* In the course of beginning to write, when the journal has been given its founding and has still to be made. */
@@ -434,6 +471,8 @@ MUST_USE bool replica_encode_founding(struct replica *replica, size_t bytes_max,
 MUST_USE bool replica_put_founding(struct journal *journal, struct bytes founding, struct error *err);
 /* The text the document began with. replica->base_lost: it is gone, and zeros stand for it. */
 MUST_USE bool replica_load_base(struct replica *replica, struct rope **base, struct error *err);
+/* All of a base text, in the caller's transaction. */
+MUST_USE bool replica_put_base(struct journal *journal, const struct rope *base, struct error *err);
 /* Puts the base text, when it has come, and the genesis into the journal. */
 void replica_give_founding(struct replica *replica);
 /* While the base is not in the journal: refers to the file as it is now, whose text replica->file.version is. */
@@ -474,6 +513,9 @@ void replica_file_watch(struct replica *replica);
 /* A new, unshared document that begins with these bytes of the file. Nothing may be writing. Takes the rope. */
 void replica_begin_anew(struct replica *replica, struct rope *disk, struct file_stamp stamp);
 
+/* What is in the file never was a state of the document: its version gets a name of its own. */
+void replica_file_is_no_version(struct file_side *file);
+
 /* replica_disk.c */
 /* At least half of their lines are the same ones. */
 bool replica_are_alike(const struct rope *a, const struct rope *b);
@@ -481,6 +523,8 @@ bool replica_are_alike(const struct rope *a, const struct rope *b);
 void replica_add_date(struct buf *out, uint64_t time_s);
 /* What the file's new bytes, read with that stamp, mean for the text. Takes the rope. */
 void replica_disk_changed(struct replica *replica, struct rope *disk, struct file_stamp stamp);
+/* The document is another one: what was asked about the file is found out again. */
+void replica_file_ask_again(struct replica *replica);
 /* Looks at the file now, without merging anything. True: what is in it is in the document. */
 bool replica_file_is_known(struct replica *replica);
 /* Looks at the file without waiting for it to be stable, until it is clear what is in it. */
@@ -501,6 +545,11 @@ void replica_replaced_handle(struct replica *replica, uint64_t now_ms);
 uint64_t replica_replaced_next_ms(const struct replica *replica);
 
 /* replica_import.c */
+/* Everything this process wrote so far is in the journal. False: it does not take it, *err says why. */
+MUST_USE bool replica_flush(struct replica *replica, struct error *err);
+enum import_turn { TURN_OURS, TURN_TAKEN /* and done */, TURN_LATER };
+/* Whose turn it is to bring in what *import names. Nothing else may be pending for it here: after replica_flush(). */
+enum import_turn replica_claim_import(struct replica *replica, const struct journal_import *import, struct error *err);
 /* Takes over the newest state of the file that the journal knows. False: not now; *err says why when something failed. */
 MUST_USE bool replica_catch_up_file(struct replica *replica, struct error *err);
 /*
@@ -604,6 +653,8 @@ void replica_relocate(struct replica *replica);
 void neighbours_open(struct replica *replica);
 /* The file's path or the document has changed, or the index has the document now: those who have the same one are met. */
 void neighbours_meet(struct replica *replica);
+/* The same as another agent, of which nobody has heard before. */
+void neighbours_meet_anew(struct replica *replica);
 /* After the writer has stopped. Those who hear it know that whoever was here when they were opened has left. */
 void neighbours_close(struct replica *replica);
 void neighbours_handle(struct replica *replica, uint64_t now_ms);

@@ -11,7 +11,11 @@
 #include "app/addresses.h"
 #include "editor/base/xalloc.h"
 
-enum { CLOSE_WAIT_MS = 5000 }; /* for the relay to forget a closed document */
+enum {
+    KEEP_WAIT_MS = 15000,
+    CLOSE_WAIT_MS = 5000, /* for the relay to forget a closed document */
+    BEGIN_TRIES = 5,      /* so many others may begin a document for the same file in between */
+};
 
 bool replica_is_shared(const struct replica *replica)
 {
@@ -30,45 +34,104 @@ static bool put_state(struct replica *replica, enum doc_state state, struct erro
     return good;
 }
 
-/* What is in the file was never a state of the new document. */
-static void forget_file_version(struct file_side *file)
+/* Borrows the relay. Release it. */
+static void make_entry(const struct replica *replica, const char *relay, struct doc_entry *entry)
 {
-    struct event_id nowhere = {.seq = 0};
-    crypto_random(&nowhere.agent, sizeof nowhere.agent);
-    version_set(&file->version, nowhere);
-    file->origin_unknown = true;
+    const char *path = replica->file.path;
+    *entry = (struct doc_entry){.role = DOC_HOST, .state = DOC_SHARED, .name = xstrdup(replica->label), .relay = xstrdup(relay),
+                                .path = path ? xstrdup(path) : NULL};
+    doc_keys_new(&entry->keys);
+    entry->doc = entry->keys.doc;
+    entry->created_s = entry->opened_s = entry->shared_s = (uint64_t)time(NULL);
 }
 
-/* A new document whose beginning is the text as it is now: what was written before stays in the old one, here. */
-static void begin_shared_document(struct replica *replica, const char *relay)
+/* Appends the sealed one. */
+static void make_genesis(const struct replica *replica, const struct doc_entry *entry, struct buf *out)
 {
-    worker_drain(replica->worker); /* a save speaks of versions of the document that ends here */
+    struct genesis genesis;
+    genesis_make(&entry->keys, replica->buffer.text, &genesis);
+    snprintf(genesis.name, sizeof genesis.name, "%s", replica->label);
+    genesis_seal(&genesis, &entry->keys, out);
+}
+
+/* Of a private one nothing is on disk, so there is nothing to go over to, and nobody else. Takes the entry. */
+static void begin_in_memory(struct replica *replica, struct doc_entry *entry, struct bytes genesis)
+{
     struct rope *now = rope_snapshot(replica->buffer.text);
     struct selection selection = replica->buffer.selection;
     bool in_file = replica_same_text(now, replica->file.text);
-    char *path = replica->file.path;
     replica_stop_writing(replica);
-    neighbours_close(replica);
     doc_entry_release(&replica->entry);
-    doc_keys_new(&replica->entry.keys);
-    replica->entry = (struct doc_entry){.doc = replica->entry.keys.doc, .keys = replica->entry.keys, .role = DOC_HOST,
-                                        .state = DOC_SHARED, .name = xstrdup(replica->label), .relay = xstrdup(relay),
-                                        .shared_s = (uint64_t)time(NULL), .path = path ? xstrdup(path) : NULL};
-    replica->indexed = false;
-    replica->takes_path = path != NULL;
+    replica->entry = *entry;
+    *entry = (struct doc_entry){0};
     replica_begin_document(replica, now);
     buffer_select(&replica->buffer, selection);
     replica->file.origin_unknown = false;
     if (in_file)
         version_release(&replica->file.version);
     else
-        forget_file_version(&replica->file);
-    struct genesis genesis;
-    genesis_make(&replica->entry.keys, replica->base, &genesis);
-    snprintf(genesis.name, sizeof genesis.name, "%s", replica->label);
+        replica_file_is_no_version(&replica->file);
     buf_clear(&replica->genesis);
-    genesis_seal(&genesis, &replica->entry.keys, &replica->genesis);
-    neighbours_open(replica);
+    buf_add_bytes(&replica->genesis, genesis);
+}
+
+/* Takes the entry when it comes to that. */
+static bool begin_on_disk(struct replica *replica, struct doc_entry *entry, struct bytes genesis, struct error *err)
+{
+    struct doc_id other;
+    switch (replica_succeed(replica, entry, genesis, &other, err)) {
+    case DOC_INDEX_PUT:
+        neighbours_tell(replica);
+        replica_go_over(replica, entry);
+        return true;
+    case DOC_INDEX_TAKEN: /* another window has just begun one for this file, or shared it */
+        return replica_follow_path(replica, err);
+    case DOC_INDEX_FAILED:
+        break;
+    }
+    return false;
+}
+
+/*
+ * All of ours is in its journal: what others type there has to be found when it is brought over, and the text that it began with must
+ * not be in the file alone, which goes on with the new document.
+ */
+static bool keep_all(struct replica *replica, struct error *err)
+{
+    uint64_t until_ms = net_now_ms() + KEEP_WAIT_MS;
+    bool copies = replica->indexed && rope_len(replica->base) <= replica->base_bytes_max;
+    if (replica->is_private)
+        return true;
+    if (copies && !atomic_load(&replica->base_kept))
+        replica_begin_writing(replica);
+    bool good = replica_flush(replica, err);
+    while (good && copies && !atomic_load(&replica->base_kept)) {
+        if (net_now_ms() >= until_ms)
+            good = error_set(err, ERR_BUSY, 0, "the journal does not take its text in time");
+        good = good && replica_flush(replica, err);
+    }
+    return good;
+}
+
+/* A new document whose beginning is the text as it is now: what was written before stays in the old one, here. */
+static bool begin_shared_document(struct replica *replica, const char *relay, struct error *err)
+{
+    struct doc_entry entry;
+    struct buf genesis = {0};
+    worker_drain(replica->worker); /* a save speaks of versions of the document that ends here */
+    replica_end_replaced(replica);
+    replica_await_journal(replica);
+    if (!keep_all(replica, err))
+        return error_wrap(err, "%s is not shared", replica->label);
+    replica_update_text(replica);
+    make_entry(replica, relay, &entry);
+    make_genesis(replica, &entry, &genesis);
+    bool good = replica->is_private || begin_on_disk(replica, &entry, buf_view(&genesis), err);
+    if (replica->is_private)
+        begin_in_memory(replica, &entry, buf_view(&genesis));
+    buf_release(&genesis);
+    doc_entry_release(&entry);
+    return good || error_wrap(err, "%s is not shared", replica->label);
 }
 
 void replica_wait_for_pin(struct replica *replica)
@@ -105,17 +168,6 @@ static bool check_token(struct replica *replica, struct error *err)
     return good;
 }
 
-bool replica_may_share(const struct replica *replica, struct error *err)
-{
-    bool here = !replica->scripted && !replica->reads_only; /* there is a window here, too */
-    if (replica_is_shared(replica) || !neighbours_meet_us(replica))
-        return true;
-    return error_set(err, ERR_BUSY, 0, here ? "%s is open in another window of yours: close it there, or share it there (F3) once "
-                                              "it is closed here."
-                                            : "%s is open in another window of yours: share it there (F3), or close it first",
-                     replica->label);
-}
-
 bool replica_share(struct replica *replica, const char *relay, struct error *err)
 {
     struct addresses checked;
@@ -127,13 +179,13 @@ bool replica_share(struct replica *replica, const char *relay, struct error *err
     if (rope_len(replica->buffer.text) > BASE_BYTES_MAX)
         return error_set(err, ERR_LIMIT, 0, "%s is too large to share: %llu MiB, and 64 MiB is the most; it can be edited alone",
                          replica->label, (unsigned long long)(rope_len(replica->buffer.text) >> 20));
-    if (!replica_may_share(replica, err))
-        return false;
     if (!check_token(replica, err) || !addresses_parse(relay, replica->insecure, &checked, &written, err))
         return false;
-    begin_shared_document(replica, written);
+    bool good = true;
+    for (int i = 0; good && i < BEGIN_TRIES && !replica_is_shared(replica); i++)
+        good = begin_shared_document(replica, written, err);
     free(written);
-    if (!replica_go_online(replica, err))
+    if (!good || !replica_go_online(replica, err))
         return false;
     replica_wait_for_pin(replica);
     return true;

@@ -229,10 +229,7 @@ static char *relay_to_use(struct env *env, const struct args *args, bool may_ask
     return named ? xstrdup(named) : own_relay_ensure(env, may_ask, err);
 }
 
-/*
- * Before a relay is looked for, or even started: can the file be shared (a new one only where it is edited, and none that
- * is open elsewhere), and is it in a room already?
- */
+/* Before a relay is looked for, or even started: is there such a file (a new one only where it is edited), and is it in a room? */
 static bool look_at_file(struct env *env, const char *path, bool must_exist, bool *shared, struct error *err)
 {
     struct replica_options options = {.reads_only = true, .alone = true};
@@ -241,7 +238,7 @@ static bool look_at_file(struct env *env, const char *path, bool must_exist, boo
     if (!replica)
         return false;
     struct error closing = {0};
-    bool good = (!must_exist || target_exists(replica, path, err)) && replica_may_share(replica, err);
+    bool good = !must_exist || target_exists(replica, path, err);
     return replica_close(replica, 0, NULL, &closing) && good;
 }
 

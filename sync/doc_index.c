@@ -258,18 +258,43 @@ static enum doc_index_put put_inside(struct doc_index *index, const struct doc_e
     return DOC_INDEX_PUT;
 }
 
-enum doc_index_put doc_index_put(struct doc_index *index, const struct doc_entry *entry, struct doc_id *other,
-                                 struct error *err)
+static bool entry_fits(const struct doc_entry *entry, struct error *err)
 {
-    if (!fits(entry->name, err) || !fits(entry->relay, err) || !fits(entry->relay_flags, err) ||
-        !fits(entry->path, err) || !db_begin(index->db, err))
-        return DOC_INDEX_FAILED;
-    enum doc_index_put put = put_inside(index, entry, other, err);
+    return fits(entry->name, err) && fits(entry->relay, err) && fits(entry->relay_flags, err) && fits(entry->path, err);
+}
+
+static enum doc_index_put put_ended(struct doc_index *index, enum doc_index_put put, struct error *err)
+{
     if (put != DOC_INDEX_PUT)
         db_rollback(index->db);
     else if (!db_commit(index->db, err))
         put = DOC_INDEX_FAILED;
     return put;
+}
+
+enum doc_index_put doc_index_put(struct doc_index *index, const struct doc_entry *entry, struct doc_id *other,
+                                 struct error *err)
+{
+    if (!entry_fits(entry, err) || !db_begin(index->db, err))
+        return DOC_INDEX_FAILED;
+    return put_ended(index, put_inside(index, entry, other, err), err);
+}
+
+static bool hand_paths_on(struct doc_index *index, const struct doc_id *from, const struct doc_id *to, struct error *err)
+{
+    struct db_stmt *stmt = db_use(index->db, "UPDATE path SET doc = ?2 WHERE doc = ?1");
+    db_bind_bytes(stmt, 1, doc_bytes(from));
+    db_bind_bytes(stmt, 2, doc_bytes(to));
+    return db_run(stmt, err);
+}
+
+enum doc_index_put doc_index_succeed(struct doc_index *index, const struct doc_id *former, const struct doc_entry *entry,
+                                     struct doc_id *other, struct error *err)
+{
+    if (!entry_fits(entry, err) || !db_begin(index->db, err))
+        return DOC_INDEX_FAILED;
+    bool handed_on = hand_paths_on(index, former, &entry->doc, err);
+    return put_ended(index, handed_on ? put_inside(index, entry, other, err) : DOC_INDEX_FAILED, err);
 }
 
 /* Borrows everything: not to be released. */
@@ -400,6 +425,20 @@ bool doc_index_recent(struct doc_index *index, size_t max, doc_index_visit *visi
             more = visit(self, &entry);
         doc_entry_release(&entry);
     }
+    if (!more)
+        db_end(stmt);
+    return !more || stepped == DB_DONE;
+}
+
+bool doc_index_paths(struct doc_index *index, const struct doc_id *doc, doc_index_path_visit *visit, void *self,
+                     struct error *err)
+{
+    struct db_stmt *stmt = db_use(index->db, "SELECT path, dev, ino FROM path WHERE doc = ?1 ORDER BY bound_s, rowid");
+    db_bind_bytes(stmt, 1, doc_bytes(doc));
+    enum db_stepped stepped = DB_ROW;
+    bool more = true;
+    while (more && (stepped = db_step(stmt, err)) == DB_ROW)
+        more = visit(self, db_column_text(stmt, 0), (uint64_t)db_column_int(stmt, 1), (uint64_t)db_column_int(stmt, 2));
     if (!more)
         db_end(stmt);
     return !more || stepped == DB_DONE;

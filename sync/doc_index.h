@@ -64,6 +64,12 @@ enum doc_index_put {
 MUST_USE enum doc_index_put doc_index_put(struct doc_index *index, const struct doc_entry *entry, struct doc_id *other,
                                           struct error *err);
 /*
+ * Adds the document in the place of `former`: all paths of that one, and the entry's own, show it from now on. All of it or
+ * nothing. DOC_INDEX_TAKEN: the entry's path shows neither `former` nor nothing, but *other.
+ */
+MUST_USE enum doc_index_put doc_index_succeed(struct doc_index *index, const struct doc_id *former,
+                                              const struct doc_entry *entry, struct doc_id *other, struct error *err);
+/*
  * The path shows this document from now on, whatever it showed before: starting anew from the disk, saving under
  * another name. `content` NULL: not known.
  */
@@ -78,6 +84,11 @@ MUST_USE bool doc_index_unbind_path(struct doc_index *index, const struct doc_id
 MUST_USE bool doc_index_set_state(struct doc_index *index, const struct doc_id *doc, enum doc_state state,
                                   const char *relay, uint64_t now_s, struct error *err);
 MUST_USE bool doc_index_touch(struct doc_index *index, const struct doc_id *doc, uint64_t now_s, struct error *err);
+
+/* The paths that show the document, newest last. Return false to stop; the index must not be changed meanwhile. */
+typedef bool doc_index_path_visit(void *self, const char *path, uint64_t dev, uint64_t ino);
+MUST_USE bool doc_index_paths(struct doc_index *index, const struct doc_id *doc, doc_index_path_visit *visit, void *self,
+                              struct error *err);
 
 /* When *found, *entry is overwritten (initialise it with {0}); else it stays as it is. */
 MUST_USE bool doc_index_find_path(struct doc_index *index, const char *path, struct doc_entry *entry, bool *found,

@@ -275,7 +275,7 @@ static void what_cannot_be_kept_is_not_shared_and_the_reason_is_said(void **stat
     struct stage_result result =
         stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "notes.md", "--relay", stage_relay(stage)));
     assert_int_equal(result.status, 1);
-    assert_non_null(strstr(result.err, "goes through there: cannot make the directory "));
+    assert_non_null(strstr(result.err, "weft share: notes.md is not shared: cannot make the directory "));
 }
 
 static void joining_nothing_says_where_links_come_from(void **state)

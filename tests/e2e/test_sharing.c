@@ -646,34 +646,63 @@ static void a_viewer_is_not_told_to_type_on(void **state)
     pair_free(&pair);
 }
 
-/* A new document would begin without what the other window types from then on. */
-static void what_is_open_in_another_window_is_not_shared(void **state)
+static void expect_text_everywhere(struct vt *const *terminals, const char *text)
+{
+    for (; *terminals; terminals++)
+        vt_expect_row_has(*terminals, 0, text);
+}
+
+static void what_is_open_in_another_window_goes_over_when_it_is_shared(void **state)
 {
     struct stage *stage = *state;
     stage_write(stage, "notes.md", "one\n");
-    struct vt *ada = stage_weft(stage, "ada", ARGS("notes.md"));
-    vt_type(ada, "typed ");
-    vt_expect(ada, "kept");
-    const char *const *verbs[] = {ARGS("share", "--no-edit", "notes.md", "--relay", stage_relay(stage)),
-                                  ARGS("share", "notes.md", "--relay", stage_relay(stage))};
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        struct stage_result result = stage_run(stage, "ada", NULL, verbs[i]);
-        assert_int_equal(result.status, 1);
-        assert_string_equal(result.out, "");
-        assert_string_equal(result.err, "weft share: notes.md is open in another window of yours: share it there (F3), or close "
-                                        "it first\n");
-    }
+    struct vt *first = stage_weft_sized(stage, "ada", 24, 120, ARGS("notes.md"));
+    vt_type(first, "typed ");
+    vt_expect(first, "kept");
     struct vt *second = stage_weft_sized(stage, "ada", 24, 120, ARGS("notes.md"));
     vt_expect_row_has(second, 0, "typed one");
-    vt_type(second, VT_F3);
-    vt_expect(second, "notes.md is open in another window of yours: close it there, or share it there (F3) once it is closed here.");
-    vt_type(ada, "after ");
-    vt_expect_row_has(second, 0, "typed after one");
-    vt_free(ada); /* killed */
+    vt_link(first, second);
     vt_type(second, VT_F3);
     vt_expect(second, "Not shared. Share it at relay");
+    vt_type(second, stage_relay(stage));
+    vt_type(second, VT_ENTER);
+    vt_type(first, "meanwhile ");
+    vt_expect(second, "Anyone with a link gets in.");
+    vt_expect(first, "notes.md is shared now, by another window of yours. F3 shows its links.");
+    expect_text_everywhere((struct vt *const[]){first, second, NULL}, "typed meanwhile one");
+    char *link = stage_link(stage, "ada", "notes.md");
+    struct vt *guest = stage_weft(stage, "lin", ARGS("join", "--name", "lin", link));
+    vt_expect_row_has(guest, 0, "typed meanwhile one");
+    vt_type(second, VT_END " second");
+    vt_type(first, "first ");
+    vt_type(guest, VT_HOME "guest ");
+    expect_text_everywhere((struct vt *const[]){first, second, guest, NULL}, "first one second");
+    expect_text_everywhere((struct vt *const[]){first, second, guest, NULL}, "guest ");
+    vt_free(first); /* killed */
     vt_free(second);
-    assert_string_equal(stage_run(stage, "ada", NULL, ARGS("cat", "notes.md")).out, "typed after one\n");
+    vt_free(guest);
+    struct stage_result text = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
+    assert_string_equal(text.out, "guest typed meanwhile first one second\n");
+    assert_string_equal(stage_run(stage, "lin", NULL, ARGS("cat", link)).out, text.out);
+    free(link);
+}
+
+static void a_file_that_an_editor_has_open_is_shared_without_a_screen(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    struct vt *ada = stage_weft_sized(stage, "ada", 24, 120, ARGS("notes.md"));
+    vt_type(ada, "typed ");
+    vt_expect(ada, "kept");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    vt_expect(ada, "notes.md is shared now, by another window of yours.");
+    vt_type(ada, "after ");
+    struct vt *lin = stage_weft(stage, "lin", ARGS("join", "--name", "lin", link));
+    vt_link(ada, lin);
+    vt_expect_row_has(lin, 0, "typed after one");
+    vt_free(ada);
+    vt_free(lin);
+    free(link);
 }
 
 static void unshare_reaches_an_editor_that_has_the_file_open(void **state)
@@ -970,7 +999,8 @@ int main(void)
         TEST(kill_9_of_a_guest_loses_nothing),
         TEST(a_hostile_name_and_text_reach_no_terminal),
         TEST(who_joins_while_the_relay_is_away_is_never_shown_an_empty_text),
-        TEST(what_is_open_in_another_window_is_not_shared),
+        TEST(what_is_open_in_another_window_goes_over_when_it_is_shared),
+        TEST(a_file_that_an_editor_has_open_is_shared_without_a_screen),
         TEST(unshare_reaches_an_editor_that_has_the_file_open),
         TEST(what_a_killed_window_had_not_sent_is_sent_by_the_other),
         TEST(what_a_closed_window_had_not_sent_is_sent_by_the_other),

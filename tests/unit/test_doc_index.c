@@ -152,6 +152,53 @@ static void a_path_belongs_to_one_document(void **state)
     doc_index_close(index);
 }
 
+static bool note_path(void *self, const char *path, uint64_t dev, uint64_t ino)
+{
+    (void)dev;
+    buf_addf(self, "%s:%llu ", path, (unsigned long long)ino);
+    return true;
+}
+
+static void expect_paths(struct doc_index *index, const struct doc_id *doc, const char *expected)
+{
+    struct buf paths = {0};
+    struct error err = {0};
+    assert_true(doc_index_paths(index, doc, note_path, &paths, &err));
+    assert_string_equal(buf_string(&paths), expected);
+    buf_release(&paths);
+}
+
+static void who_takes_a_document_s_place_gets_all_its_paths_or_none(void **state)
+{
+    (void)state;
+    struct doc_index *index = open_ok(NULL);
+    struct error err = {0};
+    struct doc_entry former = entry_of("notes", "/notes", 1), next = entry_of("notes", "/notes", 9), late = entry_of("notes", "/notes", 9);
+    struct doc_entry fresh = entry_of("fresh", "/fresh", 5), read = {0};
+    struct doc_id other, nobody = {{0}};
+    bool found = true;
+    put_ok(index, &former);
+    assert_true(doc_index_bind_path(index, &former.doc, "/plan", 1, 7, NULL, 3, &err));
+    expect_paths(index, &former.doc, "/notes:1 /plan:7 ");
+    assert_int_equal(doc_index_succeed(index, &former.doc, &next, &other, &err), DOC_INDEX_PUT);
+    expect_paths(index, &former.doc, "");
+    expect_paths(index, &next.doc, "/plan:7 /notes:9 ");
+
+    assert_int_equal(doc_index_succeed(index, &former.doc, &late, &other, &err), DOC_INDEX_TAKEN);
+    assert_true(doc_id_equal(&other, &next.doc));
+    assert_true(doc_index_find_doc(index, &late.doc, &read, &found, &err));
+    assert_false(found); /* nothing of it was kept */
+    expect_paths(index, &next.doc, "/plan:7 /notes:9 ");
+
+    assert_int_equal(doc_index_succeed(index, &nobody, &fresh, &other, &err), DOC_INDEX_PUT); /* nothing was kept of the file */
+    expect_paths(index, &fresh.doc, "/fresh:5 ");
+    doc_entry_release(&former);
+    doc_entry_release(&next);
+    doc_entry_release(&late);
+    doc_entry_release(&fresh);
+    doc_index_close(index);
+}
+
 static void of_two_processes_that_name_a_new_file_one_wins_and_both_know_it(void **state)
 {
     enum { PROCESSES = 4 };
@@ -371,6 +418,7 @@ int main(void)
         cmocka_unit_test(a_path_or_document_that_is_not_there_is_not_found),
         SCRATCH_TEST(looking_into_a_missing_index_makes_none),
         cmocka_unit_test(a_path_belongs_to_one_document),
+        cmocka_unit_test(who_takes_a_document_s_place_gets_all_its_paths_or_none),
         SCRATCH_TEST(of_two_processes_that_name_a_new_file_one_wins_and_both_know_it),
         cmocka_unit_test(a_renamed_file_is_recognised_by_its_inode),
         cmocka_unit_test(a_path_s_file_is_noted_while_it_shows_the_document_and_not_after),

@@ -457,26 +457,31 @@ static void expect_refused(bool done, const struct error *err, const char *text)
     assert_string_equal(err->text, text);
 }
 
-static void what_is_open_elsewhere_is_not_shared(void **state)
+/* In one document, with one text. */
+static bool are_one(struct replica *a, struct replica *b)
+{
+    return doc_id_equal(&replica_entry(a)->doc, &replica_entry(b)->doc) &&
+           rope_equal(replica_buffer(a)->text, replica_buffer(b)->text);
+}
+
+static void what_is_open_elsewhere_goes_over_into_what_is_shared(void **state)
 {
     struct machine *machine = *state;
     struct error err = {0};
     struct doc_id doc = leave(machine, "notes", LEFT_UNSAVED);
     machine->shares = true;
     struct replica *replica = open_it(machine, "notes"), *other = open_with(machine, "notes", false);
-    expect_refused(replica_share(other, "ws://127.0.0.1:9", &err), &err, "notes is open in another window of yours: close it "
-                   "there, or share it there (F3) once it is closed here.");
-    expect_doc(other, &doc);
-    assert_false(replica_is_shared(other));
-    home_insert(replica, "after ");
-    expect_together(replica, other, "after mine: " TEXT, "after mine: " TEXT);
-    home_close(replica);
     assert_true(replica_share(other, "ws://127.0.0.1:9", &err)); /* nobody listens there: shared all the same */
     expect_another_doc(other, &doc);
+    home_insert(replica, "after ");
+    expect_together(replica, other, "after mine: " TEXT, "after mine: " TEXT);
+    home_wait(replica, other, are_one);
+    assert_true(replica_is_shared(replica));
+    home_close(replica);
     home_close(other);
 }
 
-static void what_was_unshared_and_is_open_elsewhere_is_not_shared_anew(void **state)
+static void what_was_unshared_and_is_open_elsewhere_is_shared_anew(void **state)
 {
     struct machine *machine = *state;
     struct error err = {0};
@@ -486,15 +491,14 @@ static void what_was_unshared_and_is_open_elsewhere_is_not_shared_anew(void **st
     assert_true(replica_share(replica, NULL, &err)); /* shared already: no other document */
     expect_doc(replica, &doc);
     assert_true(replica_unshare(replica, false, &err));
-    assert_false(replica_share(replica, "ws://127.0.0.1:9", &err));
-    expect_doc(replica, &doc);
-    home_close(other);
     assert_true(replica_share(replica, "ws://127.0.0.1:9", &err));
     expect_another_doc(replica, &doc);
+    home_wait(replica, other, are_one);
+    home_close(other);
     home_close(replica);
 }
 
-static void what_is_open_under_another_name_of_the_file_is_not_shared(void **state)
+static void what_is_open_under_another_name_of_the_file_goes_over_too(void **state)
 {
     struct machine *machine = *state;
     struct error err = {0};
@@ -502,7 +506,17 @@ static void what_is_open_under_another_name_of_the_file_is_not_shared(void **sta
     with_paths(machine, link, "notes", "plan");
     machine->shares = true;
     struct replica *replica = open_it(machine, "notes"), *other = open_with(machine, "plan", false);
-    assert_false(replica_share(replica, "ws://127.0.0.1:9", &err));
+    assert_true(replica_share(replica, "ws://127.0.0.1:9", &err));
+    home_insert(other, "other ");
+    home_wait(replica, other, are_one);
+    expect_text(replica, "other mine: " TEXT);
+    home_close(other);
+    home_close(replica);
+    other = open_it(machine, "plan");
+    replica = open_with(machine, "notes", false);
+    expect_text(other, "other mine: " TEXT);
+    assert_true(are_one(other, replica));
+    assert_int_equal(replica_disk_question(other, NULL), DISK_QUESTION_NONE);
     home_close(other);
     home_close(replica);
 }
@@ -1062,9 +1076,9 @@ int main(void)
         TEST(another_file_in_the_place_of_unsaved_edits_is_asked_about),
         TEST(another_file_is_opened_and_the_unsaved_edits_stay_where_they_were),
         TEST(another_file_begins_anew_where_nothing_was_unsaved),
-        TEST(what_is_open_elsewhere_is_not_shared),
-        TEST(what_was_unshared_and_is_open_elsewhere_is_not_shared_anew),
-        TEST(what_is_open_under_another_name_of_the_file_is_not_shared),
+        TEST(what_is_open_elsewhere_goes_over_into_what_is_shared),
+        TEST(what_was_unshared_and_is_open_elsewhere_is_shared_anew),
+        TEST(what_is_open_under_another_name_of_the_file_goes_over_too),
         TEST(another_file_does_not_begin_anew_while_the_one_before_is_open_elsewhere),
         TEST(another_file_is_not_opened_alone_while_the_one_before_is_open_elsewhere),
         TEST(a_file_that_is_gone_does_not_begin_anew_while_it_is_open_elsewhere),
