@@ -72,6 +72,23 @@ static enum replica_kept restore_beside(struct replica *replica, const struct ro
     return kept;
 }
 
+/*
+ * What was read before the journal was may be older than what the journal says is in the file: another weft has saved in between.
+ * Merged as it was read, it would take back what that one wrote.
+ */
+static void read_anew_if_written(struct replica *replica, struct rope **text, struct file_stamp *stamp)
+{
+    struct file_stamp now, read;
+    struct rope *newer;
+    struct error ignored = {0}; /* what is read is as good as what can be had */
+    if (!file_stat(replica->file.path, &now, &ignored) || file_stamp_equal(now, *stamp) ||
+        !file_load(replica->file.path, &newer, &read, &ignored))
+        return;
+    rope_free(*text);
+    *text = newer;
+    *stamp = read;
+}
+
 /* There is something to go on with. Takes the rope. */
 static bool open_restored(struct replica *replica, struct rope *text, struct file_stamp stamp, struct error *err)
 {
@@ -84,6 +101,7 @@ static bool open_restored(struct replica *replica, struct rope *text, struct fil
     neighbours_open(replica); /* reconciling may begin to write */
     if (replica->base_lost)
         return open_without_base(replica, text, stamp, err);
+    read_anew_if_written(replica, &text, &stamp);
     replica_file_reconcile(replica, text, stamp);
     return true;
 }
