@@ -625,7 +625,10 @@ static enum brought bring(struct replica *replica, bool came, struct error *err)
     bool found = false;
     enum brought brought = BROUGHT_NOT;
     struct journal *journal = journal_here(replica, err);
-    if (journal && read_origin(journal, &origin, &found, err)) {
+    bool read = journal && read_origin(journal, &origin, &found, err);
+    if (!read && err->code == ERR_MISSING)
+        brought = BROUGHT_LATER; /* another process is just making it */
+    if (read) {
         bool is_over = !found || (origin.is_over && !came);
         if (!is_over && find_former(replica, &origin.doc, &former, &found, err)) {
             /* Back in a room of its own it is nothing of ours any more. */
