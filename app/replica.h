@@ -84,6 +84,9 @@ bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_ed
 MUST_USE bool replica_index_find(struct env *env, struct doc_index *index, const char *path, struct doc_entry *entry,
                                  bool *found, struct error *err);
 
+/* Whether a weft has the document open: one that shares $XDG_RUNTIME_DIR with us, or any that has written to it. */
+bool replica_is_open_anywhere(struct env *env, const struct doc_id *doc);
+
 /* --- the loop --- */
 
 int replica_fd(const struct replica *replica);       /* for poll() */

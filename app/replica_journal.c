@@ -5,6 +5,9 @@
 
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "editor/base/xalloc.h"
 
 /* NULL for a private replica: its journal is in memory. */
 static char *journal_file(const struct replica *replica)
@@ -31,18 +34,52 @@ bool replica_agent_lives(const struct replica *replica, const struct agent_id *a
     return lives;
 }
 
-bool replica_others_write(struct replica *replica)
+bool replica_writer_lives(struct env *env, struct journal *journal, bool *lives, struct error *err)
 {
     struct journal_agent *agents = NULL;
     size_t count = 0;
-    struct error err = {0};
-    bool any = false;
-    if (!replica->journal_found || !journal_agents(replica->journal_found, &agents, &count, &err))
-        return false;
-    for (size_t i = 0; i < count && !any; i++)
-        any = replica_agent_lives(replica, &agents[i].owner);
+    char *dir = paths_state_file(&env->paths, "agents");
+    bool good = journal_agents(journal, &agents, &count, err);
+    *lives = false;
+    for (size_t i = 0; good && i < count && !*lives; i++)
+        *lives = agent_lock_test(dir, &agents[i].owner) == AGENT_ALIVE;
     free(agents);
-    return any;
+    free(dir);
+    return good;
+}
+
+bool replica_others_write(struct replica *replica)
+{
+    struct error err = {0};
+    bool lives = false;
+    return replica->journal_found && replica_writer_lives(replica->env, replica->journal_found, &lives, &err) && lives;
+}
+
+/* Only where there is a reason to ask: the last one out removes it. */
+static bool has_wal(const char *path)
+{
+    char *wal = xformat("%s-wal", path);
+    bool has = access(wal, F_OK) == 0;
+    free(wal);
+    return has;
+}
+
+static bool is_written(struct env *env, const struct doc_id *doc)
+{
+    struct error ignored = {0}; /* what cannot be read is not said to be open */
+    char *path = env_journal_path(env, doc);
+    struct journal_spec spec = {.path = path, .mode = JOURNAL_READ, .doc = *doc};
+    struct journal *journal = has_wal(path) && env_device(env, &ignored) ? journal_open_on(&env->device, spec, &ignored) : NULL;
+    bool lives = false;
+    bool asked = journal && replica_writer_lives(env, journal, &lives, &ignored);
+    journal_close(journal);
+    free(path);
+    return asked && lives;
+}
+
+bool replica_is_open_anywhere(struct env *env, const struct doc_id *doc)
+{
+    return neighbours_are_in(env, doc) || is_written(env, doc);
 }
 
 bool replica_nothing(void *self, struct journal *journal, struct error *err)

@@ -54,7 +54,7 @@ struct neighbours {
 
 /* --- the directory --- */
 
-static char *meeting_dir(const struct replica *replica, struct bytes name)
+static char *meeting_dir(const struct env *env, struct bytes name)
 {
     struct hasher hasher;
     struct digest digest;
@@ -63,7 +63,14 @@ static char *meeting_dir(const struct replica *replica, struct bytes name)
     hasher_add(&hasher, name.data, name.len);
     hasher_digest(&hasher, &digest);
     id_hex(digest.bytes, MEETING_BYTES, hex);
-    return xformat("%s/%s", replica->env->paths.runtime, hex);
+    return xformat("%s/%s", env->paths.runtime, hex);
+}
+
+static char *document_dir(const struct env *env, const struct doc_id *doc)
+{
+    char *journal = env_journal_path(env, doc), *dir = meeting_dir(env, bytes_of_string(journal));
+    free(journal);
+    return dir;
 }
 
 /* Where this replica is to be met; NULL: not there. */
@@ -71,12 +78,8 @@ static char *wanted_dir(const struct replica *replica, enum meeting meeting)
 {
     const char *path = replica->file.path;
     if (meeting == BY_PATH)
-        return path ? meeting_dir(replica, bytes_of_string(path)) : NULL;
-    if (path && !replica->indexed)
-        return NULL;
-    char *journal = env_journal_path(replica->env, &replica->entry.doc), *dir = meeting_dir(replica, bytes_of_string(journal));
-    free(journal);
-    return dir;
+        return path ? meeting_dir(replica->env, bytes_of_string(path)) : NULL;
+    return path && !replica->indexed ? NULL : document_dir(replica->env, &replica->entry.doc);
 }
 
 static bool address_of(const char *dir, const char *name, struct sockaddr_un *address)
@@ -288,10 +291,18 @@ static bool is_met_in(const struct neighbours *n, const char *dir, const char *b
 bool neighbours_have_open(const struct replica *replica, const char *path)
 {
     const struct neighbours *n = replica->neighbours;
-    char *dir = meeting_dir(replica, bytes_of_string(path));
+    char *dir = meeting_dir(replica->env, bytes_of_string(path));
     bool open = is_met_in(n, dir, n ? n->dirs[BY_DOCUMENT] : NULL);
     free(dir);
     return open;
+}
+
+bool neighbours_are_in(const struct env *env, const struct doc_id *doc)
+{
+    char *dir = document_dir(env, doc);
+    bool are = is_met_in(NULL, dir, NULL);
+    free(dir);
+    return are;
 }
 
 bool neighbours_meet_us(const struct replica *replica)

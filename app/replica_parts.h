@@ -265,6 +265,10 @@ void replica_update_text(struct replica *replica);
 /* The same; `patch` becomes what that changed. */
 void replica_update_text_by(struct replica *replica, struct patch *patch);
 
+/* replica_open.c */
+/* What a document with that file is called: the file's name. Heap string. */
+char *replica_label_of_path(const char *path);
+
 /* replica_edit.c */
 /* Journals and sends batches that document_local() or document_undo() made. */
 void replica_commit(struct replica *replica, const struct batch_list *batches);
@@ -316,6 +320,8 @@ MUST_USE bool replica_open_reader(struct replica *replica, struct error *err);
 void replica_read_rows(struct replica *replica);
 /* Whether the process behind that agent is alive; what cannot be found out counts as alive. */
 bool replica_agent_lives(const struct replica *replica, const struct agent_id *agent);
+/* Whether a process that has written to that journal is alive. */
+MUST_USE bool replica_writer_lives(struct env *env, struct journal *journal, bool *lives, struct error *err);
 /* Whether another process of ours has this document open and has written to it. */
 bool replica_others_write(struct replica *replica);
 /* A job that does nothing: whoever waits for it has waited for all before it. */
@@ -665,6 +671,8 @@ void neighbours_present(struct replica *replica, bool leaving);
 bool neighbours_listen(const struct replica *replica);
 /* Somebody has the file at `path` (resolved) open, in another document than this replica's. */
 bool neighbours_have_open(const struct replica *replica, const char *path);
+/* Somebody has a document that the index has open. */
+bool neighbours_are_in(const struct env *env, const struct doc_id *doc);
 /*
  * Somebody else has this replica's file or document open. While that is so its path is given no other document: who has it
  * open would go on in the one the path does not show any more.

@@ -395,16 +395,10 @@ static struct journal *open_former(const struct replica *replica, const struct f
 /* What its newest row is, and whether a process that has written to it is alive. */
 static bool look_at_former(const struct replica *replica, struct former *former, bool *lives, struct error *err)
 {
-    struct journal_agent *agents = NULL;
-    size_t count = 0;
     struct journal_stats stats = {0};
     struct journal *journal = open_former(replica, former, JOURNAL_READ, err);
-    bool good = journal && journal_agents(journal, &agents, &count, err) && journal_stats(journal, &stats, err);
-    *lives = false;
-    for (size_t i = 0; good && i < count && !*lives; i++)
-        *lives = replica_agent_lives(replica, &agents[i].owner);
+    bool good = journal && replica_writer_lives(replica->env, journal, lives, err) && journal_stats(journal, &stats, err);
     former->place = stats.newest_place;
-    free(agents);
     journal_close(journal);
     return good;
 }

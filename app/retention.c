@@ -132,27 +132,14 @@ bool retention_is_in_file(struct env *env, const struct doc_entry *entry, bool *
 
 /* --- making room --- */
 
-/* Somebody may be writing: then it is no time to drop rows. */
-static bool is_alone(struct env *env, struct journal *journal, struct error *err)
-{
-    struct journal_agent *agents = NULL;
-    size_t count = 0;
-    char *dir = paths_state_file(&env->paths, "agents");
-    bool alone = journal_agents(journal, &agents, &count, err);
-    for (size_t i = 0; alone && i < count; i++)
-        alone = agent_lock_test(dir, &agents[i].owner) == AGENT_DEAD;
-    free(agents);
-    free(dir);
-    return alone;
-}
-
 /* What has edits in no file keeps them: only rows go that are in checkpoints too. */
 static bool trim(struct env *env, const struct doc_id *doc, struct error *err)
 {
     char *path = env_journal_path(env, doc);
     struct journal *journal =
         journal_open_on(&env->device, (struct journal_spec){.path = path, .mode = JOURNAL_WRITE, .doc = *doc}, err);
-    bool good = journal && (!is_alone(env, journal, err) || journal_trim(journal, err));
+    bool lives = false; /* then somebody may be writing, and it is no time to drop rows */
+    bool good = journal && replica_writer_lives(env, journal, &lives, err) && (lives || journal_trim(journal, err));
     journal_close(journal);
     free(path);
     return good;

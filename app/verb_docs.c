@@ -17,6 +17,10 @@
 #include "sync/doc_index.h"
 #include "sync/journal.h"
 
+#define DOC_WORD "doc:"
+
+enum { SHORT_ID_BYTES = 4 };
+
 /* The index, or NULL: nothing was ever kept (*err has ERR_MISSING), or it cannot be read. */
 static struct doc_index *open_index(struct env *env, enum doc_index_mode mode, struct error *err)
 {
@@ -39,41 +43,69 @@ static const char *state_word(const struct doc_entry *entry)
     return "";
 }
 
-static bool print_entry(void *self, const struct doc_entry *entry)
+struct docs {
+    struct env *env;
+    struct doc_index *index; /* NULL: there is none */
+    bool any_in_no_file;     /* one was printed */
+};
+
+static void add_when(struct env *env, const struct doc_entry *entry, struct buf *out)
 {
-    struct env *env = self;
-    struct buf name = {0};
-    char opened[32] = "-", *path = env_journal_path(env, &entry->doc);
+    char opened[32] = "-";
     struct tm local;
     time_t at = (time_t)entry->opened_s;
     if (at)
         strftime(opened, sizeof opened, "%Y-%m-%d %H:%M", localtime_r(&at, &local));
+    buf_add_string(out, replica_is_open_anywhere(env, &entry->doc) ? "open now" : opened);
+}
+
+/* "doc:1a2b3c4d": by which what has no path is named. */
+static void add_short_id(const struct doc_id *doc, struct buf *out)
+{
+    char hex[2 * SHORT_ID_BYTES + 1];
+    id_hex(doc->bytes, SHORT_ID_BYTES, hex);
+    buf_addf(out, DOC_WORD "%s", hex);
+}
+
+/* Safe to show. */
+static void add_name(const struct doc_entry *entry, struct buf *out)
+{
     enum { NAME_CELLS = 200 };
-    unicode_safe_label(bytes_of_string(entry->path ? entry->path : entry->name ? entry->name : "new buffer"), NAME_CELLS,
-                       &name);
-    printf("%-10s %8.1f kB  %s  %s\n", state_word(entry), (double)journal_file_bytes(path) / 1000, opened,
+    unicode_safe_label(bytes_of_string(entry->path ? entry->path : entry->name ? entry->name : "new buffer"), NAME_CELLS, out);
+    if (entry->path)
+        return;
+    buf_add_string(out, " (in no file: ");
+    add_short_id(&entry->doc, out);
+    buf_add_string(out, ")");
+}
+
+static bool print_entry(void *self, const struct doc_entry *entry)
+{
+    struct docs *docs = self;
+    struct buf name = {0}, when = {0};
+    char *path = env_journal_path(docs->env, &entry->doc);
+    add_name(entry, &name);
+    add_when(docs->env, entry, &when);
+    printf("%-10s %8.1f kB  %-16s  %s\n", state_word(entry), (double)journal_file_bytes(path) / 1000, buf_string(&when),
            buf_string(&name));
+    docs->any_in_no_file |= !entry->path;
     buf_release(&name);
+    buf_release(&when);
     free(path);
     return true;
 }
 
-struct docs {
-    struct env *env;
-    struct doc_index *index; /* NULL: there is none */
-};
-
 /* What a weft has begun to keep, and the index does not know yet. */
 static void print_left(void *self, const struct doc_entry *entry, bool takes_path)
 {
-    const struct docs *docs = self;
+    struct docs *docs = self;
     struct doc_entry known = {0};
     struct error ignored = {0};
     bool found = false;
     (void)takes_path;
     bool asked = docs->index && doc_index_find_doc(docs->index, &entry->doc, &known, &found, &ignored);
     if (!asked || !found)
-        print_entry(docs->env, entry);
+        print_entry(docs, entry);
     doc_entry_release(&known);
 }
 
@@ -82,24 +114,37 @@ int verb_docs_run(struct env *env, const struct args *args)
     struct error err = {0};
     if (!verb_has_no_words("docs", args))
         return EXIT_USAGE;
-    struct docs docs = {env, open_index(env, DOC_INDEX_READ, &err)};
+    struct docs docs = {.env = env, .index = open_index(env, DOC_INDEX_READ, &err)};
     bool good = docs.index || err.code == ERR_MISSING; /* then the list is empty */
     if (good)
         replica_visit_left(env, &(struct replica_left_visitor){&docs, print_left});
-    good = good && (!docs.index || doc_index_recent(docs.index, 0, print_entry, env, &err));
+    good = good && (!docs.index || doc_index_recent(docs.index, 0, print_entry, &docs, &err));
     doc_index_close(docs.index);
+    if (docs.any_in_no_file)
+        puts("In no file: a buffer or a joined text that was never saved, or what a file had before another text took its place. "
+             "weft forget " DOC_WORD "... removes one.");
     return good ? EXIT_OK : verb_fail("docs", &err);
 }
 
 /* --- forget --- */
 
 struct forgetting {
-    struct doc_id *docs;
-    size_t count, cap;
-    size_t left; /* not taken, for they are shared or are in no file */
-    bool forced; /* these too */
     struct env *env;
+    struct doc_index *index;
+    bool forced;    /* also what is shared or in no file */
+    struct doc_entry *entries;
+    size_t count, cap;
+    struct buf kept; /* a line each: what is not taken, and why */
+    bool any_open;   /* of that */
 };
+
+static void forgetting_release(struct forgetting *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        doc_entry_release(&all->entries[i]);
+    free(all->entries);
+    buf_release(&all->kept);
+}
 
 /* What cannot be read may be forgotten: nothing else would help. */
 static bool is_in_file(struct env *env, const struct doc_entry *entry)
@@ -111,29 +156,58 @@ static bool is_in_file(struct env *env, const struct doc_entry *entry)
 
 static void take(struct forgetting *all, const struct doc_entry *entry)
 {
-    all->docs = xgrow(all->docs, &all->cap, all->count + 1, sizeof *all->docs);
-    all->docs[all->count++] = entry->doc;
+    all->entries = xgrow(all->entries, &all->cap, all->count + 1, sizeof *all->entries);
+    doc_entry_copy(&all->entries[all->count++], entry);
+}
+
+enum obstacle { FREE_TO_GO, IS_OPEN, IS_SHARED, HAS_EDITS };
+
+static enum obstacle obstacle_of(const struct forgetting *all, const struct doc_entry *entry)
+{
+    if (replica_is_open_anywhere(all->env, &entry->doc))
+        return IS_OPEN;
+    if (all->forced)
+        return FREE_TO_GO;
+    return entry->state == DOC_SHARED ? IS_SHARED : is_in_file(all->env, entry) ? FREE_TO_GO : HAS_EDITS;
+}
+
+/* `word` is what a person called it, or what it is listed as. */
+static char *why_kept(enum obstacle obstacle, const struct doc_entry *entry, const char *word)
+{
+    switch (obstacle) {
+    case FREE_TO_GO:
+        break;
+    case IS_OPEN:
+        return xformat("%s is open in another weft; leave that one first", word);
+    case IS_SHARED:
+        return xformat("%s is shared; weft unshare it first, or --force", word);
+    case HAS_EDITS:
+        return entry->path ? xformat("%s has edits that are not in the file; weft %s shows them, --force forgets them", word, word)
+                           : xformat("%s has edits that are in no file; --force forgets them", word);
+    }
+    return NULL;
+}
+
+static void note_kept(struct forgetting *all, enum obstacle obstacle, const struct doc_entry *entry)
+{
+    struct buf name = {0};
+    add_name(entry, &name);
+    char *why = why_kept(obstacle, entry, buf_string(&name));
+    buf_addf(&all->kept, "still here: %s\n", why);
+    all->any_open |= obstacle == IS_OPEN;
+    free(why);
+    buf_release(&name);
 }
 
 static bool collect(void *self, const struct doc_entry *entry)
 {
     struct forgetting *all = self;
-    if (!all->forced && (entry->state == DOC_SHARED || !is_in_file(all->env, entry))) {
-        all->left++;
-        return true;
-    }
-    take(all, entry);
+    enum obstacle obstacle = obstacle_of(all, entry);
+    if (obstacle == FREE_TO_GO)
+        take(all, entry);
+    else
+        note_kept(all, obstacle, entry);
     return true;
-}
-
-static bool forget_one(struct env *env, struct doc_index *index, const struct doc_id *doc, struct error *err)
-{
-    char *path = env_journal_path(env, doc);
-    bool good = journal_forget(path, err) && doc_index_forget(index, doc, err);
-    free(path);
-    if (!good && err->code == ERR_BUSY)
-        error_set(err, ERR_BUSY, 0, "it is open in another weft; leave that one first");
-    return good;
 }
 
 static bool confirm(const char *question)
@@ -148,51 +222,114 @@ static bool confirm(const char *question)
 /* What would be lost with it may be lost if the person says so. */
 static bool may_take(const struct forgetting *all, const char *word, const struct doc_entry *entry, struct error *err)
 {
-    bool shared = entry->state == DOC_SHARED;
-    if (all->forced || (!shared && is_in_file(all->env, entry)))
-        return true;
-    char *question = xformat(shared ? "%s is shared: its keys and what was not sent go too. Forget it?"
-                                    : "%s has edits that are not in the file. Forget them?",
-                             word);
-    bool said = confirm(question);
+    enum obstacle obstacle = obstacle_of(all, entry);
+    char *why = why_kept(obstacle, entry, word), *question = NULL;
+    if (obstacle == IS_SHARED)
+        question = xformat("%s is shared: its keys and what was not sent go too. Forget it?", word);
+    else if (obstacle == HAS_EDITS)
+        question = xformat("%s has edits that are %s. Forget them?", word, entry->path ? "not in the file" : "in no file");
+    bool may = obstacle == FREE_TO_GO || (question && confirm(question)) ||
+               error_set(err, obstacle == IS_OPEN ? ERR_BUSY : ERR_USAGE, 0, "%s", why);
     free(question);
-    return said || error_set(err, ERR_USAGE, 0, shared ? "%s is shared; weft unshare it first, or --force"
-                                                       : "%s has edits that are not in the file; weft %s shows them, --force forgets them",
-                             word, word);
+    free(why);
+    return may;
 }
 
-static bool collect_file(struct doc_index *index, const char *word, struct forgetting *all, struct error *err)
+/* --- what a word names --- */
+
+struct by_id {
+    const char *hex;
+    struct doc_entry entry;
+    size_t count; /* of those that begin so */
+};
+
+static bool match_id(void *self, const struct doc_entry *entry)
 {
-    struct doc_entry entry = {0};
+    struct by_id *search = self;
+    char hex[2 * sizeof entry->doc.bytes + 1];
+    id_hex(entry->doc.bytes, sizeof entry->doc.bytes, hex);
+    if (strncmp(hex, search->hex, strlen(search->hex)) != 0)
+        return true;
+    if (search->count++ == 0)
+        doc_entry_copy(&search->entry, entry);
+    return true;
+}
+
+/* By "doc:1a2b3c4d", of as many digits as it takes. */
+static bool find_by_id(struct doc_index *index, const char *word, struct doc_entry *entry, struct error *err)
+{
+    struct by_id search = {.hex = word + strlen(DOC_WORD)};
+    bool good = doc_index_recent(index, 0, match_id, &search, err);
+    *entry = search.entry;
+    if (good && search.count == 0)
+        return error_set(err, ERR_MISSING, 0, "no document here is %s; weft docs lists them", word);
+    if (good && search.count > 1)
+        return error_set(err, ERR_USAGE, 0, "%zu documents here begin with %s; name more of it", search.count, word);
+    return good;
+}
+
+static bool find_by_path(struct forgetting *all, const char *word, struct doc_entry *entry, struct error *err)
+{
     char *path = NULL;
     bool found = false;
-    bool good = file_resolve(word, &path, err) && replica_index_find(all->env, index, path, &entry, &found, err);
-    if (good && !found)
-        good = error_set(err, ERR_MISSING, 0, "nothing is kept of %s", word);
-    good = good && may_take(all, word, &entry, err);
+    bool good = file_resolve(word, &path, err) && replica_index_find(all->env, all->index, path, entry, &found, err);
+    free(path);
+    return good && (found || error_set(err, ERR_MISSING, 0, "nothing is kept of %s", word));
+}
+
+static bool collect_word(struct forgetting *all, const char *word, struct error *err)
+{
+    struct doc_entry entry = {0};
+    bool by_id = strncmp(word, DOC_WORD, strlen(DOC_WORD)) == 0 && word[strlen(DOC_WORD)];
+    bool good = (by_id ? find_by_id(all->index, word, &entry, err) : find_by_path(all, word, &entry, err)) &&
+                may_take(all, word, &entry, err);
     if (good)
         take(all, &entry);
     doc_entry_release(&entry);
+    return good;
+}
+
+/* --- forgetting --- */
+
+/* False and ERR_BUSY: somebody has opened it since it was looked at. */
+static bool forget_one(struct forgetting *all, const struct doc_entry *entry, struct error *err)
+{
+    char *path = env_journal_path(all->env, &entry->doc);
+    bool good = journal_forget(path, err) && doc_index_forget(all->index, &entry->doc, err);
     free(path);
     return good;
 }
 
-static bool forget(struct env *env, const struct args *args, struct doc_index *index, struct error *err)
+static bool forget_taken(struct forgetting *all, size_t *forgotten, struct error *err)
 {
-    struct forgetting all = {.forced = args_flag(args, "--force"), .env = env};
+    for (size_t i = 0; i < all->count; i++) {
+        const struct doc_entry *entry = &all->entries[i];
+        if (forget_one(all, entry, err)) {
+            ++*forgotten;
+        } else if (err->code == ERR_BUSY) {
+            note_kept(all, IS_OPEN, entry);
+            *err = (struct error){0};
+        } else {
+            return false;
+        }
+    }
+    return doc_index_vacuum(all->index, err);
+}
+
+static bool forget(struct forgetting *all, const struct args *args, struct error *err)
+{
+    size_t forgotten = 0;
     bool good = true;
     if (args_flag(args, "--all"))
-        good = doc_index_recent(index, 0, collect, &all, err);
+        good = doc_index_recent(all->index, 0, collect, all, err);
     for (size_t i = 0; good && i < args->positional_count; i++)
-        good = collect_file(index, args->positional[i], &all, err);
-    for (size_t i = 0; good && i < all.count; i++)
-        good = forget_one(env, index, &all.docs[i], err);
-    good = good && doc_index_vacuum(index, err);
-    if (good)
-        printf("forgot %zu document%s%s\n", all.count, all.count == 1 ? "" : "s",
-               all.left ? "; shared ones, and those with edits in no file, are still here (--force takes them too)" : "");
-    free(all.docs);
-    return good;
+        good = collect_word(all, args->positional[i], err);
+    good = good && forget_taken(all, &forgotten, err);
+    if (!good)
+        return false;
+    printf("forgot %zu document%s\n", forgotten, forgotten == 1 ? "" : "s");
+    fputs(buf_string(&all->kept), stdout);
+    return !all->any_open || error_set(err, ERR_BUSY, 0, "what is open in another weft is still here; leave that one first");
 }
 
 int verb_forget_run(struct env *env, const struct args *args)
@@ -204,8 +341,9 @@ int verb_forget_run(struct env *env, const struct args *args)
         return EXIT_USAGE;
     }
     replica_fold_left(env, (struct replica_port){0}); /* or it would come back with the next start */
-    struct doc_index *index = open_index(env, DOC_INDEX_CREATE, &err);
-    bool good = index && forget(env, args, index, &err);
-    doc_index_close(index);
+    struct forgetting all = {.env = env, .index = open_index(env, DOC_INDEX_CREATE, &err), .forced = args_flag(args, "--force")};
+    bool good = all.index && forget(&all, args, &err);
+    doc_index_close(all.index);
+    forgetting_release(&all);
     return good ? EXIT_OK : verb_fail("forget", &err);
 }

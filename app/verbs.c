@@ -148,12 +148,14 @@ static const struct verb verbs[] = {
      "line that is as it was at the beginning. What an undo brought back is its first writer's.",
      verify_options, verb_blame_run, NULL},
     {"docs", "", "list what is kept on this machine",
-     "One document a line: state, size, when it was last open, path. A document that is not shared and whose text is all in "
+     "One document a line: state, size, when it was last open or that it is open now, path. What is in no file is named doc:... "
+     "instead, for weft forget. A document that is not shared and whose text is all in "
      "its file is forgotten 30 days after it was open last, or when all of them take more than 256 MB, the longest unused "
      "first; one with edits in no file, or shared, is kept.",
      no_options, verb_docs_run, ""},
     {"forget", "FILE|--all", "remove what is kept of it",
-     "Removes the journal of a document from this machine. The file itself is not touched.", forget_options,
+     "Removes the journal of a document from this machine. The file itself is not touched. doc:... is a document that weft docs "
+     "lists without a file. What a weft has open stays; --all names what stays, and why.", forget_options,
      verb_forget_run, NULL},
     {"doctor", "", "what works here", "Looks at the terminal, colours, the journal and a relay round trip.", no_options,
      verb_doctor_run, ""},

@@ -578,6 +578,68 @@ static void forgetting_leaves_the_file_and_nothing_else(void **state)
     expect_status(stage_run(stage, "ada", NULL, ARGS("forget", "notes.md")), 1);
 }
 
+/* Behind "doc:" in what weft docs says, in front of the bracket. Heap string. */
+static char *doc_word(const char *docs)
+{
+    const char *word = strstr(docs, "doc:");
+    assert_non_null(word);
+    return xstrndup(word, strcspn(word, ")"));
+}
+
+static void what_is_open_is_listed_so_and_not_forgotten(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    stage_write(stage, "other.md", "two\n");
+    stage_write(stage, "shared.md", "three\n");
+    apply(stage, "ada", "notes.md", "{\"at\": 0, \"insert\": \"zero\\n\"}\n");
+    apply(stage, "ada", "other.md", "{\"at\": 0, \"insert\": \"zero\\n\"}\n");
+    free(stage_share(stage, "ada", "shared.md", "edit"));
+    assert_null(strstr(stage_run(stage, "ada", NULL, ARGS("docs")).out, "open now"));
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md")); /* and nothing is typed */
+    vt_expect(vt, "zero");
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("docs"));
+    expect_has(result.out, "open now          ");
+    assert_null(strstr(strstr(result.out, "open now") + 1, "open now"));
+    result = stage_run(stage, "ada", NULL, ARGS("forget", "--all"));
+    expect_status(result, 1);
+    expect_has(result.out, "forgot 1 document\n");
+    expect_has(result.out, "/notes.md is open in another weft; leave that one first\n");
+    expect_has(result.out, "/shared.md is shared; weft unshare it first, or --force\n");
+    assert_string_equal(result.err, "weft forget: what is open in another weft is still here; leave that one first\n");
+    result = stage_run(stage, "ada", NULL, ARGS("forget", "--force", "notes.md"));
+    expect_status(result, 1);
+    assert_string_equal(result.err, "weft forget: notes.md is open in another weft; leave that one first\n");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    assert_null(strstr(stage_run(stage, "ada", NULL, ARGS("docs")).out, "open now"));
+    expect_status(stage_run(stage, "ada", NULL, ARGS("forget", "notes.md")), 0);
+}
+
+static void what_is_in_no_file_is_listed_so_and_forgotten_by_its_name(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    expect_status(stage_run(stage, "ada", "{\"at\": 0, \"insert\": \"zero\\n\"}\n", ARGS("apply", "--no-save", "notes.md")), 0);
+    free(stage_share(stage, "ada", "notes.md", "edit")); /* another document has the file now */
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("docs"));
+    expect_has(result.out, "notes.md (in no file: doc:");
+    expect_has(result.out, "In no file: a buffer or a joined text that was never saved, or what a file had before another text took "
+                           "its place. weft forget doc:... removes one.\n");
+    char *word = doc_word(result.out);
+    result = stage_run(stage, "ada", NULL, ARGS("forget", word));
+    expect_status(result, 2);
+    expect_has(result.err, " has edits that are in no file; --force forgets them\n");
+    expect_status(stage_run(stage, "ada", NULL, ARGS("forget", "--force", word)), 0);
+    result = stage_run(stage, "ada", NULL, ARGS("docs"));
+    assert_null(strstr(result.out, "doc:"));
+    expect_has(result.out, "/notes.md\n");
+    result = stage_run(stage, "ada", NULL, ARGS("forget", word));
+    expect_status(result, 1);
+    expect_has(result.err, "; weft docs lists them\n");
+    free(word);
+}
+
 static void edits_in_no_file_are_not_forgotten_unasked(void **state)
 {
     struct stage *stage = *state;
@@ -591,8 +653,8 @@ static void edits_in_no_file_are_not_forgotten_unasked(void **state)
                                     "forgets them\n");
     result = stage_run(stage, "ada", NULL, ARGS("forget", "--all"));
     expect_status(result, 0);
-    assert_string_equal(result.out, "forgot 1 document; shared ones, and those with edits in no file, are still here (--force takes "
-                                    "them too)\n");
+    expect_has(result.out, "forgot 1 document\nstill here: ");
+    expect_has(result.out, "/notes.md has edits that are not in the file; weft ");
     expect_cat(stage, "ada", "notes.md", "zero\none\n");
     struct vt *vt = stage_weft(stage, "ada", ARGS("forget", "notes.md"));
     vt_expect(vt, "notes.md has edits that are not in the file. Forget them? [y/N]");
@@ -925,6 +987,8 @@ int main(void)
         TEST(sync_writes_what_the_room_writes_and_reads_what_the_disk_says),
         TEST(sync_never_writes_over_a_file_that_is_nearly_all_different),
         TEST(forgetting_leaves_the_file_and_nothing_else),
+        TEST(what_is_open_is_listed_so_and_not_forgotten),
+        TEST(what_is_in_no_file_is_listed_so_and_forgotten_by_its_name),
         TEST(edits_in_no_file_are_not_forgotten_unasked),
         TEST(the_admin_link_owns_the_document),
         TEST(a_name_is_kept_in_the_configuration),
