@@ -191,13 +191,33 @@ static void say_name(const struct replica *replica)
     buf_release(&name);
 }
 
-static bool arrive(struct replica *replica, const char *path, struct error *err)
+/* Why the relay does not have it, and what that means; what was not shared before is not shared afterwards either. */
+static void end_unarrived(struct replica *replica, enum target_wait ended, bool was_shared, const char *path, struct error *err)
 {
-    enum target_wait ended = target_arrive(replica, err);
-    if (ended == TARGET_TIMED_OUT) {
-        struct error why = *err;
-        error_set(err, why.code, why.sys, "%s; nothing was sent. `weft relay` starts a relay; then share %s again", why.text, path);
-    }
+    struct error why = *err, unsharing = {0};
+    bool undone = !was_shared && replica_unshare(replica, false, &unsharing);
+    struct buf text = {0};
+    buf_addf(&text, "%s; ", why.text);
+    if (undone)
+        buf_addf(&text, "%s is not shared", path);
+    else if (was_shared)
+        buf_addf(&text, "%s is still shared, and sent when the relay takes it", path);
+    else
+        buf_addf(&text, "%s is shared, for that cannot be taken back: %s", path, unsharing.text);
+    if (undone && ended == TARGET_TIMED_OUT)
+        buf_add_string(&text, ". `weft relay` starts a relay; then share it again");
+    error_set(err, why.code, why.sys, "%s", buf_string(&text));
+    buf_release(&text);
+}
+
+static bool share_and_arrive(struct replica *replica, const char *path, const char *relay, struct error *err)
+{
+    bool was_shared = replica_is_shared(replica);
+    enum target_wait ended = TARGET_REFUSED;
+    if (replica_share(replica, relay, err))
+        ended = target_arrive(replica, err);
+    if (ended != TARGET_DONE && replica_is_shared(replica))
+        end_unarrived(replica, ended, was_shared, path, err);
     return ended == TARGET_DONE;
 }
 
@@ -214,7 +234,7 @@ static int share_no_edit(struct env *env, const char *path, const char *relay, s
     bool good = own_relay_revive(env, replica_entry(replica)->relay, &err);
     if (good && !replica_is_shared(replica))
         say_name(replica);
-    good = good && replica_share(replica, relay, &err) && arrive(replica, path, &err);
+    good = good && share_and_arrive(replica, path, relay, &err);
     int status = good ? print_links(replica) : verb_fail("share", &err);
     if (!replica_close(replica, 1000, NULL, &closing))
         status = verb_fail("share", &closing);

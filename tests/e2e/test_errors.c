@@ -463,14 +463,44 @@ static void what_a_relay_is_told_is_looked_at_before_it_listens(void **state)
                  "weft relay: --tls-cert no.pem cannot be read: No such file or directory");
 }
 
-static void a_share_that_reaches_nobody_says_what_to_do(void **state)
+static void a_share_that_reaches_nobody_says_what_to_do_and_shares_nothing(void **state)
 {
+    static const char *const share[] = {"share", "--no-edit", "--name", "ada", "--relay", "ws://127.0.0.1:1", "notes.md", NULL};
     struct stage *stage = *state;
     stage_write(stage, "notes.md", "one\n");
+    for (int i = 0; i < 2; i++) {
+        expect_failure(stage_run(stage, "ada", NULL, share), 1, "weft share: cannot reach 127.0.0.1:1: connection refused; notes.md is "
+                       "not shared. `weft relay` starts a relay; then share it again");
+        expect_failure(stage_run(stage, "ada", NULL, ARGS("links", "notes.md")), 1, "weft links: notes.md is not shared; weft share "
+                       "notes.md shares it");
+    }
+    char *link = stage_share(stage, "ada", "notes.md", "edit"); /* there is a relay now */
+    assert_string_equal(stage_run(stage, "lin", NULL, ARGS("cat", link)).out, "one\n");
+    stage_relay_signal(stage, SIGTERM);
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "notes.md"));
+    assert_int_equal(result.status, 1);
+    assert_non_null(strstr(result.err, "; notes.md is still shared, and sent when the relay takes it\n"));
+    result = stage_run(stage, "ada", NULL, ARGS("links", "notes.md"));
+    assert_int_equal(result.status, 0);
+    assert_non_null(strstr(result.out, link));
+    free(link);
+}
+
+static void a_share_that_the_relay_refuses_shares_nothing(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "token", "secret\n");
+    stage_write(stage, "notes.md", "one\n");
+    char *token = xformat("%s/token", stage_dir(stage));
+    assert_int_equal(chmod(token, S_IRUSR | S_IWUSR), 0);
+    stage_relay_options(stage, ARGS("--token-file", token));
     struct stage_result result =
-        stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "--name", "ada", "--relay", "ws://127.0.0.1:1", "notes.md"));
-    expect_failure(result, 1, "weft share: cannot reach 127.0.0.1:1: connection refused; nothing was sent. `weft relay` starts a relay; "
-                              "then share notes.md again");
+        stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "--name", "ada", "--relay", stage_relay(stage), "notes.md"));
+    assert_int_equal(result.status, 1);
+    assert_string_equal(result.out, "");
+    assert_non_null(strstr(result.err, "; notes.md is not shared\n"));
+    assert_int_equal(stage_run(stage, "ada", NULL, ARGS("links", "notes.md")).status, 1);
+    free(token);
 }
 
 static void what_cannot_be_looked_up_is_not_said_never_to_have_been(void **state)
@@ -534,7 +564,8 @@ int main(void)
         TEST(a_mistake_in_the_configuration_is_named_and_the_defaults_hold),
         TEST(an_unset_or_unknown_terminal_is_worked_with_and_said),
         TEST(what_a_relay_is_told_is_looked_at_before_it_listens),
-        TEST(a_share_that_reaches_nobody_says_what_to_do),
+        TEST(a_share_that_reaches_nobody_says_what_to_do_and_shares_nothing),
+        TEST(a_share_that_the_relay_refuses_shares_nothing),
         TEST(what_cannot_be_looked_up_is_not_said_never_to_have_been),
         TEST(without_a_terminal_the_editor_says_so),
         TEST(a_window_too_small_for_anything_loses_nothing),
