@@ -206,6 +206,8 @@ static void clamp_panel_scroll(struct editor *editor, struct view_model *model)
 static void fill_panel(struct editor *editor, struct picture *picture)
 {
     int cols = term_cols(editor->term);
+    if (editor->panel_kind == PANEL_LINKS && !picture->status.shared)
+        editor->panel_kind = PANEL_NONE; /* somebody has ended it: they lead nowhere, or to where this text is not any more */
     switch (editor->panel_kind) {
     case PANEL_NONE: panel_clear(&editor->panel); break;
     case PANEL_HELP: panel_help(&editor->panel, cols); break;

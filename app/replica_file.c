@@ -206,10 +206,9 @@ static void say_saved(struct replica *replica, const struct save_job *job)
 void replica_move_file(struct replica *replica, const char *path, bool leaves_old)
 {
     char *old = replica->file.path;
-    const char *slash = strrchr(path, '/');
     replica->file.path = xstrdup(path);
     free(replica->label);
-    replica->label = xstrdup(slash ? slash + 1 : path);
+    replica->label = replica_label_of_path(path);
     replica_file_watch(replica);
     (void)replica_bind_path(replica, leaves_old ? old : NULL);
     free(old);

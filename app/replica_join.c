@@ -53,9 +53,11 @@ static struct replica *end_failed(struct replica *replica, bool made)
     return NULL;
 }
 
-static void name_by_entry(struct replica *replica)
+/* A copy is called after its file, as it was from when it was saved on; else it is what the host calls it. */
+static void name_it(struct replica *replica)
 {
-    replica->label = xstrdup(replica->entry.name ? replica->entry.name : "shared text");
+    const char *name = replica->entry.name ? replica->entry.name : "shared text";
+    replica->label = replica->file.path ? replica_label_of_path(replica->file.path) : xstrdup(name);
 }
 
 void replica_begin_joining(struct replica *replica)
@@ -72,7 +74,7 @@ static bool open_kept(struct replica *replica, struct error *err)
     replica->indexed = true;
     if (!replica->file.path && replica->entry.path)
         replica->file.path = xstrdup(replica->entry.path);
-    name_by_entry(replica);
+    name_it(replica);
     enum replica_kept kept = replica_restore_kept(replica, &lost, err);
     bool comes_back = kept == REPLICA_KEPT_LOST && replica_is_shared(replica);
     if (comes_back) {
@@ -92,7 +94,7 @@ static bool open_kept(struct replica *replica, struct error *err)
 static void begin_joining(struct replica *replica)
 {
     replica->entry.path = replica->file.path ? xstrdup(replica->file.path) : NULL;
-    name_by_entry(replica);
+    name_it(replica);
     replica_begin_joining(replica);
 }
 

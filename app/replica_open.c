@@ -9,7 +9,7 @@
 
 #include "editor/base/xalloc.h"
 
-static char *label_of_path(const char *path)
+char *replica_label_of_path(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return xstrdup(slash ? slash + 1 : path);
@@ -178,7 +178,7 @@ static bool open_file(struct replica *replica, const char *path, struct error *e
     struct file_stamp stamp;
     if (!file_resolve(path, &replica->file.path, err) || !file_load(replica->file.path, &text, &stamp, err))
         return false;
-    replica->label = label_of_path(replica->file.path);
+    replica->label = replica_label_of_path(replica->file.path);
     if (!replica->reads_only && !replica->scripted)
         say_read_only(replica, stamp);
     if (is_kept(replica))

@@ -29,8 +29,10 @@ static void take_genesis(struct replica *replica, const struct net_event *event)
     buf_clear(&replica->genesis);
     buf_add_bytes(&replica->genesis, buf_view(&event->bytes));
     if (genesis->name[0] && replica->joining) {
-        free(replica->label);
-        replica->label = xstrdup(genesis->name);
+        if (!replica->file.path) {
+            free(replica->label);
+            replica->label = xstrdup(genesis->name);
+        }
         free(replica->entry.name);
         replica->entry.name = xstrdup(genesis->name);
         replica_put_name(replica);

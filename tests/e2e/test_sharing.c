@@ -609,6 +609,24 @@ static void who_comes_back_by_a_link_after_unshare_is_back_for_good(void **state
     free(link);
 }
 
+static void a_guests_copy_is_called_the_same_after_coming_back(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "edit");
+    vt_ctrl(pair.lin, 's');
+    vt_expect(pair.lin, "Write to file:");
+    vt_ctrl(pair.lin, 'u');
+    vt_type(pair.lin, "guest.copy" VT_ENTER);
+    vt_expect(pair.lin, "Saved your copy");
+    vt_expect_gone(pair.lin, "Saved your copy");
+    vt_expect(pair.lin, "guest.copy ");
+    vt_ctrl(pair.lin, 'q');
+    assert_int_equal(vt_close(pair.lin), 0);
+    pair.lin = stage_weft(pair.stage, "lin", ARGS("join", "--name", "lin", pair.link));
+    vt_expect_row_has(pair.lin, 0, "one");
+    vt_expect(pair.lin, "guest.copy ");
+    pair_free(&pair);
+}
+
 static void a_relay_that_was_never_reached_is_told_with_the_reason(void **state)
 {
     struct stage *stage = *state;
@@ -708,9 +726,13 @@ static void a_file_that_an_editor_has_open_is_shared_without_a_screen(void **sta
 static void unshare_reaches_an_editor_that_has_the_file_open(void **state)
 {
     struct pair pair = pair_up(*state, "one\n", "edit");
+    vt_type(pair.ada, VT_F3);
+    vt_expect(pair.ada, "Anyone with a link gets in.");
     struct stage_result result = stage_run(pair.stage, "ada", NULL, ARGS("unshare", "notes.md"));
     assert_int_equal(result.status, 0);
     vt_expect(pair.ada, "notes.md is not shared any more");
+    vt_expect_gone(pair.ada, "Anyone with a link gets in.");
+    vt_expect_gone(pair.ada, "weft+ws://");
     vt_expect_gone(pair.ada, "shared  ");
     vt_expect(pair.ada, "in file");
     vt_type(pair.ada, "mine alone ");
@@ -1008,6 +1030,7 @@ int main(void)
         TEST(what_builds_on_a_window_that_works_alone_is_not_called_sent),
         TEST(who_gets_an_edit_link_later_may_write_from_then_on),
         TEST(who_comes_back_by_a_link_after_unshare_is_back_for_good),
+        TEST(a_guests_copy_is_called_the_same_after_coming_back),
         TEST(a_relay_that_was_never_reached_is_told_with_the_reason),
         TEST(what_somebody_brings_who_is_back_a_moment_later_is_counted),
         TEST(a_viewer_is_not_told_to_type_on),
