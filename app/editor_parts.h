@@ -4,7 +4,12 @@
  *   editor.c           its life and the loop
  *   editor_keys.c      what a key, a paste, a click does
  *   editor_burst.c     text keys that come in one read of the terminal
- *   editor_answers.c   prompts and the requests that open them: save, find, open, quit
+ *   editor_requests.c  what keys ask of the editor itself
+ *   editor_answers.c   the line below the text: what is asked there, and whose the answer is
+ *   editor_leaving.c   leaving, and what becomes of a text that is in no file
+ *   editor_saving.c    saving, under another name too
+ *   editor_files.c     finding, opening, going from file to file
+ *   editor_disk.c      a file that another program has changed
  *   editor_room.c      the others: links, following, working alone
  *   editor_draw.c      from replica to frame
  *   editor_greet.c     the first words: to a guest, and to who named no file
@@ -152,19 +157,46 @@ bool editor_take_typed(struct editor *editor, const struct input *input);
 /* Presses what was taken. Before anything else is done. */
 void editor_press_typed(struct editor *editor);
 
-/* editor_answers.c */
+/* editor_requests.c */
 void editor_request(struct editor *editor, enum request request);
+
+/* editor_answers.c */
 void editor_prompt_key(struct editor *editor, struct key key);
 void editor_prompt_paste(struct editor *editor, struct bytes text); /* what is too long is said */
 /* No key is waiting: a letter that stood alone may be the answer. */
 void editor_prompt_pause(struct editor *editor);
-/* Asks what a replica wants to know (a file changed on disk), when nothing else is being asked. */
-void editor_ask_pending(struct editor *editor);
+/* Opens a prompt for a line, or for one of the letters in `choices`; `asking` gets the answer. */
+void editor_ask_line(struct editor *editor, enum asking asking, const char *label, const char *suggestion);
+void editor_ask_choice(struct editor *editor, enum asking asking, const char *label, const char *choices);
+
+/* editor_leaving.c */
+void editor_quit(struct editor *editor);
+/* What was answered for one file holds for this time of leaving only. */
+void editor_stop_leaving(struct editor *editor);
+void editor_answer_quit(struct editor *editor, char choice);
+void editor_answer_not_kept(struct editor *editor, char choice);
 /* Goes on leaving when the save that was chosen for it has ended. */
 void editor_save_ended(struct editor *editor);
 
-/* Opens a prompt for a line; `asking` gets the answer. */
-void editor_ask_line(struct editor *editor, enum asking asking, const char *label, const char *suggestion);
+/* editor_saving.c */
+void editor_save(struct editor *editor);
+void editor_ask_save_as(struct editor *editor);
+void editor_answer_save_as(struct editor *editor, const char *path);
+void editor_answer_overwrite(struct editor *editor, const char *typed);
+
+/* editor_disk.c */
+/* True when there is a question; the answer comes through editor_answer_disk(). */
+bool editor_ask_disk(struct editor *editor);
+void editor_answer_disk(struct editor *editor, char choice);
+/* Asks what a replica wants to know (a file changed on disk), when nothing else is being asked. */
+void editor_ask_pending(struct editor *editor);
+
+/* editor_files.c */
+void editor_ask_find(struct editor *editor);
+void editor_answer_find(struct editor *editor, const char *typed);
+void editor_find_again(struct editor *editor, bool back);
+void editor_answer_open(struct editor *editor, const char *path);
+void editor_switch_file(struct editor *editor, size_t by);
 
 /* editor_room.c */
 /* For the farewell: the others stay. */
