@@ -48,6 +48,11 @@ static void take_saved(struct replica *replica, const struct journal_saved *save
 void replica_rebuild_file_text(struct replica *replica)
 {
     struct patch patch = {0};
+    if (replica->file.hash_known && document_is_at(replica->document, &replica->file.version)) {
+        rope_free(replica->file.text);
+        replica->file.text = rope_snapshot(replica->buffer.text);
+        return;
+    }
     if (replica->file.hash_known && document_patch_to(replica->document, &replica->file.version, &patch)) {
         rope_free(replica->file.text);
         replica->file.text = rope_snapshot(replica->base);

@@ -84,6 +84,17 @@ bool document_next_lvs(const struct document *document, struct agent_span *span,
     return true;
 }
 
+bool document_is_at(const struct document *document, const struct version *version)
+{
+    struct version now = {0};
+    if (document->loaded || (!document->asleep && document->merged < graph_len(document->graph)))
+        return false;
+    document_version(document, &now);
+    bool is_at = version_equal(&now, version);
+    version_release(&now);
+    return is_at;
+}
+
 bool document_knows(struct document *document, const struct version *version)
 {
     uint64_t lv;

@@ -88,6 +88,8 @@ enum document_added {
     DOCUMENT_REFUSED, /* *err says why */
 };
 MUST_USE enum document_added document_add(struct document *document, const struct batch *batch, struct error *err);
+/* Whether the text is that of this version, and there is nothing to update. */
+bool document_is_at(const struct document *document, const struct version *version);
 /* Merges all events added since the last update: the patch from the text as it was to that of document_version(). */
 void document_update(struct document *document, struct patch *out);
 
@@ -159,9 +161,9 @@ void document_encode(struct document *document, struct buf *out);
 MUST_USE struct document *document_decode(struct bytes encoded, const struct rope *base, struct error *err);
 
 /*
- * The same with the text in front, so that a document opens at once however long its history is: document_load() reads the text,
- * and the history waits until something but document_version(), _len(), _events(), _next_seq(), _update() and _local() is asked
- * for. The first document_update() gives the text; it comes before anything else.
+ * The same with the text in front, so that a document opens at once however long its history is: document_load() reads the
+ * text, and the history waits until something is asked for but document_version(), _is_at(), _len(), _events(), _next_seq(),
+ * _update() and _local(). The first document_update() gives the text; it comes before anything else.
  *
  * Only for bytes that were sealed by who loads them: what stands in front is not compared with the history, and a history that
  * then cannot be read stops the program. Bytes from elsewhere go to document_decode(), which takes both forms.

@@ -492,25 +492,12 @@ static void add_author(struct graph *graph, size_t agent, uint64_t seq, uint64_t
     graph->authors[graph->author_count++] = (struct author_run){first, seq, agent};
 }
 
-/* Where an item of an ascending list is or would be. */
-static size_t item_place(const struct lv_list *list, uint64_t lv)
-{
-    size_t low = 0, high = list->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (list->items[middle] < lv)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* There may be thousands of heads, and few of them are parents. */
 static void advance_frontier(struct lv_list *frontier, const uint64_t *parents, size_t parent_count, uint64_t last)
 {
     for (size_t i = 0; i < parent_count; i++) {
-        size_t at = item_place(frontier, parents[i]);
+        size_t at;
+        BISECT(at, frontier->count, frontier->items[at] < parents[i]);
         if (at == frontier->count || frontier->items[at] != parents[i])
             continue;
         frontier->count--;

@@ -586,6 +586,36 @@ static void a_saved_document_goes_on_where_it_was(void **state)
     end(&pair);
 }
 
+static void a_document_says_whether_its_text_is_that_of_a_version(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct version before = {0}, now = {0};
+    struct patch patch = {0};
+    struct buf saved = {0};
+    struct error err = {0};
+    begin(&pair, "base");
+    replica_type(&pair.ana, 4, " one");
+    document_version(pair.ana.document, &before);
+    assert_true(document_is_at(pair.ana.document, &before));
+    replica_type(&pair.ana, 8, " two");
+    document_version(pair.ana.document, &now);
+    assert_false(document_is_at(pair.ana.document, &before));
+    assert_true(document_is_at(pair.ana.document, &now));
+    document_save(pair.ana.document, &saved);
+    struct document *loaded = document_load(buf_view(&saved), pair.ana.base, &err);
+    assert_false(document_is_at(loaded, &now)); /* the text was not given out yet */
+    document_update(loaded, &patch);
+    assert_true(document_is_at(loaded, &now));
+    assert_false(document_is_at(loaded, &before));
+    document_free(loaded);
+    version_release(&before);
+    version_release(&now);
+    patch_release(&patch);
+    buf_release(&saved);
+    end(&pair);
+}
+
 static void a_damaged_document_is_refused(void **state)
 {
     (void)state;
@@ -715,6 +745,7 @@ int main(void)
         cmocka_unit_test(the_last_edit_is_the_newest_of_those_that_are_wanted),
         cmocka_unit_test(undo_survives_a_restart),
         cmocka_unit_test(a_saved_document_goes_on_where_it_was),
+        cmocka_unit_test(a_document_says_whether_its_text_is_that_of_a_version),
         cmocka_unit_test(a_damaged_document_is_refused),
         cmocka_unit_test(what_an_older_weft_saved_is_read_and_saved_anew),
         cmocka_unit_test(a_history_with_void_operations_is_read_at_once),
