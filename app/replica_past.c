@@ -61,7 +61,8 @@ static bool read_wanted(const char *word, struct wanted *wanted)
     enum { NUMBER_DIGITS_MAX = 18 };
     wanted->digits = word;
     wanted->digit_count = strspn(word, "0123456789abcdef");
-    if (wanted->digit_count < EVENT_DIGITS_MIN || wanted->digit_count > 2 * AGENT_ID_BYTES || word[wanted->digit_count] != ':')
+    if (wanted->digit_count < EVENT_DIGITS_MIN || wanted->digit_count > (size_t)2 * AGENT_ID_BYTES ||
+        word[wanted->digit_count] != ':')
         return false;
     const char *number = word + wanted->digit_count + 1;
     size_t digits = strspn(number, "0123456789");
