@@ -232,7 +232,7 @@ static void fill_status(struct pane *pane, struct pane_state *state)
     state->caught_up = replica_is_settled(pane->replica);
     state->in_file = status.in_file;
     state->kept = status.kept;
-    state->unsent = status.net.unacked_edits;
+    state->unsent = status.unsent_edits;
     state->unsent_s = status.unsent_age_ms / 1000;
     char *link = replica_link(pane->replica, ACCESS_WRITE);
     if (link)

@@ -152,11 +152,11 @@ static void fetch_done(void *self, const struct journal_result *result)
     free(fetch);
 }
 
-/* Who came online a moment ago has not heard everybody yet. */
+/* Who came online a moment ago has not heard everybody yet, and who has no doorbell never will. */
 static void note_heard(const struct replica *replica, struct fetch *fetch)
 {
     uint64_t now_ms = net_now_ms();
-    fetch->may_lend &= now_ms - replica->online_ms >= HEARD_MS;
+    fetch->may_lend &= replica->neighbours && now_ms - replica->online_ms >= HEARD_MS;
     fetch->heard = xcalloc(replica->people.count + 1, sizeof *fetch->heard);
     for (size_t i = 0; i < replica->people.count; i++) {
         const struct person *person = &replica->people.items[i];

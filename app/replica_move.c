@@ -54,7 +54,7 @@ static void leave(struct replica *replica)
 static bool settle(struct replica *replica, struct error *err)
 {
     struct replica_status status;
-    for (uint64_t until_ms = net_now_ms() + SETTLE_MS; !replica_is_settled(replica);) {
+    for (uint64_t until_ms = net_now_ms() + SETTLE_MS; !replica_has_sent_own(replica);) {
         replica_status(replica, net_now_ms(), &status);
         if (status.net.state == SESSION_REFUSED || net_now_ms() >= until_ms) {
             *err = status.net.why;

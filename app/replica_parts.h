@@ -290,6 +290,8 @@ void replica_named_version(const struct replica *replica, struct version *out);
 void replica_encode_version(const struct replica *replica, const struct version *version, struct buf *out);
 MUST_USE bool replica_decode_version(const struct replica *replica, struct bytes encoded, struct version *version);
 bool replica_same_text(const struct rope *a, const struct rope *b);
+/* replica_is_settled(), but for what the relay lacks of others, or has lost: that is offered in its time. */
+bool replica_has_sent_own(struct replica *replica);
 /* Something that came in or was kept is not authentic; the first such reason is kept for replica_audit(). */
 void replica_note_fault(struct replica *replica, const struct error *why);
 

@@ -145,24 +145,35 @@ bool replica_audit(const struct replica *replica, struct replica_audit *audit, s
     return error_wrap(err, "%llu things are not right; the first", (unsigned long long)replica->faults);
 }
 
-static bool room_is_settled(struct replica *replica, const struct replica_status *status)
+static bool room_is_settled(struct replica *replica, const struct replica_status *status, uint64_t lacking_max)
 {
     const struct session_status *net = &status->net;
     bool settled = net->state == SESSION_ONLINE && net->caught_up && replica->owed_count == 0 &&
-                   net->unacked_batches == 0 && net->lacking_batches == 0 && net->base_done == net->base_total;
+                   net->unacked_batches == 0 && net->lacking_batches <= lacking_max &&
+                   net->base_done == net->base_total;
     uint64_t session = replica->sessions;
     if (settled)
         replica_handle(replica); /* what has come is taken; into the text as well */
     return settled && session == replica->sessions && replica->net; /* it may lead elsewhere, and that is to come */
 }
 
-bool replica_is_settled(struct replica *replica)
+static bool is_settled(struct replica *replica, uint64_t lacking_max)
 {
     struct replica_status status;
     replica_status(replica, net_now_ms(), &status);
     if (status.joining)
         return false;
     if (replica->net)
-        return room_is_settled(replica, &status);
+        return room_is_settled(replica, &status, lacking_max);
     return status.kept && status.edits_in_memory == 0 && !replica->again_ms;
+}
+
+bool replica_is_settled(struct replica *replica)
+{
+    return is_settled(replica, 0);
+}
+
+bool replica_has_sent_own(struct replica *replica)
+{
+    return is_settled(replica, UINT64_MAX);
 }
