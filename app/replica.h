@@ -72,12 +72,12 @@ struct replica_left_visitor {
     void (*entry)(void *self, const struct doc_entry *entry, bool takes_path /* whatever the index has for it */);
 };
 void replica_visit_left(struct env *env, const struct replica_left_visitor *visitor);
+/* What is short-lived is kept all the same: a signal ended weft, and nobody was asked. Before replica_close(). */
+void replica_outlive(struct replica *replica);
 /*
  * Keeps everything and ends it. Unsent edits may leave within net_ms. *unsent_edits (may be NULL) is how many did not.
  * False: the journal did not take everything (*err), edits are lost.
  */
-/* What is short-lived is kept all the same: a signal ended weft, and nobody was asked. Before replica_close(). */
-void replica_outlive(struct replica *replica);
 bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_edits, struct error *err);
 
 /* The document of the file at `path` (resolved), as replica_open() would find it: also by another name of that file. */

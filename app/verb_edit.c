@@ -262,10 +262,28 @@ static bool look_at_file(struct env *env, const char *path, bool must_exist, boo
     return replica_close(replica, 0, NULL, &closing) && good;
 }
 
+static int share_in_editor(struct env *env, const char *path, const char *relay, bool was_shared, struct replica_options options)
+{
+    struct error err = {0};
+    struct editor_options editor_options = {.terminal_fd = -1, .show_links = true};
+    struct editor *editor = editor_new(env, &editor_options, &err);
+    if (!editor)
+        return verb_fail("share", &err);
+    options.port = editor_port(editor);
+    struct replica *replica = replica_open(env, path, (struct bytes){0}, &options, &err);
+    bool opened = replica && own_relay_revive(env, replica_entry(replica)->relay, &err) &&
+                  replica_share(replica, relay, &err);
+    if (replica)
+        editor_add(editor, replica);
+    if (opened && !was_shared)
+        editor_say_what_links_show(editor);
+    return run_and_free(editor, "share", opened, &err);
+}
+
 int verb_share_run(struct env *env, const struct args *args)
 {
     struct error err = {0};
-    bool no_edit = args_flag(args, "--no-edit");
+    bool no_edit = args_flag(args, "--no-edit"), shared;
     if (args->positional_count != 1) {
         fputs("weft share: name one file: weft share FILE\n", stderr);
         return EXIT_USAGE;
@@ -273,33 +291,15 @@ int verb_share_run(struct env *env, const struct args *args)
     const char *path = args->positional[0];
     struct replica_options options = {.name = args_value(args, "--name"), .token_file = args_value(args, "--token-file"),
                                       .insecure = args_flag(args, "--insecure")};
-    bool shared;
     if (!look_at_file(env, path, no_edit, &shared, &err))
         return verb_fail("share", &err);
-    char *relay = shared && !args_value(args, "--relay") ? NULL : relay_to_use(env, args, !no_edit, &err);
+    bool stays = shared && !args_value(args, "--relay");
+    char *relay = stays ? NULL : relay_to_use(env, args, !no_edit, &err);
     if (!shared && !relay)
         return verb_fail("share", &err);
-    if (no_edit) {
-        int status = share_no_edit(env, path, relay, options);
-        free(relay);
-        return status;
-    }
-    struct editor_options editor_options = {.terminal_fd = -1, .show_links = true};
-    struct editor *editor = editor_new(env, &editor_options, &err);
-    if (!editor) {
-        free(relay);
-        return verb_fail("share", &err);
-    }
-    options.port = editor_port(editor);
-    struct replica *replica = replica_open(env, path, (struct bytes){0}, &options, &err);
-    bool opened = replica && own_relay_revive(env, replica_entry(replica)->relay, &err) &&
-                  replica_share(replica, relay, &err);
-    if (replica)
-        editor_add(editor, replica);
-    if (opened && !shared)
-        editor_say_what_links_show(editor);
+    int status = no_edit ? share_no_edit(env, path, relay, options) : share_in_editor(env, path, relay, shared, options);
     free(relay);
-    return run_and_free(editor, "share", opened, &err);
+    return status;
 }
 
 /* --- join --- */
