@@ -29,7 +29,7 @@ void replica_away(const struct replica *replica, struct buf *sentence)
     if (keeper[0]) {
         unicode_safe_label(bytes_of_string(keeper), NAME_CELLS, sentence);
         buf_add_string(sentence, "'s machine is away");
-    } else if (!replica->was_online && status->why.text[0]) { /* a wrong address, maybe: the links do not work yet */
+    } else if (!replica->was_reached && status->why.text[0]) { /* a wrong address, maybe: the links do not work yet */
         buf_addf(sentence, "not reached yet: %s", replica_reason_of(&status->why));
     }
 }
@@ -133,6 +133,7 @@ void replica_away_take_status(struct replica *replica, const struct session_stat
         say_offline(replica);
     replica_away_count(replica);
     bool settled = status->state == SESSION_ONLINE && status->caught_up && status->unacked_batches == 0;
+    replica->was_reached |= status->state == SESSION_ONLINE;
     replica->was_online |= settled;
     if (settled && !replica->was_away)
         replica->peers_before = status->peers;

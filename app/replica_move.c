@@ -47,6 +47,7 @@ static void leave(struct replica *replica)
 {
     replica_come_off(replica);   /* what is unsent goes where it goes next */
     replica->was_online = false; /* it is not lost, and nobody need hear that it is */
+    replica->was_reached = false;
 }
 
 /* --- the owner --- */

@@ -222,7 +222,8 @@ struct replica {
     struct session_status net_status;
     bool keeps_room;           /* the relay is this user's own, on this machine */
     unsigned said_refused;     /* the refusal that was said; 0: none since it was online */
-    bool was_online;
+    bool was_reached;           /* the relay, in this run: a session was welcomed */
+    bool was_online;            /* and everything of ours was acknowledged */
     bool was_away;             /* edits were made offline, here or before this process: coming back is told */
     uint64_t back_ms;          /* when that is told, if nothing more is on its way by then; 0: not back yet */
     uint64_t back_last_ms;     /* when it is told in any case */

@@ -471,11 +471,36 @@ static void who_waits_for_an_answer_on_its_connection_inherits_later(void **stat
     home_close(replica);
 }
 
+static void expect_away(const struct replica *replica, const char *expected)
+{
+    struct buf sentence = {0};
+    replica_away(replica, &sentence);
+    assert_string_equal(buf_string(&sentence), expected);
+    buf_release(&sentence);
+}
+
+/* A relay that goes before it has acknowledged the first edit was reached all the same. */
+static void a_relay_that_took_nothing_yet_was_reached(void **state)
+{
+    struct home *home = *state;
+    struct replica *replica = home_open(home, "notes.md");
+    struct session_status online = {.state = SESSION_ONLINE, .unacked_batches = 1}, offline = {.state = SESSION_OFFLINE};
+    error_set(&offline.why, ERR_OFFLINE, 0, "cannot reach 127.0.0.1:9: connection refused");
+    replica->net_status = offline;
+    replica_away_take_status(replica, &offline, 1);
+    expect_away(replica, "not reached yet: connection refused");
+    replica_away_take_status(replica, &online, 2);
+    replica_away_take_status(replica, &offline, 3);
+    expect_away(replica, "");
+    home_close(replica);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(whatever_fails_on_the_way_online_nothing_has_changed_and_it_works_again, home_setup,
                                         home_teardown),
+        cmocka_unit_test_setup_teardown(a_relay_that_took_nothing_yet_was_reached, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(who_cannot_come_back_counts_on_and_tries_again, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(who_is_private_takes_along_what_is_not_acknowledged, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(a_long_pack_takes_the_place_of_nothing_where_no_packs_are_wanted, home_setup,
