@@ -336,7 +336,7 @@ static void from_80_percent_on_no_new_documents_and_when_full_no_edits(void **st
     assert_int_equal(write_much(office, link, 25000).status, 0);
     struct stage_result result =
         stage_run(office->stage, "bo", NULL, ARGS("share", "--no-edit", "--name", "bo", "late.md", "--relay", relay));
-    char *sentence = xformat("weft share: 127.0.0.1:%d says: the relay is more than 80 %% full and takes no new documents\n",
+    char *sentence = xformat("weft share: 127.0.0.1:%d says: the relay is more than 80 %% full and takes no new documents; late.md is not shared\n",
                              office->port);
     assert_string_equal(result.err, sentence);
     assert_int_equal(result.status, 1);
