@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
 #include "sync/db.h"
+#include "sync/file_lock.h"
 #include "sync/journal_parts.h"
 
 /* "wfj1" */
@@ -238,50 +241,100 @@ static bool is_empty_file(const char *path)
     return stat(path, &st) == 0 && st.st_size == 0;
 }
 
-/* The log first: beside a journal that another process makes in the meantime it would be that one's. */
-static bool move_empty(const char *path, const char *to, struct error *err)
+static bool has_bytes(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_size > 0;
+}
+
+/*
+ * Whoever takes a journal's name away has its directory locked, and whoever finds none waits for that: what is found to be
+ * empty is then what is moved, and nobody makes a new one meanwhile, whose log would be taken for that of the empty one.
+ * -1 on failure; close() unlocks.
+ */
+static int lock_directory(const char *path, struct error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || !file_lock(fd, LOCK_EX)) {
+        error_errno(err, "cannot lock %s", dir);
+        if (fd >= 0)
+            close(fd);
+        fd = -1;
+    }
+    free(dir);
+    return fd;
+}
+
+static void unlock_directory(int lock)
+{
+    if (lock >= 0)
+        close(lock);
+}
+
+static bool move_log(const char *path, const char *to, struct error *err)
 {
     char *log = xformat("%s-wal", path), *log_to = xformat("%s-wal", to);
-    bool good = (rename(log, log_to) == 0 || errno == ENOENT) && rename(path, to) == 0;
-    if (!good)
-        error_errno(err, "cannot set the empty journal %s aside", path);
+    bool good = rename(log, log_to) == 0 || errno == ENOENT || error_errno(err, "cannot set %s aside", log);
     free(log);
     free(log_to);
     return good;
 }
 
+/* The log last: of a file that has been filled meanwhile (where SQLite makes it, see sync/db.h) it stays. */
+static bool move_empty(const char *path, const char *to, bool *moved, struct error *err)
+{
+    if (rename(path, to) != 0)
+        return error_errno(err, "cannot set the empty journal %s aside", path);
+    *moved = is_empty_file(to);
+    if (*moved)
+        return move_log(path, to, err);
+    return renameat2(AT_FDCWD, to, AT_FDCWD, path, RENAME_NOREPLACE) == 0 ||
+           error_errno(err, "the journal %s is %s now and cannot be put back", path, to);
+}
+
 bool journal_set_aside_empty(const char *path, char **aside, struct error *err)
 {
+    struct error locking = {0};
     *aside = NULL;
-    if (!is_empty_file(path))
+    if (has_bytes(path))
         return true;
+    int lock = lock_directory(path, &locking);
+    bool moved = false, good = true;
     char *to = lost_path(path);
-    bool good = move_empty(path, to, err);
-    if (good && is_empty_file(to)) {
+    if (is_empty_file(path)) /* and not set aside just now by another process, which has made its own */
+        good = lock >= 0 ? move_empty(path, to, &moved, err)
+                         : error_set(err, locking.code, locking.sys, "cannot set the empty journal %s aside: %s", path,
+                                     locking.text);
+    unlock_directory(lock);
+    if (good && moved)
         *aside = to;
-        return true;
-    }
-    if (good) /* another process has filled it just now: it is no empty one */
-        good = renameat2(AT_FDCWD, to, AT_FDCWD, path, RENAME_NOREPLACE) == 0 ||
-               error_errno(err, "the journal %s is %s now and cannot be put back", path, to);
-    free(to);
+    else
+        free(to);
     return good;
+}
+
+/* `question` NULL: whatever is in it. Where the directory cannot be locked, nothing empty is set aside either. */
+static bool forget(const char *path, const char *question, uint64_t answer, struct error *err)
+{
+    struct error locking = {0};
+    int lock = lock_directory(path, &locking);
+    char *lost = lost_path(path);
+    bool removed = (question ? db_remove_if(path, question, answer, err) : db_remove(path, err)) && db_remove(lost, err);
+    unlock_directory(lock);
+    free(lost);
+    return removed || error_wrap(err, "cannot forget");
 }
 
 bool journal_forget(const char *path, struct error *err)
 {
-    char *lost = lost_path(path);
-    bool removed = db_remove(path, err) && db_remove(lost, err);
-    free(lost);
-    return removed || error_wrap(err, "cannot forget");
+    return forget(path, NULL, 0, err);
 }
 
 bool journal_forget_unchanged(const char *path, uint64_t newest_place, struct error *err)
 {
-    char *lost = lost_path(path);
-    bool removed = db_remove_if(path, "SELECT coalesce(max(place), 0) FROM arrival", newest_place, err) && db_remove(lost, err);
-    free(lost);
-    return removed || error_wrap(err, "cannot forget");
+    return forget(path, "SELECT coalesce(max(place), 0) FROM arrival", newest_place, err);
 }
 
 const char *journal_file_path(const struct journal *journal)

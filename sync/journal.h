@@ -71,6 +71,7 @@ uint64_t journal_file_bytes(const char *path);
 /*
  * A journal is made with its schema and named then: one of no bytes is what a full disk or another program has left of it.
  * *aside: it is called PATH.lost now (a heap string), as is what was in its log; NULL: it is not there, or not empty.
+ * Of several processes one sets it aside; the others wait for that moment, and find it gone or what was made in its place.
  */
 MUST_USE bool journal_set_aside_empty(const char *path, char **aside, struct error *err);
 /* Removes the files for good, with what was set aside of them. ERR_BUSY while another process (or this one) has it open. */

@@ -1,15 +1,18 @@
 /* The journal: what comes back, what is told apart, what never reaches the disk in the clear. */
 #include "tests/support/support.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
 #include "editor/rope.h"
 #include "sync/db.h"
+#include "sync/file_lock.h"
 #include "sync/journal.h"
 #include "tests/support/scratch.h"
 
@@ -1019,6 +1022,109 @@ static void what_was_written_to_since_it_was_looked_at_is_not_forgotten(void **s
     free(path);
 }
 
+/* --- an empty one is set aside --- */
+
+static const char *racing; /* path of an empty journal that another process sets aside before the next lock or rename */
+static struct journal *racer; /* what that process makes in its place */
+static bool looks_at_lock;
+
+static void race(void)
+{
+    const char *path = racing;
+    struct error err = {0};
+    char *aside;
+    racing = NULL;
+    if (!path)
+        return;
+    assert_true(journal_set_aside_empty(path, &aside, &err));
+    assert_non_null(aside);
+    free(aside);
+    racer = open_ok(path, JOURNAL_CREATE);
+    add_local(racer, local_of(1, 0, "abc"));
+}
+
+bool __real_file_lock(int fd, int how);
+bool __wrap_file_lock(int fd, int how);
+bool __wrap_file_lock(int fd, int how)
+{
+    race();
+    return __real_file_lock(fd, how);
+}
+
+/* Moving is under the lock: nobody else has it now. */
+static void expect_locked(const char *path)
+{
+    char *dir = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_false(__real_file_lock(fd, LOCK_EX | LOCK_NB));
+    close(fd);
+    free(dir);
+}
+
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to)
+{
+    race();
+    if (looks_at_lock)
+        expect_locked(from);
+    return __real_rename(from, to);
+}
+
+static void write_file(const char *path, const char *content)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(content, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void an_empty_one_is_set_aside_with_its_log_under_a_lock(void **state)
+{
+    char *path = scratch_file(*state, "a.journal"), *aside;
+    char *log = xformat("%s-wal", path), *log_aside = xformat("%s.lost-wal", path);
+    struct error err = {0};
+    write_file(path, "");
+    write_file(log, "rows");
+    looks_at_lock = true;
+    assert_true(journal_set_aside_empty(path, &aside, &err));
+    looks_at_lock = false;
+    assert_non_null(aside);
+    assert_int_equal(access(aside, F_OK), 0);
+    assert_int_equal(access(log_aside, F_OK), 0);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_not_equal(access(log, F_OK), 0);
+    free(aside);
+    assert_true(journal_set_aside_empty(path, &aside, &err)); /* there is none any more */
+    assert_null(aside);
+    free(log_aside);
+    free(log);
+    free(path);
+}
+
+static void what_another_has_made_in_place_of_an_empty_one_keeps_its_log(void **state)
+{
+    char *path = scratch_file(*state, "a.journal"), *log = xformat("%s-wal", path), *aside;
+    struct error err = {0};
+    write_file(path, "");
+    looks_at_lock = false;
+    racing = path;
+    assert_true(journal_set_aside_empty(path, &aside, &err));
+    assert_null(racing);
+    assert_int_equal(access(log, F_OK), 0);
+    assert_null(aside);
+    struct journal *journal = open_ok(path, JOURNAL_WRITE);
+    expect_rows(journal, 0, "L1@0:abc ");
+    journal_close(journal);
+    journal_close(racer);
+    journal = open_ok(path, JOURNAL_WRITE);
+    expect_rows(journal, 0, "L1@0:abc ");
+    journal_close(journal);
+    free(log);
+    free(path);
+}
+
 #define MARKER "MARKER-that-was-typed"
 
 /* Written by a child that is then gone without closing, so that the WAL is searched too. */
@@ -1098,6 +1204,8 @@ int main(void)
         SCRATCH_TEST(a_killed_process_s_journal_is_read_without_changing_it),
         SCRATCH_TEST(forgetting_leaves_no_file),
         SCRATCH_TEST(what_was_written_to_since_it_was_looked_at_is_not_forgotten),
+        SCRATCH_TEST(an_empty_one_is_set_aside_with_its_log_under_a_lock),
+        SCRATCH_TEST(what_another_has_made_in_place_of_an_empty_one_keeps_its_log),
         SCRATCH_TEST(what_was_typed_is_in_no_file_in_the_clear),
     };
     return RUN_TESTS("journal", tests);
