@@ -29,7 +29,7 @@ MUST_USE bool file_io_read(int fd, size_t max, struct buf *out);
 MUST_USE bool file_io_write(int fd, uint64_t at, struct bytes bytes);
 MUST_USE bool file_io_write_rope(int fd, const struct rope *text); /* from the start of the file on */
 MUST_USE bool file_io_copy(int from, int to, uint64_t len);        /* the first len bytes; fewer there: EIO */
-MUST_USE bool file_io_copy_at(int from, uint64_t from_at, int to, uint64_t to_at, uint64_t len); /* may be one file, downwards */
+MUST_USE bool file_io_copy_at(int from, uint64_t from_at, int to, uint64_t to_at, uint64_t len);
 MUST_USE bool file_io_truncate(int fd, uint64_t len);
 MUST_USE bool file_io_sync(int fd);
 MUST_USE bool file_io_sync_dir(const char *dir); /* file systems that cannot are not blamed */

@@ -176,60 +176,87 @@ static bool reserve(int fd, uint64_t old_len, uint64_t new_len)
 }
 
 /*
- * Ends the file behind the new text. What is there beyond the old and the new one, another program has appended meanwhile: it
- * stays, behind the text. `from` is the same file, to be read.
+ * A write in place that is under way. What another program appends to the file meanwhile is not ours: wherever the file is to
+ * end elsewhere, the backup takes it in first.
  */
-static bool end_behind(int fd, int from, uint64_t old_len, uint64_t new_len)
+struct rewriting {
+    int fd; /* the file, to be written */
+    struct file_temp *backup;
+    uint64_t end;    /* what the file has from here on is appended, and not in the backup */
+    uint64_t backed; /* length of the backup: the old text and what was appended */
+    bool is_back;    /* the old text is in the file again */
+};
+
+static bool keep_appended(const struct saving *saving, struct rewriting *rewriting)
 {
     struct stat st;
-    uint64_t most = old_len > new_len ? old_len : new_len;
-    if (fstat(fd, &st) < 0)
+    if (fstat(rewriting->fd, &st) < 0)
         return false;
-    uint64_t now_len = (uint64_t)st.st_size, appended = now_len > most ? now_len - most : 0;
-    if (most > new_len && !file_io_copy_at(from, most, fd, new_len, appended))
+    uint64_t now_len = (uint64_t)st.st_size, appended = now_len > rewriting->end ? now_len - rewriting->end : 0;
+    if (!file_io_copy_at(saving->old_fd, rewriting->end, rewriting->backup->fd, rewriting->backed, appended))
         return false;
-    return now_len == new_len + appended || file_io_truncate(fd, new_len + appended);
+    rewriting->end += appended;
+    rewriting->backed += appended;
+    return true;
 }
 
-static bool write_over(const struct saving *saving, int fd)
+/* Ends the file behind the new text, and what was appended behind that. */
+static bool end_behind(const struct saving *saving, struct rewriting *rewriting)
 {
-    const struct rope *text = saving->order->text;
-    return file_io_write_rope(fd, text) &&
-           end_behind(fd, saving->old_fd, (uint64_t)saving->old.st_size, rope_len(text)) && file_io_sync(fd);
+    uint64_t old_len = (uint64_t)saving->old.st_size, new_len = rope_len(saving->order->text);
+    if (new_len >= old_len)
+        return true;
+    if (!keep_appended(saving, rewriting))
+        return false;
+    uint64_t appended = rewriting->backed - old_len;
+    if (!file_io_copy_at(rewriting->backup->fd, old_len, rewriting->fd, new_len, appended) ||
+        !file_io_truncate(rewriting->fd, new_len + appended))
+        return false;
+    rewriting->end = new_len + appended;
+    return true;
 }
 
-static bool put_back(int fd, int backup_fd, uint64_t len)
+static bool write_over(const struct saving *saving, struct rewriting *rewriting)
 {
-    return file_io_copy(backup_fd, fd, len) && file_io_truncate(fd, len) && file_io_sync(fd);
+    return file_io_write_rope(rewriting->fd, saving->order->text) && end_behind(saving, rewriting) &&
+           file_io_sync(rewriting->fd);
+}
+
+static bool put_back(const struct saving *saving, struct rewriting *rewriting)
+{
+    return keep_appended(saving, rewriting) && file_io_copy(rewriting->backup->fd, rewriting->fd, rewriting->backed) &&
+           file_io_truncate(rewriting->fd, rewriting->backed) && file_io_sync(rewriting->fd);
 }
 
 /*
  * The file has a new state that is ours, and writing took the bits of set-user-ID programs away. What another program has
  * appended is not ours: the next look is to find a change.
  */
-static bool settle_in_place(struct saving *saving, int fd, bool saved)
+static bool settle_in_place(struct saving *saving, const struct rewriting *rewriting, bool saved)
 {
     struct stat st;
-    if (fstat(fd, &st) < 0)
+    if (fstat(rewriting->fd, &st) < 0)
         return false;
     *saving->stamp = file_io_stamp(&st);
     if (saved)
         saving->stamp->size = rope_len(saving->order->text);
-    return st.st_mode == saving->old.st_mode || fchmod(fd, saving->old.st_mode & 07777) == 0;
+    else if (rewriting->is_back)
+        saving->stamp->size = (uint64_t)saving->old.st_size;
+    return st.st_mode == saving->old.st_mode || fchmod(rewriting->fd, saving->old.st_mode & 07777) == 0;
 }
 
-/* Forgets `backup`, so that it stays, when it holds the only whole text. */
-static enum attempt write_over_or_put_back(struct saving *saving, int fd, struct file_temp *backup)
+/* Forgets the backup, so that it stays, when it holds the only whole text. */
+static enum attempt write_over_or_put_back(struct saving *saving, struct rewriting *rewriting)
 {
     uint64_t old_len = (uint64_t)saving->old.st_size;
-    bool reserved = reserve(fd, old_len, rope_len(saving->order->text));
-    if (reserved && write_over(saving, fd))
+    bool reserved = reserve(rewriting->fd, old_len, rope_len(saving->order->text));
+    if (reserved && write_over(saving, rewriting))
         return ATTEMPT_SAVED;
     saving_failed(saving);
-    bool is_back = reserved ? put_back(fd, backup->fd, old_len) : file_io_truncate(fd, old_len);
-    if (!is_back) {
-        error_wrap(saving->err, "the old text is kept in %s", backup->path);
-        file_temp_forget(backup);
+    rewriting->is_back = reserved ? put_back(saving, rewriting) : file_io_truncate(rewriting->fd, old_len);
+    if (!rewriting->is_back) {
+        error_wrap(saving->err, "the old text is kept in %s", rewriting->backup->path);
+        file_temp_forget(rewriting->backup);
     }
     return ATTEMPT_FAILED;
 }
@@ -262,10 +289,13 @@ static enum attempt write_with_backup(struct saving *saving, struct file_temp *b
     int fd = file_io_open(saving->order->path, O_WRONLY | O_NOFOLLOW, 0);
     if (fd < 0)
         return saving_failed(saving);
+    uint64_t old_len = (uint64_t)saving->old.st_size, new_len = rope_len(saving->order->text);
+    struct rewriting rewriting = {
+        .fd = fd, .backup = backup, .end = old_len > new_len ? old_len : new_len, .backed = old_len};
     enum attempt attempt = look_again_at(saving, fd);
     if (attempt == ATTEMPT_SAVED) {
-        attempt = write_over_or_put_back(saving, fd, backup);
-        if (!settle_in_place(saving, fd, attempt == ATTEMPT_SAVED) && attempt == ATTEMPT_SAVED)
+        attempt = write_over_or_put_back(saving, &rewriting);
+        if (!settle_in_place(saving, &rewriting, attempt == ATTEMPT_SAVED) && attempt == ATTEMPT_SAVED)
             attempt = saving_failed(saving);
     }
     if (close(fd) < 0 && errno != EINTR && attempt == ATTEMPT_SAVED)

@@ -73,7 +73,6 @@ static size_t fault_shortens(size_t len)
 WRAP_INT(QUICK, stat, (const char *path, struct stat *st), (path, st))
 WRAP_INT(QUICK, fstat, (int fd, struct stat *st), (fd, st))
 WRAP_INT(QUICK, faccessat, (int dir, const char *path, int mode, int flags), (dir, path, mode, flags))
-WRAP_INT(SLOW, fsync, (int fd), (fd))
 WRAP_INT(SLOW, ftruncate, (int fd, off_t len), (fd, len))
 WRAP_INT(QUICK, fchmod, (int fd, mode_t mode), (fd, mode))
 WRAP_INT(QUICK, fchown, (int fd, uid_t owner, gid_t group), (fd, owner, group))
@@ -123,6 +122,8 @@ static struct {
     void (*acts)(void); /* NULL: it does nothing (more) */
     const char *path;
     bool no_exchange;   /* the file system cannot exchange two files */
+    bool no_sync;       /* the file cannot be synced, once it has acted */
+    bool no_next_write; /* the write fails that it came before */
 } other;
 
 static void other_program_acts(void)
@@ -146,14 +147,40 @@ int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to,
     return fault_strikes(CALL_QUICK) ? -1 : __real_renameat2(from_dir, from, to_dir, to, flags);
 }
 
+static bool is_others(int fd)
+{
+    struct stat st, there;
+    return fstat(fd, &st) == 0 && stat(other.path, &there) == 0 && st.st_ino == there.st_ino;
+}
+
+/* True once. */
+static bool strikes_once(bool *set)
+{
+    bool strikes = *set;
+    *set = false;
+    errno = EIO;
+    return strikes;
+}
+
 ssize_t __real_pwrite(int fd, const void *from, size_t len, off_t at);
 ssize_t __wrap_pwrite(int fd, const void *from, size_t len, off_t at);
 ssize_t __wrap_pwrite(int fd, const void *from, size_t len, off_t at)
 {
-    struct stat written, there;
-    if (other.acts && fstat(fd, &written) == 0 && stat(other.path, &there) == 0 && written.st_ino == there.st_ino)
+    if (other.acts && is_others(fd)) {
         other_program_acts();
+        if (strikes_once(&other.no_next_write))
+            return -1;
+    }
     return fault_strikes(CALL_SLOW) ? -1 : __real_pwrite(fd, from, fault_shortens(len), at);
+}
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+    if (other.no_sync && !other.acts && is_others(fd) && strikes_once(&other.no_sync))
+        return -1;
+    return fault_strikes(CALL_SLOW) ? -1 : __real_fsync(fd);
 }
 
 /* --- the scene --- */
@@ -394,7 +421,7 @@ static void become_a_link(void)
 struct moment {
     struct scene scene;
     void (*acts)(void);
-    bool no_exchange;
+    bool no_exchange, no_sync, no_next_write;
     struct file_replaced *replaced;
     enum file_saved saved;
     const char *left; /* in the file afterwards; NULL: no file */
@@ -412,8 +439,11 @@ static void expect_moment(struct moment moment)
     other.acts = moment.acts;
     other.path = scene->path;
     other.no_exchange = moment.no_exchange;
+    other.no_sync = moment.no_sync;
+    other.no_next_write = moment.no_next_write;
     assert_int_equal(file_save(&save, &stamp, &err), moment.saved);
     assert_null(other.acts);
+    assert_false(other.no_sync || other.no_next_write);
     other.no_exchange = false;
     char *left = read_plain(scene->path);
     if (!same_text(left, moment.left))
@@ -436,6 +466,19 @@ static void what_is_appended_while_it_is_written_in_place_stays(void **state)
                                       .saved = FILE_SAVED, .left = both});
         free(both);
     }
+}
+
+static void what_is_appended_stays_when_the_old_text_is_put_back(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {longer_text, "short", old_text};
+    char *both = xformat("%s%s", old_text, line);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        for (int synced = 0; synced < 2; synced++)
+            expect_moment((struct moment){.scene = {.old = old_text, .new = texts[i], .linked = true}, .acts = append_line,
+                                          .no_sync = !synced, .no_next_write = synced, .saved = FILE_SAVE_FAILED,
+                                          .left = both});
+    free(both);
 }
 
 static void expect_replaced_has(struct file_replaced *replaced, const char *text)
@@ -523,6 +566,7 @@ int main(void)
         cmocka_unit_test(what_is_written_at_the_last_moment_is_handed_over),
         cmocka_unit_test(what_appears_or_goes_at_the_last_moment_is_a_change),
         cmocka_unit_test(what_is_appended_while_it_is_written_in_place_stays),
+        cmocka_unit_test(what_is_appended_stays_when_the_old_text_is_put_back),
         cmocka_unit_test(loading_reads_on_after_signals_and_short_reads_and_reports_the_rest),
     };
     return RUN_TESTS("file with a failing system", tests);
