@@ -219,8 +219,11 @@ void replica_move_file(struct replica *replica, const char *path, bool leaves_ol
 static bool take_saved(struct replica *replica, struct save_job *job)
 {
     struct file_side *file = &replica->file;
+    struct doc_id doc = replica->entry.doc;
     bool other_path = !file->path || strcmp(file->path, job->path) != 0;
     bool more = replica_hold_replaced(replica, job->path, &job->replaced);
+    if (!doc_id_equal(&doc, &replica->entry.doc))
+        return false; /* the file turned out to be another document's: what was saved is no version of that one */
     rope_free(file->text);
     file->text = job->text;
     job->text = NULL;

@@ -542,7 +542,7 @@ void replica_look_now(struct replica *replica);
 /* replica_replaced.c */
 /*
  * Before replica->file says what was saved to `path`: `taken` is what that took the place of, and is held from now on. True: as
- * with replica_look_at_replaced().
+ * with replica_look_at_replaced(). It may turn out that the file is another document's: that is the replica's then, and none held.
  */
 bool replica_hold_replaced(struct replica *replica, const char *path, struct file_replaced *taken);
 /* True: another program has written to what is held, and the text or what is known of the file's has changed by it. */

@@ -104,7 +104,10 @@ static bool may_merge(struct replica *replica)
     return replica->replaced_count > 0;
 }
 
-/* True: it was written to, and that is in the document. */
+/*
+ * True: it was written to, and that is in the document. It may turn out that the file is another document's, which is adopted
+ * then: afterwards none is held.
+ */
 static bool look_at(struct replica *replica, struct replaced_file *replaced, bool last)
 {
     struct rope *now;
@@ -112,8 +115,8 @@ static bool look_at(struct replica *replica, struct replaced_file *replaced, boo
         return false;
     bool same = rope_equal(replaced->text, now);
     bool merged = !same && is_alike(replaced->text, now) && may_merge(replica) && merge(replica, replaced, now);
-    bool left = !same && !merged && replica->replaced_count > 0;
-    if (left && last)
+    bool left = !same && !merged, dropped = replica->replaced_count == 0; /* what it was before is no version of this document */
+    if (left && (last || dropped))
         put_beside(replica, replica->file.path, now);
     else if (left)
         replaced->file.stamp = (struct file_stamp){0}; /* so that the next look reads it again */
@@ -160,15 +163,23 @@ static void look_once(struct replica *replica, const char *path, struct file_rep
     rope_free(now);
 }
 
+/* False: the oldest one, looked at for the last time, has brought us another document. */
+static bool make_room(struct replica *replica)
+{
+    if (replica->replaced_count < REPLACED_MAX)
+        return true;
+    (void)look_at(replica, &replica->replaced[0], true);
+    if (replica->replaced_count == 0)
+        return false;
+    drop_first(replica);
+    return true;
+}
+
 /* Takes the descriptor. */
 static struct replaced_file *hold(struct replica *replica, struct file_replaced *taken)
 {
     const struct file_side *file = &replica->file;
     uint64_t now_ms = net_now_ms();
-    if (replica->replaced_count == REPLACED_MAX) {
-        (void)look_at(replica, &replica->replaced[0], true);
-        drop_first(replica);
-    }
     struct replaced_file *replaced = &replica->replaced[replica->replaced_count++];
     *replaced = (struct replaced_file){.file = *taken, .text = rope_snapshot(file->text), .hash = file->hash,
                                        .since_ms = now_ms, .look_ms = now_ms + LOOK_MIN_MS};
@@ -217,7 +228,7 @@ bool replica_hold_replaced(struct replica *replica, const char *path, struct fil
     bool own_file = file->path && strcmp(file->path, path) == 0;
     if (taken->fd < 0)
         return false;
-    if (!own_file || !file->text || file->origin_unknown || file->text_guessed) {
+    if (!own_file || !file->text || file->origin_unknown || file->text_guessed || !make_room(replica)) {
         look_once(replica, path, taken);
         return false;
     }

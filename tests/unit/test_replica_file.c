@@ -23,6 +23,8 @@
 #include "tests/support/home.h"
 #include "tests/support/scratch.h"
 
+#define LAST_MOMENT "at the last moment\n"
+
 /* --- the places where a process dies or the journal fails --- */
 
 enum place { NOWHERE, BEFORE_CLAIM, AFTER_CLAIM, BEFORE_DONE, AFTER_DONE, AFTER_WRITING_THE_FILE, IN_THE_COPY };
@@ -30,6 +32,7 @@ static enum place dies_at;
 static int claims_to_fail;
 static atomic_bool typed;
 static const char *changes_before_saving; /* a file that another program writes then */
+static int appends_before_saving = -1;    /* one that it appends a line to */
 
 static void die_at(enum place place)
 {
@@ -75,6 +78,9 @@ enum file_saved __wrap_file_save(const struct file_save *save, struct file_stamp
     if (changes_before_saving)
         scratch_write(changes_before_saving, "by another program");
     changes_before_saving = NULL;
+    if (appends_before_saving >= 0)
+        assert_int_equal(write(appends_before_saving, LAST_MOMENT, strlen(LAST_MOMENT)), strlen(LAST_MOMENT));
+    appends_before_saving = -1;
     enum file_saved saved = __real_file_save(save, stamp, err);
     die_at(AFTER_WRITING_THE_FILE);
     return saved;
@@ -82,7 +88,6 @@ enum file_saved __wrap_file_save(const struct file_save *save, struct file_stamp
 
 /* The last moment in which another program can write to the file that a save replaces. */
 static const char *appended_before_renaming; /* by another program, to this file: */
-#define LAST_MOMENT "at the last moment\n"
 int __real_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
 int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
 int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
@@ -463,10 +468,19 @@ static void the_replaced_file_is_looked_at_when_the_editor_leaves(void **state)
     expect_file(machine, "mine: " BEFORE "late\n");
 }
 
+static void expect_beside(struct machine *machine, const char *expected)
+{
+    struct buf beside = {0};
+    char *path = xformat("%s.weft-recovered", machine->path);
+    scratch_read(path, &beside);
+    assert_string_equal(buf_string(&beside), expected);
+    free(path);
+    buf_release(&beside);
+}
+
 static void a_replaced_file_that_is_rewritten_goes_beside(void **state)
 {
     struct machine *machine = *state;
-    struct buf beside = {0};
     int other;
     struct replica *replica = open_typed_and_saved(machine, &other);
     assert_int_equal(ftruncate(other, 0), 0);
@@ -474,11 +488,7 @@ static void a_replaced_file_that_is_rewritten_goes_beside(void **state)
     close(other);
     home_close(replica);
     expect_file(machine, "mine: " BEFORE);
-    char *path = xformat("%s.weft-recovered", machine->path);
-    scratch_read(path, &beside);
-    assert_string_equal(buf_string(&beside), "all is new\n");
-    free(path);
-    buf_release(&beside);
+    expect_beside(machine, "all is new\n");
 }
 
 static void what_is_written_at_the_last_moment_of_a_save_is_merged_and_saved(void **state)
@@ -499,6 +509,54 @@ static void what_is_written_at_the_last_moment_of_a_save_is_merged_and_saved(voi
     expect_file(machine, "and mine: " BEFORE LAST_MOMENT LAST_MOMENT);
     assert_true(status_of(replica).in_file);
     home_close(replica);
+}
+
+/* `late` has opened the file and not noticed that another process of ours has begun its document since. */
+static void open_unnoticed(struct machine *machine, struct replica **late, struct replica **first)
+{
+    scratch_write(machine->path, BEFORE);
+    *late = open_it(machine);
+    *first = open_it(machine);
+    home_insert(*first, "mine: ");
+    expect_settled(*first);
+}
+
+/* What came to the replaced file is beside, and what the file has is known as a version of the document that both have now. */
+static void expect_adopted(struct machine *machine, struct replica *late, struct replica *first)
+{
+    expect_text(late, "mine: " BEFORE);
+    expect_beside(machine, BEFORE LAST_MOMENT);
+    home_close(first);
+    scratch_write(machine->path, OUTSIDE);
+    expect_text(late, MERGED);
+    home_close(late);
+}
+
+static void a_save_that_finds_another_document_leaves_its_file_alone(void **state)
+{
+    struct machine *machine = *state;
+    struct error err = {0};
+    struct replica *late, *first;
+    open_unnoticed(machine, &late, &first);
+    appended_before_renaming = machine->path;
+    assert_true(replica_save_now(late, NULL, &err));
+    expect_adopted(machine, late, first);
+}
+
+static void another_document_is_found_when_the_oldest_held_file_goes(void **state)
+{
+    enum { HELD_MAX = 8 };
+    struct machine *machine = *state;
+    struct error err = {0};
+    struct replica *late, *first;
+    open_unnoticed(machine, &late, &first);
+    int oldest = open_to_append(machine);
+    for (int i = 0; i < HELD_MAX; i++)
+        assert_true(replica_save_now(late, NULL, &err));
+    appends_before_saving = oldest;
+    assert_true(replica_save_now(late, NULL, &err));
+    close(oldest);
+    expect_adopted(machine, late, first);
 }
 
 static struct replica *saves_meanwhile;
@@ -1012,6 +1070,8 @@ int main(void)
         TEST(what_another_process_saves_meanwhile_is_not_taken_back),
         TEST(the_replaced_file_is_looked_at_when_the_editor_leaves),
         TEST(a_replaced_file_that_is_rewritten_goes_beside),
+        TEST(a_save_that_finds_another_document_leaves_its_file_alone),
+        TEST(another_document_is_found_when_the_oldest_held_file_goes),
         TEST(killed_before_the_claim),
         TEST(killed_between_the_claim_and_the_rows),
         TEST(killed_with_the_rows_before_done),
