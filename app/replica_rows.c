@@ -185,7 +185,7 @@ static enum chain_link take_doubtful(struct replica *replica, const struct opene
     enum chain_link link = chain_check_run(replica->chain, opened->batches.items, opened->plains,
                                            opened->batches.count, 0, opened->digests);
     *last = opened->digests[opened->batches.count - 1];
-    return link == CHAIN_FORKED || link == CHAIN_CROWDED ? CHAIN_NO_WAY : link;
+    return link == CHAIN_NEXT || link == CHAIN_KNOWN || link == CHAIN_EARLY ? link : CHAIN_NO_WAY;
 }
 
 enum row_took { ROW_NEWS, ROW_KNOWN, ROW_EARLY, ROW_BROKEN };
@@ -205,7 +205,7 @@ static enum row_took take_opened(struct replica *replica, const struct opened *o
         return ROW_EARLY;
     link = chain_take_run(replica->chain, opened->batches.items, opened->plains, count, way, &last, opened->digests,
                           &taken);
-    if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || link == CHAIN_CROWDED)
+    if (link != CHAIN_NEXT && link != CHAIN_FORKED && link != CHAIN_KNOWN)
         return ROW_BROKEN;
     bool news = replica_add_batches(replica, opened->batches.items, count, taken.forked ? &taken.fork : NULL);
     return news ? ROW_NEWS : ROW_KNOWN;

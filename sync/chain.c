@@ -364,7 +364,10 @@ static enum chain_link link_run(const struct chain *chain, const struct batch *b
     if (known == count)
         return CHAIN_KNOWN;
     if (!is_taken(&spot))
-        return CHAIN_NEXT;
+        return !spot.branch && chain_is_branch(chain, &batches[0].agent) ? CHAIN_NAMESAKE : CHAIN_NEXT;
+    struct agent_id id = chain_branch_id(&digests[known]);
+    if (chain_branch(chain, &id))
+        return CHAIN_NAMESAKE;
     return chain_may_fork(chain, spot.branch) ? CHAIN_FORKED : CHAIN_CROWDED;
 }
 
@@ -427,28 +430,14 @@ static void add_run(struct chain *chain, struct batch *batches, size_t count, un
     }
 }
 
-/* A branch is called by half of its digest: another one of the same name (2^64 tries) is not taken. */
-static bool is_name_taken(const struct chain *chain, const struct digest *digests, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct agent_id id = chain_branch_id(&digests[i]);
-        const struct chain_branch *branch = chain_branch(chain, &id);
-        if (branch && !(branch->from && branch->count > 0 && digest_equal(&branch->entries[0].digest, &digests[i])))
-            return true;
-    }
-    return false;
-}
-
 static enum chain_link take_way(struct chain *chain, struct batch *batches, const struct bytes *plains, size_t count,
                                 unsigned way, const struct digest *last, struct digest *digests,
                                 struct chain_taken *taken, bool *found)
 {
     enum chain_link link = link_run(chain, batches, plains, count, way, digests);
     *found = link != CHAIN_EARLY && link != CHAIN_NO_WAY && digest_equal(&digests[count - 1], last);
-    if (!*found || link == CHAIN_CROWDED)
+    if (!*found || link == CHAIN_CROWDED || link == CHAIN_NAMESAKE)
         return link;
-    if (link == CHAIN_FORKED && is_name_taken(chain, digests, count))
-        return CHAIN_NO_WAY;
     add_run(chain, batches, count, way, digests, taken);
     return link;
 }

@@ -39,6 +39,8 @@
  *   Crowded    Of an agent with so many forks no further one is taken: CHAIN_CROWDED. Those in the log first are the ones
  *              that are kept, the same on all replicas that read that log. Where logs differ, so may the further text of an
  *              agent that forked seventeen times; nobody else's does, for nobody builds on what he did not take.
+ *   Namesakes  Whoever forks on purpose can find out what his branch will be called and also write as an agent of that id. Of
+ *              the two, the one first in the log is kept, with the same words as for the crowded: CHAIN_NAMESAKE.
  */
 #ifndef WEFT_SYNC_CHAIN_H
 #define WEFT_SYNC_CHAIN_H
@@ -62,6 +64,7 @@ enum chain_link {
     CHAIN_EARLY,  /* the agent's previous batch or a parent is missing: offer it again later */
     CHAIN_FORKED, /* its place is taken by other content: a new branch */
     CHAIN_CROWDED, /* the same, and one more than are kept of an agent: it is never added */
+    CHAIN_NAMESAKE, /* a new branch or agent, and one that is there has its id: it is never added */
     CHAIN_NO_WAY, /* there are not so many ways, or they cost too much */
 };
 
@@ -94,7 +97,7 @@ struct chain_taken {
 /*
  * Adds what is new of such a run the way that ends in the digest `last`, whose truth the caller has checked. `way` is the
  * one he found: it is tried first. The batches get local ids. CHAIN_NEXT, _FORKED, _KNOWN; CHAIN_NO_WAY when no way ends
- * so, CHAIN_EARLY when there is none yet, CHAIN_CROWDED: nothing is changed then.
+ * so, CHAIN_EARLY when there is none yet, CHAIN_CROWDED, CHAIN_NAMESAKE: nothing is changed then.
  */
 enum chain_link chain_take_run(struct chain *chain, struct batch *batches, const struct bytes *plains, size_t count,
                                unsigned way, const struct digest *last, struct digest *digests,

@@ -45,6 +45,12 @@ void chain_drop_names(struct chain *chain, const struct chain_branch *fork)
     chain->name_count = kept;
 }
 
+bool chain_is_branch(const struct chain *chain, const struct agent_id *local)
+{
+    const struct chain_branch *fork = fork_named(chain, local);
+    return fork && agent_id_equal(&fork->id, local);
+}
+
 struct chain_branch *chain_branch(const struct chain *chain, const struct agent_id *local)
 {
     struct chain_branch *fork = fork_named(chain, local);

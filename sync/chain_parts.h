@@ -66,6 +66,7 @@ void chain_append(struct chain *chain, struct chain_branch *branch, uint64_t seq
 /* The index of the batch that holds seq; false when the branch has none. */
 bool chain_entry_at(const struct chain_branch *branch, uint64_t seq, size_t *index);
 struct agent_id chain_branch_id(const struct digest *first);
+bool chain_is_branch(const struct chain *chain, const struct agent_id *local); /* one that leaves another */
 /* The branches in which a name's event is. */
 void chain_named_all(const struct chain *chain, const struct event_id *name, struct chain_choices *out);
 /* Whether a name is one of an agent that forked, so that it may mean several events. */

@@ -5,12 +5,16 @@
  *                    4 has more in front: document_asleep.c
  *   base               length of the base text
  *   agents             count, then each: 16 bytes; except in version 1 then 0, or for a branch of an agent 1 + that
- * one's number (below its own), the seq at which it begins, what the other side is called there (16 bytes) the rest
- * columns: document_columns.c; in versions 1 and 2 rows: document_older.c
+ *                    one's number (mostly below its own), the seq at which it begins, what the other side is called
+ *                    there (16 bytes)
+ *   the rest         columns: document_columns.c; in versions 1 and 2 rows: document_older.c
  */
 #include "sync/document_code.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "editor/base/xalloc.h"
 
 enum { MAGIC_BYTES = 8 };
 
@@ -26,7 +30,7 @@ static void encode_fork(const struct document *document, size_t agent, struct bu
         buf_add_varint(out, 0);
         return;
     }
-    ensure(graph_find_agent(document->graph, &fork.from, &from) && from < agent);
+    ensure(graph_find_agent(document->graph, &fork.from, &from));
     buf_add_varint(out, from + 1);
     buf_add_varint(out, fork.seq);
     buf_add(out, fork.rival.bytes, AGENT_ID_BYTES);
@@ -93,30 +97,48 @@ bool saved_read_magic(struct reader *reader, const struct rope *base, unsigned *
     return true;
 }
 
-/* Of agent number n, whose id has been read. */
-static bool decode_fork(struct reader *reader, struct document *document, const struct agent_id *id, uint64_t n)
+/* An agent as it stands there. */
+struct saved_agent {
+    struct agent_id id;
+    uint64_t from; /* 1 + the number of what it leaves; 0: it is no branch */
+    uint64_t seq;
+    struct agent_id rival;
+};
+
+static void read_agent(struct reader *reader, unsigned version, uint64_t count, struct saved_agent *agent)
 {
-    uint64_t from = read_varint_max(reader, n);
-    if (reader->failed || from == 0)
-        return !reader->failed && graph_agent(document->graph, id) == n;
-    struct agent_fork fork = {.branch = *id, .from = *graph_agent_id(document->graph, (size_t)from - 1)};
-    fork.seq = read_varint_max(reader, BATCH_SEQ_MAX);
-    read_into(reader, fork.rival.bytes, AGENT_ID_BYTES);
-    return !reader->failed && graph_branch(document->graph, &fork) == n;
+    read_into(reader, agent->id.bytes, sizeof agent->id.bytes);
+    agent->from = version > SAVED_ROWS ? read_varint_max(reader, count) : 0;
+    if (agent->from == 0)
+        return;
+    agent->seq = read_varint_max(reader, BATCH_SEQ_MAX);
+    read_into(reader, agent->rival.bytes, sizeof agent->rival.bytes);
+}
+
+/* All their names first, in their order: a name may have been heard before what the branch leaves. */
+static bool add_agents(struct graph *graph, const struct saved_agent *agents, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (graph_agent(graph, &agents[i].id) != i)
+            return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct saved_agent *branch = &agents[i];
+        if (branch->from > 0 &&
+            !graph_branch(graph, &(struct agent_fork){branch->id, agents[branch->from - 1].id, branch->seq, branch->rival}))
+            return false;
+    }
+    return true;
 }
 
 static bool decode_agents(struct reader *reader, struct document *document, unsigned version, struct error *err)
 {
     uint64_t count = read_varint_max(reader, reader_left(reader) / AGENT_ID_BYTES);
-    for (uint64_t i = 0; i < count; i++) {
-        struct agent_id id;
-        read_into(reader, id.bytes, sizeof id.bytes);
-        bool taken = version > SAVED_ROWS ? decode_fork(reader, document, &id, i)
-                                          : !reader->failed && graph_agent(document->graph, &id) == i;
-        if (!taken)
-            return saved_refuse(err, "its agents");
-    }
-    return !reader->failed || saved_refuse(err, "the number of its agents");
+    struct saved_agent *agents = xcalloc((size_t)count + 1, sizeof *agents);
+    for (uint64_t i = 0; i < count && !reader->failed; i++)
+        read_agent(reader, version, count, &agents[i]);
+    bool good = !reader->failed && add_agents(document->graph, agents, (size_t)count);
+    free(agents);
+    return good || saved_refuse(err, "its agents");
 }
 
 bool saved_read_all(struct bytes encoded, struct document *document, struct error *err)

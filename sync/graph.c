@@ -257,16 +257,26 @@ size_t graph_agent(struct graph *graph, const struct agent_id *id)
     return agent;
 }
 
-size_t graph_branch(struct graph *graph, const struct agent_fork *fork)
+/* Whether the agent is that one or leaves it, directly or by others. */
+static bool comes_from(const struct graph *graph, size_t agent, size_t other)
 {
-    size_t agent, from = graph_agent(graph, &fork->from);
-    if (graph_find_agent(graph, &fork->branch, &agent))
-        return agent;
-    agent = graph_agent(graph, &fork->branch);
-    graph->agents[agent].from = from;
-    graph->agents[agent].seq0 = fork->seq;
-    graph->agents[agent].rival = fork->rival;
-    return agent;
+    while (agent != other && agent != (size_t)NO_AGENT)
+        agent = graph->agents[agent].from;
+    return agent == other;
+}
+
+bool graph_branch(struct graph *graph, const struct agent_fork *fork)
+{
+    size_t from = graph_agent(graph, &fork->from), agent = graph_agent(graph, &fork->branch);
+    struct agent *branch = &graph->agents[agent];
+    if (branch->from != (size_t)NO_AGENT)
+        return true;
+    if (branch->count > 0 || comes_from(graph, from, agent))
+        return false;
+    branch->from = from;
+    branch->seq0 = fork->seq;
+    branch->rival = fork->rival;
+    return true;
 }
 
 uint64_t graph_first_seq(const struct graph *graph, size_t agent)

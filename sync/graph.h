@@ -65,8 +65,12 @@ const struct lv_list *graph_frontier(const struct graph *graph); /* the version 
 size_t graph_agents(const struct graph *graph);
 size_t graph_agent(struct graph *graph, const struct agent_id *id); /* its number; a new one when it is unknown */
 bool graph_find_agent(const struct graph *graph, const struct agent_id *id, size_t *agent);
-/* A branch of an agent, or of a branch of it, as an agent with a number of its own. Known is fine. */
-size_t graph_branch(struct graph *graph, const struct agent_fork *fork);
+/*
+ * A branch of an agent, or of a branch of it, as an agent with a number of its own. Known is fine, also as a name without events:
+ * anybody may have named it before it came. False, and nothing is changed: somebody wrote under that name, or it would leave
+ * itself.
+ */
+bool graph_branch(struct graph *graph, const struct agent_fork *fork);
 uint64_t graph_first_seq(const struct graph *graph, size_t agent); /* 0 unless it is a branch */
 bool graph_fork_of(const struct graph *graph, size_t agent, struct agent_fork *fork); /* false: it is no branch */
 const struct agent_id *graph_agent_id(const struct graph *graph, size_t agent);

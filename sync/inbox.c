@@ -174,10 +174,13 @@ static enum inbox_took refuse(struct inbox *inbox, const struct agent_id *agent,
 }
 
 /* It will not be taken on the next connection either: nothing waits for it. */
-static enum inbox_took leave_out(struct inbox *inbox, const struct agent_id *agent)
+static enum inbox_took leave_out(struct inbox *inbox, const struct agent_id *agent, enum chain_link link)
 {
     struct error why = {0};
-    error_set(&why, ERR_LIMIT, 0, "it has forked %d times: further branches of it are left out", CHAIN_AGENT_FORKS_MAX);
+    if (link == CHAIN_CROWDED)
+        error_set(&why, ERR_LIMIT, 0, "it has forked %d times: further branches of it are left out", CHAIN_AGENT_FORKS_MAX);
+    else
+        error_set(&why, ERR_FORMAT, 0, "it is called like a branch of somebody's writing: what came second is left out");
     get_refused(inbox, agent, &why);
     return INBOX_KNOWN;
 }
@@ -269,7 +272,7 @@ static bool add_to_chain(struct inbox *inbox, struct received *received, unsigne
     struct batch_list *batches = &received->batches;
     enum chain_link link = chain_take_run(inbox->chain, batches->items, received->plains, batches->count, way, last,
                                           received->digests, &taken);
-    if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || link == CHAIN_CROWDED)
+    if (link != CHAIN_NEXT && link != CHAIN_FORKED && link != CHAIN_KNOWN)
         return error_set(err, ERR_FORMAT, 0, "a batch does not follow the one before it");
     received->forked = taken.forked;
     received->fork = taken.fork;
@@ -354,8 +357,8 @@ static enum inbox_took take_opened(struct inbox *inbox, uint64_t place, const st
     struct error err = {0};
     struct event_id missing;
     unsigned way;
-
-    switch (find_way(inbox, record, member, received, &way)) {
+    enum chain_link link = find_way(inbox, record, member, received, &way);
+    switch (link) {
     case CHAIN_KNOWN:
         if (record->kind == RECORD_PACK)
             keep_pack(inbox, place, record, member, &received->digests[received->batches.count - 1]);
@@ -367,7 +370,8 @@ static enum inbox_took take_opened(struct inbox *inbox, uint64_t place, const st
         return may_be_behind(inbox, record) ? wait_behind(inbox, place, record, now_ms)
                                             : refuse_misfit(inbox, &record->agent);
     case CHAIN_CROWDED:
-        return leave_out(inbox, &record->agent);
+    case CHAIN_NAMESAKE:
+        return leave_out(inbox, &record->agent, link);
     case CHAIN_FORKED:
     case CHAIN_NEXT:
         break;

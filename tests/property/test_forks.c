@@ -147,6 +147,7 @@ static bool find_way(struct machine *machine, const struct parcel *parcel, const
         case CHAIN_EARLY:
         case CHAIN_NO_WAY:
         case CHAIN_CROWDED:
+        case CHAIN_NAMESAKE:
             return false;
         case CHAIN_NEXT:
         case CHAIN_FORKED:
@@ -489,12 +490,145 @@ static void so_it_is_when_copies_go_on_although_they_know(void **state)
     run_worlds("evil forks", true);
 }
 
+/* --- names of branches in others' hands --- */
+
+/* A parcel of one insert at the beginning of the text, behind `after`, which is its agent's first (NULL: it is that itself). */
+static const struct parcel *say(struct world *world, const struct agent_id *agent, const struct parcel *after,
+                                const char *text, const struct event_span *undo)
+{
+    struct parcel *parcel = &world->parcels[world->count++];
+    struct batch batch = {.agent = *agent, .flags = after ? BATCH_FLAG_SELF : 0};
+    batch.seq0 = after ? bytes_of_string("zero").len : 0;
+    batch_add_insert(&batch, 0, bytes_of_string(text));
+    if (undo) {
+        batch.flags |= BATCH_FLAG_UNDO;
+        batch_add_undo(&batch, *undo);
+    }
+    *parcel = (struct parcel){.agent = *agent, .seq0 = batch.seq0, .count = 1};
+    batch_encode(&batch, &parcel->plains[0]);
+    chain_digest(&doc, &batch, buf_view(&parcel->plains[0]), after ? &after->last : NULL, NULL, &parcel->last);
+    batch_release(&batch);
+    return parcel;
+}
+
+/* What a branch is called that begins with this parcel. */
+static struct agent_id name_of(const struct parcel *parcel)
+{
+    struct agent_id name;
+    memcpy(name.bytes, parcel->last.bytes, sizeof name.bytes);
+    return name;
+}
+
+/* Parcel 0 is taken first, the others in the n-th of their orders; how many are taken in all. */
+static size_t hear_in_order(struct world *world, struct machine *machine, size_t n, bool restarts)
+{
+    size_t left[RECORDS_MAX], taken = hear(world, machine, 0);
+    for (size_t i = 1; i < world->count; i++)
+        left[i - 1] = i;
+    for (size_t count = world->count - 1; count > 0; n /= count, count--) {
+        size_t at = n % count;
+        taken += hear(world, machine, left[at]);
+        memmove(left + at, left + at + 1, (count - 1 - at) * sizeof *left);
+        if (restarts)
+            restart(machine);
+    }
+    update(machine);
+    document_check(machine->document);
+    return taken;
+}
+
+static const struct agent_id eve = {{'e'}}, honest = {{0x80}}, helper = {{'h'}};
+
+/* Parcels of begin_fork(). */
+enum { ZERO, ONE, HONEST, TWO };
+
+static bool came_first(const struct machine *machine, size_t parcel, size_t other)
+{
+    for (size_t i = 0; i < machine->heard_count; i++)
+        if (machine->heard[i] == parcel || machine->heard[i] == other)
+            return machine->heard[i] == parcel;
+    return false;
+}
+
+/* Two machines of eve's go on differently, and what the second writes is called what sorts behind the honest. */
+static const struct parcel *begin_fork(struct world *world, bool at_once)
+{
+    const struct parcel *zero = say(world, at_once ? &helper : &eve, NULL, "zero", NULL);
+    const struct parcel *after = at_once ? NULL : zero, *two;
+    char text[] = "two a";
+    say(world, &eve, after, "one", NULL);
+    say(world, &honest, NULL, "honest", NULL);
+    for (;; buf_release(&world->parcels[--world->count].plains[0])) {
+        two = say(world, &eve, after, text, NULL);
+        struct agent_id name = name_of(two);
+        if (agent_id_compare(&honest, &name) < 0)
+            return two;
+        text[sizeof text - 2]++;
+    }
+}
+
+static void expect_one_text_in_all_orders(struct world *world, size_t orders)
+{
+    struct machine first, other;
+    machine_init(&first, &honest);
+    assert_int_equal(hear_in_order(world, &first, 0, false), world->count);
+    for (size_t n = 0; n < 2 * orders; n++) {
+        machine_init(&other, &honest);
+        assert_int_equal(hear_in_order(world, &other, n / 2, n % 2), world->count);
+        expect_same(&first, &other);
+        machine_release(&other);
+    }
+    machine_release(&first);
+}
+
+static void a_span_names_a_branch_before_it_comes(void **state)
+{
+    (void)state;
+    for (int at_once = 0; at_once < 2; at_once++) {
+        struct world *world = xcalloc(1, sizeof *world);
+        const struct parcel *two = begin_fork(world, at_once);
+        say(world, &(struct agent_id){{'z'}}, NULL, "s", &(struct event_span){name_of(two), 0, 1});
+        expect_one_text_in_all_orders(world, 24);
+        end(world);
+        free(world);
+    }
+}
+
+/* Of the two, what came first is there. Who reads one log has one text, whether he starts again in between or not. */
+static void somebody_writes_under_the_name_of_a_branch(void **state)
+{
+    (void)state;
+    for (int at_once = 0; at_once < 2; at_once++) {
+        struct world *world = xcalloc(1, sizeof *world);
+        struct agent_id name = name_of(begin_fork(world, at_once));
+        say(world, &name, NULL, "stranger", NULL);
+        for (size_t n = 0; n < 24; n++) {
+            struct machine stays, restarts;
+            machine_init(&stays, &honest);
+            machine_init(&restarts, &honest);
+            size_t taken = hear_in_order(world, &stays, n, false);
+            bool is_branch = !stays.has[TWO] || came_first(&stays, ONE, TWO); /* else two goes on as eve */
+            assert_int_equal(taken, world->count - is_branch);
+            assert_int_equal(hear_in_order(world, &restarts, n, true), taken);
+            expect_same(&stays, &restarts);
+            for (size_t i = 0; i < world->count; i++) /* what was left out stays so, what is there is known */
+                assert_int_equal(take(&stays, &world->parcels[i]), stays.has[i]);
+            machine_release(&stays);
+            machine_release(&restarts);
+        }
+        end(world);
+        free(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_has_seen_the_same_batches_has_the_same_text_and_version),
         cmocka_unit_test(so_it_is_when_copies_go_on_although_they_know),
         cmocka_unit_test(so_it_is_when_answers_to_one_side_come_together),
+        cmocka_unit_test(a_span_names_a_branch_before_it_comes),
+        cmocka_unit_test(somebody_writes_under_the_name_of_a_branch),
         cmocka_unit_test(saved_forks_that_are_damaged_are_refused_or_whole),
     };
     return RUN_TESTS("forks", tests);

@@ -709,7 +709,7 @@ static void restore_batches(struct replica *replica, struct batch_list *batches,
             break;
     }
     found = *last;
-    if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || link == CHAIN_CROWDED) {
+    if (link != CHAIN_NEXT && link != CHAIN_FORKED && link != CHAIN_KNOWN) {
         fail(replica->sim, "a row of the journal does not follow those before it", replica->number);
     } else {
         chain_take_run(replica->chain, batches->items, plains, batches->count, 0, &found, digests, &taken);

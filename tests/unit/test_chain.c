@@ -288,6 +288,31 @@ static void an_agent_forks_so_often_and_no_more_and_hinders_nobody(void **state)
     chain_free(chain);
 }
 
+/* eve's branch of the story has the id of somebody who writes, in both orders. */
+static void of_a_branch_and_an_agent_of_one_id_the_first_is_kept(void **state)
+{
+    (void)state;
+    struct story story;
+    struct chain_taken taken;
+    struct chain *chain = chain_new(&doc);
+    story_init(&story);
+    const struct agent_id id = story.taken.fork.branch;
+    assert_int_equal(add_insert(story.both, &id, 0, NULL, "stranger"), CHAIN_NAMESAKE);
+    assert_int_equal(add_insert(story.both, &id, 5, NULL, "stranger"), CHAIN_EARLY);
+    struct chain *one = chain_new(&doc), *other = chain_new(&doc);
+    take_insert(chain, one, 0, "abc", CHAIN_NEXT, &taken);
+    add_insert(other, &eve, 0, NULL, "abc");
+    assert_int_equal(add_insert(chain, &id, 0, NULL, "stranger"), CHAIN_NEXT);
+    take_insert(chain, one, 3, "def", CHAIN_NEXT, &taken);
+    take_insert(chain, other, 3, "xy", CHAIN_NAMESAKE, &taken);
+    assert_int_equal(chain_forks(chain), 0);
+    assert_int_equal(chain_next_seq(chain, &id), 8);
+    chain_free(one);
+    chain_free(other);
+    chain_free(chain);
+    story_release(&story);
+}
+
 /* Another agent that can be mistaken for nobody. */
 static struct agent_id crowd(unsigned n)
 {
@@ -717,6 +742,7 @@ int main(void)
         cmocka_unit_test(a_fork_becomes_a_branch_and_goes_on),
         cmocka_unit_test(the_signed_digest_says_which_branch_a_parent_is_of),
         cmocka_unit_test(who_knows_of_a_fork_names_both_sides_by_their_branch),
+        cmocka_unit_test(of_a_branch_and_an_agent_of_one_id_the_first_is_kept),
         cmocka_unit_test(an_agent_forks_so_often_and_no_more_and_hinders_nobody),
         cmocka_unit_test(all_ways_of_a_run_together_cost_no_more_than_is_allowed),
         cmocka_unit_test(answers_to_one_side_of_a_fork_are_taken_however_many_they_are),

@@ -340,6 +340,33 @@ static void an_agent_may_fork_and_arrive_out_of_order(void **state)
     graph_free(graph);
 }
 
+/* A name may be heard before the branch: nothing is known of it then, and nothing of that stays. */
+static void a_name_without_events_becomes_a_branch_and_no_other_does(void **state)
+{
+    (void)state;
+    struct graph *graph = graph_new();
+    const struct agent_id ana = {{1}}, ben = {{2}}, name = {{9}};
+    const struct agent_fork fork = {name, ana, 2, {{8}}};
+    struct agent_fork found;
+    size_t branch = graph_agent(graph, &name), agent = graph_agent(graph, &ana);
+    graph_add(graph, agent, 0, 3, NULL, 0);
+    graph_add(graph, graph_agent(graph, &ben), 0, 3, NULL, 0);
+    assert_true(graph_branch(graph, &fork));
+    assert_true(graph_branch(graph, &fork));
+    assert_true(graph_fork_of(graph, branch, &found));
+    assert_true(agent_id_equal(&found.from, &ana) && agent_id_equal(&found.rival, &fork.rival));
+    assert_int_equal(found.seq, 2);
+    assert_int_equal(graph_next_seq(graph, branch), 2);
+    assert_false(graph_branch(graph, &(struct agent_fork){ben, ana, 1, {{8}}}));
+    assert_int_equal(graph_next_seq(graph, graph_agent(graph, &ben)), 3);
+    const struct agent_id nobody = {{10}};
+    assert_true(graph_branch(graph, &(struct agent_fork){{{11}}, nobody, 0, {{8}}}));
+    assert_false(graph_branch(graph, &(struct agent_fork){nobody, {{11}}, 0, {{8}}})); /* it would leave itself */
+    assert_false(graph_branch(graph, &(struct agent_fork){nobody, nobody, 0, {{8}}}));
+    graph_check(graph);
+    graph_free(graph);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +375,7 @@ int main(void)
         cmocka_unit_test(conflicts_are_what_lies_beyond_the_common_base),
         cmocka_unit_test(random_graphs_answer_like_sets_of_ancestors),
         cmocka_unit_test(an_agent_may_fork_and_arrive_out_of_order),
+        cmocka_unit_test(a_name_without_events_becomes_a_branch_and_no_other_does),
     };
     return RUN_TESTS("graph", tests);
 }
