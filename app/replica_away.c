@@ -46,7 +46,7 @@ static void compose_onto(struct patch *all, const struct patch *next)
 void replica_note_away(struct replica *replica, const struct patch *patch, bool is_mine)
 {
     bool theirs_came = !patch_is_empty(&replica->away_theirs);
-    bool of_this_machine = is_mine || replica->net_status.state != SESSION_ONLINE;
+    bool of_this_machine = is_mine || !replica->net || replica->net_status.state != SESSION_ONLINE;
     if (!replica->was_away || replica->away_noted || patch_is_empty(patch))
         return;
     if (!of_this_machine)
@@ -78,15 +78,39 @@ static bool more_is_on_its_way(struct replica *replica)
     return more;
 }
 
-static void say_offline(struct replica *replica)
+static void begin(struct replica *replica)
 {
-    replica->back_ms = 0;
-    if (replica->was_away || !replica->was_online)
-        return;
     replica->was_away = true;
     replica->received_edits = 0;
     replica->sent_edits = 0;
     forget_away(replica);
+}
+
+/* What is not back yet is away still: that goes on. Who was never online has nothing to be away from. */
+static bool begins(struct replica *replica)
+{
+    replica->back_ms = 0;
+    if (replica->was_away || !replica->was_online)
+        return false;
+    begin(replica);
+    return true;
+}
+
+void replica_away_begin(struct replica *replica)
+{
+    (void)begins(replica);
+}
+
+void replica_away_begin_unnoted(struct replica *replica)
+{
+    begin(replica);
+    replica->away_noted = true;
+}
+
+static void say_offline(struct replica *replica)
+{
+    if (!begins(replica))
+        return;
     if (replica->entry.keys.access == ACCESS_READ)
         replica_say(replica, "Offline. You can read on: what others write comes when the link is back.");
     else

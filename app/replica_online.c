@@ -338,7 +338,7 @@ static bool go_online(struct replica *replica, unsigned patience_ms, struct erro
     gathered_init(&gathered, replica);
     bool good = gather(replica, &gathered, patience_ms, err) && start_net(replica, &gathered, err);
     if (good && !replica->was_away && gathered.outbox.count + gathered.unsealed_count > 0)
-        replica->was_away = replica->away_noted = true; /* what an earlier process typed is sent, but was not noted here */
+        replica_away_begin_unnoted(replica);
     if (good) {
         send_unsealed(replica, &gathered);
         replica_away_count(replica); /* of the session's statuses only the newest is there: that may be one of after they were sent */
@@ -409,8 +409,10 @@ void replica_work_alone(struct replica *replica, bool alone)
 {
     struct error err = {0};
     replica->work_alone = alone;
-    if (alone)
+    if (alone) {
         replica_come_off(replica);
+        replica_away_begin(replica);
+    }
     if (!alone && replica_is_shared(replica) && !replica_go_online(replica, &err))
         replica_say(replica, "%s", err.text);
     replica_touch(replica);

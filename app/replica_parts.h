@@ -636,6 +636,10 @@ const char *replica_reason_of(const struct error *why);
 /* replica_away.c */
 /* Before such a patch changes the text: while the connection is lost, what both sides do is put together. */
 void replica_note_away(struct replica *replica, const struct patch *patch, bool is_mine);
+/* Off because its person wants it so, who knows: nothing is said before it is back. What had come until then is in the text. */
+void replica_away_begin(struct replica *replica);
+/* Coming back is told of what an earlier process typed, too; with whose changes it met is not known. */
+void replica_away_begin_unnoted(struct replica *replica);
 void replica_away_take_status(struct replica *replica, const struct session_status *status, uint64_t now_ms);
 /* What waits now will have been sent when the connection is back. */
 void replica_away_count(struct replica *replica);

@@ -956,6 +956,35 @@ static void who_comes_back_offline_is_told_what_was_sent_and_received(void **sta
     pair_free(&pair);
 }
 
+/* By a key as by a lost link: what came before is not counted, and what both changed meanwhile is said. */
+static void who_comes_back_by_a_key_is_told_what_a_lost_link_would_tell(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "edit");
+    vt_type(pair.ada, "abcde ");
+    vt_expect_row_has(pair.lin, 0, "abcde one");
+    vt_expect(pair.ada, "shared  sent");
+    vt_type(pair.lin, VT_ALT("a"));
+    vt_expect(pair.lin, "Working alone");
+    vt_type(pair.lin, "x");
+    vt_expect(pair.lin, "offline: 1 kept");
+    vt_type(pair.lin, VT_ALT("a"));
+    vt_expect(pair.lin, "Back: sent 1, received 0.");
+    vt_expect_row_has(pair.ada, 0, "xabcde one");
+
+    vt_type(pair.ada, VT_ALT("a"));
+    vt_type(pair.lin, VT_ALT("a"));
+    vt_expect_both(pair.ada, "Working alone", pair.lin, "Working alone");
+    vt_type(pair.ada, VT_END VT_BACKSPACE "A");
+    vt_type(pair.lin, VT_END VT_BACKSPACE "L");
+    vt_expect_both(pair.ada, "offline: 2 kept", pair.lin, "offline: 2 kept");
+    vt_type(pair.ada, VT_ALT("a"));
+    vt_type(pair.lin, VT_ALT("a"));
+    vt_expect_both(pair.ada, "Back: sent 2, received 2. 1 place changed by both of you.", pair.lin,
+                   "Back: sent 2, received 2. 1 place changed by both of you.");
+    assert_false(vt_output_has(pair.lin, "Offline."));
+    pair_free(&pair);
+}
+
 static void a_guest_is_told_who_is_here_and_under_which_name(void **state)
 {
     struct stage *stage = *state;
@@ -1047,6 +1076,7 @@ int main(void)
         TEST(a_guest_is_told_who_is_here_and_under_which_name),
         TEST(the_cursor_comes_back_where_the_others_moved_it),
         TEST(who_comes_back_offline_is_told_what_was_sent_and_received),
+        TEST(who_comes_back_by_a_key_is_told_what_a_lost_link_would_tell),
     };
     return RUN_TESTS("sharing", tests);
 }

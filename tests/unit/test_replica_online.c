@@ -495,12 +495,58 @@ static void a_relay_that_took_nothing_yet_was_reached(void **state)
     home_close(replica);
 }
 
+/* As by a lost link: counted and noted from then on, and what came before is over. Its person knows, so nobody says it. */
+static void who_goes_alone_is_away_from_then_on(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    struct session_status online = {.state = SESSION_ONLINE, .caught_up = true};
+    struct replica *replica = home_open(home, "notes.md");
+    assert_true(replica_share(replica, RELAY, &err));
+    replica_away_take_status(replica, &online, 1);
+    replica->received_edits = 5;
+    replica_work_alone(replica, true);
+    assert_true(replica->was_away);
+    assert_int_equal(replica->received_edits, 0);
+    home_type(replica, 0, "x");
+    assert_false(patch_is_empty(&replica->away_mine));
+
+    replica->received_edits = 1; /* as from another window: going alone once more begins nothing new */
+    replica_work_alone(replica, true);
+    assert_int_equal(replica->received_edits, 1);
+
+    replica_work_alone(replica, false);
+    assert_non_null(replica->net);
+    assert_int_equal(replica->sent_edits, 1);
+    assert_false(replica->away_noted);
+    assert_false(patch_is_empty(&replica->away_mine));
+    assert_false(home_was_said(home, "Offline"));
+    home_close(replica);
+}
+
+/* It is sent, so coming back is told; what was counted while it was online is not of that. */
+static void what_waited_before_it_was_online_is_counted_from_nothing(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    struct replica *replica = share_and_type(home);
+    replica->received_edits = 5;
+    replica->work_alone = false;
+    assert_true(replica_go_online(replica, &err));
+    assert_true(replica->was_away && replica->away_noted);
+    assert_int_equal(replica->received_edits, 0);
+    assert_int_equal(replica->sent_edits, 1);
+    home_close(replica);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(whatever_fails_on_the_way_online_nothing_has_changed_and_it_works_again, home_setup,
                                         home_teardown),
         cmocka_unit_test_setup_teardown(a_relay_that_took_nothing_yet_was_reached, home_setup, home_teardown),
+        cmocka_unit_test_setup_teardown(who_goes_alone_is_away_from_then_on, home_setup, home_teardown),
+        cmocka_unit_test_setup_teardown(what_waited_before_it_was_online_is_counted_from_nothing, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(who_cannot_come_back_counts_on_and_tries_again, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(who_is_private_takes_along_what_is_not_acknowledged, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(a_long_pack_takes_the_place_of_nothing_where_no_packs_are_wanted, home_setup,
