@@ -70,23 +70,37 @@ static void collect_span_copies(struct gathering *gathering, struct agent_span s
     }
 }
 
-/* One batch of an undo: its spans after the first go along with the bytes that it inserts. */
-static void collect_mark_copies(struct gathering *gathering, const struct mark *mark)
+/*
+ * One batch of an undo, which ends before `end`: each of its spans after the first speaks of as many bytes of one insert, in order.
+ * Spans that say more than was inserted are somebody's invention, and the rest of them goes unheard: there are never more copies
+ * than inserted bytes.
+ */
+static void collect_mark_copies(struct gathering *gathering, const struct mark *mark, uint64_t end)
 {
     const struct document *document = gathering->document;
-    uint64_t lv = mark->lv, end = graph_len(document->graph);
+    uint64_t lv = mark->lv;
     for (size_t i = 1; i < mark->undo_count; i++) {
         struct agent_span span = document->marks.undo[mark->undo_at + i];
-        while (lv < end) {
-            struct op_piece op = oplog_piece(&document->log, lv, end);
+        struct op_piece op = {.shape = SHAPE_NOP};
+        for (; lv < end; lv += op.len) {
+            op = oplog_piece(&document->log, lv, end);
             if (op.shape == SHAPE_INSERT)
                 break;
-            lv += op.len;
         }
-        if (span.len > end - lv)
+        if (lv >= end || span.len > op.len)
             return;
         collect_span_copies(gathering, span, lv);
         lv += span.len;
+    }
+}
+
+/* Events [lv, end) of an undo are in a row: a batch of it ends where the next one is marked. */
+static void collect_row_copies(struct gathering *gathering, uint64_t lv, uint64_t end)
+{
+    const struct marks *marks = &gathering->document->marks;
+    for (size_t m = marks_from(marks, lv); m < marks->count && marks->items[m].lv < end; m++) {
+        bool is_last = m + 1 == marks->count || marks->items[m + 1].lv > end;
+        collect_mark_copies(gathering, &marks->items[m], is_last ? end : marks->items[m + 1].lv);
     }
 }
 
@@ -100,15 +114,13 @@ void copies_collect(const struct document *document, const struct tracker *track
                     struct copies *copies)
 {
     struct gathering gathering = {document, tracker, copies};
-    const struct marks *marks = &document->marks;
     for (size_t i = 0; i < edits->count; i++) {
         const struct edit *undo = &edits->items[i];
         if (undo->kind == EDIT_GESTURE || (after != LV_NONE && undo->lv <= after))
             continue;
         struct agent_span span = edit_span(undo);
         for (uint64_t lv, len; document_next_lvs(document, &span, &lv, &len);)
-            for (size_t m = marks_from(marks, lv); m < marks->count && marks->items[m].lv < lv + len; m++)
-                collect_mark_copies(&gathering, &marks->items[m]);
+            collect_row_copies(&gathering, lv, lv + len);
     }
     if (copies->count > 1)
         qsort(copies->items, copies->count, sizeof *copies->items, copy_compare);

@@ -2,11 +2,13 @@
 
 #include <stdlib.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
 
 void edits_release(struct edits *edits)
 {
     free(edits->items);
+    free(edits->by_agent);
     *edits = (struct edits){0};
 }
 
@@ -66,6 +68,37 @@ static int edit_compare(const void *a, const void *b)
     return (left->lv > right->lv) - (left->lv < right->lv);
 }
 
+static int ref_compare(const void *a, const void *b)
+{
+    const struct edit_ref *left = a, *right = b;
+    if (left->agent != right->agent)
+        return left->agent < right->agent ? -1 : 1;
+    return (left->seq > right->seq) - (left->seq < right->seq);
+}
+
+static void sort_edits(struct edits *edits)
+{
+    free(edits->by_agent);
+    edits->by_agent = xmalloc((edits->count + 1) * sizeof *edits->by_agent);
+    if (edits->count > 1)
+        qsort(edits->items, edits->count, sizeof *edits->items, edit_compare);
+    for (size_t i = 0; i < edits->count; i++)
+        edits->by_agent[i] = (struct edit_ref){edits->items[i].agent, edits->items[i].seq, i};
+    if (edits->count > 1)
+        qsort(edits->by_agent, edits->count, sizeof *edits->by_agent, ref_compare);
+}
+
+size_t edits_find(const struct edits *edits, size_t agent, uint64_t seq)
+{
+    const struct edit_ref wanted = {.agent = agent, .seq = seq};
+    size_t after;
+    BISECT(after, edits->count, ref_compare(&edits->by_agent[after], &wanted) <= 0);
+    if (after == 0 || edits->by_agent[after - 1].agent != agent)
+        return EDIT_NONE;
+    size_t at = edits->by_agent[after - 1].at;
+    return seq < edits->items[at].end ? at : EDIT_NONE;
+}
+
 static void begin_agents(const struct document *document, const struct agent_id *agents, size_t agent_count,
                          struct edits *edits, size_t *newest)
 {
@@ -91,8 +124,7 @@ void edits_collect(const struct document *document, const struct agent_id *agent
         from = edits->items[i].lv < from ? edits->items[i].lv : from;
     for (size_t i = marks_from(&document->marks, from); i < document->marks.count; i++)
         take_mark(document, &document->marks.items[i], edits, newest);
-    if (edits->count > 1)
-        qsort(edits->items, edits->count, sizeof *edits->items, edit_compare);
+    sort_edits(edits);
     free(newest);
 }
 
@@ -101,38 +133,50 @@ void edits_collect(const struct document *document, const struct agent_id *agent
 void edit_stack_release(struct edit_stack *stack)
 {
     free(stack->items);
+    free(stack->has);
     *stack = (struct edit_stack){0};
+}
+
+static void stack_begin(struct edit_stack *stack, const struct edits *edits)
+{
+    stack->has = xcalloc(edits->count + 1, sizeof *stack->has);
 }
 
 static void stack_push(struct edit_stack *stack, size_t edit)
 {
     stack->items = xgrow(stack->items, &stack->cap, stack->count + 1, sizeof *stack->items);
     stack->items[stack->count++] = edit;
+    stack->has[edit] = true;
 }
 
-/* Takes the edit that `target` belongs to off the stack, which is nearly always the top one. */
+static void stack_clear(struct edit_stack *stack)
+{
+    while (stack->count > 0)
+        stack->has[stack->items[--stack->count]] = false;
+}
+
+/* Takes the edit that `target` belongs to off the stack. */
 static bool stack_take(struct edit_stack *stack, const struct edits *edits, struct agent_span target)
 {
-    for (size_t i = stack->count; i > 0; i--) {
-        const struct edit *edit = &edits->items[stack->items[i - 1]];
-        if (edit->agent != target.agent || target.seq < edit->seq || target.seq >= edit->end)
-            continue;
+    size_t edit = edits_find(edits, target.agent, target.seq);
+    if (edit == EDIT_NONE || !stack->has[edit])
+        return false;
+    stack->has[edit] = false;
+    while (stack->count > 0 && !stack->has[stack->items[stack->count - 1]])
         stack->count--;
-        for (size_t j = i - 1; j < stack->count; j++)
-            stack->items[j] = stack->items[j + 1];
-        return true;
-    }
-    return false;
+    return true;
 }
 
 void edits_replay(const struct edits *edits, struct edit_stack *back, struct edit_stack *again)
 {
+    stack_begin(back, edits);
+    stack_begin(again, edits);
     for (size_t i = 0; i < edits->count; i++) {
         const struct edit *edit = &edits->items[i];
         switch (edit->kind) {
         case EDIT_GESTURE:
             stack_push(back, i);
-            again->count = 0;
+            stack_clear(again);
             break;
         case EDIT_UNDO:
             if (stack_take(back, edits, edit->target))
@@ -185,11 +229,12 @@ static uint64_t first_in(const struct document *document, const struct lv_ranges
 /* What the edit takes back or does again, in the end: a gesture. Itself, where that is not here. */
 static size_t gesture_of(const struct edits *edits, size_t edit)
 {
-    for (size_t i = edit; edits->items[edit].kind != EDIT_GESTURE && i-- > 0;) {
+    while (edits->items[edit].kind != EDIT_GESTURE) {
         struct agent_span target = edits->items[edit].target;
-        const struct edit *at = &edits->items[i];
-        if (at->agent == target.agent && target.seq >= at->seq && target.seq < at->end)
-            edit = i;
+        size_t before = edits_find(edits, target.agent, target.seq);
+        if (before == EDIT_NONE || before >= edit)
+            break; /* what is taken back was there before */
+        edit = before;
     }
     return edit;
 }
@@ -201,7 +246,8 @@ static bool *find_standing(const struct edits *edits)
     bool *stands = xcalloc(edits->count + 1, sizeof *stands);
     edits_replay(edits, &back, &again);
     for (size_t i = 0; i < back.count; i++)
-        stands[gesture_of(edits, back.items[i])] = true;
+        if (back.has[back.items[i]])
+            stands[gesture_of(edits, back.items[i])] = true;
     edit_stack_release(&back);
     edit_stack_release(&again);
     return stands;

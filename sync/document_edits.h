@@ -6,7 +6,7 @@
  *
  *   Units      local versions (LV), seqs; agents by their number in the graph.
  *   Ownership  zero-initialised, then edits_collect(); edits_release(). It holds nothing of the document.
- *   Bounds     linear in edits and marks, whatever is asked.
+ *   Bounds     O(n log n) for n edits and marks, whatever is asked and whoever wrote them.
  */
 #ifndef WEFT_SYNC_DOCUMENT_EDITS_H
 #define WEFT_SYNC_DOCUMENT_EDITS_H
@@ -24,19 +24,33 @@ struct edit {
     struct agent_span target; /* what an undo or redo takes back */
 };
 
-struct edits {
-    struct edit *items;
-    size_t count, cap;
+struct edit_ref {
+    size_t agent;
+    uint64_t seq;
+    size_t at; /* in edits.items */
 };
+
+struct edits {
+    struct edit *items; /* by LV */
+    size_t count, cap;
+    struct edit_ref *by_agent; /* by agent and seq */
+};
+
+enum { EDIT_NONE = SIZE_MAX };
 
 /* By LV. `agents` NULL: everybody's. */
 void edits_collect(const struct document *document, const struct agent_id *agents, size_t agent_count, struct edits *edits);
 void edits_release(struct edits *edits);
 struct agent_span edit_span(const struct edit *edit);
 
+/* The edit that an agent's event belongs to; EDIT_NONE: none of these. */
+size_t edits_find(const struct edits *edits, size_t agent, uint64_t seq);
+
+/* Edits in the order in which they can be taken. Each is pushed once at most. */
 struct edit_stack {
-    size_t *items; /* of edits */
+    size_t *items; /* the last one is there */
     size_t count, cap;
+    bool *has; /* by edit: some of `items` were taken from the middle since */
 };
 /* What was done, undone and redone, in order, leaves what can be taken back next, and what again. Both begin empty. */
 void edits_replay(const struct edits *edits, struct edit_stack *back, struct edit_stack *again);

@@ -54,25 +54,13 @@ static struct agent_id author_of(const struct document *document, size_t agent)
 
 /* --- the log --- */
 
-/* How many of [first, end) are in the ranges. */
-static uint64_t common(const struct lv_ranges *ranges, uint64_t first, uint64_t end)
-{
-    uint64_t count = 0;
-    for (size_t i = 0; i < ranges->count && ranges->items[i].first < end; i++) {
-        uint64_t from = ranges->items[i].first > first ? ranges->items[i].first : first;
-        uint64_t to = least(ranges->items[i].end, end);
-        count += from < to ? to - from : 0;
-    }
-    return count;
-}
-
 static void count_bytes(const struct document *document, const struct edit *edit, struct log_entry *entry)
 {
     struct agent_span span = edit_span(edit);
     for (uint64_t lv, len; document_next_lvs(document, &span, &lv, &len);) {
         for (uint64_t end = lv + len; lv < end;) {
             struct op_piece op = oplog_piece(&document->log, lv, end);
-            uint64_t bytes = op.len - common(&document->log.invalid, lv, lv + op.len);
+            uint64_t bytes = op.len - oplog_void(&document->log, lv, lv + op.len);
             if (op.shape == SHAPE_INSERT)
                 entry->inserted += bytes;
             else if (op.shape != SHAPE_NOP)
@@ -172,7 +160,8 @@ static void inherit_times(struct dated_edits *all)
 
 struct moment {
     struct lv_ranges written; /* ascending */
-    struct lv_list heads;     /* of them, in no order */
+    struct lv_list ends;      /* the last events of rows of them, ascending: the heads, and what somebody went on from */
+    struct lv_list parents;
 };
 
 static bool was_written(const struct moment *moment, const struct graph_run *run, uint64_t first)
@@ -185,13 +174,6 @@ static bool was_written(const struct moment *moment, const struct graph_run *run
     return true;
 }
 
-static void remove_head(struct lv_list *heads, uint64_t lv)
-{
-    for (size_t i = 0; i < heads->count; i++)
-        if (heads->items[i] == lv)
-            heads->items[i--] = heads->items[--heads->count];
-}
-
 static void take_events(struct moment *moment, const struct graph_run *run, uint64_t first, uint64_t end)
 {
     struct lv_ranges *written = &moment->written;
@@ -200,10 +182,25 @@ static void take_events(struct moment *moment, const struct graph_run *run, uint
     else
         lv_ranges_add(written, first, end);
     if (first > run->first)
-        remove_head(&moment->heads, first - 1);
+        lv_list_add(&moment->parents, first - 1);
     for (size_t i = 0; first == run->first && i < run->parent_count; i++)
-        remove_head(&moment->heads, run->parents[i]);
-    lv_list_add(&moment->heads, end - 1);
+        lv_list_add(&moment->parents, run->parents[i]);
+    lv_list_add(&moment->ends, end - 1);
+}
+
+/* The ends that are nobody's parent. */
+static void reduce_to_heads(struct moment *moment)
+{
+    struct lv_list *ends = &moment->ends, *parents = &moment->parents;
+    size_t heads = 0;
+    lv_list_sort(parents);
+    for (size_t i = 0, p = 0; i < ends->count; i++) {
+        while (p < parents->count && parents->items[p] < ends->items[i])
+            p++;
+        if (p == parents->count || parents->items[p] != ends->items[i])
+            ends->items[heads++] = ends->items[i];
+    }
+    ends->count = heads;
 }
 
 void document_version_at(struct document *document, uint64_t time_s, struct version *out)
@@ -220,10 +217,11 @@ void document_version_at(struct document *document, uint64_t time_s, struct vers
         if (edit_at(document, &all, lv, &len)->time_s <= time_s && was_written(&moment, &run, lv))
             take_events(&moment, &run, lv, lv + len);
     }
-    lv_list_sort(&moment.heads);
-    document_ids(document, &moment.heads, out);
+    reduce_to_heads(&moment);
+    document_ids(document, &moment.ends, out);
     lv_ranges_release(&moment.written);
-    lv_list_release(&moment.heads);
+    lv_list_release(&moment.ends);
+    lv_list_release(&moment.parents);
     free(all.items);
     edits_release(&edits);
 }

@@ -253,6 +253,18 @@ int64_t oplog_net(const struct oplog *log, uint64_t first, uint64_t end)
     return net;
 }
 
+uint64_t oplog_void(const struct oplog *log, uint64_t first, uint64_t end)
+{
+    uint64_t count = 0;
+    size_t at = invalid_upto(log, first);
+    for (at -= at > 0; at < log->invalid.count && log->invalid.items[at].first < end; at++) {
+        struct lv_range range = log->invalid.items[at];
+        uint64_t from = range.first > first ? range.first : first, upto = least(range.end, end);
+        count += from < upto ? upto - from : 0;
+    }
+    return count;
+}
+
 void oplog_check(const struct oplog *log)
 {
     int64_t net = 0;

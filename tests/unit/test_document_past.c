@@ -217,6 +217,42 @@ static void what_is_brought_back_is_its_first_writers(void **state)
     replica_release(&ben);
 }
 
+/*
+ * An undo that says more than it inserted: that its spans go on into what others typed behind it, and over deletes again and again.
+ */
+static void no_undo_claims_what_it_did_not_insert(void **state)
+{
+    (void)state;
+    struct replica ana;
+    struct blame blame = {0};
+    struct error err = {0};
+    struct patch patch = {0};
+    struct agent_id cleo = {{CLEO}};
+    struct batch undo = {.agent = cleo, .seq0 = 4, .flags = BATCH_FLAG_GESTURE | BATCH_FLAG_UNDO | BATCH_FLAG_SELF};
+    replica_init(&ana, "base", ANA);
+    struct batch deletes = {.agent = cleo};
+    batch_add_delete(&deletes, 0, 4);
+    assert_int_equal(document_add(ana.document, &deletes, &err), DOCUMENT_ADDED);
+    for (int i = 0; i < 3; i++)
+        batch_add_undo(&undo, (struct event_span){cleo, 0, 4});
+    batch_add_insert(&undo, 0, bytes_of_string("base"));
+    batch_add_nop(&undo);
+    assert_int_equal(document_add(ana.document, &undo, &err), DOCUMENT_ADDED);
+    document_update(ana.document, &patch);
+    rope_apply(ana.text, &patch);
+    replica_expect(&ana, "base");
+    edit_at(&ana, 100, NULL, 4, 0, "mine");
+    document_blame(ana.document, &blame);
+    assert_int_equal(blame.count, 2);
+    expect_range(&blame, 0, 0, 4, 0, 0);
+    expect_range(&blame, 1, 4, 4, ANA, 100);
+    batch_release(&undo);
+    batch_release(&deletes);
+    patch_release(&patch);
+    blame_release(&blame);
+    replica_release(&ana);
+}
+
 static void an_empty_text_has_nobody_to_blame(void **state)
 {
     (void)state;
@@ -317,6 +353,7 @@ int main(void)
         cmocka_unit_test(what_has_no_time_has_that_of_the_edit_before_it),
         cmocka_unit_test(blame_says_who_wrote_which_bytes),
         cmocka_unit_test(what_is_brought_back_is_its_first_writers),
+        cmocka_unit_test(no_undo_claims_what_it_did_not_insert),
         cmocka_unit_test(an_empty_text_has_nobody_to_blame),
         cmocka_unit_test(every_letter_is_its_writers),
     };

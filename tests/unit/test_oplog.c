@@ -217,7 +217,7 @@ static void deletes_of_one_byte_are_judged_one_by_one(void **state)
     oplog_release(&log);
 }
 
-/* What oplog_note_invalid() and oplog_net() say, event by event. */
+/* What oplog_note_invalid(), oplog_net() and oplog_void() say, event by event. */
 enum { EVENTS = 64 };
 
 struct plain_log {
@@ -244,10 +244,14 @@ static void expect_nets(const struct oplog *log, const struct plain_log *plain)
 {
     for (uint64_t first = 0; first < EVENTS; first++) {
         int64_t net = 0;
+        uint64_t without_effect = 0;
         assert_int_equal(oplog_net(log, first, first), 0);
+        assert_int_equal(oplog_void(log, first, first), 0);
         for (uint64_t end = first + 1; end <= EVENTS; end++) {
             net += plain->invalid[end - 1] ? 0 : plain->net[end - 1];
             assert_int_equal(oplog_net(log, first, end), net);
+            without_effect += plain->invalid[end - 1];
+            assert_int_equal(oplog_void(log, first, end), without_effect);
         }
     }
 }
