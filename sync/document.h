@@ -22,7 +22,6 @@
 #include "editor/base/varint.h"
 #include "editor/patch.h"
 #include "editor/rope.h"
-#include "editor/base/varint.h"
 #include "sync/batch.h"
 
 #define DOCUMENT_EVENTS_MAX ((uint64_t)1 << 40)

@@ -6,13 +6,13 @@
  *      low    of each number a byte: itself below 240, else 239 + n
  *      high   of each such number, less 240, n bytes: big endian, as few as it takes, at least one
  *
- *   part   varint stored << 1 | packed; `stored` bytes: the part as it is, or packed (sync/compressor.h) where that is
- * shorter
+ *      part   varint stored << 1 | packed; `stored` bytes: the part as it is, or packed (sync/compressor.h) where that is
+ *             shorter
  *
  *   Ownership  zero-initialised a column is empty; number_column_release().
- *   Errors     bytes that are read are not trusted. A number that is not there, or in a longer form, fails the column,
- * as with struct reader (editor/base/varint.h): from then on all are 0. Bounds     what is read takes at most
- * COMPRESSOR_RATIO_MAX times the bytes it is read from.
+ *   Errors     bytes that are read are not trusted. A number that is not there, or in a longer form, fails the column, as
+ *              with struct reader (editor/base/varint.h): from then on all are 0.
+ *   Bounds     what is read takes at most COMPRESSOR_RATIO_MAX times the bytes it is read from.
  */
 #ifndef WEFT_SYNC_PACKING_H
 #define WEFT_SYNC_PACKING_H

@@ -451,9 +451,9 @@ static void expect_edits_not_in_file(struct replica *replica, uint64_t edits)
 }
 
 static unsigned histories_read;
-uint64_t __real_document_edits_since(const struct document *document, const struct version *since, struct batch_counter counter);
-uint64_t __wrap_document_edits_since(const struct document *document, const struct version *since, struct batch_counter counter);
-uint64_t __wrap_document_edits_since(const struct document *document, const struct version *since, struct batch_counter counter)
+uint64_t __real_document_edits_since(struct document *document, const struct version *since, struct batch_counter counter);
+uint64_t __wrap_document_edits_since(struct document *document, const struct version *since, struct batch_counter counter);
+uint64_t __wrap_document_edits_since(struct document *document, const struct version *since, struct batch_counter counter)
 {
     histories_read++;
     return __real_document_edits_since(document, since, counter);
