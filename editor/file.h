@@ -77,9 +77,9 @@ struct file_save {
  *
  * What another program writes or puts in the file's place between the last look and the rename is not lost for who asks for
  * `replaced`: the two files change places, and what comes out is handed over. (Where the file system cannot exchange files,
- * what was opened is.) Written in place, what another program appends while that goes on stays, behind the new text, or behind
- * the old one where that is put back; what it does in the moment between the last look and the first byte written is lost but
- * for the copy.
+ * what was opened is.) What cannot be read goes back, or else stays beside the file under a name that *err tells. Written in
+ * place, what another program appends while that goes on stays, behind the new text, or behind the old one where that is put
+ * back; what it does in the moment between the last look and the first byte written is lost but for the copy.
  *
  * *stamp is what is there after the call, also when it failed: putting old bytes back in place gives the file a new
  * time. (Only when the file cannot even be opened it stays as it was.) Should the last step fail, the sync of the

@@ -69,23 +69,39 @@ static bool exchange(const char *temp, const char *path)
     return renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_EXCHANGE) == 0;
 }
 
+/* What another program had put at the path has the temporary name, and nobody else has it. */
+static enum attempt keep_replaced(struct saving *saving, struct file_temp *temp)
+{
+    const char *path = saving->order->path;
+    if (file_stat(path, saving->stamp, saving->err))
+        error_set(saving->err, ERR_IO, 0, "%s has the new text; what another program had put there meanwhile is kept in %s",
+                  path, temp->path);
+    else
+        error_wrap(saving->err, "what another program had put at %s meanwhile is kept in %s", path, temp->path);
+    file_temp_forget(temp);
+    return ATTEMPT_FAILED;
+}
+
 /*
  * The temporary name has what was at the path: from now on that is the old file, whether it is the one that was opened, that one
- * with what another program has written to it since, or another. What cannot be read, or is no file, goes back.
+ * with what another program has written to it since, or another. What cannot be read, or is no file, goes back; where it cannot,
+ * it stays under that name.
  */
-static enum attempt take_replaced(struct saving *saving, const char *temp)
+static enum attempt take_replaced(struct saving *saving, struct file_temp *temp)
 {
     struct stat st;
-    bool known = lstat(temp, &st) == 0;
+    bool known = lstat(temp->path, &st) == 0;
     bool ours = known && st.st_dev == saving->old.st_dev && st.st_ino == saving->old.st_ino;
-    int fd = known && S_ISREG(st.st_mode) ? file_io_open(temp, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0) : -1;
+    int fd = known && S_ISREG(st.st_mode) ? file_io_open(temp->path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0) : -1;
     if (fd >= 0) {
         close(saving->old_fd);
         saving->old_fd = fd;
-    } else if (known && !ours && exchange(temp, saving->order->path)) {
-        return file_stat(saving->order->path, saving->stamp, saving->err) ? ATTEMPT_CHANGED : ATTEMPT_FAILED;
     }
-    return ATTEMPT_SAVED;
+    if (fd >= 0 || ours)
+        return ATTEMPT_SAVED;
+    if (!known || !exchange(temp->path, saving->order->path))
+        return keep_replaced(saving, temp);
+    return file_stat(saving->order->path, saving->stamp, saving->err) ? ATTEMPT_CHANGED : ATTEMPT_FAILED;
 }
 
 /* There is a file now where none was expected, or none where one was. */
@@ -97,18 +113,18 @@ static enum attempt changed_at_last(struct saving *saving, int sys)
 }
 
 /* Puts the finished temporary file in its place. What another program put there in the meantime is not lost. */
-static enum attempt take_place(struct saving *saving, const char *temp)
+static enum attempt take_place(struct saving *saving, struct file_temp *temp)
 {
     const char *path = saving->order->path;
     const struct file_stamp *expected = saving->order->expected;
-    if (expected && expected->exists && exchange(temp, path))
+    if (expected && expected->exists && exchange(temp->path, path))
         return take_replaced(saving, temp);
-    if (expected && !expected->exists && renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+    if (expected && !expected->exists && renameat2(AT_FDCWD, temp->path, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
         return ATTEMPT_SAVED;
     if (expected && (errno == EEXIST || errno == ENOENT))
         return changed_at_last(saving, errno);
     bool plainly = !expected || errno == EINVAL || errno == ENOSYS; /* the file system knows no other way */
-    if (plainly && rename(temp, path) == 0)
+    if (plainly && rename(temp->path, path) == 0)
         return ATTEMPT_SAVED;
     return saving->old_fd >= 0 && is_refusal(errno) ? ATTEMPT_IMPOSSIBLE : saving_failed(saving);
 }
@@ -129,7 +145,7 @@ static enum attempt temp_into_place(struct saving *saving, struct file_temp *tem
         return saving_failed(saving);
     enum attempt attempt = saving_look_again(saving);
     if (attempt == ATTEMPT_SAVED)
-        attempt = take_place(saving, temp->path);
+        attempt = take_place(saving, temp);
     if (attempt == ATTEMPT_SAVED)
         *saving->stamp = file_io_stamp(&st);
     return attempt;
@@ -151,7 +167,7 @@ static enum attempt save_by_replacing(struct saving *saving)
     else
         attempt = temp_into_place(saving, &temp);
 
-    file_temp_discard(&temp); /* saved or not, what has that name is of no more use */
+    file_temp_discard(&temp); /* saved or not, what has that name still is of no more use */
     if (attempt != ATTEMPT_SAVED)
         return attempt;
     hand_over_replaced(saving);

@@ -122,6 +122,7 @@ static struct {
     void (*acts)(void); /* NULL: it does nothing (more) */
     const char *path;
     bool no_exchange;   /* the file system cannot exchange two files */
+    bool no_way_back;   /* it cannot the second time */
     bool no_sync;       /* the file cannot be synced, once it has acted */
     bool no_next_write; /* the write fails that it came before */
 } other;
@@ -134,12 +135,24 @@ static void other_program_acts(void)
         acts();
 }
 
+/* True once. */
+static bool strikes_once(bool *set)
+{
+    bool strikes = *set;
+    *set = false;
+    errno = EIO;
+    return strikes;
+}
+
 /* The last call before the file has another place or other bytes. */
 int __real_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
 int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
 int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
 {
+    bool back = !other.acts;
     other_program_acts();
+    if (back && strikes_once(&other.no_way_back))
+        return -1;
     if (other.no_exchange) {
         errno = EINVAL;
         return -1;
@@ -151,15 +164,6 @@ static bool is_others(int fd)
 {
     struct stat st, there;
     return fstat(fd, &st) == 0 && stat(other.path, &there) == 0 && st.st_ino == there.st_ino;
-}
-
-/* True once. */
-static bool strikes_once(bool *set)
-{
-    bool strikes = *set;
-    *set = false;
-    errno = EIO;
-    return strikes;
 }
 
 ssize_t __real_pwrite(int fd, const void *from, size_t len, off_t at);
@@ -421,11 +425,25 @@ static void become_a_link(void)
 struct moment {
     struct scene scene;
     void (*acts)(void);
-    bool no_exchange, no_sync, no_next_write;
+    bool no_exchange, no_way_back, no_sync, no_next_write;
     struct file_replaced *replaced;
     enum file_saved saved;
     const char *left; /* in the file afterwards; NULL: no file */
+    const char *kept; /* in the file that the error names; NULL: none */
 };
+
+static void expect_kept(const struct scene *scene, const struct error *err, const char *kept)
+{
+    static const char words[] = "is kept in ";
+    const char *path = strstr(err->text, words);
+    if (!path)
+        fail_msg("no file is named: %s", err->text);
+    path += sizeof words - 1;
+    assert_memory_equal(path, scene->dir, strlen(scene->dir));
+    char *text = read_plain(path);
+    assert_true(same_text(text, kept));
+    free(text);
+}
 
 static void expect_moment(struct moment moment)
 {
@@ -439,11 +457,12 @@ static void expect_moment(struct moment moment)
     other.acts = moment.acts;
     other.path = scene->path;
     other.no_exchange = moment.no_exchange;
+    other.no_way_back = moment.no_way_back;
     other.no_sync = moment.no_sync;
     other.no_next_write = moment.no_next_write;
     assert_int_equal(file_save(&save, &stamp, &err), moment.saved);
     assert_null(other.acts);
-    assert_false(other.no_sync || other.no_next_write);
+    assert_false(other.no_way_back || other.no_sync || other.no_next_write);
     other.no_exchange = false;
     char *left = read_plain(scene->path);
     if (!same_text(left, moment.left))
@@ -451,7 +470,9 @@ static void expect_moment(struct moment moment)
     assert_true(file_stat(scene->path, &now, &err));
     bool is_all = !moment.left || !strstr(moment.left, line) || moment.saved == FILE_CHANGED_MEANWHILE;
     assert_true(file_stamp_equal(now, stamp) == is_all); /* what is not in the saved text is found at the next look */
-    assert_int_equal(scene_clear(scene), 0);
+    if (moment.kept)
+        expect_kept(scene, &err, moment.kept);
+    assert_int_equal(scene_clear(scene), moment.kept ? 1 : 0);
     free(left);
     rope_free(text);
 }
@@ -525,6 +546,15 @@ static void what_appears_or_goes_at_the_last_moment_is_a_change(void **state)
     assert_int_equal(replaced.fd, -1);
 }
 
+static void what_appeared_and_cannot_go_back_is_kept_and_named(void **state)
+{
+    (void)state;
+    struct file_replaced replaced = {.fd = -1};
+    expect_moment((struct moment){.scene = {.old = old_text, .new = longer_text}, .acts = become_a_link, .no_way_back = true,
+                                  .replaced = &replaced, .saved = FILE_SAVE_FAILED, .left = longer_text, .kept = line});
+    assert_int_equal(replaced.fd, -1);
+}
+
 static void loading_reads_on_after_signals_and_short_reads_and_reports_the_rest(void **state)
 {
     (void)state;
@@ -565,6 +595,7 @@ int main(void)
         cmocka_unit_test(neither_signals_nor_short_writes_stop_a_save),
         cmocka_unit_test(what_is_written_at_the_last_moment_is_handed_over),
         cmocka_unit_test(what_appears_or_goes_at_the_last_moment_is_a_change),
+        cmocka_unit_test(what_appeared_and_cannot_go_back_is_kept_and_named),
         cmocka_unit_test(what_is_appended_while_it_is_written_in_place_stays),
         cmocka_unit_test(what_is_appended_stays_when_the_old_text_is_put_back),
         cmocka_unit_test(loading_reads_on_after_signals_and_short_reads_and_reports_the_rest),
