@@ -119,6 +119,8 @@ static bool say_unreadable(const struct replica *replica, struct error *err)
 static bool open_lost(struct replica *replica, const struct lost_journal *lost, struct rope *text, struct file_stamp stamp)
 {
     replica_say_lost(replica, lost, "this is the file's text; its history, and edits that were not in the file, are lost.");
+    if (lost->aside)
+        replica_outlive(replica); /* forgetting it would remove what is said to be kept */
     begin_with_file(replica, text, stamp);
     if (replica->reads_only)
         return true;

@@ -395,6 +395,23 @@ static void an_empty_journal_is_set_aside_and_said(void **state)
     free(journal);
 }
 
+/* What is said to be kept is there also after a file that weft forgets when it is closed, such as one below /tmp. */
+static void what_was_set_aside_of_a_short_lived_file_outlives_it(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    struct replica_options options = {.port = home_port(home), .name = "ada", .short_lived = true};
+    char *journal = keep_unsaved(home), *aside = xformat("%s.lost", journal), *path = scratch_file(home->dir, "notes.md");
+    assert_int_equal(truncate(journal, 0), 0);
+    struct replica *replica = replica_open(&home->env, path, (struct bytes){0}, &options, &err);
+    assert_non_null(replica);
+    home_close(replica);
+    assert_int_equal(access(aside, F_OK), 0);
+    free(path);
+    free(aside);
+    free(journal);
+}
+
 /* Opened by another process just before its maker has named it: that is when it was looked for a third time. */
 static void a_journal_that_is_just_being_made_is_waited_for(void **state)
 {
@@ -658,6 +675,7 @@ int main(void)
         HOME_TEST(a_journal_that_is_locked_for_long_is_waited_for_at_opening),
         HOME_TEST(a_journal_that_is_gone_is_said_once_and_the_file_is_there),
         HOME_TEST(an_empty_journal_is_set_aside_and_said),
+        HOME_TEST(what_was_set_aside_of_a_short_lived_file_outlives_it),
         HOME_TEST(a_journal_that_is_just_being_made_is_waited_for),
         HOME_TEST(a_save_before_the_first_key_of_a_run_is_known_to_the_next_one),
         HOME_TEST(the_status_of_a_frame_does_not_look_over_the_history),
