@@ -152,13 +152,16 @@ static void say_unsent(struct editor *editor, const char *label, uint64_t unsent
                  (unsigned long long)unsent, unsent == 1 ? "" : "s");
 }
 
-/* The text of a commit message is not forgotten because the connection to this terminal broke. */
-static void keep_after_signal(struct editor *editor, struct replica *replica)
+/*
+ * The text of a commit message is not forgotten because the connection to this terminal broke; nor because two windows closed
+ * in one moment, each leaving it to the other.
+ */
+static void keep_undecided(struct editor *editor, const struct window *window)
 {
     struct replica_status status;
-    replica_status(replica, net_now_ms(), &status);
-    if (editor->exit_status >= 128 && !status.in_file)
-        replica_outlive(replica);
+    replica_status(window->replica, net_now_ms(), &status);
+    if (!status.in_file && (editor->exit_status >= 128 || !window->decided))
+        replica_outlive(window->replica);
 }
 
 /* Where nobody could be asked, as when a signal ends it. */
@@ -186,7 +189,7 @@ static void close_window(struct editor *editor, struct window *window)
     replica_set_view(window->replica, window->scroll.line, window->scroll.column);
     editor_say_who_goes_on(editor, window->replica);
     say_private_lost(editor, window, buf_string(&label));
-    keep_after_signal(editor, window->replica);
+    keep_undecided(editor, window);
     if (!replica_close(window->replica, QUIT_NET_MS, &unsent, &err)) {
         buf_addf(&editor->farewell, "weft: %s: not everything could be kept: %s\n", buf_string(&label), err.text);
         editor->lost = true;

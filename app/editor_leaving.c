@@ -17,16 +17,22 @@ static char *safe_label(struct editor *editor)
     return label;
 }
 
-/* The next file that is not in its file, or NULL: the person decides for each. */
-static bool find_unsaved(struct editor *editor)
+/* Whether leaving needs a word about a text that is not in its file. Where another window has it, it stays there. */
+static bool is_to_be_decided(const struct editor *editor, struct replica *replica)
 {
     struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    bool goes = status.is_private || status.short_lived;
+    bool asked = editor->quit_status == 0 || goes; /* who leaves with a failure takes no thought for what is kept */
+    return !status.in_file && replica_entry(replica)->role != DOC_GUEST && asked && !replica_is_open_elsewhere(replica);
+}
+
+/* The next file that is to be decided about becomes the current one; false: there is none. */
+static bool find_unsaved(struct editor *editor)
+{
     for (size_t n = 0; n < editor->count; n++) {
         size_t i = (editor->current + n) % editor->count;
-        struct replica *replica = editor->windows[i].replica;
-        replica_status(replica, net_now_ms(), &status);
-        bool guest = replica_entry(replica)->role == DOC_GUEST;
-        if (!status.in_file && !guest && !editor->windows[i].decided) {
+        if (!editor->windows[i].decided && is_to_be_decided(editor, editor->windows[i].replica)) {
             editor->current = i;
             return true;
         }
@@ -130,7 +136,7 @@ static bool is_saving(const struct editor *editor)
     return status.saving;
 }
 
-void editor_quit(struct editor *editor)
+static void go_on_leaving(struct editor *editor)
 {
     if (find_not_kept(editor)) {
         ask_not_kept(editor);
@@ -143,7 +149,13 @@ void editor_quit(struct editor *editor)
         return;
     }
     say_goodbye(editor);
-    editor_leave(editor, 0);
+    editor_leave(editor, editor->quit_status);
+}
+
+void editor_quit(struct editor *editor, int exit_status)
+{
+    editor->quit_status = exit_status;
+    go_on_leaving(editor);
 }
 
 /* What nobody keeps goes with this process, and is still there when the person stays after all. */
@@ -175,14 +187,14 @@ void editor_answer_quit(struct editor *editor, char choice)
         }
         break;
     }
-    editor_quit(editor);
+    go_on_leaving(editor);
 }
 
 void editor_answer_not_kept(struct editor *editor, char choice)
 {
     if (choice == 'l') {
         editor_window(editor)->decided = true;
-        editor_quit(editor);
+        go_on_leaving(editor);
         return;
     }
     editor->quit_after_save = true;
@@ -197,14 +209,14 @@ void editor_save_ended(struct editor *editor)
         return;
     if (editor->quit_again) {
         editor->quit_again = false;
-        editor_quit(editor);
+        go_on_leaving(editor);
         return;
     }
     replica_status(editor_replica(editor), net_now_ms(), &status);
     editor->quit_after_save = false;
     editor_window(editor)->decided = true;
     if (status.in_file)
-        editor_quit(editor);
+        go_on_leaving(editor);
     else
         editor_stop_leaving(editor);
 }

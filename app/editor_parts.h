@@ -91,6 +91,7 @@ struct editor {
     enum asking asking;
     char *save_path;        /* while ASKING_OVERWRITE */
     bool quit_after_save; /* [S]ave was chosen for leaving */
+    int quit_status;      /* what leaving will exit with, once nothing is to be decided any more */
     bool quit_again;      /* ^Q came while a save ran: it counts when that has ended */
     struct panel panel;
     enum panel_kind panel_kind;
@@ -170,7 +171,11 @@ void editor_ask_line(struct editor *editor, enum asking asking, const char *labe
 void editor_ask_choice(struct editor *editor, enum asking asking, const char *label, const char *choices);
 
 /* editor_leaving.c */
-void editor_quit(struct editor *editor);
+/*
+ * Leaves, after asking about texts that are not in their files. With an exit status other than 0 only about those that nobody
+ * would keep.
+ */
+void editor_quit(struct editor *editor, int exit_status);
 /* What was answered for one file holds for this time of leaving only. */
 void editor_stop_leaving(struct editor *editor);
 void editor_answer_quit(struct editor *editor, char choice);

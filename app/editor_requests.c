@@ -57,8 +57,8 @@ void editor_request(struct editor *editor, enum request request)
             editor_save(editor);
         break;
     case REQUEST_SAVE_AS: editor_ask_save_as(editor); break;
-    case REQUEST_QUIT: editor_quit(editor); break;
-    case REQUEST_QUIT_FAILURE: editor_leave(editor, 1); break;
+    case REQUEST_QUIT: editor_quit(editor, 0); break;
+    case REQUEST_QUIT_FAILURE: editor_quit(editor, 1); break;
     case REQUEST_UNDO: undo(editor, UNDO_BACK); break;
     case REQUEST_REDO: undo(editor, UNDO_AGAIN); break;
     case REQUEST_PASTE: paste_clip(editor); break;

@@ -150,7 +150,7 @@ MUST_USE bool replica_may_save(struct replica *replica, const char *path, struct
 bool replica_looks_at_file(const struct replica *replica);
 /* Reads what other processes of ours have put into the journal, now. */
 void replica_catch_up(struct replica *replica);
-/* One recorded patch back to what is in the file. */
+/* One recorded patch back to what is in the file. ERR_BUSY: the text is open elsewhere, and may be another window's. */
 MUST_USE bool replica_discard(struct replica *replica, struct error *err);
 
 /* A change of the file that is not merged unasked (behaviour.md 4). */
@@ -249,5 +249,10 @@ bool replica_is_settled(struct replica *replica);
 void replica_wait(struct replica *replica, int ms);
 /* Whether a person has the document open in another weft on this machine. Waits for an answer, 300 ms at most. */
 bool replica_has_neighbours(struct replica *replica);
+/*
+ * Whether the text stays in front of somebody when this replica closes: another weft that lives has this journal open, and is
+ * not known to be a script. A stopped one counts; it is waited for as above.
+ */
+bool replica_is_open_elsewhere(struct replica *replica);
 
 #endif

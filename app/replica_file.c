@@ -426,6 +426,8 @@ bool replica_discard(struct replica *replica, struct error *err)
 {
     if (!replica->file.text)
         return error_set(err, ERR_MISSING, 0, "What is in the file is not known.");
+    if (replica_is_open_elsewhere(replica))
+        return error_set(err, ERR_BUSY, 0, "%s is open in another window; left as it is.", replica->label);
     struct patch back = {0};
     struct line_diff summary;
     line_diff(replica->buffer.text, replica->file.text, &back, &summary);

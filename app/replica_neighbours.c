@@ -561,17 +561,34 @@ bool neighbours_listen(const struct replica *replica)
     return replica->neighbours && replica->neighbours->beat_ms != 0;
 }
 
+enum somebody { A_PERSON, A_SCRIPT };
+
+static bool have_heard(const struct replica *replica, enum somebody who)
+{
+    for (size_t i = 0; i < replica->people.count; i++) {
+        const struct person *person = &replica->people.items[i];
+        if (person->is_neighbour && person->is_script == (who == A_SCRIPT))
+            return true;
+    }
+    return false;
+}
+
 bool replica_has_neighbours(struct replica *replica)
 {
     enum { ANSWER_MS = 300, STEP_MS = 20 };
     neighbours_present(replica, false);
     for (uint64_t until_ms = net_now_ms() + ANSWER_MS; neighbours_listen(replica) && net_now_ms() < until_ms;) {
-        for (size_t i = 0; i < replica->people.count; i++) {
-            const struct person *person = &replica->people.items[i];
-            if (person->is_neighbour && !person->is_script)
-                return true;
-        }
+        if (have_heard(replica, A_PERSON))
+            return true;
         replica_wait(replica, STEP_MS);
     }
     return false;
+}
+
+bool replica_is_open_elsewhere(struct replica *replica)
+{
+    bool person = replica_has_neighbours(replica);
+    const struct neighbours *n = replica->neighbours;
+    bool open = n && is_met_in(n, n->dirs[BY_DOCUMENT], NULL);
+    return open && (person || !have_heard(replica, A_SCRIPT)); /* who does not answer may be a window that is stopped */
 }

@@ -308,6 +308,124 @@ static void what_was_taken_back_is_not_counted_as_missing_in_the_file(void **sta
     vt_free(vt);
 }
 
+static struct vt *open_notes(struct stage *stage, const char *path)
+{
+    struct vt *vt = stage_weft(stage, "ada", ARGS(path));
+    vt_expect(vt, "notes.md");
+    return vt;
+}
+
+/* Leaves without a question; what was typed stays in the other window, and its undo with it. */
+static void expect_text_stays_in(struct vt *first, struct vt *second)
+{
+    vt_link(first, second);
+    vt_type(first, "first ");
+    vt_expect_row(second, 0, "first text");
+    vt_ctrl(second, 'q');
+    assert_int_equal(vt_close(second), 0);
+    vt_type(first, "still ");
+    vt_expect_row(first, 0, "first still text");
+}
+
+static void a_text_that_another_window_has_is_left_there_unasked(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *first = open_notes(stage, "notes.md"), *second = open_notes(stage, "notes.md");
+    expect_text_stays_in(first, second);
+    vt_ctrl(first, 'q'); /* the last one is asked */
+    vt_expect(first, "not in the file. [S]ave [K]eep for later [D]iscard Esc");
+    vt_type(first, "d");
+    assert_int_equal(vt_close(first), 0);
+    stage_expect_file(stage, "notes.md", "text\n");
+}
+
+/* And the last one out asks, rather than to forget. */
+static void a_text_of_a_moment_is_left_to_the_other_window(void **state)
+{
+    struct stage *stage = *state;
+    assert_int_equal(stage_script(stage, "ada", "mkdir .git && echo text > .git/notes.md").status, 0);
+    struct vt *first = open_notes(stage, ".git/notes.md"), *second = open_notes(stage, ".git/notes.md");
+    expect_text_stays_in(first, second);
+    vt_ctrl(first, 'q');
+    vt_expect(first, "not in the file. [S]ave [D]iscard Esc");
+    vt_type(first, "s");
+    assert_int_equal(vt_close(first), 0);
+    stage_expect_file(stage, ".git/notes.md", "first still text\n");
+}
+
+static void nothing_is_discarded_that_a_window_has_opened_meanwhile(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *first = open_notes(stage, "notes.md");
+    vt_type(first, "x");
+    vt_expect(first, "notes.md +");
+    vt_ctrl(first, 'q');
+    vt_expect(first, "[D]iscard");
+    struct vt *second = open_notes(stage, "notes.md");
+    vt_link(first, second);
+    vt_type(second, "second ");
+    vt_expect(first, "second ");
+    vt_type(first, "d");
+    vt_expect(first, "notes.md is open in another window; left as it is.");
+    vt_expect(second, "second ");
+    vt_ctrl(first, 'q');
+    assert_int_equal(vt_close(first), 0);
+    vt_ctrl(second, 's');
+    vt_expect(second, "Saved");
+    char *file = stage_read(stage, "notes.md");
+    assert_non_null(strstr(file, "second "));
+    assert_non_null(strchr(file, 'x'));
+    free(file);
+    vt_ctrl(second, 'q');
+    assert_int_equal(vt_close(second), 0);
+}
+
+static void a_script_is_no_window_that_a_text_could_be_left_to(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = open_notes(stage, "notes.md");
+    vt_type(vt, "x");
+    vt_expect(vt, "notes.md +");
+    struct vt *script = stage_shell(stage, "ada", "exec \"$WEFT\" apply notes.md"); /* until its input ends */
+    vt_link(vt, script);
+    vt_type(script, "{\"at\": 0, \"insert\": \"script \"}\n");
+    vt_expect_row_has(vt, 0, "script ");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[D]iscard Esc");
+    vt_type(vt, "d");
+    assert_int_equal(vt_close(vt), 0);
+    vt_ctrl(script, 'd');
+    assert_int_equal(vt_close(script), 0);
+}
+
+/* Nobody keeps it, so a failure does not take it along unasked; what is kept needs no question. */
+static void leaving_with_a_failure_asks_about_what_nobody_keeps(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "COMMIT_EDITMSG", "text\n");
+    stage_write(stage, "notes.md", "text\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("COMMIT_EDITMSG"));
+    vt_expect(vt, "in file");
+    vt_type(vt, "x");
+    vt_expect(vt, "COMMIT_EDITMSG +");
+    vt_type(vt, VT_ALT("q"));
+    vt_expect(vt, "COMMIT_EDITMSG has 1 edit not in the file. [S]ave [D]iscard Esc");
+    vt_type(vt, "s");
+    assert_int_equal(vt_close(vt), 1);
+    stage_expect_file(stage, "COMMIT_EDITMSG", "xtext\n");
+    vt = open_notes(stage, "notes.md");
+    vt_type(vt, "x");
+    vt_expect(vt, "notes.md +");
+    vt_type(vt, VT_ALT("q"));
+    assert_int_equal(vt_close(vt), 1);
+    vt = open_notes(stage, "notes.md");
+    vt_expect_row(vt, 0, "xtext");
+    vt_free(vt);
+}
+
 static void a_buffer_without_a_file_is_asked_about_as_such(void **state)
 {
     struct stage *stage = *state;
@@ -376,6 +494,11 @@ int main(void)
         TEST(the_terminal_is_called_after_the_file),
         TEST(a_file_that_cannot_be_written_is_told_when_it_is_opened),
         TEST(what_was_taken_back_is_not_counted_as_missing_in_the_file),
+        TEST(a_text_that_another_window_has_is_left_there_unasked),
+        TEST(a_text_of_a_moment_is_left_to_the_other_window),
+        TEST(nothing_is_discarded_that_a_window_has_opened_meanwhile),
+        TEST(a_script_is_no_window_that_a_text_could_be_left_to),
+        TEST(leaving_with_a_failure_asks_about_what_nobody_keeps),
         TEST(a_buffer_without_a_file_is_asked_about_as_such),
         TEST(a_paste_without_end_is_shown_and_kept),
         TEST(working_alone_counts_what_waits),
