@@ -113,6 +113,11 @@ uint64_t db_data_version(struct db *db);
  * in memory.
  */
 MUST_USE bool db_sync(struct db *db, struct error *err);
+/*
+ * Whether what is committed is found again under the path: somebody may have removed, moved, replaced or emptied the files,
+ * which this connection would not notice. In memory: true. Two stat(2), no locks. The thread that uses the db.
+ */
+MUST_USE bool db_is_in_place(const struct db *db, struct error *err);
 /* Pages in the WAL after this connection's last commit. */
 unsigned db_wal_pages(const struct db *db);
 /*

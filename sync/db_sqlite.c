@@ -704,6 +704,25 @@ bool db_sync(struct db *db, struct error *err)
     return fdatasync(db->wal_fd) == 0 || error_errno(err, "cannot sync %s %s", db->what, db->path);
 }
 
+/* The WAL goes where the database goes; one that is emptied stays, and so does its WAL. */
+static bool has_files(const struct db *db)
+{
+    struct stat file, named, known;
+    char *wal = xformat("%s-wal", db->path);
+    bool seen = stat(db->path, &file) == 0 && stat(wal, &named) == 0 && fstat(db->wal_fd, &known) == 0;
+    bool gone = !seen && (errno == ENOENT || errno == ENOTDIR);
+    free(wal);
+    if (!seen) /* who may not look does not know, and the files that are open are written to all the same */
+        return !gone;
+    return file.st_size > 0 && named.st_dev == known.st_dev && named.st_ino == known.st_ino;
+}
+
+bool db_is_in_place(const struct db *db, struct error *err)
+{
+    return db->wal_fd < 0 || has_files(db) ||
+           error_set(err, ERR_IO, 0, "%s %s was removed or emptied by somebody else", db->what, db->path);
+}
+
 unsigned db_wal_pages(const struct db *db)
 {
     return db->wal_pages;

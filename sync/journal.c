@@ -347,6 +347,11 @@ unsigned journal_wal_pages(const struct journal *journal)
     return db_wal_pages(journal->db);
 }
 
+bool journal_is_in_place(const struct journal *journal, struct error *err)
+{
+    return db_is_in_place(journal->db, err);
+}
+
 bool journal_sync(struct journal *journal, struct error *err)
 {
     return db_sync(journal->db, err);

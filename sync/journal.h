@@ -91,6 +91,8 @@ MUST_USE bool journal_begin(struct journal *journal, struct error *err);
 MUST_USE bool journal_commit(struct journal *journal, struct error *err);
 void journal_rollback(struct journal *journal);
 
+/* Whether its files are still what is found under its path, and not empty: else nothing that goes into it is kept. */
+MUST_USE bool journal_is_in_place(const struct journal *journal, struct error *err);
 /* Makes what is committed survive a power cut. The one call for another thread. */
 MUST_USE bool journal_sync(struct journal *journal, struct error *err);
 /* NULL in memory. */

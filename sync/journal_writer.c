@@ -374,7 +374,8 @@ static bool write_group(struct journal_writer *writer)
     struct error err = {0};
     group_collect(writer, &group);
     pthread_mutex_unlock(&writer->lock);
-    bool ok = ensure_open(writer, &err) && group_commit(writer->journal, &group, &err);
+    bool ok = ensure_open(writer, &err) && journal_is_in_place(writer->journal, &err) &&
+              group_commit(writer->journal, &group, &err);
     pthread_mutex_lock(&writer->lock);
     if (ok)
         group_done(writer, &group);

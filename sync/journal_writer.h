@@ -9,6 +9,9 @@
  * transaction (at most JOURNAL_GROUP_MAX jobs). When the disk is full, busy or fails, the jobs stay queued in order and
  * are tried again; the state says how many edits are in memory only, and why.
  *
+ * So it is where somebody has removed or emptied the journal meanwhile: what was committed before is gone with it, and what
+ * comes then is not called kept.
+ *
  * A row that can never be kept (beyond a bound, an own seq written twice) ends alone, with an error for its `done`.
  *
  *   Ownership  jobs copy what they are given; every `done` is called once, also for what is given up at the end. The

@@ -211,6 +211,29 @@ static void a_lost_journal_is_said_and_the_file_is_shown(void **state)
     free(journal);
 }
 
+/* What is typed from then on is in no file with a name: it is not called kept, not by the farewell either, and ^S helps. */
+static void a_journal_that_goes_while_the_text_is_open_keeps_nothing_and_says_so(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, "a");
+    vt_expect(vt, "kept, ^S writes the file");
+    char *journal = only_journal(stage, "ada");
+    stage_write(stage, journal, "");
+    vt_type(vt, "b");
+    vt_expect(vt, "NOT KEPT: 1 edit only in memory. ^S writes the file.");
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "cannot be kept and would be lost");
+    vt_type(vt, VT_ESC);
+    vt_expect_gone(vt, "would be lost");
+    vt_ctrl(vt, 's');
+    stage_expect_file(stage, "notes.md", "abone\n");
+    vt_free(vt);
+    free(journal);
+}
+
 static void a_lost_journal_of_a_shared_text_is_said_and_the_text_comes_back_from_the_room(void **state)
 {
     struct stage *stage = *state;
@@ -554,6 +577,7 @@ int main(void)
         TEST(what_cannot_be_read_is_said_with_its_reason),
         TEST(a_broken_journal_is_named_and_left_alone),
         TEST(a_lost_journal_is_said_and_the_file_is_shown),
+        TEST(a_journal_that_goes_while_the_text_is_open_keeps_nothing_and_says_so),
         TEST(a_lost_journal_of_a_shared_text_is_said_and_the_text_comes_back_from_the_room),
         TEST(a_bad_link_is_told_before_anything_is_opened),
         TEST(what_cannot_be_kept_is_not_shared_and_the_reason_is_said),

@@ -3,10 +3,12 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "editor/base/xalloc.h"
 #include "sync/journal_parts.h"
 #include "sync/journal_writer.h"
 #include "tests/support/scratch.h"
@@ -218,6 +220,60 @@ static void a_journal_that_cannot_be_made_keeps_edits_in_memory_and_says_so(void
     assert_int_equal(owner.done_failed, 0);
     expect_rows(owner.path, "0:abc 3:d ");
     free(owner.path);
+}
+
+static void take_away(const char *path)
+{
+    char *wal = xformat("%s-wal", path), *shm = xformat("%s-shm", path);
+    assert_int_equal(unlink(path) | unlink(wal) | unlink(shm), 0);
+    free(wal);
+    free(shm);
+}
+
+static void empty(const char *path)
+{
+    assert_int_equal(truncate(path, 0), 0);
+}
+
+static void move_away(const char *path)
+{
+    char *aside = xformat("%s.aside", path);
+    assert_int_equal(rename(path, aside), 0);
+    free(aside);
+}
+
+/* Under its path something new has begun: what is written to the old one is found by nobody either. */
+static void replace(const char *path)
+{
+    struct error err = {0};
+    take_away(path);
+    journal_close(open_journal(path, &err));
+}
+
+/* What goes into a file without a name is gone with this process: that is not kept. */
+static void a_journal_that_somebody_removes_keeps_nothing_more_and_says_so(void **state)
+{
+    void (*const ways[])(const char *path) = {take_away, empty, move_away, replace};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        char name[32];
+        struct error err = {0};
+        snprintf(name, sizeof name, "%zu.journal", i);
+        struct owner owner = {.path = scratch_file(*state, name)};
+        struct journal_writer *writer = writer_of(&owner);
+        uint64_t ticket = type(writer, &owner, 0, "abc");
+        assert_int_equal(journal_writer_wait_kept(writer, ticket, LONG_MS), JOURNAL_WAIT_DONE);
+        ways[i](owner.path);
+        ticket = type(writer, &owner, 3, "d");
+        assert_int_equal(journal_writer_wait(writer, ticket, LONG_US), JOURNAL_WAIT_FAILED);
+        struct journal_writer_state now = state_of(writer);
+        assert_true(now.failing);
+        assert_int_equal(now.edits_in_memory, 1);
+        assert_true(now.kept < ticket);
+        assert_non_null(strstr(now.why.text, "was removed"));
+        assert_false(journal_writer_stop(writer, 1, &err));
+        assert_int_equal(owner.done_failed, 1);
+        free(owner.path);
+    }
 }
 
 static void edits_that_find_no_place_until_the_end_are_reported(void **state)
@@ -518,6 +574,7 @@ int main(void)
         cmocka_unit_test(a_journal_in_memory_is_committed_but_never_kept),
         SCRATCH_TEST(a_journal_that_was_open_already_is_gone_on_with),
         SCRATCH_TEST(a_journal_that_cannot_be_made_keeps_edits_in_memory_and_says_so),
+        SCRATCH_TEST(a_journal_that_somebody_removes_keeps_nothing_more_and_says_so),
         SCRATCH_TEST(edits_that_find_no_place_until_the_end_are_reported),
         SCRATCH_TEST(a_full_disk_loses_nothing_and_changes_no_order),
         SCRATCH_TEST(room_on_a_full_disk_is_used_in_order),
