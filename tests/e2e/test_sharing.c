@@ -692,15 +692,15 @@ static void what_is_open_in_another_window_goes_over_when_it_is_shared(void **st
     struct vt *guest = stage_weft(stage, "lin", ARGS("join", "--name", "lin", link));
     vt_expect_row_has(guest, 0, "typed meanwhile one");
     vt_type(second, VT_END " second");
-    vt_type(first, "first ");
+    vt_type(first, VT_HOME "first ");
+    expect_text_everywhere((struct vt *const[]){first, second, guest, NULL}, "first typed meanwhile one second");
     vt_type(guest, VT_HOME "guest ");
-    expect_text_everywhere((struct vt *const[]){first, second, guest, NULL}, "first one second");
-    expect_text_everywhere((struct vt *const[]){first, second, guest, NULL}, "guest ");
+    expect_text_everywhere((struct vt *const[]){first, second, guest, NULL}, "guest first typed meanwhile one second");
     vt_free(first); /* killed */
     vt_free(second);
     vt_free(guest);
     struct stage_result text = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
-    assert_string_equal(text.out, "guest typed meanwhile first one second\n");
+    assert_string_equal(text.out, "guest first typed meanwhile one second\n");
     assert_string_equal(stage_run(stage, "lin", NULL, ARGS("cat", link)).out, text.out);
     free(link);
 }
