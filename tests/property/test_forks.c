@@ -522,7 +522,7 @@ static struct agent_id name_of(const struct parcel *parcel)
 /* Parcel 0 is taken first, the others in the n-th of their orders; how many are taken in all. */
 static size_t hear_in_order(struct world *world, struct machine *machine, size_t n, bool restarts)
 {
-    size_t left[RECORDS_MAX], taken = hear(world, machine, 0);
+    size_t left[RECORDS_MAX] = {0}, taken = hear(world, machine, 0);
     for (size_t i = 1; i < world->count; i++)
         left[i - 1] = i;
     for (size_t count = world->count - 1; count > 0; n /= count, count--) {
