@@ -83,6 +83,39 @@ struct outgoing *replica_outgoing(struct replica *replica, const struct batch *b
     return outgoing;
 }
 
+/* --- what a fresh agent wrote --- */
+
+struct outgoing_rows outgoing_rows_of(struct replica *replica, const struct agent_id *agent, const struct batch_list *batches)
+{
+    struct outgoing_rows rows = {.agent = *agent, .owner = replica->agent, .count = batches->count,
+                                 .items = xcalloc(batches->count + 1, sizeof(struct outgoing *))};
+    for (size_t i = 0; i < batches->count; i++)
+        rows.items[i] = replica_outgoing(replica, &batches->items[i]);
+    return rows;
+}
+
+bool outgoing_rows_put(const struct outgoing_rows *rows, struct journal *journal, uint64_t now_s, struct error *err)
+{
+    if (!journal_agent_add(journal, &rows->agent, now_s, err) ||
+        journal_agent_claim(journal, &rows->agent, &rows->agent, &rows->owner, err) == JOURNAL_CLAIM_FAILED)
+        return false;
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct local_batch *batch = &rows->items[i]->batch;
+        struct journal_local row = {.agent = batch->agent, .seq0 = batch->seq0, .count = batch->count,
+                                    .plain = batch->plain, .digest = batch->digest};
+        if (journal_add_local(journal, &row, NULL, err) == JOURNAL_FAILED)
+            return false;
+    }
+    return true;
+}
+
+void outgoing_rows_hand_on(struct outgoing_rows *rows, bool committed)
+{
+    for (size_t i = 0; i < rows->count; i++)
+        replica_hand_on(rows->items[i], committed);
+    free(rows->items);
+}
+
 static void commit_batch(struct replica *replica, const struct batch *batch)
 {
     struct outgoing *outgoing = replica_outgoing(replica, batch);

@@ -120,9 +120,7 @@ enum import_turn replica_claim_import(struct replica *replica, const struct jour
 
 /* One transaction of the writer's thread. */
 struct import_job {
-    struct agent_id agent, owner; /* a fresh one, and this process: who dies later leaves it with its own */
-    struct outgoing **rows;
-    size_t count;
+    struct outgoing_rows rows;
     struct journal_import import;
     struct buf import_version;
     struct journal_saved saved;
@@ -134,25 +132,14 @@ struct import_job {
 static bool import_run(void *self, struct journal *journal, struct error *err)
 {
     struct import_job *job = self;
-    if (!journal_agent_add(journal, &job->agent, job->saved.time_s, err) ||
-        journal_agent_claim(journal, &job->agent, &job->agent, &job->owner, err) == JOURNAL_CLAIM_FAILED)
-        return false;
-    for (size_t i = 0; i < job->count; i++) {
-        const struct local_batch *batch = &job->rows[i]->batch;
-        struct journal_local row = {.agent = batch->agent, .seq0 = batch->seq0, .count = batch->count,
-                                    .plain = batch->plain, .digest = batch->digest};
-        if (journal_add_local(journal, &row, NULL, err) == JOURNAL_FAILED)
-            return false;
-    }
-    return (!job->is_file || journal_saved_put(journal, &job->saved, err)) && journal_import_done(journal, &job->import, err);
+    return outgoing_rows_put(&job->rows, journal, job->saved.time_s, err) &&
+           (!job->is_file || journal_saved_put(journal, &job->saved, err)) && journal_import_done(journal, &job->import, err);
 }
 
 static void import_committed(void *self, const struct journal_result *result)
 {
     struct import_job *job = self;
-    for (size_t i = 0; i < job->count; i++)
-        replica_hand_on(job->rows[i], result->ok);
-    free(job->rows);
+    outgoing_rows_hand_on(&job->rows, result->ok);
     buf_release(&job->import_version);
     buf_release(&job->saved_version);
     free(job->path);
@@ -163,12 +150,7 @@ static void journal_import(struct replica *replica, const struct import *import,
                            const struct agent_id *agent, const struct batch_list *batches)
 {
     struct import_job *job = xcalloc(1, sizeof *job);
-    job->agent = *agent;
-    job->owner = replica->agent;
-    job->count = batches->count;
-    job->rows = xcalloc(batches->count + 1, sizeof(struct outgoing *));
-    for (size_t i = 0; i < batches->count; i++)
-        job->rows[i] = replica_outgoing(replica, &batches->items[i]);
+    job->rows = outgoing_rows_of(replica, agent, batches);
     buf_add_bytes(&job->import_version, claimed->version);
     job->import = (struct journal_import){buf_view(&job->import_version), claimed->hash};
     replica_encode_version(replica, &replica->file.version, &job->saved_version);

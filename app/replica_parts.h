@@ -284,6 +284,20 @@ struct outgoing *replica_outgoing(struct replica *replica, const struct batch *b
 /* On the journal's thread. Frees it. */
 void replica_hand_on(struct outgoing *outgoing, bool committed);
 
+/*
+ * All that a fresh agent wrote, on its way into the journal in one transaction of the caller's. `owner` is this process: who dies
+ * later leaves the agent with its own.
+ */
+struct outgoing_rows {
+    struct agent_id agent, owner;
+    struct outgoing **items;
+    size_t count;
+};
+struct outgoing_rows outgoing_rows_of(struct replica *replica, const struct agent_id *agent, const struct batch_list *batches);
+/* Both on the journal's thread. */
+MUST_USE bool outgoing_rows_put(const struct outgoing_rows *rows, struct journal *journal, uint64_t now_s, struct error *err);
+void outgoing_rows_hand_on(struct outgoing_rows *rows, bool committed); /* and frees them */
+
 /* replica_status.c */
 /* The version of the text as others understand it (sync/chain.h). */
 void replica_named_version(const struct replica *replica, struct version *out);

@@ -415,26 +415,15 @@ static bool load_former(const struct replica *replica, struct former *former, st
 /* One transaction of the writer's thread. */
 struct origin_job {
     struct buf was, next; /* of the note */
-    /* What is brought over; count 0: nothing */
-    struct agent_id agent, owner; /* a fresh one, and this process */
-    struct outgoing **rows;
-    size_t count;
+    struct outgoing_rows rows; /* what is brought over; count 0: nothing */
     uint64_t now_s;
 };
 
 static bool put_brought(const struct origin_job *job, struct journal *journal, struct error *err)
 {
     struct journal_import import = {.version = buf_view(&job->was)};
-    if (!journal_agent_add(journal, &job->agent, job->now_s, err) ||
-        journal_agent_claim(journal, &job->agent, &job->agent, &job->owner, err) == JOURNAL_CLAIM_FAILED)
+    if (!outgoing_rows_put(&job->rows, journal, job->now_s, err))
         return false;
-    for (size_t i = 0; i < job->count; i++) {
-        const struct local_batch *batch = &job->rows[i]->batch;
-        struct journal_local row = {.agent = batch->agent, .seq0 = batch->seq0, .count = batch->count,
-                                    .plain = batch->plain, .digest = batch->digest};
-        if (journal_add_local(journal, &row, NULL, err) == JOURNAL_FAILED)
-            return false;
-    }
     return journal_import_done(journal, &import, err);
 }
 
@@ -447,17 +436,15 @@ static bool run_origin_job(void *self, struct journal *journal, struct error *er
     bool good = journal_note_get(journal, note_name, &is, &found, err);
     bool as_was = good && found && bytes_equal(buf_view(&is), buf_view(&job->was));
     buf_release(&is);
-    if (!good || (!as_was && !job->count))
+    if (!good || (!as_was && !job->rows.count))
         return good;
-    return (!job->count || put_brought(job, journal, err)) && journal_note_put(journal, note_name, buf_view(&job->next), err);
+    return (!job->rows.count || put_brought(job, journal, err)) && journal_note_put(journal, note_name, buf_view(&job->next), err);
 }
 
 static void origin_job_done(void *self, const struct journal_result *result)
 {
     struct origin_job *job = self;
-    for (size_t i = 0; i < job->count; i++)
-        replica_hand_on(job->rows[i], result->ok);
-    free(job->rows);
+    outgoing_rows_hand_on(&job->rows, result->ok);
     buf_release(&job->was);
     buf_release(&job->next);
     free(job);
@@ -510,12 +497,7 @@ static bool record(struct replica *replica, const struct origin *origin, const s
         version_encode(&here, &here_now);
         struct origin next = {.doc = origin->doc, .place = former->place, .there = buf_view(&there_now), .here = buf_view(&here_now)};
         struct origin_job *job = origin_job_new(origin, &next);
-        job->agent = agent;
-        job->owner = replica->agent;
-        job->count = batches.count;
-        job->rows = xcalloc(batches.count, sizeof(struct outgoing *));
-        for (size_t i = 0; i < batches.count; i++)
-            job->rows[i] = replica_outgoing(replica, &batches.items[i]);
+        job->rows = outgoing_rows_of(replica, &agent, &batches);
         give_origin_job(replica, job);
     }
     version_release(&now);
