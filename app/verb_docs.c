@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "app/moment.h"
 #include "app/replica.h"
 #include "app/retention.h"
 #include "app/verb_list.h"
@@ -51,12 +51,10 @@ struct docs {
 
 static void add_when(struct env *env, const struct doc_entry *entry, struct buf *out)
 {
-    char opened[32] = "-";
-    struct tm local;
-    time_t at = (time_t)entry->opened_s;
-    if (at)
-        strftime(opened, sizeof opened, "%Y-%m-%d %H:%M", localtime_r(&at, &local));
-    buf_add_string(out, replica_is_open_anywhere(env, &entry->doc) ? "open now" : opened);
+    if (replica_is_open_anywhere(env, &entry->doc))
+        buf_add_string(out, "open now");
+    else
+        moment_add(out, entry->opened_s);
 }
 
 /* "doc:1a2b3c4d": by which what has no path is named. */
