@@ -13,8 +13,8 @@
  * session. So the tracker is kept: a walk that begins where the one before it did goes on in it with the events that it
  * lacks, and only then with the new ones.
  *
- * Between critical versions a branch is followed to its end before the next one is begun, the lighter one first,
- * because going from one branch to another costs as much as they are long. Any order gives the same text.
+ * Which events those are, and in which order they are visited, is the plan (sync/walker_plan.h). Any order gives the same
+ * text.
  *
  * A run of a batch that is out of range at its author's version does nothing (sync/oplog.h). The exact length of the
  * text at the beginning makes that the same verdict on every path.

@@ -1,0 +1,321 @@
+#include "sync/walker_plan.h"
+
+#include <stdlib.h>
+
+#include "editor/base/ensure.h"
+#include "editor/base/xalloc.h"
+
+struct walker_edge {
+    uint32_t child, next;
+};
+
+struct walker_choice {
+    uint64_t weight;
+    uint32_t piece;
+};
+
+#define NO_EDGE UINT32_MAX
+
+void walker_plan_release(struct walker_plan *plan)
+{
+    lv_list_release(&plan->cuts);
+    free(plan->pieces);
+    free(plan->edges);
+    free(plan->ready);
+    *plan = (struct walker_plan){0};
+}
+
+/* --- pieces --- */
+
+static struct walker_piece *add_piece(struct walker_plan *plan, uint64_t first, uint64_t end, bool fresh)
+{
+    plan->pieces = xgrow(plan->pieces, &plan->cap, plan->count + 1, sizeof *plan->pieces);
+    struct walker_piece *piece = &plan->pieces[plan->count++];
+    *piece = (struct walker_piece){.first = first, .end = end, .fresh = fresh, .edges = NO_EDGE};
+    return piece;
+}
+
+static void add_range(struct walker_plan *plan, struct lv_range range, bool fresh)
+{
+    while (range.first < range.end) {
+        struct graph_run run = graph_run_of(plan->graph, range.first);
+        uint64_t end = run.end < range.end ? run.end : range.end;
+        struct walker_piece *piece = add_piece(plan, range.first, end, fresh);
+        if (range.first == run.first) {
+            piece->parents = run.parents;
+            piece->parent_count = run.parent_count;
+        }
+        range.first = end;
+    }
+}
+
+/* Both lists are ascending; so is the plan. */
+static void add_ranges(struct walker_plan *plan, const struct lv_ranges *old, const struct lv_ranges *fresh)
+{
+    size_t i = 0, j = 0;
+    plan->count = 0;
+    while (i < old->count || j < fresh->count) {
+        if (j == fresh->count || (i < old->count && old->items[i].first < fresh->items[j].first))
+            add_range(plan, old->items[i++], false);
+        else
+            add_range(plan, fresh->items[j++], true);
+    }
+}
+
+const uint64_t *walker_plan_parents(const struct walker_piece *piece, size_t *count, uint64_t *before)
+{
+    *count = piece->parents ? piece->parent_count : 1;
+    *before = piece->first - 1;
+    return piece->parents ? piece->parents : before;
+}
+
+/* Which of the pieces from `low` on holds an event. */
+static size_t piece_of(const struct walker_plan *plan, size_t low, size_t high, uint64_t lv)
+{
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (plan->pieces[middle].first <= lv)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_below_plan(const struct walker_plan *plan, size_t low, uint64_t lv)
+{
+    return low == plan->count || lv < plan->pieces[low].first;
+}
+
+/* Pieces have to end where somebody went on from their middle; where a run ends, so does a piece. */
+static void cut_at_parents(struct walker_plan *plan)
+{
+    plan->cuts.count = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        uint64_t before;
+        size_t count;
+        const uint64_t *parents = walker_plan_parents(&plan->pieces[i], &count, &before);
+        for (size_t p = 0; p < count; p++)
+            if (!is_below_plan(plan, 0, parents[p]) && graph_run_of(plan->graph, parents[p]).end != parents[p] + 1)
+                lv_list_add(&plan->cuts, parents[p] + 1);
+    }
+}
+
+/* And where they begin or cease to be critical. */
+static void cut_at_critical_end(struct walker_plan *plan, const struct walker_piece *piece)
+{
+    if (piece->first < piece->critical_end && piece->critical_end < piece->end)
+        lv_list_add(&plan->cuts, piece->critical_end);
+}
+
+/*
+ * A version is critical in this walk when it holds all events before it (it is then the only head), and all events
+ * after it come from it (none of them has a parent before it, or none at all). This finds the second: up to where in a
+ * piece.
+ */
+static void find_critical_ends(struct walker_plan *plan)
+{
+    uint64_t end = UINT64_MAX; /* one more than the least parent of all pieces after */
+    for (size_t i = plan->count; i > 0; i--) {
+        struct walker_piece *piece = &plan->pieces[i - 1];
+        uint64_t before;
+        size_t count;
+        const uint64_t *parents = walker_plan_parents(piece, &count, &before);
+        piece->critical_end = end < piece->end ? end : piece->end;
+        uint64_t own = count ? parents[0] + 1 : 0;
+        end = own < end ? own : end;
+    }
+}
+
+/* How many heads a further piece takes away: those of its parents that had no child, or the beginning. */
+static size_t heads_taken(struct walker_plan *plan, size_t index, bool *start_has_child)
+{
+    uint64_t before;
+    size_t count, taken = 0;
+    const uint64_t *parents = walker_plan_parents(&plan->pieces[index], &count, &before);
+    bool from_start = count == 0 || is_below_plan(plan, 0, parents[0]);
+    if (from_start && !*start_has_child) {
+        *start_has_child = true;
+        taken++;
+    }
+    for (size_t p = 0; p < count; p++) {
+        if (is_below_plan(plan, 0, parents[p]))
+            continue;
+        struct walker_piece *parent = &plan->pieces[piece_of(plan, 0, index, parents[p])];
+        if (!parent->has_child && parents[p] == parent->end - 1) {
+            parent->has_child = true;
+            taken++;
+        }
+    }
+    return taken;
+}
+
+static void find_critical(struct walker_plan *plan)
+{
+    bool start_has_child = false;
+    size_t heads = 1;
+    find_critical_ends(plan);
+    for (size_t i = 0; i < plan->count; i++) {
+        struct walker_piece *piece = &plan->pieces[i];
+        heads += 1 - heads_taken(plan, i, &start_has_child);
+        if (!piece->fresh || heads != 1 || piece->critical_end < piece->first)
+            piece->critical_end = piece->first;
+        cut_at_critical_end(plan, piece);
+    }
+}
+
+/* The same where the walk leads to all events: what is critical then is known. */
+static void look_up_critical(struct walker_plan *plan, const struct critical *critical)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        struct walker_piece *piece = &plan->pieces[i];
+        const struct critical_range *range = piece->fresh ? critical_find(critical, piece->first) : NULL;
+        uint64_t end = range ? range->last + 1 : 0;
+        piece->critical_end = end < piece->first ? piece->first : end < piece->end ? end : piece->end;
+        cut_at_critical_end(plan, piece);
+    }
+}
+
+/* Replaces the pieces by what the cuts make of them. */
+static void cut_pieces(struct walker_plan *plan)
+{
+    size_t whole = plan->count;
+    lv_list_sort(&plan->cuts);
+    for (size_t i = 0, cut = 0; i < whole; i++) {
+        struct walker_piece piece = plan->pieces[i];
+        while (piece.first < piece.end) {
+            while (cut < plan->cuts.count && plan->cuts.items[cut] <= piece.first)
+                cut++;
+            uint64_t end = piece.end;
+            if (cut < plan->cuts.count && plan->cuts.items[cut] < end)
+                end = plan->cuts.items[cut];
+            struct walker_piece *part = add_piece(plan, piece.first, end, piece.fresh);
+            part->critical = piece.first < piece.critical_end;
+            part->parents = piece.parents;
+            part->parent_count = piece.parent_count;
+            piece.parents = NULL;
+            piece.first = end;
+        }
+    }
+    plan->count -= whole;
+    for (size_t i = 0; i < plan->count; i++)
+        plan->pieces[i] = plan->pieces[i + whole];
+}
+
+void walker_plan_make(struct walker_plan *plan, struct graph *graph, const struct lv_ranges *old,
+                      const struct lv_ranges *fresh, const struct critical *critical)
+{
+    plan->graph = graph;
+    add_ranges(plan, old, fresh);
+    cut_at_parents(plan);
+    if (critical)
+        look_up_critical(plan, critical);
+    else
+        find_critical(plan);
+    cut_pieces(plan);
+    ensure(plan->count < NO_EDGE);
+}
+
+/* --- the order of pieces between two critical versions --- */
+
+static void add_edge(struct walker_plan *plan, size_t parent, size_t child)
+{
+    plan->edges = xgrow(plan->edges, &plan->edge_cap, plan->edge_count + 1, sizeof *plan->edges);
+    plan->edges[plan->edge_count] = (struct walker_edge){(uint32_t)child, plan->pieces[parent].edges};
+    plan->pieces[parent].edges = (uint32_t)plan->edge_count++;
+}
+
+static void link_pieces(struct walker_plan *plan)
+{
+    plan->edge_count = 0;
+    for (size_t i = plan->low; i < plan->high; i++) {
+        uint64_t before;
+        size_t count;
+        const uint64_t *parents = walker_plan_parents(&plan->pieces[i], &count, &before);
+        for (size_t p = 0; p < count; p++)
+            if (!is_below_plan(plan, plan->low, parents[p]))
+                add_edge(plan, piece_of(plan, plan->low, i, parents[p]), i);
+    }
+}
+
+/* Events that can be reached by several ways count several times; only the comparison matters. */
+static void weigh_pieces(struct walker_plan *plan)
+{
+    for (size_t i = plan->high; i > plan->low; i--) {
+        struct walker_piece *piece = &plan->pieces[i - 1];
+        piece->weight = piece->end - piece->first;
+        for (uint32_t e = piece->edges; e != NO_EDGE; e = plan->edges[e].next) {
+            uint64_t more = plan->pieces[plan->edges[e].child].weight;
+            piece->weight = more > UINT64_MAX - piece->weight ? UINT64_MAX : piece->weight + more;
+        }
+    }
+}
+
+static int choice_compare(const void *a, const void *b)
+{
+    const struct walker_choice *left = a, *right = b;
+    if (left->weight != right->weight)
+        return left->weight < right->weight ? 1 : -1;
+    return left->piece < right->piece ? 1 : -1;
+}
+
+static void push_ready(struct walker_plan *plan, size_t index)
+{
+    plan->ready = xgrow(plan->ready, &plan->ready_cap, plan->ready_count + 1, sizeof *plan->ready);
+    plan->ready[plan->ready_count++] = (struct walker_choice){plan->pieces[index].weight, (uint32_t)index};
+}
+
+/* Of what became ready together, the lightest comes on top. */
+static void sort_ready(struct walker_plan *plan, size_t from)
+{
+    if (plan->ready_count - from > 1)
+        qsort(plan->ready + from, plan->ready_count - from, sizeof *plan->ready, choice_compare);
+}
+
+static void count_waits(struct walker_plan *plan)
+{
+    for (size_t i = plan->low; i < plan->high; i++)
+        plan->pieces[i].waits = 0;
+    for (size_t i = plan->low; i < plan->high; i++)
+        for (uint32_t e = plan->pieces[i].edges; e != NO_EDGE; e = plan->edges[e].next)
+            plan->pieces[plan->edges[e].child].waits += plan->pieces[i].fresh == plan->fresh;
+}
+
+static void push_children(struct walker_plan *plan, const struct walker_piece *piece)
+{
+    size_t from = plan->ready_count;
+    for (uint32_t e = piece->edges; e != NO_EDGE; e = plan->edges[e].next) {
+        struct walker_piece *child = &plan->pieces[plan->edges[e].child];
+        if (child->fresh == piece->fresh && --child->waits == 0)
+            push_ready(plan, plan->edges[e].child);
+    }
+    sort_ready(plan, from);
+}
+
+void walker_plan_block(struct walker_plan *plan, size_t low, size_t high)
+{
+    plan->low = low;
+    plan->high = high;
+    link_pieces(plan);
+    weigh_pieces(plan);
+}
+
+void walker_plan_pass(struct walker_plan *plan, bool fresh)
+{
+    plan->fresh = fresh;
+    plan->ready_count = 0;
+    count_waits(plan);
+    for (size_t i = plan->low; i < plan->high; i++)
+        if (plan->pieces[i].fresh == fresh && plan->pieces[i].waits == 0)
+            push_ready(plan, i);
+    sort_ready(plan, 0);
+}
+
+const struct walker_piece *walker_plan_next(struct walker_plan *plan)
+{
+    if (plan->ready_count == 0)
+        return NULL;
+    const struct walker_piece *piece = &plan->pieces[plan->ready[--plan->ready_count].piece];
+    push_children(plan, piece);
+    return piece;
+}

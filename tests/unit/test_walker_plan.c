@@ -1,0 +1,238 @@
+/* The plan of a walk: which pieces, and in which order they are visited. */
+#include "sync/walker_plan.h"
+
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+
+#include "editor/base/random.h"
+
+enum { RUNS_MAX = 60 };
+
+struct story {
+    struct graph *graph;
+    struct critical critical;
+    struct walker_plan plan;
+    struct lv_ranges old, fresh;
+};
+
+static int set_up(void **state)
+{
+    struct story *story = calloc(1, sizeof *story);
+    assert_non_null(story);
+    story->graph = graph_new();
+    *state = story;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct story *story = *state;
+    graph_free(story->graph);
+    critical_release(&story->critical);
+    walker_plan_release(&story->plan);
+    lv_ranges_release(&story->old);
+    lv_ranges_release(&story->fresh);
+    free(story);
+    return 0;
+}
+
+/* Events by an agent of their own. */
+static uint64_t add(struct story *story, uint64_t len, const uint64_t *parents, size_t count)
+{
+    struct agent_id id = {{(unsigned char)(1 + graph_agents(story->graph))}};
+    uint64_t first = graph_add(story->graph, graph_agent(story->graph, &id), 0, len, parents, count);
+    critical_add(&story->critical, first, first + len - 1, parents, count, graph_frontier(story->graph));
+    return first + len - 1;
+}
+
+/* The history that the header draws. */
+static void add_two_branches(struct story *story)
+{
+    uint64_t fork = add(story, 2, NULL, 0);
+    uint64_t upper = add(story, 2, &fork, 1), lower = add(story, 3, &fork, 1);
+    upper = add(story, 2, &upper, 1);
+    add(story, 1, (uint64_t[]){lower, upper}, 2);
+}
+
+/* Events before LV `merged` are old. */
+static void make(struct story *story, uint64_t merged, bool all)
+{
+    story->old.count = story->fresh.count = 0;
+    lv_ranges_add(&story->old, 0, merged);
+    lv_ranges_add(&story->fresh, merged, graph_len(story->graph));
+    walker_plan_make(&story->plan, story->graph, &story->old, &story->fresh, all ? &story->critical : NULL);
+}
+
+static void expect_piece(const struct walker_piece *piece, uint64_t first, uint64_t end, bool fresh, bool critical)
+{
+    assert_non_null(piece);
+    assert_int_equal(piece->first, first);
+    assert_int_equal(piece->end, end);
+    assert_int_equal(piece->fresh, fresh);
+    assert_int_equal(piece->critical, critical);
+}
+
+static void expect_next(struct story *story, uint64_t first)
+{
+    const struct walker_piece *piece = walker_plan_next(&story->plan);
+    assert_non_null(piece);
+    assert_int_equal(piece->first, first);
+}
+
+static void events_in_a_row_are_one_piece(void **state)
+{
+    struct story *story = *state;
+    uint64_t last = add(story, 5, NULL, 0);
+    add(story, 3, &last, 1);
+    for (int all = 0; all < 2; all++) {
+        make(story, 0, all);
+        assert_int_equal(story->plan.count, 1); /* whoever wrote them */
+        expect_piece(&story->plan.pieces[0], 0, 8, true, true);
+    }
+    make(story, 2, true);
+    assert_int_equal(story->plan.count, 2);
+    expect_piece(&story->plan.pieces[0], 0, 2, false, false); /* of old ones nobody asks */
+    expect_piece(&story->plan.pieces[1], 2, 8, true, true);
+}
+
+static void branches_are_cut_where_they_part_and_meet(void **state)
+{
+    struct story *story = *state;
+    add_two_branches(story);
+    for (int all = 0; all < 2; all++) {
+        make(story, 0, all);
+        assert_int_equal(story->plan.count, 5);
+        expect_piece(&story->plan.pieces[0], 0, 2, true, true);
+        expect_piece(&story->plan.pieces[1], 2, 4, true, false);
+        expect_piece(&story->plan.pieces[2], 4, 7, true, false);
+        expect_piece(&story->plan.pieces[3], 7, 9, true, false);
+        expect_piece(&story->plan.pieces[4], 9, 10, true, true);
+    }
+}
+
+static void a_piece_ends_where_somebody_goes_on_from_its_middle(void **state)
+{
+    struct story *story = *state;
+    uint64_t before, middle = 3;
+    size_t count;
+    add(story, 6, NULL, 0);
+    add(story, 1, &middle, 1);
+    make(story, 0, true);
+    assert_int_equal(story->plan.count, 3);
+    expect_piece(&story->plan.pieces[0], 0, 4, true, true);
+    expect_piece(&story->plan.pieces[1], 4, 6, true, false);
+    expect_piece(&story->plan.pieces[2], 6, 7, true, false);
+    const uint64_t *parents = walker_plan_parents(&story->plan.pieces[1], &count, &before);
+    assert_int_equal(count, 1);
+    assert_int_equal(parents[0], 3);
+    walker_plan_parents(&story->plan.pieces[0], &count, &before);
+    assert_int_equal(count, 0);
+}
+
+static void a_branch_is_followed_to_its_end_the_lighter_one_first(void **state)
+{
+    struct story *story = *state;
+    add_two_branches(story);
+    make(story, 0, true);
+    walker_plan_block(&story->plan, 0, story->plan.count);
+    walker_plan_pass(&story->plan, true);
+    expect_next(story, 0);
+    expect_next(story, 4); /* 3 events and the last; the other branch has 4 */
+    expect_next(story, 2);
+    expect_next(story, 7);
+    expect_next(story, 9);
+    assert_null(walker_plan_next(&story->plan));
+}
+
+static void old_pieces_come_in_a_pass_of_their_own(void **state)
+{
+    struct story *story = *state;
+    add_two_branches(story);
+    make(story, 4, true);
+    walker_plan_block(&story->plan, 0, story->plan.count);
+    walker_plan_pass(&story->plan, false);
+    expect_next(story, 0);
+    expect_next(story, 2);
+    assert_null(walker_plan_next(&story->plan));
+    walker_plan_pass(&story->plan, true);
+    expect_next(story, 7);
+    expect_next(story, 4);
+    expect_next(story, 9);
+    assert_null(walker_plan_next(&story->plan));
+}
+
+static void add_random_run(struct story *story, struct random *random)
+{
+    uint64_t parents[2], len = graph_len(story->graph);
+    size_t count = len == 0 ? 0 : (size_t)random_below(random, 3);
+    for (size_t i = 0; i < count; i++)
+        parents[i] = random_below(random, len);
+    if (count == 2 && parents[0] > parents[1]) {
+        uint64_t swap = parents[0];
+        parents[0] = parents[1];
+        parents[1] = swap;
+    }
+    if (count == 2 && (parents[0] == parents[1] || graph_contains(story->graph, &parents[1], 1, parents[0])))
+        count = 1;
+    add(story, 1 + random_below(random, 5), parents, count);
+}
+
+/* The pieces of a pass, each after its parents; `done` has an entry for each event. */
+static uint64_t expect_pass(struct story *story, bool fresh, bool *done)
+{
+    uint64_t events = 0, before;
+    size_t count;
+    walker_plan_pass(&story->plan, fresh);
+    for (const struct walker_piece *piece; (piece = walker_plan_next(&story->plan));) {
+        const uint64_t *parents = walker_plan_parents(piece, &count, &before);
+        assert_int_equal(piece->fresh, fresh);
+        for (size_t p = 0; p < count; p++)
+            assert_true(done[parents[p]]);
+        for (uint64_t lv = piece->first; lv < piece->end; lv++) {
+            assert_false(done[lv]);
+            done[lv] = true;
+            events++;
+        }
+    }
+    return events;
+}
+
+static void check_random_plan(struct story *story, struct random *random)
+{
+    bool done[RUNS_MAX * 5] = {false};
+    for (int runs = 1 + (int)random_below(random, RUNS_MAX); runs > 0; runs--)
+        add_random_run(story, random);
+    uint64_t len = graph_len(story->graph), merged = random_below(random, len + 1);
+    make(story, merged, true);
+    walker_plan_block(&story->plan, 0, story->plan.count);
+    assert_int_equal(expect_pass(story, false, done), merged);
+    assert_int_equal(expect_pass(story, true, done), len - merged);
+}
+
+static void every_event_comes_once_and_after_its_parents(void **state)
+{
+    struct random random = random_of(support_seed("plan", 6));
+    (void)state;
+    for (uint64_t rounds = support_rounds(100); rounds > 0; rounds--) {
+        void *story;
+        set_up(&story);
+        check_random_plan(story, &random);
+        tear_down(&story);
+    }
+}
+
+#define STORY_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY_TEST(events_in_a_row_are_one_piece),
+        STORY_TEST(branches_are_cut_where_they_part_and_meet),
+        STORY_TEST(a_piece_ends_where_somebody_goes_on_from_its_middle),
+        STORY_TEST(a_branch_is_followed_to_its_end_the_lighter_one_first),
+        STORY_TEST(old_pieces_come_in_a_pass_of_their_own),
+        cmocka_unit_test(every_event_comes_once_and_after_its_parents),
+    };
+    return RUN_TESTS("walker_plan", tests);
+}
