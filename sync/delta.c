@@ -1,18 +1,36 @@
 #include "sync/delta.h"
 
-/* Spans of the old text have ids from here on; those of inserted text, where it begins in the caller's text. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "editor/base/ensure.h"
+#include "editor/base/xalloc.h"
+
+#ifdef WEFT_SMALL_NODES
+enum { LEAF_MAX = 4 };
+#else
+enum { LEAF_MAX = 64 };
+#endif
+
+enum { LENGTH }; /* the one kind of sum */
+
 #define OLD_TEXT ((uint64_t)1 << 62)
+
+struct piece {
+    uint64_t from; /* where it is in the caller's text, or OLD_TEXT and where it is in the old text */
+    uint64_t len;
+};
+
+struct delta_leaf {
+    uint32_t count;
+    struct piece pieces[LEAF_MAX];
+};
 
 void delta_release(struct delta *delta)
 {
-    spans_release(&delta->spans);
-}
-
-static void put_span(struct delta *delta, struct span_place place, uint64_t id, uint64_t len)
-{
-    struct span span = {id, len, id - 1, 0, SPAN_THERE, false};
-    if (!spans_append(&delta->spans, place, &span))
-        spans_insert(&delta->spans, place, &span);
+    sum_tree_release(&delta->tree);
+    free(delta->leaves);
+    *delta = (struct delta){0};
 }
 
 void delta_begin(struct delta *delta, uint64_t len)
@@ -28,64 +46,206 @@ uint64_t delta_len(const struct delta *delta)
         return delta->old_len;
     if (delta->edits == DELTA_ONE)
         return only->deletes ? delta->old_len - only->len : delta->old_len + only->len;
-    return delta->spans.total.of[SUM_SHOWN];
+    return delta->tree.total.of[LENGTH];
 }
 
-static void insert_span(struct delta *delta, uint64_t pos, size_t text_at, uint64_t len)
+/* --- leaves --- */
+
+static void leaf_grew(struct delta *delta, uint32_t leaf, uint64_t by)
 {
-    struct span_place place = spans_start(&delta->spans);
-    if (pos > 0) {
-        place = spans_find(&delta->spans, SUM_SHOWN, pos - 1);
-        place.offset++;
-    }
-    put_span(delta, place, text_at, len);
+    sum_tree_add(&delta->tree, leaf, &(struct sums){{[LENGTH] = by}});
 }
 
-static void delete_spans(struct delta *delta, uint64_t pos, uint64_t len)
+static void leaf_shrank(struct delta *delta, uint32_t leaf, uint64_t by)
+{
+    leaf_grew(delta, leaf, 0 - by);
+}
+
+static uint64_t lengths(const struct delta_leaf *leaf, uint32_t count)
+{
+    uint64_t sum = 0;
+    for (uint32_t at = 0; at < count; at++)
+        sum += leaf->pieces[at].len;
+    return sum;
+}
+
+static void open_gap(struct delta_leaf *leaf, uint32_t at, uint32_t count)
+{
+    memmove(leaf->pieces + at + count, leaf->pieces + at, (leaf->count - at) * sizeof *leaf->pieces);
+    leaf->count += count;
+}
+
+static void take_out(struct delta_leaf *leaf, uint32_t at, uint32_t count)
+{
+    leaf->count -= count;
+    memmove(leaf->pieces + at, leaf->pieces + at + count, (leaf->count - at) * sizeof *leaf->pieces);
+}
+
+static uint32_t split_leaf(struct delta *delta, uint32_t number)
+{
+    uint32_t other = delta->tree.leaf_count;
+    delta->leaves = xgrow(delta->leaves, &delta->leaf_cap, (size_t)other + 1, sizeof *delta->leaves);
+    struct delta_leaf *from = &delta->leaves[number], *to = &delta->leaves[other];
+    uint32_t kept = from->count / 2;
+    to->count = from->count - kept;
+    from->count = kept;
+    memcpy(to->pieces, from->pieces + kept, to->count * sizeof *to->pieces);
+    uint64_t moved = lengths(to, to->count);
+    ensure(sum_tree_split(&delta->tree, number, &(struct sums){{[LENGTH] = moved}}) == other);
+    return other;
+}
+
+/* Afterwards two more pieces fit into the place's leaf. */
+static void make_room(struct delta *delta, struct delta_place *place)
+{
+    if (delta->leaves[place->leaf].count + 2 <= LEAF_MAX)
+        return;
+    uint32_t other = split_leaf(delta, place->leaf);
+    const struct delta_leaf *leaf = &delta->leaves[place->leaf];
+    if (place->at < leaf->count)
+        return;
+    uint64_t kept = lengths(leaf, leaf->count);
+    *place = (struct delta_place){other, place->at - leaf->count, place->begin - kept, place->inside - kept};
+}
+
+/* --- places --- */
+
+/* Before byte `pos`, which is there. Looks from the place of the last edit on when that is in the same leaf. */
+static struct delta_place place_of(const struct delta *delta, uint64_t pos)
+{
+    struct delta_place place = delta->last;
+    uint32_t leaf = sum_tree_find(&delta->tree, LENGTH, pos, &place.inside);
+    if (leaf != place.leaf)
+        place.at = 0, place.begin = 0;
+    place.leaf = leaf;
+    const struct piece *pieces = delta->leaves[leaf].pieces;
+    while (place.inside < place.begin)
+        place.begin -= pieces[--place.at].len;
+    while (place.inside - place.begin >= pieces[place.at].len)
+        place.begin += pieces[place.at++].len;
+    return place;
+}
+
+/* Behind the byte before pos, at the end of its piece if that is its last one. */
+static struct delta_place place_behind(const struct delta *delta, uint64_t pos)
+{
+    if (pos == 0)
+        return (struct delta_place){.leaf = sum_tree_first(&delta->tree)};
+    struct delta_place place = place_of(delta, pos - 1);
+    place.inside++;
+    return place;
+}
+
+/* --- edits --- */
+
+/* Makes a piece end at the place and another begin there, and moves the place to between them. */
+static void cut_piece(struct delta *delta, struct delta_place *place, uint32_t room)
+{
+    struct delta_leaf *leaf = &delta->leaves[place->leaf];
+    struct piece whole = leaf->pieces[place->at];
+    uint64_t kept = place->inside - place->begin;
+    open_gap(leaf, place->at, 1 + room);
+    leaf->pieces[place->at] = (struct piece){whole.from, kept};
+    leaf->pieces[place->at + 1 + room] = (struct piece){whole.from + kept, whole.len - kept};
+    place->at++;
+    place->begin = place->inside;
+}
+
+static void insert_piece(struct delta *delta, uint64_t pos, struct piece piece)
+{
+    struct delta_place place = place_behind(delta, pos);
+    struct piece *here = &delta->leaves[place.leaf].pieces[place.at];
+    uint64_t within = place.inside - place.begin;
+    if (within > 0 && within == here->len && here->from + here->len == piece.from) { /* typed on */
+        here->len += piece.len;
+    } else {
+        make_room(delta, &place);
+        struct delta_leaf *leaf = &delta->leaves[place.leaf];
+        if (within > 0 && within < leaf->pieces[place.at].len) {
+            cut_piece(delta, &place, 1);
+        } else {
+            place.at += within > 0;
+            place.begin = place.inside;
+            open_gap(leaf, place.at, 1);
+        }
+        leaf->pieces[place.at] = piece;
+    }
+    leaf_grew(delta, place.leaf, piece.len);
+    delta->last = place;
+}
+
+/* Deletes up to `len` bytes from the place on, where a piece begins, in its leaf; gives how many. */
+static uint64_t delete_from(struct delta *delta, const struct delta_place *place, uint64_t len)
+{
+    struct delta_leaf *leaf = &delta->leaves[place->leaf];
+    uint64_t gone = 0;
+    uint32_t end = place->at;
+    for (; end < leaf->count && leaf->pieces[end].len <= len - gone; end++)
+        gone += leaf->pieces[end].len;
+    if (end < leaf->count) {
+        leaf->pieces[end].from += len - gone;
+        leaf->pieces[end].len -= len - gone;
+        gone = len;
+    }
+    if (end > place->at)
+        take_out(leaf, place->at, end - place->at);
+    return gone;
+}
+
+static void delete_bytes(struct delta *delta, uint64_t pos, uint64_t len)
 {
     while (len > 0) {
-        struct span_place place = spans_find(&delta->spans, SUM_SHOWN, pos);
-        const struct span *span = spans_peek(&delta->spans, &place);
-        uint64_t step = span->len - place.offset < len ? span->len - place.offset : len;
-        bool old = span->id >= OLD_TEXT;
-        place = spans_isolate(&delta->spans, place, step);
-        if (old)
-            spans_set(&delta->spans, place, SPAN_THERE + 1, true);
-        else
-            spans_remove(&delta->spans, place);
-        len -= step;
+        struct delta_place place = place_of(delta, pos);
+        uint64_t gone, within = place.inside - place.begin;
+        struct piece *piece = &delta->leaves[place.leaf].pieces[place.at];
+        if (within == 0) {
+            gone = delete_from(delta, &place, len);
+        } else if (piece->len - within <= len) {
+            gone = piece->len - within;
+            piece->len = within;
+        } else {
+            make_room(delta, &place);
+            cut_piece(delta, &place, 0);
+            gone = delete_from(delta, &place, len);
+        }
+        leaf_shrank(delta, place.leaf, gone);
+        delta->last = place;
+        len -= gone;
     }
 }
 
-static void edit_spans(struct delta *delta, const struct delta_edit *edit)
+static void edit_pieces(struct delta *delta, const struct delta_edit *edit)
 {
     if (edit->deletes)
-        delete_spans(delta, edit->pos, edit->len);
+        delete_bytes(delta, edit->pos, edit->len);
     else
-        insert_span(delta, edit->pos, edit->text_at, edit->len);
+        insert_piece(delta, edit->pos, (struct piece){edit->text_at, edit->len});
 }
 
 static void plant(struct delta *delta)
 {
-    spans_reset(&delta->spans);
+    sum_tree_reset(&delta->tree, 1);
+    delta->leaves = xgrow(delta->leaves, &delta->leaf_cap, 1, sizeof *delta->leaves);
+    delta->leaves[0].count = 0;
+    delta->last = (struct delta_place){0};
     if (delta->old_len > 0)
-        put_span(delta, spans_start(&delta->spans), OLD_TEXT, delta->old_len);
-    edit_spans(delta, &delta->only);
+        insert_piece(delta, 0, (struct piece){OLD_TEXT, delta->old_len});
+    edit_pieces(delta, &delta->only);
     delta->edits = DELTA_MANY;
 }
 
 static void add_edit(struct delta *delta, struct delta_edit edit)
 {
+    uint64_t len = delta_len(delta);
+    ensure(edit.pos <= len && (!edit.deletes || edit.len <= len - edit.pos));
     if (delta->edits == DELTA_NONE) {
-        ensure(edit.deletes ? edit.len <= delta->old_len && edit.pos <= delta->old_len - edit.len
-                            : edit.pos <= delta->old_len);
         delta->only = edit;
         delta->edits = DELTA_ONE;
         return;
     }
     if (delta->edits == DELTA_ONE)
         plant(delta);
-    edit_spans(delta, &edit);
+    edit_pieces(delta, &edit);
 }
 
 void delta_insert(struct delta *delta, uint64_t pos, size_t text_at, uint64_t len)
@@ -98,6 +258,8 @@ void delta_delete(struct delta *delta, uint64_t pos, uint64_t len)
     add_edit(delta, (struct delta_edit){.pos = pos, .len = len, .deletes = true});
 }
 
+/* --- the patch --- */
+
 static void patch_of_one(const struct delta *delta, struct bytes text, struct patch *out)
 {
     const struct delta_edit *only = &delta->only;
@@ -109,6 +271,18 @@ static void patch_of_one(const struct delta *delta, struct bytes text, struct pa
     patch_retain(out, delta->old_len - only->pos - (only->deletes ? only->len : 0));
 }
 
+/* *old: how much of the old text was spoken of. */
+static void patch_piece(const struct piece *piece, struct bytes text, uint64_t *old, struct patch *out)
+{
+    if (piece->from < OLD_TEXT) {
+        patch_insert(out, bytes_slice(text, (size_t)piece->from, (size_t)piece->len));
+        return;
+    }
+    patch_delete(out, piece->from - OLD_TEXT - *old);
+    patch_retain(out, piece->len);
+    *old = piece->from - OLD_TEXT + piece->len;
+}
+
 void delta_patch(const struct delta *delta, struct bytes text, struct patch *out)
 {
     patch_clear(out);
@@ -118,13 +292,33 @@ void delta_patch(const struct delta *delta, struct bytes text, struct patch *out
         patch_of_one(delta, text, out);
     if (delta->edits != DELTA_MANY)
         return;
-    struct span_place place = spans_start(&delta->spans);
-    for (const struct span *span; (span = spans_peek(&delta->spans, &place)); spans_next(&place)) {
-        if (span->id < OLD_TEXT)
-            patch_insert(out, bytes_slice(text, (size_t)span->id, (size_t)span->len));
-        else if (span->gone)
-            patch_delete(out, span->len);
-        else
-            patch_retain(out, span->len);
+    uint64_t old = 0;
+    for (uint32_t number = sum_tree_first(&delta->tree); number != SUM_TREE_NONE;
+         number = sum_tree_next(&delta->tree, number)) {
+        const struct delta_leaf *leaf = &delta->leaves[number];
+        for (uint32_t at = 0; at < leaf->count; at++)
+            patch_piece(&leaf->pieces[at], text, &old, out);
     }
+    patch_delete(out, delta->old_len - old);
+}
+
+/* --- invariants --- */
+
+static struct sums leaf_sums(const void *self, uint32_t number)
+{
+    const struct delta *delta = self;
+    const struct delta_leaf *leaf = &delta->leaves[number];
+    ensure(leaf->count <= LEAF_MAX);
+    for (uint32_t at = 0; at < leaf->count; at++)
+        ensure(leaf->pieces[at].len > 0);
+    return (struct sums){{[LENGTH] = lengths(leaf, leaf->count)}};
+}
+
+void delta_check(const struct delta *delta)
+{
+    if (delta->edits != DELTA_MANY)
+        return;
+    const struct delta_leaf *last = &delta->leaves[delta->last.leaf];
+    ensure(delta->last.at <= last->count && delta->last.begin == lengths(last, delta->last.at));
+    sum_tree_check(&delta->tree, leaf_sums, delta);
 }

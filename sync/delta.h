@@ -1,20 +1,26 @@
 /*
  * delta - many edits of a text, one after another at any place, summed up to one patch.
  *
- * The old text is one span; inserts and deletes cut it. What a merge does to the text in a million steps comes out as
- * one patch from the old text to the new one. A single edit is its own sum and needs no tree: most keys of others are that.
+ * The new text is a row of pieces, each a stretch of the old text or of what was inserted; edits cut pieces and take them
+ * out. What a merge does to the text in a million steps comes out as one patch from the old text to the new one: old pieces
+ * stand in their old order, and what is missing between two of them was deleted.
+ *
+ *      old text  abcdefgh      insert "xy" at 3, delete 2 at 4:   <old 0..3> <x> <old 4..8>
+ *
+ * Pieces stand in the leaves of a sum_tree. The last edit's place is remembered: who types goes on there. A single edit is its own
+ * sum and needs no tree: most keys of others are that.
  *
  *   Units      bytes of the text as the edits before left it. Inserted text is named by where it begins in a text that
  *              the caller keeps (sync/oplog.h).
  *   Ownership  zero-initialised, then delta_begin(), which keeps memory; delta_release().
  *   Errors     none; positions beyond delta_len() are bugs (ensure).
- *   Bounds     O(log pieces) an edit, linear for the patch.
+ *   Bounds     O(log pieces) an edit, linear for the patch; 16 bytes a piece. Leaves are small with WEFT_SMALL_NODES.
  */
 #ifndef WEFT_SYNC_DELTA_H
 #define WEFT_SYNC_DELTA_H
 
 #include "editor/patch.h"
-#include "sync/spans.h"
+#include "sync/sum_tree.h"
 
 enum delta_edits { DELTA_NONE, DELTA_ONE, DELTA_MANY };
 
@@ -24,11 +30,22 @@ struct delta_edit {
     bool deletes;
 };
 
+/* Before byte number `inside` of a leaf: in piece `at`, which begins at byte `begin` of the leaf. */
+struct delta_place {
+    uint32_t leaf, at;
+    uint64_t begin, inside;
+};
+
+struct delta_leaf;
+
 struct delta {
     enum delta_edits edits;
     uint64_t old_len;
     struct delta_edit only; /* DELTA_ONE */
-    struct spans spans;     /* DELTA_MANY */
+    struct sum_tree tree;   /* DELTA_MANY, as all that follows */
+    struct delta_leaf *leaves;
+    size_t leaf_cap;
+    struct delta_place last; /* where the last edit was */
 };
 
 void delta_release(struct delta *delta);
@@ -37,5 +54,6 @@ uint64_t delta_len(const struct delta *delta); /* of the new text */
 void delta_insert(struct delta *delta, uint64_t pos, size_t text_at, uint64_t len);
 void delta_delete(struct delta *delta, uint64_t pos, uint64_t len);
 void delta_patch(const struct delta *delta, struct bytes text, struct patch *out);
+void delta_check(const struct delta *delta);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * spans - a sequence of spans in a B+-tree that knows three sums of everything below each node.
  *
- * The merge keeps its text in it (sync/tracker.h), and so does the sum of many edits (sync/delta.h). A span is a row of
- * units with consecutive ids; its state says in which of the two versions of a walk the units are there:
+ * The merge keeps its text in it (sync/tracker.h). A span is a row of units with consecutive ids; its state says in which of
+ * the two versions of a walk the units are there:
  *
  *   prepared   units there in the prepare version (state SPAN_THERE): where the next event counts its positions
  *   shown      units there in the effect version (not gone): what the text is

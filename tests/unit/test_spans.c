@@ -401,6 +401,7 @@ static void expect_patch(const struct delta *delta, const char *inserted, const 
     struct buf text = {0};
     delta_patch(delta, bytes_of_string(inserted), &patch);
     patch_check(&patch);
+    delta_check(delta);
     patch_apply(&patch, bytes_of_string(old), &text);
     assert_string_equal(buf_string(&text), new);
     assert_int_equal(delta_len(delta), text.len);
@@ -482,6 +483,26 @@ static void many_edits_sum_up_to_what_they_do_one_by_one(void **state)
     delta_release(&delta);
 }
 
+/* As many as make a tree of several levels, with big leaves too. */
+static void thousands_of_edits_sum_up_as_well(void **state)
+{
+    (void)state;
+    static const char letters[] = "abcdefghijklm";
+    struct random random = random_of(support_seed("delta of thousands", 17));
+    struct delta delta = {0};
+    struct buf old = {0}, text = {0};
+    for (int i = 0; i < 1000; i++)
+        buf_add_byte(&old, (unsigned char)('A' + i % 26));
+    buf_add_bytes(&text, buf_view(&old));
+    delta_begin(&delta, text.len);
+    for (int edit = 0; edit < 4000; edit++)
+        edit_both(&random, &delta, &text, bytes_of_string(letters));
+    expect_patch(&delta, letters, buf_string(&old), buf_string(&text));
+    buf_release(&old);
+    buf_release(&text);
+    delta_release(&delta);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,6 +520,7 @@ int main(void)
         cmocka_unit_test(no_edit_changes_nothing_and_one_is_its_own_sum),
         cmocka_unit_test(what_was_inserted_and_deleted_again_leaves_nothing),
         cmocka_unit_test(many_edits_sum_up_to_what_they_do_one_by_one),
+        cmocka_unit_test(thousands_of_edits_sum_up_as_well),
     };
     return RUN_TESTS("spans", tests);
 }

@@ -1,0 +1,93 @@
+/*
+ * sum_tree - the nodes of a B+-tree: the order of numbered leaves, and sums of what they hold.
+ *
+ * What is in a leaf is its owner's business (sync/spans.h, sync/delta.h), who tells the tree how much of each kind that is. The
+ * tree finds the leaf that holds unit n of a kind, and says how much stands before a leaf.
+ *
+ *            [12 10 3 | 7 7 1]        sums of each child, one for each kind
+ *             /             \
+ *          leaf 0          leaf 1     leaves in their order, which is not that of their numbers
+ *
+ * Who edits stays at one place for a while. So the leaf that was asked for last is remembered with what stands before it,
+ * and what changed in a leaf is told to the nodes above only when another leaf changes or when their sums are read.
+ *
+ *   Units      as the owner counts.
+ *   Ownership  zero-initialised it is empty; sum_tree_reset() makes it ready in O(1) and keeps the memory; sum_tree_release().
+ *              Leaves are numbered from 0 in the order in which they came to be.
+ *   Errors     none; a leaf that is not there or a unit beyond the total is a bug (ensure).
+ *   Bounds     O(log leaves) each; in the leaf of the last look-up, O(1). Fan-out is 4 with WEFT_SMALL_NODES.
+ *   Threads    one at a time, also for reading: look-ups move what is remembered.
+ */
+#ifndef WEFT_SYNC_SUM_TREE_H
+#define WEFT_SYNC_SUM_TREE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef WEFT_SMALL_NODES
+enum { SUM_TREE_FAN = 4 };
+#else
+enum { SUM_TREE_FAN = 16 };
+#endif
+
+enum { SUM_TREE_KINDS = 3 };
+
+#define SUM_TREE_NONE UINT32_MAX /* no leaf */
+
+struct sums {
+    uint64_t of[SUM_TREE_KINDS];
+};
+
+static inline void sums_add(struct sums *sums, const struct sums *more)
+{
+    for (unsigned kind = 0; kind < SUM_TREE_KINDS; kind++)
+        sums->of[kind] += more->of[kind];
+}
+
+static inline void sums_subtract(struct sums *sums, const struct sums *less)
+{
+    for (unsigned kind = 0; kind < SUM_TREE_KINDS; kind++)
+        sums->of[kind] -= less->of[kind];
+}
+
+struct sum_leaf;
+struct sum_node;
+struct sum_near;
+
+struct sum_tree {
+    struct sum_leaf *leaves;
+    struct sum_node *nodes;
+    size_t leaf_cap, node_cap;
+    uint32_t leaf_count, node_count;
+    uint32_t root; /* a leaf while depth is 0 */
+    uint32_t depth;
+    unsigned kinds; /* those after are 0 everywhere */
+    struct sums total;
+    struct sum_near *near;
+};
+
+void sum_tree_release(struct sum_tree *tree);
+void sum_tree_reset(struct sum_tree *tree, unsigned kinds); /* one leaf, 0, which holds nothing */
+
+uint32_t sum_tree_first(const struct sum_tree *tree);
+uint32_t sum_tree_next(const struct sum_tree *tree, uint32_t leaf);
+/* The next one after a leaf that holds something of a kind. */
+uint32_t sum_tree_next_with(const struct sum_tree *tree, unsigned kind, uint32_t leaf);
+/* The last leaf below the node that is `level` above a leaf; level <= depth. */
+uint32_t sum_tree_last_below(const struct sum_tree *tree, uint32_t leaf, uint32_t level);
+/* < 0: a stands before b. */
+int sum_tree_compare(const struct sum_tree *tree, uint32_t a, uint32_t b);
+
+/* The leaf that holds unit number `pos` of a kind; *inside is its number in the leaf. pos < the total. */
+uint32_t sum_tree_find(const struct sum_tree *tree, unsigned kind, uint64_t pos, uint64_t *inside);
+uint64_t sum_tree_before(const struct sum_tree *tree, unsigned kind, uint32_t leaf);
+
+/* A leaf holds so much more; of what becomes less, the complement. */
+void sum_tree_add(struct sum_tree *tree, uint32_t leaf, const struct sums *more);
+/* A new leaf right behind this one takes so much from it. */
+uint32_t sum_tree_split(struct sum_tree *tree, uint32_t leaf, const struct sums *moved);
+
+/* Checks the nodes against what the owner says is in each leaf. */
+void sum_tree_check(const struct sum_tree *tree, struct sums (*leaf_sums)(const void *self, uint32_t leaf), const void *self);
+
+#endif
