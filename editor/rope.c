@@ -9,7 +9,6 @@
 
 struct rope {
     struct rope_tree tree;
-    struct rope_ink ink; /* what this rope appends to; a snapshot starts its own */
 };
 
 /* --- life --- */
@@ -60,7 +59,6 @@ void rope_free(struct rope *rope)
     if (!rope)
         return;
     rope_tree_release(&rope->tree);
-    rope_ink_release(&rope->ink);
     free(rope);
 }
 
@@ -76,9 +74,7 @@ void rope_insert(struct rope *rope, uint64_t at, struct bytes text)
     ensure(at <= rope_len(rope));
     while (text.len > 0) {
         size_t len = text.len < ROPE_PIECE_BYTES_MAX ? text.len : ROPE_PIECE_BYTES_MAX;
-        struct bytes some = bytes_slice(text, 0, len);
-        if (!rope_tree_extend(&rope->tree, at, &rope->ink, some))
-            rope_tree_insert(&rope->tree, at, rope_ink_write(&rope->ink, some));
+        rope_tree_insert(&rope->tree, at, bytes_slice(text, 0, len));
         text = bytes_slice(text, len, text.len - len);
         at += len;
     }
@@ -99,6 +95,10 @@ void rope_apply(struct rope *rope, const struct patch *patch)
             at += part->len;
             break;
         case PART_INSERT:
+            if (i + 1 < patch->count && part[1].kind == PART_DELETE) { /* first: it was often typed just now */
+                rope_delete(rope, at, part[1].len);
+                i++;
+            }
             rope_insert(rope, at, patch_part_text(patch, part));
             at += part->len;
             break;

@@ -16,11 +16,12 @@
  *              every byte but 10xxxxxx counts one, also where the text is not UTF-8 (stray continuation bytes count none).
  *   Ownership  rope_new() and rope_snapshot() give a rope to be freed with rope_free(). Inserted bytes are copied, once.
  *              Views from rope_chunk() live until that rope is next changed or freed.
- *   Threads    a rope belongs to one thread; snapshots may be read and freed by others (reference counts are atomic,
- *              sources are never written below a length that a snapshot knows).
+ *   Threads    a rope belongs to one thread, also for reading: what was typed settles when it is looked at. Snapshots may be
+ *              read and freed by others (reference counts are atomic, sources are never written below a length that a
+ *              snapshot knows); one that was never edited by several at once.
  *   Errors     none; offsets beyond the text are bugs (ensure).
- *   Bounds     edits, look-ups O(log pieces); snapshot O(1). Fan-out is 4 when WEFT_SMALL_NODES is defined (debug builds), so
- *              that tests exercise splits and merges.
+ *   Bounds     edits, look-ups, snapshots O(log pieces); typing on and backspacing O(1). Fan-out is 4 when WEFT_SMALL_NODES
+ *              is defined (debug builds), so that tests exercise splits and merges.
  *   Source     Boehm, Atkinson & Plass, "Ropes: an Alternative to Strings", 1995; piece tables: Crowley, "Data Structures
  *              for Text Sequences", 1998.
  */

@@ -23,7 +23,8 @@ struct rope_source {
  * Eight-bit counters side by side, emptied before they can overflow: inner loops of constant length without branches,
  * which compilers turn into vector instructions.
  */
-enum { LANES = 32, ROWS_MAX = 255 };
+enum { LANES = 32, ROWS_MAX = 255, WORD = 8 };
+#define EACH_BYTE UINT64_C(0x0101010101010101)
 
 static uint64_t lanes_sum(const unsigned char lanes[LANES])
 {
@@ -46,6 +47,23 @@ static struct rope_sums count_rows(const unsigned char *data, size_t rows)
     return (struct rope_sums){{rows * LANES, lanes_sum(newlines), lanes_sum(heads)}};
 }
 
+/* How many of eight bytes have their highest bit set, all others being clear. */
+static unsigned count_high_bits(uint64_t word)
+{
+    return (unsigned)((word >> 7) * EACH_BYTE >> 56);
+}
+
+/* The same for eight bytes at once. */
+static struct rope_sums count_word(const unsigned char *data)
+{
+    uint64_t word;
+    memcpy(&word, data, sizeof word);
+    uint64_t other = word ^ EACH_BYTE * '\n'; /* a newline is 0 here: then nothing carries into its highest bit */
+    uint64_t newlines = ~(((other & EACH_BYTE * 0x7f) + EACH_BYTE * 0x7f) | other) & EACH_BYTE * 0x80;
+    uint64_t inner = word & ~(word << 1) & EACH_BYTE * 0x80; /* 10xxxxxx */
+    return (struct rope_sums){{WORD, count_high_bits(newlines), WORD - count_high_bits(inner)}};
+}
+
 struct rope_sums rope_sums_of(struct bytes text)
 {
     struct rope_sums sums = {{0}};
@@ -58,6 +76,8 @@ struct rope_sums rope_sums_of(struct bytes text)
         at += rows * LANES;
         left -= rows * LANES;
     }
+    for (; left >= WORD; left -= WORD, at += WORD)
+        sums = rope_sums_add(sums, count_word(at));
     sums.of[ROPE_BYTES] += left;
     for (; left; left--, at++) {
         sums.of[ROPE_NEWLINES] += *at == '\n';
@@ -205,11 +225,10 @@ bool rope_piece_join(struct rope_piece *piece, const struct rope_piece *next)
     return true;
 }
 
-void rope_piece_shorten(struct rope_piece *piece, struct rope_sums sums)
+void rope_piece_adjust(struct rope_piece *piece, struct rope_sums sums)
 {
-    ensure(sums.of[ROPE_BYTES] < piece->of[ROPE_BYTES]);
     for (size_t i = 0; i < ROPE_MEASURES; i++)
-        piece->of[i] -= (uint32_t)sums.of[i];
+        piece->of[i] += (uint32_t)sums.of[i];
 }
 
 /* --- ink --- */
@@ -232,7 +251,8 @@ static void ink_start_block(struct rope_ink *ink, size_t needed)
     *ink = (struct rope_ink){
         .block = rope_source_of(bytes_of(memory, size), ink_block_release, memory),
         .free = memory,
-        .left = size,
+        .floor = memory,
+        .stop = memory + size,
         .block_bytes = size,
     };
 }
@@ -246,25 +266,18 @@ void rope_ink_release(struct rope_ink *ink)
 struct rope_piece rope_ink_write(struct rope_ink *ink, struct bytes text)
 {
     ensure(text.len > 0 && text.len <= ROPE_PIECE_BYTES_MAX);
-    if (text.len > ink->left)
+    if (!ink->block || text.len > (size_t)(ink->stop - ink->free))
         ink_start_block(ink, text.len);
     memcpy(ink->free, text.data, text.len);
     struct rope_piece piece = rope_piece_of(ink->block, bytes_of(ink->free, text.len));
     ink->free += text.len;
-    ink->left -= text.len;
     return piece;
 }
 
-bool rope_ink_extend(struct rope_ink *ink, struct rope_piece *piece, struct bytes text, struct rope_sums sums)
+size_t rope_ink_room(const struct rope_ink *ink, const struct rope_piece *piece)
 {
     if (piece->source != ink->block || piece->data + piece->of[ROPE_BYTES] != ink->free)
-        return false;
-    if (text.len > ink->left || text.len > ROPE_PIECE_BYTES_MAX - piece->of[ROPE_BYTES])
-        return false;
-    memcpy(ink->free, text.data, text.len);
-    ink->free += text.len;
-    ink->left -= text.len;
-    for (size_t i = 0; i < ROPE_MEASURES; i++)
-        piece->of[i] += (uint32_t)sums.of[i];
-    return true;
+        return 0;
+    size_t left = (size_t)(ink->stop - ink->free), most = ROPE_PIECE_BYTES_MAX - piece->of[ROPE_BYTES];
+    return left < most ? left : most;
 }

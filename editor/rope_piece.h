@@ -58,8 +58,8 @@ struct rope_sums rope_piece_sums_before(const struct rope_piece *piece, size_t l
 size_t rope_piece_find(const struct rope_piece *piece, enum rope_measure measure, uint32_t unit);
 /* `piece` keeps its first `len` bytes; the rest is returned, with a reference of its own. 0 < len < its length. */
 struct rope_piece rope_piece_split(struct rope_piece *piece, size_t len);
-/* Forgets the last bytes, which have these sums; some are left. */
-void rope_piece_shorten(struct rope_piece *piece, struct rope_sums sums);
+/* Its end moved in memory by bytes that have these sums: on, or back (then they are below zero). */
+void rope_piece_adjust(struct rope_piece *piece, struct rope_sums sums);
 /* When `next` continues `piece` in memory, `piece` swallows it (and its reference). */
 bool rope_piece_join(struct rope_piece *piece, const struct rope_piece *next);
 
@@ -69,15 +69,16 @@ bool rope_piece_join(struct rope_piece *piece, const struct rope_piece *next);
  */
 struct rope_ink {
     struct rope_source *block;
-    unsigned char *free; /* first unused byte of the block */
-    size_t left;         /* unused bytes */
-    size_t block_bytes;  /* size of the block before */
+    unsigned char *free;       /* first unused byte of the block */
+    unsigned char *floor;      /* what is in front of it others may have seen: it is never written again */
+    const unsigned char *stop; /* the end of the block */
+    size_t block_bytes;        /* size of the block before */
 };
 
 void rope_ink_release(struct rope_ink *ink);
 /* Copies 1 .. ROPE_PIECE_BYTES_MAX bytes. */
 struct rope_piece rope_ink_write(struct rope_ink *ink, struct bytes text);
-/* Copies them to the end of a piece that is the last one written. False: they do not fit there. */
-bool rope_ink_extend(struct rope_ink *ink, struct rope_piece *piece, struct bytes text, struct rope_sums sums);
+/* How many bytes may be written behind a piece so that it goes on in memory: 0 unless it is the last one written. */
+size_t rope_ink_room(const struct rope_ink *ink, const struct rope_piece *piece);
 
 #endif

@@ -30,6 +30,32 @@ struct rope_node {
     union entry entries[ENTRIES_ROOM];
 };
 
+/*
+ * The piece that was edited last, and the way to it. Who types on at its end, or takes back what stands there, moves
+ * `tail` and the sums of the tree: no look-up, no node that moves. What piece and nodes on the way do not know yet is
+ * the tree's sums less `known`; they are told (settled) before anybody looks into the tree.
+ *
+ *     t h e   p i e c e . . . .
+ *       ^               ^       ^
+ *       start         tail    stop       how far tail may go back and on without anything else being touched
+ *
+ * That is so while the finger is open: nodes and piece are this tree's alone. Sharing the tree closes it (tail is
+ * NULL); it is opened again when it is used next, if the other tree is gone by then. Whatever else changes the tree
+ * moves it.
+ */
+enum { FINGER_NODES = 24 };
+#define NO_FINGER UINT64_MAX
+
+struct rope_finger {
+    uint64_t end; /* where the piece ends in the text; NO_FINGER: it is nowhere */
+    unsigned char *tail;
+    const unsigned char *start, *stop; /* stop is start when nothing can be written behind the piece */
+    struct rope_sums known;
+    struct rope_ink ink;
+    struct rope_node *nodes[FINGER_NODES]; /* by height */
+    unsigned char at[FINGER_NODES];        /* which of its entries */
+};
+
 /* --- nodes and references --- */
 
 static struct rope_node *node_new(uint16_t height)
@@ -200,6 +226,149 @@ static void node_settle(struct rope_node *node, size_t i, struct rope_node *spli
         entries_insert(node, i + 1, entry_of_node(split));
 }
 
+/* --- the finger --- */
+
+static void finger_put(struct rope_finger *finger, struct rope_node *node, size_t at)
+{
+    if (node->height >= FINGER_NODES) {
+        finger->end = NO_FINGER;
+        return;
+    }
+    finger->nodes[node->height] = node;
+    finger->at[node->height] = (unsigned char)at;
+}
+
+static struct rope_piece *finger_piece(const struct rope_finger *finger)
+{
+    return &finger->nodes[0]->entries[finger->at[0]].piece;
+}
+
+static bool finger_is_open(const struct rope_finger *finger)
+{
+    return finger->tail != NULL;
+}
+
+static bool finger_writes(const struct rope_finger *finger)
+{
+    return finger->stop != finger->start;
+}
+
+/* The nodes above the piece: their sums for what is below are this much larger. */
+static void finger_raise(const struct rope_tree *tree, struct rope_sums sums)
+{
+    const struct rope_finger *finger = tree->finger;
+    for (size_t height = 1; height <= tree->root->height; height++) {
+        struct rope_sums *above = &finger->nodes[height]->entries[finger->at[height]].kid.sums;
+        *above = rope_sums_add(*above, sums);
+    }
+}
+
+/* Piece and nodes come to know what was done at the finger. */
+static void settle(const struct rope_tree *tree)
+{
+    struct rope_finger *finger = tree->finger;
+    if (!finger || !finger_is_open(finger) || memcmp(&finger->known, &tree->sums, sizeof tree->sums) == 0)
+        return;
+    struct rope_sums lag = rope_sums_subtract(tree->sums, finger->known);
+    rope_piece_adjust(finger_piece(finger), lag);
+    finger_raise(tree, lag);
+    finger->known = tree->sums;
+}
+
+/* Before anything is done elsewhere in the tree, or by others to what it holds. */
+static void finger_close(const struct rope_tree *tree)
+{
+    struct rope_finger *finger = tree->finger;
+    if (!finger || !finger_is_open(finger))
+        return;
+    settle(tree);
+    if (finger_writes(finger))
+        finger->ink.free = finger->tail;
+    finger->tail = NULL;
+    finger->start = finger->stop = NULL;
+}
+
+/* False: something on the way is shared. */
+static bool finger_open(const struct rope_tree *tree, struct rope_finger *finger)
+{
+    for (size_t height = 0; height <= tree->root->height; height++)
+        if (!node_is_ours(finger->nodes[height]))
+            return false;
+    const struct rope_piece *piece = finger_piece(finger);
+    size_t room = rope_ink_room(&finger->ink, piece);
+    finger->start = piece->data + 1;                                     /* a piece is not empty */
+    finger->tail = (unsigned char *)piece->data + piece->of[ROPE_BYTES]; /* written to when it is in the ink only */
+    finger->stop = room > 0 ? finger->tail + room : finger->start;
+    finger->known = tree->sums;
+    return true;
+}
+
+/* The finger, open, when the piece ends at that place; else NULL. */
+static struct rope_finger *finger_at(const struct rope_tree *tree, uint64_t place)
+{
+    struct rope_finger *finger = tree->finger;
+    if (!finger || finger->end != place || place == NO_FINGER)
+        return NULL;
+    return finger_is_open(finger) || finger_open(tree, finger) ? finger : NULL;
+}
+
+static struct rope_finger *finger_of(struct rope_tree *tree)
+{
+    if (!tree->finger) {
+        tree->finger = xcalloc(1, sizeof *tree->finger);
+        tree->finger->end = NO_FINGER;
+    }
+    return tree->finger;
+}
+
+/* Typing on. False: there is no finger, or no room behind it. */
+static bool finger_write(struct rope_tree *tree, uint64_t at, struct bytes text)
+{
+    struct rope_finger *finger = finger_at(tree, at);
+    if (!finger || !finger_writes(finger) || text.len > (size_t)(finger->stop - finger->tail))
+        return false;
+    if (text.len == 1)
+        *finger->tail = *text.data;
+    else
+        memcpy(finger->tail, text.data, text.len);
+    finger->tail += text.len;
+    finger->end += text.len;
+    tree->sums = rope_sums_add(tree->sums, rope_sums_of(text));
+    return true;
+}
+
+/* Backspacing. False: there is no finger, or nothing of the piece would be left. */
+static bool finger_take_back(struct rope_tree *tree, uint64_t at, uint64_t len)
+{
+    struct rope_finger *finger = finger_at(tree, at + len);
+    if (!finger || len > (size_t)(finger->tail - finger->start))
+        return false;
+    finger->tail -= len;
+    finger->end -= len;
+    tree->sums = rope_sums_subtract(tree->sums, rope_sums_of(bytes_of(finger->tail, (size_t)len)));
+    if (finger_writes(finger) && finger->tail < finger->ink.floor) { /* a snapshot may have what is behind it */
+        finger->ink.free = finger->ink.floor;
+        finger->stop = finger->start;
+    }
+    return true;
+}
+
+/* A new piece right behind the finger's, in the same leaf. False: there is no finger, or the leaf is full. */
+static bool finger_add_piece(struct rope_tree *tree, uint64_t at, struct bytes text)
+{
+    struct rope_finger *finger = finger_at(tree, at);
+    if (!finger || finger->nodes[0]->count >= ROPE_FANOUT)
+        return false;
+    finger_close(tree);
+    union entry entry = {.piece = rope_ink_write(&finger->ink, text)};
+    struct rope_sums sums = rope_piece_sums(&entry.piece);
+    entries_insert(finger->nodes[0], ++finger->at[0], entry);
+    finger_raise(tree, sums);
+    finger->end += sums.of[ROPE_BYTES];
+    tree->sums = rope_sums_add(tree->sums, sums);
+    return true;
+}
+
 /* --- insert --- */
 
 /* The entry that `*at` lies in or at the end of, so that text typed on joins what was typed before; *at becomes
@@ -229,16 +398,6 @@ static size_t leaf_insert(struct rope_node *leaf, uint64_t at, struct rope_piece
     return i + 1;
 }
 
-static void finger_put(struct rope_finger *finger, struct rope_node *node, size_t at)
-{
-    if (node->height >= ROPE_FINGER_NODES) {
-        finger->end = ROPE_NO_FINGER;
-        return;
-    }
-    finger->nodes[node->height] = node;
-    finger->at[node->height] = (unsigned char)at;
-}
-
 /* `node` is ours. Returns its new right neighbour when it had to be split. The finger ends up at the piece, or nowhere.
  */
 static struct rope_node *node_insert(struct rope_node *node, uint64_t at, struct rope_piece piece,
@@ -257,61 +416,10 @@ static struct rope_node *node_insert(struct rope_node *node, uint64_t at, struct
         kid->sums = rope_sums_add(kid->sums, sums); /* nearly always: nothing moved */
         return NULL;
     }
-    finger->end = ROPE_NO_FINGER;
+    finger->end = NO_FINGER;
     node_settle(node, i, split);
     node_tidy(node, i, i + 1);
     return node_split(node);
-}
-
-/* --- where text was put last --- */
-
-/* The piece, when the finger points to where `end` is and all nodes on the way are ours alone. */
-static struct rope_piece *finger_piece(const struct rope_tree *tree, uint64_t end)
-{
-    const struct rope_finger *finger = &tree->finger;
-    if (finger->end != end || end == ROPE_NO_FINGER)
-        return NULL;
-    for (size_t height = 0; height <= tree->root->height; height++)
-        if (!node_is_ours(finger->nodes[height]))
-            return NULL;
-    return &finger->nodes[0]->entries[finger->at[0]].piece;
-}
-
-/* The piece has so much more or less: all sums above it follow. */
-static void finger_add(struct rope_tree *tree, struct rope_sums sums)
-{
-    struct rope_finger *finger = &tree->finger;
-    for (size_t height = 1; height <= tree->root->height; height++) {
-        struct rope_sums *above = &finger->nodes[height]->entries[finger->at[height]].kid.sums;
-        *above = rope_sums_add(*above, sums);
-    }
-    tree->sums = rope_sums_add(tree->sums, sums);
-    finger->end += sums.of[ROPE_BYTES];
-}
-
-bool rope_tree_extend(struct rope_tree *tree, uint64_t at, struct rope_ink *ink, struct bytes text)
-{
-    struct rope_piece *piece = finger_piece(tree, at);
-    if (!piece)
-        return false;
-    struct rope_sums sums = rope_sums_of(text);
-    if (!rope_ink_extend(ink, piece, text, sums))
-        return false;
-    finger_add(tree, sums);
-    return true;
-}
-
-/* Takes back the last bytes of the piece, if some of it are left. */
-static bool finger_delete(struct rope_tree *tree, uint64_t at, uint64_t len)
-{
-    struct rope_piece *piece = finger_piece(tree, at + len);
-    if (!piece || len >= piece->of[ROPE_BYTES])
-        return false;
-    struct bytes text = rope_piece_text(piece);
-    struct rope_sums sums = rope_sums_of(bytes_slice(text, text.len - (size_t)len, (size_t)len));
-    rope_piece_shorten(piece, sums);
-    finger_add(tree, rope_sums_subtract((struct rope_sums){{0}}, sums));
-    return true;
 }
 
 /* --- delete --- */
@@ -332,84 +440,126 @@ static struct range range_in(const struct rope_node *node, uint64_t from, uint64
     return (struct range){i, from, to};
 }
 
-/* Drops the entries from i on that lie in the first `*len` bytes as a whole; *len becomes what is left. */
-static void entries_drop_covered(struct rope_node *node, size_t i, uint64_t *len)
+/* Drops the entries from i on that lie in the first `*len` bytes as a whole; *len becomes what is left. Gives their
+ * sums. */
+static struct rope_sums entries_drop_covered(struct rope_node *node, size_t i, uint64_t *len)
 {
+    struct rope_sums gone = {{0}};
     size_t end = i;
-    for (; end < node->count && *len >= entry_bytes(node, end); end++)
+    for (; end < node->count && *len >= entry_bytes(node, end); end++) {
         *len -= entry_bytes(node, end);
-    entries_drop(node, i, end - i);
+        gone = rope_sums_add(gone, entry_sums(node, end));
+    }
+    if (end > i)
+        entries_drop(node, i, end - i);
+    return gone;
 }
 
-static void piece_drop_head(struct rope_piece *piece, size_t len)
+/* Forgets the first `len` bytes, or all but the first; gives the sums of what goes. */
+static struct rope_sums piece_drop_head(struct rope_piece *piece, size_t len)
 {
     struct rope_piece rest = rope_piece_split(piece, len);
+    struct rope_sums gone = rope_piece_sums(piece);
     rope_piece_drop(*piece);
     *piece = rest;
+    return gone;
 }
 
-/* Forgets all but the first `len` bytes of entry i; returns how many that were. */
-static uint64_t piece_drop_tail(struct rope_piece *piece, size_t len)
+static struct rope_sums piece_drop_tail(struct rope_piece *piece, size_t len)
 {
     struct rope_piece rest = rope_piece_split(piece, len);
     rope_piece_drop(rest);
-    return rest.of[ROPE_BYTES];
+    return rope_piece_sums(&rest);
 }
 
-static void leaf_delete(struct rope_node *leaf, uint64_t from, uint64_t to)
+/* Gives the sums of what goes. The finger ends up at the piece in front of it, or nowhere. */
+static struct rope_sums leaf_delete(struct rope_node *leaf, uint64_t from, uint64_t to, struct rope_finger *finger)
 {
     struct range range = range_in(leaf, from, to);
     size_t i = range.i;
     uint64_t len = range.to - range.from;
     struct rope_piece *first = &leaf->entries[i].piece;
+    struct rope_sums gone = {{0}};
 
     if (range.from > 0 && range.to < first->of[ROPE_BYTES])
         entries_insert(leaf, i + 1, (union entry){.piece = rope_piece_split(first, range.to)});
     if (range.from > 0) {
-        len -= piece_drop_tail(first, range.from);
+        gone = piece_drop_tail(first, range.from);
+        len -= gone.of[ROPE_BYTES];
         i++;
     }
-    entries_drop_covered(leaf, i, &len);
+    gone = rope_sums_add(gone, entries_drop_covered(leaf, i, &len));
     if (len > 0)
-        piece_drop_head(&leaf->entries[i].piece, len);
-    if (i > 0 && i < leaf->count && rope_piece_join(&leaf->entries[i - 1].piece, &leaf->entries[i].piece))
+        gone = rope_sums_add(gone, piece_drop_head(&leaf->entries[i].piece, len));
+    if (i == 0)
+        finger->end = NO_FINGER;
+    else
+        finger_put(finger, leaf, i - 1);
+    if (i > 0 && i < leaf->count && rope_piece_join(&leaf->entries[i - 1].piece, &leaf->entries[i].piece)) {
         entries_remove(leaf, i, 1);
-}
-
-static struct rope_node *node_delete(struct rope_node *node, uint64_t from, uint64_t to);
-
-/* Deletes a part, not the whole, of child i. */
-static void kid_delete(struct rope_node *node, size_t i, uint64_t from, uint64_t to)
-{
-    struct rope_node *split = node_delete(node_own(&node->entries[i].kid.node), from, to);
-    node_settle(node, i, split);
-}
-
-/* `node` is ours and keeps some bytes. Cutting inside one piece adds an entry: then it may return a new right
- * neighbour. */
-static struct rope_node *node_delete(struct rope_node *node, uint64_t from, uint64_t to)
-{
-    if (node->height == 0) {
-        leaf_delete(node, from, to);
-        return node_split(node);
+        finger->end = NO_FINGER;
     }
-    struct range range = range_in(node, from, to);
-    size_t i = range.i;
-    uint64_t kid_bytes = entry_bytes(node, i);
-    uint64_t len = range.to - range.from;
+    return gone;
+}
 
+static struct rope_node *node_delete(struct rope_node *node, uint64_t from, uint64_t to, struct rope_sums *gone,
+                                     struct rope_finger *finger);
+
+/* Deletes a part, not the whole, of child i. True: its entries have become fewer, or too many (then it was split). */
+static bool kid_delete(struct rope_node *node, size_t i, uint64_t from, uint64_t to, struct rope_sums *gone,
+                       struct rope_finger *finger)
+{
+    struct kid *kid = &node->entries[i].kid;
+    struct rope_sums here = {{0}};
+    size_t count_before = kid->node->count;
+    struct rope_node *split = node_delete(node_own(&kid->node), from, to, &here, finger);
+    kid->sums = rope_sums_subtract(kid->sums, here);
+    *gone = rope_sums_add(*gone, here);
+    if (split)
+        node_settle(node, i, split);
+    return split || kid->node->count < count_before;
+}
+
+/* A range that begins in child i and reaches beyond it, or is all of it. */
+static void kids_delete(struct rope_node *node, struct range range, struct rope_sums *gone, struct rope_finger *finger)
+{
+    uint64_t len = range.to - range.from;
+    size_t i = range.i;
     if (range.from > 0) {
-        uint64_t end = range.to < kid_bytes ? range.to : kid_bytes;
-        kid_delete(node, i, range.from, end);
+        uint64_t end = entry_bytes(node, i);
+        kid_delete(node, i, range.from, end, gone, finger);
         len -= end - range.from;
         i++;
     }
     if (len > 0) {
-        entries_drop_covered(node, i, &len);
+        *gone = rope_sums_add(*gone, entries_drop_covered(node, i, &len));
         if (len > 0)
-            kid_delete(node, i, 0, len);
+            kid_delete(node, i, 0, len, gone, finger);
     }
     node_tidy(node, range.i, i);
+}
+
+/* `node` is ours and keeps some bytes. Cutting inside one piece adds an entry: then it may return a new right
+ * neighbour. Adds the sums of what goes. The finger ends up at the piece in front of it, or nowhere. */
+static struct rope_node *node_delete(struct rope_node *node, uint64_t from, uint64_t to, struct rope_sums *gone,
+                                     struct rope_finger *finger)
+{
+    if (node->height == 0) {
+        *gone = rope_sums_add(*gone, leaf_delete(node, from, to, finger));
+        return node_split(node);
+    }
+    struct range range = range_in(node, from, to);
+    uint64_t kid_bytes = entry_bytes(node, range.i);
+    if (range.to > kid_bytes || range.to - range.from == kid_bytes) {
+        kids_delete(node, range, gone, finger);
+        finger->end = NO_FINGER;
+        return node_split(node);
+    }
+    finger_put(finger, node, range.i);
+    if (!kid_delete(node, range.i, range.from, range.to, gone, finger))
+        return NULL; /* nearly always: nothing moved */
+    finger->end = NO_FINGER;
+    node_tidy(node, range.i, range.i + 1);
     return node_split(node);
 }
 
@@ -438,7 +588,7 @@ static struct rope_node *leaf_of(const struct rope_piece *pieces, size_t count)
 
 static struct rope_tree tree_of(struct rope_node *root)
 {
-    return (struct rope_tree){.root = root, .sums = node_sums(root), .finger.end = ROPE_NO_FINGER};
+    return (struct rope_tree){.root = root, .sums = node_sums(root)};
 }
 
 struct rope_tree rope_tree_build(const struct rope_piece *pieces, size_t count)
@@ -458,13 +608,19 @@ struct rope_tree rope_tree_build(const struct rope_piece *pieces, size_t count)
 
 struct rope_tree rope_tree_share(const struct rope_tree *tree)
 {
+    finger_close(tree);
+    if (tree->finger)
+        tree->finger->ink.floor = tree->finger->ink.free;
     node_keep(tree->root);
-    return (struct rope_tree){.root = tree->root, .sums = tree->sums, .finger.end = ROPE_NO_FINGER};
+    return (struct rope_tree){.root = tree->root, .sums = tree->sums};
 }
 
 void rope_tree_release(struct rope_tree *tree)
 {
     node_drop(tree->root);
+    if (tree->finger)
+        rope_ink_release(&tree->finger->ink);
+    free(tree->finger);
     *tree = (struct rope_tree){0};
 }
 
@@ -473,7 +629,7 @@ static void tree_settle(struct rope_tree *tree, struct rope_node *split)
 {
     if (!split)
         return;
-    tree->finger.end = ROPE_NO_FINGER;
+    tree->finger->end = NO_FINGER;
     struct rope_node *root = node_new((uint16_t)(tree->root->height + 1));
     entries_insert(root, 0, entry_of_node(tree->root));
     entries_insert(root, 1, entry_of_node(split));
@@ -490,36 +646,62 @@ static void tree_shrink(struct rope_tree *tree)
     }
 }
 
-void rope_tree_insert(struct rope_tree *tree, uint64_t at, struct rope_piece piece)
+static void tree_insert(struct rope_tree *tree, uint64_t at, struct bytes text)
 {
-    ensure(at <= tree->sums.of[ROPE_BYTES]);
+    finger_close(tree);
+    struct rope_finger *finger = finger_of(tree);
+    struct rope_piece piece = rope_ink_write(&finger->ink, text);
     struct rope_sums sums = rope_piece_sums(&piece);
-    tree->finger.end = at + sums.of[ROPE_BYTES];
-    tree_settle(tree, node_insert(node_own(&tree->root), at, piece, sums, &tree->finger));
+    finger->end = at + sums.of[ROPE_BYTES];
+    tree_settle(tree, node_insert(node_own(&tree->root), at, piece, sums, finger));
     tree_shrink(tree);
     tree->sums = rope_sums_add(tree->sums, sums);
+}
+
+void rope_tree_insert(struct rope_tree *tree, uint64_t at, struct bytes text)
+{
+    ensure(at <= tree->sums.of[ROPE_BYTES]);
+    if (!finger_write(tree, at, text) && !finger_add_piece(tree, at, text))
+        tree_insert(tree, at, text);
+}
+
+static void tree_delete(struct rope_tree *tree, uint64_t at, uint64_t len)
+{
+    struct rope_sums gone = {{0}};
+    finger_close(tree);
+    struct rope_finger *finger = finger_of(tree);
+    finger->end = at;
+    tree_settle(tree, node_delete(node_own(&tree->root), at, at + len, &gone, finger));
+    tree_shrink(tree);
+    tree->sums = rope_sums_subtract(tree->sums, gone);
+}
+
+static void tree_delete_all(struct rope_tree *tree)
+{
+    finger_close(tree);
+    if (tree->finger)
+        tree->finger->end = NO_FINGER;
+    node_drop(tree->root);
+    tree->root = node_new(0);
+    tree->sums = (struct rope_sums){{0}};
 }
 
 void rope_tree_delete(struct rope_tree *tree, uint64_t at, uint64_t len)
 {
     uint64_t total = tree->sums.of[ROPE_BYTES];
     ensure(at <= total && len <= total - at);
-    if (len == 0 || finger_delete(tree, at, len))
+    if (len == 0 || finger_take_back(tree, at, len))
         return;
-    tree->finger.end = ROPE_NO_FINGER;
-    if (len == total) {
-        rope_tree_release(tree);
-        *tree = rope_tree_build(NULL, 0);
-        return;
-    }
-    tree_settle(tree, node_delete(node_own(&tree->root), at, at + len));
-    tree_shrink(tree);
-    tree->sums = node_sums(tree->root);
+    if (len == total)
+        tree_delete_all(tree);
+    else
+        tree_delete(tree, at, len);
 }
 
 struct rope_place rope_tree_seek(const struct rope_tree *tree, enum rope_measure measure, uint64_t unit)
 {
     ensure(unit < tree->sums.of[measure]);
+    settle(tree);
     const struct rope_node *node = tree->root;
     struct rope_place place = {0};
     for (;;) {
@@ -569,8 +751,33 @@ static void node_check(struct rope_node *node)
     }
 }
 
+/* Settled, the finger is at a piece that ends where it says. */
+static void finger_check(const struct rope_tree *tree)
+{
+    const struct rope_finger *finger = tree->finger;
+    if (!finger || finger->end == NO_FINGER) {
+        ensure(!finger || !finger_is_open(finger));
+        return;
+    }
+    uint64_t end = 0;
+    struct rope_node *node = tree->root;
+    for (size_t height = node->height;; height--) {
+        ensure(finger->nodes[height] == node && finger->at[height] < node->count);
+        for (size_t i = 0; i < finger->at[height]; i++)
+            end += entry_bytes(node, i);
+        if (height == 0)
+            break;
+        node = node->entries[finger->at[height]].kid.node;
+    }
+    const struct rope_piece *piece = finger_piece(finger);
+    ensure(end + piece->of[ROPE_BYTES] == finger->end);
+    ensure(!finger_is_open(finger) || finger->tail == piece->data + piece->of[ROPE_BYTES]);
+}
+
 void rope_tree_check(const struct rope_tree *tree)
 {
+    settle(tree);
+    finger_check(tree);
     sums_check(tree->sums, node_sums(tree->root));
     if (tree->sums.of[ROPE_BYTES] == 0) {
         ensure(tree->root->height == 0 && tree->root->count == 0);

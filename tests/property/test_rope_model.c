@@ -332,6 +332,112 @@ static void snapshots_stay_as_they_were_taken(void **state)
     buf_release(&model);
 }
 
+/* --- bursts without a look --- */
+
+enum { KEPT = 6 };
+
+/* A snapshot and what it has to say. */
+struct kept {
+    struct rope *rope;
+    struct buf text;
+};
+
+static void kept_release(struct kept *kept)
+{
+    rope_free(kept->rope);
+    buf_release(&kept->text);
+    *kept = (struct kept){0};
+}
+
+static void kept_take(struct kept *kept, const struct rope *rope, const struct buf *model)
+{
+    kept_release(kept);
+    kept->rope = rope_snapshot(rope);
+    buf_add_bytes(&kept->text, buf_view(model));
+}
+
+/* One key as people press them: mostly on at `last`, else taking back there; where it ends. Nothing is asked of the
+ * rope. */
+static size_t key_both(struct random *random, struct rope *rope, struct buf *model, size_t last)
+{
+    struct buf text = {0};
+    size_t back = random_chance(random, 3) ? random_len(random, last < 5 ? last : 5) : 0;
+    size_t at = last - back;
+    if (back == 0 || random_chance(random, 2))
+        random_text(random, 1 + random_below(random, 2), &text);
+    if (random_chance(random, 2)) {
+        rope_delete(rope, at, back);
+        rope_insert(rope, at, buf_view(&text));
+    } else {
+        struct patch patch = {0};
+        patch_replace(&patch, at, back, buf_view(&text));
+        rope_apply(rope, &patch);
+        patch_release(&patch);
+    }
+    model_replace(model, at, back, buf_view(&text));
+    at += text.len;
+    buf_release(&text);
+    return at;
+}
+
+/* The first look after a burst is any of them: each has to find what was typed. */
+static void expect_same_first(struct random *random, const struct rope *rope, const struct buf *model)
+{
+    size_t at = random_below(random, model->len + 1);
+    switch (random_below(random, 5)) {
+    case 0:
+        expect_same_text(rope, model);
+        break;
+    case 1:
+        expect_same_place(rope, model, at);
+        break;
+    case 2:
+        expect_same_chunks(rope, model, at);
+        break;
+    case 3:
+        expect_same_hits(random, rope, model, at);
+        break;
+    default:
+        expect_same_clusters(rope, model, at);
+    }
+}
+
+static void what_is_typed_between_two_looks_is_there_at_the_second(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("rope bursts", 6));
+    struct kept kept[KEPT] = {0};
+    struct buf model = {0};
+    buf_extend(&model, 0); /* memory, see model_replace() */
+    struct rope *rope = rope_new();
+    for (uint64_t burst = support_rounds(1500); burst > 0; burst--) {
+        size_t last = random_chance(&random, 2) ? edit_both(&random, rope, &model, random_below(&random, model.len + 1))
+                                                : random_below(&random, model.len + 1);
+        for (size_t keys = random_below(&random, 40); keys > 0; keys--) {
+            last = key_both(&random, rope, &model, last);
+            if (random_chance(&random, 15))
+                kept_take(&kept[random_below(&random, KEPT)], rope, &model);
+            if (random_chance(&random, 15))
+                kept_release(&kept[random_below(&random, KEPT)]);
+        }
+        struct kept *other = &kept[random_below(&random, KEPT)];
+        if (other->rope && random_chance(&random, 3)) { /* somebody types into a snapshot */
+            size_t at = random_below(&random, other->text.len + 1);
+            for (int i = 0; i < 5; i++)
+                at = key_both(&random, other->rope, &other->text, at);
+        }
+        expect_same_first(&random, rope, &model);
+        expect_same(&random, rope, &model);
+        for (size_t i = 0; i < KEPT; i++)
+            if (kept[i].rope)
+                expect_same_text(kept[i].rope, &kept[i].text);
+    }
+    for (size_t i = 0; i < KEPT; i++)
+        kept_release(&kept[i]);
+    rope_free(rope);
+    buf_release(&model);
+}
+
 /* --- threads --- */
 
 struct reader_job {
@@ -379,6 +485,7 @@ int main(void)
         cmocka_unit_test(every_byte_of_a_text_has_its_place),
         cmocka_unit_test(patches_do_to_ropes_what_they_do_to_bytes),
         cmocka_unit_test(snapshots_stay_as_they_were_taken),
+        cmocka_unit_test(what_is_typed_between_two_looks_is_there_at_the_second),
         cmocka_unit_test(snapshots_are_read_and_freed_elsewhere_while_typing_goes_on),
     };
     return RUN_TESTS("rope against a model", tests);

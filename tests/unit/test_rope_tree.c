@@ -211,7 +211,6 @@ static void trees_that_share_nodes_never_notice_each_others_edits(void **state)
     enum { COUNT = 200 };
     unsigned released = 0;
     struct random random = random_of(support_seed("rope_tree", 21));
-    struct rope_ink ink = {0};
     struct rope_tree tree = tree_of(COUNT, &released);
     struct buf kept = {0}, now = {0}, expected = {0};
     read_tree(&tree, &kept);
@@ -221,7 +220,7 @@ static void trees_that_share_nodes_never_notice_each_others_edits(void **state)
         uint64_t at = random_below(&random, expected.len), len = 1 + random_below(&random, 5);
         len = len < expected.len - at ? len : expected.len - at;
         rope_tree_delete(&tree, at, len);
-        rope_tree_insert(&tree, at, rope_ink_write(&ink, bytes_of("X", 1)));
+        rope_tree_insert(&tree, at, bytes_of("X", 1));
         memmove(expected.data + at + 1, expected.data + at + len, expected.len - at - len);
         expected.data[at] = 'X';
         expected.len -= (size_t)len - 1;
@@ -236,7 +235,6 @@ static void trees_that_share_nodes_never_notice_each_others_edits(void **state)
     assert_int_equal(released, 0);
     rope_tree_release(&shared);
     assert_int_equal(released, 1);
-    rope_ink_release(&ink);
     buf_release(&kept);
     buf_release(&now);
     buf_release(&expected);
@@ -245,18 +243,16 @@ static void trees_that_share_nodes_never_notice_each_others_edits(void **state)
 static void a_tree_shrinks_to_the_empty_text_and_grows_again(void **state)
 {
     (void)state;
-    struct rope_ink ink = {0};
     struct rope_tree tree = tree_of(100, NULL);
     while (tree.sums.of[ROPE_BYTES] > 0) {
         rope_tree_delete(&tree, tree.sums.of[ROPE_BYTES] / 2, 1);
         rope_tree_check(&tree);
     }
     expect_sums(tree.sums, 0, 0, 0);
-    rope_tree_insert(&tree, 0, rope_ink_write(&ink, bytes_of("x\n", 2)));
+    rope_tree_insert(&tree, 0, bytes_of("x\n", 2));
     rope_tree_check(&tree);
     expect_sums(tree.sums, 2, 1, 2);
     rope_tree_release(&tree);
-    rope_ink_release(&ink);
 }
 
 int main(void)
