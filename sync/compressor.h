@@ -6,7 +6,7 @@
  *   Ownership  opaque; compressor_free(). It keeps its working memory from one call to the next.
  *   Errors     compressor_unpack() takes bytes that are not trusted and adds nothing when they are no such frame.
  *   Bounds     content longer than COMPRESSOR_RATIO_MAX times its frame is neither made nor taken, so that a few bytes
- *              cannot ask for much memory. Packing takes 0.02 to 0.2 us a byte; the longer the content, the less.
+ *              cannot ask for much memory; or as compressor_limit() says. Packing takes 0.02 to 0.2 us a byte; the longer the content, the less.
  *   Threads    one at a time.
  */
 #ifndef WEFT_SYNC_COMPRESSOR_H
@@ -25,5 +25,10 @@ void compressor_free(struct compressor *compressor);
 bool compressor_pack(struct compressor *compressor, struct bytes plain, struct buf *out);
 /* Appends the content of what is exactly one frame. False, and nothing is appended: it is none, or beyond the ratio. */
 MUST_USE bool compressor_unpack(struct compressor *compressor, struct bytes packed, struct buf *out);
+/*
+ * Instead of a ratio for each frame: what is unpacked from here on is no more than this many bytes, all together. Who packs says
+ * it too (any number), and sees to it that his reader's limit is kept.
+ */
+void compressor_limit(struct compressor *compressor, size_t bytes);
 
 #endif

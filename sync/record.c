@@ -7,11 +7,13 @@
 
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
+#include "sync/bundle.h"
 
 enum {
     FLAG_SEALER = 1,
     FLAG_CLEAR = 2,
-    FLAGS_KNOWN = FLAG_SEALER | FLAG_CLEAR,
+    FLAG_BUNDLE = 4,
+    FLAGS_KNOWN = FLAG_SEALER | FLAG_CLEAR | FLAG_BUNDLE,
     /* All in front of `sealed`, at its longest: three bytes, two ids, four numbers, a sized clear part. */
     HEADER_BYTES_MAX = 3 + 2 * AGENT_ID_BYTES + 5 * VARINT_BYTES_MAX + RECORD_CLEAR_BYTES_MAX,
 };
@@ -89,7 +91,8 @@ static bool decode_header(struct reader *reader, struct record *record, struct e
     if (!decode_kind(reader, record, err))
         return false;
     unsigned flags = read_byte(reader);
-    if (flags & ~(unsigned)FLAGS_KNOWN)
+    record->is_bundle = flags & FLAG_BUNDLE;
+    if (flags & ~(unsigned)FLAGS_KNOWN || (record->is_bundle && record->kind != RECORD_PACK))
         return refuse(err, "its flags");
     if (!decode_agents(reader, flags, record, err))
         return false;
@@ -185,7 +188,7 @@ static void sealing_context_init(struct sealing_context *context, const struct d
     context->aad_len = DOC_ID_BYTES + aad_part.len;
 }
 
-bool record_open(const struct record *record, const struct doc_keys *keys, struct buf *plain, struct error *err)
+static bool open_sealed(const struct record *record, const struct doc_keys *keys, struct buf *plain, struct error *err)
 {
     if (record->epoch != 0)
         return error_set(err, ERR_AUTH, 0, "a record is sealed with newer keys (epoch %llu) than this link has",
@@ -197,12 +200,24 @@ bool record_open(const struct record *record, const struct doc_keys *keys, struc
     return true;
 }
 
-static void encode_header(const struct record_spec *spec, struct buf *out)
+bool record_open(const struct record *record, const struct doc_keys *keys, struct buf *plain, struct error *err)
+{
+    struct buf bundle = {0};
+    if (!record->is_bundle)
+        return open_sealed(record, keys, plain, err);
+    bool good = open_sealed(record, keys, &bundle, err) &&
+                (bundle_unpack(buf_view(&bundle), RECORD_BYTES_MAX, plain) || refuse(err, "the bundle of its batches"));
+    buf_release(&bundle);
+    return good;
+}
+
+static void encode_header(const struct record_spec *spec, bool is_bundle, struct buf *out)
 {
     bool foreign_sealer = !agent_id_equal(&spec->agent, &spec->sealer);
     buf_add_byte(out, RECORD_FORMAT);
     buf_add_byte(out, (unsigned char)spec->kind);
-    buf_add_byte(out, (unsigned char)((foreign_sealer ? FLAG_SEALER : 0) | (spec->clear.len ? FLAG_CLEAR : 0)));
+    buf_add_byte(out, (unsigned char)((foreign_sealer ? FLAG_SEALER : 0) | (spec->clear.len ? FLAG_CLEAR : 0) |
+                                      (is_bundle ? FLAG_BUNDLE : 0)));
     buf_add(out, spec->agent.bytes, AGENT_ID_BYTES);
     if (foreign_sealer)
         buf_add(out, spec->sealer.bytes, AGENT_ID_BYTES);
@@ -227,13 +242,17 @@ static void ensure_spec(const struct record_spec *spec)
 void record_seal(const struct record_spec *spec, struct buf *out)
 {
     ensure_spec(spec);
+    struct buf bundle = {0};
+    bool is_bundle = spec->kind == RECORD_PACK && bundle_pack(&spec->agent, spec->seq0, spec->plain, &bundle);
+    struct bytes plain = is_bundle ? buf_view(&bundle) : spec->plain;
     size_t start = out->len;
-    encode_header(spec, out);
+    encode_header(spec, is_bundle, out);
     struct sealing_context context;
     sealing_context_init(&context, &spec->keys->doc, &spec->sealer, spec->counter,
                          bytes_of(out->data + start, out->len - start));
-    buf_add_varint(out, spec->plain.len + CRYPTO_TAG_BYTES);
-    crypto_seal(&spec->keys->content_key, context.nonce, sealing_aad(&context), spec->plain, out);
+    buf_add_varint(out, plain.len + CRYPTO_TAG_BYTES);
+    crypto_seal(&spec->keys->content_key, context.nonce, sealing_aad(&context), plain, out);
+    buf_release(&bundle);
 
     struct digest digest;
     struct signature signature;

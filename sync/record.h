@@ -9,7 +9,8 @@
  *   format    1 byte   RECORD_FORMAT: version 1 in the high half, algorithm 1 in the low half (XChaCha20-Poly1305,
  *                      Ed25519, BLAKE2b)
  *   kind      1 byte   enum record_kind; RECORD_OPTIONAL (0x80) set: a weft that does not know it keeps and forwards it
- *   flags     1 byte   1: a sealer field follows the agent; 2: a clear part; others are refused
+ *   flags     1 byte   1: a sealer field follows the agent; 2: a clear part; 4, of a PACK: its plaintext is a bundle
+ *                      (sync/bundle.h); others are refused
  *   agent     16       the author's agent (in frames a connection-local number stands here, sync/message.h)
  *   sealer    16       with flag 1: the agent of the process that sealed it (it took a dead agent over)
  *   epoch              key epoch; 0 until keys are rotated
@@ -42,7 +43,8 @@
  *   Ownership  struct record is a view into the bytes it was decoded from.
  *   Errors     ERR_FORMAT for bytes that are no record, ERR_NEWER for a mandatory kind or format of a later weft,
  *              ERR_AUTH for a tag or signature that does not match, ERR_LIMIT beyond a bound.
- *   Bounds     RECORD_BYTES_MAX; decoding allocates nothing, opening at most the record's size.
+ *   Bounds     RECORD_BYTES_MAX; decoding allocates nothing, opening at most the record's size, of a bundle BUNDLE_RATIO_MAX times
+ *              that and no more than RECORD_BYTES_MAX.
  */
 #ifndef WEFT_SYNC_RECORD_H
 #define WEFT_SYNC_RECORD_H
@@ -79,6 +81,7 @@ struct record {
     unsigned kind; /* enum record_kind, or an unknown optional one */
     struct agent_id agent, sealer;
     uint64_t epoch, counter, seq0, count;
+    bool is_bundle;
     struct bytes clear, sealed;
     struct signature signature;
     struct bytes aad_part;    /* all bytes in front of `sealed` */
@@ -99,7 +102,7 @@ void record_hash(struct bytes stored, struct digest *out);
 /* Whether the signature is by `key`. `last` is the digest of the last batch inside (NULL: not EVENTS). */
 MUST_USE bool record_verify(const struct record *record, const struct doc_id *doc, const struct sign_public *key,
                             const struct digest *last);
-/* Appends the plaintext. */
+/* Appends the plaintext, of a bundle what is in it. */
 MUST_USE bool record_open(const struct record *record, const struct doc_keys *keys, struct buf *plain,
                           struct error *err);
 

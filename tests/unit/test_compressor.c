@@ -115,6 +115,24 @@ static void a_few_bytes_that_promise_much_are_refused(void **state)
     expect_not_unpacked(*state, bytes_of(bomb, sizeof bomb));
 }
 
+/* Three frames: two are within the limit, whatever the ratio of each; the third is not. */
+static void a_limit_holds_for_all_that_is_unpacked(void **state)
+{
+    struct compressor *compressor = *state;
+    struct buf same = {0}, packed = {0}, back = {0};
+    memset(buf_extend(&same, 100000), 'x', 100000);
+    compressor_limit(compressor, 250000);
+    assert_true(compressor_pack(compressor, buf_view(&same), &packed));
+    assert_true(packed.len < same.len / COMPRESSOR_RATIO_MAX);
+    assert_true(compressor_unpack(compressor, buf_view(&packed), &back));
+    assert_true(compressor_unpack(compressor, buf_view(&packed), &back));
+    assert_false(compressor_unpack(compressor, buf_view(&packed), &back));
+    assert_int_equal(back.len, 2 * same.len);
+    buf_release(&same);
+    buf_release(&packed);
+    buf_release(&back);
+}
+
 static void damage_is_refused_or_leaves_as_many_bytes(void **state)
 {
     struct compressor *compressor = *state;
@@ -144,6 +162,7 @@ int main(void)
         COMPRESSOR_TEST(what_would_not_be_shorter_or_all_too_short_is_left_as_it_is),
         COMPRESSOR_TEST(what_is_not_exactly_one_frame_is_refused),
         COMPRESSOR_TEST(a_few_bytes_that_promise_much_are_refused),
+        COMPRESSOR_TEST(a_limit_holds_for_all_that_is_unpacked),
         COMPRESSOR_TEST(damage_is_refused_or_leaves_as_many_bytes),
     };
     return RUN_TESTS("compressor", tests);

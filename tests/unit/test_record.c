@@ -257,6 +257,40 @@ static void a_signature_holds_for_one_past_one_key_and_one_document(void **state
     batch_list_release(&list);
 }
 
+/* What is sent once more is small, and what it stands in for comes out of it. */
+static void a_pack_is_a_bundle_of_its_batches(void **state)
+{
+    enum { KEYS = 300 };
+    (void)state;
+    struct scene scene;
+    struct batch_list keys = {0}, back = {0};
+    struct buf plain = {0}, stored = {0}, again = {0};
+    struct bytes *plains;
+    struct digest last;
+    struct record record;
+    struct error err = {0};
+    scene_init(&scene);
+    for (uint64_t i = 0; i < KEYS; i++)
+        add_insert(&keys, &scene.ana, i, i % 6 ? "e" : " ");
+    chain_and_pack(&scene, &keys, &plain, &last);
+    struct record_spec spec = {.kind = RECORD_PACK, .agent = scene.ana, .sealer = scene.ana, .counter = 1, .count = KEYS,
+                               .plain = buf_view(&plain), .last = &last, .keys = &scene.keys, .signer = &scene.doc_key};
+    record_seal(&spec, &stored);
+    assert_in_range(stored.len, 1, plain.len / 3);
+    assert_true(record_decode(buf_view(&stored), &record, &err));
+    assert_true(record.is_bundle);
+    assert_true(record_verify(&record, &scene.keys.doc, &scene.doc_key.public_key, &last));
+    assert_true(record_open_events(&record, &scene.keys, &again, &back, &plains, &err));
+    assert_true(bytes_equal(buf_view(&again), buf_view(&plain)));
+    assert_int_equal(back.count, KEYS);
+    free(plains);
+    batch_list_release(&keys);
+    batch_list_release(&back);
+    buf_release(&plain);
+    buf_release(&stored);
+    buf_release(&again);
+}
+
 static void a_dead_agents_batches_are_sealed_by_another_process(void **state)
 {
     (void)state;
@@ -766,6 +800,7 @@ int main(void)
         cmocka_unit_test(every_truncation_and_addition_is_refused),
         cmocka_unit_test(a_record_does_not_open_in_another_document),
         cmocka_unit_test(a_signature_holds_for_one_past_one_key_and_one_document),
+        cmocka_unit_test(a_pack_is_a_bundle_of_its_batches),
         cmocka_unit_test(a_dead_agents_batches_are_sealed_by_another_process),
         cmocka_unit_test(a_later_weft_is_named_and_optional_kinds_are_kept),
         cmocka_unit_test(second_forms_of_one_record_are_refused),
