@@ -357,6 +357,7 @@ void document_check(struct document *document)
     document_wake(document);
     graph_check(document->graph);
     oplog_check(&document->log);
+    walker_check(document->walker);
     ensure(document->log.len == graph_len(document->graph));
     ensure(document->merged <= document->log.len);
     for (size_t i = 1; i < document->marks.count; i++)

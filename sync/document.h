@@ -174,7 +174,7 @@ struct document_stats {
     uint64_t events, runs, agents, invalid_runs, walked_events;
 };
 struct document_stats document_stats(struct document *document);
-/* Walks every invariant of the graph and the logs; stops the program when one is broken. For tests. */
+/* Walks every invariant of graph, logs and kept tracker; stops the program when one is broken. Wakes it. For tests. */
 void document_check(struct document *document);
 
 #endif

@@ -381,3 +381,12 @@ const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_
     prepare(walker, all->items, all->count);
     return &walker->tracker;
 }
+
+void walker_check(struct walker *walker)
+{
+    if (walker->tracked_end == 0)
+        return;
+    ensure(walker->tracked_end <= graph_len(walker->graph));
+    ensure(walker->tracked_from == LV_NONE || walker->tracked_from < walker->tracked_end);
+    tracker_check(&walker->tracker);
+}

@@ -67,4 +67,6 @@ bool walker_map(struct walker *walker, const struct lv_list *version, uint64_t *
 const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_t *base);
 uint64_t walker_steps(const struct walker *walker); /* events that went through a tracker so far */
 
+void walker_check(struct walker *walker); /* what it keeps between two walks; stops the program when an invariant is broken */
+
 #endif

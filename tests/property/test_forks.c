@@ -67,6 +67,8 @@ static void update(struct machine *machine)
     struct patch patch = {0};
     document_update(machine->document, &patch);
     rope_apply(machine->text, &patch);
+    document_check(machine->document);
+    rope_check(machine->text);
     patch_release(&patch);
 }
 

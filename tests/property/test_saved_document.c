@@ -73,6 +73,8 @@ static void expect_like(struct document *document, const struct replica *replica
     document_version(replica->document, &theirs);
     assert_true(rope_equal(text, replica->text));
     assert_true(version_equal(&ours, &theirs));
+    document_check(document);
+    rope_check(text);
     version_release(&ours);
     version_release(&theirs);
     patch_release(&patch);

@@ -156,8 +156,11 @@ static void add(const struct story *story, struct reader_of_story *reader, const
     for (size_t i = from; i < end; i++) {
         if (document_add(reader->document, &story->batches[order[i]], &err) != DOCUMENT_ADDED)
             fail_msg("a batch is not added: %s", err.text);
-        if (random_chance(random, update_one_in))
+        if (random_chance(random, update_one_in)) {
             update(reader);
+            document_check(reader->document);
+            rope_check(reader->text);
+        }
     }
     update(reader);
 }

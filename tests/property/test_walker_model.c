@@ -313,32 +313,35 @@ static void check_replay(struct scene *scene, bool fast_path, uint64_t update_on
     for (size_t i = 0; i < scene->count; i++) {
         all[i] = i;
         tell(&history, scene, order[i], last_lv);
+        history_check(&history);
         if (!random_chance(scene->random, update_one_in))
             continue;
         history_update(&history);
         expect_naive(scene, order, i + 1, buf_view(&history.text));
         disturb(scene, &history, order, i + 1, last_lv);
+        history_check(&history);
     }
     history_update(&history);
     expect_naive(scene, all, scene->count, buf_view(&history.text));
     check_versions(scene, &history, last_lv);
     tracker_check(walker_track(history.walker, random_below(scene->random, graph_len(history.graph)), &base));
-    graph_check(history.graph);
-    oplog_check(&history.log);
+    history_check(&history);
     history_release(&history);
 }
 
 static void every_replay_gives_the_text_of_the_model(void **state)
 {
     (void)state;
-    struct random random = random_of(support_seed("walker_model", 21));
+    struct rounds rounds = rounds_of("walker_model", 21, 60);
+    struct random random;
     static struct scene scene;
-    for (uint64_t round = support_rounds(60); round > 0; round--) {
+    while (rounds_next(&rounds, &random)) {
         make_scene(&scene, &random);
         check_replay(&scene, true, 1 + scene.count);
         check_replay(&scene, true, 1);
         check_replay(&scene, true, 7);
         check_replay(&scene, false, 7);
+        rounds.operations += scene.count;
         naive_free(scene.naive);
     }
 }
@@ -346,13 +349,15 @@ static void every_replay_gives_the_text_of_the_model(void **state)
 static void every_replay_of_a_crowd_at_one_place_does_so_too(void **state)
 {
     (void)state;
-    struct random random = random_of(support_seed("crowd", 8));
+    struct rounds rounds = rounds_of("crowd", 8, 40);
+    struct random random;
     static struct scene scene;
-    for (uint64_t round = support_rounds(40); round > 0; round--) {
+    while (rounds_next(&rounds, &random)) {
         make_crowded_scene(&scene, &random);
         check_replay(&scene, true, 1 + scene.count);
         check_replay(&scene, true, 5);
         check_replay(&scene, false, 20);
+        rounds.operations += scene.count;
         naive_free(scene.naive);
     }
 }
@@ -361,8 +366,9 @@ static void every_replay_of_a_crowd_at_one_place_does_so_too(void **state)
 static void runs_typed_at_one_place_do_not_mix(void **state)
 {
     (void)state;
-    struct random random = random_of(support_seed("non-interleaving", 3));
-    for (uint64_t round = support_rounds(60); round > 0; round--) {
+    struct rounds rounds = rounds_of("non-interleaving", 3, 60);
+    struct random random;
+    while (rounds_next(&rounds, &random)) {
         struct history history;
         uint64_t last[2] = {LV_NONE, LV_NONE}, typed[2] = {0, 0}, at = random_below(&random, 3);
         bool back = random_chance(&random, 2);
@@ -381,6 +387,7 @@ static void runs_typed_at_one_place_do_not_mix(void **state)
             changes += history.text.data[i] != history.text.data[i - 1] && history.text.data[i] != '-' &&
                        history.text.data[i - 1] != '-';
         assert_true(changes <= 1);
+        rounds.operations += 24;
         history_release(&history);
     }
 }
@@ -503,14 +510,16 @@ static void check_travel(struct scene *scene, struct history *history, const uin
 static void the_tracker_counts_right_at_every_version_and_comes_back(void **state)
 {
     (void)state;
-    struct random random = random_of(support_seed("tracker-travel", 11));
+    struct rounds rounds = rounds_of("tracker-travel", 11, 60);
+    struct random random;
     static struct scene scene;
-    for (uint64_t round = support_rounds(60); round > 0; round--) {
+    while (rounds_next(&rounds, &random)) {
         struct history history;
         uint64_t last_lv[OPS_MAX];
         make_scene(&scene, &random);
         tell_all(&scene, &history, last_lv);
         check_travel(&scene, &history, last_lv);
+        rounds.operations += scene.count;
         history_release(&history);
         naive_free(scene.naive);
     }
@@ -577,9 +586,10 @@ static void note_order(const struct buf *text, bool before[BYTES][BYTES])
 static void the_order_of_two_bytes_never_changes(void **state)
 {
     (void)state;
-    struct random random = random_of(support_seed("strong-list", 22));
+    struct rounds rounds = rounds_of("strong-list", 22, 80);
+    struct random random;
     static struct scene scene;
-    for (uint64_t round = support_rounds(80); round > 0; round--) {
+    while (rounds_next(&rounds, &random)) {
         static bool before[BYTES][BYTES];
         struct history history;
         struct buf text = {0};
@@ -601,6 +611,7 @@ static void the_order_of_two_bytes_never_changes(void **state)
             }
             history_release(&history);
         }
+        rounds.operations += scene.count;
         buf_release(&text);
         naive_free(scene.naive);
     }

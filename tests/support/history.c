@@ -60,6 +60,15 @@ void history_update(struct history *history)
     history->text = text;
     history->merged = graph_len(history->graph);
     patch_release(&patch);
+    history_check(history);
+}
+
+void history_check(struct history *history)
+{
+    graph_check(history->graph);
+    oplog_check(&history->log);
+    ensure(history->log.len == graph_len(history->graph));
+    walker_check(history->walker);
 }
 
 void history_text_at(struct history *history, const struct lv_list *version, struct bytes base, struct buf *out)

@@ -17,6 +17,14 @@ void replica_release(struct replica *replica)
     batch_list_release(&replica->log);
 }
 
+/* After every step: the history, what the last walk has left, and the text. */
+static void check(const struct replica *replica)
+{
+    document_check(replica->document);
+    rope_check(replica->text);
+    assert_int_equal(document_len(replica->document), rope_len(replica->text));
+}
+
 static const struct agent_id *writer(const struct replica *replica)
 {
     return &replica->agents[replica->agent_count - 1];
@@ -29,7 +37,7 @@ void replica_edit(struct replica *replica, uint64_t pos, uint64_t deleted, struc
     document_local(replica->document, writer(replica), &patch, (struct edit_mark){.gesture = gesture}, &replica->log);
     rope_apply(replica->text, &patch);
     patch_release(&patch);
-    assert_int_equal(document_len(replica->document), rope_len(replica->text));
+    check(replica);
 }
 
 void replica_type(struct replica *replica, uint64_t pos, const char *text)
@@ -48,7 +56,7 @@ static void update(struct replica *replica)
     document_update(replica->document, &patch);
     rope_apply(replica->text, &patch);
     patch_release(&patch);
-    assert_int_equal(document_len(replica->document), rope_len(replica->text));
+    check(replica);
 }
 
 void replica_send(struct replica *from, struct replica *to, size_t number)
@@ -71,7 +79,7 @@ static bool undo(struct replica *replica, enum undo_direction direction)
                                                 writer(replica), direction, 0, &patch, &replica->log);
     rope_apply(replica->text, &patch);
     patch_release(&patch);
-    assert_int_equal(document_len(replica->document), rope_len(replica->text));
+    check(replica);
     return undone == DOCUMENT_UNDONE;
 }
 

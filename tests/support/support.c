@@ -1,6 +1,7 @@
 #include "tests/support/support.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,27 @@
 #include <zlib.h>
 
 #include "editor/base/xalloc.h"
+
+/* The round that has begun and is not over. A failed check leaves its test without a word to us. */
+static struct {
+    const char *test; /* NULL: none */
+    uint64_t seed;
+} present;
+
+static void tell_where_it_failed(void)
+{
+    if (present.test)
+        fprintf(stderr, "%s: it was in the round of seed %llu (WEFT_SEED=%llu WEFT_ROUNDS=1/1000000 repeats it)\n", present.test,
+                (unsigned long long)present.seed, (unsigned long long)present.seed);
+    present.test = NULL;
+}
+
+static void aborted(int number)
+{
+    tell_where_it_failed();
+    signal(number, SIG_DFL);
+    raise(number);
+}
 
 int support_run(const char *name, const struct CMUnitTest *tests, size_t count)
 {
@@ -19,7 +41,9 @@ int support_run(const char *name, const struct CMUnitTest *tests, size_t count)
     }
     first = count * (part - 1) / parts;
     end = count * part / parts;
-    return _cmocka_run_group_tests(name, tests + first, end - first, NULL, NULL) ? 1 : 0;
+    int failed = _cmocka_run_group_tests(name, tests + first, end - first, NULL, NULL);
+    tell_where_it_failed();
+    return failed ? 1 : 0;
 }
 
 char *support_data_dir(void)
@@ -72,6 +96,28 @@ uint64_t support_rounds(uint64_t rounds)
     uint64_t divisor = end && *end == '/' ? strtoull(end + 1, NULL, 0) : 1;
     rounds = rounds * times / (divisor ? divisor : 1);
     return rounds ? rounds : 1;
+}
+
+struct rounds rounds_of(const char *test, uint64_t fallback, uint64_t rounds)
+{
+    uint64_t seed = support_seed(test, fallback);
+    tell_where_it_failed(); /* in the test before this one */
+    signal(SIGABRT, aborted);
+    return (struct rounds){test, seed, seed, seed + support_rounds(rounds), 0};
+}
+
+bool rounds_next(struct rounds *rounds, struct random *random)
+{
+    present.test = NULL;
+    if (rounds->seed == rounds->end) {
+        fprintf(stderr, "%s: %llu operations over %llu seeds\n", rounds->test, (unsigned long long)rounds->operations,
+                (unsigned long long)(rounds->end - rounds->first));
+        return false;
+    }
+    present.test = rounds->test;
+    present.seed = rounds->seed;
+    *random = random_of(rounds->seed++);
+    return true;
 }
 
 static int hex_digit(char c)

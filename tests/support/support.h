@@ -13,6 +13,7 @@
 
 #include "editor/base/bytes.h"
 #include "editor/base/ensure.h"
+#include "editor/base/random.h"
 
 #ifdef __clang_analyzer__ /* cmocka does not tell it that a check that fails ends the test */
 #undef assert_true
@@ -44,6 +45,19 @@ void support_read_gz(const char *path, struct buf *out);
  */
 uint64_t support_seed(const char *test, uint64_t fallback);
 uint64_t support_rounds(uint64_t rounds);
+
+/*
+ * The rounds of a property test, each with a seed of its own: support_seed(), then the numbers after it. A test that fails, or is
+ * stopped by ensure(), says in which one: with it as $WEFT_SEED and a $WEFT_ROUNDS of 1/1000000 that round is repeated alone. At
+ * the end it is told how many there were, and how many operations, which the caller counts.
+ */
+struct rounds {
+    const char *test;
+    uint64_t first, seed, end; /* seed: of the next one */
+    uint64_t operations;
+};
+struct rounds rounds_of(const char *test, uint64_t fallback, uint64_t rounds);
+bool rounds_next(struct rounds *rounds, struct random *random); /* false: all are done */
 
 /* Exactly `len` bytes from 2 * len lower-case hex digits; and the same as an expectation, for published vectors. */
 void support_from_hex(const char *hex, void *out, size_t len);
