@@ -750,20 +750,23 @@ void graph_diff(struct graph *graph, const struct lv_list *a, const struct lv_li
     walk_end(graph);
 }
 
-/* --- invariants --- */
+/* --- invariants: the numbers of graph.h --- */
 
 static void check_runs(struct graph *graph)
 {
+    uint64_t first = 0;
     for (size_t i = 0; i < graph->run_count; i++) {
         struct graph_run run = run_view(graph, i);
-        ensure(run.first < run.end);
+        ensure(run.first == first && run.first < run.end); /* [6] */
         ensure(graph->runs[i].shadow <= run.first);
         for (size_t p = 0; p < run.parent_count; p++)
-            ensure(run.parents[p] < run.first &&
+            ensure(run.parents[p] < run.first && /* [1] */
                    run_index(graph, run.parents[p]) == graph->parent_runs[graph->runs[i].parents_at + p]);
         if (graph->runs[i].shadow < run.first)
-            ensure(graph_contains(graph, run.parents, run.parent_count, graph->runs[i].shadow));
+            ensure(graph_contains(graph, run.parents, run.parent_count, graph->runs[i].shadow)); /* [6] */
+        first = run.end;
     }
+    ensure(first == graph->len);
 }
 
 static void check_authors(const struct graph *graph)
@@ -771,18 +774,37 @@ static void check_authors(const struct graph *graph)
     for (uint64_t lv = 0; lv < graph->len;) {
         struct graph_author author = graph_author_of(graph, lv);
         uint64_t back, len;
-        ensure(author.len > 0 && graph_find(graph, author.agent, author.seq, &back, &len) && back == lv);
+        ensure(author.len > 0 && graph_find(graph, author.agent, author.seq, &back, &len) && back == lv); /* [7] */
         ensure(len >= author.len);
         lv += author.len;
     }
+    for (size_t i = 1; i < graph->agent_count; i++)
+        ensure(agent_id_compare(&graph->agents[graph->by_id[i - 1]].id, &graph->agents[graph->by_id[i]].id) < 0);
+}
+
+static void check_frontier(struct graph *graph) /* [2] */
+{
+    struct lv_list parents = {0}, heads = {0};
+    for (size_t i = 0; i < graph->run_count; i++) {
+        struct graph_run run = run_view(graph, i);
+        for (size_t p = 0; p < run.parent_count; p++)
+            lv_list_add(&parents, run.parents[p]);
+    }
+    lv_list_sort(&parents);
+    for (size_t i = 0; i < graph->run_count; i++) {
+        uint64_t last = run_view(graph, i).end - 1;
+        if (parents.count == 0 || !bsearch(&last, parents.items, parents.count, sizeof last, lv_compare))
+            lv_list_add(&heads, last);
+    }
+    ensure(lv_list_is(&graph->frontier, heads.items, heads.count));
+    ensure(graph_is_reduced(graph, heads.items, heads.count));
+    lv_list_release(&parents);
+    lv_list_release(&heads);
 }
 
 void graph_check(struct graph *graph)
 {
     check_runs(graph);
     check_authors(graph);
-    ensure((graph->len == 0) == (graph->frontier.count == 0));
-    ensure(graph_is_reduced(graph, graph->frontier.items, graph->frontier.count));
-    for (size_t i = 1; i < graph->agent_count; i++)
-        ensure(agent_id_compare(&graph->agents[graph->by_id[i - 1]].id, &graph->agents[graph->by_id[i]].id) < 0);
+    check_frontier(graph);
 }

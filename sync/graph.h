@@ -1,16 +1,27 @@
 /*
- * graph - the append-only graph of events: who wrote which, and what its author had seen.
+ * graph - the event graph: who wrote which event, and what its author had seen. It only ever grows.
  *
- * An event has an id (agent, seq) everywhere and a local version (LV) here: the place at which it arrived. Parents
- * arrive first, so LVs are a topological order. LVs never leave this machine.
+ * An event has an id (agent, seq) everywhere and a local version (LV) here: the place at which it arrived. Its parents are the
+ * newest events that its author had seen. They arrive first, so LVs are a topological order. LVs never leave this machine.
  *
- *      LV   0 1 2 3 4   5 6 7   8 9        runs: events in a row, each the only parent of the next
- *           ---------   -----   ---        parents are kept per run: [] [1] [4 7]
- *                 \_____________/ |
- *                         \_______/
+ *      base --- 0 - 1 - 2 - 3 - 4 ----- 8 - 9         runs      parents
+ *                    \                 /               0 to 4    none: the base text
+ *                     5 --- 6 --- 7 --                 5 to 7    1
+ *                                                      8 to 9    4 and 7
  *
- * A version is a set of LVs, ascending, none an ancestor of another: its events are those and all their ancestors. The
- * empty set is the root: the base text. The graph knows nothing of text or operations (sync/oplog.h).
+ * A run is events in a row, each the only parent of the next, whoever wrote them; parents are kept per run, authors in a
+ * column of their own.
+ *
+ * A version is a set of LVs, ascending, none an ancestor of another: its events are those and all their ancestors. {4, 7} is
+ * what the author of 8 had seen; {} is the root, the base text. The frontier is the version of all events: {9}. What a merge
+ * asks is how two versions differ: of {4} and {7} one has 2 3 4, the other 5 6 7. The graph knows nothing of text or
+ * operations (sync/oplog.h).
+ *
+ *   Invariants (the numbers are those of assets/doc/engine.md; graph_check() walks them)
+ *     [1] the parents of an event are below it
+ *     [2] the frontier is the events that are nobody's parent; none of them is an ancestor of another
+ *     [6] runs follow each other without a gap; what is said to be an ancestor of a whole run is one
+ *     [7] from an LV to its (agent, seq) and back is the same LV
  *
  *   Units      LVs and seqs count events, from 0.
  *   Ownership  opaque; graph_new(), graph_free(). Views of parents and of the frontier live until the next graph_add().

@@ -239,16 +239,17 @@ void tracker_advance(struct tracker *tracker, uint64_t first, uint64_t end)
     shift_events(tracker, first, end, 1);
 }
 
+/* The numbers are those of tracker.h. */
 void tracker_check(const struct tracker *tracker)
 {
-    spans_check(&tracker->spans);
+    spans_check(&tracker->spans); /* [8] */
     struct span_place place = spans_start(&tracker->spans);
     for (const struct span *span; (span = spans_peek(&tracker->spans, &place)); spans_next(&place)) {
         struct id_entry entry = id_index_get(&tracker->index, span->id);
-        ensure(entry.kind == ID_UNITS && entry.value == place.leaf);
+        ensure(entry.kind == ID_UNITS && entry.value == place.leaf); /* [9] */
         entry = id_index_get(&tracker->index, span->id + span->len - 1);
-        ensure(entry.kind == ID_UNITS && entry.value == place.leaf);
+        ensure(entry.kind == ID_UNITS && entry.value == place.leaf); /* [9] */
         ensure(span->state < UINT32_MAX / 2);
-        ensure(span->state <= SPAN_THERE || span->gone);
+        ensure(span->state <= SPAN_THERE || span->gone); /* [10] */
     }
 }

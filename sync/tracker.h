@@ -1,14 +1,42 @@
 /*
  * tracker - the text of a stretch of history as a transient CRDT: two versions of it at once.
  *
- * All units that were ever there stand in it in one order, deleted ones too. The *prepare* version is where the next
- * event counts its positions; the *effect* version is the text with everything applied so far. A walk moves the
- * prepare version with tracker_retreat() and tracker_advance() and applies each event once; what it gets back is the
- * event's effect on the text. The tracker begins at a critical version, of whose text it needs only the length: one
- * span stands for it.
+ * All units that were ever there stand in it in one order, deleted ones too. The *prepare* version is what the author of the
+ * next event had seen: there the event's position is looked up. The *effect* version is the text with everything applied so
+ * far: there it is counted anew. A walk moves the prepare version with tracker_retreat() and tracker_advance() and applies
+ * each event once; what it gets back is the event's effect on the text. Ana (0, 2) and ben (1) type into "hat", unseen by each
+ * other; (x) is a unit that is not in the prepare version, and every unit here is in the effect version:
  *
- * Concurrent inserts at one place are ordered as in FugueMax (YjsMod): runs do not interleave, ties go to the lower
- * (agent, seq).
+ *      begin                   h  a  t
+ *      insert 0: "s" at 3      h  a  t  s          gives 3
+ *      retreat 0               h  a  t (s)
+ *      insert 1: "c" at 0      c  h  a  t (s)      gives 0
+ *      retreat 1              (c) h  a  t (s)
+ *      advance 0              (c) h  a  t  s
+ *      insert 2: "!" at 4     (c) h  a  t  s  !    gives 5: what was 4 for ana
+ *
+ * The tracker begins at a critical version, of whose text it needs only the length: one span, the placeholder, stands for it.
+ *
+ * A unit's state in the prepare version is a count: 0, not inserted yet; 1, there; 1 + n, deleted by n of the events. So
+ * retreat is one less and advance one more for inserts and deletes alike, in any order. In the effect version a unit is there
+ * or gone, and what is gone stays so.
+ *
+ * Concurrent inserts at one place. A unit's *left origin* is the unit it was typed behind, its *right origin* the next one that
+ * its author knew of, deleted or not; what stands between the two is concurrent to it. What hangs on a unit (has it as left
+ * origin, and so on) stands behind it and goes where it goes:
+ *
+ *      ana types "ab", ben "xy"        -  a  b  x  y  -        b hangs on a, y on x: never  - a x b y -
+ *
+ * Of units with one left origin the one whose right origin stands further right comes first, then the lower one of
+ * graph_compare(): the order of FugueMax (YjsMod).
+ *
+ *   Invariants (the numbers are those of assets/doc/engine.md; tracker_check() walks 8 to 10)
+ *     [8]  the sums of each node are those of the spans below it
+ *     [9]  the index finds every span in the leaf where it is
+ *     [10] what the prepare version has as deleted is gone from the effect version
+ *     [11] retreat and advance undo each other
+ *     [12] the prepare version is as long as the text that the event's author saw
+ *     [22] the order of two units never changes
  *
  *   Units      bytes. The id of an inserted byte is its local version, that of byte n of the beginning's text
  *              TRACKER_BASE + n.

@@ -1,10 +1,18 @@
 /*
  * walker - replays history: the patch that takes the text of one version to that of a later one.
  *
- * A walk begins at the last critical version below everything it needs, and goes over the events since: first silently
- * over those that the old text has already, then over the new ones, summing up what they do to the text. Where history
- * passes through one event (a critical version), nothing before matters and the tracker is dropped; events in a row of
- * critical versions are applied as they are, without a tracker.
+ * An event's position counts in what its author had seen. The walk goes over events, parents first, and brings the prepare
+ * version of a tracker (sync/tracker.h) to just that before each: it retreats what the prepare version has and the event's
+ * parents do not, advances what they have and it has not, and applies the event. What it does to the effect version goes out:
+ *
+ *      base --- 0 ------- 2        ana        apply 0 · retreat 0 · apply 1 · retreat 1 · advance 0 · apply 2
+ *          \                                  or, a branch to its end before the next one,
+ *           --- 1                  ben        apply 0 · apply 2 · retreat 2, 0 · apply 1
+ *
+ * A walk begins at the last critical version below everything it needs (sync/critical.h), and goes over the events since: first
+ * silently over those that the old text has already, then over the new ones, summing up what they do to the text
+ * (sync/delta.h). Where history passes through one event (a critical version), nothing before matters and the tracker is
+ * dropped; events in a row of critical versions are applied as they are, without a tracker.
  *
  *      base --+-- old events (silently) --+-- new events ---- critical ---- critical -+- ...
  *             tracker: prepare and effect version                as they are          tracker, begun anew
@@ -18,6 +26,13 @@
  *
  * A run of a batch that is out of range at its author's version does nothing (sync/oplog.h). The exact length of the
  * text at the beginning makes that the same verdict on every path.
+ *
+ *   Invariants (the numbers are those of assets/doc/engine.md, which names the tests)
+ *     [14] spans are cut where history is, and do not stay in pieces for other reasons
+ *     [15] any order of arrival and any way to cut it into updates gives the same text
+ *     [16] so does a whole walk, one from a critical version, one in the kept tracker, and one without the fast path
+ *     [18] where history is a line, its operations are the patch
+ *     [25] a run out of range does nothing on every path
  *
  *   Units      local versions (LV), bytes.
  *   Ownership  graph, log and critical versions belong to the caller and outlive the walker. It keeps its memory from

@@ -171,6 +171,48 @@ static void a_place_stays_behind_the_byte_before_it(void **state)
     assert_int_equal(tracker_map(tracker, UINT64_MAX), TEXT + 1); /* beyond the end it is the end */
 }
 
+/* The bytes of the example in their order; one that is not in the prepare version in brackets. */
+static void expect_bytes(const struct tracker *tracker, const char *wanted)
+{
+    static const char base[] = "hat", typed[] = "sc!"; /* typed: by LV */
+    struct buf bytes = {0};
+    struct span_place place = spans_start(&tracker->spans);
+    for (const struct span *span; (span = spans_peek(&tracker->spans, &place)); spans_next(&place))
+        for (uint64_t id = span->id; id < span->id + span->len; id++)
+            buf_addf(&bytes, span->state == SPAN_THERE ? "%c" : "(%c)", id < TRACKER_BASE ? typed[id] : base[id - TRACKER_BASE]);
+    assert_string_equal(buf_string(&bytes), wanted);
+    buf_release(&bytes);
+    tracker_check(tracker);
+}
+
+/* Ana types "s" behind "hat", then "!"; ben, unseen, "c" before it: every move is in that document. */
+static void the_walk_that_engine_md_shows_goes_like_that(void **state)
+{
+    (void)state;
+    const uint64_t first = 0;
+    struct graph *graph = graph_new();
+    struct tracker tracker = {0};
+    graph_add(graph, graph_agent(graph, &ana), 0, 1, NULL, 0);
+    graph_add(graph, graph_agent(graph, &ben), 0, 1, NULL, 0);
+    graph_add(graph, graph_agent(graph, &ana), 1, 1, &first, 1);
+    tracker_begin(&tracker, graph, 3);
+    expect_bytes(&tracker, "hat");
+    assert_int_equal(tracker_insert(&tracker, 0, 3, 1), 3);
+    expect_bytes(&tracker, "hats");
+    tracker_retreat(&tracker, 0, 1);
+    expect_bytes(&tracker, "hat(s)");
+    assert_int_equal(tracker_insert(&tracker, 1, 0, 1), 0);
+    expect_bytes(&tracker, "chat(s)");
+    tracker_retreat(&tracker, 1, 2);
+    expect_bytes(&tracker, "(c)hat(s)");
+    tracker_advance(&tracker, 0, 1);
+    expect_bytes(&tracker, "(c)hats");
+    assert_int_equal(tracker_insert(&tracker, 2, 4, 1), 5);
+    expect_bytes(&tracker, "(c)hats!");
+    tracker_release(&tracker);
+    graph_free(graph);
+}
+
 /* --- walker --- */
 
 static const struct history_op type_x = {.kind = OP_INSERT, .pos = 0, .text = {(const unsigned char *)"x", 1}};
@@ -275,6 +317,7 @@ int main(void)
         STORY_TEST(part_of_a_row_of_backspaces_can_be_taken_out),
         STORY_TEST(events_without_effect_are_skipped),
         STORY_TEST(a_place_stays_behind_the_byte_before_it),
+        cmocka_unit_test(the_walk_that_engine_md_shows_goes_like_that),
         cmocka_unit_test(a_history_in_a_row_needs_no_tracker),
         cmocka_unit_test(a_run_out_of_range_does_nothing_for_anybody),
         cmocka_unit_test(the_tracker_begins_at_the_last_version_that_everything_passes_through),
