@@ -105,21 +105,38 @@ static struct json *parse_object(struct bytes text, struct error *err)
     return NULL;
 }
 
-bool config_parse(struct config *config, struct bytes text, struct error *err)
+/* What is said when `left_out` settings were, of which *err tells the first. */
+static void tell_left_out(size_t left_out, int line, struct error *err)
+{
+    struct error first = *err;
+    char more[64] = "";
+    if (left_out > 1)
+        snprintf(more, sizeof more, " (%zu more like it)", left_out - 1);
+    error_set(err, first.code, first.sys, "line %d is left out, the rest holds: %s%s", line, first.text, more);
+}
+
+enum config_found config_parse(struct config *config, struct bytes text, struct error *err)
 {
     config_defaults(config);
     struct json *json = parse_object(text, err);
     if (!json)
-        return false;
-    bool good = true;
-    for (const struct json *item = NULL; good && (item = json_next_member(json, item));) {
+        return CONFIG_UNUSED;
+    size_t nth = 0, left_out = 0, first = 0;
+    for (const struct json *item = NULL; (item = json_next_member(json, item)); nth++) {
         const struct setting *setting = setting_find(json_key(item));
-        good = setting ? setting_apply(config, setting, item, err) : unknown_setting(json_key(item), err);
+        struct error mistake = {0};
+        if (setting ? setting_apply(config, setting, item, &mistake) : unknown_setting(json_key(item), &mistake))
+            continue;
+        if (left_out++ == 0) {
+            *err = mistake;
+            first = nth;
+        }
     }
     json_free(json);
-    if (!good)
-        config_release(config);
-    return good;
+    if (left_out == 0)
+        return CONFIG_GOOD;
+    tell_left_out(left_out, json_member_line(text, first), err);
+    return CONFIG_PARTLY;
 }
 
 static bool check_private(const char *path, struct error *err)
@@ -134,20 +151,22 @@ static bool check_private(const char *path, struct error *err)
     return true;
 }
 
-bool config_load(struct config *config, const char *path, struct error *err)
+enum config_found config_load(struct config *config, const char *path, struct error *err)
 {
     config_defaults(config);
     struct buf text = {0};
-    bool good = file_read_small(path, CONFIG_BYTES_MAX, &text, err);
-    if (!good && err->code == ERR_MISSING) {
+    bool read = file_read_small(path, CONFIG_BYTES_MAX, &text, err);
+    if (!read && err->code == ERR_MISSING) {
         *err = (struct error){0};
-        return true;
+        return CONFIG_GOOD;
     }
-    good = good && check_private(path, err) && config_parse(config, buf_view(&text), err);
+    enum config_found found = read && check_private(path, err) ? config_parse(config, buf_view(&text), err) : CONFIG_UNUSED;
     buf_release(&text);
-    if (!good)
+    if (found == CONFIG_UNUSED)
         error_wrap(err, "the configuration %s is not used", path);
-    return good;
+    else if (found == CONFIG_PARTLY)
+        error_wrap(err, "the configuration %s", path);
+    return found;
 }
 
 bool config_set_name(const char *path, const char *name, struct error *err)

@@ -8,8 +8,8 @@
  *     "line_numbers": false,
  *     "keys": "weft" }                  // "vim": Esc then :w :q is not commented on
  *
- * A file that cannot be read or has a mistake is no reason not to edit: the defaults hold, and the reason is shown. A file
- * that others can write is refused: it could name their relay.
+ * A mistake is no reason not to edit, and it is shown. A setting that is not known or has a wrong value is left out, all others
+ * hold. A file that cannot be read or is not JSON gives the defaults; so does one that others can write: it could name their relay.
  */
 #ifndef WEFT_APP_CONFIG_H
 #define WEFT_APP_CONFIG_H
@@ -29,11 +29,17 @@ struct config {
     bool vim_keys;
 };
 
+enum config_found {
+    CONFIG_GOOD,
+    CONFIG_PARTLY, /* *err names the first setting that was left out, its line, and how many others were */
+    CONFIG_UNUSED, /* the defaults hold; *err says why */
+};
+
 void config_defaults(struct config *config);
-/* The defaults with what `text` says. False and untouched defaults when it is not right; *err names the place. */
-MUST_USE bool config_parse(struct config *config, struct bytes text, struct error *err);
-/* Reads the file; a missing one gives the defaults. *config is usable either way. */
-MUST_USE bool config_load(struct config *config, const char *path, struct error *err);
+/* The defaults with what `text` says. */
+MUST_USE enum config_found config_parse(struct config *config, struct bytes text, struct error *err);
+/* Reads the file; a missing one gives the defaults. */
+MUST_USE enum config_found config_load(struct config *config, const char *path, struct error *err);
 void config_release(struct config *config);
 /* Writes one setting into the file, keeping the others (comments are lost; the sentence shown says so). */
 MUST_USE bool config_set_name(const char *path, const char *name, struct error *err);

@@ -12,7 +12,7 @@ bool env_init(struct env *env, const char *program, struct error *err)
     *env = (struct env){.program = program};
     if (!paths_init(&env->paths, err) || !crypto_start(err))
         return false;
-    if (!config_load(&env->config, env->paths.config, &env->config_error))
+    if (config_load(&env->config, env->paths.config, &env->config_error) != CONFIG_GOOD)
         ensure(env->config_error.code != ERR_NONE);
     return true;
 }

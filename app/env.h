@@ -11,7 +11,7 @@
 struct env {
     struct paths paths;
     struct config config;
-    struct error config_error; /* code ERR_NONE: the configuration is fine; else the defaults hold and this says why */
+    struct error config_error; /* code ERR_NONE: the configuration is fine; else this says what of it is not used, and why */
     struct device device;      /* once env_device() has made it */
     bool has_device;
     const char *program;       /* argv[0], to start itself again */

@@ -218,24 +218,64 @@ static const char *skip_value(const char *at)
     return at;
 }
 
-static bool find_value(const char *object, const char *key, const char **start, const char **end)
+/* One member of an object in a text. */
+struct member {
+    const char *name, *name_end; /* between the quotes */
+    const char *value, *end;
+};
+
+/* The first member at or behind `at`, which is behind the object's brace or behind a member. */
+static bool next_member(const char *at, struct member *member)
+{
+    at = skip_blanks(at);
+    at = skip_blanks(at + (*at == ','));
+    if (*at != '"')
+        return false;
+    member->name = at + 1;
+    member->name_end = skip_string(at) - 1;
+    member->value = skip_blanks(skip_blanks(member->name_end + 1) + 1);
+    member->end = skip_value(member->value);
+    return true;
+}
+
+static bool find_member(const char *object, const char *key, struct member *member)
 {
     size_t key_len = strlen(key);
-    for (const char *at = skip_blanks(object + 1); *at == '"'; at = skip_blanks(at + (*at == ','))) {
-        const char *name = at + 1, *name_end = skip_string(at) - 1;
-        *start = skip_blanks(skip_blanks(name_end + 1) + 1);
-        *end = skip_value(*start);
-        if ((size_t)(name_end - name) == key_len && memcmp(name, key, key_len) == 0)
+    for (const char *at = object + 1; next_member(at, member); at = member->end)
+        if ((size_t)(member->name_end - member->name) == key_len && memcmp(member->name, key, key_len) == 0)
             return true;
-        at = skip_blanks(*end);
-    }
     return false;
+}
+
+static char *without_comments(struct bytes text)
+{
+    char *plain = text.len ? xstrndup((const char *)text.data, text.len) : xstrdup("");
+    blank_comments(plain);
+    return plain;
+}
+
+int json_member_line(struct bytes text, size_t nth)
+{
+    char *plain = without_comments(text);
+    const char *at = strchr(plain, '{');
+    struct member member;
+    ensure(at);
+    at++;
+    for (size_t i = 0; i <= nth; i++) {
+        bool found = next_member(at, &member);
+        ensure(found);
+        at = member.end;
+    }
+    int line = line_of(plain, member.name);
+    free(plain);
+    return line;
 }
 
 /* `plain` is `text` without its comments, so that places are the same in both. */
 static void replace_in(struct bytes text, const char *plain, const char *key, const char *value, struct buf *out)
 {
-    const char *object = strchr(plain, '{'), *start, *end;
+    const char *object = strchr(plain, '{');
+    struct member member;
     if (!object) { /* in front, for a comment may go on to the end */
         buf_addf(out, "{\n  \"%s\": ", key);
         print_text(bytes_of_string(value), out);
@@ -243,8 +283,8 @@ static void replace_in(struct bytes text, const char *plain, const char *key, co
         buf_add_bytes(out, text);
         return;
     }
-    bool found = find_value(object, key, &start, &end);
-    size_t cut = (size_t)((found ? start : object + 1) - plain), rest = found ? (size_t)(end - plain) : cut;
+    bool found = find_member(object, key, &member);
+    size_t cut = (size_t)((found ? member.value : object + 1) - plain), rest = found ? (size_t)(member.end - plain) : cut;
     buf_add_bytes(out, bytes_slice(text, 0, cut));
     if (!found)
         buf_addf(out, "\n  \"%s\": ", key);
@@ -260,8 +300,7 @@ bool json_replace_text(struct bytes text, const char *key, const char *value, st
     if (!json)
         return false;
     json_free(json);
-    char *plain = text.len ? xstrndup((const char *)text.data, text.len) : xstrdup("");
-    blank_comments(plain);
+    char *plain = without_comments(text);
     replace_in(text, plain, key, value, out);
     free(plain);
     return true;

@@ -34,6 +34,8 @@ bool json_text(const struct json *json, const char **text);
 bool json_flag(const struct json *json, bool *flag);
 bool json_whole(const struct json *json, int64_t *number); /* whole numbers up to 2^53 in size */
 
+/* The line, counted from 1, that member `nth` (from 0) begins in; `text` is an object that json_parse() takes with comments. */
+int json_member_line(struct bytes text, size_t nth);
 /*
  * Appends `text`, an object that json_parse() takes with comments, in which member `key` is `value` now, replaced where it
  * stands or added in front. Comments, order and blanks stay as they are.

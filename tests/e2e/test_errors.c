@@ -407,18 +407,21 @@ static void what_is_no_relay_is_not_taken_for_one(void **state)
 
 /* --- the configuration --- */
 
-static void a_mistake_in_the_configuration_is_named_and_the_defaults_hold(void **state)
+static void a_mistake_in_the_configuration_is_named_and_the_rest_holds(void **state)
 {
     static const struct {
         const char *config, *says;
+        bool name_holds;
     } mistakes[] = {
-        {"{\"nmae\": \"Ada\"}", "there is no setting \"nmae\"; there are name, relay, relay_token_file, tab_width, "
-                                "indent_spaces, line_numbers, keys"},
-        {"{\"tab_width\": 99}", "\"tab_width\" must be a whole number from 1 to 16"},
-        {"{\"keys\": \"emacs\"}", "\"keys\" must be \"weft\" or \"vim\""},
-        {"{\"line_numbers\": 1}", "\"line_numbers\" must be true or false"},
-        {"[]", "it must be one JSON object: { \"name\": \"Ada\" }"},
-        {"{\n\"name\": \"Ada\n}", "line 2 is not right JSON"},
+        {"{\"name\": \"Ada\",\n\"nmae\": \"Lin\"}",
+         ": line 2 is left out, the rest holds: there is no setting \"nmae\"; there are name, relay, relay_token_file, tab_width, "
+         "indent_spaces, line_numbers, keys", true},
+        {"{\"tab_width\": 99, \"name\": \"Ada\"}",
+         ": line 1 is left out, the rest holds: \"tab_width\" must be a whole number from 1 to 16", true},
+        {"{\"keys\": \"emacs\", \"name\": \"Ada\", \"line_numbers\": 1}",
+         ": line 1 is left out, the rest holds: \"keys\" must be \"weft\" or \"vim\" (1 more like it)", true},
+        {"[]", " is not used: it must be one JSON object: { \"name\": \"Ada\" }", false},
+        {"{\n\"name\": \"Ada\n}", " is not used: line 2 is not right JSON", false},
     };
     struct stage *stage = *state;
     stage_write(stage, "notes.md", "one\n");
@@ -426,12 +429,13 @@ static void a_mistake_in_the_configuration_is_named_and_the_defaults_hold(void *
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
         stage_write(stage, "ada.config/weft/config.json", mistakes[i].config);
         struct stage_result result = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
-        char *sentence = xformat("weft: the configuration %s/ada.config/weft/config.json is not used: %s\n", stage_dir(stage),
-                                 mistakes[i].says);
+        char *sentence = xformat("weft: the configuration %s/ada.config/weft/config.json%s\n", stage_dir(stage), mistakes[i].says);
         assert_string_equal(result.err, sentence);
         assert_string_equal(result.out, "one\n");
         assert_int_equal(result.status, 0);
         free(sentence);
+        struct stage_result name = stage_run(stage, "ada", NULL, ARGS("config", "name"));
+        assert_int_equal(strcmp(name.out, "Ada  (from the configuration)\n") == 0, mistakes[i].name_holds);
     }
     struct vt *vt = stage_weft_sized(stage, "ada", 24, 200, ARGS("notes.md"));
     enum { MESSAGE_ROW = 22 }; /* on the screen too: stderr is behind it */
@@ -585,7 +589,7 @@ int main(void)
         TEST(nobody_at_the_address_is_said_soon),
         TEST(a_wrong_key_opens_nothing),
         TEST(what_is_no_relay_is_not_taken_for_one),
-        TEST(a_mistake_in_the_configuration_is_named_and_the_defaults_hold),
+        TEST(a_mistake_in_the_configuration_is_named_and_the_rest_holds),
         TEST(an_unset_or_unknown_terminal_is_worked_with_and_said),
         TEST(what_a_relay_is_told_is_looked_at_before_it_listens),
         TEST(a_share_that_reaches_nobody_says_what_to_do_and_shares_nothing),

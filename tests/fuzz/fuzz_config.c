@@ -1,4 +1,7 @@
-/* Any text as the configuration file. What is taken holds its bounds; what is refused leaves the defaults and a sentence. */
+/*
+ * Any text as the configuration file. What is taken holds its bounds; what is refused leaves the defaults and a sentence; where
+ * only single settings are left out there is one too.
+ */
 #include <stdint.h>
 #include <string.h>
 
@@ -14,7 +17,7 @@ static void check_renamed(struct bytes text, const struct config *config)
     struct error err = {0};
     struct config renamed;
     ensure(json_replace_text(text, "name", "Ada \"L\"", &changed, &err));
-    if (config_parse(&renamed, buf_view(&changed), &err)) { /* not where the key is written in another way too */
+    if (config_parse(&renamed, buf_view(&changed), &err) != CONFIG_UNUSED) { /* not where the key is written in another way too */
         ensure(renamed.name && strcmp(renamed.name, "Ada \"L\"") == 0);
         ensure(renamed.tab_width == config->tab_width && renamed.vim_keys == config->vim_keys);
         ensure(!renamed.relay == !config->relay);
@@ -47,7 +50,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct error err = {0};
     if (size > CONFIG_BYTES_MAX)
         return 0;
-    if (config_parse(&config, bytes_of(data, size), &err)) {
+    enum config_found found = config_parse(&config, bytes_of(data, size), &err);
+    ensure((found == CONFIG_GOOD) == (err.code == ERR_NONE));
+    if (found != CONFIG_UNUSED) {
         check_taken(&config);
         check_renamed(bytes_of(data, size), &config);
     } else {

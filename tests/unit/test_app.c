@@ -110,29 +110,51 @@ static void a_configuration_with_comments_is_read(void **state)
     struct config config;
     struct error err = {0};
     const char *text = "// mine\n{ \"name\": \"Ada // L.\", /* here */ \"tab_width\": 4,\n \"line_numbers\": true, \"keys\": \"vim\" }";
-    assert_true(config_parse(&config, bytes_of_string(text), &err));
+    assert_int_equal(config_parse(&config, bytes_of_string(text), &err), CONFIG_GOOD);
     assert_string_equal(config.name, "Ada // L.");
     assert_int_equal(config.tab_width, 4);
     assert_true(config.line_numbers && config.vim_keys);
     config_release(&config);
-    assert_true(config_parse(&config, bytes_of_string(" \n"), &err));
+    assert_int_equal(config_parse(&config, bytes_of_string(" \n"), &err), CONFIG_GOOD);
     assert_int_equal(config.tab_width, 8);
     config_release(&config);
 }
 
-static void a_mistake_in_the_configuration_is_told_and_the_defaults_hold(void **state)
+static void a_setting_with_a_mistake_is_told_and_all_others_hold(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"{\"tab_widht\": 4, \"keys\": \"vim\"}", "line 1 is left out, the rest holds: there is no setting \"tab_widht\""},
+        {"{\"keys\": \"vim\", // line 1\n \"tab_width\": 0}", "line 2 is left out, the rest holds: \"tab_width\" must be a whole "
+                                                            "number from 1 to 16"},
+        {"{\n/*\n*/ \"tab_width\" : \"4\",\n\"keys\": \"vim\"}", "line 3 is left out"},
+        {"{\"tab_width\": 4.5, \"keys\": \"vim\"}", "whole number"},
+        {"{\"keys\": \"vim\", \"na\\u006de\": 3}", "\"name\" must be a text in quotes"},
+        {"{\"x\": {\"y\": [1, \"}\"]},\n\"keys\": \"vim\",\n\"tab_width\": 99, \"z\": 1}",
+         "line 1 is left out, the rest holds: there is no setting \"x\"; there are name, relay, relay_token_file, tab_width, "
+         "indent_spaces, line_numbers, keys (2 more like it)"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct config config;
+        struct error err = {0};
+        assert_int_equal(config_parse(&config, bytes_of_string(cases[i].text), &err), CONFIG_PARTLY);
+        assert_non_null(strstr(err.text, cases[i].says));
+        assert_int_equal(config.tab_width, 8);
+        assert_null(config.name);
+        assert_true(config.vim_keys);
+        config_release(&config);
+    }
+}
+
+static void what_is_no_configuration_is_told_and_the_defaults_hold(void **state)
 {
     (void)state;
     static const struct {
         const char *text, *says;
     } cases[] = {
         {"{\n\"tab_width\": 4,\n}", "line 3"},
-        {"{\"tab_widht\": 4}", "there is no setting \"tab_widht\""},
-        {"{\"tab_width\": 0}", "from 1 to 16"},
-        {"{\"tab_width\": \"4\"}", "whole number"},
-        {"{\"tab_width\": 4.5}", "whole number"},
-        {"{\"name\": 3}", "text in quotes"},
-        {"{\"keys\": \"emacs\"}", "\"weft\" or \"vim\""},
         {"[]", "one JSON object"},
         {"{\"name\": \"a\", \"name\": \"b\"}", "twice"},
         {"{} x", "it is not right JSON"},
@@ -141,7 +163,7 @@ static void a_mistake_in_the_configuration_is_told_and_the_defaults_hold(void **
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct config config;
         struct error err = {0};
-        assert_false(config_parse(&config, bytes_of_string(cases[i].text), &err));
+        assert_int_equal(config_parse(&config, bytes_of_string(cases[i].text), &err), CONFIG_UNUSED);
         assert_non_null(strstr(err.text, cases[i].says));
         assert_int_equal(config.tab_width, 8);
         assert_null(config.name);
@@ -630,7 +652,8 @@ int main(void)
         cmocka_unit_test(a_mistyped_verb_is_recognised_and_a_file_is_not),
         cmocka_unit_test(a_place_behind_a_file_name_is_split_off),
         cmocka_unit_test(a_configuration_with_comments_is_read),
-        cmocka_unit_test(a_mistake_in_the_configuration_is_told_and_the_defaults_hold),
+        cmocka_unit_test(a_setting_with_a_mistake_is_told_and_all_others_hold),
+        cmocka_unit_test(what_is_no_configuration_is_told_and_the_defaults_hold),
         cmocka_unit_test(a_member_is_replaced_in_a_text_and_all_else_stays),
         cmocka_unit_test(numbers_beyond_what_json_can_carry_are_refused),
         cmocka_unit_test(a_paste_that_does_not_fit_into_a_prompt_is_told_and_changes_nothing),
