@@ -65,7 +65,7 @@ void editor_answer_open(struct editor *editor, const char *path)
     options.short_lived = chosen && file_kind_is_short_lived(chosen);
     options.is_private = chosen && file_kind_is_secret(chosen);
     struct replica *replica = chosen ? replica_open(editor->env, chosen, (struct bytes){0}, &options, &err)
-                                     : replica_open_known(editor->env, &recent->doc, &options, &err);
+                                     : replica_open_known(editor->env, &recent->doc, NULL, &options, &err);
     if (!replica) {
         editor_say(editor, err.text);
         return;

@@ -84,8 +84,7 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->work_alone = options->alone;
     replica->succession_due = !options->reads_only && !options->is_private;
     replica->may_have_former = true;
-    replica->named = options->name != NULL;
-    replica->person = options->name ? xstrdup(options->name) : NULL;
+    replica_choose_name(replica, options);
     replica->token_file = options->token_file ? xstrdup(options->token_file) : NULL;
     crypto_random(&replica->agent, sizeof replica->agent);
     pthread_mutex_init(&replica->net_lock, NULL);
@@ -269,28 +268,6 @@ const struct doc_entry *replica_entry(const struct replica *replica)
 const struct people *replica_people(const struct replica *replica)
 {
     return &replica->people;
-}
-
-const char *replica_person(const struct replica *replica)
-{
-    struct replica *mutable = (struct replica *)replica; /* asked for the first time: git is slow, so not before */
-    if (!mutable->person)
-        mutable->person = config_person(&replica->env->config, &mutable->person_source);
-    return replica->person;
-}
-
-bool replica_name_is_found(const struct replica *replica)
-{
-    const char *name = replica->env->config.name;
-    return !replica->named && !(name && name[0]);
-}
-
-const char *replica_person_source(const struct replica *replica)
-{
-    if (replica->named)
-        return "--name";
-    (void)replica_person(replica);
-    return replica->person_source;
 }
 
 void replica_select(struct replica *replica, struct selection selection)

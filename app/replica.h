@@ -40,7 +40,8 @@ struct replica_options {
     struct replica_port port;
     bool is_private;        /* nothing on disk but the file itself: the journal is in memory */
     bool reads_only;        /* for looking: the journal is read once, nothing is written */
-    const char *name;       /* how others see this person; NULL: from the configuration */
+    const char *name;       /* how others see this person; NULL: as kept with the document, else from the configuration; "": from that */
+    bool name_lasts;        /* and so from now on, whenever this document is opened */
     const char *token_file; /* for creating documents at a relay */
     bool insecure;
     bool alone;             /* open a shared file without going online */
@@ -55,11 +56,14 @@ struct replica_options {
 /* `path` NULL: an unnamed buffer with `text` (may be empty). Nothing is made on disk before the first edit. */
 MUST_USE struct replica *replica_open(struct env *env, const char *path, struct bytes text,
                                       const struct replica_options *options, struct error *err);
-/* Opens the document of a link: what the journal has of it at once, the rest when the relay gives it. */
+/*
+ * Opens the document of a link: what the journal has of it at once, the rest when the relay gives it. `save_as` (may be NULL) is its
+ * file here: none yet, or one that shows this document.
+ */
 MUST_USE struct replica *replica_join(struct env *env, const struct share_link *link, const char *save_as,
                                       const struct replica_options *options, struct error *err);
-/* Opens a document this device knows by its id (recent ones, joined ones without a file). */
-MUST_USE struct replica *replica_open_known(struct env *env, const struct doc_id *doc,
+/* Opens a document this device knows by its id (recent ones, joined ones without a file); `save_as` as above. */
+MUST_USE struct replica *replica_open_known(struct env *env, const struct doc_id *doc, const char *save_as,
                                             const struct replica_options *options, struct error *err);
 /*
  * What killed processes had typed and not in a journal yet goes into its journal, which is made for that where it was not;

@@ -502,6 +502,7 @@ void replica_begin_anew(struct replica *replica, struct rope *disk, struct file_
     replica->entry.path = xstrdup(path);
     replica->indexed = false;
     replica->takes_path = true;
+    replica->name_kept = false;
     replica->place_read = 0;
     buf_clear(&replica->genesis);
     replica_begin_document(replica, rope_snapshot(disk));

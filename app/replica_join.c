@@ -113,12 +113,12 @@ struct replica *replica_join(struct env *env, const struct share_link *link, con
     return good ? replica : end_failed(replica, !found);
 }
 
-struct replica *replica_open_known(struct env *env, const struct doc_id *doc, const struct replica_options *options,
-                                   struct error *err)
+struct replica *replica_open_known(struct env *env, const struct doc_id *doc, const char *save_as,
+                                   const struct replica_options *options, struct error *err)
 {
     struct replica *replica = replica_new(env, options);
-    bool good = replica_find_doc(replica, doc, err) && open_kept(replica, err) &&
-                (!replica_is_shared(replica) || replica_go_online(replica, err));
+    bool good = (!save_as || file_resolve(save_as, &replica->file.path, err)) && replica_find_doc(replica, doc, err) &&
+                open_kept(replica, err) && (!replica_is_shared(replica) || replica_go_online(replica, err));
     return good ? replica : end_failed(replica, false);
 }
 

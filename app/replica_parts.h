@@ -32,6 +32,7 @@
  *   replica_forks.c       when an agent has written two things under one number
  *   replica_opened.c      when it was opened last, for the index; who was in it last
  *   replica_newer.c       what only a newer weft can read
+ *   replica_name.c        under which name others see this person in it
  *   replica_neighbours.c  the doorbell between processes on one document
  */
 #ifndef WEFT_APP_REPLICA_PARTS_H
@@ -125,9 +126,14 @@ enum { REPLACED_MAX = 8 /* saves in a row whose files are held; the oldest goes 
 struct replica {
     struct env *env;
     struct replica_port port;
-    bool is_private, scripted, audits, short_lived, reads_only, insecure, work_alone, named, unseen, awaited;
-    char *person, *token_file, *label;
+    bool is_private, scripted, audits, short_lived, reads_only, insecure, work_alone, unseen, awaited;
+    char *token_file, *label;
+
+    /* who this is (replica_name.c) */
+    char *person;              /* NULL: not asked for yet */
     const char *person_source; /* where the name comes from, once it was asked for */
+    bool named;                /* `person` was chosen with --name, in this run or before */
+    bool name_given, name_lasts, name_kept; /* something was chosen in this run; it is for later runs too; the journal has it */
 
     /* the document */
     struct doc_entry entry; /* keys, role, state; strings owned */
@@ -667,6 +673,14 @@ MUST_USE bool replica_load_newer(struct replica *replica, struct error *err);
 void replica_take_newer(struct replica *replica, unsigned kind);
 /* Whether nothing may be written for that reason; *err says so. */
 bool replica_is_older(const struct replica *replica, struct error *err);
+
+/* replica_name.c */
+/* What this run was told; at the very first. */
+void replica_choose_name(struct replica *replica, const struct replica_options *options);
+/* What the journal remembers, where this run was told nothing. */
+MUST_USE bool replica_load_name(struct replica *replica, struct error *err);
+/* Writing has begun: what is to last is in the journal from now on. */
+void replica_keep_name(struct replica *replica);
 
 /* replica_move.c */
 /* To the canonical address of another relay, with everything; back where it was when that cannot be. */

@@ -122,7 +122,7 @@ static bool restore(struct replica *replica, struct remembered *remembered, stru
     struct rope *base = NULL;
     if (!replica->journal_found || !remember(replica, remembered, err) || !replica_load_base(replica, &base, err) ||
         !journal_note_get(replica->journal_found, "genesis", &replica->genesis, &found, err) ||
-        !replica_load_newer(replica, err))
+        !replica_load_newer(replica, err) || !replica_load_name(replica, err))
         return false;
     replica_begin_document(replica, base);
     return replica_load_checkpoint(replica, &found, err) &&

@@ -299,11 +299,11 @@ void replica_begin_writing(struct replica *replica)
     replica->opening->drawn = found != NULL;
     replica->writer = journal_writer_new(&spec, found);
     replica_give_founding(replica);
-    if (founded)
-        return;
-    if (replica->file.path)
+    if (!founded && replica->file.path)
         replica_put_saved(replica);
-    replica_tail_begin(replica);
+    if (!founded)
+        replica_tail_begin(replica);
+    replica_keep_name(replica);
 }
 
 /* --- drawing the conclusions --- */

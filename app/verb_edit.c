@@ -156,7 +156,7 @@ int verb_edit_run(struct env *env, const struct args *args)
         return verb_fail("", &err);
     opening.options = (struct replica_options){.port = editor_port(opening.editor),
                                                .is_private = args_flag(args, "--private"),
-                                               .name = args_value(args, "--name")};
+                                               .name = args_value(args, "--name"), .name_lasts = true};
     bool opened = open_all(&opening, args, &err);
     int status = run_and_free(opening.editor, "", opened, &err);
     if (status < 128) /* not when a signal ended it: somebody is in a hurry then */
@@ -289,8 +289,8 @@ int verb_share_run(struct env *env, const struct args *args)
         return EXIT_USAGE;
     }
     const char *path = args->positional[0];
-    struct replica_options options = {.name = args_value(args, "--name"), .token_file = args_value(args, "--token-file"),
-                                      .insecure = args_flag(args, "--insecure")};
+    struct replica_options options = {.name = args_value(args, "--name"), .name_lasts = true,
+                                      .token_file = args_value(args, "--token-file"), .insecure = args_flag(args, "--insecure")};
     if (!look_at_file(env, path, no_edit, &shared, &err))
         return verb_fail("share", &err);
     bool stays = shared && !args_value(args, "--relay");
@@ -323,6 +323,16 @@ static bool read_link_line(char *line, size_t size)
     return got;
 }
 
+/* To read. NULL, without an error: nothing was ever kept here, and nothing is made on disk for that answer. */
+static struct doc_index *open_index(struct env *env, struct error *err)
+{
+    char *path = paths_state_file(&env->paths, "index.db");
+    bool any = access(path, F_OK) == 0;
+    struct doc_index *index = any && env_device(env, err) ? doc_index_open(path, DOC_INDEX_READ, &env->device, err) : NULL;
+    free(path);
+    return index;
+}
+
 struct listing {
     struct doc_id docs[9];
     size_t count;
@@ -345,12 +355,8 @@ static bool list_joined(void *self, const struct doc_entry *entry)
 static bool choose_recent(struct env *env, struct doc_id *doc, struct error *err)
 {
     struct listing listing = {0};
-    char *path = paths_state_file(&env->paths, "index.db");
-    bool any = access(path, F_OK) == 0; /* nothing is made on disk for the answer "nothing" */
-    struct doc_index *index =
-        any && env_device(env, err) ? doc_index_open(path, DOC_INDEX_READ, &env->device, err) : NULL;
-    free(path);
-    bool good = !any || (index && doc_index_recent(index, 0, list_joined, &listing, err));
+    struct doc_index *index = open_index(env, err);
+    bool good = index ? doc_index_recent(index, 0, list_joined, &listing, err) : err->code == ERR_NONE;
     doc_index_close(index);
     if (good && listing.count == 0)
         good = error_set(err, ERR_MISSING, 0, "no link was given, and nothing was joined here before; ask somebody for a link");
@@ -375,16 +381,32 @@ struct joining {
 static struct replica *join_one(struct env *env, const struct joining *joining, const char *save_as,
                                 const struct replica_options *options, struct error *err)
 {
-    return joining->known ? replica_open_known(env, &joining->doc, options, err)
+    return joining->known ? replica_open_known(env, &joining->doc, save_as, options, err)
                           : replica_join(env, &joining->link, save_as, options, err);
 }
 
-/* An existing file is never written over without a question: joining with --save-as refuses it, ^S asks. */
-static bool check_save_as(const char *path, struct error *err)
+/* Whether the file at `path` shows the document already: it was joined with that name before. */
+static bool shows(struct env *env, const char *path, const struct doc_id *doc)
 {
-    return !path || access(path, F_OK) != 0 ||
-           error_set(err, ERR_USAGE, 0, "%s exists already; name another file, or save in the editor with ^S, which asks and "
-                                        "keeps a copy", path);
+    struct error ignored = {0}; /* what is not known shows nothing */
+    struct doc_entry entry = {0};
+    bool found = false;
+    char *resolved = NULL;
+    struct doc_index *index = open_index(env, &ignored);
+    bool is_it = index && file_resolve(path, &resolved, &ignored) &&
+                 replica_index_find(env, index, resolved, &entry, &found, &ignored) && found && doc_id_equal(&entry.doc, doc);
+    doc_index_close(index);
+    doc_entry_release(&entry);
+    free(resolved);
+    return is_it;
+}
+
+/* A file with another text is never written over without a question: joining with --save-as refuses it, ^S asks. */
+static bool check_save_as(struct env *env, const char *path, const struct joining *joining, struct error *err)
+{
+    return !path || access(path, F_OK) != 0 || shows(env, path, joining->known ? &joining->doc : &joining->link.doc) ||
+           error_set(err, ERR_USAGE, 0, "%s exists already and is not this document; name another file, or save in the editor "
+                                        "with ^S, which asks and keeps a copy", path);
 }
 
 /* From the command line, else asked for; an empty answer lists what was joined before. */
@@ -411,13 +433,17 @@ int verb_join_run(struct env *env, const struct args *args)
         fputs("weft join: name one link: weft join LINK\n", stderr);
         return EXIT_USAGE;
     }
-    if (!check_save_as(save_as, &err) || !what_to_join(env, args, &joining, &err))
+    if (!what_to_join(env, args, &joining, &err))
         return verb_fail("join", &err);
+    if (!check_save_as(env, save_as, &joining, &err)) {
+        share_link_wipe(&joining.link);
+        return verb_fail("join", &err);
+    }
     struct editor_options editor_options = {.terminal_fd = -1, .greets = true};
     struct editor *editor = editor_new(env, &editor_options, &err);
     if (!editor)
         return verb_fail("join", &err);
-    struct replica_options options = {.port = editor_port(editor), .name = args_value(args, "--name"),
+    struct replica_options options = {.port = editor_port(editor), .name = args_value(args, "--name"), .name_lasts = true,
                                       .insecure = args_flag(args, "--insecure")};
     struct replica *replica = join_one(env, &joining, save_as, &options, &err);
     share_link_wipe(&joining.link);

@@ -10,14 +10,14 @@ static const struct option_spec no_options[] = {{NULL, NULL, NULL}};
 
 static const struct option_spec edit_options[] = {
     {"--private", NULL, "keep nothing on disk but the file itself"},
-    {"--name", "NAME", "how others see you"},
+    {"--name", "NAME", "how others see you in this document, from now on"},
     {NULL, NULL, NULL},
 };
 
 static const struct option_spec share_options[] = {
     {"--relay", "URL", "where to meet: wss://HOST, or ws://HOST:PORT for this machine and private networks"},
     {"--no-edit", NULL, "print the links, exit once the relay has everything"},
-    {"--name", "NAME", "how others see you"},
+    {"--name", "NAME", "how others see you in this document, from now on"},
     {"--token-file", "FILE", "what the relay's operator gave you for creating documents"},
     {"--insecure", NULL, "take any certificate, or a plain connection to a public address; links then name the relay's key"},
     {NULL, NULL, NULL},
@@ -25,7 +25,7 @@ static const struct option_spec share_options[] = {
 
 static const struct option_spec join_options[] = {
     {"--save-as", "FILE", "where your own copy is written"},
-    {"--name", "NAME", "how others see you"},
+    {"--name", "NAME", "how others see you in this document, from now on"},
     {"--insecure", NULL, "allow a plain connection to a public address"},
     {NULL, NULL, NULL},
 };

@@ -88,6 +88,88 @@ static void two_people_see_each_others_text_cursors_and_selections(void **state)
     pair_free(&pair);
 }
 
+/* The same command as the first time is what a shell's history offers: it goes on where the copy was left. */
+static void joining_again_with_the_same_copy_goes_on_with_it(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    for (int i = 0; i < 2; i++) {
+        struct vt *vt = stage_weft(stage, "lin", ARGS("join", link, "--save-as", "copy.md"));
+        vt_expect_row_has(vt, 0, "one");
+        vt_type(vt, "+");
+        vt_expect(vt, "copy.md +");
+        vt_ctrl(vt, 's');
+        vt_expect_gone(vt, "copy.md +");
+        vt_ctrl(vt, 'q');
+        assert_int_equal(vt_close(vt), 0);
+    }
+    stage_expect_file(stage, "copy.md", "++one\n");
+    char *line = xformat("%s\n", link); /* the same from the list of what was joined before */
+    struct stage_result listed = stage_run(stage, "lin", "\n", ARGS("join"));
+    assert_non_null(strstr(listed.err, "copy.md"));
+    stage_write(stage, "other.md", "another text\n");
+    struct stage_result refused = stage_run(stage, "lin", line, ARGS("join", "--save-as", "other.md"));
+    assert_int_equal(refused.status, 2);
+    assert_non_null(strstr(refused.err, "other.md exists already and is not this document; name another file"));
+    stage_expect_file(stage, "other.md", "another text\n");
+    free(line);
+    free(link);
+}
+
+static void joins_as(struct stage *stage, const char *link, const char *name, struct vt *ada, const char *appears)
+{
+    struct vt *lin = name ? stage_weft(stage, "lin", ARGS("join", link, "--name", name)) : stage_weft(stage, "lin", ARGS("join", link));
+    vt_link(ada, lin);
+    vt_expect(lin, appears); /* "You are NAME" */
+    vt_expect_row_has(lin, 0, "one");
+    vt_expect(ada, appears);
+    vt_ctrl(lin, 'q');
+    assert_int_equal(vt_close(lin), 0);
+    vt_expect_gone(ada, appears);
+}
+
+/* Who has said it once for a document is not somebody else there the next time. */
+static void a_name_that_was_chosen_stays_with_the_document(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    assert_int_equal(stage_run(stage, "lin", NULL, ARGS("config", "name", "Conf")).status, 0);
+    struct vt *ada = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect_row(ada, 0, "one");
+    joins_as(stage, link, "Zoe", ada, "Zoe");
+    joins_as(stage, link, NULL, ada, "Zoe");
+    joins_as(stage, link, "Ida", ada, "Ida");
+    joins_as(stage, link, NULL, ada, "Ida");
+    joins_as(stage, link, "", ada, "Conf"); /* no name of one's own here any more */
+    joins_as(stage, link, NULL, ada, "Conf");
+    vt_free(ada);
+    free(link);
+}
+
+/* Said before the file was shared, it goes with it; and a script's name is the script's. */
+static void a_name_goes_with_a_file_that_is_shared(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("--name", "Zoe", "notes.md"));
+    vt_expect_row(vt, 0, "one");
+    vt_type(vt, "+");
+    vt_expect_row(vt, 0, "+one");
+    vt_ctrl(vt, 's');
+    vt_expect(vt, "in file");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    assert_int_equal(stage_run(stage, "ada", "{\"at\": 0, \"insert\": \"x\"}\n", ARGS("apply", "notes.md", "--name", "robot")).status, 0);
+    struct vt *ada = stage_weft(stage, "ada", ARGS("notes.md")), *lin = stage_weft(stage, "lin", ARGS("join", link));
+    vt_expect(lin, "Zoe");
+    vt_free(ada);
+    vt_free(lin);
+    free(link);
+}
+
 /* The terminal is handed the edit link by the first F3, also while the panel is there already; by the second the view link. */
 static void f3_copies_the_edit_link_first(void **state)
 {
@@ -1031,6 +1113,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(sharing_again_gives_the_same_links),
         TEST(two_people_see_each_others_text_cursors_and_selections),
+        TEST(joining_again_with_the_same_copy_goes_on_with_it),
+        TEST(a_name_that_was_chosen_stays_with_the_document),
+        TEST(a_name_goes_with_a_file_that_is_shared),
         TEST(f3_copies_the_edit_link_first),
         TEST(f3_shares_what_is_open_and_says_what_links_show),
         TEST(a_room_that_is_closed_is_nobodys_any_more),

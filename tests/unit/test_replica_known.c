@@ -430,7 +430,7 @@ static void another_file_is_opened_and_the_unsaved_edits_stay_where_they_were(vo
     expect_another_doc(replica, &doc);
     home_close(replica);
     struct replica_options options = {.port = home_port(machine->home), .name = "ada"};
-    replica = replica_open_known(&machine->home->env, &doc, &options, &err);
+    replica = replica_open_known(&machine->home->env, &doc, NULL, &options, &err);
     assert_non_null(replica);
     expect_text(replica, "mine: " TEXT);
     home_close(replica);

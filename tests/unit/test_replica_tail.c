@@ -382,7 +382,7 @@ static void a_file_that_has_another_document_by_now_keeps_that_and_nothing_is_lo
     doc_index_close(index);
     assert_int_equal(others.count, 1);
     struct replica_options options = {.port = home_port(world->home), .name = "ada"};
-    replica = replica_open_known(&world->home->env, &others.doc, &options, &err);
+    replica = replica_open_known(&world->home->env, &others.doc, NULL, &options, &err);
     assert_non_null(replica);
     home_expect_text(replica, "of the killed");
     home_close(replica);
