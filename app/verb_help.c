@@ -37,7 +37,7 @@ static const struct topic topics[] = {
      "  weft relay --listen 127.0.0.1:7717 --store sqlite:/var/lib/weft/relay.db\n"
      "It answers WebSocket, /healthz and /metrics on one port. For the world, give it a certificate (--tls-cert,\n"
      "--tls-key) or put it behind a proxy (--behind-proxy ADDR). --token-file makes creating documents, not joining,\n"
-     "need a token. weft relay ls | rm DOC | stat | backup FILE look after the store, in use or not; --retain DAYS\n"
+     "need a token. weft relay ls | rm DOC|LINK | stat | backup FILE look after the store, in use or not; --retain DAYS\n"
      "forgets what nobody uses. A backup takes the place of a stopped relay's store (remove STORE-wal and STORE-shm);\n"
      "what it lacks comes back from whoever has it. SIGHUP reads the certificate again. /metrics has the sizes of the\n"
      "20 largest documents. Every limit is an option; a RATE is what may come each second, and behind a slash what may\n"

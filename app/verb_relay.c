@@ -125,7 +125,7 @@ static int own_stop(struct env *env)
     return own_relay_stop(env, &err) ? EXIT_OK : verb_fail("relay stop", &err);
 }
 
-/* ls, stat, rm DOC, backup FILE. */
+/* ls, stat, rm DOC|LINK, backup FILE. */
 static int administer(const struct args *args, const char *store)
 {
     struct error err = {0};
@@ -141,7 +141,7 @@ static int administer(const struct args *args, const char *store)
     else if (strcmp(what, "backup") == 0 && argument)
         good = relay_admin_backup(store, argument, stdout, &err);
     else
-        good = error_set(&err, ERR_USAGE, 0, "it knows ls, rm DOC, stat, backup FILE, status and stop");
+        good = error_set(&err, ERR_USAGE, 0, "it knows ls, rm DOC|LINK, stat, backup FILE, status and stop");
     return good ? EXIT_OK : verb_fail("relay", &err);
 }
 

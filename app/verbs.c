@@ -118,7 +118,7 @@ static const struct verb verbs[] = {
      verb_unshare_run, NULL},
     {"sync", "FILE...", "keep room and file equal, without a screen",
      "For a host who is away: merges what comes in and writes the file, until it is stopped.", no_options, verb_sync_run, NULL},
-    {"relay", "[ls|rm DOC|stat|backup FILE|status|stop]", "the server others meet at",
+    {"relay", "[ls|rm DOC|LINK|stat|backup FILE|status|stop]", "the server others meet at",
      "Stores and forwards what it cannot read. One port: WebSocket, /healthz, /metrics. Serves until SIGTERM or ^C. status and "
      "stop speak of the relay that `weft share` started by itself.",
      relay_options, verb_relay_run, "ls rm stat backup status stop"},

@@ -207,6 +207,17 @@ static bool damaged(struct error *err)
     return error_set(err, ERR_FORMAT, 0, "This link is damaged (a character is missing or changed); ask for it again.");
 }
 
+static bool not_a_link(struct error *err)
+{
+    return error_set(err, ERR_USAGE, 0, "That is not a link to a document: links begin with weft:// or weft+ws://.");
+}
+
+static bool lacks_key(struct error *err)
+{
+    return error_set(err, ERR_FORMAT, 0, "This link is cut off: the part behind # is missing, and that is the key. Copy the whole link, "
+                                         "or ask for it again.");
+}
+
 /* Takes the part in front of the first `separator` off *text, which then begins behind it. False: there is none. */
 static bool take_until(struct bytes *text, char separator, struct bytes *part)
 {
@@ -410,20 +421,27 @@ static bool doc_fits_seed(const struct share_link *link, struct error *err)
     return fits || error_set(err, ERR_AUTH, 0, "This link names a document that its key does not belong to.");
 }
 
-/* Enough of it is there to speak of a damaged link rather than of something else. */
-static bool looks_like_link(struct bytes text)
+/* Without anything behind #: of one of our own schemes, or with a document's id where the page of a web address would be. */
+static bool refuse_without_key(struct bytes text, struct error *err)
 {
-    return text.len > 0 && (memmem(text.data, text.len, "://", 3) || memchr(text.data, '#', text.len));
+    struct doc_id doc;
+    struct bytes hosts;
+    bool begins_so = text.len >= 4 && same_letters(bytes_slice(text, 0, 4), "weft"), tls;
+    bool has_scheme = parse_scheme(&text, &tls);
+    bool has_id = has_scheme && take_until(&text, '/', &hosts) && base64url_read(text, doc.bytes, sizeof doc.bytes);
+    return has_id || (has_scheme && begins_so) ? lacks_key(err) : not_a_link(err);
 }
 
 static bool parse_clean(struct bytes text, struct share_link *link, struct error *err)
 {
-    struct bytes hosts, doc;
-    if (!looks_like_link(text))
-        return error_set(err, ERR_USAGE, 0, "That is not a link to a document: links begin with weft://");
-    if (!parse_scheme(&text, &link->tls) || !take_until(&text, '/', &hosts) || !take_until(&text, '#', &doc) ||
-        !parse_hosts(hosts, link))
+    struct bytes front = text, hosts, doc;
+    if (text.len == 0)
+        return not_a_link(err);
+    if (!take_until(&text, '#', &front) || text.len == 0)
+        return refuse_without_key(front, err);
+    if (!parse_scheme(&front, &link->tls) || !take_until(&front, '/', &hosts) || !parse_hosts(hosts, link))
         return damaged(err);
+    doc = front;
     return parse_fragment(doc, text, link, err) && doc_fits_seed(link, err);
 }
 

@@ -5,7 +5,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sync/base64url.h"
 #include "sync/relay/store.h"
+#include "sync/share_link.h"
 
 enum { DOC_HEX_BYTES = 2 * DOC_ID_BYTES + 1, DAY_BYTES = 11, PREFIX_MIN = 8, LARGEST = 5 };
 
@@ -112,8 +114,8 @@ bool relay_admin_stat(const char *store_path, FILE *out, struct error *err)
 /* --- rm --- */
 
 struct search {
-    const char *prefix;
-    struct doc_id found;
+    char prefix[DOC_HEX_BYTES]; /* of the id in hex */
+    struct store_entry found;
     size_t count;
 };
 
@@ -123,25 +125,51 @@ static bool search_each(void *self, const struct store_entry *entry)
     char hex[DOC_HEX_BYTES];
     id_hex(entry->doc.bytes, DOC_ID_BYTES, hex);
     if (strncmp(hex, search->prefix, strlen(search->prefix)) == 0) {
-        search->found = entry->doc;
+        search->found = *entry;
         search->count++;
     }
     return true;
 }
 
-static bool find_document(struct store *store, const char *doc, struct doc_id *found, struct error *err)
+static bool is_hex(const char *word)
 {
-    struct search search = {.prefix = doc};
-    if (strlen(doc) < PREFIX_MIN)
-        return error_set(err, ERR_USAGE, 0, "give at least %d digits of the document's id, as `weft relay ls` shows it",
-                         PREFIX_MIN);
-    if (!store_list(store, search_each, &search, err))
+    return word[strspn(word, "0123456789abcdef")] == '\0';
+}
+
+/* The id, or its beginning, in hex: of a link, of the 22 letters in it, of hex itself. */
+static bool read_word(const char *word, char prefix[DOC_HEX_BYTES], struct error *err)
+{
+    struct share_link link;
+    struct doc_id doc;
+    if (strstr(word, "://")) {
+        if (!share_link_parse(bytes_of_string(word), &link, err))
+            return false;
+        id_hex(link.doc.bytes, DOC_ID_BYTES, prefix);
+        share_link_wipe(&link);
+        return true;
+    }
+    if (is_hex(word) && strlen(word) >= PREFIX_MIN && strlen(word) < DOC_HEX_BYTES) {
+        memcpy(prefix, word, strlen(word) + 1);
+        return true;
+    }
+    if (base64url_read(bytes_of_string(word), doc.bytes, sizeof doc.bytes)) {
+        id_hex(doc.bytes, DOC_ID_BYTES, prefix);
+        return true;
+    }
+    return error_set(err, ERR_USAGE, 0, "name the document by a link, or by at least %d digits of its id as `weft relay ls` shows it",
+                     PREFIX_MIN);
+}
+
+static bool find_document(struct store *store, const char *word, struct store_entry *found, struct error *err)
+{
+    struct search search = {.count = 0};
+    if (!read_word(word, search.prefix, err) || !store_list(store, search_each, &search, err))
         return false;
     *found = search.found;
     if (search.count == 0)
-        return error_set(err, ERR_MISSING, 0, "there is no document %s in this store", doc);
+        return error_set(err, ERR_MISSING, 0, "there is no document %s in this store", search.prefix);
     return search.count == 1 ||
-           error_set(err, ERR_USAGE, 0, "%zu documents begin with %s: give more digits", search.count, doc);
+           error_set(err, ERR_USAGE, 0, "%zu documents begin with %s: give more digits", search.count, search.prefix);
 }
 
 struct removal {
@@ -169,16 +197,23 @@ static bool remove_found(struct store *store, const struct doc_id *doc, struct e
     return error_wrap(err, "cannot remove the document");
 }
 
+static void print_removed(FILE *out, const struct store_entry *entry)
+{
+    char hex[DOC_HEX_BYTES], size[RELAY_SIZE_TEXT_BYTES], used[DAY_BYTES];
+    id_hex(entry->doc.bytes, DOC_ID_BYTES, hex);
+    relay_admin_size(entry->bytes, size);
+    day_text(entry->used_s, used);
+    fprintf(out, "removed %s (%s, %" PRIu64 " record%s by %" PRIu64 " agent%s, the newest of %s); it stays closed\n", hex, size,
+            entry->head, plural(entry->head), entry->agents, plural(entry->agents), used);
+}
+
 bool relay_admin_remove(const char *store_path, const char *doc, FILE *out, struct error *err)
 {
     struct store *store = open_store(store_path, err);
-    struct doc_id found;
-    char hex[DOC_HEX_BYTES];
-    bool done = store && find_document(store, doc, &found, err) && remove_found(store, &found, err);
-    if (done) {
-        id_hex(found.bytes, DOC_ID_BYTES, hex);
-        fprintf(out, "removed %s; it stays closed\n", hex);
-    }
+    struct store_entry found;
+    bool done = store && find_document(store, doc, &found, err) && remove_found(store, &found.doc, err);
+    if (done)
+        print_removed(out, &found);
     store_free(store);
     return done;
 }

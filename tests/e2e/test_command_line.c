@@ -52,7 +52,7 @@ static void words_that_mean_nothing_are_not_passed_over(void **state)
     expect(stage_run(stage, "ada", NULL, ARGS("help", "cat", "x")), 2, "", "weft help: name one thing: weft help [VERB|scripts|relay|keys|trust]\n");
     expect(stage_run(stage, "ada", NULL, ARGS("forget", "--all", "x")), 2, "", "weft forget: name files, or --all, not both\n");
     expect(stage_run(stage, "ada", NULL, ARGS("relay", "ls", "x")), 2, "",
-           "weft relay: it knows ls, rm DOC, stat, backup FILE, status and stop\n");
+           "weft relay: it knows ls, rm DOC|LINK, stat, backup FILE, status and stop\n");
     assert_false(stage_exists(stage, "ada.state"));
 }
 

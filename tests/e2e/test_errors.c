@@ -277,7 +277,7 @@ static void a_bad_link_is_told_before_anything_is_opened(void **state)
         const char *link, *says;
     } links[] = {
         {"weft://relay.example/abc#w.def", "This link is damaged (a character is missing or changed); ask for it again."},
-        {"weft://x", "This link is damaged (a character is missing or changed); ask for it again."},
+        {"weft://x", "This link is cut off: the part behind # is missing, and that is the key. Copy the whole link, or ask for it again."},
     };
     static const char *const verbs[] = {"cat", "apply", "verify", "join"};
     struct stage *stage = *state;

@@ -18,6 +18,7 @@
 
 #include "editor/base/random.h"
 #include "editor/base/xalloc.h"
+#include "sync/base64url.h"
 #include "sync/relay/relay_admin.h"
 #include "sync/relay/relay_server.h"
 #include "tests/support/relay_peer.h"
@@ -834,8 +835,16 @@ static void the_operator_lists_backs_up_and_removes(void **state)
     char *copy = scratch_file(host->dir, "backup.db");
     assert_true(relay_admin_backup(host->store, copy, out, &err));
     assert_false(relay_admin_backup(host->store, copy, out, &err));
+    static const char *const unnamed[] = {"", "0123456", "notes.md", "weft://relay.example"};
+    for (size_t i = 0; i < sizeof unnamed / sizeof *unnamed; i++)
+        assert_false(relay_admin_remove(host->store, unnamed[i], out, &err));
+    struct buf letters = {0};
+    base64url_add(&letters, host->keys.doc.bytes, DOC_ID_BYTES);
     hex[10] = '\0';
     assert_true(relay_admin_remove(host->store, hex, out, &err));
+    assert_false(relay_admin_remove(host->store, buf_string(&letters), out, &err));
+    assert_int_equal(err.code, ERR_MISSING);
+    buf_release(&letters);
     assert_false(relay_admin_remove(host->store, hex, out, &err));
     assert_int_equal(err.code, ERR_MISSING);
     assert_true(relay_admin_stat(host->store, out, &err));

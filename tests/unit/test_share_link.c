@@ -2,13 +2,17 @@
 #include "tests/support/support.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "editor/base/random.h"
+#include "editor/base/xalloc.h"
 #include "sync/base64url.h"
 #include "sync/share_link.h"
 
 static const char damaged[] = "This link is damaged (a character is missing or changed); ask for it again.";
+static const char cut_off[] = "This link is cut off: the part behind # is missing, and that is the key. Copy the whole link, or ask for it "
+                              "again.";
 
 static struct share_link sample_link(void)
 {
@@ -230,7 +234,9 @@ static bool is_noticed(const char *text, size_t len)
     if (share_link_parse(bytes_of(text, len), &link, &err))
         return false;
     assert_memory_equal(&link, &zero, sizeof link);
-    return strcmp(err.text, damaged) == 0;
+    const char *fragment = memchr(text, '#', len);
+    bool is_cut = !fragment || (size_t)(fragment - text) + 1 == len;
+    return strcmp(err.text, is_cut ? cut_off : damaged) == 0;
 }
 
 static struct share_link random_link(struct random *random)
@@ -319,14 +325,40 @@ static void every_changed_dropped_or_swapped_character_is_noticed(void **state)
 static void what_is_no_link_is_called_that(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", " ", "notes.md", "weft", "weft join", "<>", "/home/ada/notes.md"};
+    static const char *const texts[] = {"", " ", "notes.md", "weft", "weft join", "<>", "/home/ada/notes.md", "weft:", "://",
+                                        "https://example.com/", "https://example.com/notes.md", "ftp://example.com/x"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct share_link link;
         struct error err = {0};
         assert_false(share_link_parse(bytes_of_string(texts[i]), &link, &err));
         assert_int_equal(err.code, ERR_USAGE);
-        assert_non_null(strstr(err.text, "weft://"));
+        assert_string_equal(err.text, "That is not a link to a document: links begin with weft:// or weft+ws://.");
     }
+}
+
+/* A chat or a shell that ends the address at # leaves this. */
+static void a_link_without_its_key_is_told_so(void **state)
+{
+    (void)state;
+    struct share_link link = sample_link();
+    struct buf text = {0};
+    struct error err = {0};
+    share_link_format(&link, &text);
+    const char *rest = strchr(buf_string(&text), ':'), *end = strchr(rest, '#');
+    static const char *const schemes[] = {"weft", "Weft+WS", "https", "ws"};
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        char *cut = xformat("<%s%.*s>", schemes[i], (int)(end - rest) + (i % 2 ? 1 : 0), rest);
+        assert_false(share_link_parse(bytes_of_string(cut), &link, &err));
+        assert_int_equal(err.code, ERR_FORMAT);
+        assert_string_equal(err.text, cut_off);
+        free(cut);
+    }
+    static const char *const texts[] = {"weft://", "weft://relay.example", "weft+ws://127.0.0.1:7717/abc"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        assert_false(share_link_parse(bytes_of_string(texts[i]), &link, &err));
+        assert_string_equal(err.text, cut_off);
+    }
+    buf_release(&text);
 }
 
 /* A good checksum over fields this weft does not know: the link is whole, the reader is old. */
@@ -486,6 +518,7 @@ int main(void)
         cmocka_unit_test(other_spellings_of_the_scheme_and_host_are_understood),
         cmocka_unit_test(every_changed_dropped_or_swapped_character_is_noticed),
         cmocka_unit_test(what_is_no_link_is_called_that),
+        cmocka_unit_test(a_link_without_its_key_is_told_so),
         cmocka_unit_test(a_later_kind_of_link_is_called_that),
         cmocka_unit_test(no_error_tells_the_secret),
         cmocka_unit_test(addresses_are_read_strictly),
