@@ -7,7 +7,7 @@
 
 #include "editor/base/xalloc.h"
 
-/* Paths below the home are short in both: what comes back from a prompt for one is made whole by path_of_typed(). */
+/* Paths below the home are short in both: what comes back from a prompt for one is made whole by editor_path_of_typed(). */
 void editor_ask_line(struct editor *editor, enum asking asking, const char *label, const char *suggestion)
 {
     char *short_label = paths_shorten(&editor->env->paths, label), *short_one = paths_shorten(&editor->env->paths, suggestion);
@@ -44,17 +44,22 @@ static void answer(struct editor *editor, enum asking asking, const char *typed,
     }
 }
 
-/* No shell stands between a prompt and a file: the home directory's sign is understood here. Heap string. */
-static char *path_of_typed(const char *typed)
+char *editor_path_of_typed(const char *typed)
 {
     const char *home = getenv("HOME");
     bool at_home = typed[0] == '~' && (typed[1] == '/' || typed[1] == '\0');
     return at_home && home && *home ? xformat("%s%s", home, typed + 1) : xstrdup(typed);
 }
 
+static bool asks_path(const struct editor *editor)
+{
+    return editor->asking == ASKING_OPEN || editor->asking == ASKING_SAVE_AS;
+}
+
 static void end_prompt(struct editor *editor, enum prompt_answer ended, char choice)
 {
     enum asking asking = editor->asking;
+    bool is_path = asks_path(editor);
     if (ended == PROMPT_GOES_ON)
         return;
     prompt_close(&editor->prompt);
@@ -65,9 +70,8 @@ static void end_prompt(struct editor *editor, enum prompt_answer ended, char cho
             replica_disk_leave(editor_replica(editor));
         return;
     }
-    bool is_path = asking == ASKING_OPEN || asking == ASKING_SAVE_AS;
     const char *line = buf_string(&editor->prompt.typed);
-    char *typed = is_path ? path_of_typed(line) : xstrdup(line);
+    char *typed = is_path ? editor_path_of_typed(line) : xstrdup(line);
     answer(editor, asking, typed, choice);
     free(typed);
 }
@@ -92,6 +96,12 @@ void editor_prompt_key(struct editor *editor, struct key key)
     bool pastes = (key.code == 'v' && key.mods == KEY_CTRL) || (key.code == KEY_INSERT && key.mods == KEY_SHIFT);
     if (pastes) {
         editor_prompt_paste(editor, buf_view(&editor->clip));
+        return;
+    }
+    if (editor->panel_kind == PANEL_NAMES)
+        editor->panel_kind = PANEL_NONE; /* they were of what stood there before */
+    if (key.code == KEY_TAB && key.mods == 0 && asks_path(editor)) {
+        editor_complete_path(editor);
         return;
     }
     enum prompt_answer ended = prompt_key(&editor->prompt, key, net_now_ms(), &choice);

@@ -214,7 +214,8 @@ static void fill_panel(struct editor *editor, struct picture *picture)
     case PANEL_PEOPLE: panel_people(&editor->panel, picture->peers, picture->model.peer_count); break;
     case PANEL_LINKS: fill_links(editor); break;
     case PANEL_MESSAGES: fill_messages(editor); break;
-    case PANEL_START: break; /* as it was filled at the start */
+    case PANEL_START:
+    case PANEL_NAMES: break; /* as it was filled at the start, or by the key */
     }
     panel_wrap(&editor->panel, cols);
     clamp_panel_scroll(editor, &picture->model);

@@ -9,6 +9,7 @@
  *   editor_leaving.c   leaving, and what becomes of a text that is in no file
  *   editor_saving.c    saving, under another name too
  *   editor_files.c     finding, opening, going from file to file
+ *   editor_complete.c  Tab where a file is asked for
  *   editor_disk.c      a file that another program has changed
  *   editor_room.c      the others: links, following, working alone
  *   editor_draw.c      from replica to frame
@@ -50,7 +51,7 @@ enum asking {
     ASKING_RELAY,
 };
 
-enum panel_kind { PANEL_NONE, PANEL_HELP, PANEL_PEOPLE, PANEL_LINKS, PANEL_MESSAGES, PANEL_START };
+enum panel_kind { PANEL_NONE, PANEL_HELP, PANEL_PEOPLE, PANEL_LINKS, PANEL_MESSAGES, PANEL_START, PANEL_NAMES };
 
 struct kept_message {
     char time[6];
@@ -164,6 +165,8 @@ void editor_request(struct editor *editor, enum request request);
 /* editor_answers.c */
 void editor_prompt_key(struct editor *editor, struct key key);
 void editor_prompt_paste(struct editor *editor, struct bytes text); /* what is too long is said */
+/* No shell stands between a prompt and a file: the home directory's sign is understood here. Heap string. */
+char *editor_path_of_typed(const char *typed);
 /* No key is waiting: a letter that stood alone may be the answer. */
 void editor_prompt_pause(struct editor *editor);
 /* Opens a prompt for a line, or for one of the letters in `choices`; `asking` gets the answer. */
@@ -202,6 +205,10 @@ void editor_answer_find(struct editor *editor, const char *typed);
 void editor_find_again(struct editor *editor, bool back);
 void editor_answer_open(struct editor *editor, const char *path);
 void editor_switch_file(struct editor *editor, size_t by);
+
+/* editor_complete.c */
+/* In front of the cursor of the prompt; where nothing is certain, what it may become is listed in a panel. */
+void editor_complete_path(struct editor *editor);
 
 /* editor_room.c */
 /* For the farewell: the others stay. */

@@ -190,13 +190,22 @@ static void say_copy(struct replica *replica, const char *path)
         replica_say(replica, "Saved your copy: %s. The host's file is written by the host.", path);
 }
 
+/* Both files show it from now on, which nobody expects who knows "save as" from elsewhere. */
+static void say_two_names(struct replica *replica, const char *path)
+{
+    replica_say(replica, "Saved %s. %s and %s are two names of one shared document now.", path, name_in(replica->file.path),
+                name_in(path));
+}
+
 static void say_saved(struct replica *replica, const struct save_job *job)
 {
     uint64_t len = rope_len(job->text);
     bool ended = len == 0 || rope_byte(job->text, len - 1) == '\n'; /* then the last line is none of the file's */
     unsigned long long lines = rope_lines(job->text) - ended;
-    bool own_copy = replica->entry.role == DOC_GUEST && replica_is_shared(replica);
-    if (own_copy && !replica->file.copy_said)
+    bool shared = replica_is_shared(replica), own_copy = replica->entry.role == DOC_GUEST && shared;
+    if (shared && replica->file.path && strcmp(replica->file.path, job->path) != 0)
+        say_two_names(replica, job->path);
+    else if (own_copy && !replica->file.copy_said)
         say_copy(replica, job->path);
     else
         replica_say(replica, "Saved %s: %llu line%s.", name_in(job->path), lines, lines == 1 ? "" : "s");

@@ -239,6 +239,41 @@ static void keys_that_must_not_surprise(void **state)
     stage_expect_file(stage, "notes.md", "one\ntwo\n");
 }
 
+static void tab_completes_the_name_of_a_file_that_is_asked_for(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    stage_write(stage, "plans.md", "of plans\n");
+    stage_write(stage, "plans.txt", "of texts\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_ctrl(vt, 'o');
+    vt_type(vt, "pl\t");
+    vt_expect(vt, "Open file: plans.");
+    vt_type(vt, "\t");
+    vt_expect(vt, "plans.md   plans.txt");
+    vt_type(vt, "x\t");
+    vt_expect(vt, "No file's name begins so.");
+    vt_type(vt, VT_BACKSPACE "t\t");
+    vt_expect(vt, "Open file: plans.txt");
+    vt_type(vt, VT_ENTER);
+    vt_expect_row(vt, 0, "of texts");
+    vt_type(vt, VT_ALT("s"));
+    vt_expect(vt, "Write to file:");
+    vt_ctrl(vt, 'u');
+    vt_type(vt, "no\t");
+    vt_expect(vt, "Write to file: notes.md");
+    vt_type(vt, VT_ESC);
+    vt_expect_gone(vt, "Write to file:");
+    vt_ctrl(vt, 'f'); /* where no file is asked for it does nothing */
+    vt_type(vt, "pl\t!");
+    vt_expect(vt, "Find: pl!");
+    vt_type(vt, VT_ESC);
+    vt_expect_gone(vt, "Find:");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+}
+
 static void two_processes_on_one_file_meet_in_the_journal(void **state)
 {
     struct stage *stage = *state;
@@ -717,6 +752,7 @@ int main(void)
         TEST(leaving_asks_what_is_to_become_of_unsaved_edits),
         TEST(a_name_typed_ahead_writes_over_nothing),
         TEST(keys_that_must_not_surprise),
+        TEST(tab_completes_the_name_of_a_file_that_is_asked_for),
         TEST(two_processes_on_one_file_meet_in_the_journal),
         TEST(a_change_by_another_program_is_merged_once),
         TEST(a_deleted_file_is_kept_and_written_again),

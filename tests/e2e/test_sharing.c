@@ -170,6 +170,32 @@ static void a_name_goes_with_a_file_that_is_shared(void **state)
     free(link);
 }
 
+/* Not what "save as" does elsewhere, so it is said. */
+static void a_shared_text_under_a_second_name_says_that_both_are_one(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    free(stage_share(stage, "ada", "notes.md", "edit"));
+    struct vt *vt = stage_weft_sized(stage, "ada", 24, 200, ARGS("notes.md"));
+    vt_expect_row(vt, 0, "one");
+    vt_type(vt, VT_ALT("s"));
+    vt_expect(vt, "Write to file:");
+    vt_ctrl(vt, 'u');
+    vt_type(vt, "second.md" VT_ENTER);
+    vt_expect(vt, "notes.md and second.md are two names of one shared document now.");
+    vt_type(vt, "zero ");
+    vt_ctrl(vt, 's');
+    vt_expect(vt, "Saved second.md: 1 line.");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 0);
+    vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect_row(vt, 0, "zero one"); /* and its file lacks that */
+    vt_ctrl(vt, 'q');
+    vt_expect(vt, "[K]eep for later");
+    vt_type(vt, "k");
+    assert_int_equal(vt_close(vt), 0);
+}
+
 /* The terminal is handed the edit link by the first F3, also while the panel is there already; by the second the view link. */
 static void f3_copies_the_edit_link_first(void **state)
 {
@@ -1116,6 +1142,7 @@ int main(void)
         TEST(joining_again_with_the_same_copy_goes_on_with_it),
         TEST(a_name_that_was_chosen_stays_with_the_document),
         TEST(a_name_goes_with_a_file_that_is_shared),
+        TEST(a_shared_text_under_a_second_name_says_that_both_are_one),
         TEST(f3_copies_the_edit_link_first),
         TEST(f3_shares_what_is_open_and_says_what_links_show),
         TEST(a_room_that_is_closed_is_nobodys_any_more),

@@ -14,6 +14,7 @@
 #include "app/file_system.h"
 #include "app/json.h"
 #include "app/keymap.h"
+#include "app/path_completion.h"
 #include "app/paths.h"
 #include "app/people.h"
 #include "app/prompt.h"
@@ -620,6 +621,51 @@ static void nothing_is_kept_in_the_home_of_somebody_else(void **state)
     free(own);
 }
 
+static void expect_completed(const char *dir, const char *typed, const char *more, const char *names)
+{
+    char *path = xformat("%s/%s", dir, typed);
+    struct path_completion completion = {0};
+    struct buf joined = {0};
+    path_completion_find(&completion, path);
+    for (size_t i = 0; i < completion.count; i++)
+        buf_addf(&joined, "%s%s", i ? " " : "", completion.names[i]);
+    assert_string_equal(buf_string(&completion.more), more);
+    assert_string_equal(buf_string(&joined), names);
+    assert_false(completion.too_many);
+    buf_release(&joined);
+    path_completion_release(&completion);
+    free(path);
+}
+
+static void the_certain_rest_of_a_files_name_is_found(void **state)
+{
+    const char *dir = *state;
+    static const char *const names[] = {"notes.md", "notes.txt", ".hidden", "gr\xc3\xbc" "n", "gr\xc3\xb6\xc3\x9f" "e", "bad\xff", "bad\nline", "an file"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = scratch_file(dir, names[i]);
+        scratch_write(path, "");
+        free(path);
+    }
+    char *sub = scratch_file(dir, "nowhere"), *link = scratch_file(dir, "link"), *inner = scratch_file(dir, "nowhere/inner");
+    assert_int_equal(mkdir(sub, 0700) | symlink("nowhere", link), 0);
+    scratch_write(inner, "");
+    expect_completed(dir, "", "", "an file gr\xc3\xb6\xc3\x9f" "e gr\xc3\xbc" "n link/ notes.md notes.txt nowhere/");
+    expect_completed(dir, "no", "", "notes.md notes.txt nowhere/");
+    expect_completed(dir, "not", "es.", "notes.md notes.txt");
+    expect_completed(dir, "notes.m", "d", "notes.md");
+    expect_completed(dir, "notes.md", "", "notes.md");
+    expect_completed(dir, "now", "here/", "nowhere/");
+    expect_completed(dir, "li", "nk/", "link/");
+    expect_completed(dir, "link/", "inner", "inner");
+    expect_completed(dir, "g", "r", "gr\xc3\xb6\xc3\x9f" "e gr\xc3\xbc" "n"); /* both go on with the same first byte */
+    expect_completed(dir, ".h", "idden", ".hidden");
+    expect_completed(dir, "bad", "", "");
+    expect_completed(dir, "nothing/of", "", "");
+    free(sub);
+    free(link);
+    free(inner);
+}
+
 static void expect_short(const char *home, const char *text, const char *expected)
 {
     struct paths paths = {.home = (char *)home};
@@ -669,6 +715,7 @@ int main(void)
         cmocka_unit_test(a_cursor_of_an_unknown_version_waits),
         cmocka_unit_test(jobs_run_elsewhere_and_are_done_here),
         cmocka_unit_test(a_path_below_the_home_is_short_for_people),
+        cmocka_unit_test_setup_teardown(the_certain_rest_of_a_files_name_is_found, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(nothing_is_kept_in_the_home_of_somebody_else, scratch_setup, scratch_teardown),
     };
     return RUN_TESTS("app", tests);
