@@ -1,25 +1,20 @@
 /*
- * The doorbell between weft processes of one person on one machine that have the same document open. Each binds a datagram
- * socket; a message says "rows up to N are in the journal" or "here I am". What is written travels through the journal, so a
- * lost datagram only means that it is seen a little later.
+ * Between weft processes of one person on one machine that have the same document open: who is here, and that there is something
+ * to read. A message says "rows up to N are in the journal" or "here I am". What is written travels through the journal, so a lost
+ * one only means that it is seen a little later.
  *
  * They meet in two directories. One is named after the file's path: who has typed nothing yet has no document to be known by.
  * The other is named after the document's journal, once the index has the document: there everybody meets whose file was
  * renamed, saved under another name, or has two names. (Device and inode would not do: each save makes another inode. Nor would
- * the document alone: its guest with a state directory of his own has another journal.) The one socket is linked into both.
+ * the document alone: its guest with a state directory of his own has another journal.)
  */
 #include "app/replica_parts.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
+#include "app/doorbell.h"
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
 
@@ -27,24 +22,17 @@ enum {
     BEAT_MS = 2000,  /* presence while somebody is here */
     QUIET_MS = 5000,
     GONE_MS = 60000,
-    ENTER_TRIES = 20,
-    DATAGRAM_MAX = 1024,
-    /* A socket's path has 107 bytes: names are as long as they must be to be distinct, not longer. */
+    MESSAGE_MAX = 1024,
     MEETING_BYTES = 8,
-    SOCKET_BYTES = 6,
 };
 
 enum bell { BELL_ROWS = 1, BELL_PRESENCE, BELL_HELLO, BELL_INDEX };
 
-enum meeting { BY_PATH, BY_DOCUMENT, MEETINGS };
+enum meeting { BY_PATH, BY_DOCUMENT };
+enum { MEETINGS = DOORBELL_MEETINGS };
 
 struct neighbours {
-    /* Constant while it is there: the journal's thread rings with these. */
-    int fd;
-    char *own;            /* the name of our socket */
-    /* Between the threads, under the lock. */
-    pthread_mutex_t lock;
-    char *dirs[MEETINGS]; /* where it is; NULL: nowhere */
+    struct doorbell *bell; /* the journal's thread rings it too */
     /* The UI thread's alone. */
     struct agent_id agent; /* who is here, and who has left when it closes: the replica may write as another by then */
     uint64_t counter;     /* of presence messages */
@@ -52,7 +40,7 @@ struct neighbours {
     bool rows_rung;
 };
 
-/* --- the directory --- */
+/* --- where they meet --- */
 
 static char *meeting_dir(const struct env *env, struct bytes name)
 {
@@ -82,99 +70,15 @@ static char *wanted_dir(const struct replica *replica, enum meeting meeting)
     return path && !replica->indexed ? NULL : document_dir(replica->env, &replica->entry.doc);
 }
 
-static bool address_of(const char *dir, const char *name, struct sockaddr_un *address)
-{
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    int len = snprintf(address->sun_path, sizeof address->sun_path, "%s/%s", dir, name);
-    return len > 0 && (size_t)len < sizeof address->sun_path;
-}
-
-static bool is_in(const char *dir, const char *name)
-{
-    struct sockaddr_un address;
-    return dir && address_of(dir, name, &address) && access(address.sun_path, F_OK) == 0;
-}
-
-static bool name_socket(const struct neighbours *n, const struct sockaddr_un *address)
-{
-    struct sockaddr_un bound;
-    for (size_t i = 0; i < MEETINGS; i++)
-        if (n->dirs[i] && address_of(n->dirs[i], n->own, &bound))
-            return link(bound.sun_path, address->sun_path) == 0;
-    return bind(n->fd, (const struct sockaddr *)address, sizeof *address) == 0;
-}
-
-/* The last one out removes the directory (leave_dir()), also when we have just made it or found it and are not in it yet. */
-static bool enter_dir(const struct neighbours *n, const char *dir)
-{
-    struct sockaddr_un address;
-    if (!address_of(dir, n->own, &address))
-        return false;
-    for (int i = 0; i < ENTER_TRIES; i++) {
-        struct error err = {0};
-        bool made = file_make_dirs(dir, &err);
-        if (made && name_socket(n, &address))
-            return true;
-        if ((made ? errno : err.sys) != ENOENT)
-            return false;
-    }
-    return false;
-}
-
-/* Takes the string. */
-static void leave_dir(const struct neighbours *n, char *dir)
-{
-    struct sockaddr_un address;
-    if (dir && address_of(dir, n->own, &address)) {
-        unlink(address.sun_path);
-        rmdir(dir); /* the last one out; fails while others are in */
-    }
-    free(dir);
-}
-
-/* The new place is entered before the old one is left: a socket that has no name cannot get another one. */
-static void move_to(struct neighbours *n, enum meeting meeting, char *dir)
-{
-    char *old = n->dirs[meeting];
-    bool same = old && dir ? strcmp(old, dir) == 0 : old == dir;
-    if (dir && (same || !enter_dir(n, dir))) {
-        free(dir);
-        dir = NULL;
-    }
-    if (same)
-        return;
-    pthread_mutex_lock(&n->lock);
-    n->dirs[meeting] = dir;
-    pthread_mutex_unlock(&n->lock);
-    leave_dir(n, old);
-}
-
 static void meet(const struct replica *replica, struct neighbours *n)
 {
     for (size_t i = 0; i < MEETINGS; i++)
-        move_to(n, (enum meeting)i, wanted_dir(replica, (enum meeting)i));
-}
-
-static struct neighbours *neighbours_new(const struct replica *replica)
-{
-    struct neighbours *n = xcalloc(1, sizeof *n);
-    char hex[2 * SOCKET_BYTES + 1];
-    id_hex(replica->agent.bytes, SOCKET_BYTES, hex);
-    n->agent = replica->agent;
-    n->own = xstrdup(hex);
-    pthread_mutex_init(&n->lock, NULL);
-    n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    return n;
+        doorbell_move(n->bell, i, wanted_dir(replica, (enum meeting)i));
 }
 
 static void neighbours_free(struct neighbours *n)
 {
-    for (size_t i = 0; i < MEETINGS; i++)
-        leave_dir(n, n->dirs[i]);
-    if (n->fd >= 0)
-        close(n->fd);
-    pthread_mutex_destroy(&n->lock);
-    free(n->own);
+    doorbell_free(n->bell);
     free(n);
 }
 
@@ -183,16 +87,18 @@ void neighbours_open(struct replica *replica)
     if (replica->is_private || replica->neighbours)
         return;
     ensure(!replica->writer);
-    struct neighbours *n = neighbours_new(replica);
-    if (n->fd >= 0)
+    struct neighbours *n = xcalloc(1, sizeof *n);
+    n->agent = replica->agent;
+    n->bell = doorbell_new(replica->agent.bytes);
+    if (n->bell)
         meet(replica, n);
-    if (!n->dirs[BY_PATH] && !n->dirs[BY_DOCUMENT]) {
+    if (!n->bell || (!doorbell_dir(n->bell, BY_PATH) && !doorbell_dir(n->bell, BY_DOCUMENT))) {
         /* Alone is how most people edit: without a doorbell others' rows are seen at the next opening. */
         neighbours_free(n);
         return;
     }
     replica->neighbours = n;
-    replica_watch_fd(replica, n->fd);
+    replica_watch_fd(replica, doorbell_fd(n->bell));
     neighbours_present(replica, false);
 }
 
@@ -212,42 +118,6 @@ void neighbours_meet_anew(struct replica *replica)
     neighbours_meet(replica);
 }
 
-/* In the order in which one outweighs the other. */
-enum ring { RING_NOBODY, RING_HEARD, RING_FULL /* somebody is there whose queue has no room */ };
-
-/* Who is in both directories is rung by one. A socket nobody listens on any more is swept away. */
-static enum ring ring_dir(const struct neighbours *n, const char *dir, const char *other_dir, struct bytes message)
-{
-    DIR *stream = dir ? opendir(dir) : NULL;
-    enum ring ring = RING_NOBODY;
-    if (!stream)
-        return ring;
-    for (struct dirent *entry; (entry = readdir(stream));) {
-        struct sockaddr_un address;
-        const char *name = entry->d_name;
-        if (name[0] == '.' || strcmp(name, n->own) == 0 || is_in(other_dir, name) || !address_of(dir, name, &address))
-            continue;
-        ssize_t sent = sendto(n->fd, message.data, message.len, MSG_DONTWAIT, (struct sockaddr *)&address, sizeof address);
-        if (sent < 0 && errno == EAGAIN)
-            ring = RING_FULL;
-        else if (sent >= 0 && ring == RING_NOBODY)
-            ring = RING_HEARD;
-        else if (sent < 0 && errno == ECONNREFUSED)
-            unlink(address.sun_path);
-    }
-    closedir(stream);
-    return ring;
-}
-
-static enum ring ring_all(struct neighbours *n, struct bytes message)
-{
-    pthread_mutex_lock(&n->lock);
-    enum ring by_document = ring_dir(n, n->dirs[BY_DOCUMENT], NULL, message);
-    enum ring by_path = ring_dir(n, n->dirs[BY_PATH], n->dirs[BY_DOCUMENT], message);
-    pthread_mutex_unlock(&n->lock);
-    return by_document > by_path ? by_document : by_path;
-}
-
 void neighbours_close(struct replica *replica)
 {
     struct neighbours *n = replica->neighbours;
@@ -261,38 +131,11 @@ void neighbours_close(struct replica *replica)
 
 /* --- others at a path --- */
 
-/* Whether somebody listens at that socket. */
-static bool is_alive(const char *dir, const char *name)
-{
-    struct sockaddr_un address;
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    bool alive = fd >= 0 && address_of(dir, name, &address) && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
-    if (fd >= 0)
-        close(fd);
-    return alive;
-}
-
-/* Whether somebody else is in `dir`, and not in `but` (NULL: nothing is left out). */
-static bool is_met_in(const struct neighbours *n, const char *dir, const char *but)
-{
-    DIR *stream = dir ? opendir(dir) : NULL;
-    bool met = false;
-    if (!stream)
-        return false;
-    for (struct dirent *entry; !met && (entry = readdir(stream));) {
-        const char *name = entry->d_name;
-        bool left_out = name[0] == '.' || (n && strcmp(name, n->own) == 0) || is_in(but, name);
-        met = !left_out && is_alive(dir, name);
-    }
-    closedir(stream);
-    return met;
-}
-
 bool neighbours_have_open(const struct replica *replica, const char *path)
 {
     const struct neighbours *n = replica->neighbours;
     char *dir = meeting_dir(replica->env, bytes_of_string(path));
-    bool open = is_met_in(n, dir, n ? n->dirs[BY_DOCUMENT] : NULL);
+    bool open = doorbell_anyone_in(n ? n->bell : NULL, dir, n ? doorbell_dir(n->bell, BY_DOCUMENT) : NULL);
     free(dir);
     return open;
 }
@@ -300,17 +143,18 @@ bool neighbours_have_open(const struct replica *replica, const char *path)
 bool neighbours_are_in(const struct env *env, const struct doc_id *doc)
 {
     char *dir = document_dir(env, doc);
-    bool are = is_met_in(NULL, dir, NULL);
+    bool are = doorbell_anyone_in(NULL, dir, NULL);
     free(dir);
     return are;
 }
 
 bool neighbours_meet_us(const struct replica *replica)
 {
+    const struct neighbours *n = replica->neighbours;
     bool met = false;
     for (size_t i = 0; i < MEETINGS && !met; i++) {
         char *dir = wanted_dir(replica, (enum meeting)i);
-        met = is_met_in(replica->neighbours, dir, NULL);
+        met = doorbell_anyone_in(n ? n->bell : NULL, dir, NULL);
         free(dir);
     }
     return met;
@@ -325,7 +169,7 @@ void neighbours_ring(struct replica *replica, uint64_t place)
         return;
     buf_add_byte(&message, BELL_ROWS);
     buf_add_u64(&message, place);
-    ring_all(replica->neighbours, buf_view(&message));
+    doorbell_ring(replica->neighbours->bell, buf_view(&message));
     buf_release(&message);
 }
 
@@ -335,7 +179,7 @@ void neighbours_tell(struct replica *replica)
     enum { TRIES = 20, PAUSE_MS = 10 };
     static const unsigned char bell = BELL_INDEX;
     for (int i = 0; replica->neighbours && i < TRIES; i++) {
-        if (ring_all(replica->neighbours, bytes_of(&bell, 1)) != RING_FULL)
+        if (doorbell_ring(replica->neighbours->bell, bytes_of(&bell, 1)) != DOORBELL_FULL)
             return;
         poll(NULL, 0, PAUSE_MS);
     }
@@ -374,30 +218,12 @@ static bool has_presence(struct replica *replica)
     return replica->indexed && !replica->joining && env_device(replica->env, &err);
 }
 
-static bool is_alone_in(const struct neighbours *n, const char *dir)
-{
-    DIR *stream = dir ? opendir(dir) : NULL;
-    bool alone = true;
-    if (!stream)
-        return true;
-    for (struct dirent *entry; alone && (entry = readdir(stream));)
-        alone = entry->d_name[0] == '.' || strcmp(entry->d_name, n->own) == 0;
-    closedir(stream);
-    return alone;
-}
-
-/* A key costs less than a presence does, which is signed three times; to nobody it need not be said. */
-static bool is_alone(const struct neighbours *n)
-{
-    return is_alone_in(n, n->dirs[BY_DOCUMENT]) && is_alone_in(n, n->dirs[BY_PATH]);
-}
-
 void neighbours_present(struct replica *replica, bool leaving)
 {
     struct neighbours *n = replica->neighbours;
     if (!n)
         return;
-    if (is_alone(n)) {
+    if (doorbell_is_alone(n->bell)) { /* a key costs less than a presence does, which is signed three times */
         n->beat_ms = 0;
         return;
     }
@@ -413,7 +239,7 @@ void neighbours_present(struct replica *replica, bool leaving)
     } else {
         buf_add_byte(&message, BELL_HELLO);
     }
-    bool somebody = ring_all(n, buf_view(&message)) != RING_NOBODY;
+    bool somebody = doorbell_ring(n->bell, buf_view(&message)) != DOORBELL_NOBODY;
     n->beat_ms = somebody ? net_now_ms() + BEAT_MS : 0;
     buf_release(&message);
 }
@@ -532,11 +358,11 @@ static void miss_all(struct replica *replica)
 void neighbours_handle(struct replica *replica, uint64_t now_ms)
 {
     struct neighbours *n = replica->neighbours;
-    unsigned char datagram[DATAGRAM_MAX];
+    unsigned char message[MESSAGE_MAX];
     if (!n)
         return;
-    for (ssize_t got; (got = recv(n->fd, datagram, sizeof datagram, MSG_DONTWAIT)) > 0;)
-        hear(replica, bytes_of(datagram, (size_t)got), now_ms);
+    for (size_t len; (len = doorbell_hear(n->bell, message, sizeof message)) > 0;)
+        hear(replica, bytes_of(message, len), now_ms);
     if (n->rows_rung) {
         n->rows_rung = false;
         look_for_document(replica);
@@ -589,6 +415,6 @@ bool replica_is_open_elsewhere(struct replica *replica)
 {
     bool person = replica_has_neighbours(replica);
     const struct neighbours *n = replica->neighbours;
-    bool open = n && is_met_in(n, n->dirs[BY_DOCUMENT], NULL);
+    bool open = n && doorbell_anyone_in(n->bell, doorbell_dir(n->bell, BY_DOCUMENT), NULL);
     return open && (person || !have_heard(replica, A_SCRIPT)); /* who does not answer may be a window that is stopped */
 }

@@ -33,7 +33,7 @@
  *   replica_opened.c      when it was opened last, for the index; who was in it last
  *   replica_newer.c       what only a newer weft can read
  *   replica_name.c        under which name others see this person in it
- *   replica_neighbours.c  the doorbell between processes on one document
+ *   replica_neighbours.c  who else has it open on this machine, and ringing them
  */
 #ifndef WEFT_APP_REPLICA_PARTS_H
 #define WEFT_APP_REPLICA_PARTS_H
