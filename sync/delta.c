@@ -214,48 +214,47 @@ static void delete_bytes(struct delta *delta, uint64_t pos, uint64_t len)
     }
 }
 
-static void edit_pieces(struct delta *delta, const struct delta_edit *edit)
-{
-    if (edit->deletes)
-        delete_bytes(delta, edit->pos, edit->len);
-    else
-        insert_piece(delta, edit->pos, (struct piece){edit->text_at, edit->len});
-}
-
 static void plant(struct delta *delta)
 {
+    const struct delta_edit *only = &delta->only;
     sum_tree_reset(&delta->tree, 1);
     delta->leaves = xgrow(delta->leaves, &delta->leaf_cap, 1, sizeof *delta->leaves);
     delta->leaves[0].count = 0;
     delta->last = (struct delta_place){0};
     if (delta->old_len > 0)
         insert_piece(delta, 0, (struct piece){OLD_TEXT, delta->old_len});
-    edit_pieces(delta, &delta->only);
+    if (only->deletes)
+        delete_bytes(delta, only->pos, only->len);
+    else
+        insert_piece(delta, only->pos, (struct piece){only->text_at, only->len});
     delta->edits = DELTA_MANY;
 }
 
-static void add_edit(struct delta *delta, struct delta_edit edit)
+/* Whether it is the first edit, which is kept as it is. */
+static bool keep_edit(struct delta *delta, struct delta_edit edit)
 {
-    uint64_t len = delta_len(delta);
-    ensure(edit.pos <= len && (!edit.deletes || edit.len <= len - edit.pos));
     if (delta->edits == DELTA_NONE) {
         delta->only = edit;
         delta->edits = DELTA_ONE;
-        return;
+        return true;
     }
     if (delta->edits == DELTA_ONE)
         plant(delta);
-    edit_pieces(delta, &edit);
+    return false;
 }
 
 void delta_insert(struct delta *delta, uint64_t pos, size_t text_at, uint64_t len)
 {
-    add_edit(delta, (struct delta_edit){.pos = pos, .len = len, .text_at = text_at});
+    ensure(pos <= delta_len(delta));
+    if (delta->edits == DELTA_MANY || !keep_edit(delta, (struct delta_edit){.pos = pos, .len = len, .text_at = text_at}))
+        insert_piece(delta, pos, (struct piece){text_at, len});
 }
 
 void delta_delete(struct delta *delta, uint64_t pos, uint64_t len)
 {
-    add_edit(delta, (struct delta_edit){.pos = pos, .len = len, .deletes = true});
+    ensure(pos <= delta_len(delta) && len <= delta_len(delta) - pos);
+    if (delta->edits == DELTA_MANY || !keep_edit(delta, (struct delta_edit){.pos = pos, .len = len, .deletes = true}))
+        delete_bytes(delta, pos, len);
 }
 
 /* --- the patch --- */

@@ -317,13 +317,26 @@ static bool read_graph(struct loader *loader, struct error *err)
     return good;
 }
 
-/* Shape number n of those three in a byte; SHAPES: there is none. */
-static unsigned shape_of(struct bytes shapes, size_t n)
+/* The shapes of operations, one after another. */
+struct shapes {
+    struct reader reader;
+    unsigned rest; /* the digits of the present byte that were not read yet, the next one as that of SHAPES * SHAPES */
+    unsigned left; /* how many these are */
+};
+
+/* SHAPES: there is none. */
+static unsigned next_shape(struct shapes *shapes)
 {
-    static const unsigned place[SHAPES_A_BYTE] = {SHAPES * SHAPES, SHAPES, 1};
-    if (n / SHAPES_A_BYTE >= shapes.len || shapes.data[n / SHAPES_A_BYTE] >= SHAPES * SHAPES * SHAPES)
-        return SHAPES;
-    return shapes.data[n / SHAPES_A_BYTE] / place[n % SHAPES_A_BYTE] % SHAPES;
+    if (shapes->left == 0) {
+        shapes->rest = read_byte(&shapes->reader);
+        if (shapes->reader.failed || shapes->rest >= SHAPES * SHAPES * SHAPES)
+            return SHAPES;
+        shapes->left = SHAPES_A_BYTE;
+    }
+    unsigned shape = shapes->rest / (SHAPES * SHAPES);
+    shapes->rest = shapes->rest % (SHAPES * SHAPES) * SHAPES;
+    shapes->left--;
+    return shape;
 }
 
 static bool read_op(struct loader *loader, struct number_column *columns, unsigned coded_shape)
@@ -342,18 +355,17 @@ static bool read_op(struct loader *loader, struct number_column *columns, unsign
     return true;
 }
 
-static bool read_runs(struct loader *loader, struct bytes shapes, struct number_column *columns, struct error *err)
+static bool read_runs(struct loader *loader, struct bytes coded_shapes, struct number_column *columns, struct error *err)
 {
-    size_t count = 0;
-    for (; reader_left(&columns[OPS_LEN].low_reader) > 0; count++)
-        if (!read_op(loader, columns, shape_of(shapes, count)))
+    struct shapes shapes = {.reader = reader_of(coded_shapes)};
+    oplog_reserve(&loader->document->log, reader_left(&columns[OPS_LEN].low_reader));
+    while (reader_left(&columns[OPS_LEN].low_reader) > 0)
+        if (!read_op(loader, columns, next_shape(&shapes)))
             return saved_refuse(err, "one of its operations");
-    for (; count % SHAPES_A_BYTE != 0; count++)
-        if (shape_of(shapes, count) != 0)
-            return saved_refuse(err, "the shapes of its operations");
+    if (shapes.rest != 0 || !reader_done(&shapes.reader))
+        return saved_refuse(err, "the shapes of its operations");
     bool complete = loader->document->log.len == graph_len(loader->document->graph);
-    return (complete && count / SHAPES_A_BYTE == shapes.len && columns_done(columns, OPS_COLUMNS)) ||
-           saved_refuse(err, "the number of its operations");
+    return (complete && columns_done(columns, OPS_COLUMNS)) || saved_refuse(err, "the number of its operations");
 }
 
 static bool read_ops(struct loader *loader, struct error *err)

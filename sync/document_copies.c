@@ -18,7 +18,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 struct deleted deleted_by(const struct tracker *tracker, uint64_t first, uint64_t end)
 {
-    struct id_entry entry = id_index_get(&tracker->index, first);
+    struct id_entry entry = tracker_event(tracker, first);
     uint64_t count = least(entry.len, end - first);
     if (entry.kind == ID_DELETES)
         return (struct deleted){count, count, entry.value, entry.key, false};

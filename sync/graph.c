@@ -41,18 +41,24 @@ static int lv_compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static bool is_ascending(const struct lv_list *list)
+/* By inserting, which is quick where hardly anything is out of order. False: a lot is, and some of it still. */
+static bool sort_nearly(struct lv_list *list)
 {
-    for (size_t i = 1; i < list->count; i++)
-        if (list->items[i - 1] > list->items[i])
-            return false;
-    return true;
+    size_t moves = 0, moves_max = 1 + 4 * list->count;
+    for (size_t i = 1; i < list->count; i++) {
+        uint64_t item = list->items[i];
+        size_t at = i;
+        for (; at > 0 && list->items[at - 1] > item && moves < moves_max; at--, moves++)
+            list->items[at] = list->items[at - 1];
+        list->items[at] = item;
+    }
+    return moves < moves_max;
 }
 
 void lv_list_sort(struct lv_list *list)
 {
     size_t kept = 0;
-    if (!is_ascending(list))
+    if (!sort_nearly(list))
         qsort(list->items, list->count, sizeof *list->items, lv_compare);
     for (size_t i = 0; i < list->count; i++)
         if (kept == 0 || list->items[kept - 1] != list->items[i])

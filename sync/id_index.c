@@ -15,10 +15,18 @@ enum { LEAF_MAX = 4, NODE_MAX = 4 };
 enum { LEAF_MAX = 32, NODE_MAX = 32 };
 #endif
 
+/* What an entry says of its keys. */
+struct id_fact {
+    uint64_t value;
+    uint32_t len;
+    enum id_kind kind;
+};
+
 struct id_leaf {
     uint32_t count;
     uint32_t next;
-    struct id_entry entries[LEAF_MAX];
+    uint64_t keys[LEAF_MAX]; /* the first of each entry */
+    struct id_fact facts[LEAF_MAX];
 };
 
 struct id_node {
@@ -27,9 +35,11 @@ struct id_node {
     uint64_t first[NODE_MAX]; /* no key of the child is less; the first child also takes what is less than all */
 };
 
-/* The leaf that was looked at last: keys [low, high) belong into it. */
+/* Where the last look-up was: keys [low, high) belong into that leaf. Ranges are gone through key by key, so the next one is
+ * mostly in the same entry or in the one after it. */
 struct id_near {
     uint32_t leaf; /* NO_NODE: none */
+    uint32_t upto; /* how many entries of it began at or before the key; any number */
     uint64_t low, high;
 };
 
@@ -70,22 +80,26 @@ void id_index_reset(struct id_index *index)
 
 /* --- finding --- */
 
+/* How many of some ascending keys are at or before one. Halves without branches, of which nobody could tell where they go. */
+static uint32_t keys_upto(const uint64_t *keys, uint32_t count, uint64_t key)
+{
+    uint32_t upto = 0;
+    while (count > 0) {
+        uint32_t half = (count + 1) / 2;
+        upto += half & (0 - (uint32_t)(keys[upto + half - 1] <= key));
+        count -= half;
+    }
+    return upto;
+}
+
 static uint32_t slot_for(const struct id_node *node, uint64_t key)
 {
-    uint32_t low = 0, high = node->count;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (node->first[middle] <= key)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
+    return keys_upto(node->first + 1, node->count - 1, key);
 }
 
 static void descend(const struct id_index *index, uint64_t key)
 {
-    struct id_near near = {index->root, 0, UINT64_MAX};
+    struct id_near near = {index->root, 0, 0, UINT64_MAX};
     for (uint32_t level = index->depth; level > 0; level--) {
         const struct id_node *node = &index->nodes[near.leaf];
         uint32_t slot = slot_for(node, key);
@@ -108,30 +122,32 @@ static uint32_t leaf_for(const struct id_index *index, uint64_t key)
     return index->near->leaf;
 }
 
-/* How many entries of a leaf begin at or before key. */
-static uint32_t entries_upto(const struct id_leaf *leaf, uint64_t key)
+static bool is_upto(const struct id_leaf *leaf, uint32_t upto, uint64_t key)
 {
-    uint32_t low = 0, high = leaf->count;
-    if (high > 0 && leaf->entries[high - 1].key <= key) /* what is new comes last */
-        return high;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (leaf->entries[middle].key <= key)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return upto <= leaf->count && (upto == 0 || leaf->keys[upto - 1] <= key) &&
+           (upto == leaf->count || leaf->keys[upto] > key);
 }
 
-/* The entry that begins at or before key, if that is in the leaf where the key belongs. */
-static struct id_entry *entry_before(const struct id_index *index, uint64_t key)
+/* The leaf where the key belongs, and how many of its entries begin at or before key. */
+static struct id_leaf *look_up(const struct id_index *index, uint64_t key, uint32_t *upto)
 {
+    struct id_near *near = index->near;
     struct id_leaf *leaf = &index->leaves[leaf_for(index, key)];
-    uint32_t upto = entries_upto(leaf, key);
-    return upto > 0 ? &leaf->entries[upto - 1] : NULL;
+    if (is_upto(leaf, near->upto + 1, key))
+        near->upto++;
+    else if (!is_upto(leaf, near->upto, key))
+        near->upto = keys_upto(leaf->keys, leaf->count, key);
+    *upto = near->upto;
+    return leaf;
 }
 
+static struct id_entry entry_at(const struct id_leaf *leaf, uint32_t at)
+{
+    const struct id_fact *fact = &leaf->facts[at];
+    return (struct id_entry){leaf->keys[at], fact->len, fact->value, fact->kind};
+}
+
+/* An entry without its first keys. */
 static struct id_entry entry_from(const struct id_entry *entry, uint64_t offset)
 {
     struct id_entry rest = {entry->key + offset, entry->len - offset, entry->value, entry->kind};
@@ -150,15 +166,17 @@ static uint64_t next_key(const struct id_index *index, const struct id_leaf *lea
         leaf = &index->leaves[leaf->next];
         at = 0;
     }
-    return leaf->entries[at].key;
+    return leaf->keys[at];
 }
 
 struct id_entry id_index_get(const struct id_index *index, uint64_t key)
 {
-    const struct id_leaf *leaf = &index->leaves[leaf_for(index, key)];
-    uint32_t upto = entries_upto(leaf, key);
-    if (upto > 0 && key - leaf->entries[upto - 1].key < leaf->entries[upto - 1].len)
-        return entry_from(&leaf->entries[upto - 1], key - leaf->entries[upto - 1].key);
+    uint32_t upto;
+    const struct id_leaf *leaf = look_up(index, key, &upto);
+    if (upto > 0 && key - leaf->keys[upto - 1] < leaf->facts[upto - 1].len) {
+        struct id_entry entry = entry_at(leaf, upto - 1);
+        return entry_from(&entry, key - entry.key);
+    }
     return (struct id_entry){key, next_key(index, leaf, upto) - key, 0, ID_NOTHING};
 }
 
@@ -180,15 +198,16 @@ static struct split leaf_split(struct id_index *index, uint32_t number, uint64_t
 {
     uint32_t other = add_leaf(index);
     struct id_leaf *from = &index->leaves[number], *to = &index->leaves[other];
-    uint32_t kept = kept_in_split(from->count, from->entries[from->count - 1].key, key);
+    uint32_t kept = kept_in_split(from->count, from->keys[from->count - 1], key);
     if (index->near->leaf == number)
         index->near->leaf = NO_NODE;
     to->count = from->count - kept;
     from->count = kept;
-    memcpy(to->entries, from->entries + kept, to->count * sizeof *to->entries);
+    memcpy(to->keys, from->keys + kept, to->count * sizeof *to->keys);
+    memcpy(to->facts, from->facts + kept, to->count * sizeof *to->facts);
     to->next = from->next;
     from->next = other;
-    return (struct split){other, to->entries[0].key};
+    return (struct split){other, to->keys[0]};
 }
 
 static struct split node_split(struct id_index *index, uint32_t number, uint64_t key)
@@ -212,9 +231,11 @@ static bool leaf_put(struct id_index *index, uint32_t number, const struct id_en
             number = split->number;
     }
     struct id_leaf *leaf = &index->leaves[number];
-    uint32_t at = entries_upto(leaf, entry->key);
-    memmove(leaf->entries + at + 1, leaf->entries + at, (leaf->count - at) * sizeof *leaf->entries);
-    leaf->entries[at] = *entry;
+    uint32_t at = keys_upto(leaf->keys, leaf->count, entry->key), after = leaf->count - at;
+    memmove(leaf->keys + at + 1, leaf->keys + at, after * sizeof *leaf->keys);
+    memmove(leaf->facts + at + 1, leaf->facts + at, after * sizeof *leaf->facts);
+    leaf->keys[at] = entry->key;
+    leaf->facts[at] = (struct id_fact){entry->value, (uint32_t)entry->len, entry->kind};
     leaf->count++;
     return full;
 }
@@ -269,43 +290,52 @@ static void put_entry(struct id_index *index, const struct id_entry *entry)
 
 static bool goes_on(const struct id_entry *before, const struct id_entry *entry)
 {
-    if (before->key + before->len != entry->key || before->kind != entry->kind)
+    if (before->key + before->len != entry->key || before->kind != entry->kind || entry->len > UINT32_MAX - before->len)
         return false;
     return entry_from(before, before->len).value == entry->value;
 }
 
 void id_index_put(struct id_index *index, struct id_entry entry)
 {
-    struct id_entry *before = entry_before(index, entry.key);
-    if (before && goes_on(before, &entry))
-        before->len += entry.len;
-    else
-        put_entry(index, &entry);
+    uint32_t upto;
+    struct id_leaf *leaf = look_up(index, entry.key, &upto);
+    ensure(entry.len <= UINT32_MAX);
+    if (upto > 0) {
+        struct id_entry before = entry_at(leaf, upto - 1);
+        if (goes_on(&before, &entry)) {
+            leaf->facts[upto - 1].len += (uint32_t)entry.len;
+            return;
+        }
+    }
+    put_entry(index, &entry);
 }
 
-/* Makes an entry begin at key, which must be inside one. */
-static void cut_entry(struct id_index *index, uint64_t key)
+/* Makes an entry begin at key, which must be inside one; gives its fact. */
+static struct id_fact *cut_entry(struct id_index *index, uint64_t key)
 {
-    struct id_entry *entry = entry_before(index, key);
-    ensure(entry && key - entry->key < entry->len);
-    if (entry->key == key)
-        return;
-    struct id_entry tail = entry_from(entry, key - entry->key);
-    entry->len = key - entry->key;
-    put_entry(index, &tail);
+    uint32_t upto;
+    struct id_leaf *leaf = look_up(index, key, &upto);
+    ensure(upto > 0 && key - leaf->keys[upto - 1] < leaf->facts[upto - 1].len);
+    uint64_t offset = key - leaf->keys[upto - 1];
+    if (offset > 0) {
+        struct id_entry whole = entry_at(leaf, upto - 1), tail = entry_from(&whole, offset);
+        leaf->facts[upto - 1].len = (uint32_t)offset;
+        put_entry(index, &tail);
+        leaf = look_up(index, key, &upto);
+    }
+    return &leaf->facts[upto - 1];
 }
 
-void id_index_move(struct id_index *index, uint64_t key, uint64_t len, uint32_t leaf)
+void id_index_move(struct id_index *index, uint64_t key, uint64_t len, uint64_t value)
 {
     for (uint64_t end = key + len; key < end;) {
-        cut_entry(index, key);
-        struct id_entry *entry = entry_before(index, key);
-        if (entry->len > end - key) {
-            cut_entry(index, end);
-            entry = entry_before(index, key);
+        struct id_fact *fact = cut_entry(index, key);
+        if (fact->len > end - key) {
+            (void)cut_entry(index, end);
+            fact = cut_entry(index, key);
         }
-        ensure(entry->kind == ID_UNITS);
-        entry->value = leaf;
-        key += entry->len;
+        ensure(fact->kind == ID_UNITS);
+        fact->value = value;
+        key += fact->len;
     }
 }

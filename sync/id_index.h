@@ -15,7 +15,7 @@
 
 enum id_kind {
     ID_NOTHING,      /* no entry */
-    ID_UNITS,        /* units of a span in leaf `value` */
+    ID_UNITS,        /* units that are at `value` */
     ID_DELETES,      /* deletes of the units value, value + 1, ... */
     ID_DELETES_BACK, /* deletes of the units value, value - 1, ... */
 };
@@ -40,10 +40,10 @@ struct id_index {
 
 void id_index_release(struct id_index *index);
 void id_index_reset(struct id_index *index);
-/* Keys [key, key + len) must be new. */
+/* Keys [key, key + len) must be new; len < 2^32. */
 void id_index_put(struct id_index *index, struct id_entry entry);
-/* Units that are there stand in another leaf now. */
-void id_index_move(struct id_index *index, uint64_t key, uint64_t len, uint32_t leaf);
+/* Units that are there are at another place now. */
+void id_index_move(struct id_index *index, uint64_t key, uint64_t len, uint64_t value);
 /* What is known from `key` on: `len` keys of one kind (ID_NOTHING: up to the next entry). */
 struct id_entry id_index_get(const struct id_index *index, uint64_t key);
 

@@ -5,7 +5,6 @@
 
 #include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
-#include "sync/column.h"
 
 void oplog_release(struct oplog *log)
 {
@@ -41,7 +40,14 @@ static void add_run(struct oplog *log, enum op_shape shape, uint64_t pos)
         net_before = last->net_before + net_of(last->shape, log->len - last->first);
     }
     log->runs = xgrow(log->runs, &log->cap, log->count + 1, sizeof *log->runs);
-    log->runs[log->count++] = (struct op_run){log->len, pos, log->text.len, net_before, shape};
+    ensure(pos >> OPLOG_POS_BITS == 0);
+    log->runs[log->count++] = (struct op_run){
+        .first = log->len, .pos = pos, .shape = shape, .text_at = log->text.len, .net_before = net_before};
+}
+
+void oplog_reserve(struct oplog *log, size_t runs)
+{
+    log->runs = xgrow(log->runs, &log->cap, log->count + runs, sizeof *log->runs);
 }
 
 void oplog_add_run(struct oplog *log, enum op_shape shape, uint64_t pos, uint64_t len, size_t text_at)
@@ -138,26 +144,6 @@ struct op_piece oplog_piece(const struct oplog *log, uint64_t lv, uint64_t end)
     return oplog_piece_near(log, &hint, lv, end);
 }
 
-struct op_piece oplog_piece_near(const struct oplog *log, size_t *hint, uint64_t lv, uint64_t end)
-{
-    ensure(lv < end && end <= log->len);
-    size_t index = column_find(log->runs, sizeof *log->runs, log->count, lv, hint);
-    const struct op_run *run = &log->runs[index];
-    uint64_t run_end = index + 1 < log->count ? run[1].first : log->len;
-    uint64_t offset = lv - run->first;
-    struct op_piece piece = {.shape = run->shape, .lv = lv, .pos = run->pos, .text_at = run->text_at};
-    piece.len = (end < run_end ? end : run_end) - lv;
-    piece.op_first = run->first;
-    piece.op_len = run_end - run->first;
-    if (run->shape == SHAPE_INSERT) {
-        piece.pos += offset;
-        piece.text_at += (size_t)offset;
-    } else if (run->shape == SHAPE_BACKSPACE) {
-        piece.pos -= offset;
-    }
-    return piece;
-}
-
 struct bytes oplog_text(const struct oplog *log, size_t text_at, uint64_t len)
 {
     return bytes_slice(buf_view(&log->text), text_at, (size_t)len);
@@ -171,7 +157,7 @@ static size_t invalid_upto(const struct oplog *log, uint64_t lv)
     return at;
 }
 
-static bool is_invalid(const struct oplog *log, uint64_t lv)
+bool oplog_is_void(const struct oplog *log, uint64_t lv)
 {
     size_t upto = invalid_upto(log, lv);
     return upto > 0 && lv < log->invalid.items[upto - 1].end;
@@ -180,32 +166,6 @@ static bool is_invalid(const struct oplog *log, uint64_t lv)
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
-}
-
-uint64_t oplog_judge(const struct oplog *log, const struct op_piece *piece, uint64_t len, bool *valid)
-{
-    switch (piece->shape) {
-    case SHAPE_NOP:
-        *valid = true;
-        return piece->len;
-    case SHAPE_INSERT: /* each further byte goes where the one before made the text longer: all or none */
-        *valid = piece->pos <= len;
-        return piece->len;
-    case SHAPE_DELETE: /* in its middle, the verdict was given at its start */
-        if (piece->lv != piece->op_first)
-            *valid = !is_invalid(log, piece->op_first);
-        else
-            *valid = piece->op_len <= len && piece->pos <= len - piece->op_len;
-        return piece->len;
-    case SHAPE_DELETE_EACH: /* valid until the text ends */
-        *valid = piece->pos < len;
-        return *valid ? least(piece->len, len - piece->pos) : piece->len;
-    case SHAPE_BACKSPACE: /* void until it has come down to the end of the text */
-        *valid = piece->pos < len;
-        return *valid ? piece->len : least(piece->len, piece->pos + 1 - len);
-    }
-    ensure(false);
-    return 0;
 }
 
 /* What is noted twice, or side by side, becomes one range, so that a later replay with other cuts finds it covered. */

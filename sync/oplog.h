@@ -11,15 +11,17 @@
  *   Units      LVs; positions and lengths in bytes.
  *   Ownership  zero-initialised it is empty; oplog_release(). Texts are views that live until the next oplog_add_*().
  *   Errors     none: bounds are checked by who takes operations from outside.
- *   Bounds     look-ups O(log runs); 48 bytes a run besides the text.
+ *   Bounds     look-ups O(log runs); 32 bytes a run besides the text. Positions below 2^60.
  */
 #ifndef WEFT_SYNC_OPLOG_H
 #define WEFT_SYNC_OPLOG_H
 
+#include <assert.h>
 #include <stdint.h>
 
 #include "editor/base/bytes.h"
 #include "sync/batch.h"
+#include "sync/column.h"
 #include "sync/graph.h"
 
 enum op_shape {
@@ -30,13 +32,16 @@ enum op_shape {
     SHAPE_NOP,
 };
 
-struct op_run {
+enum { OPLOG_POS_BITS = 60 };
+
+struct op_run { /* two a cache line: a walk goes over all of them */
     uint64_t first;
-    uint64_t pos;
+    uint64_t pos : OPLOG_POS_BITS;
+    enum op_shape shape : 64 - OPLOG_POS_BITS;
     size_t text_at;     /* SHAPE_INSERT: where its bytes begin in oplog.text */
     int64_t net_before; /* bytes inserted less bytes deleted by all runs before, as if all were valid */
-    enum op_shape shape;
 };
+static_assert(sizeof(struct op_run) == 32, "two a cache line");
 
 struct oplog {
     uint64_t len; /* events */
@@ -51,6 +56,8 @@ void oplog_release(struct oplog *log);
 void oplog_add_insert(struct oplog *log, uint64_t pos, struct bytes text);
 void oplog_add_delete(struct oplog *log, uint64_t pos, uint64_t len);
 void oplog_add_nop(struct oplog *log);
+/* Room for so many more runs. */
+void oplog_reserve(struct oplog *log, size_t runs);
 /* A whole run as it was coded elsewhere; a backspace has len <= pos + 1. The caller adds the text of inserts later. */
 void oplog_add_run(struct oplog *log, enum op_shape shape, uint64_t pos, uint64_t len, size_t text_at);
 size_t oplog_runs(const struct oplog *log);
@@ -66,22 +73,69 @@ struct op_piece {
 };
 /* From lv up to the end of its run, but not beyond `end`. lv < end <= log->len. */
 struct op_piece oplog_piece(const struct oplog *log, uint64_t lv, uint64_t end);
-/* The same for who asks again and again: *hint is which run it was, and is looked at first. */
-struct op_piece oplog_piece_near(const struct oplog *log, size_t *hint, uint64_t lv, uint64_t end);
 struct bytes oplog_text(const struct oplog *log, size_t text_at, uint64_t len);
+
+void oplog_note_invalid(struct oplog *log, uint64_t first, uint64_t end); /* may be said again */
+/* Bytes by which the valid events of [first, end) lengthen a text they are applied to one after another. */
+int64_t oplog_net(const struct oplog *log, uint64_t first, uint64_t end);
+
+/* Whether an event, or how many events of [first, end), have no effect, as far as a walk has noted it. */
+bool oplog_is_void(const struct oplog *log, uint64_t lv);
+uint64_t oplog_void(const struct oplog *log, uint64_t first, uint64_t end);
+
+void oplog_check(const struct oplog *log);
+
+/* --- what a walk asks of every operation; here, so that it becomes part of the walk --- */
+
+/* oplog_piece() for who asks again and again: *hint is which run it was, and is looked at first. */
+static inline struct op_piece oplog_piece_near(const struct oplog *log, size_t *hint, uint64_t lv, uint64_t end)
+{
+    ensure(lv < end && end <= log->len);
+    size_t index = column_find(log->runs, sizeof *log->runs, log->count, lv, hint);
+    const struct op_run *run = &log->runs[index];
+    uint64_t run_end = index + 1 < log->count ? run[1].first : log->len;
+    uint64_t offset = lv - run->first;
+    struct op_piece piece = {.shape = run->shape, .lv = lv, .pos = run->pos, .text_at = run->text_at};
+    piece.len = (end < run_end ? end : run_end) - lv;
+    piece.op_first = run->first;
+    piece.op_len = run_end - run->first;
+    if (run->shape == SHAPE_INSERT) {
+        piece.pos += offset;
+        piece.text_at += (size_t)offset;
+    } else if (run->shape == SHAPE_BACKSPACE) {
+        piece.pos -= offset;
+    }
+    return piece;
+}
 
 /*
  * How many events from the start of a piece share one verdict in a text of `len` bytes, the operations before having
  * been applied; *valid is the verdict.
  */
-uint64_t oplog_judge(const struct oplog *log, const struct op_piece *piece, uint64_t len, bool *valid);
-void oplog_note_invalid(struct oplog *log, uint64_t first, uint64_t end); /* may be said again */
-/* Bytes by which the valid events of [first, end) lengthen a text they are applied to one after another. */
-int64_t oplog_net(const struct oplog *log, uint64_t first, uint64_t end);
-
-/* How many events of [first, end) have no effect, as far as a walk has noted it. */
-uint64_t oplog_void(const struct oplog *log, uint64_t first, uint64_t end);
-
-void oplog_check(const struct oplog *log);
+static inline uint64_t oplog_judge(const struct oplog *log, const struct op_piece *piece, uint64_t len, bool *valid)
+{
+    switch (piece->shape) {
+    case SHAPE_NOP:
+        *valid = true;
+        return piece->len;
+    case SHAPE_INSERT: /* each further byte goes where the one before made the text longer: all or none */
+        *valid = piece->pos <= len;
+        return piece->len;
+    case SHAPE_DELETE: /* in its middle, the verdict was given at its start */
+        if (piece->lv != piece->op_first)
+            *valid = !oplog_is_void(log, piece->op_first);
+        else
+            *valid = piece->op_len <= len && piece->pos <= len - piece->op_len;
+        return piece->len;
+    case SHAPE_DELETE_EACH: /* valid until the text ends */
+        *valid = piece->pos < len;
+        return *valid && len - piece->pos < piece->len ? len - piece->pos : piece->len;
+    case SHAPE_BACKSPACE: /* void until it has come down to the end of the text */
+        *valid = piece->pos < len;
+        return !*valid && piece->pos + 1 - len < piece->len ? piece->pos + 1 - len : piece->len;
+    }
+    ensure(false);
+    return 0;
+}
 
 #endif

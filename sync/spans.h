@@ -6,70 +6,55 @@
  *
  *   prepared   units there in the prepare version (state SPAN_THERE): where the next event counts its positions
  *   shown      units there in the effect version (not gone): what the text is
- *   known      spans that the prepare version knows at all (state not SPAN_NOT_YET), deleted or not
+ *   known      units that the prepare version knows at all (state not SPAN_NOT_YET), deleted or not
  *
- *                [12 10 3 | 7 7 1]                 sums of each child
- *               /              \
- *      <a 4><b 8><c 3>      <d 7>                  leaves: spans in text order; leaves are chained
+ *                [12 10 15 | 7 7 7]               sums of each child: sync/sum_tree.h
+ *               /                  \
+ *      <a 4><b 8><c 3>            <d 7>            leaves: spans in text order
+ *
+ * A leaf has its spans in one array, and in two more how many units of each are prepared and shown: who looks for a position
+ * goes over these.
  *
  *   Units      as the ids: bytes.
  *   Ownership  zero-initialised it is empty; spans_release(). spans_reset() empties it in O(1) and keeps the memory.
- *              Nodes have numbers, not addresses: a place stays right until the next change of the tree.
+ *              Leaves have numbers, not addresses: a place stays right until the next change of the tree.
  *   Errors     none; a place or position that is not in the tree is a bug (ensure).
- *   Bounds     O(log spans) each; a look-up in the leaf of the one before it does without going down. Fan-out is 4 with WEFT_SMALL_NODES.
+ *   Bounds     O(log spans) each; a look-up in the leaf of the one before it does without going down. Leaves are small with
+ *              WEFT_SMALL_NODES. A span has at most SPAN_LEN_MAX units.
  */
 #ifndef WEFT_SYNC_SPANS_H
 #define WEFT_SYNC_SPANS_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "editor/base/ensure.h"
+#include "sync/sum_tree.h"
 
 #ifdef WEFT_SMALL_NODES
-enum { SPANS_LEAF_MAX = 4, SPANS_NODE_MAX = 4 };
+enum { SPANS_LEAF_MAX = 4 };
 #else
-enum { SPANS_LEAF_MAX = 32, SPANS_NODE_MAX = 16 };
+enum { SPANS_LEAF_MAX = 32 };
 #endif
 
 enum { SPAN_NOT_YET = 0, SPAN_THERE = 1 /* 1 + n: deleted n times */ };
+enum { SPAN_STATE_BITS = 31 };
+
+#define SPAN_LEN_MAX ((uint64_t)1 << 31)
 
 struct span {
     uint64_t id;
-    uint64_t len;
     uint64_t left;  /* origin-left of the first unit; of every other one, the unit before it */
     uint64_t right; /* origin-right of all units */
-    uint32_t state;
-    bool gone;
+    uint32_t len;
+    uint32_t state : SPAN_STATE_BITS;
+    bool gone : 1;
 };
+static_assert(sizeof(struct span) == 32, "two a cache line");
 
-enum span_sum { SUM_PREPARED, SUM_SHOWN, SUM_KNOWN, SUM_COUNT };
-
-struct span_sums {
-    uint64_t of[SUM_COUNT];
-};
-
-struct span_leaf;
-struct span_node;
-struct span_near;
-
-struct spans {
-    struct span_leaf *leaves;
-    struct span_node *nodes;
-    size_t leaf_cap, node_cap;
-    uint32_t leaf_count, node_count;
-    uint32_t root; /* a leaf while depth is 0 */
-    uint32_t depth;
-    struct span_sums total;
-    struct span_near *near; /* where the last look-up was */
-    /* Called for every span that moves to another leaf because one was split; may be NULL. */
-    void (*moved)(void *self, const struct span *span, uint32_t leaf);
-    void *self;
-};
-
-void spans_release(struct spans *spans);
-void spans_reset(struct spans *spans); /* also what makes a zero-initialised one ready */
+enum span_sum { SUM_PREPARED, SUM_SHOWN, SUM_KNOWN };
 
 /* Between two units: before unit `offset` of span `at`; offset may be the span's length, at the leaf's count. */
 struct span_place {
@@ -77,11 +62,26 @@ struct span_place {
     uint64_t offset;
 };
 
+struct span_leaf;
+
+struct spans {
+    struct sum_tree tree;
+    struct span_leaf *leaves;
+    size_t leaf_cap;
+    /* Called for units with ids in a row that move to another leaf because one was split; may be NULL. The place is that of the
+     * first one's span. */
+    void (*moved)(void *self, uint64_t id, uint64_t len, struct span_place place);
+    void *self;
+};
+
+void spans_release(struct spans *spans);
+void spans_reset(struct spans *spans); /* also what makes a zero-initialised one ready */
+
 struct span_place spans_start(const struct spans *spans);
 /* The place before unit number `pos` of those that `sum` counts (SUM_PREPARED or SUM_SHOWN); pos < the total. */
 struct span_place spans_find(const struct spans *spans, enum span_sum sum, uint64_t pos);
-/* The place before a unit of which the leaf is known. */
-struct span_place spans_find_id(const struct spans *spans, uint32_t leaf, uint64_t id);
+/* The place before a unit of which the leaf is known; it is looked for from span `at`, any number, on. */
+struct span_place spans_find_id(const struct spans *spans, uint32_t leaf, uint32_t at, uint64_t id);
 /* How many units are shown before a place. */
 uint64_t spans_shown_before(const struct spans *spans, struct span_place place);
 /* < 0: a stands before b. Both must be in normal form: on a unit. */
@@ -109,7 +109,7 @@ bool spans_append(struct spans *spans, struct span_place place, const struct spa
 /* Makes units [place, place + len) of one span a span of their own; gives its place. */
 struct span_place spans_isolate(struct spans *spans, struct span_place place, uint64_t len);
 void spans_set(struct spans *spans, struct span_place place, uint32_t state, bool gone); /* of the whole span */
-void spans_remove(struct spans *spans, struct span_place place);                         /* the whole span */
+uint64_t spans_total(const struct spans *spans, enum span_sum sum);
 
 void spans_check(const struct spans *spans);
 

@@ -1,44 +1,60 @@
 #include "sync/tracker.h"
 
-static void span_moved(void *self, const struct span *span, uint32_t leaf)
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What the index says of units: their leaf and, as far as nothing has moved there since, where in it their span is. */
+static uint64_t whereabouts(struct span_place place)
+{
+    return (uint64_t)place.at << 32 | place.leaf;
+}
+
+static void units_moved(void *self, uint64_t id, uint64_t len, struct span_place place)
 {
     struct tracker *tracker = self;
-    id_index_move(&tracker->index, span->id, span->len, leaf);
+    id_index_move(&tracker->units, id, len, whereabouts(place));
 }
 
 void tracker_release(struct tracker *tracker)
 {
     spans_release(&tracker->spans);
-    id_index_release(&tracker->index);
+    id_index_release(&tracker->units);
+    id_index_release(&tracker->deletes);
 }
 
 static void put_span(struct tracker *tracker, struct span_place place, const struct span *span)
 {
     if (!spans_append(&tracker->spans, place, span))
         place = spans_insert(&tracker->spans, place, span);
-    id_index_put(&tracker->index, (struct id_entry){span->id, span->len, place.leaf, ID_UNITS});
+    id_index_put(&tracker->units, (struct id_entry){span->id, span->len, whereabouts(place), ID_UNITS});
 }
 
 void tracker_begin(struct tracker *tracker, const struct graph *graph, uint64_t len)
 {
     tracker->graph = graph;
-    tracker->spans.moved = span_moved;
+    tracker->spans.moved = units_moved;
     tracker->spans.self = tracker;
     spans_reset(&tracker->spans);
-    id_index_reset(&tracker->index);
-    struct span base = {TRACKER_BASE, len, TRACKER_EDGE, TRACKER_EDGE, SPAN_THERE, false};
-    if (len > 0)
-        put_span(tracker, spans_start(&tracker->spans), &base);
+    id_index_reset(&tracker->units);
+    id_index_reset(&tracker->deletes);
+    struct span base = {.id = TRACKER_BASE, .left = TRACKER_EDGE, .right = TRACKER_EDGE, .state = SPAN_THERE};
+    for (struct span_place end = spans_start(&tracker->spans); len > 0; len -= base.len, base.id += base.len) {
+        base.len = (uint32_t)least(len, SPAN_LEN_MAX);
+        put_span(tracker, end, &base);
+        end.at += spans_peek(&tracker->spans, &end) != NULL;
+    }
 }
 
 uint64_t tracker_len(const struct tracker *tracker)
 {
-    return tracker->spans.total.of[SUM_PREPARED];
+    return spans_total(&tracker->spans, SUM_PREPARED);
 }
 
 uint64_t tracker_shown(const struct tracker *tracker)
 {
-    return tracker->spans.total.of[SUM_SHOWN];
+    return spans_total(&tracker->spans, SUM_SHOWN);
 }
 
 uint64_t tracker_map(const struct tracker *tracker, uint64_t pos)
@@ -56,9 +72,9 @@ uint64_t tracker_map(const struct tracker *tracker, uint64_t pos)
 
 static struct span_place place_of(const struct tracker *tracker, uint64_t id)
 {
-    struct id_entry entry = id_index_get(&tracker->index, id);
+    struct id_entry entry = id_index_get(&tracker->units, id);
     ensure(entry.kind == ID_UNITS);
-    return spans_find_id(&tracker->spans, (uint32_t)entry.value, id);
+    return spans_find_id(&tracker->spans, (uint32_t)entry.value, (uint32_t)(entry.value >> 32), id);
 }
 
 int tracker_compare(const struct tracker *tracker, uint64_t a, uint64_t b)
@@ -151,7 +167,9 @@ static struct span_place integrate(struct tracker *tracker, struct span_place pl
 uint64_t tracker_insert(struct tracker *tracker, uint64_t lv, uint64_t pos, uint64_t len)
 {
     const struct spans *spans = &tracker->spans;
-    struct span span = {lv, len, TRACKER_EDGE, TRACKER_EDGE, SPAN_THERE, false};
+    struct span span = {
+        .id = lv, .len = (uint32_t)len, .left = TRACKER_EDGE, .right = TRACKER_EDGE, .state = SPAN_THERE};
+    ensure(len <= SPAN_LEN_MAX);
     struct span_place place = spans_start(spans);
     if (pos > 0) {
         place = spans_find(spans, SUM_PREPARED, pos - 1);
@@ -168,11 +186,6 @@ uint64_t tracker_insert(struct tracker *tracker, uint64_t lv, uint64_t pos, uint
     return at;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 struct tracker_deleted tracker_delete(struct tracker *tracker, uint64_t lv, uint64_t pos, uint64_t len, bool back)
 {
     struct span_place place = spans_find(&tracker->spans, SUM_PREPARED, pos);
@@ -185,23 +198,42 @@ struct tracker_deleted tracker_delete(struct tracker *tracker, uint64_t lv, uint
     place = spans_isolate(&tracker->spans, place, len);
     spans_set(&tracker->spans, place, SPAN_THERE + 1, true);
     struct id_entry entry = {lv, len, back ? id + len - 1 : id, back ? ID_DELETES_BACK : ID_DELETES};
-    id_index_put(&tracker->index, entry);
+    id_index_put(&tracker->deletes, entry);
     return deleted;
 }
 
 /* --- moving the prepare version --- */
 
-/* Inserting and deleting both raise a unit's state by one, so the order in which a range is gone through is free. */
+struct id_entry tracker_event(const struct tracker *tracker, uint64_t lv)
+{
+    struct id_entry deletes = id_index_get(&tracker->deletes, lv);
+    if (deletes.kind != ID_NOTHING)
+        return deletes;
+    struct id_entry units = id_index_get(&tracker->units, lv);
+    units.len = least(units.len, deletes.len);
+    return units;
+}
+
+/*
+ * Inserting and deleting both raise a unit's state by one, so the order in which a range is gone through is free. Where the
+ * range is in several spans, the next one mostly stands right behind.
+ */
 static void shift_units(struct tracker *tracker, uint64_t id, uint64_t len, int by)
 {
+    struct span_place place = place_of(tracker, id);
     while (len > 0) {
-        struct span_place place = place_of(tracker, id);
         const struct span *span = spans_peek(&tracker->spans, &place);
+        if (!span || id - span->id >= span->len) {
+            place = place_of(tracker, id);
+            continue;
+        }
+        place.offset = id - span->id;
         uint64_t step = least(len, span->len - place.offset);
         uint32_t state = span->state + (uint32_t)by;
         bool gone = span->gone;
         place = spans_isolate(&tracker->spans, place, step);
         spans_set(&tracker->spans, place, state, gone);
+        spans_next(&place);
         id += step;
         len -= step;
     }
@@ -210,7 +242,7 @@ static void shift_units(struct tracker *tracker, uint64_t id, uint64_t len, int 
 static void shift_events(struct tracker *tracker, uint64_t first, uint64_t end, int by)
 {
     while (first < end) {
-        struct id_entry entry = id_index_get(&tracker->index, first);
+        struct id_entry entry = tracker_event(tracker, first);
         uint64_t len = least(entry.len, end - first);
         switch (entry.kind) {
         case ID_NOTHING:
@@ -245,11 +277,10 @@ void tracker_check(const struct tracker *tracker)
     spans_check(&tracker->spans); /* [8] */
     struct span_place place = spans_start(&tracker->spans);
     for (const struct span *span; (span = spans_peek(&tracker->spans, &place)); spans_next(&place)) {
-        struct id_entry entry = id_index_get(&tracker->index, span->id);
-        ensure(entry.kind == ID_UNITS && entry.value == place.leaf); /* [9] */
-        entry = id_index_get(&tracker->index, span->id + span->len - 1);
-        ensure(entry.kind == ID_UNITS && entry.value == place.leaf); /* [9] */
-        ensure(span->state < UINT32_MAX / 2);
+        struct id_entry entry = id_index_get(&tracker->units, span->id);
+        ensure(entry.kind == ID_UNITS && (uint32_t)entry.value == place.leaf); /* [9] */
+        entry = id_index_get(&tracker->units, span->id + span->len - 1);
+        ensure(entry.kind == ID_UNITS && (uint32_t)entry.value == place.leaf); /* [9] */
         ensure(span->state <= SPAN_THERE || span->gone); /* [10] */
     }
 }

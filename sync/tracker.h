@@ -60,7 +60,8 @@
 
 struct tracker {
     struct spans spans;
-    struct id_index index;
+    struct id_index units;   /* in which leaf a unit is */
+    struct id_index deletes; /* what events deleted */
     const struct graph *graph; /* for ties */
     uint64_t looks;            /* at concurrent spans, so far: what the order of inserts at one place has cost */
 };
@@ -74,7 +75,7 @@ uint64_t tracker_shown(const struct tracker *tracker); /* of the effect version 
 /* Where in the text a position of the prepare version is: behind the byte before it. Beyond the end it is the end. */
 uint64_t tracker_map(const struct tracker *tracker, uint64_t pos);
 
-/* Events [lv, lv + len) insert at pos (<= tracker_len()). Gives where their bytes go in the text. */
+/* Events [lv, lv + len) insert at pos (<= tracker_len()); len <= SPAN_LEN_MAX. Gives where their bytes go in the text. */
 uint64_t tracker_insert(struct tracker *tracker, uint64_t lv, uint64_t pos, uint64_t len);
 
 struct tracker_deleted {
@@ -92,6 +93,8 @@ struct tracker_deleted tracker_delete(struct tracker *tracker, uint64_t lv, uint
 void tracker_retreat(struct tracker *tracker, uint64_t first, uint64_t end);
 void tracker_advance(struct tracker *tracker, uint64_t first, uint64_t end);
 
+/* What an event did, and how many from there on did the same: events that insert are ID_UNITS, of themselves. */
+struct id_entry tracker_event(const struct tracker *tracker, uint64_t lv);
 /* The order of two units in the text. < 0: a stands before b. */
 int tracker_compare(const struct tracker *tracker, uint64_t a, uint64_t b);
 

@@ -77,10 +77,11 @@ static void note_invalid(struct walker *walker, const struct op_piece *op)
 }
 
 /* The next events of [lv, end) that are all valid or all void. */
-static struct op_piece next_op(struct walker *walker, uint64_t lv, uint64_t end, uint64_t len, bool *valid)
+static inline struct op_piece next_op(struct walker *walker, uint64_t lv, uint64_t end, uint64_t len, bool *valid)
 {
     struct op_piece op = oplog_piece_near(walker->log, &walker->op_hint, lv, end);
     op.len = oplog_judge(walker->log, &op, len, valid);
+    walker->op_hint += op.lv + op.len == op.op_first + op.op_len; /* mostly the next one is asked for next */
     if (!*valid)
         note_invalid(walker, &op);
     return op;
@@ -125,7 +126,8 @@ static void track_events(struct walker *walker, uint64_t first, uint64_t end)
 {
     while (first < end) {
         bool valid;
-        struct op_piece op = next_op(walker, first, end, tracker_len(&walker->tracker), &valid);
+        uint64_t upto = end - first < SPAN_LEN_MAX ? end : first + SPAN_LEN_MAX;
+        struct op_piece op = next_op(walker, first, upto, tracker_len(&walker->tracker), &valid);
         if (valid)
             track_op(walker, &op);
         first += op.len;

@@ -101,13 +101,6 @@ static void cut_at_parents(struct walker_plan *plan)
     }
 }
 
-/* And where they begin or cease to be critical. */
-static void cut_at_critical_end(struct walker_plan *plan, const struct walker_piece *piece)
-{
-    if (piece->first < piece->critical_end && piece->critical_end < piece->end)
-        lv_list_add(&plan->cuts, piece->critical_end);
-}
-
 /*
  * A version is critical in this walk when it holds all events before it (it is then the only head), and all events
  * after it come from it (none of them has a parent before it, or none at all). This finds the second: up to where in a
@@ -160,7 +153,6 @@ static void find_critical(struct walker_plan *plan)
         heads += 1 - heads_taken(plan, i, &start_has_child);
         if (!piece->fresh || heads != 1 || piece->critical_end < piece->first)
             piece->critical_end = piece->first;
-        cut_at_critical_end(plan, piece);
     }
 }
 
@@ -172,7 +164,6 @@ static void look_up_critical(struct walker_plan *plan, const struct critical *cr
         const struct critical_range *range = piece->fresh ? critical_find(critical, piece->first) : NULL;
         uint64_t end = range ? range->last + 1 : 0;
         piece->critical_end = end < piece->first ? piece->first : end < piece->end ? end : piece->end;
-        cut_at_critical_end(plan, piece);
     }
 }
 
@@ -189,6 +180,8 @@ static void cut_pieces(struct walker_plan *plan)
             uint64_t end = piece.end;
             if (cut < plan->cuts.count && plan->cuts.items[cut] < end)
                 end = plan->cuts.items[cut];
+            if (piece.first < piece.critical_end && piece.critical_end < end) /* where they cease to be critical */
+                end = piece.critical_end;
             struct walker_piece *part = add_piece(plan, piece.first, end, piece.fresh);
             part->critical = piece.first < piece.critical_end;
             part->parents = piece.parents;
