@@ -1,0 +1,23 @@
+/*
+ * heap - how much memory a program has from malloc(), to the byte, and the most it had: what a benchmark reports, since
+ * the resident set also has what was freed, and what another run needed.
+ *
+ * A program that links heap.c has its own malloc(), calloc(), realloc(), aligned_alloc() and free(): glibc's, counted while
+ * that is on. The libraries it uses call them too.
+ *
+ *   Units    bytes, with what the allocator rounds up to (malloc_usable_size()), without its own 8 for each piece.
+ *   Threads  one: the counts are plain numbers.
+ *   Bounds   two additions a call while it counts; not in builds with sanitizers, which have their own malloc().
+ */
+#ifndef WEFT_TESTS_HEAP_H
+#define WEFT_TESTS_HEAP_H
+
+#include <stddef.h>
+
+void heap_begin(void); /* from here on it is counted, from 0; what was there before is not */
+void heap_end(void);
+long heap_now(void);  /* since heap_begin(); may be negative */
+long heap_peak(void); /* the most since heap_begin() or heap_peak_reset() */
+void heap_peak_reset(void);
+
+#endif
