@@ -24,6 +24,7 @@
 #include "tests/support/heap.h"
 
 enum { LEAST = 10000, FACTOR = 4, POINTS_MAX = 8, CHUNK = 256, PEOPLE_MAX = 10, BACKSPACE_EACH = 10 };
+#define MEMORY_MAX 12e9 /* a family stops before it needs so much */
 enum { KEY_MS = 200, JITTER_MS = 180, LATENCY_MS = 150, BASE_BYTES = 100000 };
 
 /* --- histories: batches, one after another --- */
@@ -361,8 +362,11 @@ static void measure(const struct family *family, uint64_t upto)
 {
     struct cost costs[POINTS_MAX];
     size_t count = 0;
-    for (uint64_t n = LEAST; n <= upto && count < POINTS_MAX; n *= FACTOR)
+    for (uint64_t n = LEAST; n <= upto && count < POINTS_MAX; n *= FACTOR) {
+        if (count > 0 && (double)costs[count - 1].peak * FACTOR > MEMORY_MAX)
+            break;
         costs[count++] = family->run(n, family->people);
+    }
     double exponent = count > 2 ? log2(costs[count - 1].ms / costs[count - 3].ms) / (2 * log2(FACTOR)) : 0;
     print_row(family->what, costs, count, ms_of);
     printf(" %.2f |\n", exponent);

@@ -10,6 +10,7 @@
  *   load         the saved form, to a replica that can be edited, and its text
  *   load_text    the same to the text alone (this engine has no shorter way)
  *   size         nothing: the size of the saved form
+ *   memory       nothing: what malloc() gave for bulk and for load, the most of it and what is held afterwards
  *   live         one message a transaction, each applied when it comes
  *   offline      two people apart: the other one's branch as one message, to the merged text
  *   keystroke    single keystrokes of another person in a long text
@@ -23,12 +24,17 @@
 #include "editor/base/xalloc.h"
 #include "editor/rope.h"
 #include "sync/document.h"
+#include "tests/support/heap.h"
 #include "tests/support/trace_batches.h"
 
 enum { KEYSTROKE_WARMUP = 100 };
 
 struct message {
     size_t at, len; /* in bench.wire */
+};
+
+struct memory {
+    long peak, held; /* while it is read and its text made, as one string; of document and rope afterwards */
 };
 
 struct bench {
@@ -44,6 +50,7 @@ struct bench {
     double *samples; /* microseconds or bytes, by task */
     size_t sample_count, sample_cap;
     uint64_t full_bytes;
+    struct memory bulk, open; /* of the two saved forms */
     bool converged;
     long rss0_kb;
     int runs_wanted, warmup;
@@ -236,6 +243,29 @@ static double run_load(struct bench *bench)
     return ms;
 }
 
+static struct memory memory_of(struct bench *bench, size_t message)
+{
+    struct peer peer;
+    struct memory memory;
+    buf_release(&bench->text);
+    heap_begin();
+    peer_init(&peer);
+    peer_load(&peer, message_bytes(bench, message));
+    peer_text(&peer, &bench->text);
+    memory.peak = heap_peak();
+    memory.held = heap_now() - (long)bench->text.cap;
+    heap_end();
+    peer_release(&peer);
+    return memory;
+}
+
+static double run_memory(struct bench *bench)
+{
+    bench->bulk = memory_of(bench, 0);
+    bench->open = memory_of(bench, 1);
+    return 0;
+}
+
 static double run_live(struct bench *bench)
 {
     struct peer peer;
@@ -308,7 +338,7 @@ static const char *prepare(struct bench *bench)
     trace_batches_make(&bench->batches, &bench->trace);
     if (task_is(bench, "bulk")) {
         make_saved(bench, count, SAVED_HISTORY);
-    } else if (task_is(bench, "size")) {
+    } else if (task_is(bench, "size") || task_is(bench, "memory")) {
         make_saved(bench, count, SAVED_HISTORY);
         make_saved(bench, count, SAVED_TEXT_AND_HISTORY);
     } else if (task_is(bench, "load") || task_is(bench, "load_text")) {
@@ -338,6 +368,8 @@ static double run_once(struct bench *bench)
         return run_local(bench, false);
     if (task_is(bench, "local_wire"))
         return run_local(bench, true);
+    if (task_is(bench, "memory"))
+        return run_memory(bench);
     if (task_is(bench, "live"))
         return run_live(bench);
     if (task_is(bench, "offline"))
@@ -358,7 +390,7 @@ static void measure(struct bench *bench)
         double ms = run_once(bench);
         bench->ms = xgrow(bench->ms, &bench->run_cap, bench->runs + 1, sizeof *bench->ms);
         bench->ms[bench->runs++] = ms;
-        if (task_is(bench, "size") || (bench->budget_ms > 0 && now_ms() - begun >= bench->budget_ms))
+        if (task_is(bench, "size") || task_is(bench, "memory") || (bench->budget_ms > 0 && now_ms() - begun >= bench->budget_ms))
             break;
     }
 }
@@ -417,6 +449,9 @@ static void print_bytes(struct bench *bench, double *median)
     else if (task_is(bench, "size"))
         printf(",\"bytes\":{\"full\":%llu,\"full_with_text\":%zu}", (unsigned long long)bench->full_bytes,
                bench->messages[1].len);
+    else if (task_is(bench, "memory"))
+        printf(",\"bytes\":{\"text\":%zu,\"bulk_peak\":%ld,\"bulk_held\":%ld,\"open_peak\":%ld,\"open_held\":%ld}",
+               bench->text.len, bench->bulk.peak, bench->bulk.held, bench->open.peak, bench->open.held);
     else if (task_is(bench, "bulk"))
         printf(",\"bytes\":%llu", (unsigned long long)bench->full_bytes);
     else if (task_is(bench, "live"))

@@ -1,6 +1,8 @@
 /*
- * The driver of fuzz targets in ordinary builds: runs the target on every file of the directories and files given, then on
- * every one-byte truncation and a few single-byte changes of each, so that a corpus also guards its neighbourhood.
+ * replay [--few] FILE|DIRECTORY...: the driver of fuzz targets in ordinary builds. Runs the target on every file, then on all of
+ * its neighbours: cut off at every length, one byte more, and every single byte changed: each bit of it, and the values
+ * at which numbers end. Of files of more than WHOLE_BYTES_MAX not every byte, and with --few (for a target that takes
+ * milliseconds) fewer values and not every byte of more than 512.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -11,7 +13,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+enum { WHOLE_BYTES_MAX = 2048, FEW_BYTES_MAX = 512, FILE_BYTES_MAX = 1 << 22 };
+
 static size_t runs;
+static int few;
 
 static void replay_bytes(const uint8_t *data, size_t size)
 {
@@ -26,18 +31,32 @@ static void replay_bytes(const uint8_t *data, size_t size)
     runs++;
 }
 
+static void replay_changed(uint8_t *data, size_t size, size_t at, uint8_t value)
+{
+    uint8_t old = data[at];
+    if (value == old)
+        return;
+    data[at] = value;
+    replay_bytes(data, size);
+    data[at] = old;
+}
+
+/* `data` has room for one byte more. */
 static void replay_neighbours(uint8_t *data, size_t size)
 {
-    size_t step = size > 512 ? size / 512 : 1;
+    static const uint8_t few_flips[] = {0x01, 0x80, 0xff}, ends[] = {0x00, 0x7f, 0x80, 0xff};
+    size_t whole = few ? FEW_BYTES_MAX : WHOLE_BYTES_MAX, step = size > whole ? size / whole : 1;
+    data[size] = 0;
+    replay_bytes(data, size + 1);
     for (size_t cut = 0; cut < size; cut += step)
         replay_bytes(data, cut);
-    static const uint8_t flips[] = {0x01, 0x80, 0xff};
     for (size_t at = 0; at < size; at += step) {
-        for (size_t i = 0; i < sizeof flips; i++) {
-            data[at] ^= flips[i];
-            replay_bytes(data, size);
-            data[at] ^= flips[i];
-        }
+        for (size_t i = 0; few && i < sizeof few_flips; i++)
+            replay_changed(data, size, at, data[at] ^ few_flips[i]);
+        for (int bit = 0; !few && bit < 8; bit++)
+            replay_changed(data, size, at, (uint8_t)(data[at] ^ 1u << bit));
+        for (size_t i = 0; !few && i < sizeof ends; i++)
+            replay_changed(data, size, at, ends[i]);
     }
 }
 
@@ -48,8 +67,7 @@ static int replay_file(const char *path)
         perror(path);
         return 1;
     }
-    enum { FILE_BYTES_MAX = 1 << 22 };
-    uint8_t *data = malloc(FILE_BYTES_MAX);
+    uint8_t *data = malloc(FILE_BYTES_MAX + 1);
     if (!data)
         abort();
     size_t size = fread(data, 1, FILE_BYTES_MAX, file);
@@ -89,7 +107,8 @@ static int replay_path(const char *path)
 int main(int argc, char **argv)
 {
     int failed = 0;
-    for (int i = 1; i < argc; i++)
+    few = argc > 1 && strcmp(argv[1], "--few") == 0;
+    for (int i = 1 + few; i < argc; i++)
         failed |= replay_path(argv[i]);
     printf("%zu inputs replayed\n", runs);
     return failed || runs == 0;

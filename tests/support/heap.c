@@ -6,15 +6,17 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+static bool counting;
+static long now, peak;
+
+#ifndef WEFT_SANITIZE /* sanitizers have a malloc() of their own: everything is 0 then */
+
 /* glibc's own, under the names that it keeps for programs with a malloc() of their own. */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *old, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 void __libc_free(void *old);
-
-static bool counting;
-static long now, peak;
 
 static void *count(void *got)
 {
@@ -67,6 +69,8 @@ void free(void *old)
     uncount(old);
     __libc_free(old);
 }
+
+#endif
 
 void heap_begin(void)
 {

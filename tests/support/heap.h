@@ -7,7 +7,7 @@
  *
  *   Units    bytes, with what the allocator rounds up to (malloc_usable_size()), without its own 8 for each piece.
  *   Threads  one: the counts are plain numbers.
- *   Bounds   two additions a call while it counts; not in builds with sanitizers, which have their own malloc().
+ *   Bounds   two additions a call while it counts. In builds with sanitizers, which have their own malloc(), all is 0.
  */
 #ifndef WEFT_TESTS_HEAP_H
 #define WEFT_TESTS_HEAP_H
