@@ -32,6 +32,7 @@ bool record_kind_is_known(unsigned kind)
     case RECORD_EPOCH:
     case RECORD_CHAT:
     case RECORD_META:
+    case RECORD_CHECKPOINT_TEXT:
         return true;
     }
     return false;

@@ -36,7 +36,8 @@
  *   BASE        chunk number, then the chunk's bytes                                  signed by the admin key
  *   PACK        as EVENTS: batches that were sent in EVENTS before, once more in one record. Only its first batch may
  *               have foreign parents: two packs that each need a piece of the other could never be read
- *   CHECKPOINT, EPOCH, CHAT, META: reserved
+ *   CHECKPOINT, CHECKPOINT_TEXT: sync/checkpoint.h                                    signed by the agent's device key
+ *   EPOCH, CHAT, META: reserved
  *
  *   GENESIS and BASE have the zero agent and, for a sealer, 16 bytes derived from content key and plaintext.
  *
@@ -75,6 +76,7 @@ enum record_kind {
     RECORD_EPOCH = 7,
     RECORD_CHAT = 8 | RECORD_OPTIONAL,
     RECORD_META = 9 | RECORD_OPTIONAL,
+    RECORD_CHECKPOINT_TEXT = 10 | RECORD_OPTIONAL,
 };
 
 struct record {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/checkpoint.h"
 #include "sync/relay/relay_parts.h"
 
 /* --- what the reader has --- */
@@ -63,6 +64,13 @@ static void note_skipped(struct relay_connection *connection, const struct store
     *first = *first ? *first : row->place;
 }
 
+/* The texts of checkpoints are for who has nothing else: he gets the newest one in front of everything. */
+static bool is_passed_over(struct bytes stored)
+{
+    enum { KIND_AT = 1 };
+    return stored.len > KIND_AT && stored.data[KIND_AT] == RECORD_CHECKPOINT_TEXT;
+}
+
 /* --- sending --- */
 
 struct piece {
@@ -99,7 +107,7 @@ static void send_tail(struct relay_connection *connection)
             break;
         connection->cursor = row->place;
         connection->stream_at += row->len;
-        if (row->origin == connection->id)
+        if (row->origin == connection->id || is_passed_over(bytes_of(row->stored, row->len)))
             continue;
         piece_add(&piece, connection, row->place, bytes_of(row->stored, row->len));
         bytes += row->len;
@@ -148,7 +156,7 @@ static void on_read(void *self, uint64_t tag, const struct store_reply *reply)
         connection->cursor = row->place;
         if (has_already(connection, row))
             note_skipped(connection, row);
-        else
+        else if (!is_passed_over(row->stored))
             piece_add(&piece, connection, row->place, row->stored);
     }
     piece_send(&piece, connection);
@@ -164,6 +172,44 @@ static void read_store(struct relay_connection *connection)
     connection->asked++;
     store_read(connection->relay->store, connection->document->key, connection->cursor, RELAY_PIECE_BYTES,
                (struct store_done){.call = on_read, .self = connection});
+}
+
+/* Place 0: out of the log's order, and no place to resume at. It all comes once more where it belongs, but for the texts. */
+static void send_ahead(struct relay_connection *connection, const struct store_reply *reply)
+{
+    struct piece piece = {.count = 0};
+    for (size_t i = 0; i < reply->row_count; i++) {
+        const struct store_row *row = &reply->rows[i];
+        if (row->kind == RECORD_CHECKPOINT)
+            connection->ahead = (struct store_row){.kind = row->kind, .agent_number = row->agent_number, .seq0 = row->seq0};
+        if (row->kind == RECORD_CHECKPOINT_TEXT)
+            connection->ahead.place = row->place;
+        piece_add(&piece, connection, 0, row->stored);
+    }
+    piece_send(&piece, connection);
+}
+
+static void on_ahead(void *self, uint64_t tag, const struct store_reply *reply)
+{
+    struct relay_connection *connection = self;
+    (void)tag;
+    connection->reading = false;
+    if (!relay_connection_answered(connection))
+        return;
+    if (reply->result == STORE_OK && reply->row_count > 0)
+        send_ahead(connection, reply);
+    else /* there is none, or no more of it: the log itself is to be had in any case */
+        connection->ahead_due = false;
+    relay_connection_want_write(connection);
+}
+
+static void read_ahead(struct relay_connection *connection)
+{
+    connection->reading = true;
+    connection->asked++;
+    store_checkpoint(connection->relay->store, connection->document->key,
+                     connection->ahead.agent_number ? &connection->ahead : NULL, RELAY_PIECE_BYTES,
+                     (struct store_done){.call = on_ahead, .self = connection});
 }
 
 static void catch_up(struct relay_connection *connection)
@@ -186,6 +232,10 @@ static void feed_records(struct relay_connection *connection)
     const struct relay_document *document = connection->document;
     if (connection->checking || connection->reading)
         return;
+    if (connection->ahead_due) {
+        read_ahead(connection);
+        return;
+    }
     if (connection->cursor < document->durable) {
         if (!relay_tail_find(&document->tail, connection->cursor + 1)) {
             read_store(connection);
@@ -250,10 +300,13 @@ static void on_place_read(void *self, uint64_t tag, const struct store_reply *re
 
 static void check_place(struct relay_connection *connection, const struct message *message)
 {
+    static const struct digest never;
     const struct relay_document *document = connection->document;
     uint64_t place = message->resume.place;
     connection->by_vector = true;
     connection->resume_hash = message->resume.hash;
+    connection->ahead_due = digest_equal(&message->resume.log, &never) && message->resume.place == 0 &&
+                            message->resume.vector_count == 0;
     bool here = memcmp(message->resume.log.bytes, document->log.bytes, LOG_ID_BYTES) == 0 && place > 0 &&
                 place <= document->durable;
     if (!here)

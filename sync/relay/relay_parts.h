@@ -81,6 +81,9 @@ struct relay_connection {
     uint64_t acked_behind;   /* what else could be */
     struct relay_connection *next_due;
     size_t pending_bytes;
+    struct {                    /* a checkpoint that is being uploaded */
+        uint64_t agent_number, set, parts; /* so many of its texts have come */
+    } checkpoint;
 
     /* reading */
     uint64_t cursor;    /* everything up to this place was sent, or need not be */
@@ -92,6 +95,8 @@ struct relay_connection {
     size_t skipped_count;
     unsigned peers_told;
     struct digest resume_hash;
+    bool ahead_due;             /* a fresh reader: the newest checkpoint first, in front of the log */
+    struct store_row ahead;     /* of it, when some of it was sent: which, and up to where */
 
     /* is its link moving? */
     uint64_t sent_bytes, left_bytes, left_ms;

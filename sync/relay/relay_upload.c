@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/checkpoint.h"
 #include "sync/relay/relay_parts.h"
 
 /* What is being uploaded right now. */
@@ -108,6 +109,8 @@ static void on_appended(void *self, uint64_t tag, const struct store_reply *repl
         note_durable(arrival);
         relay_document_durable(arrival->document, arrival->place, arrival->origin, arrival->stored, arrival->len);
         arrival->stored = NULL;
+        for (size_t i = 0; i < reply->freed_count; i++)
+            arrival->document->bytes -= reply->freed[i].bytes;
         bool passed = relay_feed_pass_own(arrival->connection, arrival->place, arrival->len);
         if (arrival->connection->state == CONNECTION_LIVE)
             acknowledge(arrival->connection, arrival->ordinal, passed ? arrival->place : 0);
@@ -144,9 +147,14 @@ static struct relay_arrival *arrival_new(const struct upload_item *item)
 static struct store_row row_of(const struct upload_item *item, uint64_t agent_number)
 {
     const struct record *record = &item->record;
+    struct checkpoint_clear clear;
+    struct error ignored = {0};
+    uint64_t seq0 = record->kind == RECORD_BASE ? record->counter : record->seq0;
+    if (checkpoint_read_clear(record, &clear, &ignored))
+        seq0 = clear.set;
     return (struct store_row){.kind = record->kind,
                               .agent_number = agent_number,
-                              .seq0 = record->kind == RECORD_BASE ? record->counter : record->seq0,
+                              .seq0 = seq0,
                               .count = record->count,
                               .stored = record->whole};
 }
@@ -489,11 +497,52 @@ static void take_optional(const struct upload_item *item)
         append(item, agent, false);
 }
 
+/* Text by text and then the word that it is whole, on one connection: what a reader gets first is never half of something. */
+static bool is_next_of_checkpoint(const struct upload_item *item, const struct relay_agent *agent, const struct checkpoint_clear *clear)
+{
+    const struct relay_connection *connection = item->connection;
+    bool goes_on = connection->checkpoint.agent_number == agent->is.number && connection->checkpoint.set == clear->set;
+    return clear->part == 0 || (goes_on && clear->part == connection->checkpoint.parts);
+}
+
+static void take_checkpoint(const struct upload_item *item)
+{
+    const struct record *record = &item->record;
+    struct relay_connection *connection = item->connection;
+    struct relay_agent *agent = agents_find(&connection->document->agents, &record->agent);
+    struct checkpoint_clear clear;
+    struct error err = {0};
+    if (!agent_may(item, agent))
+        return;
+    if (!checkpoint_read_clear(record, &clear, &err)) {
+        reject(item, REFUSE_MALFORMED, err.text);
+        return;
+    }
+    if (!record_verify(record, &connection->document->id, &agent->is.device_key, NULL)) {
+        reject(item, REFUSE_FORBIDDEN, "the signature of a checkpoint does not fit its author");
+        return;
+    }
+    if (!is_next_of_checkpoint(item, agent, &clear)) {
+        reject(item, REFUSE_ORDER, "a checkpoint's parts come in order");
+        return;
+    }
+    if (!has_room(item))
+        return;
+    connection->checkpoint.agent_number = agent->is.number;
+    connection->checkpoint.set = clear.set;
+    connection->checkpoint.parts = record->kind == RECORD_CHECKPOINT ? 0 : clear.part + 1;
+    append(item, agent, false);
+}
+
 static void take(struct upload_item *item, struct bytes stored)
 {
     struct error err = {0};
     if (!record_decode(stored, &item->record, &err)) {
         reject(item, REFUSE_MALFORMED, err.text);
+        return;
+    }
+    if (item->record.kind == RECORD_CHECKPOINT || item->record.kind == RECORD_CHECKPOINT_TEXT) {
+        take_checkpoint(item);
         return;
     }
     if (item->record.kind & RECORD_OPTIONAL) {
@@ -520,6 +569,7 @@ static void take(struct upload_item *item, struct bytes stored)
     case RECORD_CHECKPOINT:
     case RECORD_CHAT:
     case RECORD_META:
+    case RECORD_CHECKPOINT_TEXT:
         break;
     }
     reject(item, REFUSE_FORBIDDEN, "this relay does not take records of this kind yet");

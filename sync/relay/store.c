@@ -35,6 +35,7 @@ static const char *const store_schema[] = {
     "ALTER TABLE agents ADD COLUMN forked INTEGER NOT NULL DEFAULT 0;",
     "ALTER TABLE documents ADD COLUMN moved BLOB;",
     "DROP INDEX records_by_agent; CREATE INDEX records_by_agent ON records (document, agent, seq0, kind);",
+    "CREATE INDEX records_of_checkpoints ON records (document, kind, agent, seq0) WHERE kind IN (134, 138);",
 };
 
 static const struct db_options store_db_options = {
@@ -77,6 +78,8 @@ static bool job_run(struct store *store, struct job *job)
         return store_run_move(store, job);
     case JOB_LARGEST:
         return store_run_largest(store, job);
+    case JOB_CHECKPOINT:
+        return store_run_checkpoint(store, job);
     }
     return false;
 }
@@ -98,6 +101,7 @@ static bool job_writes(const struct job *job)
     case JOB_LOOKUP:
     case JOB_READ:
     case JOB_LARGEST:
+    case JOB_CHECKPOINT:
         break;
     }
     return false;
@@ -349,6 +353,16 @@ void store_read(struct store *store, uint64_t key, uint64_t after, size_t bytes_
     struct job *job = store_job_new(JOB_READ, NULL, done);
     job->append.key = key;
     job->append.row.place = after;
+    job->bytes_max = bytes_max;
+    ask(store, job);
+}
+
+void store_checkpoint(struct store *store, uint64_t key, const struct store_row *from, size_t bytes_max, struct store_done done)
+{
+    struct job *job = store_job_new(JOB_CHECKPOINT, NULL, done);
+    job->append.key = key;
+    if (from)
+        job->append.row = (struct store_row){.agent_number = from->agent_number, .seq0 = from->seq0, .place = from->place};
     job->bytes_max = bytes_max;
     ask(store, job);
 }

@@ -37,6 +37,7 @@ enum {
     STORE_PURGE_PACKS = 256, /* in one store_purge() */
     STORE_LARGEST_MAX = 20,  /* of store_largest() */
     STORE_SIDES_MAX = 64,    /* rows of one kind looked at that begin at one seq of an agent */
+    STORE_CHECKPOINTS_KEPT = 2, /* whole ones: a reader may be in the middle of the older one */
 };
 
 struct log_id {
@@ -70,7 +71,7 @@ struct store_row {
     uint64_t place;
     unsigned kind;
     uint64_t agent_number; /* 0: none (GENESIS, BASE) */
-    uint64_t seq0, count;  /* of BASE: the number of its chunk, and 0 */
+    uint64_t seq0, count;  /* of BASE: the number of its chunk, and 0; of checkpoints: the set, and 0 */
     struct bytes stored;
 };
 
@@ -104,7 +105,7 @@ struct store_reply {
     struct store_document document; /* store_load */
     const struct store_row *rows;   /* store_read */
     size_t row_count;
-    const struct store_freed *freed; /* store_purge */
+    const struct store_freed *freed; /* store_purge; store_append of a CHECKPOINT */
     size_t freed_count;
     const struct store_size *sizes; /* store_largest */
     size_t size_count;
@@ -147,6 +148,8 @@ struct store_append {
 /*
  * A row of kind PACK repeats rows of its agent. If it covers whole ones, without a hole, and they are near enough, they
  * are marked as packed in the same transaction, and a later store_purge() removes them; else it is a row like any other.
+ * With a row of kind CHECKPOINT a set (sync/checkpoint.h) is whole: in the same transaction go those before the newest
+ * STORE_CHECKPOINTS_KEPT, and what was never finished before these; reply->freed says what that gave.
  */
 void store_append(struct store *store, const struct store_append *append, struct store_done done);
 /*
@@ -173,6 +176,12 @@ struct store_purge {
 void store_purge(struct store *store, const struct store_purge *purge, struct store_done done);
 /* Rows after a place, in order: as many as fit into bytes_max, but at least one when there is one. */
 void store_read(struct store *store, uint64_t key, uint64_t after, size_t bytes_max, struct store_done done);
+/*
+ * What a reader who has nothing shows first. `from` NULL: GENESIS, the MEMBER of who wrote the newest whole checkpoint, and its
+ * CHECKPOINT; STORE_MISSING: there is none. Then, with that one's agent_number and seq0 and the place of the last text that came (0:
+ * none did): its texts behind that, as many as fit into bytes_max, but at least one when there is one.
+ */
+void store_checkpoint(struct store *store, uint64_t key, const struct store_row *from, size_t bytes_max, struct store_done done);
 /* Forgets the log and remembers that it was closed. */
 void store_remove(struct store *store, const struct doc_id *doc, struct store_done done);
 

@@ -21,6 +21,7 @@ enum job_kind {
     JOB_EXPIRE,
     JOB_MOVE,
     JOB_LARGEST,
+    JOB_CHECKPOINT,
 };
 
 /* One call: the question, then (owned by it too) the answer. */

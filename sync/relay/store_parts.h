@@ -7,6 +7,7 @@
  *     store_records.c    the same with their records: append, look up, read, purge
  *     store_job.h        a question and its answer, and queues of them
  *     store_packs.h      which records a pack stands in for
+ *     store_checkpoints.c which checkpoints are kept, and the newest one for a reader
  *     store_operator.c   what an operator asks, answered at once
  *
  * Every store_run_x() does one question inside a transaction that its caller has begun: true when that may go on, whatever
@@ -57,5 +58,14 @@ bool store_run_lookup(struct store *store, struct job *job); /* JOB_UNPACK too *
 bool store_run_read(struct store *store, struct job *job);
 bool store_run_purge(struct store *store, struct job *job);
 bool store_insert_row(struct store *store, uint64_t key, const struct store_row *row, struct error *err);
+/* Answers with rows: place, kind, agent, seq0, count and body of the row that `stmt` is at; and when all are taken. */
+void store_take_row(struct job *job, struct db_stmt *stmt, size_t *cap);
+void store_point_rows(struct job *job);
+
+/* --- store_checkpoints.c --- */
+
+bool store_run_checkpoint(struct store *store, struct job *job);
+/* The row of a CHECKPOINT has been appended. */
+bool store_checkpoints_trim(struct store *store, struct job *job, struct error *err);
 
 #endif

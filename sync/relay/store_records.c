@@ -77,6 +77,8 @@ bool store_run_append(struct store *store, struct job *job)
         return store_job_fail(job, &err);
     if (append->row.kind == RECORD_PACK && !append->forked && !store_packs_mark(store->db, append, &err))
         return store_job_fail(job, &err);
+    if (append->row.kind == RECORD_CHECKPOINT && !store_checkpoints_trim(store, job, &err))
+        return store_job_fail(job, &err);
     if (append->row.count > 0 && !advance_agent(store, append, &err))
         return store_job_fail(job, &err);
     store->working.bytes += append->row.stored.len;
@@ -148,7 +150,7 @@ bool store_run_purge(struct store *store, struct job *job)
     return store_job_end(job, STORE_OK);
 }
 
-static void take_row(struct job *job, struct db_stmt *stmt, size_t *cap)
+void store_take_row(struct job *job, struct db_stmt *stmt, size_t *cap)
 {
     size_t at = job->reply.row_count++;
     if (at == *cap) {
@@ -167,7 +169,7 @@ static void take_row(struct job *job, struct db_stmt *stmt, size_t *cap)
     job->row_ends[at] = job->body.len;
 }
 
-static void point_rows(struct job *job)
+void store_point_rows(struct job *job)
 {
     size_t from = 0;
     for (size_t i = 0; i < job->reply.row_count; i++) {
@@ -189,11 +191,11 @@ bool store_run_read(struct store *store, struct job *job)
     while ((stepped = db_step(stmt, &err)) == DB_ROW) {
         if (job->reply.row_count > 0 && job->body.len + db_column_bytes(stmt, 5).len > job->bytes_max)
             break;
-        take_row(job, stmt, &cap);
+        store_take_row(job, stmt, &cap);
     }
     db_end(stmt);
     if (stepped == DB_FAILED)
         return store_job_fail(job, &err);
-    point_rows(job);
+    store_point_rows(job);
     return store_job_end(job, STORE_OK);
 }

@@ -1,5 +1,7 @@
 #include "tests/support/relay_peer.h"
 
+#include "sync/checkpoint.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -108,6 +110,18 @@ void relay_peer_pack(struct relay_peer *peer, const struct buf *records, size_t 
                                       .signer = &peer->doc_key},
                 out);
     buf_release(&plain);
+}
+
+void relay_peer_checkpoint(struct relay_peer *peer, const struct rope *text, uint64_t set, uint64_t part, struct buf *out)
+{
+    struct checkpoint_sealer sealer = {&peer->keys, &peer->doc_key, peer->agent, set};
+    struct checkpoint checkpoint = {.count = 1, .events = peer->seq};
+    checkpoint.heads[0] = (struct checkpoint_head){{peer->agent, peer->seq - 1}, peer->last};
+    checkpoint_set_text(&checkpoint, text);
+    if (part < checkpoint_parts(rope_len(text)))
+        checkpoint_text_seal(&sealer, text, part, out);
+    else
+        checkpoint_seal(&sealer, &checkpoint, out);
 }
 
 void relay_peer_frame(struct relay_peer *peer, const struct message *message, struct buf *out)

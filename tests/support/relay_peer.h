@@ -37,6 +37,9 @@ void relay_peer_events_at(struct relay_peer *peer, uint64_t at, const char *text
 /* One record with the content of these, which are the peer's and follow one another. */
 void relay_peer_pack(struct relay_peer *peer, const struct buf *records, size_t count, struct buf *out);
 
+/* Of a text and its version, a text of the last one the peer wrote: record `part`, or behind all parts the CHECKPOINT. */
+void relay_peer_checkpoint(struct relay_peer *peer, const struct rope *text, uint64_t set, uint64_t part, struct buf *out);
+
 /* Frames, appended. KNOCK comes first; `challenge` is the relay's answer to it, whose proof is checked. */
 void relay_peer_knock(struct relay_peer *peer, struct buf *out);
 void relay_peer_hello(struct relay_peer *peer, struct bytes challenge, struct bytes genesis, const char *token,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/checkpoint.h"
 #include "sync/relay/relay.h"
 #include "tests/support/relay_peer.h"
 
@@ -1785,6 +1786,119 @@ static void links_may_go_while_the_disk_works(void **state)
 
 #define RELAY_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
 
+/* --- checkpoints --- */
+
+static void upload_checkpoint_part(struct link *link, const struct rope *text, uint64_t set, uint64_t part)
+{
+    struct buf record = {0};
+    relay_peer_checkpoint(link->peer, text, set, part, &record);
+    upload(link, &record);
+    buf_release(&record);
+}
+
+/* All parts that a text has, and the CHECKPOINT. */
+static void upload_checkpoint(struct link *link, const struct rope *text, uint64_t set)
+{
+    for (uint64_t part = 0; part <= checkpoint_parts(rope_len(text)); part++)
+        upload_checkpoint_part(link, text, set, part);
+    world_settle(link->world);
+}
+
+/* The kinds of all records that are left, in the order they came: G, M, C, t, e. */
+static void kinds_rest(struct link *link, char *out, bool ahead)
+{
+    for (const struct message *message; (message = next(link));) {
+        for (size_t i = 0; message->kind == MESSAGE_RECORDS && i < message->records.count; i++) {
+            unsigned kind = message->records.items[i].stored.data[1];
+            if ((message->records.items[i].place == 0) == ahead)
+                *out++ = kind == RECORD_GENESIS ? 'G' : kind == RECORD_MEMBER ? 'M' : kind == RECORD_CHECKPOINT ? 'C'
+                       : kind == RECORD_CHECKPOINT_TEXT ? 't' : 'e';
+        }
+    }
+    *out = '\0';
+}
+
+/* Of three, each told by how many parts it has. */
+static void a_fresh_reader_gets_the_newest_checkpoint_before_everything(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, guest, other;
+    struct buf bytes = {0};
+    char kinds[64];
+    memset(buf_extend(&bytes, 3 * CHECKPOINT_CHUNK_BYTES), 'x', 3 * CHECKPOINT_CHUNK_BYTES);
+    struct rope *text = rope_from_bytes(buf_view(&bytes)), *small = rope_from_bytes(bytes_of_string("small"));
+    relay_peer_init(&owner, &world->keys, 1);
+    relay_peer_init(&guest, &world->keys, 2);
+    relay_peer_init(&other, &world->keys, 3);
+    struct link *a = join_as(world, &owner, true);
+    struct link *c = join_as(world, &other, false);
+    upload_member(a);
+    upload_events(a, "hello");
+    upload_checkpoint(a, small, 100);
+    upload_checkpoint(a, text, 200);
+    upload_checkpoint_part(a, small, 300, 0); /* never finished */
+    world_settle(world);
+
+    struct link *b = join_as(world, &guest, false);
+    size_t from = b->read;
+    struct message again = {0};
+    kinds_rest(b, kinds, true);
+    assert_string_equal(kinds, "GMCttt");
+    b->read = from;
+    agent_numbers_clear(&guest.numbers_in);
+    kinds_rest(b, kinds, false);
+    assert_string_equal(kinds, "GMeCC"); /* its place in the log is no news to anybody */
+    kinds_rest(c, kinds, false);
+    assert_string_equal(kinds, "GMeCC"); /* nor is its text to who is there */
+    again.kind = MESSAGE_RESUME;
+    link_cut(b);
+    b = connect_from(world, &guest, "");
+    hello(b, false, "");
+    again.resume.log.bytes[0] = 1; /* has been at some relay, and has what he wants */
+    resume(b, &again);
+    kinds_rest(b, kinds, true);
+    assert_string_equal(kinds, "");
+    rope_free(text);
+    rope_free(small);
+    buf_release(&bytes);
+    relay_peer_release(&owner);
+    relay_peer_release(&guest);
+    relay_peer_release(&other);
+}
+
+static void a_checkpoint_is_taken_whole_and_in_order_from_a_writer(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, guest;
+    struct buf record = {0};
+    struct rope *small = rope_from_bytes(bytes_of_string("small"));
+    relay_peer_init(&owner, &world->keys, 1);
+    relay_peer_init(&guest, &world->keys, 2);
+    struct link *a = join_as(world, &owner, true), *b = join_as(world, &guest, false);
+    relay_peer_events(&guest, "never sent", &record);
+    upload_checkpoint_part(b, small, 100, 0); /* who is not introduced */
+    expect_rejected(b, 1, REFUSE_ORDER);
+    upload_member(a);
+    upload_events(a, "hello");
+    upload_checkpoint_part(a, small, 100, 1); /* the word that it is whole, without the text */
+    expect_rejected(a, 3, REFUSE_ORDER);
+    upload_checkpoint_part(a, small, 100, 0);
+    upload_checkpoint_part(a, small, 200, 1); /* of another set */
+    expect_rejected(a, 5, REFUSE_ORDER);
+    upload_checkpoint_part(a, small, 100, 1);
+    world_settle(world);
+    expect_acked(a, 6);
+    buf_clear(&record);
+    relay_peer_checkpoint(&owner, small, 300, 0, &record);
+    record.data[record.len - 1] ^= 1;
+    upload(a, &record);
+    expect_rejected(a, 7, REFUSE_FORBIDDEN);
+    rope_free(small);
+    buf_release(&record);
+    relay_peer_release(&owner);
+    relay_peer_release(&guest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1795,6 +1909,8 @@ int main(void)
         RELAY_TEST(a_wrong_device_proof_is_refused),
         RELAY_TEST(an_unknown_document_is_refused_unless_it_is_created),
         RELAY_TEST(creating_needs_the_token_and_joining_does_not),
+        RELAY_TEST(a_fresh_reader_gets_the_newest_checkpoint_before_everything),
+        RELAY_TEST(a_checkpoint_is_taken_whole_and_in_order_from_a_writer),
         RELAY_TEST(the_relay_proves_its_key_before_it_is_told_anything),
         RELAY_TEST(a_replayed_hello_is_refused),
         RELAY_TEST(nothing_large_is_taken_before_the_proofs),

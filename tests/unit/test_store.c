@@ -323,6 +323,88 @@ static void expect_places(struct store *store, const struct heard *loaded, const
         assert_int_equal(heard.places[i], places[i]);
 }
 
+/* --- checkpoints --- */
+
+/* So many texts of a set, and with `whole` the word that it is; *place: the next one. */
+static void append_set(struct store *store, const struct heard *loaded, uint64_t set, unsigned texts, bool whole, uint64_t *place)
+{
+    struct heard heard = {0};
+    for (unsigned i = 0; i < texts + whole; i++) {
+        unsigned kind = i < texts ? RECORD_CHECKPOINT_TEXT : RECORD_CHECKPOINT;
+        append_row(store, loaded,
+                   &(struct store_row){.place = (*place)++, .kind = kind, .seq0 = set, .stored = bytes_of_string("part")}, 100, &heard);
+    }
+}
+
+static struct store *checkpoint_store(struct heard *loaded)
+{
+    struct store *store = open_store(":memory:");
+    struct heard heard = {0};
+    create(store, loaded);
+    introduce(store, loaded, &heard);
+    return store;
+}
+
+static void two_whole_checkpoints_are_kept_and_what_is_older_goes(void **state)
+{
+    (void)state;
+    static const uint64_t both[] = {3, 4, 5, 6, 7, 8, 9}, three[] = {5, 6, 7, 8, 9, 10, 11}, four[] = {5, 10, 11, 12, 13};
+    struct heard loaded = {0}, heard = {0};
+    struct store *store = checkpoint_store(&loaded);
+    uint64_t place = 3, whole = strlen("genesismember") + strlen("edit");
+    append_set(store, &loaded, 10, 1, true, &place);
+    append_row(store, &loaded, &(struct store_row){.place = place++, .kind = RECORD_EVENTS, .count = 1,
+                                                   .stored = bytes_of_string("edit")}, 100, &heard);
+    append_set(store, &loaded, 20, 2, true, &place);
+    append_set(store, &loaded, 30, 1, false, &place); /* its writer has gone */
+    expect_places(store, &loaded, both, 7);
+    append_set(store, &loaded, 40, 1, true, &place);
+    expect_places(store, &loaded, three, 7); /* which of the unfinished ones still go on is not known here */
+    append_set(store, &loaded, 50, 1, true, &place);
+    expect_places(store, &loaded, four, 5);
+    store_load(store, &doc, to(&loaded));
+    assert_int_equal(settle(store, &loaded), STORE_OK);
+    assert_int_equal(loaded.document.bytes, whole + 4 * strlen("part"));
+    assert_int_equal(store_totals(store).bytes, loaded.document.bytes);
+    assert_int_equal(loaded.agents[0].next_seq, 1); /* they move nobody's seq */
+    store_free(store);
+}
+
+static void the_newest_whole_checkpoint_is_read_with_what_it_is_checked_by(void **state)
+{
+    (void)state;
+    struct heard loaded = {0}, heard = {0};
+    struct store *store = checkpoint_store(&loaded);
+    uint64_t place = 3;
+    store_checkpoint(store, loaded.document.key, NULL, 9, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_MISSING);
+    assert_int_equal(heard.row_count, 0);
+    append_set(store, &loaded, 10, 1, true, &place);
+    append_set(store, &loaded, 20, 3, true, &place); /* places 5 to 8 */
+    append_set(store, &loaded, 30, 2, false, &place);
+    store_checkpoint(store, loaded.document.key, NULL, 9, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_OK);
+    assert_int_equal(heard.row_count, 3);
+    assert_int_equal(heard.places[0], 1);
+    assert_int_equal(heard.places[1], 2);
+    assert_int_equal(heard.places[2], 8);
+    struct store_row from = {.agent_number = 1, .seq0 = 20};
+    store_checkpoint(store, loaded.document.key, &from, 9, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_OK);
+    assert_int_equal(heard.row_count, 2);
+    assert_int_equal(heard.places[0], 5);
+    from.place = heard.places[1];
+    store_checkpoint(store, loaded.document.key, &from, 9, to(&heard));
+    settle(store, &heard);
+    assert_int_equal(heard.row_count, 1);
+    assert_int_equal(heard.places[0], 7);
+    from.place = 7;
+    store_checkpoint(store, loaded.document.key, &from, 9, to(&heard));
+    assert_int_equal(settle(store, &heard), STORE_OK);
+    assert_int_equal(heard.row_count, 0);
+    store_free(store);
+}
+
 static void the_rows_a_pack_stands_in_for_are_read_until_they_are_purged(void **state)
 {
     (void)state;
@@ -596,6 +678,8 @@ int main(void)
         cmocka_unit_test(reading_goes_on_where_it_stopped_in_pieces),
         cmocka_unit_test(a_look_up_tells_the_same_bytes_from_others_under_one_number),
         cmocka_unit_test(a_look_up_says_when_a_number_is_crowded),
+        cmocka_unit_test(two_whole_checkpoints_are_kept_and_what_is_older_goes),
+        cmocka_unit_test(the_newest_whole_checkpoint_is_read_with_what_it_is_checked_by),
         cmocka_unit_test(the_rows_a_pack_stands_in_for_are_read_until_they_are_purged),
         cmocka_unit_test(a_pack_that_does_not_cover_whole_rows_stands_in_for_nothing),
         cmocka_unit_test(a_pack_may_go_on_where_the_log_ends),
