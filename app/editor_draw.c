@@ -14,7 +14,7 @@ struct picture {
     struct view_peer peers[PEERS_DRAWN];
     char fingerprints[PEERS_DRAWN][FINGERPRINT_TEXT_BYTES];
     struct replica_status status;
-    char away[128];
+    char away[128], unchecked[64];
 };
 
 void editor_view_text(struct editor *editor, struct view_text *text)
@@ -158,6 +158,18 @@ static void fill_away(struct editor *editor, struct picture *picture)
         picture->model.status.link_why = picture->away;
     }
     buf_release(&away);
+}
+
+/* A text that is shown and nobody has checked yet. */
+static void fill_unchecked(struct editor *editor, struct picture *picture)
+{
+    struct buf remark = {0};
+    replica_ahead(editor_replica(editor), &remark);
+    if (remark.len > 0 && remark.len < sizeof picture->unchecked) {
+        memcpy(picture->unchecked, remark.data, remark.len);
+        picture->model.status.unchecked = picture->unchecked;
+    }
+    buf_release(&remark);
 }
 
 /* --- panels --- */
@@ -306,6 +318,7 @@ void editor_draw(struct editor *editor)
     fill_peers(editor, picture, now_ms);
     fill_status(editor, picture, now_ms);
     fill_away(editor, picture);
+    fill_unchecked(editor, picture);
     fill_bottom(editor, &picture->model, now_ms);
     fill_panel(editor, picture);
     scroll(editor, picture, screen_layout(&picture->model, rows, cols).text);

@@ -113,7 +113,12 @@ static void end_document(struct replica *replica)
         buffer_release(&replica->buffer);
     }
     replica_forget_early(replica);
-    document_free(replica->document);
+    if (replica->ahead)
+        ahead_free(replica->ahead);
+    else
+        document_free(replica->document);
+    document_free(replica->history);
+    rope_free(replica->history_base);
     chain_free(replica->chain);
     rope_free(replica->base);
     roster_release(&replica->members);
@@ -122,6 +127,9 @@ static void end_document(struct replica *replica)
     replica->document = NULL;
     replica->chain = NULL;
     replica->base = NULL;
+    replica->ahead = NULL;
+    replica->history = NULL;
+    replica->history_base = NULL;
 }
 
 /* From whatever state it is in, a half-opened one too; in the order of lives told in replica_writing.c. */
@@ -171,6 +179,11 @@ void replica_begin_document(struct replica *replica, struct rope *base)
 void replica_take_base(struct replica *replica, struct rope *base)
 {
     struct patch patch = {0};
+    if (replica->ahead) {
+        replica_set_first_text(replica, base);
+        replica_give_founding(replica);
+        return;
+    }
     document_free(replica->document);
     rope_free(replica->base);
     replica->base = base;
@@ -204,7 +217,7 @@ void replica_cut_chain(struct replica *replica)
         return; /* opening has failed before there was a document */
     struct chain_head *heads = chain_branches(replica->chain, &count);
     for (size_t i = 0; i < count; i++) {
-        uint64_t next_seq = document_next_seq(replica->document, &heads[i].agent);
+        uint64_t next_seq = document_next_seq(replica_history(replica), &heads[i].agent);
         if (next_seq < heads[i].next_seq)
             chain_cut(replica->chain, &heads[i].agent, next_seq);
     }
@@ -367,7 +380,7 @@ void replica_barrier(struct replica *replica)
 {
     if (!replica->writer || !replica->last_ticket || is_committed(replica, 0))
         return;
-    if (!replica->journal_made && replica_tail_hold(replica))
+    if (!replica->journal_made && !replica->ahead && replica_tail_hold(replica))
         return;
     (void)is_committed(replica, replica->journal_made ? BARRIER_US : FIRST_BARRIER_US);
 }

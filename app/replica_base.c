@@ -372,7 +372,7 @@ static void founded(void *self, const struct journal_result *result)
 static bool is_in_file(const struct replica *replica)
 {
     const struct file_side *file = &replica->file;
-    return replica->base_referred || (file->path && file->stamp.exists && !file->origin_unknown &&
+    return replica->base_referred || (!replica->ahead && file->path && file->stamp.exists && !file->origin_unknown &&
                                       file->version.count == 0 && rope_len(replica->base) == file->stamp.size);
 }
 
@@ -380,9 +380,10 @@ void replica_give_founding(struct replica *replica)
 {
     struct founding *founding = xcalloc(1, sizeof *founding);
     bool in_file = !replica->is_private && is_in_file(replica);
-    bool copies = !replica->joining && (!in_file || rope_len(replica->base) <= replica->base_bytes_max);
+    const struct rope *base = replica_first_text(replica);
+    bool copies = !replica->joining && (!in_file || rope_len(base) <= replica->base_bytes_max);
     founding->replica = replica;
-    founding->base = copies ? rope_snapshot(replica->base) : NULL;
+    founding->base = copies ? rope_snapshot(base) : NULL;
     founding->at_once = !in_file;
     founding->agent = replica->agent;
     founding->now_s = (uint64_t)time(NULL);

@@ -99,7 +99,7 @@ static void checkpoint_done(void *self, const struct journal_result *result)
 void replica_checkpoint(struct replica *replica)
 {
     struct journal_writer_state state;
-    if (!replica->writer || replica->is_private || replica->joining)
+    if (!replica->writer || replica->is_private || replica->joining || replica->ahead)
         return;
     journal_writer_state(replica->writer, &state);
     if (state.failing || state.place < replica->checkpoint_place + CHECKPOINT_ROWS)

@@ -478,13 +478,13 @@ void replica_file_handle(struct replica *replica, uint64_t now_ms)
         file->look_ms = now_ms + STABLE_MS;
         file->looked = (struct file_stamp){.size = UINT64_MAX, .exists = true}; /* no file is so: it is looked at twice */
     }
-    if (file->look_ms && now_ms >= file->look_ms && !file->saving && !replica->joining)
+    if (file->look_ms && now_ms >= file->look_ms && !file->saving && !replica->joining && !replica->ahead)
         look_at_file(replica, now_ms);
 }
 
 uint64_t replica_file_next_ms(const struct replica *replica)
 {
-    bool waits = replica->file.look_ms && !replica->file.saving && !replica->joining;
+    bool waits = replica->file.look_ms && !replica->file.saving && !replica->joining && !replica->ahead;
     return waits ? replica->file.look_ms : UINT64_MAX;
 }
 

@@ -133,6 +133,11 @@ static void commit_batch(struct replica *replica, const struct batch *batch)
 
 void replica_commit(struct replica *replica, const struct batch_list *batches)
 {
+    if (replica->ahead) {
+        replica_ahead_commit(replica, batches);
+        return;
+    }
+    replica_post_soon(replica, net_now_ms());
     for (size_t i = 0; i < batches->count; i++)
         commit_batch(replica, &batches->items[i]);
 }
@@ -183,7 +188,7 @@ static const char *an_editor(const struct people *people)
 
 static bool may_write(const struct replica *replica, struct error *err)
 {
-    if (replica->joining) {
+    if (replica->joining && !replica->ahead) {
         struct buf sentence = {0};
         replica_joining(replica, &sentence);
         error_set(err, ERR_BUSY, 0, "%s", buf_string(&sentence));

@@ -75,7 +75,7 @@ void replica_heir_handle(struct replica *replica, uint64_t now_ms)
     if (!replica->heir_ms || now_ms < replica->heir_ms)
         return;
     replica->heir_ms = 0;
-    if (replica->joining || replica->moving || replica->closing) /* its connection is needed first */
+    if (replica->joining || replica->ahead || replica->moving || replica->closing) /* its connection is needed first */
         replica_heir_expect(replica);
     else
         inherit(replica);

@@ -131,7 +131,7 @@ const char *replica_reason_of(const struct error *why)
 void replica_joining(const struct replica *replica, struct buf *sentence)
 {
     const struct session_status *status = &replica->net_status;
-    if (!replica->joining)
+    if (!replica->joining || replica->ahead)
         return;
     if (status->state == SESSION_REFUSED) {
         buf_addf(sentence, "The text cannot come: %s.%s", status->why.text, replica_key_hint(replica, " ^Q leaves."));

@@ -23,6 +23,8 @@
  *   replica_import.c      who of several processes merges such a change
  *   replica_share.c       sharing and its end
  *   replica_join.c        opening by a link or an id
+ *   replica_ahead.c       a joiner's text while its history is still on the way
+ *   replica_post.c        the text as it is, for who joins
  *   replica_online.c      going online with what the journal has, and coming off
  *   replica_room.c        what the network thread reports
  *   replica_fetch.c       from the journal, what a relay has lost, or a process that is stopped does not send
@@ -45,6 +47,7 @@
 #include "app/replica.h"
 #include "app/worker.h"
 #include "sync/agent_lock.h"
+#include "sync/ahead.h"
 #include "sync/journal_writer.h"
 #include "sync/roster.h"
 #include "sync/tail.h"
@@ -148,6 +151,10 @@ struct replica {
     bool base_lost;          /* zeros stand for it */
     const struct rope *disk; /* while a document is restored: the file's bytes, when they have been read */
     struct file_stamp disk_stamp;
+    struct ahead *ahead;     /* NULL, or whose `document` is, and whose text `base`; then */
+    struct document *history; /* is the document that is to be, */
+    struct rope *history_base; /* and the text at no events */
+    uint64_t ahead_missing_ms; /* since when nothing more comes, and its version has not; 0: not so */
     struct buffer buffer;
     struct buffer_watch watch;
     struct gesture gesture;
@@ -221,6 +228,8 @@ struct replica {
     bool closed_due;           /* the relay says that there is no room any more: leave it */
     uint64_t moved_heard_s;    /* the newest word of that */
     uint64_t base_done, base_total;
+    uint64_t posted_events;    /* of the newest checkpoint known of */
+    uint64_t post_ms;          /* when it is time for another one; 0: it is not */
     struct people people;
     bool present_due, away;
     uint64_t counted_ms;       /* when seconds were last counted on the screen */
@@ -608,6 +617,32 @@ void replica_wait_for_pin(struct replica *replica);
 void replica_hear_closed(struct replica *replica);
 /* Another process may have ended sharing, or moved it. */
 void replica_look_at_index(struct replica *replica);
+
+/* replica_ahead.c */
+/* What comes from elsewhere goes into this document, and this is the text that it begins with. */
+struct document *replica_history(const struct replica *replica);
+struct rope *replica_first_text(const struct replica *replica);
+/* That text has come while another one is shown. Takes the rope. */
+void replica_set_first_text(struct replica *replica, struct rope *base);
+/* A writer has said what the text is. Taken where there is none yet. */
+void replica_take_checkpoint(struct replica *replica, const struct checkpoint *checkpoint, const struct agent_id *by,
+                             const struct rope *text);
+/* What the journal keeps of one, when the rows have been read and before the text is brought up. */
+MUST_USE bool replica_restore_ahead(struct replica *replica, struct error *err);
+/* In place of replica_commit(): kept, and not sent yet. */
+void replica_ahead_commit(struct replica *replica, const struct batch_list *batches);
+uint64_t replica_ahead_edits(const struct replica *replica);
+/* Compares when the history has come that far, and lets it take over. */
+void replica_ahead_handle(struct replica *replica, uint64_t now_ms);
+uint64_t replica_ahead_next_ms(const struct replica *replica);
+
+/* replica_post.c */
+MUST_USE bool replica_load_posted(struct replica *replica, struct error *err);
+/* A CHECKPOINT that was checked: somebody has posted one. */
+void replica_hear_posted(struct replica *replica, struct bytes stored);
+/* Something was written, or the link is back: in a while, if nothing more comes, it may be time. */
+void replica_post_soon(struct replica *replica, uint64_t now_ms);
+void replica_post_handle(struct replica *replica, uint64_t now_ms);
 
 /* replica_online.c */
 /* Online with everything that the journal has for the session; or not at all, and *err. Online or alone already: nothing. */

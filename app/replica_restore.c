@@ -122,7 +122,7 @@ static bool restore(struct replica *replica, struct remembered *remembered, stru
     struct rope *base = NULL;
     if (!replica->journal_found || !remember(replica, remembered, err) || !replica_load_base(replica, &base, err) ||
         !journal_note_get(replica->journal_found, "genesis", &replica->genesis, &found, err) ||
-        !replica_load_newer(replica, err) || !replica_load_name(replica, err))
+        !replica_load_newer(replica, err) || !replica_load_name(replica, err) || !replica_load_posted(replica, err))
         return false;
     replica_begin_document(replica, base);
     return replica_load_checkpoint(replica, &found, err) &&
@@ -178,6 +178,7 @@ bool replica_restore(struct replica *replica, struct error *err)
         return false;
     replica->journal_found = open_patiently(replica, err);
     bool good = replica->reads_only ? restore_with_left(replica, &remembered, err) : restore(replica, &remembered, err);
+    good = good && replica_restore_ahead(replica, err);
     if (good) {
         replica_update_text(replica);
         good = take_remembered(replica, &remembered, err);

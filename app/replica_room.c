@@ -58,7 +58,10 @@ static void journal_received(struct replica *replica, const struct received *rec
                                    .stored = buf_view(&received->stored)};
     struct journal_relay relay = {.log = received->resume.log, .place = received->resume.place,
                                   .hash = received->resume.hash};
-    journal_writer_received(replica->writer, &row, (struct journal_done){0});
+    if (received->kind == RECORD_CHECKPOINT) /* of no use later: there is a newer one then */
+        replica_hear_posted(replica, row.stored);
+    else
+        journal_writer_received(replica->writer, &row, (struct journal_done){0});
     journal_writer_relay(replica->writer, &relay);
 }
 
@@ -66,16 +69,18 @@ static void add_received(struct replica *replica, const struct received *receive
 {
     replica->signatures_checked += received->checked; /* by the session, which lets out nothing that none vouches for */
     size_t early_before = replica->early_count;
-    uint64_t before = document_events(replica->document);
+    uint64_t before = document_events(replica_history(replica));
     bool news = replica_add_batches(replica, received->batches.items, received->batches.count,
                                     received->forked ? &received->fork : NULL);
     if (replica->early_count > early_before) /* what it builds on may be in rows of another process, read in a moment */
         replica->neighbour_rows_due = true;
     if (replica->early_count > 0)
         news |= replica_take_early(replica);
-    if (document_events(replica->document) > before)
+    if (document_events(replica_history(replica)) > before)
         replica->received_edits += received->batches.count;
-    replica->text_due |= news;
+    replica->text_due |= news && !replica->ahead;
+    if (news)
+        replica_post_soon(replica, net_now_ms());
 }
 
 void replica_take_received(struct replica *replica, const struct received *received)
@@ -261,6 +266,7 @@ static bool may_be_heard_closed(const struct replica *replica)
 static void take_status(struct replica *replica, struct session_status *status, uint64_t now_ms)
 {
     struct session_status now;
+    bool was_online = replica->net_status.state == SESSION_ONLINE;
     replica_net_status(replica, &now);
     status->unacked_edits = now.unacked_edits;
     status->unacked_batches = now.unacked_batches;
@@ -269,6 +275,8 @@ static void take_status(struct replica *replica, struct session_status *status, 
     replica_away_take_status(replica, status, now_ms);
     if (status->state == SESSION_ONLINE)
         replica->said_refused = 0;
+    if (status->state == SESSION_ONLINE && !was_online)
+        replica_post_soon(replica, now_ms);
     bool newly = status->state == SESSION_REFUSED && status->refuse_code != replica->said_refused;
     replica->closed_due |= newly && may_be_heard_closed(replica) && status->refuse_code == REFUSE_CLOSED;
     if (newly && !replica->closed_due && !replica->joining && !replica->awaited)
@@ -295,6 +303,9 @@ static void take_other(struct replica *replica, struct net_event *event, uint64_
     case NET_MEMBER: take_member(replica, event); break;
     case NET_GENESIS: take_genesis(replica, event); break;
     case NET_BASE: take_base(replica, event); break;
+    case NET_CHECKPOINT:
+        replica_take_checkpoint(replica, event->checkpoint.checkpoint, &event->checkpoint.by, event->checkpoint.text);
+        break;
     case NET_FETCH: replica_fetch(replica, &event->fetch.agent, event->fetch.from_seq, event->fetch.packs); break;
     case NET_PEER: take_peer(replica, &event->peer, now_ms); break;
     case NET_ALARM: take_alarm(replica, event); break;
@@ -318,7 +329,7 @@ static void present(struct replica *replica)
         view.flags |= PRESENCE_HOST;
     replica_named_version(replica, &version);
     view.events_seen = document_events(replica->document);
-    if (version.count <= PRESENCE_HEADS_MAX && !replica->joining) {
+    if (version.count <= PRESENCE_HEADS_MAX && !replica->joining && !replica->ahead) {
         for (size_t i = 0; i < version.count; i++)
             view.heads[i] = version.heads[i];
         view.head_count = version.count;
@@ -449,7 +460,7 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
 {
     take_events(replica, now_ms);
     look_at_link(replica, now_ms);
-    if (replica->renew_due)
+    if (replica->renew_due && !replica->ahead)
         replica_go_on_as_another(replica);
     if (replica->relocates)
         replica_relocate(replica);
@@ -458,6 +469,8 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
     replica_heir_handle(replica, now_ms);
     replica_online_handle(replica, now_ms);
     take_into_text(replica, now_ms);
+    replica_ahead_handle(replica, now_ms);
+    replica_post_handle(replica, now_ms);
     if (replica->present_due)
         present(replica);
     replica_away_handle(replica, now_ms);
@@ -475,5 +488,8 @@ uint64_t replica_room_next_ms(const struct replica *replica)
         next_ms = deadline_earlier(next_ms, replica->heir_ms);
     if (replica->again_ms)
         next_ms = deadline_earlier(next_ms, replica->again_ms);
+    if (replica->post_ms)
+        next_ms = deadline_earlier(next_ms, replica->post_ms);
+    next_ms = deadline_earlier(next_ms, replica_ahead_next_ms(replica));
     return replica->arrived ? deadline_earlier(next_ms, replica->add_ms) : next_ms;
 }

@@ -73,7 +73,7 @@ void replica_forget_early(struct replica *replica)
 static enum document_added add_batch(struct replica *replica, const struct batch *batch)
 {
     struct error err = {0};
-    enum document_added added = document_add(replica->document, batch, &err);
+    enum document_added added = document_add(replica_history(replica), batch, &err);
     if (added != DOCUMENT_EARLY)
         replica->batches_checked++;
     if (added == DOCUMENT_REFUSED) {
@@ -88,7 +88,7 @@ bool replica_add_batches(struct replica *replica, const struct batch *batches, s
 {
     bool news = false;
     if (fork)
-        document_fork(replica->document, fork);
+        document_fork(replica_history(replica), fork);
     for (size_t i = 0; i < count; i++) {
         enum document_added added = add_batch(replica, &batches[i]);
         news |= added == DOCUMENT_ADDED;

@@ -67,10 +67,12 @@ static void status_of_room(struct replica *replica, uint64_t now_ms, struct repl
 {
     out->shared = replica_is_shared(replica);
     out->alone = replica->work_alone;
-    out->net.unacked_edits = out->unsent_edits = replica->alone_edits;
+    uint64_t ahead_edits = replica_ahead_edits(replica);
+    out->net.unacked_edits = out->unsent_edits = replica->alone_edits + ahead_edits;
     if (!replica->net)
         return;
     replica_net_status(replica, &out->net);
+    out->net.unacked_edits += ahead_edits;
     uint64_t since_ms = out->net.oldest_unacked_ms ? out->net.oldest_unacked_ms : UINT64_MAX;
     if (out->net.lacking_batches > 0)
         since_ms = deadline_earlier(since_ms, out->net.lacking_since_ms);
@@ -81,7 +83,7 @@ static void status_of_room(struct replica *replica, uint64_t now_ms, struct repl
 
 void replica_status(struct replica *replica, uint64_t now_ms, struct replica_status *out)
 {
-    *out = (struct replica_status){.is_private = replica->is_private, .joining = replica->joining,
+    *out = (struct replica_status){.is_private = replica->is_private, .joining = replica->joining && !replica->ahead,
                                    .saving = replica->file.saving, .stamp = replica->file.stamp};
     out->short_lived = replica->short_lived && !replica_is_shared(replica);
     out->view_only = replica->entry.keys.access == ACCESS_READ;
@@ -161,7 +163,7 @@ static bool is_settled(struct replica *replica, uint64_t lacking_max)
 {
     struct replica_status status;
     replica_status(replica, net_now_ms(), &status);
-    if (status.joining)
+    if (status.joining || replica->ahead)
         return false;
     if (replica->net)
         return room_is_settled(replica, &status, lacking_max);

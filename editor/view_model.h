@@ -100,6 +100,7 @@ struct view_status {
     bool private;          /* journal in memory only */
     enum view_sharing sharing;
     enum view_link link;   /* unless VIEW_ALONE */
+    const char *unchecked; /* instead of "sent": "checked: ada's copy", the history has yet to say the same; NULL: it has */
     uint64_t unsent;       /* edits (gestures) not acknowledged */
     uint64_t unsent_s;     /* age of the oldest of them */
     uint64_t offline_kept; /* edits kept while offline */

@@ -90,21 +90,26 @@ void checkpoint_text_seal(const struct checkpoint_sealer *sealer, const struct r
     buf_release(&plain);
 }
 
+void checkpoint_encode(const struct checkpoint *checkpoint, struct buf *out)
+{
+    ensure(checkpoint->count > 0 && checkpoint->count <= BATCH_PARENTS_MAX);
+    buf_add_varint(out, checkpoint->count);
+    for (size_t i = 0; i < checkpoint->count; i++) {
+        const struct checkpoint_head *head = &checkpoint->heads[i];
+        buf_add(out, head->event.agent.bytes, AGENT_ID_BYTES);
+        buf_add_varint(out, head->event.seq);
+        buf_add(out, head->digest.bytes, sizeof head->digest.bytes);
+    }
+    buf_add_varint(out, checkpoint->events);
+    buf_add_varint(out, checkpoint->text_len);
+    buf_add(out, checkpoint->text_hash.bytes, sizeof checkpoint->text_hash.bytes);
+}
+
 void checkpoint_seal(const struct checkpoint_sealer *sealer, const struct checkpoint *checkpoint, struct buf *out)
 {
     uint64_t parts = checkpoint_parts(checkpoint->text_len);
     struct buf plain = {0};
-    ensure(checkpoint->count > 0 && checkpoint->count <= BATCH_PARENTS_MAX);
-    buf_add_varint(&plain, checkpoint->count);
-    for (size_t i = 0; i < checkpoint->count; i++) {
-        const struct checkpoint_head *head = &checkpoint->heads[i];
-        buf_add(&plain, head->event.agent.bytes, AGENT_ID_BYTES);
-        buf_add_varint(&plain, head->event.seq);
-        buf_add(&plain, head->digest.bytes, sizeof head->digest.bytes);
-    }
-    buf_add_varint(&plain, checkpoint->events);
-    buf_add_varint(&plain, checkpoint->text_len);
-    buf_add(&plain, checkpoint->text_hash.bytes, sizeof checkpoint->text_hash.bytes);
+    checkpoint_encode(checkpoint, &plain);
     seal(sealer, RECORD_CHECKPOINT, parts, (struct checkpoint_clear){sealer->set, parts}, buf_view(&plain), out);
     buf_release(&plain);
 }
@@ -143,9 +148,10 @@ static bool read_heads(struct reader *reader, struct checkpoint *out)
     return out->count > 0 && !reader->failed;
 }
 
-static bool read_plain(struct bytes plain, struct checkpoint *out)
+bool checkpoint_decode(struct bytes encoded, struct checkpoint *out)
 {
-    struct reader reader = reader_of(plain);
+    struct reader reader = reader_of(encoded);
+    *out = (struct checkpoint){0};
     if (!read_heads(&reader, out))
         return false;
     out->events = read_varint_max(&reader, DOCUMENT_EVENTS_MAX);
@@ -158,12 +164,11 @@ bool checkpoint_open(const struct record *record, const struct doc_keys *keys, s
 {
     struct checkpoint_clear clear;
     struct buf plain = {0};
-    *out = (struct checkpoint){0};
     if (record->kind != RECORD_CHECKPOINT)
         return refuse(err, "it is of another kind");
     if (!checkpoint_read_clear(record, &clear, err) || !record_open(record, keys, &plain, err))
         return false;
-    bool good = read_plain(buf_view(&plain), out);
+    bool good = checkpoint_decode(buf_view(&plain), out);
     buf_release(&plain);
     if (!good)
         return refuse(err, "what it says of its version and its text");

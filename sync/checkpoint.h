@@ -65,6 +65,10 @@ void checkpoint_set_text(struct checkpoint *checkpoint, const struct rope *text)
 bool checkpoint_has_text(const struct checkpoint *checkpoint, const struct rope *text);
 void checkpoint_version(const struct checkpoint *checkpoint, struct version *out);
 
+/* As in the plaintext, for who keeps it. False: it is not that. */
+void checkpoint_encode(const struct checkpoint *checkpoint, struct buf *out);
+MUST_USE bool checkpoint_decode(struct bytes encoded, struct checkpoint *checkpoint);
+
 /* Who seals: record n of a set has the counter set + n. */
 struct checkpoint_sealer {
     const struct doc_keys *keys;

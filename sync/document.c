@@ -14,6 +14,14 @@ struct document *document_new(const struct rope *base)
     return document;
 }
 
+struct document *document_new_at(const struct rope *text, const struct version *version)
+{
+    struct document *document = document_new(text);
+    ensure(version->count > 0 && version->count <= BATCH_PARENTS_MAX);
+    version_copy(&document->root, version);
+    return document;
+}
+
 void document_free(struct document *document)
 {
     if (!document)
@@ -28,6 +36,7 @@ void document_free(struct document *document)
     oplog_release(&document->log);
     graph_free(document->graph);
     rope_free(document->base);
+    version_release(&document->root);
     lv_list_release(&document->scratch);
     lv_list_release(&document->spare);
     free(document);
@@ -45,6 +54,10 @@ void document_version(const struct document *document, struct version *out)
 
 void document_ids(const struct document *document, const struct lv_list *heads, struct version *out)
 {
+    if (heads->count == 0) {
+        version_copy(out, &document->root);
+        return;
+    }
     out->heads = xgrow(out->heads, &out->cap, heads->count, sizeof *out->heads);
     out->count = heads->count;
     for (size_t i = 0; i < heads->count; i++) {
@@ -64,7 +77,7 @@ static bool find_event(const struct document *document, const struct event_id *i
 bool document_lvs(const struct document *document, const struct version *version, struct lv_list *out)
 {
     out->count = 0;
-    for (size_t i = 0; i < version->count; i++) {
+    for (size_t i = 0; i < version->count && !version_equal(version, &document->root); i++) {
         uint64_t lv;
         if (!find_event(document, &version->heads[i], &lv))
             return false;
@@ -101,10 +114,17 @@ bool document_knows(struct document *document, const struct version *version)
     if (document_asleep_at(document, version))
         return true;
     document_wake(document);
-    for (size_t i = 0; i < version->count; i++)
+    for (size_t i = 0; i < version->count && !version_equal(version, &document->root); i++)
         if (!find_event(document, &version->heads[i], &lv))
             return false;
     return true;
+}
+
+bool document_may_follow(struct document *document, const struct version *version)
+{
+    document_wake(document);
+    return document_lvs(document, version, &document->scratch) &&
+           graph_is_reduced(document->graph, document->scratch.items, document->scratch.count);
 }
 
 uint64_t document_len(const struct document *document)
@@ -210,11 +230,19 @@ void document_append_batch(struct document *document, const struct batch *batch,
     ensure(document->log.len == graph_len(document->graph));
 }
 
+static bool follows_root(const struct document *document, const struct batch *batch)
+{
+    struct version parents = {.heads = batch->parents, .count = batch->parent_count};
+    return !(batch->flags & BATCH_FLAG_SELF) && version_equal(&parents, &document->root);
+}
+
 /* The LVs of a batch's parents; false when one is missing. */
 static bool find_parents(const struct document *document, const struct batch *batch, struct lv_list *out)
 {
     uint64_t lv;
     out->count = 0;
+    if (follows_root(document, batch))
+        return true;
     if (batch->flags & BATCH_FLAG_SELF) {
         struct event_id previous = {batch->agent, batch->seq0 - 1};
         if (!find_event(document, &previous, &lv))

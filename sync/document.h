@@ -31,7 +31,6 @@ struct document;
 /* `base` is the genesis text: the document keeps a snapshot of it (to bring deleted base text back on undo). */
 struct document *document_new(const struct rope *base);
 void document_free(struct document *document);
-
 struct version {
     struct event_id *heads; /* sorted by (agent, seq); none: the base text */
     size_t count, cap;
@@ -44,6 +43,12 @@ bool version_equal(const struct version *a, const struct version *b);
 void version_encode(const struct version *version, struct buf *out);
 bool version_decode(struct reader *reader, struct version *version); /* at most 65536 heads */
 
+/*
+ * As document_new(), for who has a text and not how it came about (sync/ahead.h): the root stands for that version, so what is written is
+ * what one would write who has all of it. At most BATCH_PARENTS_MAX heads, at least one. It is never saved.
+ */
+struct document *document_new_at(const struct rope *text, const struct version *version);
+
 /* The version of all events that were added. */
 void document_version(const struct document *document, struct version *out);
 uint64_t document_len(const struct document *document);    /* bytes of the text after the last update */
@@ -52,6 +57,8 @@ uint64_t document_events(const struct document *document); /* how many events th
 uint64_t document_next_seq(const struct document *document, const struct agent_id *agent);
 /* Whether every head of the version is here. */
 bool document_knows(struct document *document, const struct version *version);
+/* The same, and whether a batch may have them as its parents: none is an ancestor of another. */
+bool document_may_follow(struct document *document, const struct version *version);
 
 struct edit_mark {
     bool gesture;      /* this patch begins a new undo group of its agent */

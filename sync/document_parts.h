@@ -26,6 +26,7 @@ struct document {
     struct critical critical;
     struct walker *walker;
     struct rope *base;
+    struct version root;  /* what the base text is the text of: no heads, but for document_new_at() */
     uint64_t merged; /* events whose effect is in the text: those below this LV */
     uint64_t len;    /* of that text */
     /* The newest undo here: what its writer types right after it is an edit of its own, not more of the undo. */

@@ -14,6 +14,8 @@ static void set_parents(struct writer *writer)
             batch_add_parent(writer->batch, version->heads[i]);
         return;
     }
+    for (size_t i = 0; writer->parents.count == 0 && i < writer->document->root.count; i++)
+        batch_add_parent(writer->batch, writer->document->root.heads[i]);
     for (size_t i = 0; i < writer->parents.count; i++) {
         struct graph_author author = graph_author_of(graph, writer->parents.items[i]);
         batch_add_parent(writer->batch, (struct event_id){*graph_agent_id(graph, author.agent), author.seq});

@@ -204,6 +204,9 @@ MUST_USE bool journal_note_put(struct journal *journal, const char *name, struct
 MUST_USE bool journal_note_get(struct journal *journal, const char *name, struct buf *out, bool *found,
                                struct error *err);
 
+/* Removes that note, and all whose names go on with it and a slash. */
+MUST_USE bool journal_notes_drop(struct journal *journal, const char *name, struct error *err);
+
 /* --- outbox and relay --- */
 
 struct journal_sent {

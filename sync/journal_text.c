@@ -115,6 +115,13 @@ bool journal_note_put(struct journal *journal, const char *name, struct bytes va
     return db_run(stmt, err);
 }
 
+bool journal_notes_drop(struct journal *journal, const char *name, struct error *err)
+{
+    struct db_stmt *stmt = db_use(journal->db, "DELETE FROM note WHERE name = ?1 OR (name > ?1 || '/' AND name < ?1 || '0')");
+    db_bind_text(stmt, 1, name);
+    return db_run(stmt, err);
+}
+
 bool journal_note_get(struct journal *journal, const char *name, struct buf *out, bool *found, struct error *err)
 {
     *found = false;

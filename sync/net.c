@@ -22,6 +22,7 @@ enum job_kind {
     JOB_PAUSE,
     JOB_DELETE,
     JOB_MOVE,
+    JOB_POST_CHECKPOINT,
 };
 
 /* Something another thread wants done. */
@@ -39,6 +40,7 @@ struct job {
             bool more;
         } fetched; /* stored: `bytes`, cut by `ends` */
         bool on;
+        struct rope *text; /* JOB_POST_CHECKPOINT: owned; `bytes` is the struct checkpoint */
     };
     struct buf bytes;
     size_t *ends;
@@ -151,6 +153,10 @@ void net_event_free(struct net_event *event)
         return;
     if (event->kind == NET_RECEIVED)
         received_release(&event->received);
+    if (event->kind == NET_CHECKPOINT) {
+        free(event->checkpoint.checkpoint);
+        rope_free(event->checkpoint.text);
+    }
     buf_release(&event->bytes);
     free(event);
 }
@@ -241,6 +247,15 @@ static void on_base(void *self, uint64_t done, uint64_t total, struct bytes text
     struct net_event *event = event_new(NET_BASE, text);
     event->base.done = done;
     event->base.total = total;
+    push(self, event);
+}
+
+static void on_checkpoint(void *self, const struct checkpoint *checkpoint, const struct agent_id *by, const struct rope *text)
+{
+    struct net_event *event = event_new(NET_CHECKPOINT, (struct bytes){0});
+    event->checkpoint.checkpoint = xmemdup(checkpoint, sizeof *checkpoint);
+    event->checkpoint.by = *by;
+    event->checkpoint.text = rope_snapshot(text);
     push(self, event);
 }
 
@@ -422,6 +437,13 @@ static void do_pause(struct net *net, bool on, uint64_t now_ms)
     }
 }
 
+static void do_post_checkpoint(struct net *net, const struct job *job, uint64_t now_ms)
+{
+    struct checkpoint checkpoint;
+    memcpy(&checkpoint, job->bytes.data, sizeof checkpoint);
+    session_post_checkpoint(net->session, &checkpoint, job->text, now_ms);
+}
+
 static void do_job(struct net *net, struct job *job, uint64_t now_ms)
 {
     switch (job->kind) {
@@ -456,11 +478,16 @@ static void do_job(struct net *net, struct job *job, uint64_t now_ms)
     case JOB_MOVE:
         session_move_document(net->session, job->ticket, buf_view(&job->bytes), now_ms);
         break;
+    case JOB_POST_CHECKPOINT:
+        do_post_checkpoint(net, job, now_ms);
+        break;
     }
 }
 
 static void job_free(struct job *job)
 {
+    if (job->kind == JOB_POST_CHECKPOINT)
+        rope_free(job->text);
     buf_release(&job->bytes);
     free(job->ends);
     free(job);
@@ -674,7 +701,7 @@ static bool make_session(struct net *net, const struct net_config *config, struc
     struct session_config session = config->session;
     struct session_port port = {
         net,        on_send, on_drop,  on_persist, on_acked, on_received, on_member,
-        on_genesis, on_base, on_fetch, on_peer,    on_alarm, on_moved,
+        on_genesis, on_base, on_checkpoint, on_fetch, on_peer, on_alarm, on_moved,
     };
     if (session.seed == 0)
         crypto_random(&session.seed, sizeof session.seed);
@@ -853,6 +880,14 @@ void net_fetched(struct net *net, const struct agent_id *agent, const struct byt
         buf_add_bytes(&job->bytes, stored[i]);
         job->ends[i] = job->bytes.len;
     }
+    post(net, job);
+}
+
+void net_post_checkpoint(struct net *net, const struct checkpoint *checkpoint, const struct rope *text)
+{
+    struct job *job = job_new(JOB_POST_CHECKPOINT);
+    job->text = rope_snapshot(text);
+    buf_add(&job->bytes, checkpoint, sizeof *checkpoint);
     post(net, job);
 }
 

@@ -62,6 +62,7 @@ void net_persisted(struct net *net, uint64_t ticket);
 void net_present(struct net *net, const struct session_view *view);
 /* Answers NET_FETCH; see session_fetched(). */
 void net_fetched(struct net *net, const struct agent_id *agent, const struct bytes *stored, size_t count, bool more);
+void net_post_checkpoint(struct net *net, const struct checkpoint *checkpoint, const struct rope *text); /* copies */
 void net_retry(struct net *net);         /* try to connect now, do not wait */
 void net_pause(struct net *net, bool on); /* "work alone": disconnects and stays away until switched off */
 /* Admin: asks the relay to close the document and forget its log; the status says REFUSE_CLOSED when it is done. */
@@ -79,6 +80,7 @@ enum net_event_kind {
     NET_MEMBER,
     NET_GENESIS,
     NET_BASE,
+    NET_CHECKPOINT,
     NET_FETCH,
     NET_PEER,
     NET_ALARM,
@@ -95,6 +97,7 @@ struct net_event {
         struct { struct member member; struct resume_point resume; } member; /* stored form in `bytes` */
         struct { struct genesis genesis; } genesis;                 /* stored form in `bytes` */
         struct { uint64_t done, total; } base;                      /* done == total: the text in `bytes` */
+        struct { struct checkpoint *checkpoint; struct agent_id by; struct rope *text; } checkpoint; /* owned by the event */
         struct { struct agent_id agent; uint64_t from_seq; bool packs; } fetch;
         struct session_peer peer;
         struct { enum session_alarm alarm; struct agent_id agent; struct error why; } alarm;

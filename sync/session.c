@@ -35,6 +35,7 @@ void session_end_talk(struct session *session, uint64_t now_ms)
     upload_lost(session->upload);
     inbox_forgive(session->inbox);
     session_forget_base(session);
+    session_forget_ahead(session);
     session->last = session->safe;
 }
 
@@ -270,6 +271,7 @@ struct session *session_new(const struct session_config *config, const struct se
     session->unseen = config->unseen;
     session->pinned = config->pinned;
     session->has_base = config->has_base || config->base;
+    session->coming.wanted = config->wants_checkpoint && !session->has_base;
     memcpy(session->relay_pin, config->relay_pin, sizeof session->relay_pin);
     copy_name(session->name, NAME_BYTES_MAX, config->name);
     buf_add_bytes(&session->token, config->token);
@@ -303,6 +305,7 @@ void session_free(struct session *session)
     buf_release(&session->move_place);
     buf_release(&session->genesis_stored);
     buf_release(&session->base);
+    session_forget_ahead(session);
     doc_keys_wipe(&session->keys);
     device_wipe(&session->device);
     crypto_wipe(&session->doc_key, sizeof session->doc_key);

@@ -26,6 +26,7 @@
 #ifndef WEFT_SYNC_SESSION_H
 #define WEFT_SYNC_SESSION_H
 
+#include "sync/checkpoint.h"
 #include "sync/inbox.h"
 #include "sync/message.h"
 #include "sync/peers.h"
@@ -83,6 +84,9 @@ struct session_port {
     void (*genesis)(void *self, const struct genesis *genesis, struct bytes stored);
     /* To a joiner: the base text. done < total: progress, `text` is empty. Equal: all of it, as GENESIS names it. */
     void (*base)(void *self, uint64_t done, uint64_t total, struct bytes text);
+    /* To a joiner who wants it, before any base(): the newest checkpoint, signed by a writer, its text whole. Whether it is true
+       the history will say (sync/ahead.h). */
+    void (*checkpoint)(void *self, const struct checkpoint *checkpoint, const struct agent_id *by, const struct rope *text);
     /*
      * The relay lacks records of `agent` (ours, or another's: a relay that lost its tail) from from_seq on. Answer with
      * session_fetched(): EVENTS records, and with `packs` PACKs too, as stored in journal or outbox that end beyond
@@ -110,6 +114,7 @@ struct session_config {
     bool pinned;                  /* refuse any relay whose identity key does not hash to relay_pin */
     unsigned char relay_pin[CRYPTO_SHORT_HASH_BYTES]; /* crypto_blake2b_128() of the key */
     bool has_base;                /* the base text is here; without it a joiner gets it from the relay */
+    bool wants_checkpoint;        /* without a base: there is nothing to show, and what a checkpoint says may be shown */
     struct resume_point resume;   /* as last kept in the journal */
     uint64_t first_counter;       /* above every counter `self` has sealed with in this document; 0: a fresh agent */
     const struct bytes *members;  /* stored MEMBER records the journal has, own ones included */
@@ -170,6 +175,12 @@ void session_persisted(struct session *session, uint64_t ticket, uint64_t now_ms
  */
 void session_fetched(struct session *session, const struct agent_id *agent, const struct bytes *stored, size_t count,
                      bool more, uint64_t now_ms);
+
+/*
+ * The text as it is, for who joins: `checkpoint` is all that was written, and acknowledged. Sent when nothing else waits, once; if it
+ * cannot be, not at all.
+ */
+void session_post_checkpoint(struct session *session, const struct checkpoint *checkpoint, const struct rope *text, uint64_t now_ms);
 
 /* With ACCESS_ADMIN: asks the relay to close the document for all and forget its log, now or once it is online. */
 void session_delete_document(struct session *session, uint64_t now_ms);

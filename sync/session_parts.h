@@ -4,6 +4,7 @@
  *   session.c          its life, its doors, what there is to see
  *   session_talk.c     what the relay says: handshake and the messages of a live connection
  *   session_records.c  records: the document's beginning, members, edits
+ *   session_checkpoint.c  checkpoints, a joiner's and ours
  *   session_pulse.c    what time brings: proof of life, presence, asking for what is missing
  */
 #ifndef WEFT_SYNC_SESSION_PARTS_H
@@ -23,6 +24,16 @@ enum talk {
 struct out_queue {
     struct buf *frames;
     size_t count, cap;
+};
+
+/* A checkpoint that comes in front of the log. */
+struct coming {
+    bool wanted;                   /* as long as none has come and none was in vain */
+    struct checkpoint *checkpoint; /* NULL: not yet */
+    struct agent_id by;
+    uint64_t last;                 /* the checkpoint's counter: those of its parts are below it */
+    uint64_t parts;                /* of its text that have come, */
+    struct buf text;               /* and what they are */
 };
 
 struct session {
@@ -52,6 +63,7 @@ struct session {
     uint64_t base_got;      /* bytes of them */
     uint64_t base_heard_ms; /* when one came, or could have */
     bool skipped;           /* edits came before there was a base to apply them to */
+    struct coming coming;
     struct rope *base_rope; /* the owner's, to be uploaded; or NULL */
 
     /* this connection */
@@ -145,6 +157,13 @@ void session_send_move(struct session *session);
 /* What has come of a joiner's base text: the next connection brings it from its beginning. */
 void session_forget_base(struct session *session);
 void session_take_records(struct session *session, const struct message *message, uint64_t now_ms);
+
+/* --- session_checkpoint.c --- */
+
+/* A record at place 0. */
+void session_take_ahead(struct session *session, const struct record *record);
+/* What has come of one: the next connection brings it from its beginning. */
+void session_forget_ahead(struct session *session);
 
 /* --- session_pulse.c --- */
 

@@ -178,6 +178,17 @@ static void take_newer(struct session *session, struct bytes stored, const struc
     session_refuse(session, REFUSE_PROTOCOL, why, now_ms);
 }
 
+/* In front of the log, with what it is to be checked by. */
+static void take_ahead(struct session *session, const struct record *record, uint64_t now_ms)
+{
+    if (record->kind == RECORD_GENESIS)
+        take_genesis(session, record, now_ms);
+    else if (record->kind == RECORD_MEMBER && session->has_genesis)
+        take_member(session, record, now_ms);
+    else
+        session_take_ahead(session, record);
+}
+
 static void take_record(struct session *session, const struct place_record *item, uint64_t now_ms)
 {
     struct record record;
@@ -188,6 +199,10 @@ static void take_record(struct session *session, const struct place_record *item
             take_newer(session, item->stored, &err, now_ms);
         else
             session_drop_broken(session, &err, now_ms);
+        return;
+    }
+    if (item->place == 0) {
+        take_ahead(session, &record, now_ms);
         return;
     }
     session->last.place = item->place;

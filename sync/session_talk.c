@@ -100,7 +100,8 @@ static void send_resume(struct session *session)
         if (!upload_owes(session->upload, &heads[i].agent))
             vector[count++] = (struct vector_entry){heads[i].agent, heads[i].next_seq};
     struct message resume = {.kind = MESSAGE_RESUME};
-    resume.resume.log = session->safe.log;
+    if (!session->coming.wanted) /* a log of zeros asks for a checkpoint */
+        resume.resume.log = session->safe.log;
     resume.resume.place = session->whole ? 0 : session->safe.place;
     resume.resume.hash = session->safe.hash;
     resume.resume.vector = vector;

@@ -32,6 +32,7 @@ void upload_free(struct upload *upload)
     for (size_t i = 0; i < upload->stream_count; i++)
         upload_stream_free(upload->streams[i]);
     upload_pack_release(&upload->packing);
+    upload_post_drop(upload);
     free(upload->lacking);
     free(upload->streams);
     free(upload->sent);
@@ -173,6 +174,7 @@ void upload_lost(struct upload *upload)
     for (size_t i = 0; i < upload->sent_count; i++)
         upload_unsend(upload, &upload->sent[i]);
     upload_pack_lost(upload);
+    upload_post_drop(upload);
     upload->sent_count = 0;
     upload->in_flight_bytes = 0;
     upload->online = upload->caught_up = false;

@@ -24,6 +24,7 @@
 #define WEFT_SYNC_UPLOAD_H
 
 #include "sync/chain.h"
+#include "sync/checkpoint.h"
 #include "sync/message.h"
 #include "sync/roster.h"
 
@@ -138,6 +139,12 @@ void upload_offer_forks(struct upload *upload);
 bool upload_sent_hash(const struct upload *upload, uint64_t ordinal, struct digest *hash);
 void upload_ack(struct upload *upload, uint64_t ordinal);
 void upload_reject(struct upload *upload, uint64_t ordinal, unsigned code, struct bytes text, uint64_t now_ms);
+/*
+ * The text of a version that the relay has all of, for who joins, behind everything that waits; instead of one that is on its way.
+ * Copied. Nothing is done where the relay lacks something, or has no MEMBER of ours; a connection that ends, or a relay that does not
+ * take it, ends it too: the next one that is made does as well.
+ */
+void upload_post(struct upload *upload, const struct checkpoint *checkpoint, const struct rope *text);
 /* Packs what has waited for `pace_ms` and sends what may be sent. */
 void upload_run(struct upload *upload, uint64_t pace_ms, uint64_t now_ms);
 /* The next upload_run() packs at once. */

@@ -73,6 +73,8 @@ static void take_ack(struct upload *upload, const struct sent *sent)
     case SENT_PACK:
         upload_pack_acked(upload, sent->ticket);
         break;
+    case SENT_CHECKPOINT:
+        break;
     }
 }
 
@@ -80,6 +82,7 @@ static bool stored_form(const struct upload *upload, const struct sent *sent, st
 {
     switch (sent->kind) {
     case SENT_BASE:
+    case SENT_CHECKPOINT:
         return false; /* too large to be kept for this */
     case SENT_MEMBER: {
         const struct roster_entry *entry = roster_find(upload->config.roster, &sent->stream->agent);
@@ -156,6 +159,10 @@ static void take_reject(struct upload *upload, const struct sent *sent, unsigned
     }
     if (sent->kind == SENT_PACK) {
         upload_pack_rejected(upload, sent->ticket);
+        return;
+    }
+    if (sent->kind == SENT_CHECKPOINT) {
+        upload_post_rejected(upload, sent->ticket);
         return;
     }
     upload_unsend(upload, sent);

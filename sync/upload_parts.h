@@ -10,6 +10,7 @@
  *   upload_lacking.c what the relay lacks and another one has to send
  *   upload_answer.c  what the relay says to what was sent
  *   upload_pack.c    what the relay has had for a while, put together
+ *   upload_checkpoint.c  the text as it is, for who joins
  */
 #ifndef WEFT_SYNC_UPLOAD_PARTS_H
 #define WEFT_SYNC_UPLOAD_PARTS_H
@@ -60,7 +61,7 @@ struct stream {
     size_t record_count, record_cap;
 };
 
-enum sent_kind { SENT_BASE, SENT_MEMBER, SENT_RECORD, SENT_PACK };
+enum sent_kind { SENT_BASE, SENT_MEMBER, SENT_RECORD, SENT_PACK, SENT_CHECKPOINT };
 
 /* One upload on this connection that has no answer yet. */
 struct sent {
@@ -69,7 +70,7 @@ struct sent {
     size_t bytes;
     struct stream *stream;        /* of SENT_MEMBER and SENT_RECORD */
     struct upload_record *record; /* SENT_RECORD */
-    uint64_t ticket;              /* SENT_PACK: which */
+    uint64_t ticket;              /* SENT_PACK: which; SENT_CHECKPOINT: of which set */
 };
 
 /* A record that the relay has, to be put together with its neighbours. */
@@ -97,6 +98,14 @@ struct packing {
     bool refused;         /* the relay does not take packs, on this connection */
     bool looked;          /* nothing has come since packs were made last */
     uint64_t local_ms;    /* when something was typed last */
+};
+
+/* A checkpoint that is being uploaded. */
+struct posting {
+    struct rope *text; /* NULL: none is */
+    struct checkpoint checkpoint;
+    uint64_t set, parts;
+    uint64_t next; /* to be sealed and sent: a part of the text, or behind them the CHECKPOINT */
 };
 
 /* What is here of an agent, does not wait to be sent, and has not been seen at the relay. */
@@ -135,6 +144,7 @@ struct upload {
     size_t lacking_count, lacking_cap;
     size_t lent; /* streams */
     struct packing packing;
+    struct posting posting;
 };
 
 /* --- upload.c --- */
@@ -235,5 +245,13 @@ void upload_pack_persisted(struct upload *upload, uint64_t ticket);
 void upload_pack_acked(struct upload *upload, uint64_t ticket);
 void upload_pack_rejected(struct upload *upload, uint64_t ticket);
 void upload_pack_lost(struct upload *upload);
+
+/* --- upload_checkpoint.c --- */
+
+/* Sends what may be sent of it, when nothing else waits. */
+void upload_post_run(struct upload *upload);
+void upload_post_drop(struct upload *upload);
+/* The relay did not take a part of this set: it goes without. */
+void upload_post_rejected(struct upload *upload, uint64_t set);
 
 #endif

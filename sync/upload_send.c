@@ -210,6 +210,7 @@ void upload_run(struct upload *upload, uint64_t pace_ms, uint64_t now_ms)
     if (upload->waiting > 0)
         run_streams(upload, now_ms);
     upload_pack_run(upload, now_ms);
+    upload_post_run(upload);
 }
 
 void upload_hurry(struct upload *upload)

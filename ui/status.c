@@ -99,7 +99,9 @@ static void add_offline(const struct view_status *status, enum state_form form, 
 static void add_online(const struct view_status *status, enum state_form form, struct buf *out)
 {
     bool view = status->sharing == VIEW_ONLY;
-    if (status->link == VIEW_LINK_IDLE)
+    if (status->unchecked && form != STATE_SHORTEST)
+        buf_add_string(out, status->unchecked);
+    else if (status->link == VIEW_LINK_IDLE)
         buf_add_string(out, "idle");
     else if (!view)
         buf_add_string(out, "sent");

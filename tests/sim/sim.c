@@ -636,6 +636,11 @@ static void on_base(void *self, uint64_t done, uint64_t total, struct bytes text
     begin_document(replica, text);
 }
 
+static void on_checkpoint(void *self, const struct checkpoint *checkpoint, const struct agent_id *by, const struct rope *text)
+{
+    (void)self, (void)checkpoint, (void)by, (void)text; /* replicas here show nothing before its history has come */
+}
+
 static void on_fetch(void *self, const struct agent_id *agent, uint64_t from_seq, bool packs)
 {
     struct job *job = job_new(self, JOB_FETCH, (struct bytes){0});
@@ -847,7 +852,7 @@ static void make_session(struct replica *replica, struct restored *restored, uin
         .seed = random_next(&sim->random),
     };
     struct session_port port = {replica,    on_send, on_drop,  on_persist, on_acked, on_received, on_member,
-                                on_genesis, on_base, on_fetch, on_peer,    on_alarm, on_moved};
+                                on_genesis, on_base, on_checkpoint, on_fetch, on_peer, on_alarm, on_moved};
     replica->session = session_new(&config, &port, sim->now_ms, &err);
     if (!replica->session)
         fail(sim, err.text, replica->number);

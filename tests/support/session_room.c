@@ -71,6 +71,16 @@ static void on_base(void *self, uint64_t done, uint64_t total, struct bytes text
         buf_add_bytes(&((struct room *)self)->base_text, text);
 }
 
+static void on_checkpoint(void *self, const struct checkpoint *checkpoint, const struct agent_id *by, const struct rope *text)
+{
+    struct room *room = self;
+    room->checkpoints++;
+    room->checkpoint = *checkpoint;
+    room->checkpoint_by = *by;
+    buf_clear(&room->checkpoint_text);
+    rope_append_to(text, 0, rope_len(text), &room->checkpoint_text);
+}
+
 static void on_fetch(void *self, const struct agent_id *agent, uint64_t from_seq, bool packs)
 {
     struct room *room = self;
@@ -106,7 +116,7 @@ static void on_moved(void *self, uint64_t moved_s, struct bytes place)
 static struct session_port port_of(struct room *room)
 {
     return (struct session_port){room,       on_send, on_drop,  on_persist, on_acked, on_received, on_member,
-                                 on_genesis, on_base, on_fetch, on_peer,    on_alarm, on_moved};
+                                 on_genesis, on_base, on_checkpoint, on_fetch, on_peer, on_alarm, on_moved};
 }
 
 /* --- the room --- */
@@ -176,6 +186,7 @@ int room_tear_down(void **state)
     rope_free(room->base);
     buf_release(&room->genesis);
     buf_release(&room->text);
+    buf_release(&room->checkpoint_text);
     buf_release(&room->base_text);
     room_forget_out(room);
     for (size_t i = 0; i < room->ticket_count; i++)

@@ -54,7 +54,10 @@ struct room {
     bool auto_persist;
     struct buf text; /* inserted text of received batches, in order */
     struct resume_point resume;
-    struct buf base_text;
+    struct buf base_text, checkpoint_text;
+    struct checkpoint checkpoint;
+    struct agent_id checkpoint_by;
+    unsigned checkpoints;
     uint64_t moved_s;
     char moved[64];
     unsigned received, members, genesis_count, dropped, fetches, alarms, peers;

@@ -475,6 +475,30 @@ static void notes_are_kept_under_their_name(void **state)
     journal_close(journal);
 }
 
+static bool has_note(struct journal *journal, const char *name)
+{
+    struct error err = {0};
+    struct buf out = {0};
+    bool found = false;
+    assert_true(journal_note_get(journal, name, &out, &found, &err));
+    buf_release(&out);
+    return found;
+}
+
+static void a_note_goes_with_those_below_its_name_and_no_others(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"ahead", "ahead/text/0", "ahead/typed/12", "ahead-of", "aheads", "a", "ahead0"};
+    struct journal *journal = open_ok(NULL, JOURNAL_CREATE);
+    struct error err = {0};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_true(journal_note_put(journal, names[i], bytes_of_string("x"), &err));
+    assert_true(journal_notes_drop(journal, "ahead", &err));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_int_equal(has_note(journal, names[i]), i >= 3);
+    journal_close(journal);
+}
+
 static void put_checkpoint(struct journal *journal, uint64_t place, const char *encoded, const char *text)
 {
     struct error err = {0};
@@ -1185,6 +1209,7 @@ int main(void)
         cmocka_unit_test(a_base_that_does_not_fit_is_refused),
         cmocka_unit_test(an_empty_base_is_complete_at_once),
         cmocka_unit_test(notes_are_kept_under_their_name),
+        cmocka_unit_test(a_note_goes_with_those_below_its_name_and_no_others),
         cmocka_unit_test(the_newest_checkpoint_is_loaded),
         cmocka_unit_test(a_checkpoint_of_many_chunks_comes_back_whole),
         SCRATCH_TEST(a_damaged_checkpoint_gives_way_to_the_one_before),

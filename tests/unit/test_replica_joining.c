@@ -10,17 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "app/replica_parts.h"
 #include "editor/base/xalloc.h"
-#include "sync/relay/relay_server.h"
-#include "sync/relay/store.h"
+#include "tests/support/filled_relay.h"
 #include "tests/support/home.h"
-#include "tests/support/relay_peer.h"
 #include "tests/support/stalls.h"
 
 enum {
@@ -30,119 +26,6 @@ enum {
     ARRIVED_MAX = 8192, /* records in memory that are not in the document */
     PATIENCE_US = 300 * 1000000,
 };
-
-/* --- a relay that has had a document for long --- */
-
-static void keep_document(void *self, uint64_t tag, const struct store_reply *reply)
-{
-    (void)tag;
-    ensure(reply->result == STORE_OK);
-    if (self)
-        *(struct store_document *)self = reply->document;
-}
-
-static void settle(struct store *store)
-{
-    store_commit(store);
-    store_poll(store);
-}
-
-static void append(struct store *store, const struct store_document *document, struct store_row row,
-                   const struct store_agent *member)
-{
-    struct store_append append = {.key = document->key, .epoch = document->epoch, .now_s = 1, .row = row, .member = member};
-    store_append(store, &append, (struct store_done){keep_document, NULL, 0});
-}
-
-static void seal_genesis(const struct doc_keys *keys, struct buf *out)
-{
-    struct genesis genesis;
-    struct rope *nothing = rope_new();
-    genesis_make(keys, nothing, &genesis);
-    genesis_seal(&genesis, keys, out);
-    rope_free(nothing);
-}
-
-/* One key a record, each behind the one before. */
-static void fill_store(const char *path, const struct doc_keys *keys, uint64_t records)
-{
-    struct relay_peer peer;
-    struct error err = {0};
-    struct buf stored = {0};
-    struct store_document document;
-    struct log_id log = {{1}};
-    relay_peer_init(&peer, keys, 7);
-    struct store *store = store_open(&(struct store_options){.path = path, .by_hand = true}, &err);
-    ensure(store);
-    seal_genesis(keys, &stored);
-    store_create(store, &keys->doc, &log, buf_view(&stored), 1, (struct store_done){keep_document, NULL, 0});
-    settle(store);
-    store_load(store, &keys->doc, (struct store_done){keep_document, &document, 0});
-    settle(store);
-    buf_clear(&stored);
-    relay_peer_member(&peer, &stored);
-    struct store_agent agent = {.number = 1, .id = peer.agent, .device_key = peer.doc_key.public_key};
-    struct store_row member = {.place = 2, .kind = RECORD_MEMBER, .agent_number = 1, .stored = buf_view(&stored)};
-    record_hash(member.stored, &agent.member_hash);
-    append(store, &document, member, &agent);
-    settle(store);
-    for (uint64_t i = 0; i < records; i++) {
-        buf_clear(&stored);
-        relay_peer_events_at(&peer, i, "x", &stored);
-        append(store, &document, (struct store_row){i + 3, RECORD_EVENTS, 1, i, 1, buf_view(&stored)}, NULL);
-        if (i % 1024 == 0)
-            settle(store);
-    }
-    settle(store);
-    store_free(store);
-    buf_release(&stored);
-    relay_peer_release(&peer);
-}
-
-struct relay {
-    pid_t pid;
-    unsigned port;
-};
-
-static void serve(const char *path, int out)
-{
-    struct error err = {0};
-    struct relay_server_options options = relay_server_options_default();
-    options.listen = "127.0.0.1:0";
-    options.store = path;
-    options.limits = relay_limits_none();
-    struct relay_server *server = relay_server_start(&options, &err);
-    int port = server ? relay_server_port(server) : 0;
-    if (write(out, &port, sizeof port) == sizeof port)
-        for (;;)
-            pause();
-    _exit(1);
-}
-
-/* A process of its own, so that what it needs is not taken for the joiner's. */
-static struct relay start_relay(const char *path, const struct doc_keys *keys, uint64_t records)
-{
-    int out[2], port = 0;
-    assert_int_equal(pipe(out), 0);
-    struct relay relay = {.pid = fork()};
-    if (relay.pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when a test fails */
-        fill_store(path, keys, records);
-        serve(path, out[1]);
-    }
-    assert_int_equal(read(out[0], &port, sizeof port), sizeof port);
-    assert_true(port > 0);
-    close(out[0]);
-    close(out[1]);
-    relay.port = (unsigned)port;
-    return relay;
-}
-
-static void end_relay(struct relay relay)
-{
-    kill(relay.pid, SIGKILL);
-    waitpid(relay.pid, NULL, 0);
-}
 
 /* --- the joiner --- */
 
@@ -236,7 +119,7 @@ static void a_long_history_comes_in_pieces_and_keys_go_on(void **state)
     uint64_t records = support_rounds(RECORDS);
     char *path = xformat("%s/relay.db", home->dir);
     doc_keys_new(&keys);
-    struct relay relay = start_relay(path, &keys, records);
+    struct filled_relay relay = filled_relay_start(path, &keys, &(struct filling){.records = records});
     long before_kb = memory_kb("VmRSS:");
     uint64_t began_us = now_us();
     struct replica *replica = join(home, &keys, relay.port);
@@ -251,7 +134,7 @@ static void a_long_history_comes_in_pieces_and_keys_go_on(void **state)
     assert_true(met.most_arrived <= ARRIVED_MAX);
     assert_int_equal(rope_len(replica_buffer(replica)->text), records + met.keys);
     home_close(replica);
-    end_relay(relay);
+    filled_relay_end(&relay);
     free(path);
 }
 
@@ -316,7 +199,7 @@ static void that_the_link_is_gone_shows_while_the_journal_takes_nothing(void **s
     struct doc_keys keys;
     char *path = xformat("%s/relay.db", home->dir);
     doc_keys_new(&keys);
-    struct relay relay = start_relay(path, &keys, 10);
+    struct filled_relay relay = filled_relay_start(path, &keys, &(struct filling){.records = 10});
     struct replica *replica = join(home, &keys, relay.port);
     home_wait(replica, NULL, is_settled);
     hold(replica);
@@ -334,7 +217,7 @@ static void that_the_link_is_gone_shows_while_the_journal_takes_nothing(void **s
     set_gate(false);
     home_wait(replica, NULL, is_settled);
     home_close(replica);
-    end_relay(relay);
+    filled_relay_end(&relay);
     free(path);
 }
 

@@ -1,0 +1,62 @@
+/* A checkpoint of ours on its way to the relay, a part at a time; whatever was typed goes first. */
+#include "sync/upload_parts.h"
+
+void upload_post_drop(struct upload *upload)
+{
+    rope_free(upload->posting.text);
+    upload->posting = (struct posting){0};
+}
+
+/* The relay takes one from who has written there, and keeps none that somebody who has not is introduced for. */
+static bool may_post(struct upload *upload)
+{
+    const struct stream *own = upload_find_stream(upload, &upload->config.self);
+    return upload->online && upload->caught_up && own && own->relay_knows && upload->lacking_count == 0;
+}
+
+void upload_post(struct upload *upload, const struct checkpoint *checkpoint, const struct rope *text)
+{
+    struct posting *posting = &upload->posting;
+    upload_post_drop(upload);
+    if (!may_post(upload))
+        return;
+    posting->checkpoint = *checkpoint;
+    posting->text = rope_snapshot(text);
+    posting->set = upload->next_counter;
+    posting->parts = checkpoint_parts(rope_len(text));
+    upload->next_counter += posting->parts + 1;
+}
+
+static void send_part(struct upload *upload)
+{
+    struct posting *posting = &upload->posting;
+    const struct upload_config *config = &upload->config;
+    struct checkpoint_sealer sealer = {config->keys, config->doc_key, config->self, posting->set};
+    struct buf stored = {0};
+    if (posting->next < posting->parts)
+        checkpoint_text_seal(&sealer, posting->text, posting->next, &stored);
+    else
+        checkpoint_seal(&sealer, &posting->checkpoint, &stored);
+    struct place_record item = {.stored = buf_view(&stored)};
+    struct message message = {.kind = MESSAGE_RECORDS, .records = {&item, 1}};
+    upload->port.send(upload->port.self, &message);
+    upload_note_sent(upload, (struct sent){.kind = SENT_CHECKPOINT, .bytes = stored.len, .ticket = posting->set});
+    posting->next++;
+    buf_release(&stored);
+}
+
+void upload_post_run(struct upload *upload)
+{
+    struct posting *posting = &upload->posting;
+    while (posting->text && upload->waiting == 0 && upload_window_open(upload)) {
+        send_part(upload);
+        if (posting->next > posting->parts)
+            upload_post_drop(upload);
+    }
+}
+
+void upload_post_rejected(struct upload *upload, uint64_t set)
+{
+    if (upload->posting.text && upload->posting.set == set)
+        upload_post_drop(upload);
+}
