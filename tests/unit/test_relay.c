@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/random.h"
 #include "editor/base/xalloc.h"
 #include "sync/checkpoint.h"
 #include "sync/relay/relay.h"
@@ -1866,6 +1867,65 @@ static void a_fresh_reader_gets_the_newest_checkpoint_before_everything(void **s
     relay_peer_release(&other);
 }
 
+/* Everything that the relay has sent on this link until so many texts of a checkpoint were there. */
+static size_t bytes_until_texts(struct link *link, uint64_t texts)
+{
+    size_t bytes = buf_view(&link->frames[0]).len; /* CHALLENGE, which was taken before */
+    for (const struct message *message; texts > 0 && (message = next(link));) {
+        bytes += link->frames[link->read - 1].len;
+        for (size_t i = 0; message->kind == MESSAGE_RECORDS && i < message->records.count; i++)
+            texts -= message->records.items[i].stored.data[1] == RECORD_CHECKPOINT_TEXT;
+    }
+    assert_int_equal(texts, 0);
+    return bytes;
+}
+
+/* A text that cannot be packed, so that what stands around it is what is measured. */
+static struct rope *noise(uint64_t len)
+{
+    struct random random = random_of(3);
+    struct buf bytes = {0};
+    for (uint64_t i = 0; i < len; i++)
+        buf_add_byte(&bytes, (unsigned char)random_below(&random, 256));
+    struct rope *text = rope_from_bytes(buf_view(&bytes));
+    buf_release(&bytes);
+    return text;
+}
+
+static void a_joiner_has_the_text_after_its_size_and_a_fifth(void **state)
+{
+    enum { EDITS = 2000, SMALL = 10000, LARGE = 600000 };
+    static const uint64_t lens[] = {SMALL, LARGE};
+    struct world *world = *state;
+    struct relay_peer owner, guest;
+    world->limits = relay_limits_none();
+    world_restart(world, false);
+    relay_peer_init(&owner, &world->keys, 1);
+    relay_peer_init(&guest, &world->keys, 2);
+    struct link *a = join_as(world, &owner, true);
+    upload_member(a);
+    for (int i = 0; i < EDITS; i++) {
+        upload_events(a, "one of many edits, none of which has to be read first");
+        if (i % 100 == 0)
+            world_settle(world);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct rope *text = noise(lens[i]);
+        upload_checkpoint(a, text, 1000000 * (i + 1));
+        struct link *b = join_as(world, &guest, false);
+        size_t ahead = bytes_until_texts(b, checkpoint_parts(lens[i])), all = ahead;
+        while (next(b))
+            all += b->frames[b->read - 1].len;
+        print_message("a text of %llu bytes: there after %zu bytes, its history after %zu\n", (unsigned long long)lens[i], ahead, all);
+        assert_true(ahead <= lens[i] + lens[i] / 5);
+        assert_true(all > ahead + (size_t)EDITS * 150);
+        link_cut(b);
+        rope_free(text);
+    }
+    relay_peer_release(&owner);
+    relay_peer_release(&guest);
+}
+
 static void a_checkpoint_is_taken_whole_and_in_order_from_a_writer(void **state)
 {
     struct world *world = *state;
@@ -1910,6 +1970,7 @@ int main(void)
         RELAY_TEST(an_unknown_document_is_refused_unless_it_is_created),
         RELAY_TEST(creating_needs_the_token_and_joining_does_not),
         RELAY_TEST(a_fresh_reader_gets_the_newest_checkpoint_before_everything),
+        RELAY_TEST(a_joiner_has_the_text_after_its_size_and_a_fifth),
         RELAY_TEST(a_checkpoint_is_taken_whole_and_in_order_from_a_writer),
         RELAY_TEST(the_relay_proves_its_key_before_it_is_told_anything),
         RELAY_TEST(a_replayed_hello_is_refused),
