@@ -104,7 +104,7 @@ struct vector_entry {
 };
 
 struct place_record {
-    uint64_t place;      /* relay to client; 0 from clients */
+    uint64_t place;      /* relay to client; 0 from clients, and of what comes ahead of the log (sync/checkpoint.h) */
     struct bytes stored; /* the record in its stored form */
 };
 

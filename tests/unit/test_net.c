@@ -92,6 +92,7 @@ struct person {
     struct chain *chain;
     uint64_t seq;
     struct buf text, base; /* inserted text in order of arrival */
+    struct buf ahead; /* of a checkpoint */
     struct session_status status;
     unsigned alarms, peers;
     struct session_peer peer;
@@ -198,6 +199,7 @@ static void person_start_at(struct person *person, struct place *place, enum acc
                     .genesis = host ? buf_view(&place->genesis) : (struct bytes){0},
                     .create = host,
                     .pinned = place->pinned,
+                    .wants_checkpoint = !host,
                     .base = host ? place->base : NULL},
         .addresses = addresses,
         .address_count = address_count,
@@ -226,6 +228,7 @@ static bool person_stop(struct place *place, struct person *person, unsigned dea
     chain_free(person->chain);
     buf_release(&person->text);
     buf_release(&person->base);
+    buf_release(&person->ahead);
     return all_sent;
 }
 
@@ -242,6 +245,10 @@ static void take_event(struct person *person, struct net_event *event)
     case NET_BASE:
         if (event->base.done == event->base.total)
             buf_add_bytes(&person->base, buf_view(&event->bytes));
+        break;
+    case NET_CHECKPOINT:
+        buf_clear(&person->ahead);
+        rope_append_to(event->checkpoint.text, 0, rope_len(event->checkpoint.text), &person->ahead);
         break;
     case NET_PEER:
         person->peers++;
@@ -339,6 +346,36 @@ static void type(struct person *person, const char *text)
 }
 
 /* --- the tests --- */
+
+static bool has_both(const struct person *person, const void *text)
+{
+    return has_text(person, text) && person->base.len > 0;
+}
+
+static void who_joins_gets_what_somebody_has_posted(void **state)
+{
+    struct place *place = *state;
+    struct person ana, ben;
+    start_server(place);
+    struct link_address address = loopback(place);
+    struct rope *text = rope_from_bytes(bytes_of_string("hello, the beginning"));
+    struct checkpoint checkpoint = {.count = 1, .events = 5};
+    person_start(&ana, place, ACCESS_ADMIN, &address);
+    wait_until(place, &ana, is_online, NULL);
+    type(&ana, "hello, ");
+    wait_until(place, &ana, all_is_sent, NULL);
+    checkpoint.heads[0].event = (struct event_id){ana.agent, ana.seq - 1};
+    checkpoint_set_text(&checkpoint, text);
+    net_post_checkpoint(ana.net, &checkpoint, text);
+    type(&ana, "more "); /* behind it, so that it is there when this is acknowledged */
+    wait_until(place, &ana, all_is_sent, NULL);
+    person_start(&ben, place, ACCESS_WRITE, &address);
+    wait_until(place, &ben, has_both, "hello, more ");
+    assert_string_equal(buf_string(&ben.ahead), "hello, the beginning");
+    rope_free(text);
+    person_stop(place, &ana, 1000);
+    person_stop(place, &ben, 1000);
+}
 
 static bool is_refused_as(const struct person *person, const void *what)
 {
@@ -837,6 +874,7 @@ static void a_plain_relay_is_not_taken_for_a_secure_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        PLACE_TEST(who_joins_gets_what_somebody_has_posted),
         PLACE_TEST(what_one_types_arrives_at_the_other),
         PLACE_TEST(people_see_each_other),
         PLACE_TEST(a_unix_socket_serves_as_well),
