@@ -184,11 +184,38 @@ static void load_successor(struct replica *replica, struct doc_entry *next, cons
     place_file(replica);
 }
 
+/* Caret and view go through what was typed since, here and there, where that is known: so they keep their places to the letter. */
+static void come_along(struct replica *replica, struct bytes version, const struct rope *before, struct selection selection,
+                       uint64_t top_at)
+{
+    struct patch there = {0}, here = {0};
+    if (replica_patches_from_former(replica, version, &there, &here)) {
+        buffer_select(&replica->buffer, selection_map(selection_map(selection, &there), &here));
+        uint64_t top_there = patch_map(&there, top_at, GRAVITY_RIGHT);
+        replica->top_at = top_at > 0 ? patch_map(&here, top_there, GRAVITY_RIGHT) : 0;
+    } else {
+        stay_in_place(replica, before, selection, top_at);
+    }
+    patch_release(&there);
+    patch_release(&here);
+}
+
+/* How others name the version of the text as it is. */
+static void version_before(const struct replica *replica, struct buf *out)
+{
+    struct version now = {0};
+    document_version(replica->document, &now);
+    replica_encode_version(replica, &now, out);
+    version_release(&now);
+}
+
 void replica_go_over(struct replica *replica, struct doc_entry *next)
 {
+    struct buf version = {0};
     struct rope *before = rope_snapshot(replica->buffer.text);
     struct selection selection = replica->buffer.selection;
     uint64_t top_at = replica_top(replica);
+    version_before(replica, &version);
     if (replica->net)
         replica_come_off(replica);
     replica_end_replaced(replica);
@@ -197,7 +224,8 @@ void replica_go_over(struct replica *replica, struct doc_entry *next)
     load_successor(replica, next, before);
     neighbours_open(replica);
     replica_bring_over(replica, true);
-    stay_in_place(replica, before, selection, top_at); /* among them what was typed here last */
+    come_along(replica, buf_view(&version), before, selection, top_at);
+    buf_release(&version);
     rope_free(before);
     replica->gesture.open = false;
     replica_file_ask_again(replica);

@@ -13,7 +13,8 @@
  *   replica_tail.c        what is typed while the journal is being made
  *   replica_writing.c     beginning to write and ceasing to: the journal's thread, and what it finds out
  *   replica_adopt.c       another document in the place of ours
- *   replica_succession.c  a document that goes on with another one's text, and what was typed there since
+ *   replica_succession.c  a document that goes on with another one's text: making it, and going over to it
+ *   replica_former.c      what is typed into the one before it, brought over
  *   replica_base.c        the text a document began with: copied, or referred to where it is too large
  *   replica_checkpoint.c  a whole document in one piece, so that opening costs no replay of everything
  *   replica_known.c       which document a file shows, and the index's word of it
@@ -475,13 +476,23 @@ MUST_USE enum doc_index_put replica_succeed(struct replica *replica, const struc
 MUST_USE bool replica_follow_path(struct replica *replica, struct error *err);
 /* At the next turn: has another document taken this one's place, and is there more of the one before it? */
 void replica_look_for_successor(struct replica *replica);
+void replica_succession_handle(struct replica *replica, uint64_t now_ms);
+uint64_t replica_succession_next_ms(const struct replica *replica);
+void replica_succession_again(struct replica *replica); /* in a quarter of a second, for what could not be done now */
+/* The journal to read our document's rows and notes from; NULL: there is none yet, or *err. */
+struct journal *replica_journal_here(struct replica *replica, struct error *err);
+
+/* replica_former.c */
 /* In a moment, for one look at much: is there more of the one before it? */
 void replica_look_at_former(struct replica *replica);
 /* What was typed into the document before this one, after this one had begun, is put into it, once among all processes. `came`:
    this process has just come from there, so what it typed is waited for whatever was said before. */
 void replica_bring_over(struct replica *replica, bool came);
-void replica_succession_handle(struct replica *replica, uint64_t now_ms);
-uint64_t replica_succession_next_ms(const struct replica *replica);
+/*
+ * How a place in the text of the former at `version` comes here: through *there, then through *here. False: not known, for not all
+ * of the former is brought over.
+ */
+bool replica_patches_from_former(struct replica *replica, struct bytes version, struct patch *there, struct patch *here);
 
 /* replica_tail.c */
 /* In the course of beginning to write, when the journal has been given its founding and has still to be made. */

@@ -11,6 +11,7 @@
 
 #include "app/edit_line.h"
 #include "app/env.h"
+#include "app/origin.h"
 #include "app/own_relay.h"
 #include "app/stored_list.h"
 #include "editor/base/xalloc.h"
@@ -221,6 +222,40 @@ static void a_relay_that_does_not_run_is_told_and_need_not_be_ended(void **state
 
 #define HOME_TEST(test) cmocka_unit_test_setup_teardown(test, home_setup, home_teardown)
 
+/* --- origin --- */
+
+static void where_a_document_comes_from_is_read_as_it_was_written(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct seal_key key = {{1}};
+    struct journal_spec spec = {.mode = JOURNAL_CREATE, .doc = {{2}}, .key = &key};
+    struct journal *journal = journal_open(&spec, &err);
+    struct origin read = {0}, written = {.doc = {{3}}, .is_over = true, .place = 300, .there = bytes_of_string("there"),
+                                         .here = bytes_of_string("here")};
+    struct buf encoded = {0};
+    bool found = true;
+    assert_non_null(journal);
+    assert_true(origin_read(journal, &read, &found, &err));
+    assert_false(found);
+    origin_encode(&written, &encoded);
+    assert_true(journal_begin(journal, &err) && origin_put(journal, buf_view(&encoded), &err) && journal_commit(journal, &err));
+    assert_true(origin_read(journal, &read, &found, &err));
+    assert_true(found && doc_id_equal(&read.doc, &written.doc) && read.is_over);
+    assert_int_equal(read.place, 300);
+    assert_true(bytes_equal(read.there, written.there) && bytes_equal(read.here, written.here));
+    origin_release(&read);
+    for (size_t len = 0; len < encoded.len; len++) {
+        assert_true(journal_begin(journal, &err) && origin_put(journal, bytes_of(encoded.data, len), &err) &&
+                    journal_commit(journal, &err));
+        assert_false(origin_read(journal, &read, &found, &err));
+        assert_int_equal(err.code, ERR_FORMAT);
+        origin_release(&read);
+    }
+    buf_release(&encoded);
+    journal_close(journal);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +263,7 @@ int main(void)
         cmocka_unit_test(what_is_no_edit_of_this_text_is_refused_with_a_sentence),
         cmocka_unit_test(a_list_keeps_copies_in_their_order),
         HOME_TEST(a_passing_device_writes_nothing_and_a_kept_one_stays_the_same),
+        HOME_TEST(where_a_document_comes_from_is_read_as_it_was_written),
         HOME_TEST(a_broken_configuration_is_told_and_the_defaults_hold),
         HOME_TEST(a_journal_has_its_place_whether_or_not_it_is_there),
         HOME_TEST(the_own_relay_is_known_by_the_address_that_was_chosen),

@@ -358,6 +358,55 @@ static void the_caret_stays_with_its_line(void **state)
     home_close(b);
 }
 
+/* Where both typed the same at one place, no comparison of the texts can tell whose letters are whose. */
+static void the_caret_stays_behind_what_was_typed_last(void **state)
+{
+    struct home *home = *state;
+    struct replica *a, *b;
+    open_both(home, &a, &b);
+    share(a);
+    home_type(a, 1, "zz");
+    home_type(b, 1, "zz");
+    home_type(b, 3, "z");
+    replica_select(b, selection_at(4));
+    home_wait(a, b, are_one_and_shared);
+    home_type(b, replica_buffer(b)->selection.head, "!");
+    home_wait(a, b, are_one_and_shared);
+    bool mine_first = has_word(a, "zzz!zz");
+    if (!mine_first && !has_word(a, "zzzzz!"))
+        fail_msg("\"%s\"", home_text(a));
+    home_close(b);
+    home_close(a);
+}
+
+/* Shared, unshared and shared again while a window was stopped: it follows from one document to the next. */
+static void who_slept_through_it_all_comes_along_to_the_last_document(void **state)
+{
+    struct home *home = *state;
+    struct replica *a, *b;
+    struct error err = {0};
+    open_both(home, &a, &b);
+    home_type(b, 0, "[b1]");
+    keep(b);
+    wait_for_word(a, "[b1]");
+    for (int i = 0; i < 3; i++) {
+        share(a);
+        char *word = xformat("[a%d]", i);
+        home_type(a, 0, word);
+        free(word);
+        if (i < 2 && !replica_unshare(a, false, &err))
+            fail_msg("%s", err.text);
+    }
+    home_type(b, 0, "[b2]"); /* into the first of four documents */
+    home_wait(a, b, are_one_and_shared);
+    expect_words(a, WORDS("[b1]", "[b2]", "[a0]", "[a1]", "[a2]"));
+    home_type(b, 0, "[b3]");
+    home_wait(a, b, are_one_and_shared);
+    home_close(b);
+    home_close(a);
+    expect_kept(home, WORDS("[b1]", "[b2]", "[b3]", "[a0]", "[a1]", "[a2]"));
+}
+
 static bool is_in_file(struct home *home, const struct doc_id *doc)
 {
     struct doc_entry entry = {.doc = *doc};
@@ -537,6 +586,8 @@ int main(void)
         HOME_TEST(who_has_typed_nothing_goes_over_too),
         HOME_TEST(a_file_saved_by_a_window_that_has_not_heard_doubles_nothing),
         HOME_TEST(the_caret_stays_with_its_line),
+        HOME_TEST(the_caret_stays_behind_what_was_typed_last),
+        HOME_TEST(who_slept_through_it_all_comes_along_to_the_last_document),
         HOME_TEST(the_document_before_is_not_kept_for_its_text_once_nothing_can_come),
         HOME_TEST(who_is_killed_while_sharing_loses_nothing_for_anybody),
         HOME_TEST(who_is_killed_before_it_heard_loses_nothing),
