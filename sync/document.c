@@ -31,6 +31,8 @@ void document_free(struct document *document)
         patch_release(document->loaded);
     free(document->loaded);
     walker_free(document->walker);
+    walker_free(document->whole);
+    walker_free(document->aside);
     critical_release(&document->critical);
     marks_release(&document->marks);
     oplog_release(&document->log);

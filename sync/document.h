@@ -112,6 +112,13 @@ bool document_map(struct document *document, const struct version *since, uint64
 /* The patch from the base text to the text at a version: the text of any moment. */
 bool document_patch_to(struct document *document, const struct version *version, struct patch *out);
 /*
+ * The patch from the text at one known version to that at another, whichever is older, or neither: what both have is retained.
+ * It costs what a walk over the events after the last critical version below both does, not the age of the document; and once
+ * in a document's life here a walk over all history, when text comes back that was there at that critical version. False
+ * when one of them is not known.
+ */
+bool document_patch_between(struct document *document, const struct version *from, const struct version *to, struct patch *out);
+/*
  * A version that has just this text, not older than `since`: what a replica of the document may have written into a file. `now`
  * is the present text; there must be nothing to update. Looks at a bounded number of versions, those that the
  * writers of the newest events went through last. False: none of them, or `since` is not known.

@@ -6,6 +6,8 @@
  *   document_write.c  from patches to batches
  *   document_edits.h  what events are to people, which edits stand, how many and whose
  *   document_copies.h what bytes that were brought back were at first
+ *   document_whole.h  every byte that ever was
+ *   document_between.c the patch between two versions
  *   document_undo.c   undo, redo
  *   document_past.h   the log, blame, the version of a moment
  *   document_find.c   which version has a text
@@ -25,6 +27,8 @@ struct document {
     struct marks marks;
     struct critical critical;
     struct walker *walker;
+    struct walker *whole; /* NULL, or keeps a tracker of all history (sync/document_whole.h) */
+    struct walker *aside; /* NULL, or walks for questions about the past, so that merging goes on in its own tracker */
     struct rope *base;
     struct version root;  /* what the base text is the text of: no heads, but for document_new_at() */
     uint64_t merged; /* events whose effect is in the text: those below this LV */

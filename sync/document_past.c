@@ -4,7 +4,7 @@
 
 #include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
-#include "sync/document_copies.h"
+#include "sync/document_whole.h"
 
 void log_list_release(struct log_list *list)
 {
@@ -270,14 +270,13 @@ void document_blame(struct document *document, struct blame *out)
 {
     struct edits edits = {0};
     struct copies copies = {0};
-    uint64_t base;
     document_wake(document);
     ensure(document->merged == graph_len(document->graph));
     out->count = 0;
     edits_collect(document, NULL, 0, &edits);
     struct dated_edits all = date_edits(document, &edits);
     struct blaming blaming = {.document = document, .all = &all, .out = out};
-    const struct tracker *tracker = walker_track(document->walker, 0, &base);
+    const struct tracker *tracker = document_whole(document);
     copies_collect(document, tracker, &edits, LV_NONE, &copies);
     struct span_place place = spans_start(&tracker->spans);
     for (const struct span *span; (span = spans_peek(&tracker->spans, &place)); spans_next(&place))

@@ -3,7 +3,7 @@
 
 #include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
-#include "sync/document_copies.h"
+#include "sync/document_whole.h"
 
 /* --- what taking back an edit means --- */
 
@@ -191,59 +191,13 @@ static void collect_steps(const struct plan *plan, struct steps *steps)
         step_over_span(plan, steps, span);
 }
 
-/* The text at the critical version where the tracker began, read from left to right: the base text under a patch. */
-struct old_text {
-    const struct rope *base;
-    struct patch patch;
-    size_t part;
-    uint64_t base_at, text_at; /* where the part begins in the base and in the old text */
-};
-
-static bool part_is_before(const struct old_text *old, uint64_t at)
+/* What comes back. The tracker knows only how long the text was where it began: what that was, all history has to say. */
+static void read_restored(struct document *document, const struct target *what, struct buf *out)
 {
-    if (old->part >= old->patch.count)
-        return false;
-    const struct part *part = &old->patch.parts[old->part];
-    return part->kind == PART_DELETE || old->text_at + part->len <= at;
-}
-
-static void skip_parts(struct old_text *old, uint64_t at)
-{
-    for (; part_is_before(old, at); old->part++) {
-        const struct part *part = &old->patch.parts[old->part];
-        old->base_at += part->kind == PART_INSERT ? 0 : part->len;
-        old->text_at += part->kind == PART_DELETE ? 0 : part->len;
-    }
-}
-
-static void read_old_text(struct old_text *old, uint64_t at, uint64_t len, struct buf *out)
-{
-    while (len > 0) {
-        skip_parts(old, at);
-        const struct part *part = old->part < old->patch.count ? &old->patch.parts[old->part] : NULL;
-        uint64_t offset = at - old->text_at, step = part ? least(len, part->len - offset) : len;
-        if (part && part->kind == PART_INSERT)
-            buf_add_bytes(out, bytes_slice(patch_part_text(&old->patch, part), (size_t)offset, (size_t)step));
-        else
-            rope_append_to(old->base, old->base_at + offset, step, out);
-        at += step;
-        len -= step;
-    }
-}
-
-static void read_units(const struct document *document, struct old_text *old, uint64_t id, uint64_t len,
-                       struct buf *out)
-{
-    if (id >= TRACKER_BASE) {
-        read_old_text(old, id - TRACKER_BASE, len, out);
-        return;
-    }
-    for (uint64_t end = id + len; id < end;) {
-        struct op_piece op = oplog_piece(&document->log, id, end);
-        ensure(op.shape == SHAPE_INSERT);
-        buf_add_bytes(out, oplog_text(&document->log, op.text_at, op.len));
-        id += op.len;
-    }
+    if (what->id < TRACKER_BASE)
+        document_read_units(document, what->id, what->len, out);
+    else
+        document_read_deleted(document, (struct deleted){.by = what->deleted_by, .len = what->len, .back = what->back}, out);
 }
 
 /* The id of an agent's deletes, the lowest first, that a restored row of units goes back to. */
@@ -271,7 +225,7 @@ static void write_restored(struct writer *writer, uint64_t pos, struct bytes tex
     }
 }
 
-static void write_steps(struct writer *writer, const struct steps *steps, struct old_text *old, struct patch *out)
+static void write_steps(struct writer *writer, const struct steps *steps, struct patch *out)
 {
     uint64_t pos = 0;
     struct buf text = {0};
@@ -288,7 +242,7 @@ static void write_steps(struct writer *writer, const struct steps *steps, struct
             break;
         case STEP_RESTORE:
             buf_clear(&text);
-            read_units(writer->document, old, what->id, what->len, &text);
+            read_restored(writer->document, what, &text);
             patch_insert(out, buf_view(&text));
             write_restored(writer, pos, buf_view(&text), *what);
             pos += what->len;
@@ -299,10 +253,11 @@ static void write_steps(struct writer *writer, const struct steps *steps, struct
 }
 
 static void find_steps(struct document *document, const struct edits *edits, const struct edit *edit,
-                       struct steps *steps, uint64_t *base)
+                       struct steps *steps)
 {
     struct plan plan = {.document = document, .edit = edit};
-    plan.tracker = walker_track(document->walker, edit->lv, base);
+    uint64_t base;
+    plan.tracker = walker_track(document->walker, edit->lv, &base);
     collect(&plan, edits);
     collect_steps(&plan, steps);
     free(plan.removed.items);
@@ -314,24 +269,15 @@ static void take_back(struct document *document, const struct edits *edits, cons
                       struct writer *writer, struct patch *out)
 {
     struct steps steps = {0};
-    struct old_text old = {.base = document->base};
-    struct lv_list base = {0};
-    uint64_t start;
-    find_steps(document, edits, edit, &steps, &start);
-    if (start != LV_NONE) {
-        lv_list_add(&base, start);
-        walker_to(document->walker, &base, &old.patch);
-    }
+    find_steps(document, edits, edit, &steps);
     struct event_span target = {*graph_agent_id(document->graph, edit->agent), edit->seq, edit->end - edit->seq};
     writer->undo = &target;
     writer_begin_at_head(writer);
-    write_steps(writer, &steps, &old, out);
+    write_steps(writer, &steps, out);
     writer_end(writer, true);
     document_wrote(document, out);
     document->undo_agent = graph_agent(document->graph, &writer->agent);
     document->undo_end = graph_next_seq(document->graph, document->undo_agent);
-    patch_release(&old.patch);
-    lv_list_release(&base);
     free(steps.items);
 }
 

@@ -336,15 +336,22 @@ void walker_since(struct walker *walker, const struct lv_list *version, struct p
     lv_list_release(&start);
 }
 
+/* The events of walker->old in a tracker that begins at walker->start with a text of `len` bytes, or in the warm one. */
+static void track(struct walker *walker, uint64_t len)
+{
+    walker->fresh.count = 0;
+    walker_plan_make(&walker->plan, walker->graph, &walker->old, &walker->fresh, walker->critical);
+    walker->summing = false;
+    walk_block(walker, 0, walker->plan.count, len);
+}
+
 /* All events that the warm tracker lacks. */
 static void catch_up(struct walker *walker)
 {
-    walker->old.count = walker->fresh.count = 0;
+    walker->old.count = 0;
     lv_ranges_add(&walker->old, walker->tracked_end, graph_len(walker->graph));
-    walker_plan_make(&walker->plan, walker->graph, &walker->old, &walker->fresh, walker->critical);
-    walker->summing = false;
     walker->warm = true;
-    walk_block(walker, 0, walker->plan.count, 0);
+    track(walker, 0);
 }
 
 bool walker_map(struct walker *walker, const struct lv_list *version, uint64_t *positions, size_t count)
@@ -370,17 +377,41 @@ void walker_to(struct walker *walker, const struct lv_list *version, struct patc
     walker->tracked_end = 0;
 }
 
+void walker_stand_at(struct walker *walker, const struct lv_list *version)
+{
+    prepare(walker, version->items, version->count);
+}
+
 const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_t *base)
 {
     uint64_t len = find_start(walker, from > 0 ? from - 1 : LV_NONE);
     *base = walker->start;
-    walker->old.count = walker->fresh.count = 0;
-    lv_ranges_add(&walker->old, event_after(walker->start), graph_len(walker->graph));
-    walker_plan_make(&walker->plan, walker->graph, &walker->old, &walker->fresh, walker->critical);
-    walker->summing = false;
-    walk_block(walker, 0, walker->plan.count, len);
-    const struct lv_list *all = graph_frontier(walker->graph);
-    prepare(walker, all->items, all->count);
+    walker->warm = is_warm(walker, graph_len(walker->graph));
+    walker->old.count = 0;
+    lv_ranges_add(&walker->old, walker->warm ? walker->tracked_end : event_after(walker->start), graph_len(walker->graph));
+    track(walker, len);
+    walker_stand_at(walker, graph_frontier(walker->graph));
+    return &walker->tracker;
+}
+
+const struct tracker *walker_both(struct walker *walker, const struct lv_list *a, const struct lv_list *b, uint64_t *base)
+{
+    struct lv_list start = {0};
+    uint64_t last = LV_NONE;
+    if (a->count > 0 && b->count > 0)
+        last = a->items[a->count - 1] < b->items[b->count - 1] ? a->items[a->count - 1] : b->items[b->count - 1];
+    uint64_t len = find_start(walker, last);
+    *base = walker->start;
+    lv_list_set(&start, &walker->start, walker->start != LV_NONE);
+    graph_diff(walker->graph, a, &start, &walker->old, &walker->gone);
+    graph_diff(walker->graph, b, a, &walker->fresh, &walker->gone);
+    for (size_t i = 0; i < walker->fresh.count; i++)
+        lv_ranges_add(&walker->old, walker->fresh.items[i].first, walker->fresh.items[i].end);
+    lv_ranges_sort(&walker->old);
+    track(walker, len);
+    walker_stand_at(walker, a);
+    walker->tracked_end = 0;
+    lv_list_release(&start);
     return &walker->tracker;
 }
 

@@ -77,9 +77,16 @@ void walker_to(struct walker *walker, const struct lv_list *version, struct patc
 bool walker_map(struct walker *walker, const struct lv_list *version, uint64_t *positions, size_t count);
 /*
  * The tracker with everything from before event `from` on, both its versions being that of all events. *base is the
- * critical version at which it begins, LV_NONE for the root. Lives until the next call.
+ * critical version at which it begins, LV_NONE for the root. Lives until the next call. Where the one before began there too, and
+ * what followed was added, it goes on in that.
  */
 const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_t *base);
+/*
+ * The tracker with the events of two versions and no others, from the last critical version below both on (*base, as above).
+ * Its prepare version is `a`; walker_stand_at() moves it to any other version within. Lives until the next other call.
+ */
+const struct tracker *walker_both(struct walker *walker, const struct lv_list *a, const struct lv_list *b, uint64_t *base);
+void walker_stand_at(struct walker *walker, const struct lv_list *version);
 uint64_t walker_steps(const struct walker *walker); /* events that went through a tracker so far */
 
 void walker_check(struct walker *walker); /* what it keeps between two walks; stops the program when an invariant is broken */

@@ -5,208 +5,7 @@
 #include <string.h>
 
 #include "editor/base/random.h"
-#include "tests/support/history.h"
-#include "tests/support/naive.h"
-
-enum { AGENTS_MAX = 40, AGENTS_FEW = 5, OPS_MAX = 80, PARENTS_MAX = 4 };
-
-/* An event, counted back from the last one of an act. */
-struct point {
-    size_t act;
-    uint64_t back;
-};
-
-/* One operation of the scenario: what both models are told. */
-struct act {
-    unsigned char agent;
-    uint64_t seq;
-    struct point parents[PARENTS_MAX];
-    size_t parent_count;
-    struct history_op op;
-    char text[8];
-    size_t first; /* of its events in the naive model */
-};
-
-struct scene {
-    struct random *random;
-    struct naive *naive;
-    struct act acts[OPS_MAX];
-    size_t count;
-    size_t agents;
-    bool crowded;             /* they are many and write at the start */
-    size_t heads[AGENTS_MAX]; /* each agent's newest act + 1; 0: none */
-    uint64_t seqs[AGENTS_MAX];
-    char base[16];
-};
-
-static size_t last_event(const struct act *act)
-{
-    return act->first + (size_t)history_op_len(&act->op) - 1;
-}
-
-/* The event of an act that somebody builds on: the last, or now and then one in its middle. */
-static struct point point_in(struct scene *scene, size_t act, bool own)
-{
-    uint64_t len = history_op_len(&scene->acts[act].op);
-    uint64_t back = !own && random_chance(scene->random, 6) ? random_below(scene->random, len) : 0;
-    return (struct point){act, back};
-}
-
-static size_t event_of(const struct scene *scene, struct point point)
-{
-    return last_event(&scene->acts[point.act]) - (size_t)point.back;
-}
-
-/* The agent's own newest act and sometimes that of others, reduced. */
-static void choose_parents(struct scene *scene, struct act *act, uint64_t merge_one_in)
-{
-    struct point wanted[PARENTS_MAX];
-    size_t count = 0;
-    for (size_t agent = 0; agent < scene->agents && count < PARENTS_MAX; agent++)
-        if (scene->heads[agent] > 0 && (agent == act->agent || random_chance(scene->random, merge_one_in)))
-            wanted[count++] = point_in(scene, scene->heads[agent] - 1, agent == act->agent);
-    for (size_t i = 0; i < count; i++) {
-        bool redundant = false;
-        for (size_t j = 0; j < count; j++)
-            redundant |= j != i && naive_holds(scene->naive, event_of(scene, wanted[j]), event_of(scene, wanted[i]));
-        if (!redundant)
-            act->parents[act->parent_count++] = wanted[i];
-    }
-}
-
-static size_t length_at(const struct scene *scene, const size_t *events, size_t count)
-{
-    unsigned char text[NAIVE_EVENTS_MAX + 64];
-    return naive_text(scene->naive, events, count, text);
-}
-
-/* Mostly inside the text of `len` bytes; once in a while beyond it. */
-static void choose_op(struct scene *scene, struct act *act, size_t len)
-{
-    struct random *random = scene->random;
-    uint64_t beyond = random_chance(random, 12) ? 4 : 0;
-    uint64_t size = 1 + random_below(random, random_chance(random, 3) ? 5 : 1);
-    if (random_chance(random, 20)) {
-        act->op = (struct history_op){.kind = OP_NOP};
-    } else if (len > 0 && random_chance(random, len > 20 ? 2 : 4)) {
-        uint64_t pos = random_below(random, len + beyond);
-        if (!beyond && pos + size > len)
-            size = len - pos;
-        act->op = (struct history_op){.kind = OP_DELETE, .pos = pos, .len = size};
-    } else {
-        for (uint64_t i = 0; i < size; i++)
-            act->text[i] = (char)('a' + random_below(random, 26));
-        act->op = (struct history_op){.kind = OP_INSERT, .pos = random_below(random, len + 1 + beyond)};
-        act->op.text = bytes_of(act->text, (size_t)size);
-    }
-}
-
-/* Goes on where the agent's last act was, the way people type and delete. */
-static void go_on(const struct scene *scene, struct act *act, size_t len)
-{
-    const struct act *last = scene->heads[act->agent] ? &scene->acts[scene->heads[act->agent] - 1] : NULL;
-    if (!last || last->op.kind != act->op.kind || !random_chance(scene->random, 2))
-        return;
-    if (act->op.kind == OP_INSERT && last->op.pos + last->op.text.len <= len)
-        act->op.pos = last->op.pos + last->op.text.len;
-    if (act->op.kind != OP_DELETE)
-        return;
-    act->op.len = 1;
-    act->op.pos = last->op.pos - (last->op.pos > 0 && random_chance(scene->random, 2));
-}
-
-static void add_act(struct scene *scene, uint64_t merge_one_in)
-{
-    static const enum naive_kind kinds[] = {
-        [OP_INSERT] = NAIVE_INSERT, [OP_DELETE] = NAIVE_DELETE, [OP_NOP] = NAIVE_NOTHING};
-    struct act *act = &scene->acts[scene->count];
-    size_t events[PARENTS_MAX];
-    *act = (struct act){.agent = (unsigned char)random_below(scene->random, scene->agents)};
-    act->seq = scene->seqs[act->agent];
-    choose_parents(scene, act, merge_one_in);
-    for (size_t p = 0; p < act->parent_count; p++)
-        events[p] = event_of(scene, act->parents[p]);
-    size_t len = length_at(scene, events, act->parent_count);
-    choose_op(scene, act, len);
-    go_on(scene, act, len);
-    if (scene->crowded && act->op.kind == OP_INSERT)
-        act->op.pos = random_below(scene->random, len < 2 ? len + 1 : 2);
-    act->first = scene->naive->count;
-    naive_add(scene->naive, act->agent, act->seq, events, act->parent_count, kinds[act->op.kind], act->op.pos,
-              act->text, (size_t)history_op_len(&act->op));
-    scene->seqs[act->agent] += history_op_len(&act->op);
-    scene->heads[act->agent] = ++scene->count;
-}
-
-static void make_scene(struct scene *scene, struct random *random)
-{
-    *scene = (struct scene){.random = random, .agents = AGENTS_FEW};
-    for (uint64_t i = random_below(random, 9); i > 0; i--)
-        scene->base[i - 1] = (char)('0' + i);
-    scene->naive = naive_new(scene->base);
-    uint64_t merge_one_in = 1 + random_below(random, 6);
-    for (uint64_t count = 5 + random_below(random, OPS_MAX - 5); scene->count < count;)
-        add_act(scene, merge_one_in);
-}
-
-/* Many who hardly know of each other, all at one place. */
-static void make_crowded_scene(struct scene *scene, struct random *random)
-{
-    *scene = (struct scene){.random = random, .agents = AGENTS_MAX, .crowded = true, .base = "--"};
-    scene->naive = naive_new(scene->base);
-    uint64_t merge_one_in = 10 + random_below(random, 200);
-    while (scene->count < OPS_MAX)
-        add_act(scene, merge_one_in);
-}
-
-static bool is_ready(const struct act *act, const bool *done)
-{
-    for (size_t p = 0; p < act->parent_count; p++)
-        if (!done[act->parents[p].act])
-            return false;
-    return true;
-}
-
-static void random_extension(const struct scene *scene, size_t *order)
-{
-    bool done[OPS_MAX] = {false};
-    for (size_t i = 0; i < scene->count; i++) {
-        size_t pick = (size_t)random_below(scene->random, scene->count);
-        while (done[pick] || !is_ready(&scene->acts[pick], done))
-            pick = (pick + 1) % scene->count;
-        done[pick] = true;
-        order[i] = pick;
-    }
-}
-
-static int compare_lvs(const void *a, const void *b)
-{
-    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return (left > right) - (left < right);
-}
-
-/* last_lv: of each act, where its last event went. */
-static void tell(struct history *history, const struct scene *scene, size_t index, uint64_t *last_lv)
-{
-    const struct act *act = &scene->acts[index];
-    struct agent_id agent = {{act->agent}};
-    uint64_t parents[PARENTS_MAX];
-    for (size_t p = 0; p < act->parent_count; p++)
-        parents[p] = last_lv[act->parents[p].act] - act->parents[p].back;
-    qsort(parents, act->parent_count, sizeof *parents, compare_lvs);
-    last_lv[index] = history_add(history, &agent, act->seq, parents, act->parent_count, &act->op, 1) - 1;
-}
-
-static void expect_naive(const struct scene *scene, const size_t *acts, size_t count, struct bytes text)
-{
-    unsigned char expected[NAIVE_EVENTS_MAX + 64];
-    size_t events[OPS_MAX];
-    for (size_t i = 0; i < count; i++)
-        events[i] = last_event(&scene->acts[acts[i]]);
-    size_t len = naive_text(scene->naive, events, count, expected);
-    if (!bytes_equal(text, bytes_of(expected, len)))
-        fail_msg("got \"%.*s\", not \"%.*s\"", (int)text.len, (const char *)text.data, (int)len, (char *)expected);
-}
+#include "tests/support/scene.h"
 
 /* Random moments: the text at two acts' common version, from the root; and the patch from there to the end. */
 static void check_versions(struct scene *scene, struct history *history, const uint64_t *last_lv)
@@ -225,7 +24,7 @@ static void check_versions(struct scene *scene, struct history *history, const u
         lv_list_add(&version, last_lv[acts[1]]);
         lv_list_sort(&version);
         history_text_at(history, &version, bytes_of_string(scene->base), &then);
-        expect_naive(scene, acts, 2, buf_view(&then));
+        scene_expect(scene, acts, 2, buf_view(&then));
         walker_since(history->walker, &version, &patch);
         patch_apply(&patch, buf_view(&then), &now);
         assert_true(bytes_equal(buf_view(&now), buf_view(&history->text)));
@@ -305,24 +104,24 @@ static void disturb(const struct scene *scene, struct history *history, const si
 static void check_replay(struct scene *scene, bool fast_path, uint64_t update_one_in)
 {
     struct history history;
-    size_t order[OPS_MAX], all[OPS_MAX];
-    uint64_t last_lv[OPS_MAX], base;
-    random_extension(scene, order);
+    size_t order[SCENE_ACTS_MAX], all[SCENE_ACTS_MAX];
+    uint64_t last_lv[SCENE_ACTS_MAX], base;
+    scene_shuffle(scene, order);
     history_init(&history, bytes_of_string(scene->base));
     walker_set_fast_path(history.walker, fast_path);
     for (size_t i = 0; i < scene->count; i++) {
         all[i] = i;
-        tell(&history, scene, order[i], last_lv);
+        scene_tell(scene, &history, order[i], last_lv);
         history_check(&history);
         if (!random_chance(scene->random, update_one_in))
             continue;
         history_update(&history);
-        expect_naive(scene, order, i + 1, buf_view(&history.text));
+        scene_expect(scene, order, i + 1, buf_view(&history.text));
         disturb(scene, &history, order, i + 1, last_lv);
         history_check(&history);
     }
     history_update(&history);
-    expect_naive(scene, all, scene->count, buf_view(&history.text));
+    scene_expect(scene, all, scene->count, buf_view(&history.text));
     check_versions(scene, &history, last_lv);
     tracker_check(walker_track(history.walker, random_below(scene->random, graph_len(history.graph)), &base));
     history_check(&history);
@@ -336,7 +135,7 @@ static void every_replay_gives_the_text_of_the_model(void **state)
     struct random random;
     static struct scene scene;
     while (rounds_next(&rounds, &random)) {
-        make_scene(&scene, &random);
+        scene_make(&scene, &random);
         check_replay(&scene, true, 1 + scene.count);
         check_replay(&scene, true, 1);
         check_replay(&scene, true, 7);
@@ -353,7 +152,7 @@ static void every_replay_of_a_crowd_at_one_place_does_so_too(void **state)
     struct random random;
     static struct scene scene;
     while (rounds_next(&rounds, &random)) {
-        make_crowded_scene(&scene, &random);
+        scene_make_crowded(&scene, &random);
         check_replay(&scene, true, 1 + scene.count);
         check_replay(&scene, true, 5);
         check_replay(&scene, false, 20);
@@ -454,16 +253,6 @@ static void a_crowd_at_one_place_costs_each_of_them_about_the_same(void **state)
 
 /* --- the tracker itself --- */
 
-static void tell_all(struct scene *scene, struct history *history, uint64_t *last_lv)
-{
-    size_t order[OPS_MAX];
-    random_extension(scene, order);
-    history_init(history, bytes_of_string(scene->base));
-    for (size_t i = 0; i < scene->count; i++)
-        tell(history, scene, order[i], last_lv);
-    history_update(history);
-}
-
 static void dump(const struct tracker *tracker, struct buf *out)
 {
     struct span_place place = spans_start(&tracker->spans);
@@ -487,7 +276,7 @@ static void check_travel(struct scene *scene, struct history *history, const uin
     dump(tracker, &before);
     for (int i = 0; i < 8; i++) {
         size_t act = (size_t)random_below(scene->random, scene->count);
-        size_t event = last_event(&scene->acts[act]);
+        size_t event = scene_last_event(&scene->acts[act]);
         struct lv_list version = {0};
         lv_list_add(&version, last_lv[act]);
         graph_diff(history->graph, graph_frontier(history->graph), &version, &gone, &none);
@@ -515,9 +304,9 @@ static void the_tracker_counts_right_at_every_version_and_comes_back(void **stat
     static struct scene scene;
     while (rounds_next(&rounds, &random)) {
         struct history history;
-        uint64_t last_lv[OPS_MAX];
-        make_scene(&scene, &random);
-        tell_all(&scene, &history, last_lv);
+        uint64_t last_lv[SCENE_ACTS_MAX];
+        scene_make(&scene, &random);
+        scene_tell_all(&scene, &history, last_lv);
         check_travel(&scene, &history, last_lv);
         rounds.operations += scene.count;
         history_release(&history);
@@ -593,11 +382,11 @@ static void the_order_of_two_bytes_never_changes(void **state)
         static bool before[BYTES][BYTES];
         struct history history;
         struct buf text = {0};
-        uint64_t last_lv[OPS_MAX];
-        make_scene(&scene, &random);
+        uint64_t last_lv[SCENE_ACTS_MAX];
+        scene_make(&scene, &random);
         if (name_bytes(&scene)) {
             memset(before, 0, sizeof before);
-            tell_all(&scene, &history, last_lv);
+            scene_tell_all(&scene, &history, last_lv);
             note_order(&history.text, before);
             for (size_t i = 0; i < 2 * scene.count; i++) {
                 struct lv_list version = {0};

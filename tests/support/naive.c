@@ -221,17 +221,36 @@ static bool is_shown(const struct naive *naive, const struct unit *unit, const s
     return true;
 }
 
-size_t naive_text(const struct naive *naive, const size_t *version, size_t count, unsigned char *out)
+static struct list *replay_all(const struct naive *naive)
 {
     struct list *list = xcalloc(1, sizeof *list);
-    size_t len = 0;
     for (size_t i = 0; i < naive->base_len; i++)
         list->units[list->count++] =
             (struct unit){.event = END - 1 - (int)i, .left = START, .right = END, .byte = naive->base[i]};
     replay(naive, list);
+    return list;
+}
+
+size_t naive_text(const struct naive *naive, const size_t *version, size_t count, unsigned char *out)
+{
+    struct list *list = replay_all(naive);
+    size_t len = 0;
     for (size_t i = 0; i < list->count; i++)
         if (is_shown(naive, &list->units[i], version, count))
             out[len++] = list->units[i].byte;
+    free(list);
+    return len;
+}
+
+size_t naive_units(const struct naive *naive, const size_t *version, size_t count, int *out)
+{
+    struct list *list = replay_all(naive);
+    size_t len = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        int event = list->units[i].event;
+        if (is_shown(naive, &list->units[i], version, count))
+            out[len++] = event < 0 ? event - END : event;
+    }
     free(list);
     return len;
 }

@@ -41,6 +41,8 @@ size_t naive_add(struct naive *naive, unsigned char agent, uint64_t seq, const s
                  enum naive_kind kind, uint64_t pos, const char *text, size_t len);
 /* The text of the version with these events and their ancestors. `out` has room for all; gives the length. */
 size_t naive_text(const struct naive *naive, const size_t *version, size_t count, unsigned char *out);
+/* The same byte by byte: which event inserted it; of the base text -1 for its first byte, -2 for the next and so on. */
+size_t naive_units(const struct naive *naive, const size_t *version, size_t count, int *out);
 /* Whether b is a or an ancestor of it. */
 bool naive_holds(const struct naive *naive, size_t a, size_t b);
 

@@ -1,0 +1,108 @@
+/*
+ * past TRACE-FILE - what it costs to ask a document about its past, on a recorded session.
+ *
+ * Prints one row of Markdown a question: milliseconds of CPU, the least of RUNS for those that can be asked again.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "editor/rope.h"
+#include "sync/document_past.h"
+#include "tests/support/trace_batches.h"
+
+enum { RUNS = 9 };
+
+struct bench {
+    struct trace trace;
+    struct trace_batches batches;
+    struct rope *base, *text;
+    struct document *document;
+    struct patch patch;
+};
+
+static double cpu_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static void row(const char *question, double ms)
+{
+    printf("| %s | %.4g |\n", question, ms);
+}
+
+static void update(struct bench *bench)
+{
+    document_update(bench->document, &bench->patch);
+    rope_apply(bench->text, &bench->patch);
+}
+
+static void add(struct bench *bench, size_t first, size_t end)
+{
+    struct error err = {0};
+    for (size_t i = first; i < end; i++) {
+        if (document_add(bench->document, &bench->batches.list.items[i], &err) != DOCUMENT_ADDED) {
+            fprintf(stderr, "past: a batch was not added: %s\n", err.text);
+            exit(1);
+        }
+    }
+}
+
+/* The patch from the text as it is to that of a while ago, back and forth. */
+static void measure_between(struct bench *bench, size_t batches_ago, const char *question)
+{
+    struct version now = {0}, then = {0};
+    size_t count = bench->batches.list.count;
+    const struct batch *batch = &bench->batches.list.items[count > batches_ago ? count - batches_ago : 0];
+    version_set(&then, (struct event_id){batch->agent, batch->seq0});
+    document_version(bench->document, &now);
+    double least[2] = {1e9, 1e9};
+    for (int run = 0; run < RUNS; run++) {
+        double start = cpu_ms();
+        if (!document_patch_between(bench->document, &then, &now, &bench->patch))
+            exit(1);
+        double middle = cpu_ms();
+        if (!document_patch_between(bench->document, &now, &then, &bench->patch))
+            exit(1);
+        double end = cpu_ms();
+        least[0] = middle - start < least[0] ? middle - start : least[0];
+        least[1] = end - middle < least[1] ? end - middle : least[1];
+        if (run == 0)
+            printf("| %s: first forward, first back | %.4g, %.4g |\n", question, middle - start, end - middle);
+    }
+    printf("| %s: forward, back | %.4g, %.4g |\n", question, least[0], least[1]);
+    version_release(&now);
+    version_release(&then);
+}
+
+int main(int argc, char **argv)
+{
+    struct bench bench = {0};
+    if (argc != 2) {
+        fputs("past TRACE-FILE\n", stderr);
+        return 2;
+    }
+    trace_read(&bench.trace, argv[1]);
+    trace_batches_make(&bench.batches, &bench.trace);
+    bench.base = rope_new();
+    bench.text = rope_new();
+    bench.document = document_new(bench.base);
+    double start = cpu_ms();
+    add(&bench, 0, bench.batches.list.count);
+    update(&bench);
+    printf("| %s | ms |\n|---|---:|\n", bench.trace.name);
+    row("merging it all", cpu_ms() - start);
+    struct blame blame = {0};
+    start = cpu_ms();
+    document_blame(bench.document, &blame);
+    row("who wrote what, first", cpu_ms() - start);
+    start = cpu_ms();
+    document_blame(bench.document, &blame);
+    row("who wrote what, again", cpu_ms() - start);
+    measure_between(&bench, 100, "100 batches ago");
+    measure_between(&bench, 10000, "10000 batches ago");
+    return 0;
+}

@@ -1,0 +1,56 @@
+/*
+ * scene - a random history that both the engine and the naive model are told: few people or a crowd, runs out of range, merges.
+ */
+#ifndef WEFT_TESTS_SCENE_H
+#define WEFT_TESTS_SCENE_H
+
+#include "editor/base/random.h"
+#include "tests/support/history.h"
+#include "tests/support/naive.h"
+
+enum { SCENE_AGENTS_MAX = 40, SCENE_AGENTS_FEW = 5, SCENE_ACTS_MAX = 80, SCENE_PARENTS_MAX = 4 };
+
+/* An event, counted back from the last one of an act. */
+struct scene_point {
+    size_t act;
+    uint64_t back;
+};
+
+/* One operation of the scenario: what both models are told. */
+struct scene_act {
+    unsigned char agent;
+    uint64_t seq;
+    struct scene_point parents[SCENE_PARENTS_MAX];
+    size_t parent_count;
+    struct history_op op;
+    char text[8];
+    size_t first; /* of its events in the naive model */
+};
+
+struct scene {
+    struct random *random;
+    struct naive *naive; /* the caller frees it */
+    struct scene_act acts[SCENE_ACTS_MAX];
+    size_t count;
+    size_t agents;
+    bool crowded;                   /* they are many and write at the start */
+    size_t heads[SCENE_AGENTS_MAX]; /* each agent's newest act + 1; 0: none */
+    uint64_t seqs[SCENE_AGENTS_MAX];
+    char base[16];
+};
+
+void scene_make(struct scene *scene, struct random *random);
+/* Many who hardly know of each other, all at one place. */
+void scene_make_crowded(struct scene *scene, struct random *random);
+size_t scene_last_event(const struct scene_act *act); /* in the naive model */
+
+/* An order in which the acts may come: parents first. */
+void scene_shuffle(const struct scene *scene, size_t *order);
+/* Tells the engine an act. last_lv: of each act, where its last event went. */
+void scene_tell(const struct scene *scene, struct history *history, size_t index, uint64_t *last_lv);
+/* All of them in such an order, into a new history. */
+void scene_tell_all(struct scene *scene, struct history *history, uint64_t *last_lv);
+/* That this is the naive model's text of the version with these acts. */
+void scene_expect(const struct scene *scene, const size_t *acts, size_t count, struct bytes text);
+
+#endif
