@@ -16,7 +16,7 @@ void replica_log(const struct replica *replica, struct log_list *out)
 
 void replica_blame(struct replica *replica, struct blame *out)
 {
-    document_blame(replica->document, out);
+    document_blame(replica->document, 0, document_len(replica->document), out);
 }
 
 struct rope *replica_text_at(const struct replica *replica, const struct version *version)

@@ -33,6 +33,8 @@ void document_free(struct document *document)
     walker_free(document->walker);
     walker_free(document->whole);
     walker_free(document->aside);
+    copies_release(&document->copies);
+    dates_release(&document->dates);
     critical_release(&document->critical);
     marks_release(&document->marks);
     oplog_release(&document->log);

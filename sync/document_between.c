@@ -4,6 +4,8 @@
 #include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
 #include "sync/between.h"
+#include "sync/document_dates.h"
+#include "sync/document_past.h"
 #include "sync/document_whole.h"
 
 /* What the events did that only one of the versions has. */
@@ -63,15 +65,26 @@ static void collect_deletions(const struct tracker *tracker, const struct lv_ran
     }
 }
 
-/* From unit `id` on, and not beyond `len` of them. They were deleted. */
-static struct deleted find_deletion(const struct deletions *deletions, uint64_t id, uint64_t len)
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Whether units [id, id + *len) were deleted, and by what; *len is cut to as many as that answer is good for. */
+static bool find_deletion(const struct deletions *deletions, uint64_t id, uint64_t *len, struct deleted *found)
 {
     size_t at;
     BISECT(at, deletions->count, deletions->items[at].id + deletions->items[at].len <= id);
-    ensure(at < deletions->count && deletions->items[at].id <= id);
-    struct deleted deleted = deleted_from(deletions->items[at], id);
-    deleted.len = deleted.len < len ? deleted.len : len;
-    return deleted;
+    if (at == deletions->count)
+        return false;
+    const struct deleted *deleted = &deletions->items[at];
+    if (deleted->id > id) {
+        *len = least(*len, deleted->id - id);
+        return false;
+    }
+    *found = deleted_from(*deleted, id);
+    *len = found->len = least(*len, found->len);
+    return true;
 }
 
 /* What only the later text has. Bytes of the text before the tracker began are told by who deleted them since. */
@@ -81,10 +94,12 @@ static void add_inserted(struct document *document, const struct deletions *dele
     buf_clear(scratch);
     if (row->id < TRACKER_BASE)
         document_read_units(document, row->id, row->len, scratch);
-    for (uint64_t done = row->id < TRACKER_BASE ? row->len : 0; done < row->len;) {
-        struct deleted deleted = find_deletion(deletions, row->id + done, row->len - done);
+    for (uint64_t done = row->id < TRACKER_BASE ? row->len : 0, len; done < row->len; done += len) {
+        struct deleted deleted;
+        len = row->len - done;
+        bool found = find_deletion(deletions, row->id + done, &len, &deleted);
+        ensure(found);
         document_read_deleted(document, deleted, scratch);
-        done += deleted.len;
     }
     patch_insert(out, buf_view(scratch));
 }
@@ -112,7 +127,75 @@ static struct walker *aside(struct document *document)
     return document->aside;
 }
 
-bool document_patch_between(struct document *document, const struct version *from, const struct version *to, struct patch *out)
+/* --- who made the difference --- */
+
+void change_list_release(struct change_list *list)
+{
+    free(list->items);
+    *list = (struct change_list){0};
+}
+
+struct changing {
+    struct document *document;
+    const struct deletions *deletions;
+    uint64_t from_at, to_at;
+    struct dated before; /* whose the last change is */
+    struct change_list *out;
+};
+
+/* The bytes at the places that have been reached. */
+static void add_change(struct changing *changing, struct dated dated, bool inserted, bool wrote, uint64_t len)
+{
+    struct change_list *out = changing->out;
+    struct change *last = out->count ? &out->items[out->count - 1] : NULL;
+    bool touches = last && last->from_at + (last->inserted ? 0 : last->len) == changing->from_at &&
+                   last->to_at + (last->inserted ? last->len : 0) == changing->to_at;
+    if (touches && last->inserted == inserted && last->wrote == wrote && dated_equal(&changing->before, &dated)) {
+        last->len += len;
+    } else {
+        out->items = xgrow(out->items, &out->cap, out->count + 1, sizeof *out->items);
+        out->items[out->count++] = (struct change){inserted, wrote, changing->from_at, changing->to_at, len,
+                                                   document_author(changing->document, dated.agent), dated.time_s, dated.label};
+    }
+    changing->before = dated;
+    changing->from_at += inserted ? 0 : len;
+    changing->to_at += inserted ? len : 0;
+}
+
+/* A version lacks a byte because it has its deletion and the other one has not; or else because it lacks the event that wrote it. */
+static void add_row_changes(struct changing *changing, const struct between_row *row)
+{
+    for (uint64_t done = 0, len; done < row->len; done += len) {
+        struct deleted deleted;
+        len = row->len - done;
+        bool wrote = !find_deletion(changing->deletions, row->id + done, &len, &deleted);
+        if (!wrote && deleted.back)
+            len = 1; /* the events go the other way than the bytes */
+        struct dated dated = document_date(changing->document, wrote ? row->id + done : deleted.by, &len);
+        add_change(changing, dated, row->in_to, wrote, len);
+    }
+}
+
+static void make_changes(struct document *document, const struct between *between, const struct deletions *deletions,
+                         struct change_list *out)
+{
+    struct changing changing = {.document = document, .deletions = deletions, .out = out};
+    for (size_t i = 0; i < between->count; i++) {
+        const struct between_row *row = &between->items[i];
+        if (!row->in_from || !row->in_to) {
+            add_row_changes(&changing, row);
+            continue;
+        }
+        changing.from_at += row->len;
+        changing.to_at += row->len;
+    }
+}
+
+/* --- from outside --- */
+
+/* `changes` may be NULL. */
+static bool find_between(struct document *document, const struct version *from, const struct version *to, struct patch *out,
+                         struct change_list *changes)
 {
     struct lv_list a = {0}, b = {0};
     struct lv_ranges only_from = {0}, only_to = {0};
@@ -125,8 +208,12 @@ bool document_patch_between(struct document *document, const struct version *fro
         between_find(aside(document), &a, &b, &between);
         graph_diff(document->graph, &a, &b, &only_from, &only_to);
         collect_deletions(between.tracker, &only_from, &deletions);
+        if (changes)
+            collect_deletions(between.tracker, &only_to, &deletions);
         sort_deletions(&deletions);
         make_patch(document, &between, &deletions, out);
+        if (changes)
+            make_changes(document, &between, &deletions, changes);
     }
     free(deletions.items);
     between_release(&between);
@@ -135,4 +222,16 @@ bool document_patch_between(struct document *document, const struct version *fro
     lv_list_release(&a);
     lv_list_release(&b);
     return known;
+}
+
+bool document_patch_between(struct document *document, const struct version *from, const struct version *to, struct patch *out)
+{
+    return find_between(document, from, to, out, NULL);
+}
+
+bool document_changes(struct document *document, const struct version *from, const struct version *to, struct patch *patch,
+                      struct change_list *out)
+{
+    out->count = 0;
+    return find_between(document, from, to, patch, out);
 }

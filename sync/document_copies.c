@@ -94,36 +94,32 @@ static void collect_mark_copies(struct gathering *gathering, const struct mark *
     }
 }
 
-/* Events [lv, end) of an undo are in a row: a batch of it ends where the next one is marked. */
-static void collect_row_copies(struct gathering *gathering, uint64_t lv, uint64_t end)
-{
-    const struct marks *marks = &gathering->document->marks;
-    for (size_t m = marks_from(marks, lv); m < marks->count && marks->items[m].lv < end; m++) {
-        bool is_last = m + 1 == marks->count || marks->items[m + 1].lv > end;
-        collect_mark_copies(gathering, &marks->items[m], is_last ? end : marks->items[m + 1].lv);
-    }
-}
-
 static int copy_compare(const void *a, const void *b)
 {
     const struct copy *left = a, *right = b;
     return (left->id > right->id) - (left->id < right->id);
 }
 
-void copies_collect(const struct document *document, const struct tracker *tracker, const struct edits *edits, uint64_t after,
-                    struct copies *copies)
+/* An undo's batch ends where its agent's next one is marked, and where the row of its events does. */
+static uint64_t end_of_batch(const struct document *document, size_t mark)
+{
+    const struct marks *marks = &document->marks;
+    uint64_t lv = marks->items[mark].lv, end = lv + graph_author_of(document->graph, lv).len;
+    return mark + 1 < marks->count && marks->items[mark + 1].lv < end ? marks->items[mark + 1].lv : end;
+}
+
+/* Later marks have higher events, and so have their copies. */
+void copies_collect(const struct document *document, const struct tracker *tracker, struct copies *copies)
 {
     struct gathering gathering = {document, tracker, copies};
-    for (size_t i = 0; i < edits->count; i++) {
-        const struct edit *undo = &edits->items[i];
-        if (undo->kind == EDIT_GESTURE || (after != LV_NONE && undo->lv <= after))
-            continue;
-        struct agent_span span = edit_span(undo);
-        for (uint64_t lv, len; document_next_lvs(document, &span, &lv, &len);)
-            collect_row_copies(&gathering, lv, lv + len);
+    size_t before = copies->count;
+    for (; copies->marks_done < document->marks.count; copies->marks_done++) {
+        const struct mark *mark = &document->marks.items[copies->marks_done];
+        if (mark->undo_count > 1)
+            collect_mark_copies(&gathering, mark, end_of_batch(document, copies->marks_done));
     }
-    if (copies->count > 1)
-        qsort(copies->items, copies->count, sizeof *copies->items, copy_compare);
+    if (copies->count - before > 1)
+        qsort(copies->items + before, copies->count - before, sizeof *copies->items, copy_compare);
 }
 
 /* --- looking up --- */

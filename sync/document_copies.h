@@ -5,28 +5,19 @@
  * the deletes say which bytes those were. Inside of sync/document.h: for its files (sync/document_parts.h) alone.
  *
  *   Units      ids of a tracker (sync/tracker.h): LVs of inserts, and the bytes of the base text.
- *   Ownership  zero-initialised, then copies_collect(); copies_release().
- *   Bounds     O(n log n) for n rows that were brought back; a look-up is logarithmic for each time they were.
+ *   Ownership  struct copies (sync/document_parts.h) zero-initialised, then copies_collect(); copies_release().
+ *   Bounds     O(n log n) for n rows that are added; a look-up is logarithmic for each time they were brought back.
  */
 #ifndef WEFT_SYNC_DOCUMENT_COPIES_H
 #define WEFT_SYNC_DOCUMENT_COPIES_H
 
 #include "sync/document_edits.h"
 
-/* Units [id, id + len) stand for those from `original` on, which may themselves stand for others. */
-struct copy {
-    uint64_t id, len, original;
-};
-
-struct copies {
-    struct copy *items; /* ascending, disjoint */
-    size_t count, cap;
-};
-
-/* Those of undos among `edits` that came after event `after` (LV_NONE: of all). The tracker has all of them. */
-void copies_collect(const struct document *document, const struct tracker *tracker, const struct edits *edits, uint64_t after,
-                    struct copies *copies);
-void copies_release(struct copies *copies);
+/*
+ * Adds what the undos brought back whose marks are not done yet: the caller sets copies->marks_done to the first that is wanted,
+ * or goes on where the last call ended. The tracker has what they brought back, and who deleted it.
+ */
+void copies_collect(const struct document *document, const struct tracker *tracker, struct copies *copies);
 /* What a unit was at first; *len is cut to as many units as that answer is good for. */
 uint64_t copies_root(const struct copies *copies, uint64_t id, uint64_t *len);
 

@@ -5,6 +5,7 @@
  *   document.c        life, versions, adding batches, updating
  *   document_write.c  from patches to batches
  *   document_edits.h  what events are to people, which edits stand, how many and whose
+ *   document_dates.h  which edit an event belongs to, and when it was made
  *   document_copies.h what bytes that were brought back were at first
  *   document_whole.h  every byte that ever was
  *   document_between.c the patch between two versions
@@ -21,6 +22,33 @@
 #include "sync/marks.h"
 #include "sync/walker.h"
 
+/* Where an agent's edits begin, by seq, with their marks. */
+struct date {
+    uint64_t seq;
+    size_t mark;
+};
+struct dates_row {
+    struct date *items;
+    size_t count, cap;
+};
+struct dates {
+    struct dates_row *agents; /* by their number in the graph */
+    size_t count, cap;
+    size_t marks_done; /* of the document's: those before are in here */
+};
+void dates_release(struct dates *dates);
+
+/* Units [id, id + len) stand for those from `original` on, which may themselves stand for others. */
+struct copy {
+    uint64_t id, len, original;
+};
+struct copies {
+    struct copy *items; /* ascending, disjoint */
+    size_t count, cap;
+    size_t marks_done;  /* of the document's: those before are in here, or were not wanted */
+};
+void copies_release(struct copies *copies);
+
 struct document {
     struct graph *graph;
     struct oplog log;
@@ -28,6 +56,8 @@ struct document {
     struct critical critical;
     struct walker *walker;
     struct walker *whole; /* NULL, or keeps a tracker of all history (sync/document_whole.h) */
+    struct copies copies; /* what was brought back, by the ids of that tracker */
+    struct dates dates;   /* which edit an event belongs to (sync/document_dates.h) */
     struct walker *aside; /* NULL, or walks for questions about the past, so that merging goes on in its own tracker */
     struct rope *base;
     struct version root;  /* what the base text is the text of: no heads, but for document_new_at() */

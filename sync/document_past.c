@@ -4,6 +4,7 @@
 
 #include "editor/base/bisect.h"
 #include "editor/base/xalloc.h"
+#include "sync/document_dates.h"
 #include "sync/document_whole.h"
 
 void log_list_release(struct log_list *list)
@@ -43,15 +44,6 @@ static const char *label_of(const struct document *document, const struct edit *
     return mark && mark->flags & BATCH_FLAG_LABEL ? (const char *)document->marks.labels.data + mark->label_at : NULL;
 }
 
-/* Who an agent's events are by: a branch's are by the one that forked. */
-static struct agent_id author_of(const struct document *document, size_t agent)
-{
-    struct agent_fork fork;
-    while (graph_fork_of(document->graph, agent, &fork))
-        ensure(graph_find_agent(document->graph, &fork.from, &agent));
-    return *graph_agent_id(document->graph, agent);
-}
-
 /* --- the log --- */
 
 static void count_bytes(const struct document *document, const struct edit *edit, struct log_entry *entry)
@@ -73,7 +65,7 @@ static void count_bytes(const struct document *document, const struct edit *edit
 static struct log_entry entry_of(const struct document *document, const struct edit *edit)
 {
     static const enum log_kind kinds[] = {[EDIT_GESTURE] = LOG_EDIT, [EDIT_UNDO] = LOG_UNDO, [EDIT_REDO] = LOG_REDO};
-    struct log_entry entry = {.author = author_of(document, edit->agent),
+    struct log_entry entry = {.author = document_author(document, edit->agent),
                               .last = {*graph_agent_id(document->graph, edit->agent), edit->end - 1},
                               .kind = kinds[edit->kind],
                               .time_s = time_of(document, edit),
@@ -94,69 +86,7 @@ void document_log(struct document *document, struct log_list *out)
     edits_release(&edits);
 }
 
-/* --- which edit an event belongs to --- */
-
-struct dated {
-    struct edit edit;
-    uint64_t time_s;
-    const char *label;
-};
-
-struct dated_edits {
-    struct dated *items; /* by (agent, seq) */
-    size_t count;
-};
-
-static int dated_compare(const void *a, const void *b)
-{
-    const struct dated *left = a, *right = b;
-    if (left->edit.agent != right->edit.agent)
-        return left->edit.agent < right->edit.agent ? -1 : 1;
-    return (left->edit.seq > right->edit.seq) - (left->edit.seq < right->edit.seq);
-}
-
-static struct dated_edits date_edits(const struct document *document, const struct edits *edits)
-{
-    struct dated_edits all = {xmalloc((edits->count + 1) * sizeof *all.items), edits->count};
-    for (size_t i = 0; i < edits->count; i++)
-        all.items[i] = (struct dated){edits->items[i], time_of(document, &edits->items[i]), label_of(document, &edits->items[i])};
-    if (all.count > 1)
-        qsort(all.items, all.count, sizeof *all.items, dated_compare);
-    return all;
-}
-
-/* Every event belongs to one. */
-static const struct dated *find_dated(const struct dated_edits *all, struct graph_author author)
-{
-    const struct dated wanted = {.edit = {.agent = author.agent, .seq = author.seq}};
-    size_t low = 0, high = all->count;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (dated_compare(&all->items[middle], &wanted) <= 0)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &all->items[low];
-}
-
-/* The edit of an event, and of how many from there on. */
-static const struct dated *edit_at(const struct document *document, const struct dated_edits *all, uint64_t lv, uint64_t *len)
-{
-    struct graph_author author = graph_author_of(document->graph, lv);
-    const struct dated *dated = find_dated(all, author);
-    *len = least(*len, least(author.len, dated->edit.end - author.seq));
-    return dated;
-}
-
 /* --- the version of a moment --- */
-
-static void inherit_times(struct dated_edits *all)
-{
-    for (size_t i = 1; i < all->count; i++)
-        if (all->items[i].time_s == 0 && all->items[i].edit.agent == all->items[i - 1].edit.agent)
-            all->items[i].time_s = all->items[i - 1].time_s;
-}
 
 struct moment {
     struct lv_ranges written; /* ascending */
@@ -203,18 +133,20 @@ static void reduce_to_heads(struct moment *moment)
     ends->count = heads;
 }
 
+/* Whether the edit was made by then; *len is cut to as many events as that is true of. */
+static bool was_made(struct document *document, uint64_t lv, uint64_t time_s, uint64_t *len)
+{
+    return document_date_or_before(document, document_date(document, lv, len)) <= time_s;
+}
+
 void document_version_at(struct document *document, uint64_t time_s, struct version *out)
 {
-    struct edits edits = {0};
     struct moment moment = {0};
     document_wake(document);
-    edits_collect(document, NULL, 0, &edits);
-    struct dated_edits all = date_edits(document, &edits);
-    inherit_times(&all);
     for (uint64_t lv = 0, len; lv < graph_len(document->graph); lv += len) {
         struct graph_run run = graph_run_of(document->graph, lv);
         len = run.end - lv;
-        if (edit_at(document, &all, lv, &len)->time_s <= time_s && was_written(&moment, &run, lv))
+        if (was_made(document, lv, time_s, &len) && was_written(&moment, &run, lv))
             take_events(&moment, &run, lv, lv + len);
     }
     reduce_to_heads(&moment);
@@ -222,17 +154,15 @@ void document_version_at(struct document *document, uint64_t time_s, struct vers
     lv_ranges_release(&moment.written);
     lv_list_release(&moment.ends);
     lv_list_release(&moment.parents);
-    free(all.items);
-    edits_release(&edits);
 }
 
 /* --- blame --- */
 
 struct blaming {
-    const struct document *document;
-    const struct dated_edits *all;
-    const struct dated *before; /* whose the last range is; NULL: the base text's, or there is none */
+    struct document *document;
+    const struct copies *copies;
     struct blame *out;
+    struct dated before; /* whose the last range is, unless it is of the base text */
 };
 
 /* `dated` NULL: of the base text. */
@@ -240,51 +170,55 @@ static void add_bytes(struct blaming *blaming, const struct dated *dated, uint64
 {
     struct blame *out = blaming->out;
     struct blame_range *last = out->count ? &out->items[out->count - 1] : NULL;
-    if (last && blaming->before == dated) {
+    if (last && last->base == !dated && (!dated || dated_equal(&blaming->before, dated))) {
         last->len += len;
         return;
     }
-    uint64_t at = last ? last->at + last->len : 0;
+    uint64_t at = last ? last->at + last->len : out->at;
     out->items = xgrow(out->items, &out->cap, out->count + 1, sizeof *out->items);
     struct blame_range *range = &out->items[out->count++];
     *range = (struct blame_range){.at = at, .len = len, .base = dated == NULL};
-    blaming->before = dated;
     if (!dated)
         return;
-    range->author = author_of(blaming->document, dated->edit.agent);
+    blaming->before = *dated;
+    range->author = document_author(blaming->document, dated->agent);
     range->time_s = dated->time_s;
     range->label = dated->label;
 }
 
-static void add_span(struct blaming *blaming, const struct copies *copies, const struct span *span)
+static void add_units(struct blaming *blaming, uint64_t id, uint64_t units)
 {
-    for (uint64_t done = 0, len; done < span->len; done += len) {
-        len = span->len - done;
-        uint64_t root = copies_root(copies, span->id + done, &len);
-        const struct dated *dated = root < TRACKER_BASE ? edit_at(blaming->document, blaming->all, root, &len) : NULL;
-        add_bytes(blaming, dated, len);
+    for (uint64_t done = 0, len; done < units; done += len) {
+        len = units - done;
+        uint64_t root = copies_root(blaming->copies, id + done, &len);
+        if (root >= TRACKER_BASE) {
+            add_bytes(blaming, NULL, len);
+            continue;
+        }
+        struct dated dated = document_date(blaming->document, root, &len);
+        add_bytes(blaming, &dated, len);
     }
 }
 
-void document_blame(struct document *document, struct blame *out)
+void document_blame(struct document *document, uint64_t at, uint64_t len, struct blame *out)
 {
-    struct edits edits = {0};
-    struct copies copies = {0};
+    const struct tracker *whole;
     document_wake(document);
     ensure(document->merged == graph_len(document->graph));
+    ensure(at <= document->len && len <= document->len - at);
     out->count = 0;
-    edits_collect(document, NULL, 0, &edits);
-    struct dated_edits all = date_edits(document, &edits);
-    struct blaming blaming = {.document = document, .all = &all, .out = out};
-    const struct tracker *tracker = document_whole(document);
-    copies_collect(document, tracker, &edits, LV_NONE, &copies);
-    struct span_place place = spans_start(&tracker->spans);
-    for (const struct span *span; (span = spans_peek(&tracker->spans, &place)); spans_next(&place))
-        if (!span->gone)
-            add_span(&blaming, &copies, span);
-    copies_release(&copies);
-    free(all.items);
-    edits_release(&edits);
+    out->at = at;
+    if (len == 0)
+        return;
+    struct blaming blaming = {.document = document, .copies = document_whole_copies(document, &whole), .out = out};
+    struct span_place place = spans_find(&whole->spans, SUM_SHOWN, at);
+    for (const struct span *span; len > 0 && (span = spans_peek(&whole->spans, &place)); spans_next(&place)) {
+        if (span->gone)
+            continue;
+        uint64_t units = least(span->len - place.offset, len);
+        add_units(&blaming, span->id + place.offset, units);
+        len -= units;
+    }
 }
 
 const struct blame_range *blame_find(const struct blame *blame, uint64_t at)

@@ -5,8 +5,8 @@
  *   Units      bytes; seconds since 1970, by the clock of whoever wrote.
  *   Ownership  lists belong to the caller, zero-initialised, and are released by him. Labels live as long as the document.
  *   Errors     none.
- *   Bounds     the log, and the version of a moment: linear in what was ever written. Blame merges all history once; it
- *              takes as much memory as that while it runs.
+ *   Bounds     the log, and the version of a moment: linear in what was ever written. The first blame walks over all history,
+ *              and takes memory for that until the document is freed; then it costs what it tells, and what came since.
  *   Source     the tracker of a walk holds every byte with the event that inserted it (Gentle & Kleppmann, sync/document.h,
  *              section 3); an undo's batches say which bytes they bring back (sync/batch.h).
  */
@@ -49,13 +49,36 @@ struct blame_range {
     const char *label;
 };
 struct blame {
-    struct blame_range *items; /* in the order of the text, without holes */
+    struct blame_range *items; /* in the order of the text, without holes; neighbours are of different edits */
     size_t count, cap;
+    uint64_t at; /* where the first one begins */
 };
-/* There must be nothing to update (document_update()). */
-void document_blame(struct document *document, struct blame *out);
+/* Bytes [at, at + len) of the text, say those on a screen. There must be nothing to update (document_update()). */
+void document_blame(struct document *document, uint64_t at, uint64_t len, struct blame *out);
 void blame_release(struct blame *blame);
 /* The range that holds a byte; NULL: there is no such byte. */
 const struct blame_range *blame_find(const struct blame *blame, uint64_t at);
+
+/* Bytes that only one of two versions has, with the edit that made the difference. Those of one edit in a row. */
+struct change {
+    bool inserted;              /* `to` has them; else `from` has */
+    bool wrote;                 /* that edit inserted them; else it deleted them */
+    uint64_t from_at, to_at;    /* where they are in the text that has them, and where they would be in the other */
+    uint64_t len;
+    struct agent_id author;     /* as in the log */
+    uint64_t time_s;
+    const char *label;
+};
+struct change_list {
+    struct change *items; /* in the order of the texts */
+    size_t count, cap;
+};
+/*
+ * The changes from one known version to another, and the patch that they are (document_patch_between()). Where several deleted
+ * the same bytes, one of them is named. False when a version is not known.
+ */
+bool document_changes(struct document *document, const struct version *from, const struct version *to, struct patch *patch,
+                      struct change_list *out);
+void change_list_release(struct change_list *list);
 
 #endif

@@ -77,13 +77,14 @@ static void sort_targets(struct targets *targets)
         qsort(targets->items, targets->count, sizeof *targets->items, target_compare);
 }
 
-static void collect(struct plan *plan, const struct edits *edits)
+static void collect(struct plan *plan)
 {
     collect_removed(plan);
     collect_restored(plan);
     sort_targets(&plan->removed);
     sort_targets(&plan->restored);
-    copies_collect(plan->document, plan->tracker, edits, plan->edit->lv, &plan->copies);
+    plan->copies.marks_done = marks_from(&plan->document->marks, plan->edit->lv + 1);
+    copies_collect(plan->document, plan->tracker, &plan->copies);
 }
 
 /* The target that holds a unit, or NULL; *len is cut to as many units as that answer is good for. */
@@ -252,24 +253,22 @@ static void write_steps(struct writer *writer, const struct steps *steps, struct
     buf_release(&text);
 }
 
-static void find_steps(struct document *document, const struct edits *edits, const struct edit *edit,
-                       struct steps *steps)
+static void find_steps(struct document *document, const struct edit *edit, struct steps *steps)
 {
     struct plan plan = {.document = document, .edit = edit};
     uint64_t base;
     plan.tracker = walker_track(document->walker, edit->lv, &base);
-    collect(&plan, edits);
+    collect(&plan);
     collect_steps(&plan, steps);
     free(plan.removed.items);
     free(plan.restored.items);
     copies_release(&plan.copies);
 }
 
-static void take_back(struct document *document, const struct edits *edits, const struct edit *edit,
-                      struct writer *writer, struct patch *out)
+static void take_back(struct document *document, const struct edit *edit, struct writer *writer, struct patch *out)
 {
     struct steps steps = {0};
-    find_steps(document, edits, edit, &steps);
+    find_steps(document, edit, &steps);
     struct event_span target = {*graph_agent_id(document->graph, edit->agent), edit->seq, edit->end - edit->seq};
     writer->undo = &target;
     writer_begin_at_head(writer);
@@ -298,7 +297,7 @@ enum document_undone document_undo(struct document *document, const struct agent
         struct writer undo = {.document = document, .agent = *writer, .out = batches, .redo = direction == UNDO_AGAIN,
                               .mark = {.gesture = true, .time_s = time_s}};
         struct edit edit = edits.items[stack->items[stack->count - 1]];
-        take_back(document, &edits, &edit, &undo, out);
+        take_back(document, &edit, &undo, out);
     }
     edit_stack_release(&back);
     edit_stack_release(&again);

@@ -8,6 +8,13 @@ const struct tracker *document_whole(struct document *document)
     return walker_track(document->whole, 0, &base);
 }
 
+const struct copies *document_whole_copies(struct document *document, const struct tracker **whole)
+{
+    *whole = document_whole(document);
+    copies_collect(document, *whole, &document->copies);
+    return &document->copies;
+}
+
 void document_read_units(const struct document *document, uint64_t id, uint64_t len, struct buf *out)
 {
     if (id >= TRACKER_BASE) {

@@ -17,6 +17,8 @@
 
 /* With all events; both of its versions are that of all. */
 const struct tracker *document_whole(struct document *document);
+/* The same, and what those bytes of it that an undo brought back were at first. */
+const struct copies *document_whole_copies(struct document *document, const struct tracker **whole);
 /* Appends what units with such ids are. */
 void document_read_units(const struct document *document, uint64_t id, uint64_t len, struct buf *out);
 /* Appends the bytes that some events in a row deleted, in the order of the text. */

@@ -12,7 +12,7 @@
 #include "sync/document_past.h"
 #include "tests/support/trace_batches.h"
 
-enum { RUNS = 9 };
+enum { RUNS = 9, LAST = 200 }; /* so many batches come one by one */
 
 struct bench {
     struct trace trace;
@@ -78,6 +78,37 @@ static void measure_between(struct bench *bench, size_t batches_ago, const char 
     version_release(&then);
 }
 
+/* Who wrote what: the first question, then screens all over the text, with another update before each. */
+static void measure_blame(struct bench *bench)
+{
+    enum { SCREEN_BYTES = 80 * 50, SCREENS = LAST };
+    struct blame blame = {0};
+    uint64_t len = rope_len(bench->text), screen = len < SCREEN_BYTES ? len : SCREEN_BYTES;
+    double start = cpu_ms(), asked = 0;
+    document_blame(bench->document, 0, screen, &blame);
+    row("who wrote a screen, first", cpu_ms() - start);
+    for (size_t i = 0; i < SCREENS; i++) {
+        start = cpu_ms();
+        document_blame(bench->document, (len - screen) / SCREENS * i, screen, &blame);
+        asked += cpu_ms() - start;
+    }
+    row("who wrote a screen, then", asked / SCREENS);
+    asked = 0;
+    for (size_t left = SCREENS; left > 0; left--) {
+        add(bench, bench->batches.list.count - left, bench->batches.list.count - left + 1);
+        update(bench);
+        uint64_t shown = rope_len(bench->text) < screen ? rope_len(bench->text) : screen;
+        start = cpu_ms();
+        document_blame(bench->document, rope_len(bench->text) - shown, shown, &blame);
+        asked += cpu_ms() - start;
+    }
+    row("who wrote a screen, after another batch each time", asked / SCREENS);
+    start = cpu_ms();
+    document_blame(bench->document, 0, rope_len(bench->text), &blame);
+    row("who wrote all of it", cpu_ms() - start);
+    blame_release(&blame);
+}
+
 int main(int argc, char **argv)
 {
     struct bench bench = {0};
@@ -91,17 +122,11 @@ int main(int argc, char **argv)
     bench.text = rope_new();
     bench.document = document_new(bench.base);
     double start = cpu_ms();
-    add(&bench, 0, bench.batches.list.count);
+    add(&bench, 0, bench.batches.list.count - LAST);
     update(&bench);
     printf("| %s | ms |\n|---|---:|\n", bench.trace.name);
     row("merging it all", cpu_ms() - start);
-    struct blame blame = {0};
-    start = cpu_ms();
-    document_blame(bench.document, &blame);
-    row("who wrote what, first", cpu_ms() - start);
-    start = cpu_ms();
-    document_blame(bench.document, &blame);
-    row("who wrote what, again", cpu_ms() - start);
+    measure_blame(&bench);
     measure_between(&bench, 100, "100 batches ago");
     measure_between(&bench, 10000, "10000 batches ago");
     return 0;

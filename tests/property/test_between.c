@@ -2,6 +2,7 @@
 #include "tests/support/support.h"
 
 #include "sync/between.h"
+#include "sync/document_past.h"
 #include "tests/support/replica.h"
 #include "tests/support/scene.h"
 
@@ -209,6 +210,30 @@ static size_t common(const struct buf *a, const struct buf *b)
     return count;
 }
 
+/* The changes are the parts of the patch, in order, cut where another edit begins. */
+static void check_changes(const struct replica *asked, const struct state *from, const struct state *to, const struct patch *patch)
+{
+    struct change_list changes = {0};
+    struct patch same = {0};
+    uint64_t inserted = 0, deleted = 0, from_at = 0, to_at = 0;
+    assert_true(document_changes(asked->document, &from->version, &to->version, &same, &changes));
+    assert_true(patch_equal(&same, patch));
+    for (size_t i = 0; i < changes.count; i++) {
+        const struct change *change = &changes.items[i];
+        assert_true(change->len > 0 && change->from_at >= from_at && change->to_at >= to_at);
+        assert_int_equal(change->from_at - from_at, change->to_at - to_at); /* what is retained between them */
+        from_at = change->from_at + (change->inserted ? 0 : change->len);
+        to_at = change->to_at + (change->inserted ? change->len : 0);
+        inserted += change->inserted ? change->len : 0;
+        deleted += change->inserted ? 0 : change->len;
+    }
+    assert_int_equal(from->text.len - from_at, to->text.len - to_at);
+    assert_int_equal(inserted, patch_inserted(patch));
+    assert_int_equal(deleted, patch_deleted(patch));
+    patch_release(&same);
+    change_list_release(&changes);
+}
+
 static void check_states(const struct room *room, const struct replica *asked, const struct state *from, const struct state *to)
 {
     struct patch patch = {0};
@@ -217,6 +242,7 @@ static void check_states(const struct room *room, const struct replica *asked, c
     patch_check(&patch);
     patch_apply(&patch, buf_view(&from->text), &text);
     assert_true(bytes_equal(buf_view(&text), buf_view(&to->text)));
+    check_changes(asked, from, to, &patch);
     if (!room->undoes)
         assert_int_equal(from->text.len - patch_deleted(&patch), common(&from->text, &to->text));
     buf_release(&text);

@@ -12,6 +12,7 @@ declare -A elsewhere=(
     [app/verb_list.h]='read by verbs.c alone: tests/e2e/test_verbs.c'
     [sync/document_code.h]='inside of document.h: tests/property/test_saved_*.c'
     [sync/document_copies.h]='inside of document.h: tests/unit/test_document_past.c'
+    [sync/document_dates.h]='inside of document.h: tests/unit/test_document_past.c'
     [sync/document_edits.h]='inside of document.h: tests/unit/test_document_past.c'
     [sync/document_whole.h]='inside of document.h: tests/property/test_between.c'
     [sync/relay/relay_loop.h]='wants sockets: tests/unit/test_relay_server.c'

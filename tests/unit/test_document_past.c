@@ -165,6 +165,11 @@ static void expect_range(const struct blame *blame, size_t i, uint64_t at, uint6
     assert_int_equal(blame->items[i].time_s, time_s);
 }
 
+static void blame_all(struct replica *replica, struct blame *blame)
+{
+    document_blame(replica->document, 0, rope_len(replica->text), blame);
+}
+
 static void blame_says_who_wrote_which_bytes(void **state)
 {
     (void)state;
@@ -177,7 +182,7 @@ static void blame_says_who_wrote_which_bytes(void **state)
     edit_at(&ben, 200, "disk", 3, 1, "ben");
     exchange(&ana, &ben);
     replica_expect(&ana, "baAbenAse");
-    document_blame(ana.document, &blame);
+    blame_all(&ana, &blame);
     assert_int_equal(blame.count, 5);
     expect_range(&blame, 0, 0, 2, 0, 0);
     expect_range(&blame, 1, 2, 1, ANA, 100);
@@ -206,7 +211,7 @@ static void what_is_brought_back_is_its_first_writers(void **state)
     edit_at(&ben, 200, NULL, 2, 4, ""); /* base text and Ana's */
     for (int i = 0; i < 3; i++) {
         assert_true(replica_undo(&ben));
-        document_blame(ben.document, &blame);
+        blame_all(&ben, &blame);
         assert_int_equal(blame.count, 2);
         expect_range(&blame, 0, 0, 4, 0, 0);
         expect_range(&blame, 1, 4, 3, ANA, 100);
@@ -242,7 +247,7 @@ static void no_undo_claims_what_it_did_not_insert(void **state)
     rope_apply(ana.text, &patch);
     replica_expect(&ana, "base");
     edit_at(&ana, 100, NULL, 4, 0, "mine");
-    document_blame(ana.document, &blame);
+    blame_all(&ana, &blame);
     assert_int_equal(blame.count, 2);
     expect_range(&blame, 0, 0, 4, 0, 0);
     expect_range(&blame, 1, 4, 4, ANA, 100);
@@ -259,15 +264,92 @@ static void an_empty_text_has_nobody_to_blame(void **state)
     struct replica ana;
     struct blame blame = {0};
     replica_init(&ana, "", ANA);
-    document_blame(ana.document, &blame);
+    blame_all(&ana, &blame);
     assert_int_equal(blame.count, 0);
     assert_null(blame_find(&blame, 0));
     edit_at(&ana, 100, NULL, 0, 0, "x");
     edit_at(&ana, 101, NULL, 0, 1, "");
-    document_blame(ana.document, &blame);
+    blame_all(&ana, &blame);
     assert_int_equal(blame.count, 0);
     blame_release(&blame);
     replica_release(&ana);
+}
+
+/* --- what changed, and who did it --- */
+
+static void expect_change(const struct change *change, bool inserted, bool wrote, uint64_t from_at, uint64_t to_at, uint64_t len,
+                          unsigned char author, uint64_t time_s)
+{
+    assert_true(change->inserted == inserted && change->wrote == wrote);
+    assert_int_equal(change->from_at, from_at);
+    assert_int_equal(change->to_at, to_at);
+    assert_int_equal(change->len, len);
+    assert_int_equal(change->author.bytes[0], author);
+    assert_int_equal(change->time_s, time_s);
+}
+
+/* "base" -> "b" + "ANA" + "e", Ben having deleted "as"; and the way back, which is nobody else's doing. */
+static void a_change_is_whose_edit_made_the_difference(void **state)
+{
+    (void)state;
+    struct replica ana, ben;
+    struct version base = {0}, now = {0};
+    struct change_list changes = {0};
+    struct patch patch = {0};
+    replica_init(&ana, "base", ANA);
+    replica_init(&ben, "base", BEN);
+    edit_at(&ana, 100, NULL, 1, 0, "ANA");
+    edit_at(&ben, 200, NULL, 1, 2, "");
+    exchange(&ana, &ben);
+    replica_expect(&ana, "bANAe");
+    document_version(ana.document, &now);
+    assert_true(document_changes(ana.document, &base, &now, &patch, &changes));
+    assert_int_equal(changes.count, 2);
+    expect_change(&changes.items[0], true, true, 1, 1, 3, ANA, 100);
+    expect_change(&changes.items[1], false, false, 1, 4, 2, BEN, 200);
+    assert_true(document_changes(ana.document, &now, &base, &patch, &changes));
+    assert_int_equal(changes.count, 2);
+    expect_change(&changes.items[0], false, true, 1, 1, 3, ANA, 100);
+    expect_change(&changes.items[1], true, false, 4, 1, 2, BEN, 200);
+    assert_true(document_changes(ana.document, &now, &now, &patch, &changes));
+    assert_int_equal(changes.count, 0);
+    change_list_release(&changes);
+    patch_release(&patch);
+    version_release(&base);
+    version_release(&now);
+    replica_release(&ana);
+    replica_release(&ben);
+}
+
+static void deleted_text_is_of_who_deleted_it_whoever_wrote_it(void **state)
+{
+    (void)state;
+    struct replica ana, ben;
+    struct version before = {0}, now = {0};
+    struct change_list changes = {0};
+    struct patch patch = {0};
+    replica_init(&ana, "", ANA);
+    replica_init(&ben, "", BEN);
+    edit_at(&ana, 100, NULL, 0, 0, "one two three");
+    exchange(&ana, &ben);
+    document_version(ana.document, &before);
+    for (uint64_t at = 7; at-- > 4;)
+        edit_at(&ben, 200 + at, NULL, at, 1, ""); /* backwards, each key an edit */
+    edit_at(&ben, 300, NULL, 0, 2, "");
+    exchange(&ana, &ben);
+    document_version(ana.document, &now);
+    assert_true(document_changes(ana.document, &before, &now, &patch, &changes));
+    assert_int_equal(changes.count, 4);
+    expect_change(&changes.items[0], false, false, 0, 0, 2, BEN, 300);
+    expect_change(&changes.items[1], false, false, 4, 2, 1, BEN, 204);
+    expect_change(&changes.items[2], false, false, 5, 2, 1, BEN, 205);
+    expect_change(&changes.items[3], false, false, 6, 2, 1, BEN, 206);
+    change_list_release(&changes);
+    patch_release(&patch);
+    version_release(&before);
+    version_release(&now);
+    replica_release(&ana);
+    replica_release(&ben);
 }
 
 /* --- at random: everybody types a letter of his own --- */
@@ -311,7 +393,7 @@ static void expect_letters_are_their_writers(struct replica *replica)
     struct blame blame = {0};
     struct buf text = {0};
     replica_text(replica, &text);
-    document_blame(replica->document, &blame);
+    blame_all(replica, &blame);
     uint64_t end = 0;
     for (size_t i = 0; i < blame.count; i++) {
         const struct blame_range *range = &blame.items[i];
@@ -326,6 +408,40 @@ static void expect_letters_are_their_writers(struct replica *replica)
     blame_release(&blame);
 }
 
+/* A screen of one that is asked again and again is the same as in a copy that was never asked. */
+static void expect_screen(struct room *room, struct replica *replica)
+{
+    struct blame screen = {0}, all = {0};
+    struct buf bytes = {0};
+    struct error err = {0};
+    struct patch patch = {0};
+    uint64_t at = random_below(&room->random, rope_len(replica->text) + 1);
+    uint64_t len = random_below(&room->random, rope_len(replica->text) - at + 1), end = at;
+    document_encode(replica->document, &bytes);
+    struct document *copy = document_decode(buf_view(&bytes), replica->base, &err);
+    assert_non_null(copy);
+    document_update(copy, &patch);
+    document_blame(replica->document, at, len, &screen);
+    document_blame(copy, 0, document_len(copy), &all);
+    for (size_t i = 0; i < screen.count; i++) {
+        const struct blame_range *range = &screen.items[i];
+        assert_int_equal(range->at, end);
+        end += range->len;
+        for (uint64_t byte = range->at; byte < end; byte++) {
+            const struct blame_range *same = blame_find(&all, byte);
+            assert_true(same->base == range->base && same->time_s == range->time_s);
+            assert_true(agent_id_equal(&same->author, &range->author));
+            assert_ptr_equal(blame_find(&screen, byte), range);
+        }
+    }
+    assert_int_equal(end, at + len);
+    patch_release(&patch);
+    buf_release(&bytes);
+    document_free(copy);
+    blame_release(&screen);
+    blame_release(&all);
+}
+
 static void every_letter_is_its_writers(void **state)
 {
     (void)state;
@@ -334,8 +450,11 @@ static void every_letter_is_its_writers(void **state)
         struct room room = {.now_s = 1000, .random = random_of(random_next(&random))};
         for (size_t i = 0; i < PEOPLE; i++)
             replica_init(&room.people[i], "----------", (unsigned char)('a' + i));
-        for (size_t i = 0; i < STEPS; i++)
+        for (size_t i = 0; i < STEPS; i++) {
             step(&room);
+            if (random_chance(&room.random, 10))
+                expect_screen(&room, &room.people[random_below(&room.random, PEOPLE)]);
+        }
         for (size_t i = 0; i < PEOPLE; i++)
             expect_letters_are_their_writers(&room.people[i]);
         for (size_t i = 0; i < PEOPLE; i++)
@@ -355,6 +474,8 @@ int main(void)
         cmocka_unit_test(what_is_brought_back_is_its_first_writers),
         cmocka_unit_test(no_undo_claims_what_it_did_not_insert),
         cmocka_unit_test(an_empty_text_has_nobody_to_blame),
+        cmocka_unit_test(a_change_is_whose_edit_made_the_difference),
+        cmocka_unit_test(deleted_text_is_of_who_deleted_it_whoever_wrote_it),
         cmocka_unit_test(every_letter_is_its_writers),
     };
     return RUN_TESTS("document_past", tests);
