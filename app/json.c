@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
 /* struct json is cJSON under another name: the casts stay in this file. */
@@ -304,4 +305,24 @@ bool json_replace_text(struct bytes text, const char *key, const char *value, st
     replace_in(text, plain, key, value, out);
     free(plain);
     return true;
+}
+
+void json_add_text(struct bytes text, struct buf *out)
+{
+    buf_add_byte(out, '"');
+    for (size_t at = 0, len; at < text.len; at += len) {
+        uint32_t code;
+        len = utf8_decode(bytes_slice(text, at, text.len - at), &code);
+        if (code >= UNICODE_INVALID)
+            buf_add_string(out, "\xef\xbf\xbd");
+        else if (code == '"' || code == '\\')
+            buf_addf(out, "\\%c", (char)code);
+        else if (code == '\n')
+            buf_add_string(out, "\\n");
+        else if (code < ' ' || code == 0x7f)
+            buf_addf(out, "\\u%04x", (unsigned)code);
+        else
+            buf_add(out, text.data + at, len);
+    }
+    buf_add_byte(out, '"');
 }

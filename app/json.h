@@ -1,5 +1,5 @@
 /*
- * json - reading small JSON texts: configuration, one line of `weft apply`. The only door to cJSON.
+ * json - reading small JSON texts: configuration, one line of `weft apply`; and writing a text into one. The only door to cJSON.
  *
  * Stricter than the library beneath: nothing may follow the value, a key stands once, a text holds no NUL.
  *
@@ -41,5 +41,8 @@ int json_member_line(struct bytes text, size_t nth);
  * stands or added in front. Comments, order and blanks stay as they are.
  */
 MUST_USE bool json_replace_text(struct bytes text, const char *key, const char *value, struct buf *out, struct error *err);
+
+/* Appends a text with its quotes. What is not UTF-8 becomes U+FFFD, byte by byte. */
+void json_add_text(struct bytes text, struct buf *out);
 
 #endif

@@ -7,7 +7,7 @@
 #include "app/replica_parts.h"
 #include "editor/base/unicode.h"
 
-enum { EVENT_AGENT_BYTES = 4, EVENT_DIGITS_MIN = 2 * EVENT_AGENT_BYTES, NAME_CELLS = 24 };
+enum { EVENT_AGENT_BYTES = 4, EVENT_DIGITS_MIN = 2 * EVENT_AGENT_BYTES };
 
 void replica_log(const struct replica *replica, struct log_list *out)
 {
@@ -17,6 +17,13 @@ void replica_log(const struct replica *replica, struct log_list *out)
 void replica_blame(struct replica *replica, struct blame *out)
 {
     document_blame(replica->document, 0, document_len(replica->document), out);
+}
+
+void replica_changes(const struct replica *replica, const struct version *from, const struct version *to, struct patch *patch,
+                     struct change_list *out)
+{
+    bool known = document_changes(replica->document, from, to, patch, out);
+    ensure(known);
 }
 
 struct rope *replica_text_at(const struct replica *replica, const struct version *version)
@@ -36,7 +43,7 @@ void replica_add_author(const struct replica *replica, const struct agent_id *au
     const char *name = replica_name_of(replica, author, replica_person(replica));
     if (label && strcmp(label, "disk") == 0)
         name = "another program";
-    unicode_safe_label(bytes_of_string(name), NAME_CELLS, out);
+    unicode_safe_label(bytes_of_string(name), REPLICA_AUTHOR_CELLS, out);
 }
 
 void replica_add_event(const struct replica *replica, struct event_id event, struct buf *out)
@@ -108,6 +115,10 @@ bool replica_find_version(const struct replica *replica, const char *word, struc
     version->count = 0;
     if (strcmp(word, "base") == 0)
         return true;
+    if (strcmp(word, "now") == 0) {
+        document_version(replica->document, version);
+        return true;
+    }
     if (moment_parse(word, time(NULL), &time_s)) {
         document_version_at(replica->document, time_s, version);
         return true;

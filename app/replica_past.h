@@ -11,11 +11,16 @@
 #include "app/replica.h"
 #include "sync/document_past.h"
 
+enum { REPLICA_AUTHOR_CELLS = 24 }; /* a longer name is cut */
+
 /*
  * VERSION or TIME: "198edb96:200" as `weft log` and `weft verify` print it (an event, by at least 8 digits of its agent: it, and
- * all that its author had seen), "base", or a moment (app/moment.h).
+ * all that its author had seen), "base", "now", or a moment (app/moment.h).
  */
 MUST_USE bool replica_find_version(const struct replica *replica, const char *word, struct version *version, struct error *err);
+/* The changes between two versions of this document, and the patch that they are. */
+void replica_changes(const struct replica *replica, const struct version *from, const struct version *to, struct patch *patch,
+                     struct change_list *out);
 /* The text then: a new rope. The version is one of this document. */
 struct rope *replica_text_at(const struct replica *replica, const struct version *version);
 

@@ -139,6 +139,15 @@ char *target_path(const char *word, uint64_t *line, uint64_t *column)
 
 /* --- to look at --- */
 
+/* *err says why; that closing failed as well is added to it. */
+static struct replica *give_up(struct replica *replica, struct error *err)
+{
+    struct error closing = {0};
+    if (!replica_close(replica, 0, NULL, &closing))
+        error_wrap(err, "%s", closing.text);
+    return NULL;
+}
+
 static struct replica *open_link(struct env *env, const struct target *target, struct error *err)
 {
     struct share_link link;
@@ -150,18 +159,30 @@ static struct replica *open_link(struct env *env, const struct target *target, s
     share_link_wipe(&link);
     if (!replica || target_arrive(replica, err) == TARGET_DONE)
         return replica;
-    struct error closing = {0};
-    if (!replica_close(replica, 0, NULL, &closing))
-        error_wrap(err, "%s", closing.text);
-    return NULL;
+    return give_up(replica, err);
+}
+
+static struct replica *open_file(struct env *env, const struct target *target, struct error *err)
+{
+    struct replica_options options = {.port = target->port, .reads_only = true, .alone = true, .audits = target->audits};
+    struct replica *replica = replica_open(env, target->word, (struct bytes){0}, &options, err);
+    return !replica || target_exists(replica, target->word, err) ? replica : give_up(replica, err);
 }
 
 struct replica *target_open(struct env *env, const struct target *target, struct error *err)
 {
-    if (target_is_link(target->word))
-        return open_link(env, target, err);
-    struct replica_options options = {.port = target->port, .reads_only = true, .alone = true, .audits = target->audits};
-    return replica_open(env, target->word, (struct bytes){0}, &options, err);
+    return target_is_link(target->word) ? open_link(env, target, err) : open_file(env, target, err);
+}
+
+struct replica *target_open_only(struct env *env, const char *verb, const struct args *args, struct error *err)
+{
+    if (args->positional_count != 1) {
+        error_set(err, ERR_USAGE, 0, "name one: weft %s LINK|FILE", verb);
+        return NULL;
+    }
+    struct target target = {.verb = verb, .word = args->positional[0], .insecure = args_flag(args, "--insecure"),
+                            .port = target_port(verb)};
+    return target_open(env, &target, err);
 }
 
 int target_finish(struct replica *replica, const char *verb, bool good, const struct error *err)

@@ -4,6 +4,7 @@
 #ifndef WEFT_APP_TARGET_H
 #define WEFT_APP_TARGET_H
 
+#include "app/args.h"
 #include "app/replica.h"
 
 bool target_is_link(const char *word);
@@ -22,9 +23,11 @@ struct target {
 };
 /*
  * The document as it is now, to look at and not to write: of a link in memory alone, brought up to what the relay has; of a
- * file as the journal has it. NULL and *err. End it with target_finish().
+ * file as the journal has it, if there is one or anything is kept of it. NULL and *err. End it with target_finish().
  */
 MUST_USE struct replica *target_open(struct env *env, const struct target *target, struct error *err);
+/* The same of a verb's only word, by its --insecure. */
+MUST_USE struct replica *target_open_only(struct env *env, const char *verb, const struct args *args, struct error *err);
 /* Closes it (NULL: it never was open) and says what went wrong: *err when `good` is false. The exit status. */
 int target_finish(struct replica *replica, const char *verb, bool good, const struct error *err);
 /* To standard output. False with ERR_NONE: who read the pipe has seen enough, and there is nothing to tell. */

@@ -48,31 +48,24 @@ static bool print_then(const struct replica *replica, const char *then, struct e
     return good;
 }
 
-static bool print_now(const struct replica *replica, const struct target *target, struct error *err)
+static bool print_now(const struct replica *replica, const char *word, struct error *err)
 {
-    if (!target_is_link(target->word))
-        warn_of_difference(replica, target->word);
+    if (!target_is_link(word))
+        warn_of_difference(replica, word);
     return target_print_text(replica_buffer(replica)->text, err);
 }
 
 int verb_cat_run(struct env *env, const struct args *args)
 {
     struct error err = {0};
-    if (args->positional_count != 1) {
-        fputs("weft cat: name one: weft cat LINK|FILE\n", stderr);
-        return EXIT_USAGE;
-    }
-    struct target target = {.verb = "cat", .word = args->positional[0], .insecure = args_flag(args, "--insecure"),
-                            .port = target_port("cat")};
-    const char *then = args_value(args, "--at");
-    bool is_link = target_is_link(target.word), good;
-    if (!is_link && args_flag(args, "--disk")) {
-        good = print_file(target.word, &err);
+    const char *then = args_value(args, "--at"), *word = args->positional_count == 1 ? args->positional[0] : NULL;
+    bool good;
+    if (word && !target_is_link(word) && args_flag(args, "--disk")) {
+        good = print_file(word, &err);
         return target_finish(NULL, "cat", good, &err);
     }
-    struct replica *replica = target_open(env, &target, &err);
-    good = replica && (is_link || target_exists(replica, target.word, &err));
-    good = good && (then ? print_then(replica, then, &err) : print_now(replica, &target, &err));
+    struct replica *replica = target_open_only(env, "cat", args, &err);
+    good = replica && (then ? print_then(replica, then, &err) : print_now(replica, word, &err));
     return target_finish(replica, "cat", good, &err);
 }
 
@@ -108,9 +101,8 @@ static bool has_history(struct replica *replica, const char *word, bool said, st
 {
     struct replica_status status;
     replica_status(replica, net_now_ms(), &status);
-    if (!target_exists(replica, word, err) || status.known)
-        return status.known;
-    return error_set(err, ERR_MISSING, 0,
+    return status.known ||
+           error_set(err, ERR_MISSING, 0,
                      said ? "so the history of %s cannot be checked"
                           : "nothing is kept of %s: it was never edited with weft, there is no history to check",
                      word);

@@ -5,46 +5,11 @@
 #include <stdlib.h>
 
 #include "app/moment.h"
-#include "app/replica_past.h"
+#include "app/past_columns.h"
 #include "app/target.h"
 #include "app/verb_list.h"
 #include "app/verbs.h"
-#include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
-
-/* One LINK|FILE, opened to look at its past. NULL: *err says why. */
-static struct replica *open_past(struct env *env, const char *verb, const struct args *args, struct error *err)
-{
-    if (args->positional_count != 1) {
-        error_set(err, ERR_USAGE, 0, "name one: weft %s LINK|FILE", verb);
-        return NULL;
-    }
-    struct target target = {.verb = verb, .word = args->positional[0], .insecure = args_flag(args, "--insecure"),
-                            .port = target_port(verb)};
-    struct replica *replica = target_open(env, &target, err);
-    if (!replica || target_is_link(target.word) || target_exists(replica, target.word, err))
-        return replica;
-    struct error closing = {0};
-    if (!replica_close(replica, 0, NULL, &closing))
-        error_wrap(err, "%s", closing.text);
-    return NULL;
-}
-
-/* Padded with blanks to so many cells. */
-static void add_padded(struct buf *out, struct bytes label, int cells)
-{
-    int width = 0;
-    for (size_t at = 0; at < label.len;) {
-        size_t len = cluster_next(bytes_slice(label, at, label.len - at));
-        width += cluster_width(bytes_slice(label, at, len));
-        at += len;
-    }
-    buf_add_bytes(out, label);
-    for (; width < cells; width++)
-        buf_add_byte(out, ' ');
-}
-
-enum { NAME_COLUMN = 16, MOMENT_COLUMN = 16 };
 
 /* --- the log, for people: what somebody did without a longer pause is one line --- */
 
@@ -98,9 +63,9 @@ static bool print_sitting(const struct replica *replica, const struct sitting *s
 {
     struct buf line = {0}, moment = {0};
     moment_add(&moment, sitting->begun_s);
-    add_padded(&line, buf_view(&moment), MOMENT_COLUMN);
+    past_add_padded(&line, buf_view(&moment), PAST_MOMENT_CELLS);
     buf_add_string(&line, "  ");
-    add_padded(&line, buf_view(&sitting->author), NAME_COLUMN);
+    past_add_padded(&line, buf_view(&sitting->author), PAST_NAME_CELLS);
     buf_addf(&line, "  %6llu edit%s  +%llu -%llu  ", (unsigned long long)sitting->edits, sitting->edits == 1 ? " " : "s",
              (unsigned long long)sitting->inserted, (unsigned long long)sitting->deleted);
     replica_add_event(replica, sitting->last, &line);
@@ -134,31 +99,17 @@ static bool print_sittings(const struct replica *replica, const struct log_list 
 
 /* --- the log, for programs: every edit --- */
 
-/* A label that is safe to show has no control characters and is UTF-8. */
-static void add_quoted(struct buf *out, struct bytes label)
-{
-    buf_add_byte(out, '"');
-    for (size_t i = 0; i < label.len; i++) {
-        if (label.data[i] == '"' || label.data[i] == '\\')
-            buf_add_byte(out, '\\');
-        buf_add_byte(out, label.data[i]);
-    }
-    buf_add_byte(out, '"');
-}
-
 static bool print_entry(const struct replica *replica, const struct log_entry *entry, struct error *err)
 {
     static const char *const kinds[] = {[LOG_EDIT] = "edit", [LOG_UNDO] = "undo", [LOG_REDO] = "redo"};
-    struct buf line = {0}, author = {0};
-    replica_add_author(replica, &entry->author, entry->label, &author);
-    buf_addf(&line, "{\"time\": %llu, \"author\": ", (unsigned long long)entry->time_s);
-    add_quoted(&line, buf_view(&author));
+    struct buf line = {0};
+    buf_add_byte(&line, '{');
+    past_add_json_who(replica, &entry->author, entry->label, entry->time_s, &line);
     buf_addf(&line, ", \"kind\": \"%s\", \"inserted\": %llu, \"deleted\": %llu, \"version\": \"", kinds[entry->kind],
              (unsigned long long)entry->inserted, (unsigned long long)entry->deleted);
     replica_add_event(replica, entry->last, &line);
     buf_add_string(&line, "\"}\n");
     bool good = target_print(buf_view(&line), err);
-    buf_release(&author);
     buf_release(&line);
     return good;
 }
@@ -175,7 +126,7 @@ int verb_log_run(struct env *env, const struct args *args)
 {
     struct error err = {0};
     struct log_list log = {0};
-    struct replica *replica = open_past(env, "log", args, &err);
+    struct replica *replica = target_open_only(env, "log", args, &err);
     bool good = replica != NULL;
     if (good) {
         replica_log(replica, &log);
@@ -199,17 +150,10 @@ static const struct blame_range *newest_in(const struct blame *blame, uint64_t a
 
 static void add_blamed(const struct replica *replica, const struct blame_range *range, struct buf *out)
 {
-    struct buf moment = {0}, author = {0};
-    if (range && !range->base) {
-        moment_add(&moment, range->time_s);
-        replica_add_author(replica, &range->author, range->label, &author);
-    }
-    add_padded(out, buf_view(&moment), MOMENT_COLUMN);
-    buf_add_string(out, "  ");
-    add_padded(out, buf_view(&author), NAME_COLUMN);
-    buf_add_string(out, "  ");
-    buf_release(&author);
-    buf_release(&moment);
+    if (range && !range->base)
+        past_add_who(replica, &range->author, range->label, range->time_s, out);
+    else
+        past_add_nobody(out);
 }
 
 static bool print_blamed_lines(const struct replica *replica, const struct blame *blame, struct error *err)
@@ -235,7 +179,7 @@ int verb_blame_run(struct env *env, const struct args *args)
 {
     struct error err = {0};
     struct blame blame = {0};
-    struct replica *replica = open_past(env, "blame", args, &err);
+    struct replica *replica = target_open_only(env, "blame", args, &err);
     bool good = replica != NULL;
     if (good) {
         replica_blame(replica, &blame);

@@ -89,6 +89,15 @@ static const struct option_spec log_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct option_spec diff_options[] = {
+    {"--from", "VERSION|TIME", "the older text, or whatever text; the one at the beginning unless told otherwise"},
+    {"--to", "VERSION|TIME", "the newer text; the newest unless told otherwise"},
+    {"--who", NULL, "in front of each changed line who changed it last, and when"},
+    {"--json", NULL, "every changed place by itself, as one line of JSON"},
+    {"--insecure", NULL, "allow a plain connection to a public address"},
+    {NULL, NULL, NULL},
+};
+
 static const struct option_spec forget_options[] = {
     {"--all", NULL, "every document that is not shared and whose text is in its file"},
     {"--force", NULL, "the others too, and do not ask"},
@@ -127,7 +136,7 @@ static const struct verb verbs[] = {
      "both texts compared on F7 (Alt+5, 6, 7 too). Needs no network and leaves nothing behind.",
      demo_options,
      verb_demo_run, ""},
-    {"cat", "LINK|FILE", "print the newest text", "From the relay, or the journal's state; never writes. A VERSION is what `weft log` prints last on a line, or `base`; a TIME is "
+    {"cat", "LINK|FILE", "print the newest text", "From the relay, or the journal's state; never writes. A VERSION is what `weft log` prints last on a line, `base` or `now`; a TIME is "
      "2026-11-28, \"2026-11-28 10:41\", 10:41, or 90m ago: all that was written until then, by the clocks of those who wrote.",
      cat_options,
      verb_cat_run, NULL},
@@ -147,6 +156,12 @@ static const struct verb verbs[] = {
      "Every line of the newest text behind the time and the author of what was written into it last. Nothing stands in front of a "
      "line that is as it was at the beginning. What an undo brought back is its first writer's.",
      verify_options, verb_blame_run, NULL},
+    {"diff", "LINK|FILE", "what changed between two versions",
+     "By lines, as `diff -u` writes it: between any two versions, also such as were never one text. A VERSION and a TIME are as "
+     "for weft cat. With --who a removed line says who deleted of it last, an added one who wrote of it last. With --json each "
+     "row of bytes that one edit made the difference of: where in both texts, what, by writing or by deleting, who and when. "
+     "Exits 0 when both texts are equal, 1 when they are not, 2 when that cannot be told.",
+     diff_options, verb_diff_run, NULL},
     {"docs", "", "list what is kept on this machine",
      "One document a line: state, size, when it was last open or that it is open now, path. What is in no file is named doc:... "
      "instead, for weft forget. A document that is not shared and whose text is all in "

@@ -113,9 +113,9 @@ static void expect_past(struct stage *stage, const char *target)
     expect_has(ann, "  2 edits  +4 -3  ");
     result = stage_run(stage, "bo", NULL, ARGS("blame", target));
     expect_status(result, 0);
-    expect_has(result.out, "                                    one\n");
-    expect_has(result.out, "  Ann               2\n");
-    expect_has(result.out, "  Lin               three\n");
+    expect_has(result.out, "                                            one\n");
+    expect_has(result.out, "  Ann                       2\n");
+    expect_has(result.out, "  Lin                       three\n");
 }
 
 static void everybody_sees_who_wrote_what(void **state)
@@ -173,6 +173,65 @@ static void the_past_of_a_file_is_in_its_journal(void **state)
     result = stage_run(stage, "ada", NULL, ARGS("log"));
     expect_status(result, 2);
     expect_has(result.err, "weft log: name one: weft log LINK|FILE");
+}
+
+static void expect_diff(struct stage_result result, int status, const char *out)
+{
+    expect_status(result, status);
+    assert_string_equal(result.out, out);
+}
+
+/* The lines that programs read: who and when aside. */
+static void what_changed_between_two_versions_is_told_line_by_line(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\ntwo\nthree\nfour\nfive\n");
+    char *edit = stage_share(stage, "ada", "notes.md", "edit"), *view = stage_share(stage, "ada", "notes.md", "view");
+    const char *ann = "{\"at\": 4, \"delete\": 4, \"insert\": \"2\\n\"}\n";
+    expect_status(stage_run(stage, "ann", ann, ARGS("apply", "--name", "Ann", edit)), 0);
+    char *version = word_behind(stage_run(stage, "bo", NULL, ARGS("log", "--json", view)).out, "\"version\": \"");
+    const char *lin = "{\"at\": \"end\", \"insert\": \"six\"}\n";
+    expect_status(stage_run(stage, "lin", lin, ARGS("apply", "--name", "Lin", edit)), 0);
+    char *expected = xformat("--- %s\tbase\n+++ %s\tnow\n@@ -1,5 +1,6 @@\n one\n-two\n+2\n three\n four\n five\n+six\n"
+                             "\\ No newline at end of file\n", "notes.md", "notes.md");
+    expect_diff(stage_run(stage, "bo", NULL, ARGS("diff", view)), 1, expected);
+    expect_diff(stage_run(stage, "bo", NULL, ARGS("diff", "--from", "now", view)), 0, "");
+    struct stage_result result = stage_run(stage, "bo", NULL, ARGS("diff", "--from", version, view));
+    expect_status(result, 1);
+    expect_has(result.out, "@@ -3,3 +3,4 @@\n three\n four\n five\n+six\n");
+    result = stage_run(stage, "bo", NULL, ARGS("diff", "--from", "now", "--to", version, view));
+    expect_status(result, 1);
+    expect_has(result.out, "\n-six\n\\ No newline at end of file\n");
+    result = stage_run(stage, "bo", NULL, ARGS("diff", "--who", "--to", version, view));
+    expect_status(result, 1);
+    expect_has(result.out, "  Ann                       -two\n");
+    expect_has(result.out, "  Ann                       +2\n");
+    expect_has(result.out, "                                             one\n");
+    result = stage_run(stage, "bo", NULL, ARGS("diff", "--json", "--to", version, view));
+    expect_status(result, 1);
+    expect_has(result.out, "{\"from\": 4, \"to\": 4, \"insert\": \"2\\n\", \"bytes\": 2, \"by\": \"writing\", \"time\": ");
+    expect_has(result.out, "{\"from\": 4, \"to\": 6, \"delete\": \"two\\n\", \"bytes\": 4, \"by\": \"deleting\", \"time\": ");
+    expect_has(result.out, "\"author\": \"Ann\"}\n");
+    free(expected);
+    free(version);
+    free(edit);
+    free(view);
+}
+
+static void a_diff_that_cannot_be_told_is_trouble(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("diff", "none.md"));
+    expect_status(result, 2);
+    expect_has(result.err, "weft diff: there is no file none.md, and nothing of it is kept");
+    stage_write(stage, "notes.md", "one\n");
+    result = stage_run(stage, "ada", NULL, ARGS("diff", "--from", "0123456789:4", "notes.md"));
+    expect_status(result, 2);
+    expect_has(result.err, "weft diff: notes.md has no version 0123456789:4; weft log lists them");
+    result = stage_run(stage, "ada", NULL, ARGS("diff"));
+    expect_status(result, 2);
+    expect_has(result.err, "weft diff: name one: weft diff LINK|FILE");
+    expect_diff(stage_run(stage, "ada", NULL, ARGS("diff", "notes.md")), 0, "");
 }
 
 static void two_scripts_at_once_end_with_one_text(void **state)
@@ -730,7 +789,7 @@ static void help_is_what_the_manual_says(void **state)
         "In the editor: ^S save  ^Q quit  ^Z undo mine  ^F find  ^G or F1 help\n"
         "What you type is kept on this machine: weft docs lists it, weft forget removes it.\n";
     static const char *const verbs[] = {"share", "join",   "links", "unshare", "sync",   "relay",  "demo", "cat",
-                                        "apply", "verify", "docs",  "forget",  "doctor", "config", "key",  "help", "man", "completions"};
+                                        "apply", "verify", "diff",  "docs",  "forget",  "doctor", "config", "key",  "help", "man", "completions"};
     struct stage *stage = *state;
     assert_string_equal(stage_run(stage, "ada", NULL, ARGS("--help")).out, main_help);
     assert_string_equal(stage_run(stage, "ada", NULL, ARGS("help")).out, main_help);
@@ -969,6 +1028,8 @@ int main(void)
         TEST(both_links_print_the_shared_text),
         TEST(everybody_sees_who_wrote_what),
         TEST(the_past_of_a_file_is_in_its_journal),
+        TEST(what_changed_between_two_versions_is_told_line_by_line),
+        TEST(a_diff_that_cannot_be_told_is_trouble),
         TEST(two_scripts_at_once_end_with_one_text),
         TEST(a_view_link_applies_nothing),
         TEST(everybody_verifies_the_same_text_and_version),

@@ -684,12 +684,34 @@ static void a_path_below_the_home_is_short_for_people(void **state)
     expect_short(NULL, "/home/ada/notes.md", "/home/ada/notes.md");
 }
 
+static void a_text_becomes_json_whatever_is_in_it(void **state)
+{
+    (void)state;
+    static const char text[] = "a\"b\\c\nd\t\x01\x7f\xc3\xa9\xff\xc3";
+    struct buf out = {0};
+    json_add_text(bytes_of(text, sizeof text - 1), &out);
+    assert_string_equal(buf_string(&out),
+                        "\"a\\\"b\\\\c\\nd\\u0009\\u0001\\u007f\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\"");
+    struct buf object = {0};
+    struct error err = {0};
+    const char *found;
+    buf_addf(&object, "{\"text\": %s}", buf_string(&out));
+    struct json *json = json_parse(buf_view(&object), false, &err);
+    assert_non_null(json);
+    assert_true(json_text(json_member(json, "text"), &found));
+    assert_string_equal(found, "a\"b\\c\nd\t\x01\x7f\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd");
+    json_free(json);
+    buf_release(&object);
+    buf_release(&out);
+}
+
 int main(void)
 {
     struct error err = {0};
     if (!crypto_start(&err))
         return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_text_becomes_json_whatever_is_in_it),
         cmocka_unit_test(network_file_systems_are_told_from_disks),
         cmocka_unit_test(files_of_a_moment_and_secrets_are_told_by_their_names),
         cmocka_unit_test(only_a_relay_nobody_vouches_for_is_pinned),

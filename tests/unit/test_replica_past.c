@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/past_columns.h"
 #include "app/replica_past.h"
 #include "editor/base/xalloc.h"
 #include "tests/support/home.h"
@@ -132,12 +133,58 @@ static void a_change_by_another_program_is_nobodys(void **state)
     home_close(replica);
 }
 
+static void columns_are_as_wide_whoever_stands_in_them(void **state)
+{
+    struct home *home = *state;
+    struct replica *replica = home_open(home, "notes.md");
+    struct agent_id nobody = {{0}};
+    struct buf who = {0}, blank = {0}, json = {0};
+    past_add_nobody(&blank);
+    assert_int_equal(blank.len, PAST_MOMENT_CELLS + 2 + PAST_NAME_CELLS + 2);
+    past_add_who(replica, &nobody, "disk", 0, &who);
+    assert_int_equal(who.len, blank.len);
+    assert_memory_equal(who.data, "-                 another program    ", 37);
+    buf_clear(&who);
+    past_add_padded(&who, bytes_of_string("\xe6\xbc\xa2" "x"), 5); /* two cells and one */
+    assert_string_equal(buf_string(&who), "\xe6\xbc\xa2" "x  ");
+    past_add_json_who(replica, &nobody, "disk", 7, &json);
+    assert_string_equal(buf_string(&json), "\"time\": 7, \"author\": \"another program\"");
+    buf_release(&who);
+    buf_release(&blank);
+    buf_release(&json);
+    home_close(replica);
+}
+
+static void changes_lead_from_one_text_to_the_other(void **state)
+{
+    struct home *home = *state;
+    struct replica *replica = home_open(home, "notes.md");
+    struct version base = {0}, now = {0};
+    struct patch patch = {0};
+    struct change_list changes = {0};
+    struct error err = {0};
+    home_type(replica, 0, "typed");
+    assert_true(replica_find_version(replica, "base", &base, &err));
+    assert_true(replica_find_version(replica, "now", &now, &err));
+    replica_changes(replica, &base, &now, &patch, &changes);
+    assert_int_equal(changes.count, 1);
+    assert_int_equal(changes.items[0].len, 5);
+    assert_int_equal(patch_inserted(&patch), 5);
+    change_list_release(&changes);
+    patch_release(&patch);
+    version_release(&base);
+    version_release(&now);
+    home_close(replica);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_version_is_found_by_what_the_log_calls_it, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(what_is_no_version_is_said, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(a_change_by_another_program_is_nobodys, home_setup, home_teardown),
+        cmocka_unit_test_setup_teardown(columns_are_as_wide_whoever_stands_in_them, home_setup, home_teardown),
+        cmocka_unit_test_setup_teardown(changes_lead_from_one_text_to_the_other, home_setup, home_teardown),
     };
     return RUN_TESTS("replica_past", tests);
 }

@@ -1,0 +1,141 @@
+#include "app/line_changes.h"
+
+#include <stdlib.h>
+
+#include "editor/base/xalloc.h"
+
+void line_changes_release(struct line_changes *changes)
+{
+    free(changes->items);
+    *changes = (struct line_changes){0};
+}
+
+/* --- lines of a text --- */
+
+uint64_t line_count(const struct rope *text)
+{
+    uint64_t lines = rope_lines(text);
+    return lines - (rope_line_start(text, lines - 1) == rope_len(text));
+}
+
+uint64_t line_start(const struct rope *text, uint64_t line)
+{
+    return line < rope_lines(text) ? rope_line_start(text, line) : rope_len(text);
+}
+
+uint64_t line_end(const struct rope *text, uint64_t line)
+{
+    return line_start(text, line + 1);
+}
+
+static bool begins_line(const struct rope *text, uint64_t at)
+{
+    return rope_line_start(text, rope_line_at(text, at)) == at;
+}
+
+/* --- what a patch changes --- */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Bytes [from, from_end) became [to, to_end). */
+struct byte_change {
+    uint64_t from, from_end, to, to_end;
+};
+
+/* What follows is retained: where the change does not end with a line in both texts, the lines that it ends in are changed. */
+static struct line_change lines_of(const struct rope *from, const struct rope *to, const struct byte_change *bytes)
+{
+    bool whole = begins_line(from, bytes->from_end) && begins_line(to, bytes->to_end);
+    struct line_change lines = {.from = rope_line_at(from, bytes->from), .to = rope_line_at(to, bytes->to)};
+    lines.from_end = least(rope_line_at(from, bytes->from_end) + !whole, line_count(from));
+    lines.to_end = least(rope_line_at(to, bytes->to_end) + !whole, line_count(to));
+    return lines;
+}
+
+static void add_lines(struct line_changes *out, struct line_change lines)
+{
+    struct line_change *last = out->count > 0 ? &out->items[out->count - 1] : NULL;
+    if (last && (lines.from <= last->from_end || lines.to <= last->to_end)) {
+        last->from_end = lines.from_end;
+        last->to_end = lines.to_end;
+        return;
+    }
+    out->items = xgrow(out->items, &out->cap, out->count + 1, sizeof *out->items);
+    out->items[out->count++] = lines;
+}
+
+/* The next change of the patch from part *i on, `bytes` being the end of the one before. False: there is none. */
+static bool next_change(const struct patch *patch, size_t *i, struct byte_change *bytes)
+{
+    bytes->from = bytes->from_end;
+    bytes->to = bytes->to_end;
+    if (*i < patch->count && patch->parts[*i].kind == PART_RETAIN) {
+        bytes->from += patch->parts[*i].len;
+        bytes->to += patch->parts[*i].len;
+        ++*i;
+    }
+    bytes->from_end = bytes->from;
+    bytes->to_end = bytes->to;
+    bool found = *i < patch->count;
+    for (; *i < patch->count && patch->parts[*i].kind != PART_RETAIN; ++*i) {
+        bool inserted = patch->parts[*i].kind == PART_INSERT;
+        bytes->from_end += inserted ? 0 : patch->parts[*i].len;
+        bytes->to_end += inserted ? patch->parts[*i].len : 0;
+    }
+    return found;
+}
+
+/* --- taking off what is equal --- */
+
+struct comparing {
+    const struct rope *from, *to;
+    struct buf a, b;
+};
+
+static bool lines_equal(struct comparing *comparing, uint64_t from, uint64_t to)
+{
+    uint64_t a = line_start(comparing->from, from), b = line_start(comparing->to, to);
+    uint64_t len = line_end(comparing->from, from) - a;
+    if (line_end(comparing->to, to) - b != len)
+        return false;
+    buf_clear(&comparing->a);
+    buf_clear(&comparing->b);
+    rope_append_to(comparing->from, a, len, &comparing->a);
+    rope_append_to(comparing->to, b, len, &comparing->b);
+    return bytes_equal(buf_view(&comparing->a), buf_view(&comparing->b));
+}
+
+static void trim(struct comparing *comparing, struct line_change *lines)
+{
+    while (lines->from < lines->from_end && lines->to < lines->to_end && lines_equal(comparing, lines->from, lines->to)) {
+        lines->from++;
+        lines->to++;
+    }
+    while (lines->from < lines->from_end && lines->to < lines->to_end &&
+           lines_equal(comparing, lines->from_end - 1, lines->to_end - 1)) {
+        lines->from_end--;
+        lines->to_end--;
+    }
+}
+
+void line_changes_find(const struct rope *from, const struct rope *to, const struct patch *patch, struct line_changes *out)
+{
+    struct comparing comparing = {.from = from, .to = to};
+    struct byte_change bytes = {0};
+    size_t kept = 0;
+    out->count = 0;
+    for (size_t i = 0; next_change(patch, &i, &bytes);)
+        add_lines(out, lines_of(from, to, &bytes));
+    for (size_t i = 0; i < out->count; i++) {
+        struct line_change lines = out->items[i];
+        trim(&comparing, &lines);
+        if (lines.from < lines.from_end || lines.to < lines.to_end)
+            out->items[kept++] = lines;
+    }
+    out->count = kept;
+    buf_release(&comparing.a);
+    buf_release(&comparing.b);
+}
