@@ -120,6 +120,7 @@ static void end_document(struct replica *replica)
     document_free(replica->history);
     rope_free(replica->history_base);
     chain_free(replica->chain);
+    replica_digests_release(&replica->digests);
     rope_free(replica->base);
     roster_release(&replica->members);
     patch_release(&replica->away_mine);
@@ -243,7 +244,7 @@ bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_ed
     bool kept = true;
     if (replica->writer) {
         replica_await_journal(replica); /* or what was typed a moment ago would wait for a document that is not ours */
-        replica_checkpoint(replica);
+        replica_tidy_last(replica);
         if (replica->file.path && !replica->joining && !replica->scripted)
             journal_writer_view(replica->writer, replica->file.path, &replica->view);
         kept = replica_cease_writing(replica, STOP_MS, err);
@@ -352,12 +353,14 @@ void replica_handle(struct replica *replica)
     replica_room_handle(replica, now_ms);
     replica_file_handle(replica, now_ms);
     replica_replaced_handle(replica, now_ms);
+    replica_tidy_handle(replica, now_ms);
 }
 
 uint64_t replica_next_ms(const struct replica *replica)
 {
     uint64_t file_ms = deadline_earlier(replica_file_next_ms(replica), replica_replaced_next_ms(replica));
     uint64_t next_ms = deadline_earlier(file_ms, replica_succession_next_ms(replica));
+    next_ms = deadline_earlier(next_ms, replica_tidy_next_ms(replica));
     return deadline_earlier(next_ms, deadline_earlier(replica_room_next_ms(replica), neighbours_next_ms(replica)));
 }
 

@@ -4,24 +4,29 @@
 
 #include "editor/base/xalloc.h"
 
-enum { CHECKPOINT_ROWS = 1000 /* fewer are replayed faster than a checkpoint is worth */ };
+enum {
+    CHECKPOINT_ROWS = 1000,     /* fewer are replayed faster than a checkpoint is worth, */
+    CHECKPOINT_ROWS_SMALL = 64, /* but of a document with fewer events than this it takes a few milliseconds, */
+    SMALL_EVENTS = 50000,       /* and rows that one covers take less space */
+};
 
 /*
- * What is encoded (everything sized): the document, its hash chain, and the MEMBER records, for those rows are not read
- * again.
+ * What is encoded (everything sized): the document, the newest part of its hash chain, and the MEMBER records, for those rows are
+ * not read again.
  */
-static void encode_all(const struct replica *replica, struct buf *out)
+bool replica_encode_checkpoint(struct replica *replica, struct buf *out)
 {
     struct buf part = {0};
     document_save(replica->document, &part);
     buf_add_sized(out, buf_view(&part));
     buf_clear(&part);
-    chain_encode(replica->chain, &part);
+    bool good = chain_encode_newest(replica->chain, &part);
     buf_add_sized(out, buf_view(&part));
     buf_add_varint(out, replica->members.count);
     for (size_t i = 0; i < replica->members.count; i++)
         buf_add_sized(out, buf_view(&replica->members.items[i]->stored));
     buf_release(&part);
+    return good;
 }
 
 /* --- loading --- */
@@ -35,6 +40,25 @@ static bool load_members(struct replica *replica, struct reader *reader, struct 
             return false;
     }
     return reader_done(reader) || error_set(err, ERR_FORMAT, 0, "the members of a checkpoint cannot be read");
+}
+
+void replica_digests_release(struct digest_source *source)
+{
+    crypto_wipe(&source->device, sizeof source->device);
+    crypto_wipe(&source->keys, sizeof source->keys);
+    free(source->path);
+    source->path = NULL;
+}
+
+/* Nobody asks it while the keys change: no session runs yet. */
+static void set_source(struct replica *replica)
+{
+    replica_digests_release(&replica->digests);
+    replica->digests.device = replica->env->device;
+    replica->digests.keys = replica->entry.keys;
+    replica->digests.keys.doc = replica->entry.doc;
+    replica->digests.path = env_journal_path(replica->env, &replica->entry.doc);
+    chain_set_source(replica->chain, (struct chain_source){&replica->digests, replica_read_digests});
 }
 
 static bool take_checkpoint(struct replica *replica, const struct journal_checkpoint *checkpoint, struct error *err)
@@ -51,6 +75,7 @@ static bool take_checkpoint(struct replica *replica, const struct journal_checkp
         return false;
     }
     replica_take_loaded(replica, document, chain);
+    set_source(replica);
     return true;
 }
 
@@ -73,7 +98,6 @@ bool replica_load_checkpoint(struct replica *replica, bool *found, struct error 
 /* --- writing --- */
 
 struct checkpoint_job {
-    struct replica *replica;
     uint64_t place; /* of the newest row when the document was encoded */
     struct buf encoded;
 };
@@ -92,25 +116,37 @@ static void checkpoint_done(void *self, const struct journal_result *result)
     free(job);
 }
 
+void replica_put_checkpoint(struct replica *replica, uint64_t place, struct buf *encoded)
+{
+    struct checkpoint_job *job = xcalloc(1, sizeof *job);
+    *job = (struct checkpoint_job){place, *encoded};
+    *encoded = (struct buf){0};
+    replica->checkpoint_place = place;
+    journal_writer_run(replica->writer, checkpoint_run, job, (struct journal_done){checkpoint_done, job});
+}
+
+static bool is_due(struct replica *replica)
+{
+    struct journal_writer_state state;
+    journal_writer_state(replica->writer, &state);
+    uint64_t rows = state.place > replica->checkpoint_place ? state.place - replica->checkpoint_place : 0;
+    bool small = document_events(replica->document) < SMALL_EVENTS;
+    return !state.failing && rows >= (small ? CHECKPOINT_ROWS_SMALL : CHECKPOINT_ROWS);
+}
+
 /*
  * The document holds every row this process has read or written. Rows of other processes that it has not read may lie in
  * between, so it is brought up to date first; it may know more than its place says, never less.
  */
 void replica_checkpoint(struct replica *replica)
 {
-    struct journal_writer_state state;
-    if (!replica->writer || replica->is_private || replica->joining || replica->ahead)
-        return;
-    journal_writer_state(replica->writer, &state);
-    if (state.failing || state.place < replica->checkpoint_place + CHECKPOINT_ROWS)
+    struct buf encoded = {0};
+    if (!replica->writer || replica->is_private || replica->joining || replica->ahead || !is_due(replica))
         return;
     replica_read_rows(replica);
     if (replica->early_count > 0) /* rows that were read are not in the document */
         return;
-    struct checkpoint_job *job = xcalloc(1, sizeof *job);
-    job->replica = replica;
-    job->place = replica->place_read;
-    encode_all(replica, &job->encoded);
-    replica->checkpoint_place = job->place;
-    journal_writer_run(replica->writer, checkpoint_run, job, (struct journal_done){checkpoint_done, job});
+    if (replica_encode_checkpoint(replica, &encoded))
+        replica_put_checkpoint(replica, replica->place_read, &encoded);
+    buf_release(&encoded);
 }

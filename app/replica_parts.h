@@ -17,6 +17,7 @@
  *   replica_former.c      what is typed into the one before it, brought over
  *   replica_base.c        the text a document began with: copied, or referred to where it is too large
  *   replica_checkpoint.c  a whole document in one piece, so that opening costs no replay of everything
+ *   replica_tidy.c        the journal in less space, while nobody types
  *   replica_known.c       which document a file shows, and the index's word of it
  *   replica_file.c        the file: reading, saving, opening again
  *   replica_disk.c        changes of the file by other programs, and the questions about them
@@ -55,6 +56,7 @@
 
 struct neighbours;
 struct opening;
+struct tidying;
 
 /* How far an agent of ours has written; gone once the relay has acknowledged that far. */
 struct owed {
@@ -76,6 +78,13 @@ struct gesture {
     uint64_t caret;      /* where the last edit left it */
     bool after_space;    /* the last thing typed was white space */
     bool open;           /* there is one to go on with */
+};
+
+/* What the older digests of a chain are computed from (sync/chain.h), on whatever thread asks. */
+struct digest_source {
+    struct device device;
+    struct doc_keys keys;
+    char *path; /* of the journal; NULL: there is no source */
 };
 
 /* What came before something that it builds on. */
@@ -175,6 +184,10 @@ struct replica {
     struct journal *reader;        /* for rows of other processes */
     uint64_t place_read;           /* rows up to here are in the document */
     uint64_t checkpoint_place;     /* rows up to here are in a checkpoint */
+    struct digest_source digests;
+    struct tidying *tidying;       /* how far the journal has been put in order; NULL: not yet begun */
+    uint64_t tidy_ms;              /* when that is to be thought of; 0: no reason */
+    uint64_t tidy_place;           /* the newest row when that was decided */
     struct journal_writer *writer;
     uint64_t last_ticket;          /* of the last local batch */
     bool journal_made;             /* it has committed something */
@@ -408,6 +421,8 @@ bool replica_take_early(struct replica *replica);
 void replica_forget_early(struct replica *replica);
 /* A stored MEMBER record, checked against the genesis and added. */
 MUST_USE bool replica_read_member(struct replica *replica, struct bytes stored, struct error *err);
+/* chain_source's: `self` is a struct digest_source. */
+bool replica_read_digests(void *self, struct chain *whole);
 
 /* replica_known.c */
 /* The document that the index has for the file; *entry as for doc_index_find_path(), its path as the index has it. */
@@ -539,8 +554,23 @@ MUST_USE bool replica_write_beside(const char *path, const struct rope *text, ch
 /* replica_checkpoint.c */
 /* Loads the newest checkpoint into document, chain, buffer and members; *found == false: there is none that opens. */
 MUST_USE bool replica_load_checkpoint(struct replica *replica, bool *found, struct error *err);
-/* Gives the writer a checkpoint of all rows so far, when enough of them have come since the last one. */
+/* Gives the writer a checkpoint of all rows so far, when enough of them have come since the last one; before it ends. */
 void replica_checkpoint(struct replica *replica);
+void replica_digests_release(struct digest_source *source);
+
+/* replica_tidy.c */
+/* While nobody types: a checkpoint, rows it covers put together, room given back. */
+void replica_tidy_handle(struct replica *replica, uint64_t now_ms);
+uint64_t replica_tidy_next_ms(const struct replica *replica);
+/* Before the writer ends: what is left to do is bounded from here on, for a person waits. */
+void replica_tidy_end(struct replica *replica);
+/* The same with a last checkpoint, and what follows from it. */
+void replica_tidy_last(struct replica *replica);
+void replica_tidy_release(struct replica *replica); /* the writer has ended */
+/* The document as a replica that was restored from its journal has it, in bytes for a checkpoint. False: it is not to be trusted. */
+MUST_USE bool replica_encode_checkpoint(struct replica *replica, struct buf *out);
+/* Into the journal, as of the rows up to `place`; the bytes are taken. */
+void replica_put_checkpoint(struct replica *replica, uint64_t place, struct buf *encoded);
 
 /* replica_file.c */
 void replica_file_loaded(struct replica *replica, struct rope *text, struct file_stamp stamp);

@@ -65,7 +65,7 @@ void replica_rebuild_file_text(struct replica *replica)
 static bool note_version(void *self, const struct journal_row *row)
 {
     struct version *version = self;
-    if (row->form == JOURNAL_LOCAL && row->count > 0) {
+    if (row->form != JOURNAL_RECEIVED && row->count > 0) {
         version->heads = xgrow(version->heads, &version->cap, 1, sizeof *version->heads);
         version->heads[version->count++] = (struct event_id){row->agent, row->seq0 + row->count - 1};
     }

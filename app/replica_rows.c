@@ -153,7 +153,7 @@ static bool waits_before(const struct replica *replica, const struct agent_id *a
 }
 
 /*
- * Which digest the row ends in: a LOCAL one says so itself; a RECEIVED one was checked when it came, so only where forks leave
+ * Which digest the row ends in: a LOCAL or PACKED one says so itself; a RECEIVED one was checked when it came, so only where forks leave
  * a choice, or may once what waits is here, does its signature have to tell. What seems known may then be the same content on
  * another branch.
  */
@@ -166,7 +166,7 @@ static enum chain_link find_last(struct replica *replica, const struct opened *o
         enum chain_link link = chain_check_run(replica->chain, opened->batches.items, opened->plains, count, *way,
                                                opened->digests);
         *last = opened->digests[count - 1];
-        bool sure = opened->row->form == JOURNAL_LOCAL
+        bool sure = opened->row->form != JOURNAL_RECEIVED
                         ? digest_equal(last, &opened->row->digest)
                         : link == CHAIN_NEXT && !replica->audits && !forks;
         if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || (link == CHAIN_KNOWN && !forks) || sure)
@@ -180,7 +180,7 @@ static enum chain_link find_last(struct replica *replica, const struct opened *o
 /* Says what is wrong with a row that no way leads to, and takes its content the first way all the same: it is somebody's. */
 static enum chain_link take_doubtful(struct replica *replica, const struct opened *opened, struct digest *last)
 {
-    bool local = opened->row->form == JOURNAL_LOCAL;
+    bool local = opened->row->form != JOURNAL_RECEIVED;
     note_row(replica, opened->row, local ? "is not what its digest says" : "is not signed by its author");
     enum chain_link link = chain_check_run(replica->chain, opened->batches.items, opened->plains,
                                            opened->batches.count, 0, opened->digests);
@@ -211,12 +211,14 @@ static enum row_took take_opened(struct replica *replica, const struct opened *o
     return news ? ROW_NEWS : ROW_KNOWN;
 }
 
-static bool open_row(struct replica *replica, const struct journal_row *row, struct opened *opened, struct error *err)
+static bool open_row(const struct doc_keys *keys, const struct journal_row *row, struct opened *opened, struct error *err)
 {
+    opened->row = row;
     if (row->form == JOURNAL_RECEIVED)
         return record_decode(row->body, &opened->record, err) &&
-               record_open_events(&opened->record, &replica->entry.keys, &opened->plain, &opened->batches,
-                                  &opened->plains, err);
+               record_open_events(&opened->record, keys, &opened->plain, &opened->batches, &opened->plains, err);
+    if (row->form == JOURNAL_PACKED)
+        return record_read_events(row->body, &row->agent, row->seq0, row->count, &opened->batches, &opened->plains, err);
     opened->plains = xmalloc(sizeof *opened->plains);
     opened->plains[0] = row->body;
     return batch_decode(row->body, &row->agent, row->seq0, batch_list_add(&opened->batches), err);
@@ -224,10 +226,10 @@ static bool open_row(struct replica *replica, const struct journal_row *row, str
 
 static enum row_took take_row(struct replica *replica, const struct journal_row *row)
 {
-    struct opened opened = {.row = row};
+    struct opened opened = {0};
     struct error err = {0};
     enum row_took took = ROW_BROKEN;
-    if (open_row(replica, row, &opened, &err)) {
+    if (open_row(&replica->entry.keys, row, &opened, &err)) {
         opened.digests = xmalloc((opened.batches.count + 1) * sizeof *opened.digests);
         took = take_opened(replica, &opened);
     }
@@ -293,7 +295,7 @@ static void tell_written(struct row_reader *reader)
 static void note_written(struct row_reader *reader, const struct journal_row *row)
 {
     const struct replica *replica = reader->replica;
-    if (!replica->net || row->form != JOURNAL_LOCAL || replica_is_mine(replica, &row->agent))
+    if (!replica->net || row->form == JOURNAL_RECEIVED || replica_is_mine(replica, &row->agent))
         return;
     if (!agent_id_equal(&reader->written.agent, &row->agent))
         tell_written(reader);
@@ -322,7 +324,7 @@ static bool visit_row(void *self, const struct journal_row *row)
 {
     struct row_reader *reader = self;
     struct error err = {0};
-    if (row->form == JOURNAL_LOCAL || record_kind_has_events(row->kind))
+    if (row->form != JOURNAL_RECEIVED || record_kind_has_events(row->kind))
         read_events(reader, row);
     else if (row->kind == RECORD_MEMBER && !replica_read_member(reader->replica, row->body, &err))
         reader->broken++;
@@ -361,5 +363,80 @@ bool replica_read_left(struct replica *replica, struct journal *left, struct err
     struct journal_read read = {0};
     bool good = journal_rows(left, 0, (struct journal_visitor){&reader, visit_row}, &read, err);
     replica_take_early(replica);
+    return good;
+}
+
+/* --- the digests of a chain that is asleep --- */
+
+/* Rows go into a chain alone; what is early waits for the others. */
+struct digesting {
+    const struct doc_keys *keys;
+    struct chain *chain;
+    struct early *early;
+    size_t early_count, early_cap;
+};
+
+static enum chain_link digest_row(const struct digesting *digesting, const struct journal_row *row)
+{
+    struct opened opened = {0};
+    struct chain_taken taken;
+    struct error ignored = {0};
+    enum chain_link link = CHAIN_NO_WAY;
+    if (open_row(digesting->keys, row, &opened, &ignored)) {
+        size_t count = opened.batches.count;
+        opened.digests = xmalloc((count + 1) * sizeof *opened.digests);
+        link = chain_check_run(digesting->chain, opened.batches.items, opened.plains, count, 0, opened.digests);
+        struct digest last = opened.digests[count - 1];
+        if (link == CHAIN_NEXT)
+            link = chain_take_run(digesting->chain, opened.batches.items, opened.plains, count, 0, &last, opened.digests, &taken);
+    }
+    opened_release(&opened);
+    return link;
+}
+
+static bool visit_digest(void *self, const struct journal_row *row)
+{
+    struct digesting *digesting = self;
+    bool has_events = row->form != JOURNAL_RECEIVED || record_kind_has_events(row->kind);
+    if (!has_events || digest_row(digesting, row) != CHAIN_EARLY)
+        return true;
+    digesting->early = xgrow(digesting->early, &digesting->early_cap, digesting->early_count + 1, sizeof *digesting->early);
+    struct early *early = &digesting->early[digesting->early_count++];
+    *early = (struct early){.row = *row};
+    buf_add_bytes(&early->body, row->body);
+    early->row.body = buf_view(&early->body);
+    return true;
+}
+
+/* Those whose turn has come; the others stay, in their order. Returns whether there were any. */
+static bool digest_early(struct digesting *digesting)
+{
+    size_t kept = 0, before = digesting->early_count;
+    for (size_t i = 0; i < before; i++) {
+        if (digest_row(digesting, &digesting->early[i].row) == CHAIN_EARLY)
+            digesting->early[kept++] = digesting->early[i];
+        else
+            buf_release(&digesting->early[i].body);
+    }
+    digesting->early_count = kept;
+    return kept < before;
+}
+
+/* On any thread, so with a journal of its own. What is wrong with the rows shows in the digests that come out. */
+bool replica_read_digests(void *self, struct chain *whole)
+{
+    const struct digest_source *source = self;
+    struct error ignored = {0};
+    struct journal_read read = {0};
+    struct digesting digesting = {.keys = &source->keys, .chain = whole};
+    struct journal_spec spec = {.path = source->path, .mode = JOURNAL_READ, .doc = source->keys.doc};
+    struct journal *journal = journal_open_on(&source->device, spec, &ignored);
+    bool good = journal && journal_rows(journal, 0, (struct journal_visitor){&digesting, visit_digest}, &read, &ignored);
+    while (good && digest_early(&digesting))
+        ;
+    for (size_t i = 0; i < digesting.early_count; i++)
+        buf_release(&digesting.early[i].body);
+    free(digesting.early);
+    journal_close(journal);
     return good;
 }

@@ -382,6 +382,7 @@ void replica_await_journal(struct replica *replica)
 bool replica_cease_writing(struct replica *replica, unsigned timeout_ms, struct error *err)
 {
     bool kept = true;
+    replica_tidy_end(replica);
     if (replica->writer) {
         kept = journal_writer_stop(replica->writer, timeout_ms, err);
         replica->writer = NULL;
@@ -389,6 +390,7 @@ bool replica_cease_writing(struct replica *replica, unsigned timeout_ms, struct 
     }
     if (replica->opening && !replica->opening->drawn && what_was_told(replica->opening) == TOLD_OPENED)
         replica->indexed = !replica->is_private;
+    replica_tidy_release(replica);
     opening_free(replica->opening);
     journal_close(replica->journal_found);
     journal_close(replica->reader);

@@ -7,6 +7,7 @@
 
 #include "app/replica_parts.h"
 #include "editor/base/xalloc.h"
+#include "sync/journal_compact.h"
 
 enum { DAY_S = 24 * 3600 };
 
@@ -132,14 +133,14 @@ bool retention_is_in_file(struct env *env, const struct doc_entry *entry, bool *
 
 /* --- making room --- */
 
-/* What has edits in no file keeps them: only rows go that are in checkpoints too. */
+/* What has edits in no file keeps them, in less space. */
 static bool trim(struct env *env, const struct doc_id *doc, struct error *err)
 {
     char *path = env_journal_path(env, doc);
     struct journal *journal =
         journal_open_on(&env->device, (struct journal_spec){.path = path, .mode = JOURNAL_WRITE, .doc = *doc}, err);
-    bool lives = false; /* then somebody may be writing, and it is no time to drop rows */
-    bool good = journal && replica_writer_lives(env, journal, &lives, err) && (lives || journal_trim(journal, err));
+    bool lives = false; /* then it is for who writes */
+    bool good = journal && replica_writer_lives(env, journal, &lives, err) && (lives || journal_compact_all(journal, err));
     journal_close(journal);
     free(path);
     return good;

@@ -103,7 +103,7 @@ void chain_append(struct chain *chain, struct chain_branch *branch, uint64_t seq
 
 bool chain_entry_at(const struct chain_branch *branch, uint64_t seq, size_t *index)
 {
-    if (!branch || seq < branch->seq0 || seq >= branch->next_seq)
+    if (!branch || seq < branch->seq0 || seq < branch->known_seq || seq >= branch->next_seq)
         return false;
     size_t low = branch->count - 1, high = branch->count; /* entries[low] begins at or before seq, entries[high] behind it */
     for (size_t step = 1; branch->entries[low].seq0 > seq; step *= 2) { /* mostly one of the newest is meant */
@@ -160,6 +160,8 @@ static void find_spots(const struct chain *chain, const struct agent_id *agent, 
 {
     struct chain_branch *first = chain_agent(chain, agent);
     *out = (struct spots){.count = 0};
+    if (seq == 0 && first && first->known_seq > 0)
+        return;
     if (seq == 0)
         out->items[out->count++] = (struct spot){first, 0};
     else
@@ -456,6 +458,76 @@ static enum chain_link take_run(struct chain *chain, struct batch *batches, cons
     return found ? link : CHAIN_NO_WAY;
 }
 
+/* --- what is asleep --- */
+
+void chain_set_source(struct chain *chain, struct chain_source source)
+{
+    pthread_mutex_lock(&chain->lock);
+    chain->source = source;
+    pthread_mutex_unlock(&chain->lock);
+}
+
+/* The batch of `whole` that is the oldest one known here; its index there is how many there are before it. */
+static bool find_older(const struct chain *whole, const struct chain_branch *branch, const struct chain_branch **from, size_t *older)
+{
+    *from = chain_agent(whole, &branch->id);
+    return chain_entry_at(*from, branch->known_seq, older) && (*from)->entries[*older].seq0 == branch->known_seq &&
+           digest_equal(&(*from)->entries[*older].digest, &branch->entries[0].digest);
+}
+
+static void add_older(struct chain_branch *branch, const struct chain_branch *from, size_t older)
+{
+    branch->entries = xgrow(branch->entries, &branch->cap, branch->count + older, sizeof *branch->entries);
+    memmove(branch->entries + older, branch->entries, branch->count * sizeof *branch->entries);
+    memcpy(branch->entries, from->entries, older * sizeof *branch->entries);
+    branch->count += older;
+    branch->known_seq = 0;
+}
+
+static bool take_older(struct chain *chain, const struct chain *whole)
+{
+    const struct chain_branch *from;
+    size_t older;
+    for (size_t i = 0; i < chain->count; i++)
+        if (chain->agents[i]->known_seq > 0 && !find_older(whole, chain->agents[i], &from, &older))
+            return false;
+    for (size_t i = 0; i < chain->count; i++)
+        if (chain->agents[i]->known_seq > 0 && find_older(whole, chain->agents[i], &from, &older))
+            add_older(chain->agents[i], from, older);
+    chain->asleep = false;
+    return true;
+}
+
+bool chain_wake(struct chain *chain)
+{
+    struct chain_source source = chain->source;
+    if (!chain->asleep || !source.read)
+        return !chain->asleep;
+    struct chain *whole = chain_new(&chain->doc);
+    pthread_mutex_unlock(&chain->lock);
+    bool read = source.read(source.self, whole) && whole->fork_count == 0;
+    pthread_mutex_lock(&chain->lock);
+    bool awake = !chain->asleep || (read && take_older(chain, whole)); /* another thread may have been faster */
+    chain_free(whole);
+    return awake;
+}
+
+static void need(struct chain *chain, const struct agent_id *agent, uint64_t seq)
+{
+    const struct chain_branch *branch = chain->asleep ? chain_agent(chain, agent) : NULL;
+    if (branch && seq < branch->known_seq && !chain_wake(chain))
+        return; /* then it is not found */
+}
+
+static void need_run(struct chain *chain, const struct batch *batches, size_t count)
+{
+    for (size_t i = 0; i < count && chain->asleep; i++) {
+        need(chain, &batches[i].agent, batches[i].seq0 ? batches[i].seq0 - 1 : 0);
+        for (size_t p = 0; p < batches[i].parent_count; p++)
+            need(chain, &batches[i].parents[p].agent, batches[i].parents[p].seq);
+    }
+}
+
 /* --- the public calls: each under the lock --- */
 
 enum chain_link chain_check_run(struct chain *chain, const struct batch *batches, const struct bytes *plains,
@@ -463,6 +535,7 @@ enum chain_link chain_check_run(struct chain *chain, const struct batch *batches
 {
     ensure(count > 0);
     pthread_mutex_lock(&chain->lock);
+    need_run(chain, batches, count);
     enum chain_link link = link_run(chain, batches, plains, count, way, digests);
     pthread_mutex_unlock(&chain->lock);
     return link;
@@ -475,6 +548,7 @@ enum chain_link chain_take_run(struct chain *chain, struct batch *batches, const
     ensure(count > 0);
     *taken = (struct chain_taken){.known = 0};
     pthread_mutex_lock(&chain->lock);
+    need_run(chain, batches, count);
     enum chain_link link = take_run(chain, batches, plains, count, way, last, digests, taken);
     pthread_mutex_unlock(&chain->lock);
     return link;
@@ -486,6 +560,7 @@ enum chain_link chain_add(struct chain *chain, const struct batch *batch, struct
     struct spot spot;
     struct chain_taken taken;
     pthread_mutex_lock(&chain->lock);
+    need_run(chain, batch, 1);
     enum chain_link link = link_run(chain, batch, &plain, 1, 0, digest);
     if (link == CHAIN_NEXT && choose_spot(chain, batch, &way, &spot))
         add_at(chain, &spot, batch, digest, &taken);
@@ -542,6 +617,7 @@ bool chain_reaches(struct chain *chain, const struct agent_id *agent, uint64_t s
 {
     struct spots spots;
     pthread_mutex_lock(&chain->lock);
+    need(chain, agent, seq ? seq - 1 : 0);
     find_spots(chain, agent, seq, &spots);
     pthread_mutex_unlock(&chain->lock);
     return spots.count > 0;
@@ -551,6 +627,7 @@ bool chain_find_nth(struct chain *chain, const struct event_id *event, unsigned 
 {
     size_t at;
     pthread_mutex_lock(&chain->lock);
+    need(chain, &event->agent, event->seq);
     const struct chain_branch *branch = chain_named(chain, event, n);
     bool found = chain_entry_at(branch, event->seq, &at);
     if (found)
@@ -616,7 +693,10 @@ static void forget_branch(struct chain *chain, struct chain_branch *branch)
 void chain_cut(struct chain *chain, const struct agent_id *id, uint64_t next_seq)
 {
     pthread_mutex_lock(&chain->lock);
+    need(chain, id, next_seq ? next_seq - 1 : 0);
     struct chain_branch *branch = chain_branch(chain, id);
+    if (branch && branch->known_seq > 0 && next_seq <= branch->known_seq)
+        branch = NULL; /* nothing that old is taken back without being read */
     while (branch && branch->count > 0 && branch->entries[branch->count - 1].seq0 >= next_seq)
         branch->next_seq = branch->entries[--branch->count].seq0;
     if (branch && branch->count == 0)
@@ -635,6 +715,7 @@ static size_t first_entry(const struct chain_branch *branch, uint64_t seq)
 uint64_t chain_count(struct chain *chain, const struct agent_id *agent, uint64_t seq, uint64_t end)
 {
     pthread_mutex_lock(&chain->lock);
+    need(chain, agent, seq);
     const struct chain_branch *branch = chain_branch(chain, agent);
     uint64_t count = branch && seq < end ? first_entry(branch, end) - first_entry(branch, seq) : 0;
     pthread_mutex_unlock(&chain->lock);

@@ -28,7 +28,7 @@
  *   Ownership  opaque; chain_new() / chain_free(). Plaintexts are not kept.
  *   Threads    every call takes the chain's own lock: the user interface adds what is typed while the network thread
  *              checks what arrives.
- *   Bounds     40 bytes a batch. A batch, an agent and a branch are found in logarithmic time; a new one costs a move of
+ *   Bounds     40 bytes a batch that is not asleep. A batch, an agent and a branch are found in logarithmic time; a new one costs a move of
  *              those behind it. An agent that forked costs a look at each of its own branches, CHAIN_AGENT_FORKS_MAX + 1
  *              at most, whatever others do. All ways of a run together cost no more than hashing CHAIN_WORK_BYTES, and a
  *              call holds the lock for one way (chain_take_run(): unless the chain has changed since that was found).
@@ -51,6 +51,7 @@ enum {
     CHAIN_AGENT_FORKS_MAX = 16,
     CHAIN_WAYS_MAX = 1024, /* of a short run; fewer the longer it is */
     CHAIN_WORK_BYTES = 64 << 20,
+    CHAIN_NEWEST_KEPT = 32, /* batches of an agent in chain_encode_newest() */
 };
 
 struct chain;
@@ -103,6 +104,18 @@ enum chain_link chain_take_run(struct chain *chain, struct batch *batches, const
                                unsigned way, const struct digest *last, struct digest *digests,
                                struct chain_taken *taken);
 
+/*
+ * A chain that was decoded from its newest batches is *asleep*: digests are long and cannot be packed, and older ones are rarely
+ * asked for. They follow from the batches, which the journal has. When one is needed (a record that builds on something old, or
+ * that is known already; a count) the source is asked to put all batches into `whole`, which is empty. It runs on the thread that
+ * asked, without the chain's lock: others go on meanwhile. False: not now; what was asked for is then not known (CHAIN_EARLY).
+ */
+struct chain_source {
+    void *self;
+    bool (*read)(void *self, struct chain *whole);
+};
+void chain_set_source(struct chain *chain, struct chain_source source);
+
 /* How many branches there are besides the agents. */
 size_t chain_forks(struct chain *chain);
 /* Of this agent (its own id, not a branch's)? */
@@ -148,8 +161,12 @@ struct chain_head *chain_heads(struct chain *chain, size_t *count);
 /* The same of every single branch, by local ids; those that leave another one before it. */
 struct chain_head *chain_branches(struct chain *chain, size_t *count);
 
-/* All of it, for a checkpoint; and back. NULL and *err for bytes that are not such. */
+/*
+ * All of it; or of each agent the newest batches and how far it has come, for a checkpoint: of a chain with forks all. False: it
+ * has forks and the rest of it cannot be had. And back; NULL and *err for bytes that are not such.
+ */
 void chain_encode(struct chain *chain, struct buf *out);
+MUST_USE bool chain_encode_newest(struct chain *chain, struct buf *out);
 MUST_USE struct chain *chain_decode(const struct doc_id *doc, struct bytes encoded, struct error *err);
 
 #endif

@@ -3,7 +3,7 @@
  *
  *   chain.c        finding, linking, adding
  *   chain_names.c  local ids and names
- *   chain_code.c   the whole in bytes
+ *   chain_code.c   the whole in bytes, or its newest part
  */
 #ifndef WEFT_SYNC_CHAIN_PARTS_H
 #define WEFT_SYNC_CHAIN_PARTS_H
@@ -24,7 +24,8 @@ struct chain_branch {
     struct chain_branch *from; /* what it leaves, at the batch that would begin at seq0; NULL: it came first */
     uint64_t seq0, next_seq;
     struct agent_id rival; /* of a branch that leaves another: see struct agent_fork */
-    struct chain_entry *entries; /* ascending, without holes from seq0 */
+    struct chain_entry *entries; /* ascending, without holes from seq0; of a branch that is asleep: from known_seq */
+    uint64_t known_seq;          /* 0: all of it is here */
     size_t count, cap;
     struct chain_branch **forks; /* of the branch that came first: all others of its agent, in the order they came */
     size_t fork_count, fork_cap; /* at most CHAIN_AGENT_FORKS_MAX */
@@ -39,6 +40,8 @@ struct chain_name {
 struct chain {
     pthread_mutex_t lock;
     struct doc_id doc;
+    bool asleep; /* there are branches with a known_seq; then nobody has forked */
+    struct chain_source source;
     struct chain_branch **agents; /* the branches that came first, sorted by id */
     size_t count, cap;
     struct chain_branch **forks;  /* all others, in the order they came */
@@ -53,7 +56,11 @@ struct chain_choices {
     unsigned count;
 };
 
-/* All under the lock. */
+/*
+ * All under the lock. chain_wake() lets go of it meanwhile, so it comes before anything is looked up. False: the older batches are
+ * not to be had now.
+ */
+bool chain_wake(struct chain *chain);
 struct chain_branch *chain_agent(const struct chain *chain, const struct agent_id *agent); /* NULL: unknown */
 struct chain_branch *chain_add_agent(struct chain *chain, const struct agent_id *agent);   /* known is fine */
 /* Whether there is room for another fork of the agent of `from`. */

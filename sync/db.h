@@ -51,6 +51,8 @@ struct db_options {
     unsigned busy_ms;       /* how long to wait for another process's transaction */
     bool manual_checkpoint; /* the owner calls db_checkpoint(); else SQLite does every 1000 pages */
     bool secure_delete;     /* deleted content is overwritten with zeros */
+    unsigned page_bytes;    /* of a file that is made; 0: SQLite's own choice */
+    bool shrinks;           /* a file that is made can give pages back piece by piece: db_shrink() */
 };
 
 /* NULL or ":memory:" as path: in memory only. NULL and *err on failure. */
@@ -122,7 +124,7 @@ MUST_USE bool db_is_in_place(const struct db *db, struct error *err);
 unsigned db_wal_pages(const struct db *db);
 /*
  * Copies the WAL into the database as far as no reader needs it; writers are not held up. A writer's key press waits
- * for nothing if this runs on another connection.
+ * for nothing if this runs on another connection. Where nobody reads or writes just then, the WAL is cut to nothing.
  */
 MUST_USE bool db_checkpoint(struct db *db, struct error *err);
 /* Bytes of PATH and its -wal; 0 when they are missing. */
@@ -134,6 +136,11 @@ uint64_t db_page_bytes(struct db *db);
  * complete.
  */
 MUST_USE bool db_backup(struct db *db, const char *path, struct error *err);
+/*
+ * Gives at most so many freed pages back to the file system, inside a transaction as well; *more: there are others. Nothing in a
+ * file that was not made with `shrinks`.
+ */
+MUST_USE bool db_shrink(struct db *db, unsigned pages_max, bool *more, struct error *err);
 /* Gives freed pages back to the file system and leaves no trace of deleted rows. */
 MUST_USE bool db_vacuum(struct db *db, struct error *err);
 /*

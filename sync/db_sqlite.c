@@ -32,6 +32,7 @@ struct db {
     char *path; /* NULL: in memory */
     const char *what;
     bool manual_checkpoint;
+    unsigned busy_ms;
     unsigned wal_pages;
     struct db_stmt *stmts; /* all that were used so far */
     /* For db_sync(), which may run on another thread: constant while the db is open, but for the flag. */
@@ -321,6 +322,15 @@ static bool pragma_int(struct db *db, const char *sql, int64_t *value, struct er
     return true;
 }
 
+/* Before anything is in it: of a file that is there they change nothing. */
+static bool choose_layout(struct db *db, const struct db_options *options, struct error *err)
+{
+    char sql[64];
+    snprintf(sql, sizeof sql, "PRAGMA page_size = %u", options->page_bytes);
+    return (!options->page_bytes || db_exec(db, sql, err)) &&
+           (!options->shrinks || db_exec(db, "PRAGMA auto_vacuum = INCREMENTAL", err));
+}
+
 /* Runs with busy waiting of our own: switching to WAL does not ask SQLite's busy handler. */
 static bool switch_to_wal(struct db *db, unsigned busy_ms, struct error *err)
 {
@@ -341,7 +351,11 @@ static bool configure(struct db *db, const struct db_options *options, struct er
         !db_exec(db, "PRAGMA temp_store = MEMORY", err) ||
         (options->secure_delete && !db_exec(db, "PRAGMA secure_delete = ON", err)))
         return false;
-    if (!db->path || options->mode == DB_READ)
+    if (options->mode == DB_READ)
+        return true;
+    if (!choose_layout(db, options, err))
+        return false;
+    if (!db->path)
         return true;
     char limit[64];
     snprintf(limit, sizeof limit, "PRAGMA journal_size_limit = %d", WAL_BYTES_KEPT);
@@ -503,6 +517,7 @@ static struct db *db_new(const char *path, const struct db_options *options)
     db->path = path && strcmp(path, ":memory:") != 0 ? xstrdup(path) : NULL;
     db->what = options->what;
     db->manual_checkpoint = options->manual_checkpoint;
+    db->busy_ms = options->busy_ms;
     db->wal_fd = -1;
     atomic_flag_clear(&db->directory_synced);
     return db;
@@ -520,7 +535,7 @@ static unsigned char *make_image(const struct db_options *options, size_t *len, 
     enum { WRITE_VERSION_AT = 18, READ_VERSION_AT = 19, WAL_VERSION = 2 }; /* sqlite.org/fileformat2.html, 1.3 */
     struct db *db = db_new(NULL, options);
     sqlite3_int64 bytes = 0;
-    bool made = open_handle(db, options, err) && migrate(db, options, err);
+    bool made = open_handle(db, options, err) && choose_layout(db, options, err) && migrate(db, options, err);
     unsigned char *image = made ? sqlite3_serialize(db->handle, "main", &bytes, 0) : NULL;
     if (made && !image)
         error_set(err, ERR_IO, SQLITE_NOMEM, "%s cannot be made", db->what);
@@ -730,7 +745,13 @@ unsigned db_wal_pages(const struct db *db)
 
 bool db_checkpoint(struct db *db, struct error *err)
 {
-    int rc = sqlite3_wal_checkpoint_v2(db->handle, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    int pages = 0, copied = 0;
+    int rc = sqlite3_wal_checkpoint_v2(db->handle, "main", SQLITE_CHECKPOINT_PASSIVE, &pages, &copied);
+    if (rc == SQLITE_OK && pages == copied) { /* then there is nothing to copy left, and it is a matter of a moment or not at all */
+        sqlite3_busy_timeout(db->handle, 0);
+        rc = sqlite3_wal_checkpoint_v2(db->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        sqlite3_busy_timeout(db->handle, (int)db->busy_ms);
+    }
     /* Busy: somebody else is at it. */
     return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || fail(db, err);
 }
@@ -757,6 +778,21 @@ uint64_t db_page_bytes(struct db *db)
     if (!pragma_int(db, "PRAGMA page_count", &count, &ignored) || !pragma_int(db, "PRAGMA page_size", &size, &ignored))
         return 0;
     return (uint64_t)count * (uint64_t)size;
+}
+
+bool db_shrink(struct db *db, unsigned pages_max, bool *more, struct error *err)
+{
+    int64_t mode = 0, free_pages = 0;
+    enum { INCREMENTAL = 2 };
+    char sql[64];
+    *more = false;
+    if (!pragma_int(db, "PRAGMA auto_vacuum", &mode, err) || !pragma_int(db, "PRAGMA freelist_count", &free_pages, err))
+        return false;
+    if (mode != INCREMENTAL || free_pages == 0)
+        return true;
+    snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%u)", pages_max);
+    *more = free_pages > pages_max;
+    return db_exec(db, sql, err);
 }
 
 bool db_vacuum(struct db *db, struct error *err)

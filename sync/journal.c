@@ -11,12 +11,16 @@
 
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
+#include "sync/bundle.h"
 #include "sync/db.h"
 #include "sync/file_lock.h"
 #include "sync/journal_parts.h"
 
 /* "wfj1" */
-enum { APPLICATION_ID = 0x77666a31, LOCAL_BODY_FORMAT = 1 };
+enum { APPLICATION_ID = 0x77666a31, LOCAL_BODY_FORMAT = 1, PACKED_AS_BUNDLE = 1, PACKED_AS_IT_IS = 2 };
+
+/* Two dozen tables and indexes, most of which hold a row or none, take a page each: small ones. */
+enum { PAGE_BYTES = 1024 };
 
 /*
  * Only ever appended to. `arrival` is the log itself; rows of form LOCAL have an empty hash, so that (agent, seq0) is
@@ -51,6 +55,9 @@ static const char *const schema[] = {
     "CREATE TABLE checkpoint_part(id INTEGER PRIMARY KEY, checkpoint INTEGER NOT NULL, part INTEGER NOT NULL,"
     "  sealed BLOB NOT NULL);"
     "CREATE UNIQUE INDEX checkpoint_part_once ON checkpoint_part(checkpoint, part);",
+    /* Rows of form PACKED; and whether an older weft has dropped rows, which checkpoints then stand for. */
+    "ALTER TABLE journal ADD COLUMN trimmed INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE journal SET trimmed = (SELECT coalesce(min(place), 1) > 1 FROM arrival);",
 };
 
 static enum db_mode db_mode_of(enum journal_mode mode)
@@ -78,6 +85,8 @@ static struct db_options db_options_of(enum journal_mode mode)
         .schema_count = sizeof schema / sizeof *schema,
         .busy_ms = JOURNAL_BUSY_MS,
         .manual_checkpoint = true,
+        .page_bytes = PAGE_BYTES,
+        .shrinks = true,
     };
 }
 
@@ -213,6 +222,9 @@ void journal_close(struct journal *journal)
     buf_release(&journal->name);
     buf_release(&journal->plain);
     buf_release(&journal->sealed);
+    if (journal->unpacked.data)
+        crypto_wipe(journal->unpacked.data, journal->unpacked.cap);
+    buf_release(&journal->unpacked);
     free(journal);
 }
 
@@ -462,6 +474,45 @@ bool local_body_decode(struct bytes encoded, struct local_body *body)
     return !reader.failed && has_view <= 1 && len > 0 && len <= BATCH_BYTES_MAX;
 }
 
+/* --- the body of a PACKED row --- */
+
+static void name_packed(struct journal *journal, const struct agent_id *agent, uint64_t seq0, uint64_t count)
+{
+    journal_name_begin(journal, "packed");
+    journal_name_bytes(journal, agent->bytes, sizeof agent->bytes);
+    journal_name_u64(journal, seq0);
+    journal_name_u64(journal, count);
+}
+
+struct bytes journal_packed_seal(struct journal *journal, const struct agent_id *agent, uint64_t seq0, uint64_t count,
+                                 const struct packed_body *body)
+{
+    buf_clear(&journal->plain);
+    buf_add_byte(&journal->plain, body->is_bundle ? PACKED_AS_BUNDLE : PACKED_AS_IT_IS);
+    buf_add(&journal->plain, body->digest.bytes, sizeof body->digest.bytes);
+    buf_add_bytes(&journal->plain, body->content);
+    name_packed(journal, agent, seq0, count);
+    return journal_seal(journal, buf_view(&journal->plain));
+}
+
+static bool open_packed_row(struct journal *journal, struct journal_row *row)
+{
+    buf_clear(&journal->plain);
+    buf_clear(&journal->unpacked);
+    name_packed(journal, &row->agent, row->seq0, row->count);
+    if (!journal_unseal(journal, row->body, &journal->plain))
+        return false;
+    struct reader reader = reader_of(buf_view(&journal->plain));
+    unsigned format = read_byte(&reader);
+    read_into(&reader, row->digest.bytes, sizeof row->digest.bytes);
+    struct bytes content = read_bytes(&reader, reader_left(&reader));
+    if (reader.failed || (format != PACKED_AS_BUNDLE && format != PACKED_AS_IT_IS))
+        return false;
+    bool good = format == PACKED_AS_IT_IS || bundle_unpack(content, RECORD_BYTES_MAX, &journal->unpacked);
+    row->body = format == PACKED_AS_IT_IS ? content : buf_view(&journal->unpacked);
+    return good;
+}
+
 /* --- adding rows --- */
 
 static void name_row(struct journal *journal, const struct agent_id *agent, uint64_t seq0, uint64_t count)
@@ -638,7 +689,7 @@ bool journal_row_read(struct journal *journal, struct db_stmt *stmt, struct jour
     int64_t kind = db_column_int(stmt, 2);
     *row = (struct journal_row){
         .place = db_column_u64(stmt, 0),
-        .form = form == JOURNAL_LOCAL ? JOURNAL_LOCAL : JOURNAL_RECEIVED,
+        .form = form == JOURNAL_LOCAL ? JOURNAL_LOCAL : form == JOURNAL_PACKED ? JOURNAL_PACKED : JOURNAL_RECEIVED,
         .kind = (unsigned)kind,
         .seq0 = db_column_u64(stmt, 4),
         .count = db_column_u64(stmt, 5),
@@ -649,6 +700,8 @@ bool journal_row_read(struct journal *journal, struct db_stmt *stmt, struct jour
         return false;
     if (form == JOURNAL_LOCAL)
         return open_local_row(journal, row, local);
+    if (form == JOURNAL_PACKED)
+        return open_packed_row(journal, row);
     return form == JOURNAL_RECEIVED && db_column_into(stmt, 6, row->hash.bytes, sizeof row->hash.bytes) &&
            row->body.len <= RECORD_BYTES_MAX;
 }

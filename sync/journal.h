@@ -4,7 +4,8 @@
  * One SQLite file a document holds everything that was typed or received, in order of arrival. It is what makes kill -9
  * harmless, what several weft processes on one file meet in, and what is sent when the network comes back.
  *
- *   rows        batches made on this device (LOCAL) and records from elsewhere (RECEIVED); place = order of arrival
+ *   rows        batches made on this device (LOCAL, or many of them in one row: PACKED, see sync/journal_compact.h) and
+ *               records from elsewhere (RECEIVED); place = order of arrival
  *   base        the text the document began with, in chunks
  *   outbox      records sealed and signed here, before they are first sent; kept after the relay's ack, to heal it
  *   relay       how far this replica has read the relay's log
@@ -116,7 +117,7 @@ struct journal_view {
 void journal_view_encode(const struct journal_view *view, struct buf *out);
 void journal_view_decode(struct reader *reader, struct journal_view *view);
 
-enum journal_form { JOURNAL_LOCAL, JOURNAL_RECEIVED };
+enum journal_form { JOURNAL_LOCAL, JOURNAL_RECEIVED, JOURNAL_PACKED };
 
 enum journal_added {
     JOURNAL_ADDED,
@@ -150,11 +151,11 @@ MUST_USE enum journal_added journal_add_received(struct journal *journal, const 
 struct journal_row {
     uint64_t place;
     enum journal_form form;
-    unsigned kind; /* RECORD_EVENTS for LOCAL */
+    unsigned kind; /* RECORD_EVENTS for LOCAL and PACKED */
     struct agent_id agent;
     uint64_t seq0, count;
-    struct bytes body;    /* LOCAL: canonical plaintext; RECEIVED: the stored record */
-    struct digest digest; /* LOCAL: the batch's */
+    struct bytes body;    /* LOCAL: canonical plaintext; RECEIVED: the stored record; PACKED: as an EVENTS record's plaintext */
+    struct digest digest; /* LOCAL: the batch's; PACKED: the last one's */
     struct digest hash;   /* RECEIVED: the record's */
     uint64_t relay_place;
 };
@@ -329,8 +330,9 @@ MUST_USE bool journal_view_get(struct journal *journal, const char *path, struct
 /* --- checkpoints --- */
 
 /*
- * `encoded` (document_encode()) and the text (NULL: it can be had elsewhere) are the document with all rows up to
- * `place`. Two are kept: one that turns out damaged costs a longer replay, nothing else.
+ * `encoded` (document_save()) and the text (NULL: it can be had elsewhere) are the document with all rows up to
+ * `place`. It takes the place of the one before, in one transaction: one that turns out damaged costs a longer replay, nothing
+ * else. In a journal from which an older weft has dropped rows that checkpoints cover, two are kept.
  */
 MUST_USE bool journal_checkpoint_put(struct journal *journal, uint64_t place, struct bytes encoded,
                                      const struct rope *text, struct error *err);
@@ -342,11 +344,5 @@ struct journal_checkpoint {
 };
 MUST_USE bool journal_checkpoint_get(struct journal *journal, struct journal_checkpoint *checkpoint, struct error *err);
 void journal_checkpoint_release(struct journal_checkpoint *checkpoint);
-
-/*
- * Drops rows that every kept checkpoint covers and frees their space. Only for a document that was never shared: a
- * shared one needs its rows to heal logs.
- */
-MUST_USE bool journal_trim(struct journal *journal, struct error *err);
 
 #endif

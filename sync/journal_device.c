@@ -322,6 +322,22 @@ bool journal_view_put(struct journal *journal, const char *path, const struct jo
     return db_run(stmt, err);
 }
 
+bool journal_view_keep(struct journal *journal, const struct path_tag *path, const struct journal_view *view, uint64_t place,
+                       struct error *err)
+{
+    struct buf *plain = &journal->plain;
+    buf_clear(plain);
+    journal_view_encode(view, plain);
+    name_view(journal, path);
+    struct db_stmt *stmt = db_use(journal->db, "INSERT INTO view(path, place, sealed) VALUES (?1, ?2, ?3)"
+                                               " ON CONFLICT (path) DO UPDATE SET place = excluded.place,"
+                                               " sealed = excluded.sealed WHERE place < excluded.place");
+    db_bind_bytes(stmt, 1, bytes_of(path->bytes, sizeof path->bytes));
+    db_bind_u64(stmt, 2, place);
+    db_bind_bytes(stmt, 3, journal_seal(journal, buf_view(plain)));
+    return db_run(stmt, err);
+}
+
 static bool view_decode(struct bytes encoded, struct journal_view *view)
 {
     struct reader reader = reader_of(encoded);

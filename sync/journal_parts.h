@@ -14,7 +14,7 @@ struct journal {
     char *path; /* NULL: in memory */
     struct doc_id doc;
     struct seal_key key;
-    struct buf name, plain, sealed; /* scratch, kept to save allocations; never used across calls */
+    struct buf name, plain, sealed, unpacked; /* scratch, kept to save allocations; never used across calls */
 };
 
 /* What a path is called in the tables: keyed, so that the disk does not tell which files were edited. */
@@ -55,6 +55,19 @@ struct local_body {
 void local_body_encode(const struct local_body *body, struct buf *out);
 /* body->plain is a view into `encoded`. */
 MUST_USE bool local_body_decode(struct bytes encoded, struct local_body *body);
+
+/* Of a PACKED row. */
+struct packed_body {
+    struct digest digest; /* of the last batch */
+    bool is_bundle;       /* else the batches as they are: so few that columns would be longer */
+    struct bytes content;
+};
+/* Valid until the next seal. */
+struct bytes journal_packed_seal(struct journal *journal, const struct agent_id *agent, uint64_t seq0, uint64_t count,
+                                 const struct packed_body *body);
+/* The view that rode with a row at `place`, unless a newer one of that path is kept. */
+MUST_USE bool journal_view_keep(struct journal *journal, const struct path_tag *path, const struct journal_view *view,
+                                uint64_t place, struct error *err);
 
 /* --- a row of the table `arrival` --- */
 

@@ -137,7 +137,7 @@ bool journal_note_get(struct journal *journal, const char *name, struct buf *out
 
 /* --- checkpoints --- */
 
-enum { CHECKPOINTS_KEPT = 2 };
+enum { CHECKPOINTS_KEPT = 2 /* at most */ };
 
 struct checkpoint_row {
     uint64_t id, place, encoded_len, text_len;
@@ -220,8 +220,7 @@ static bool put_text(struct journal *journal, const struct checkpoint_row *row, 
 static bool drop_old(struct journal *journal, struct error *err)
 {
     struct db_stmt *stmt = db_use(journal->db, "DELETE FROM checkpoint WHERE id NOT IN"
-                                               " (SELECT id FROM checkpoint ORDER BY id DESC LIMIT ?1)");
-    db_bind_int(stmt, 1, CHECKPOINTS_KEPT);
+                                               " (SELECT id FROM checkpoint ORDER BY id DESC LIMIT 1 + (SELECT trimmed FROM journal))");
     return db_run(stmt, err) &&
            db_run(
                db_use(journal->db, "DELETE FROM checkpoint_part WHERE checkpoint NOT IN (SELECT id FROM checkpoint)"),
@@ -319,34 +318,4 @@ void journal_checkpoint_release(struct journal_checkpoint *checkpoint)
     buf_release(&checkpoint->encoded);
     buf_release(&checkpoint->text);
     *checkpoint = (struct journal_checkpoint){0};
-}
-
-/* Whether all that are kept open: what they cover is about to exist nowhere else. */
-static bool all_open(struct journal *journal, const struct checkpoint_rows *rows, struct error *err)
-{
-    for (size_t i = 0; i < rows->count; i++) {
-        struct journal_checkpoint loaded = {0};
-        bool opens = load_parts(journal, &rows->items[i], &loaded, err);
-        journal_checkpoint_release(&loaded);
-        if (!opens)
-            return false;
-    }
-    return true;
-}
-
-bool journal_trim(struct journal *journal, struct error *err)
-{
-    struct checkpoint_rows rows;
-    if (!list_checkpoints(journal, &rows, err))
-        return false;
-    if (rows.count < CHECKPOINTS_KEPT)
-        return true;
-    if (!all_open(journal, &rows, err))
-        return false;
-    uint64_t covered = rows.items[0].place < rows.items[1].place ? rows.items[0].place : rows.items[1].place;
-    /* The newest row stays: its place must never be given again. */
-    struct db_stmt *stmt =
-        db_use(journal->db, "DELETE FROM arrival WHERE place <= ?1 AND place < (SELECT max(place) FROM arrival)");
-    db_bind_u64(stmt, 1, covered);
-    return db_run(stmt, err) && db_vacuum(journal->db, err);
 }

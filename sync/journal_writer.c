@@ -170,6 +170,7 @@ struct journal_writer {
     uint64_t committed_ms;
     uint64_t sync_sleeps_until_ms; /* 0: the sync thread is awake */
     unsigned wal_pages;
+    bool settles; /* they are to be copied back, however few */
 
     struct journal *journal; /* the writer thread's; set once under the lock; others use it for journal_sync() only */
 };
@@ -413,7 +414,8 @@ static bool sync_wanted(const struct journal_writer *writer)
 
 static bool checkpoint_wanted(const struct journal_writer *writer)
 {
-    return writer->journal && journal_file_path(writer->journal) && writer->wal_pages >= JOURNAL_IDLE_WAL_PAGES;
+    return writer->journal && journal_file_path(writer->journal) &&
+           (writer->wal_pages >= JOURNAL_IDLE_WAL_PAGES || writer->settles);
 }
 
 static uint64_t checkpoint_due_ms(const struct journal_writer *writer)
@@ -451,6 +453,7 @@ static void checkpoint_once(struct journal_writer *writer)
     struct error ignored = {0}; /* what does not work now is tried again after the next commit */
     const char *path = journal_file_path(writer->journal);
     writer->wal_pages = 0;
+    writer->settles = false;
     pthread_mutex_unlock(&writer->lock);
     bool done = journal_checkpoint_wal(path, &ignored);
     (void)done;
@@ -644,6 +647,14 @@ uint64_t journal_writer_run(struct journal_writer *writer, journal_run_fn *run, 
     job->run.call = run;
     job->run.self = self;
     return submit(writer, job);
+}
+
+void journal_writer_settle(struct journal_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    writer->settles = true;
+    pthread_cond_signal(&writer->synced);
+    pthread_mutex_unlock(&writer->lock);
 }
 
 /* --- waiting and looking --- */

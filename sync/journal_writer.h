@@ -34,7 +34,7 @@ enum {
     JOURNAL_RETRY_MS = 250, /* after a failure, doubled up to ... */
     JOURNAL_RETRY_MS_MAX = 4000,
     JOURNAL_IDLE_MS = 2000,         /* without a job, before the WAL is copied back */
-    JOURNAL_IDLE_WAL_PAGES = 1000,  /* and only if it is at least so long; */
+    JOURNAL_IDLE_WAL_PAGES = 1000,  /* and only if it is at least so long, or that was asked for; */
     JOURNAL_BUSY_WAL_PAGES = 16384, /* beyond this without waiting for idleness */
 };
 
@@ -97,6 +97,8 @@ uint64_t journal_writer_saved(struct journal_writer *writer, const struct journa
  */
 typedef bool journal_run_fn(void *self, struct journal *journal, struct error *err);
 uint64_t journal_writer_run(struct journal_writer *writer, journal_run_fn *run, void *self, struct journal_done done);
+/* What was written is to lie in the database once nothing more comes, however little that is; also from callbacks. */
+void journal_writer_settle(struct journal_writer *writer);
 
 enum journal_waited {
     JOURNAL_WAIT_DONE, /* committed (or, for a job of journal_writer_run(), ended) */

@@ -285,7 +285,7 @@ struct unpacking {
     size_t plains_cap;
 };
 
-static bool unpack_batch(struct unpacking *unpacking, struct reader *reader, const struct record *record, uint64_t seq,
+static bool unpack_batch(struct unpacking *unpacking, struct reader *reader, const struct agent_id *agent, uint64_t seq,
                          struct error *err)
 {
     size_t at = unpacking->batches->count - unpacking->first;
@@ -296,21 +296,32 @@ static bool unpack_batch(struct unpacking *unpacking, struct reader *reader, con
         return refuse(err, "the length of a batch in it");
     unpacking->plains = xgrow(unpacking->plains, &unpacking->plains_cap, at + 1, sizeof *unpacking->plains);
     unpacking->plains[at] = plain;
-    return batch_decode(plain, &record->agent, seq, batch_list_add(unpacking->batches), err);
+    return batch_decode(plain, agent, seq, batch_list_add(unpacking->batches), err);
 }
 
-static bool unpack_events(struct unpacking *unpacking, struct bytes content, const struct record *record,
-                          struct error *err)
+static bool unpack_events(struct unpacking *unpacking, struct bytes content, const struct agent_id *agent, uint64_t seq,
+                          uint64_t end, struct error *err)
 {
     struct reader reader = reader_of(content);
-    uint64_t end = record->seq0 + record->count;
-    uint64_t seq = record->seq0;
     while (reader_left(&reader) > 0 && seq < end) {
-        if (!unpack_batch(unpacking, &reader, record, seq, err))
+        if (!unpack_batch(unpacking, &reader, agent, seq, err))
             return false;
         seq += unpacking->batches->items[unpacking->batches->count - 1].count;
     }
     return (reader_done(&reader) && seq == end) || refuse(err, "its batches do not fill the range it names");
+}
+
+bool record_read_events(struct bytes plain, const struct agent_id *agent, uint64_t seq0, uint64_t count,
+                        struct batch_list *batches, struct bytes **plains, struct error *err)
+{
+    struct unpacking unpacking = {.batches = batches, .first = batches->count};
+    bool good = unpack_events(&unpacking, plain, agent, seq0, seq0 + count, err);
+    if (!good) {
+        free(unpacking.plains);
+        batch_list_cut(batches, unpacking.first);
+    }
+    *plains = good ? unpacking.plains : NULL;
+    return good;
 }
 
 bool record_open_events(const struct record *record, const struct doc_keys *keys, struct buf *plain,
@@ -322,13 +333,9 @@ bool record_open_events(const struct record *record, const struct doc_keys *keys
         return expect_kind(record, RECORD_EVENTS, "events", err);
     if (!record_open(record, keys, plain, err))
         return false;
-    struct unpacking unpacking = {.batches = batches, .first = batches->count};
-    if (unpack_events(&unpacking, bytes_of(plain->data + start, plain->len - start), record, err)) {
-        *plains = unpacking.plains;
+    if (record_read_events(bytes_of(plain->data + start, plain->len - start), &record->agent, record->seq0, record->count,
+                           batches, plains, err))
         return true;
-    }
-    free(unpacking.plains);
-    batch_list_cut(batches, unpacking.first);
     plain->len = start;
     return false;
 }

@@ -132,6 +132,10 @@ void record_plain_add(struct buf *plain, struct bytes batch_plain);
 MUST_USE bool record_open_events(const struct record *record, const struct doc_keys *keys, struct buf *plain,
                                  struct batch_list *batches, struct bytes **plains, struct error *err);
 
+/* The same from a plaintext that is there: batches of `agent` that fill the events from seq0 on. */
+MUST_USE bool record_read_events(struct bytes plain, const struct agent_id *agent, uint64_t seq0, uint64_t count,
+                                 struct batch_list *batches, struct bytes **plains, struct error *err);
+
 /* --- GENESIS --- */
 
 struct genesis {

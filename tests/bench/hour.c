@@ -44,15 +44,11 @@ static void said(void *self, const char *text)
     printf("  said: %s\n", text);
 }
 
-static uint64_t journal_bytes(struct env *env, struct replica *replica)
+static uint64_t journal_bytes(const struct env *env, const struct doc_id *doc)
 {
-    char *path = journal_path(env->paths.state, &replica_entry(replica)->doc);
-    free(path);
-    char *docs = paths_state_file(&env->paths, "docs");
-    path = journal_path(docs, &replica_entry(replica)->doc);
+    char *path = env_journal_path(env, doc);
     uint64_t bytes = journal_file_bytes(path);
     free(path);
-    free(docs);
     return bytes;
 }
 
@@ -114,20 +110,16 @@ int main(int argc, char **argv)
             type(replica, &trace.txns[i]);
         if (!replica_save_now(replica, NULL, &err))
             end("saving", &err);
-        uint64_t typed = journal_bytes(&env, replica);
-        be_idle(replica, idle_s);
-        uint64_t idle = journal_bytes(&env, replica);
         struct doc_id doc = replica_entry(replica)->doc;
-        (void)doc;
-        char *docs = paths_state_file(&env.paths, "docs"), *path = journal_path(docs, &doc);
+        uint64_t typed = journal_bytes(&env, &doc);
+        be_idle(replica, idle_s);
+        uint64_t idle = journal_bytes(&env, &doc);
         if (!replica_close(replica, 0, NULL, &err))
             end("closing", &err);
         printf("sitting %zu: opened in %.1f ms; %llu keys; journal %llu B when typed, %llu B idle, %llu B closed\n", n + 1,
                (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6,
                (unsigned long long)keys_typed, (unsigned long long)typed, (unsigned long long)idle,
-               (unsigned long long)journal_file_bytes(path));
-        free(path);
-        free(docs);
+               (unsigned long long)journal_bytes(&env, &doc));
     }
     trace_release(&trace);
     env_release(&env);

@@ -265,6 +265,141 @@ static struct chain *crowded_chain(const struct agent_id *agent)
     return chain;
 }
 
+/* --- asleep --- */
+
+enum { STORY_BATCHES = 200 };
+
+/* Ana writes; now and then ben, who has seen the newest of her. */
+static bool tell_long_story(void *self, struct chain *whole)
+{
+    unsigned *times = self;
+    ++*times;
+    for (uint64_t seq = 0; seq < STORY_BATCHES; seq++) {
+        assert_int_equal(add_insert(whole, &ana, seq, NULL, seq % 2 ? "a" : "n"), CHAIN_NEXT);
+        if (seq % 50 == 49)
+            assert_int_equal(add_insert(whole, &ben, seq / 50, &(struct event_id){ana, seq}, "b"), CHAIN_NEXT);
+    }
+    return true;
+}
+
+static bool tell_nothing(void *self, struct chain *whole)
+{
+    unsigned *times = self;
+    (void)whole;
+    ++*times;
+    return *times % 2; /* nothing is told, or it is not to be had */
+}
+
+static struct chain *sleeping_chain(struct chain_source source)
+{
+    unsigned ignored = 0;
+    struct buf encoded = {0};
+    struct error err = {0};
+    struct chain *chain = chain_new(&doc);
+    tell_long_story(&ignored, chain);
+    assert_true(chain_encode_newest(chain, &encoded));
+    assert_in_range(encoded.len, 1, 40 * (CHAIN_NEWEST_KEPT + 4) + 100);
+    chain_free(chain);
+    chain = chain_decode(&doc, buf_view(&encoded), &err);
+    assert_non_null(chain);
+    for (size_t len = 2; len < encoded.len; len++) /* one byte is a chain of nobody */
+        assert_null(chain_decode(&doc, bytes_of(encoded.data, len), &err));
+    chain_set_source(chain, source);
+    buf_release(&encoded);
+    return chain;
+}
+
+static void what_is_new_does_not_wake_a_chain(void **state)
+{
+    (void)state;
+    unsigned times = 0;
+    struct digest digest;
+    struct buf encoded = {0};
+    struct error err = {0};
+    struct chain *chain = sleeping_chain((struct chain_source){&times, tell_long_story});
+    assert_int_equal(chain_next_seq(chain, &ana), STORY_BATCHES);
+    assert_true(chain_newest(chain, &ana, &digest));
+    assert_true(chain_find(chain, &(struct event_id){ana, STORY_BATCHES - CHAIN_NEWEST_KEPT}, &digest));
+    assert_int_equal(add_insert(chain, &ana, STORY_BATCHES, &(struct event_id){ben, 3}, "x"), CHAIN_NEXT);
+    assert_int_equal(add_insert(chain, &eve, 0, &(struct event_id){ana, STORY_BATCHES - 3}, "x"), CHAIN_NEXT);
+    assert_true(chain_encode_newest(chain, &encoded)); /* and it can be saved so again */
+    struct chain *copy = chain_decode(&doc, buf_view(&encoded), &err);
+    assert_non_null(copy);
+    assert_int_equal(chain_next_seq(copy, &ana), STORY_BATCHES + 1);
+    assert_int_equal(times, 0);
+    buf_release(&encoded);
+    chain_free(copy);
+    chain_free(chain);
+}
+
+static void what_is_old_wakes_it_once_and_is_as_it_was(void **state)
+{
+    (void)state;
+    unsigned times = 0, ignored = 0;
+    struct digest digest, expected;
+    struct buf all = {0}, again = {0};
+    struct chain *chain = sleeping_chain((struct chain_source){&times, tell_long_story}), *never_slept = chain_new(&doc);
+    tell_long_story(&ignored, never_slept);
+    add_insert(never_slept, &ana, STORY_BATCHES, NULL, "meanwhile");
+    add_insert(chain, &ana, STORY_BATCHES, NULL, "meanwhile");
+    assert_true(chain_find(chain, &(struct event_id){ana, 17}, &digest));
+    assert_true(chain_find(never_slept, &(struct event_id){ana, 17}, &expected));
+    assert_true(digest_equal(&digest, &expected));
+    assert_int_equal(add_insert(chain, &ana, 0, NULL, "n"), CHAIN_KNOWN);
+    assert_int_equal(add_insert(chain, &ana, 5, NULL, "fork"), CHAIN_FORKED);
+    assert_int_equal(add_insert(chain, &eve, 0, &(struct event_id){ana, 3}, "x"), CHAIN_NEXT);
+    assert_int_equal(chain_count(chain, &ana, 0, STORY_BATCHES), STORY_BATCHES);
+    add_insert(never_slept, &eve, 0, &(struct event_id){ana, 3}, "x");
+    chain_encode(chain, &all);
+    chain_encode(never_slept, &again);
+    assert_true(bytes_equal(buf_view(&all), buf_view(&again)));
+    assert_int_equal(times, 1);
+    buf_release(&all);
+    buf_release(&again);
+    chain_free(never_slept);
+    chain_free(chain);
+}
+
+/* Each kind of question wakes it by itself. */
+static void every_question_about_something_old_is_answered(void **state)
+{
+    (void)state;
+    for (unsigned question = 0; question < 6; question++) {
+        unsigned times = 0;
+        struct digest digest;
+        struct chain *chain = sleeping_chain((struct chain_source){&times, tell_long_story});
+        switch (question) {
+        case 0: assert_int_equal(add_insert(chain, &ana, 0, NULL, "n"), CHAIN_KNOWN); break;
+        case 1: assert_int_equal(add_insert(chain, &ben, 4, &(struct event_id){ana, 0}, "x"), CHAIN_NEXT); break;
+        case 2: assert_true(chain_find(chain, &(struct event_id){ana, 0}, &digest)); break;
+        case 3: assert_true(chain_reaches(chain, &ana, 100)); break;
+        case 4: assert_int_equal(chain_count(chain, &ana, 10, 20), 10); break;
+        case 5: chain_cut(chain, &ana, 100); assert_int_equal(chain_next_seq(chain, &ana), 100); break;
+        }
+        assert_int_equal(times, 1);
+        chain_free(chain);
+    }
+}
+
+static void what_cannot_be_had_now_is_not_known_and_nothing_is_lost(void **state)
+{
+    (void)state;
+    unsigned times = 0;
+    struct digest digest;
+    struct chain *chain = sleeping_chain((struct chain_source){&times, tell_nothing});
+    assert_int_equal(add_insert(chain, &ana, 0, NULL, "n"), CHAIN_EARLY);
+    assert_int_equal(add_insert(chain, &ana, 5, NULL, "fork"), CHAIN_EARLY);
+    assert_false(chain_find(chain, &(struct event_id){ana, 0}, &digest));
+    chain_cut(chain, &ana, 3);
+    assert_int_equal(chain_next_seq(chain, &ana), STORY_BATCHES);
+    assert_int_equal(add_insert(chain, &ana, STORY_BATCHES, NULL, "x"), CHAIN_NEXT);
+    assert_true(times >= 3);
+    times = 0;
+    chain_set_source(chain, (struct chain_source){&times, tell_long_story}); /* later it is there */
+    assert_int_equal(add_insert(chain, &ana, 0, NULL, "n"), CHAIN_KNOWN);
+    chain_free(chain);
+}
+
 static void an_agent_forks_so_often_and_no_more_and_hinders_nobody(void **state)
 {
     (void)state;
@@ -743,6 +878,10 @@ int main(void)
         cmocka_unit_test(the_signed_digest_says_which_branch_a_parent_is_of),
         cmocka_unit_test(who_knows_of_a_fork_names_both_sides_by_their_branch),
         cmocka_unit_test(of_a_branch_and_an_agent_of_one_id_the_first_is_kept),
+        cmocka_unit_test(what_is_new_does_not_wake_a_chain),
+        cmocka_unit_test(what_is_old_wakes_it_once_and_is_as_it_was),
+        cmocka_unit_test(every_question_about_something_old_is_answered),
+        cmocka_unit_test(what_cannot_be_had_now_is_not_known_and_nothing_is_lost),
         cmocka_unit_test(an_agent_forks_so_often_and_no_more_and_hinders_nobody),
         cmocka_unit_test(all_ways_of_a_run_together_cost_no_more_than_is_allowed),
         cmocka_unit_test(answers_to_one_side_of_a_fork_are_taken_however_many_they_are),

@@ -52,9 +52,10 @@ static void mount_small_disk(const char *dir)
         _exit(NOT_ALLOWED);
 }
 
+/* Half of the disk: what is in the log then has room in the database when it is copied there. */
 static void put_ballast(const char *path)
 {
-    static const char block[256 * 1024];
+    static const char block[512 * 1024];
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     EXPECT(fd >= 0 && write(fd, block, sizeof block) == (ssize_t)sizeof block);
     close(fd);

@@ -17,6 +17,7 @@
 #include "editor/base/random.h"
 #include "editor/base/xalloc.h"
 #include "sync/agent_lock.h"
+#include "sync/journal_compact.h"
 #include "sync/journal_writer.h"
 #include "tests/support/scratch.h"
 
@@ -78,6 +79,80 @@ static void wait_for(struct fate *fate, struct journal_writer *writer)
         end_because("a row is refused", &fate->err);
 }
 
+/* One key, as a batch. */
+static void key_plain(const struct agent_id *agent, uint64_t seq, struct buf *out)
+{
+    struct batch batch = {.agent = *agent, .seq0 = seq, .flags = seq ? BATCH_FLAG_SELF : 0};
+    char text[] = {(char)('a' + (seq * 7 + agent->bytes[0]) % 26), '\0'};
+    batch_add_insert(&batch, seq / 3, bytes_of_string(text));
+    buf_clear(out);
+    batch_encode(&batch, out);
+    batch_release(&batch);
+}
+
+/* What an idle editor does with its journal, between the keys: a checkpoint of all rows, then a step after the other. */
+struct tidying {
+    struct journal_writer *writer;
+    struct journal_compaction compaction;
+    uint64_t place;
+    bool more;
+};
+
+static bool tidy_step(void *self, struct journal *journal, struct error *err)
+{
+    struct tidying *tidying = self;
+    bool begins = tidying->place > 0;
+    if (begins && !journal_checkpoint_put(journal, tidying->place, bytes_of_string("all of it"), NULL, err))
+        return false;
+    return journal_compact(journal, &tidying->compaction, &tidying->more, err);
+}
+
+static void tidy_on(void *self, const struct journal_result *result)
+{
+    struct tidying *tidying = self;
+    tidying->place = 0;
+    if (result->ok && tidying->more)
+        journal_writer_run(tidying->writer, tidy_step, tidying, (struct journal_done){tidy_on, tidying});
+    else
+        tidying->compaction.upto = 0;
+    if (result->ok && !tidying->more)
+        journal_writer_settle(tidying->writer);
+}
+
+/* The same child with a journal that is put in order all the time. */
+static void type_and_tidy_until_killed(char *path, const char *locks, int pipe_fd)
+{
+    enum { KEYS_A_TIDYING = 70 };
+    struct error err = {0};
+    struct agent_lock lock;
+    struct agent_id agent;
+    struct fate fate = {0};
+    struct buf plain = {0};
+    struct journal_writer_spec spec = {.self = path, .open = open_journal};
+    struct tidying tidying = {.writer = journal_writer_new(&spec, NULL)};
+    sem_init(&fate.known, 0, 0);
+    crypto_random(agent.bytes, sizeof agent.bytes);
+    if (!agent_lock_hold(&lock, locks, &agent, &err))
+        end_because("no lock", &err);
+    if (write(pipe_fd, lock.agent.bytes, AGENT_ID_BYTES) != AGENT_ID_BYTES)
+        end_because("the pipe", &err);
+    for (uint64_t seq = 0;; seq++) {
+        key_plain(&lock.agent, seq, &plain);
+        struct journal_local local = {.agent = lock.agent, .seq0 = seq, .count = 1, .plain = buf_view(&plain), .path = "/a"};
+        local.view.cursor = seq + 1;
+        journal_writer_local(tidying.writer, &local, true, (struct journal_done){learn_fate, &fate});
+        wait_for(&fate, tidying.writer);
+        if (write(pipe_fd, "k", 1) != 1)
+            end_because("the pipe", &err);
+        if (seq % KEYS_A_TIDYING == KEYS_A_TIDYING - 1) {
+            struct journal_writer_state state;
+            journal_writer_state(tidying.writer, &state);
+            tidying.place = state.place;
+            journal_writer_run(tidying.writer, tidy_step, &tidying, (struct journal_done){tidy_on, &tidying});
+        }
+    }
+}
+
 /* The child: types until it is killed; each acknowledged row is one byte into the pipe. */
 static void type_until_killed(char *path, const char *locks, int pipe_fd)
 {
@@ -115,14 +190,16 @@ struct victim {
     uint64_t acknowledged;
 };
 
-static struct victim start_victim(char *path, const char *locks)
+typedef void typing(char *path, const char *locks, int pipe_fd);
+
+static struct victim start_victim(char *path, const char *locks, typing *types)
 {
     int fds[2];
     assert_int_equal(pipe(fds), 0);
     struct victim victim = {.pid = fork(), .fd = fds[0]};
     if (victim.pid == 0) {
         close(fds[0]);
-        type_until_killed(path, locks, fds[1]);
+        types(path, locks, fds[1]);
     }
     close(fds[1]);
     assert_int_equal(read(victim.fd, victim.agent.bytes, AGENT_ID_BYTES), AGENT_ID_BYTES);
@@ -130,10 +207,10 @@ static struct victim start_victim(char *path, const char *locks)
 }
 
 /* Kills it after a random number of acknowledgements and a random moment more; then counts the rest of the pipe. */
-static void kill_victim(struct victim *victim, struct random *random)
+static void kill_victim(struct victim *victim, struct random *random, uint64_t most)
 {
     char bytes[4096];
-    uint64_t wanted = random_below(random, 40);
+    uint64_t wanted = random_below(random, most);
     while (victim->acknowledged < wanted) {
         ssize_t got = read(victim->fd, bytes, sizeof bytes);
         assert_true(got > 0);
@@ -213,6 +290,74 @@ static void expect_cursor_at_the_end(char *path, const struct victim *victim)
     journal_close(journal);
 }
 
+static bool check_keys(void *self, const struct journal_row *row)
+{
+    struct checker *checker = self;
+    struct batch_list batches = {0};
+    struct bytes *plains = NULL, one = row->body;
+    struct error err = {0};
+    struct buf expected = {0};
+    assert_true(row->place > checker->last_place);
+    if (row->form == JOURNAL_PACKED)
+        assert_true(record_read_events(row->body, &row->agent, row->seq0, row->count, &batches, &plains, &err));
+    for (size_t i = 0; i < row->count; i++, checker->next_seq++) {
+        key_plain(&row->agent, checker->next_seq, &expected);
+        assert_true(bytes_equal(plains ? plains[i] : one, buf_view(&expected)));
+    }
+    checker->last_place = row->place;
+    checker->rows++;
+    buf_release(&expected);
+    free(plains);
+    batch_list_release(&batches);
+    return true;
+}
+
+static void expect_all_keys_of(char *path, const struct victim *victim)
+{
+    struct error err = {0};
+    struct journal *journal = look_into(path);
+    struct checker checker = {.victim = victim};
+    struct journal_read read = {0};
+    struct journal_view view;
+    uint64_t place;
+    bool found;
+    assert_true(
+        journal_rows_of(journal, &victim->agent, 0, (struct journal_visitor){&checker, check_keys}, &read, &err));
+    assert_int_equal(read.damaged, 0);
+    assert_true(checker.next_seq == victim->acknowledged || checker.next_seq == victim->acknowledged + 1);
+    assert_true(journal_view_get(journal, "/a", &view, &place, &found, &err));
+    journal_close(journal);
+}
+
+/* Two at once, so that each puts together what the other one wrote, and reads while that is done. */
+static void what_was_acknowledged_survives_while_the_journal_is_put_in_order(void **state)
+{
+    enum { VICTIMS = 2, ROUNDS = 6, KEYS = 400 };
+    char *path = scratch_file(*state, "a.journal");
+    struct random random = random_of(support_seed("kill tidying", (uint64_t)time(NULL)));
+    uint64_t total = 0;
+    for (uint64_t round = 0; round < support_rounds(ROUNDS); round++) {
+        struct victim victims[VICTIMS];
+        for (int i = 0; i < VICTIMS; i++)
+            victims[i] = start_victim(path, *state, type_and_tidy_until_killed);
+        for (int i = 0; i < VICTIMS; i++) {
+            kill_victim(&victims[i], &random, KEYS);
+            expect_all_keys_of(path, &victims[i]); /* while the other one goes on */
+            total += victims[i].acknowledged;
+        }
+        for (int i = 0; i < VICTIMS; i++)
+            expect_all_keys_of(path, &victims[i]);
+    }
+    struct error err = {0};
+    struct journal *journal = look_into(path);
+    struct journal_stats stats;
+    assert_true(journal_stats(journal, &stats, &err));
+    fprintf(stderr, "%u acknowledged keys, %u rows\n", (unsigned)total, (unsigned)stats.rows);
+    assert_true(stats.rows < total);
+    journal_close(journal);
+    free(path);
+}
+
 static void what_was_acknowledged_survives_every_kill(void **state)
 {
     char *path = scratch_file(*state, "a.journal");
@@ -220,8 +365,8 @@ static void what_was_acknowledged_survives_every_kill(void **state)
     uint64_t kills = support_rounds(KILLS);
     uint64_t total = 0;
     for (uint64_t i = 0; i < kills; i++) {
-        struct victim victim = start_victim(path, *state);
-        kill_victim(&victim, &random);
+        struct victim victim = start_victim(path, *state, type_until_killed);
+        kill_victim(&victim, &random, 40);
         expect_all_of(path, &victim);
         expect_cursor_at_the_end(path, &victim);
         assert_int_equal(agent_lock_test(*state, &victim.agent), AGENT_DEAD);
@@ -240,9 +385,9 @@ static void three_processes_on_one_journal_are_killed_one_after_another(void **s
     for (int round = 0; round < ROUNDS; round++) {
         struct victim victims[VICTIMS];
         for (int i = 0; i < VICTIMS; i++)
-            victims[i] = start_victim(path, *state);
+            victims[i] = start_victim(path, *state, type_until_killed);
         for (int i = 0; i < VICTIMS; i++) {
-            kill_victim(&victims[i], &random);
+            kill_victim(&victims[i], &random, 40);
             expect_all_of(path, &victims[i]); /* while the others go on */
         }
     }
@@ -258,6 +403,7 @@ int main(void)
 #define SCRATCH_TEST(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(what_was_acknowledged_survives_every_kill),
+        SCRATCH_TEST(what_was_acknowledged_survives_while_the_journal_is_put_in_order),
         SCRATCH_TEST(three_processes_on_one_journal_are_killed_one_after_another),
     };
     return RUN_TESTS("journal_kill", tests);

@@ -1,0 +1,196 @@
+/*
+ * What a journal takes, kept small while the editor is open: when nobody has typed for a while, a checkpoint is written, the rows
+ * that it covers become few (sync/journal_compact.h), and the file gives back what is free.
+ *
+ * Encoding a document takes as long as its history is, so another one is made for it, on a thread of its own, from what the journal
+ * has: nothing that a person sees waits for it, and what the checkpoint holds is what its rows say. The steps after that are jobs
+ * of the journal's thread between the others; a key waits for one of them at most, a few milliseconds.
+ */
+#include "app/replica_parts.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include "editor/base/xalloc.h"
+#include "sync/journal_compact.h"
+
+enum {
+    TIDY_ROWS = 256,      /* fewer are not worth it */
+    TIDY_ROWS_MANY = 8192, /* so many are, even if somebody never stops typing */
+    TIDY_IDLE_MS = 10000, /* nothing came for so long */
+    STEPS_AT_END = 48,    /* a person waits who has closed the window, */
+    COMMIT_US = 1000000,  /* also for what the journal has not taken yet */
+};
+
+struct tidying {
+    struct replica *replica;
+    struct worker *worker;
+    bool runs; /* the worker has a job, or the writer steps */
+    /* The worker's while it has a job. */
+    struct doc_id doc;
+    uint64_t place;
+    struct buf encoded;
+    bool encodes;
+    /* The writer's thread's. */
+    struct journal_compaction compaction;
+    atomic_uint steps_left; /* so many more may be asked for */
+    atomic_bool stepping;
+    bool more;
+};
+
+/* --- steps, on the journal's thread --- */
+
+static void next_step(struct tidying *tidying);
+
+static bool step_run(void *self, struct journal *journal, struct error *err)
+{
+    struct tidying *tidying = self;
+    return journal_compact(journal, &tidying->compaction, &tidying->more, err);
+}
+
+static void step_done(void *self, const struct journal_result *result)
+{
+    struct tidying *tidying = self;
+    bool goes_on = result->ok && tidying->more && atomic_load(&tidying->steps_left) > 0;
+    if (goes_on) {
+        next_step(tidying);
+        return;
+    }
+    tidying->compaction.upto = 0; /* the next time as far as the checkpoint of that time */
+    journal_writer_settle(tidying->replica->writer);
+    atomic_store(&tidying->stepping, false);
+}
+
+static void next_step(struct tidying *tidying)
+{
+    atomic_fetch_sub(&tidying->steps_left, 1);
+    journal_writer_run(tidying->replica->writer, step_run, tidying, (struct journal_done){step_done, tidying});
+}
+
+static void begin_steps(struct tidying *tidying, unsigned steps)
+{
+    if (atomic_exchange(&tidying->stepping, true))
+        return;
+    tidying->compaction.sealed = replica_is_shared(tidying->replica);
+    atomic_store(&tidying->steps_left, steps);
+    next_step(tidying);
+}
+
+/* --- the checkpoint, on a thread of its own --- */
+
+static void encode(struct tidying *tidying)
+{
+    struct error ignored = {0}; /* then there is none, and rows stay rows */
+    struct replica *copy = replica_new(tidying->replica->env, &(struct replica_options){.reads_only = true, .alone = true});
+    bool good = replica_find_doc(copy, &tidying->doc, &ignored) && replica_restore(copy, &ignored) && copy->faults == 0 &&
+                copy->early_count == 0 && !copy->base_lost && !copy->ahead;
+    tidying->encodes = good && replica_encode_checkpoint(copy, &tidying->encoded);
+    tidying->place = copy->place_read;
+    replica_free(copy);
+}
+
+static void encode_run(void *self)
+{
+    encode(self);
+}
+
+static void encode_done(void *self)
+{
+    struct tidying *tidying = self;
+    struct replica *replica = tidying->replica;
+    bool same = replica->writer && doc_id_equal(&tidying->doc, &replica->entry.doc);
+    tidying->runs = false;
+    if (tidying->encodes && same && tidying->place > replica->checkpoint_place) {
+        replica_put_checkpoint(replica, tidying->place, &tidying->encoded);
+        begin_steps(tidying, UINT_MAX);
+    }
+    buf_release(&tidying->encoded);
+}
+
+static struct tidying *tidying_of(struct replica *replica)
+{
+    if (replica->tidying)
+        return replica->tidying;
+    struct tidying *tidying = xcalloc(1, sizeof *tidying);
+    tidying->replica = replica;
+    tidying->worker = worker_new();
+    replica_watch_fd(replica, worker_fd(tidying->worker));
+    return replica->tidying = tidying;
+}
+
+static void begin(struct replica *replica)
+{
+    struct tidying *tidying = tidying_of(replica);
+    tidying->runs = true;
+    tidying->doc = replica->entry.doc;
+    worker_give(tidying->worker, (struct worker_job){encode_run, encode_done, tidying});
+}
+
+/* --- when --- */
+
+static bool may_tidy(const struct replica *replica)
+{
+    const struct tidying *tidying = replica->tidying;
+    return replica->writer && replica->indexed && !replica->is_private && !replica->joining && !replica->ahead && !replica->base_referred &&
+           !(tidying && (tidying->runs || atomic_load(&tidying->stepping)));
+}
+
+void replica_tidy_handle(struct replica *replica, uint64_t now_ms)
+{
+    struct journal_writer_state state;
+    if (replica->tidying)
+        worker_handle(replica->tidying->worker);
+    if (!may_tidy(replica))
+        return;
+    journal_writer_state(replica->writer, &state);
+    uint64_t rows = state.place > replica->checkpoint_place ? state.place - replica->checkpoint_place : 0;
+    if (state.failing || rows < TIDY_ROWS) {
+        replica->tidy_ms = 0;
+    } else if (!replica->tidy_ms || state.place != replica->tidy_place) {
+        replica->tidy_ms = now_ms + (rows < TIDY_ROWS_MANY ? TIDY_IDLE_MS : 0);
+        replica->tidy_place = state.place;
+    }
+    if (replica->tidy_ms && now_ms >= replica->tidy_ms) {
+        replica->tidy_ms = 0;
+        begin(replica);
+    }
+}
+
+uint64_t replica_tidy_next_ms(const struct replica *replica)
+{
+    return replica->tidy_ms && may_tidy(replica) ? replica->tidy_ms : UINT64_MAX;
+}
+
+/* --- the end --- */
+
+void replica_tidy_end(struct replica *replica)
+{
+    struct tidying *tidying = replica->tidying;
+    if (tidying) {
+        worker_drain(tidying->worker);
+        atomic_store(&tidying->steps_left, STEPS_AT_END);
+    }
+}
+
+void replica_tidy_last(struct replica *replica)
+{
+    replica_tidy_end(replica);
+    /* What is queued still is waited for in any case; a checkpoint of less than all would leave the rest as rows. */
+    if (replica->last_ticket > 0 &&
+        journal_writer_wait(replica->writer, replica->last_ticket, COMMIT_US) != JOURNAL_WAIT_DONE)
+        return;
+    replica_checkpoint(replica);
+    if (replica->last_ticket > 0 && replica->checkpoint_place > 0 && replica->indexed && !replica->is_private && !replica->ahead)
+        begin_steps(tidying_of(replica), STEPS_AT_END);
+}
+
+void replica_tidy_release(struct replica *replica)
+{
+    struct tidying *tidying = replica->tidying;
+    if (!tidying)
+        return;
+    worker_free(tidying->worker);
+    buf_release(&tidying->encoded);
+    free(tidying);
+    replica->tidying = NULL;
+}

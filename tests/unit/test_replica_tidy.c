@@ -1,0 +1,145 @@
+/* A journal that is put in order while its editor is open: what a person has stays as it was. */
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+
+#include "editor/base/xalloc.h"
+#include "tests/support/home.h"
+#include "tests/support/scratch.h"
+
+enum { MANY_KEYS = 8300 /* nobody waits for a pause after so many */, FEW_ROWS = 500 };
+
+static struct journal *journal_of(struct home *home, const struct doc_id *doc)
+{
+    struct error err = {0};
+    char *path = env_journal_path(&home->env, doc);
+    struct journal_spec spec = {.path = path, .mode = JOURNAL_READ, .doc = *doc};
+    struct journal *journal = journal_open_on(&home->env.device, spec, &err);
+    if (!journal)
+        fail_msg("%s", err.text);
+    free(path);
+    return journal;
+}
+
+static uint64_t rows_of(struct home *home, const struct doc_id *doc)
+{
+    struct journal_stats stats;
+    struct error err = {0};
+    struct journal *journal = journal_of(home, doc);
+    assert_true(journal_stats(journal, &stats, &err));
+    journal_close(journal);
+    return stats.rows;
+}
+
+static void type_keys(struct replica *replica, size_t from, size_t count)
+{
+    for (size_t i = from; i < from + count; i++) {
+        char key[] = {(char)(i % 7 ? 'a' + i % 26 : ' '), '\0'};
+        home_type(replica, i, key);
+        if (i % 64 == 0)
+            replica_barrier(replica);
+        replica_handle(replica);
+    }
+}
+
+static void wait_for_few_rows(struct home *home, struct replica *replica)
+{
+    struct doc_id doc = replica_entry(replica)->doc;
+    uint64_t end_ms = net_now_ms() + HOME_PATIENCE_MS;
+    while (rows_of(home, &doc) > FEW_ROWS) {
+        if (net_now_ms() > end_ms)
+            fail_msg("there are still %llu rows", (unsigned long long)rows_of(home, &doc));
+        replica_wait(replica, HOME_STEP_MS);
+    }
+}
+
+static void expect_audited(struct home *home, const char *name, uint64_t batches)
+{
+    struct replica_audit audit;
+    struct error err = {0};
+    struct replica_options options = {.port = home_port(home), .reads_only = true, .alone = true, .audits = true};
+    char *path = scratch_file(home->dir, name);
+    struct replica *replica = replica_open(&home->env, path, (struct bytes){0}, &options, &err);
+    if (!replica || !replica_audit(replica, &audit, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(audit.batches, batches);
+    home_close(replica);
+    free(path);
+}
+
+static void somebody_who_never_stops_typing_has_a_small_journal(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    struct replica *replica = home_open(home, "notes.md");
+    type_keys(replica, 0, MANY_KEYS);
+    wait_for_few_rows(home, replica);
+    type_keys(replica, MANY_KEYS, 10); /* the editor goes on */
+    char *text = home_text(replica);
+    home_close(replica);
+    expect_audited(home, "notes.md", MANY_KEYS + 10); /* every batch, from the rows alone */
+
+    replica = home_open(home, "notes.md");
+    home_expect_text(replica, text);
+    assert_int_equal(replica_edits_not_in_file(replica), MANY_KEYS + 10); /* which asks for the oldest of the chain */
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_int_equal(replica_undo(replica, UNDO_AGAIN, &err), REPLICA_UNDONE);
+    home_expect_text(replica, text);
+    home_close(replica);
+    free(text);
+}
+
+/* The other one reads and writes the same rows while they become fewer. */
+static void another_window_on_the_journal_is_not_disturbed(void **state)
+{
+    struct home *home = *state;
+    struct replica *ada = home_open(home, "notes.md");
+    home_type(ada, 0, "x");
+    home_wait(ada, NULL, home_is_kept);
+    struct replica *other = home_open(home, "notes.md");
+    type_keys(ada, 1, MANY_KEYS);
+    wait_for_few_rows(home, ada);
+    replica_catch_up(other);
+    char *text = home_text(ada);
+    home_expect_text(other, text);
+    home_type(other, 0, "from the other window ");
+    home_wait(other, NULL, home_is_kept);
+    replica_catch_up(ada);
+    free(text);
+    text = home_text(other);
+    home_expect_text(ada, text);
+    home_close(ada);
+    home_close(other);
+    expect_audited(home, "notes.md", MANY_KEYS + 2);
+    free(text);
+}
+
+static void what_is_closed_without_a_pause_is_in_order_too(void **state)
+{
+    enum { KEYS = 700 };
+    struct home *home = *state;
+    struct replica *replica = home_open(home, "notes.md");
+    type_keys(replica, 0, KEYS);
+    struct doc_id doc = replica_entry(replica)->doc;
+    char *text = home_text(replica);
+    home_close(replica);
+    assert_in_range(rows_of(home, &doc), 1, 10);
+    replica = home_open(home, "notes.md");
+    home_expect_text(replica, text);
+    home_close(replica);
+    free(text);
+}
+
+int main(void)
+{
+    struct error err = {0};
+    if (!crypto_start(&err))
+        return 2;
+#define HOME_TEST(test) cmocka_unit_test_setup_teardown(test, home_setup, home_teardown)
+    const struct CMUnitTest tests[] = {
+        HOME_TEST(somebody_who_never_stops_typing_has_a_small_journal),
+        HOME_TEST(another_window_on_the_journal_is_not_disturbed),
+        HOME_TEST(what_is_closed_without_a_pause_is_in_order_too),
+    };
+    return RUN_TESTS("replica_tidy", tests);
+}
