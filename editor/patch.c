@@ -84,12 +84,26 @@ void patch_delete(struct patch *patch, uint64_t len)
         parts_put(patch, patch->count, (struct part){.kind = PART_DELETE, .len = len});
 }
 
+/* What the builders would make, put down at once: every key is such a patch. */
 void patch_replace(struct patch *patch, uint64_t at, uint64_t deleted, struct bytes text)
 {
+    enum { PARTS = 3 };
     patch_clear(patch);
-    patch_retain(patch, at);
-    patch_insert(patch, text);
-    patch_delete(patch, deleted);
+    if (text.len == 0 && deleted == 0) {
+        patch->pending = at;
+        return;
+    }
+    patch->parts = xgrow(patch->parts, &patch->cap, PARTS, sizeof *patch->parts);
+    struct part *part = patch->parts;
+    if (at > 0)
+        *part++ = (struct part){.kind = PART_RETAIN, .len = at};
+    if (text.len > 0) {
+        *part++ = (struct part){.kind = PART_INSERT, .len = text.len};
+        buf_add_bytes(&patch->text, text);
+    }
+    if (deleted > 0)
+        *part++ = (struct part){.kind = PART_DELETE, .len = deleted};
+    patch->count = (size_t)(part - patch->parts);
 }
 
 /* --- questions --- */

@@ -51,7 +51,7 @@ struct patch {
     struct part *parts;
     size_t count;
     size_t cap;
-    struct buf text; /* the inserted bytes of all parts, in order */
+    struct buf text;  /* the inserted bytes of all parts, in order */
     uint64_t pending; /* retained by the builders since the last part; becomes a part when something follows */
 };
 
@@ -66,6 +66,25 @@ void patch_insert(struct patch *patch, struct bytes text);
 void patch_delete(struct patch *patch, uint64_t len);
 /* The common whole: at `at`, delete `deleted` bytes, then insert `text`. Replaces the content of `patch`. */
 void patch_replace(struct patch *patch, uint64_t at, uint64_t deleted, struct bytes text);
+/* What patch_replace() makes such a patch from. False: it changes more than one place, or nothing. */
+struct replacement {
+    uint64_t at, deleted;
+    struct bytes text; /* lives until the patch is next changed */
+};
+static inline bool patch_is_replacement(const struct patch *patch, struct replacement *out)
+{
+    const struct part *part = patch->parts, *end = part + patch->count;
+    *out = (struct replacement){.text = buf_view(&patch->text)};
+    if (part == end)
+        return false;
+    if (part->kind == PART_RETAIN)
+        out->at = part++->len;
+    if (part < end && part->kind == PART_INSERT)
+        part++;
+    if (part < end && part->kind == PART_DELETE)
+        out->deleted = part++->len;
+    return part == end;
+}
 
 bool patch_is_empty(const struct patch *patch);
 bool patch_equal(const struct patch *a, const struct patch *b);

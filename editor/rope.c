@@ -69,15 +69,21 @@ struct rope *rope_snapshot(const struct rope *rope)
 
 /* --- edits --- */
 
-void rope_insert(struct rope *rope, uint64_t at, struct bytes text)
+static OUT_OF_LINE void insert_pieces(struct rope_tree *tree, uint64_t at, struct bytes text)
 {
-    ensure(at <= rope_len(rope));
     while (text.len > 0) {
         size_t len = text.len < ROPE_PIECE_BYTES_MAX ? text.len : ROPE_PIECE_BYTES_MAX;
-        rope_tree_insert(&rope->tree, at, bytes_slice(text, 0, len));
+        rope_tree_insert(tree, at, bytes_slice(text, 0, len));
         text = bytes_slice(text, len, text.len - len);
         at += len;
     }
+}
+
+void rope_insert(struct rope *rope, uint64_t at, struct bytes text)
+{
+    ensure(at <= rope_len(rope));
+    if (!rope_tree_type(&rope->tree, at, text))
+        insert_pieces(&rope->tree, at, text);
 }
 
 void rope_delete(struct rope *rope, uint64_t at, uint64_t len)
@@ -85,7 +91,7 @@ void rope_delete(struct rope *rope, uint64_t at, uint64_t len)
     rope_tree_delete(&rope->tree, at, len);
 }
 
-void rope_apply(struct rope *rope, const struct patch *patch)
+static OUT_OF_LINE void apply_parts(struct rope *rope, const struct patch *patch)
 {
     uint64_t at = 0;
     for (size_t i = 0; i < patch->count; i++) {
@@ -95,10 +101,6 @@ void rope_apply(struct rope *rope, const struct patch *patch)
             at += part->len;
             break;
         case PART_INSERT:
-            if (i + 1 < patch->count && part[1].kind == PART_DELETE) { /* first: it was often typed just now */
-                rope_delete(rope, at, part[1].len);
-                i++;
-            }
             rope_insert(rope, at, patch_part_text(patch, part));
             at += part->len;
             break;
@@ -107,6 +109,19 @@ void rope_apply(struct rope *rope, const struct patch *patch)
             break;
         }
     }
+}
+
+void rope_apply(struct rope *rope, const struct patch *patch)
+{
+    struct replacement key;
+    if (!patch_is_replacement(patch, &key)) {
+        apply_parts(rope, patch);
+        return;
+    }
+    if (key.deleted > 0) /* first: it was often typed just now */
+        rope_delete(rope, key.at, key.deleted);
+    if (key.text.len > 0)
+        rope_insert(rope, key.at, key.text);
 }
 
 static void invert_delete(const struct rope *rope, uint64_t at, uint64_t len, struct patch *out)

@@ -78,11 +78,8 @@ struct rope_sums rope_sums_of(struct bytes text)
     }
     for (; left >= WORD; left -= WORD, at += WORD)
         sums = rope_sums_add(sums, count_word(at));
-    sums.of[ROPE_BYTES] += left;
-    for (; left; left--, at++) {
-        sums.of[ROPE_NEWLINES] += *at == '\n';
-        sums.of[ROPE_CODEPOINTS] += (signed char)*at >= -64;
-    }
+    for (; left; left--, at++)
+        sums = rope_sums_add(sums, rope_sums_of_byte(*at));
     return sums;
 }
 

@@ -31,6 +31,10 @@ struct rope_sums {
 };
 
 struct rope_sums rope_sums_of(struct bytes text);
+static inline struct rope_sums rope_sums_of_byte(unsigned char byte)
+{
+    return (struct rope_sums){{1, byte == '\n', (signed char)byte >= -64 /* not 10xxxxxx */}};
+}
 struct rope_sums rope_sums_add(struct rope_sums a, struct rope_sums b);
 struct rope_sums rope_sums_subtract(struct rope_sums a, struct rope_sums b);
 

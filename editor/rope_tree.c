@@ -44,12 +44,13 @@ struct rope_node {
  * moves it.
  */
 enum { FINGER_NODES = 24 };
-#define NO_FINGER UINT64_MAX
+#define NO_FINGER UINT64_MAX /* no text is so long */
 
 struct rope_finger {
     uint64_t end; /* where the piece ends in the text; NO_FINGER: it is nowhere */
     unsigned char *tail;
-    const unsigned char *start, *stop; /* stop is start when nothing can be written behind the piece */
+    const unsigned char *start,
+        *stop; /* stop is start, in front of tail, when nothing can be written behind the piece */
     struct rope_sums known;
     struct rope_ink ink;
     struct rope_node *nodes[FINGER_NODES]; /* by height */
@@ -289,7 +290,7 @@ static void finger_close(const struct rope_tree *tree)
 }
 
 /* False: something on the way is shared. */
-static bool finger_open(const struct rope_tree *tree, struct rope_finger *finger)
+static OUT_OF_LINE bool finger_open(const struct rope_tree *tree, struct rope_finger *finger)
 {
     for (size_t height = 0; height <= tree->root->height; height++)
         if (!node_is_ours(finger->nodes[height]))
@@ -307,7 +308,7 @@ static bool finger_open(const struct rope_tree *tree, struct rope_finger *finger
 static struct rope_finger *finger_at(const struct rope_tree *tree, uint64_t place)
 {
     struct rope_finger *finger = tree->finger;
-    if (!finger || finger->end != place || place == NO_FINGER)
+    if (!finger || finger->end != place)
         return NULL;
     return finger_is_open(finger) || finger_open(tree, finger) ? finger : NULL;
 }
@@ -321,19 +322,21 @@ static struct rope_finger *finger_of(struct rope_tree *tree)
     return tree->finger;
 }
 
-/* Typing on. False: there is no finger, or no room behind it. */
-static bool finger_write(struct rope_tree *tree, uint64_t at, struct bytes text)
+bool rope_tree_type(struct rope_tree *tree, uint64_t at, struct bytes text)
 {
     struct rope_finger *finger = finger_at(tree, at);
-    if (!finger || !finger_writes(finger) || text.len > (size_t)(finger->stop - finger->tail))
+    if (!finger || finger->stop - finger->tail < (ptrdiff_t)text.len)
         return false;
-    if (text.len == 1)
+    if (text.len == 1) { /* worth no call */
         *finger->tail = *text.data;
-    else
-        memcpy(finger->tail, text.data, text.len);
+        tree->sums = rope_sums_add(tree->sums, rope_sums_of_byte(*text.data));
+    } else {
+        tree->sums = rope_sums_add(tree->sums, rope_sums_of(text));
+        if (text.len > 0)
+            memcpy(finger->tail, text.data, text.len);
+    }
     finger->tail += text.len;
     finger->end += text.len;
-    tree->sums = rope_sums_add(tree->sums, rope_sums_of(text));
     return true;
 }
 
@@ -661,7 +664,7 @@ static void tree_insert(struct rope_tree *tree, uint64_t at, struct bytes text)
 void rope_tree_insert(struct rope_tree *tree, uint64_t at, struct bytes text)
 {
     ensure(at <= tree->sums.of[ROPE_BYTES]);
-    if (!finger_write(tree, at, text) && !finger_add_piece(tree, at, text))
+    if (!finger_add_piece(tree, at, text))
         tree_insert(tree, at, text);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "editor/base/bisect.h"
+#include "editor/base/ensure.h"
 #include "editor/base/xalloc.h"
 
 void critical_release(struct critical *critical)
@@ -37,6 +38,14 @@ void critical_add(struct critical *critical, uint64_t first, uint64_t last, cons
     }
     critical->ranges = xgrow(critical->ranges, &critical->cap, critical->count + 1, sizeof *critical->ranges);
     critical->ranges[critical->count++] = (struct critical_range){first, last, UINT64_MAX};
+}
+
+void critical_go_on(struct critical *critical, uint64_t first, uint64_t count)
+{
+    ensure(critical->count > 0);
+    struct critical_range *top = &critical->ranges[critical->count - 1];
+    ensure(top->last + 1 == first);
+    top->last += count;
 }
 
 /* How many ranges begin at or before lv. */

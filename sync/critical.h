@@ -33,6 +33,8 @@ void critical_release(struct critical *critical);
 /* After [first, last] were added to the graph: a row of events whose first one has these parents. */
 void critical_add(struct critical *critical, uint64_t first, uint64_t last, const uint64_t *parents,
                   size_t parent_count, const struct lv_list *frontier);
+/* The same for `count` events that go on after the newest one, which is critical. */
+void critical_go_on(struct critical *critical, uint64_t first, uint64_t count);
 /* The text had this length before `first`. Nothing happens when no range begins there. */
 void critical_note(struct critical *critical, uint64_t first, uint64_t len_before);
 /* The range with the newest critical version at or before lv; NULL: only the base text. */

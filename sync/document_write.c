@@ -4,6 +4,7 @@
 
 /* What a batch takes at most besides its text: head with parents, label and time; an operation; an undo span. */
 enum { HEAD_BYTES_MAX = 2048, OP_BYTES_MAX = 18, SPAN_BYTES_MAX = AGENT_ID_BYTES + 18, TEXT_BYTES_MIN = 64 };
+enum { KEY_BYTES_MAX = 4096 }; /* far from filling a batch */
 
 static void set_parents(struct writer *writer)
 {
@@ -238,19 +239,59 @@ static bool follows_undo(const struct document *document, const struct agent_id 
            number == document->undo_agent && graph_next_seq(document->graph, number) == document->undo_end;
 }
 
-void document_local(struct document *document, const struct agent_id *agent, const struct patch *patch,
-                    struct edit_mark mark, struct batch_list *out)
+static OUT_OF_LINE void write_any(struct document *document, const struct agent_id *agent, const struct patch *patch,
+                                  struct edit_mark mark, struct batch_list *out)
 {
-    ensure(document->merged == graph_len(document->graph) && !document->loaded);
     ensure(patch_old_len(patch) <= document->len);
     if (patch_is_empty(patch))
         return;
-    mark.gesture = mark.gesture || follows_undo(document, agent);
     struct writer writer = {.document = document, .agent = *agent, .out = out, .mark = mark};
     writer_begin_at_head(&writer);
     write_patch(&writer, patch);
     writer_end(&writer, false);
     document_wrote(document, patch);
+}
+
+/*
+ * Nearly every key: one place changes, the agent goes on after its own newest event, which is the only head, and there
+ * is nothing to say besides. The same batch as a writer's, without the lists that it keeps for everything else. False,
+ * and nothing is changed, when it is not so.
+ */
+static bool write_key(struct document *document, const struct agent_id *agent, const struct patch *patch,
+                      struct edit_mark mark, struct batch_list *out)
+{
+    struct replacement key;
+    uint64_t seq, len = document->len;
+    if (document->asleep || mark.gesture || mark.time_s || mark.label || !patch_is_replacement(patch, &key) ||
+        key.text.len > KEY_BYTES_MAX || key.at > len || key.deleted > len - key.at ||
+        !graph_write_on(document->graph, agent, key.text.len + key.deleted, &seq))
+        return false;
+    struct batch *batch = batch_list_add(out);
+    batch->agent = *agent;
+    batch->seq0 = seq;
+    batch->flags = BATCH_FLAG_SELF;
+    if (key.text.len > 0) {
+        batch_add_insert(batch, key.at, key.text);
+        oplog_add_insert(&document->log, key.at, key.text);
+    }
+    if (key.deleted > 0) {
+        batch_add_delete(batch, key.at + key.text.len, key.deleted);
+        oplog_add_delete(&document->log, key.at + key.text.len, key.deleted);
+    }
+    critical_go_on(&document->critical, document->merged, batch->count);
+    document->merged += batch->count;
+    document->len += key.text.len - key.deleted;
+    ensure(document->log.len == document->merged);
+    return true;
+}
+
+void document_local(struct document *document, const struct agent_id *agent, const struct patch *patch,
+                    struct edit_mark mark, struct batch_list *out)
+{
+    ensure(document->merged == graph_len(document->graph) && !document->loaded);
+    mark.gesture = mark.gesture || follows_undo(document, agent);
+    if (!write_key(document, agent, patch, mark, out))
+        write_any(document, agent, patch, mark, out);
 }
 
 /* The length of the text at a version. */

@@ -535,16 +535,35 @@ static bool goes_on(const struct graph *graph, size_t agent, uint64_t seq, const
     return newest->lv + newest->len == graph->len;
 }
 
+/* The newest events, which are of one run, become more. */
+static void go_on(struct graph *graph, struct agent *who, uint64_t len)
+{
+    who->runs[who->count - 1].len += len;
+    graph->len += len;
+    graph->frontier.items[0] = graph->len - 1;
+}
+
+bool graph_write_on(struct graph *graph, const struct agent_id *id, uint64_t len, uint64_t *seq)
+{
+    if (graph->frontier.count != 1 || graph->frontier.items[0] + 1 != graph->len)
+        return false;
+    const struct author_run *author = &graph->authors[graph->author_count - 1];
+    struct agent *who = &graph->agents[author->agent];
+    const struct seq_run *newest = &who->runs[who->count - 1];
+    if (!agent_id_equal(&who->id, id) || newest->lv + newest->len != graph->len)
+        return false;
+    *seq = newest->seq + newest->len;
+    go_on(graph, who, len);
+    return true;
+}
+
 uint64_t graph_add(struct graph *graph, size_t agent, uint64_t seq, uint64_t len, const uint64_t *parents,
                    size_t parent_count)
 {
     uint64_t first = graph->len;
     ensure(len > 0 && agent < graph->agent_count);
     if (goes_on(graph, agent, seq, parents, parent_count)) {
-        struct agent *who = &graph->agents[agent];
-        who->runs[who->count - 1].len += len;
-        graph->len += len;
-        graph->frontier.items[0] = graph->len - 1;
+        go_on(graph, &graph->agents[agent], len);
         return first;
     }
     add_run(graph, first, parents, parent_count);

@@ -39,29 +39,16 @@ void buf_clear(struct buf *buf)
     buf->len = 0;
 }
 
-unsigned char *buf_extend(struct buf *buf, size_t len)
+/* One more than asked for: also an empty extension of an empty buffer points somewhere. */
+void buf_grow(struct buf *buf, size_t len)
 {
-    /* One more than asked for: also an empty extension of an empty buffer points somewhere. */
     buf->data = xgrow(buf->data, &buf->cap, buf->len + len + 1, 1);
-    unsigned char *start = buf->data + buf->len;
-    buf->len += len;
-    return start;
 }
 
-void buf_add(struct buf *buf, const void *data, size_t len)
+OUT_OF_LINE void buf_add_many(struct buf *buf, const void *data, size_t len)
 {
-    if (len)
+    if (len > 0)
         memcpy(buf_extend(buf, len), data, len);
-}
-
-void buf_add_bytes(struct buf *buf, struct bytes bytes)
-{
-    buf_add(buf, bytes.data, bytes.len);
-}
-
-void buf_add_byte(struct buf *buf, unsigned char byte)
-{
-    *buf_extend(buf, 1) = byte;
 }
 
 void buf_add_string(struct buf *buf, const char *text)

@@ -28,12 +28,39 @@ struct buf {
     size_t cap;
 };
 
-void buf_release(struct buf *buf);                      /* frees; leaves it empty and usable */
-void buf_clear(struct buf *buf);                        /* empties, keeps the memory */
-unsigned char *buf_extend(struct buf *buf, size_t len); /* adds len uninitialised bytes, returns where they start */
-void buf_add(struct buf *buf, const void *data, size_t len);
-void buf_add_bytes(struct buf *buf, struct bytes bytes);
-void buf_add_byte(struct buf *buf, unsigned char byte);
+void buf_release(struct buf *buf);                                /* frees; leaves it empty and usable */
+void buf_clear(struct buf *buf);                                  /* empties, keeps the memory */
+void buf_grow(struct buf *buf, size_t len);                       /* for buf_extend() */
+void buf_add_many(struct buf *buf, const void *data, size_t len); /* for buf_add() */
+
+/* Adds len uninitialised bytes, returns where they start: somewhere also when there are none. */
+static inline unsigned char *buf_extend(struct buf *buf, size_t len)
+{
+    if (len >= buf->cap - buf->len)
+        buf_grow(buf, len);
+    unsigned char *start = buf->data + buf->len;
+    buf->len += len;
+    return start;
+}
+
+static inline void buf_add_byte(struct buf *buf, unsigned char byte)
+{
+    *buf_extend(buf, 1) = byte;
+}
+
+static inline void buf_add(struct buf *buf, const void *data, size_t len)
+{
+    if (len == 1) /* a key: worth no call */
+        buf_add_byte(buf, *(const unsigned char *)data);
+    else
+        buf_add_many(buf, data, len);
+}
+
+static inline void buf_add_bytes(struct buf *buf, struct bytes bytes)
+{
+    buf_add(buf, bytes.data, bytes.len);
+}
+
 void buf_add_string(struct buf *buf, const char *text);
 void buf_addf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 struct bytes buf_view(const struct buf *buf);

@@ -11,6 +11,9 @@
 #define MUST_USE __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
+/* What a short way must not pay for: the long way beside it keeps its own registers and stack. */
+#define OUT_OF_LINE __attribute__((noinline))
+
 /* Prints the place and the condition on stderr and aborts. */
 _Noreturn void ensure_failed(const char *file, int line, const char *condition);
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "editor/base/random.h"
 #include "tests/support/replica.h"
 
 enum { ANA = 'a', BEN = 'b', CLEO = 'c' };
@@ -55,6 +56,62 @@ static void concurrent_words_at_one_place_stay_whole(void **state)
     sync(&pair);
     replica_expect(&pair.ana, "-abcxyz-"); /* the lower agent first */
     end(&pair);
+}
+
+static void random_edit(struct random *random, struct replica *replica)
+{
+    static const char letters[] = "key by key\n";
+    struct patch patch = {0};
+    uint64_t left = rope_len(replica->text);
+    for (int places = random_chance(random, 5) ? 3 : 1; places > 0; places--) {
+        uint64_t at = random_below(random, left + 1),
+                 deleted = random_below(random, (left - at < 3 ? left - at : 3) + 1);
+        patch_retain(&patch, at);
+        patch_insert(&patch, bytes_of(letters, random_below(random, sizeof letters)));
+        patch_delete(&patch, deleted);
+        left -= at + deleted;
+    }
+    struct edit_mark mark = {.gesture = random_chance(random, 6), .time_s = random_chance(random, 8) ? 1000 : 0};
+    document_local(replica->document, &replica->agents[random_chance(random, 8)], &patch, mark, &replica->log);
+    rope_apply(replica->text, &patch);
+    patch_release(&patch);
+}
+
+/* The author records most keys by a short way; everybody else goes the long way, and has the same in the end. */
+static void what_is_recorded_key_by_key_is_what_others_make_of_the_batches(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("keys", 31));
+    for (uint64_t round = support_rounds(20); round > 0; round--) {
+        struct pair pair;
+        struct buf left = {0}, right = {0};
+        const char *base = random_chance(&random, 2) ? "" : "base text";
+        begin(&pair, base);
+        pair.ana.agents[1] = (struct agent_id){{'d'}};
+        for (int i = 0; i < 120; i++) {
+            if (random_chance(&random, 15))
+                replica_undo(&pair.ana);
+            else if (random_chance(&random, 15))
+                random_edit(&random, &pair.ben);
+            else
+                random_edit(&random, &pair.ana);
+            if (random_chance(&random, 10))
+                sync(&pair);
+        }
+        sync(&pair);
+        document_check(pair.ana.document);
+        struct replica alone;
+        replica_init(&alone, base, CLEO);
+        replica_send(&pair.ana, &alone, 1); /* ana's batches in the order in which ana had them */
+        replica_expect_same(&pair.ana, &alone);
+        document_encode(pair.ana.document, &left);
+        document_encode(alone.document, &right);
+        assert_true(bytes_equal(buf_view(&left), buf_view(&right)));
+        buf_release(&left);
+        buf_release(&right);
+        replica_release(&alone);
+        end(&pair);
+    }
 }
 
 static bool wants(const void *self, const struct agent_id *agent)
@@ -725,6 +782,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_one_types_the_other_reads),
         cmocka_unit_test(concurrent_words_at_one_place_stay_whole),
+        cmocka_unit_test(what_is_recorded_key_by_key_is_what_others_make_of_the_batches),
         cmocka_unit_test(a_byte_deleted_twice_is_deleted_once),
         cmocka_unit_test(what_is_known_is_not_added_again),
         cmocka_unit_test(a_batch_waits_for_what_it_builds_on),

@@ -340,6 +340,34 @@ static void an_agent_may_fork_and_arrive_out_of_order(void **state)
     graph_free(graph);
 }
 
+static void who_wrote_the_newest_event_goes_on_after_it_unless_there_are_others(void **state)
+{
+    (void)state;
+    struct graph *graph = graph_new();
+    const struct agent_id ana = {{1}}, ben = {{2}};
+    size_t agent = graph_agent(graph, &ana);
+    uint64_t seq, parent = 2;
+    assert_false(graph_write_on(graph, &ana, 1, &seq)); /* nothing is there yet */
+    graph_add(graph, agent, 0, 3, NULL, 0);
+    assert_false(graph_write_on(graph, &ben, 1, &seq));
+    assert_true(graph_write_on(graph, &ana, 4, &seq));
+    assert_int_equal(seq, 3);
+    assert_int_equal(graph_len(graph), 7);
+    assert_int_equal(graph_next_seq(graph, agent), 7);
+    assert_int_equal(graph_runs(graph), 1);
+    assert_true(lv_list_is(graph_frontier(graph), (const uint64_t[]){6}, 1));
+    graph_check(graph);
+    graph_add(graph, graph_agent(graph, &ben), 0, 1, &parent, 1);
+    assert_false(graph_write_on(graph, &ana, 1, &seq)); /* two heads */
+    assert_false(graph_write_on(graph, &ben, 1, &seq));
+    graph_add(graph, agent, 7, 1, (const uint64_t[]){6, 7}, 2);
+    assert_false(graph_write_on(graph, &ben, 1, &seq));
+    assert_true(graph_write_on(graph, &ana, 1, &seq));
+    assert_int_equal(seq, 8);
+    graph_check(graph);
+    graph_free(graph);
+}
+
 /* A name may be heard before the branch: nothing is known of it then, and nothing of that stays. */
 static void a_name_without_events_becomes_a_branch_and_no_other_does(void **state)
 {
@@ -375,6 +403,7 @@ int main(void)
         cmocka_unit_test(conflicts_are_what_lies_beyond_the_common_base),
         cmocka_unit_test(random_graphs_answer_like_sets_of_ancestors),
         cmocka_unit_test(an_agent_may_fork_and_arrive_out_of_order),
+        cmocka_unit_test(who_wrote_the_newest_event_goes_on_after_it_unless_there_are_others),
         cmocka_unit_test(a_name_without_events_becomes_a_branch_and_no_other_does),
     };
     return RUN_TESTS("graph", tests);

@@ -73,6 +73,39 @@ static void builders_keep_the_normal_form(void **state)
     patch_release(&patch);
 }
 
+/* The short way makes what the builders make, and finds it again. */
+static void a_replacement_is_a_patch_of_one_place(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", "a", "abc"};
+    struct patch patch = {0}, built = {0};
+    struct replacement found;
+    for (unsigned i = 0; i < 27; i++) {
+        uint64_t at = i % 3 * 2, deleted = i / 3 % 3;
+        struct bytes text = bytes_of_string(texts[i / 9]);
+        patch_clear(&built);
+        patch_retain(&built, at);
+        patch_insert(&built, text);
+        patch_delete(&built, deleted);
+        patch_replace(&patch, at, deleted, text);
+        patch_check(&patch);
+        assert_true(patch_equal(&patch, &built));
+        assert_int_equal(patch_is_replacement(&patch, &found), text.len > 0 || deleted > 0);
+        if (text.len > 0 || deleted > 0)
+            assert_true(found.at == at && found.deleted == deleted && bytes_equal(found.text, text));
+        patch_insert(&patch, bytes_of_string("!")); /* it can be built on */
+        patch_insert(&built, bytes_of_string("!"));
+        patch_check(&patch);
+        assert_true(patch_equal(&patch, &built));
+    }
+    build(&patch, "=1 +a =1 +b");
+    assert_false(patch_is_replacement(&patch, &found));
+    build(&patch, "-1 =1 -1");
+    assert_false(patch_is_replacement(&patch, &found));
+    patch_release(&patch);
+    patch_release(&built);
+}
+
 static void a_patch_tells_its_lengths(void **state)
 {
     (void)state;
@@ -406,6 +439,7 @@ int main(void)
         cmocka_unit_test(what_only_looks_alike_stays),
         cmocka_unit_test(only_whole_lines_of_an_insert_count),
         cmocka_unit_test(builders_keep_the_normal_form),
+        cmocka_unit_test(a_replacement_is_a_patch_of_one_place),
         cmocka_unit_test(a_patch_tells_its_lengths),
         cmocka_unit_test(a_retain_at_the_end_returns_when_more_follows),
         cmocka_unit_test(moving_a_patch_leaves_an_empty_one),
