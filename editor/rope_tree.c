@@ -43,7 +43,7 @@ struct rope_node {
  * NULL); it is opened again when it is used next, if the other tree is gone by then. Whatever else changes the tree
  * moves it.
  */
-enum { FINGER_NODES = 24 };
+enum { FINGER_NODES = 24 };  /* no tree is so high: invariant 3 */
 #define NO_FINGER UINT64_MAX /* no text is so long */
 
 struct rope_finger {
@@ -231,10 +231,6 @@ static void node_settle(struct rope_node *node, size_t i, struct rope_node *spli
 
 static void finger_put(struct rope_finger *finger, struct rope_node *node, size_t at)
 {
-    if (node->height >= FINGER_NODES) {
-        finger->end = NO_FINGER;
-        return;
-    }
     finger->nodes[node->height] = node;
     finger->at[node->height] = (unsigned char)at;
 }
@@ -262,6 +258,13 @@ static void finger_raise(const struct rope_tree *tree, struct rope_sums sums)
         struct rope_sums *above = &finger->nodes[height]->entries[finger->at[height]].kid.sums;
         *above = rope_sums_add(*above, sums);
     }
+}
+
+/* So much was put into the finger's leaf, which knows it. */
+static void tree_add(struct rope_tree *tree, struct rope_sums sums)
+{
+    finger_raise(tree, sums);
+    tree->sums = rope_sums_add(tree->sums, sums);
 }
 
 /* Piece and nodes come to know what was done at the finger. */
@@ -366,28 +369,82 @@ static bool finger_add_piece(struct rope_tree *tree, uint64_t at, struct bytes t
     union entry entry = {.piece = rope_ink_write(&finger->ink, text)};
     struct rope_sums sums = rope_piece_sums(&entry.piece);
     entries_insert(finger->nodes[0], ++finger->at[0], entry);
-    finger_raise(tree, sums);
-    finger->end += sums.of[ROPE_BYTES];
-    tree->sums = rope_sums_add(tree->sums, sums);
+    finger->end += text.len;
+    tree_add(tree, sums);
     return true;
+}
+
+/* --- growing and shrinking --- */
+
+/* A level more when the root was split. */
+static void tree_grow(struct rope_tree *tree, struct rope_node *split)
+{
+    if (!split)
+        return;
+    struct rope_node *root = node_new((uint16_t)(tree->root->height + 1));
+    ensure(root->height < FINGER_NODES);
+    entries_insert(root, 0, entry_of_node(tree->root));
+    entries_insert(root, 1, entry_of_node(split));
+    tree->root = root;
+}
+
+static void tree_shrink(struct rope_tree *tree)
+{
+    while (tree->root->height > 0 && tree->root->count == 1) {
+        struct rope_node *root = tree->root;
+        tree->root = root->entries[0].kid.node;
+        node_keep(tree->root);
+        node_drop(root);
+    }
+}
+
+/* The finger's leaf has got entries, perhaps too many, or lost some: what follows from it on the way up. The finger is
+ * nowhere when a node was split or merged. */
+static void rebalance(struct rope_tree *tree)
+{
+    struct rope_finger *finger = tree->finger;
+    struct rope_node *split = node_split(finger->nodes[0]);
+    for (size_t height = 1; height <= tree->root->height; height++) {
+        struct rope_node *parent = finger->nodes[height];
+        size_t i = finger->at[height], count_before = parent->count;
+        if (split)
+            node_settle(parent, i, split);
+        node_tidy(parent, i, split ? i + 1 : i);
+        if (!split && parent->count == count_before)
+            return;
+        finger->end = NO_FINGER;
+        split = node_split(parent);
+    }
+    if (split)
+        finger->end = NO_FINGER;
+    tree_grow(tree, split);
+    tree_shrink(tree);
 }
 
 /* --- insert --- */
 
 /* The entry that `*at` lies in or at the end of, so that text typed on joins what was typed before; *at becomes
  * relative. */
-static size_t entry_before(const struct rope_node *node, uint64_t *at)
+static size_t kid_before(const struct rope_node *node, uint64_t *at)
 {
     size_t i = 0;
-    for (; i + 1U < node->count && *at > entry_bytes(node, i); i++)
-        *at -= entry_bytes(node, i);
+    for (; i + 1U < node->count && *at > node->entries[i].kid.sums.of[ROPE_BYTES]; i++)
+        *at -= node->entries[i].kid.sums.of[ROPE_BYTES];
+    return i;
+}
+
+static size_t piece_before(const struct rope_node *leaf, uint64_t *at)
+{
+    size_t i = 0;
+    for (; i + 1U < leaf->count && *at > leaf->entries[i].piece.of[ROPE_BYTES]; i++)
+        *at -= leaf->entries[i].piece.of[ROPE_BYTES];
     return i;
 }
 
 /* Gives the entry the piece is in now. */
 static size_t leaf_insert(struct rope_node *leaf, uint64_t at, struct rope_piece piece)
 {
-    size_t i = entry_before(leaf, &at);
+    size_t i = piece_before(leaf, &at);
     if (at == 0) {
         entries_insert(leaf, i, (union entry){.piece = piece}); /* at the start of the text */
         return i;
@@ -401,28 +458,23 @@ static size_t leaf_insert(struct rope_node *leaf, uint64_t at, struct rope_piece
     return i + 1;
 }
 
-/* `node` is ours. Returns its new right neighbour when it had to be split. The finger ends up at the piece, or nowhere.
- */
-static struct rope_node *node_insert(struct rope_node *node, uint64_t at, struct rope_piece piece,
-                                     struct rope_sums sums, struct rope_finger *finger)
+static void tree_insert(struct rope_tree *tree, uint64_t at, struct bytes text)
 {
-    if (node->height == 0) {
-        finger_put(finger, node, leaf_insert(node, at, piece));
-        return node_split(node);
+    finger_close(tree);
+    struct rope_finger *finger = finger_of(tree);
+    struct rope_piece piece = rope_ink_write(&finger->ink, text);
+    struct rope_sums sums = rope_piece_sums(&piece);
+    struct rope_node *node = node_own(&tree->root);
+    finger->end = at + text.len;
+    while (node->height > 0) {
+        size_t i = kid_before(node, &at);
+        finger_put(finger, node, i);
+        node = node_own(&node->entries[i].kid.node);
     }
-    size_t i = entry_before(node, &at);
-    struct kid *kid = &node->entries[i].kid;
-    size_t count_before = kid->node->count;
-    struct rope_node *split = node_insert(node_own(&kid->node), at, piece, sums, finger);
-    finger_put(finger, node, i);
-    if (!split && kid->node->count >= count_before) {
-        kid->sums = rope_sums_add(kid->sums, sums); /* nearly always: nothing moved */
-        return NULL;
-    }
-    finger->end = NO_FINGER;
-    node_settle(node, i, split);
-    node_tidy(node, i, i + 1);
-    return node_split(node);
+    finger_put(finger, node, leaf_insert(node, at, piece));
+    tree_add(tree, sums);
+    if (node->count > ROPE_FANOUT)
+        rebalance(tree);
 }
 
 /* --- delete --- */
@@ -475,8 +527,8 @@ static struct rope_sums piece_drop_tail(struct rope_piece *piece, size_t len)
     return rope_piece_sums(&rest);
 }
 
-/* Gives the sums of what goes. The finger ends up at the piece in front of it, or nowhere. */
-static struct rope_sums leaf_delete(struct rope_node *leaf, uint64_t from, uint64_t to, struct rope_finger *finger)
+/* Gives the sums of what goes. *behind is the entry behind it, 0 when the leaf has none in front that ends there. */
+static struct rope_sums leaf_delete(struct rope_node *leaf, uint64_t from, uint64_t to, size_t *behind)
 {
     struct range range = range_in(leaf, from, to);
     size_t i = range.i;
@@ -494,76 +546,118 @@ static struct rope_sums leaf_delete(struct rope_node *leaf, uint64_t from, uint6
     gone = rope_sums_add(gone, entries_drop_covered(leaf, i, &len));
     if (len > 0)
         gone = rope_sums_add(gone, piece_drop_head(&leaf->entries[i].piece, len));
-    if (i == 0)
-        finger->end = NO_FINGER;
-    else
-        finger_put(finger, leaf, i - 1);
+    *behind = i;
     if (i > 0 && i < leaf->count && rope_piece_join(&leaf->entries[i - 1].piece, &leaf->entries[i].piece)) {
         entries_remove(leaf, i, 1);
-        finger->end = NO_FINGER;
+        *behind = 0;
     }
     return gone;
 }
 
-static struct rope_node *node_delete(struct rope_node *node, uint64_t from, uint64_t to, struct rope_sums *gone,
-                                     struct rope_finger *finger);
+static struct rope_node *node_delete(struct rope_node *node, uint64_t from, uint64_t to, struct rope_sums *gone);
 
-/* Deletes a part, not the whole, of child i. True: its entries have become fewer, or too many (then it was split). */
-static bool kid_delete(struct rope_node *node, size_t i, uint64_t from, uint64_t to, struct rope_sums *gone,
-                       struct rope_finger *finger)
+/* Deletes a part, not the whole, of child i. */
+static void kid_delete(struct rope_node *node, size_t i, uint64_t from, uint64_t to, struct rope_sums *gone)
 {
     struct kid *kid = &node->entries[i].kid;
     struct rope_sums here = {{0}};
-    size_t count_before = kid->node->count;
-    struct rope_node *split = node_delete(node_own(&kid->node), from, to, &here, finger);
+    struct rope_node *split = node_delete(node_own(&kid->node), from, to, &here);
     kid->sums = rope_sums_subtract(kid->sums, here);
     *gone = rope_sums_add(*gone, here);
     if (split)
         node_settle(node, i, split);
-    return split || kid->node->count < count_before;
 }
 
-/* A range that begins in child i and reaches beyond it, or is all of it. */
-static void kids_delete(struct rope_node *node, struct range range, struct rope_sums *gone, struct rope_finger *finger)
+/* `node` is ours and keeps some bytes. Cutting inside one piece adds an entry: then it may return a new right
+ * neighbour. Adds the sums of what goes. */
+static struct rope_node *node_delete(struct rope_node *node, uint64_t from, uint64_t to, struct rope_sums *gone)
 {
-    uint64_t len = range.to - range.from;
+    if (node->height == 0) {
+        size_t behind;
+        *gone = rope_sums_add(*gone, leaf_delete(node, from, to, &behind));
+        return node_split(node);
+    }
+    struct range range = range_in(node, from, to);
     size_t i = range.i;
+    uint64_t kid_bytes = entry_bytes(node, i);
+    uint64_t len = range.to - range.from;
+
     if (range.from > 0) {
-        uint64_t end = entry_bytes(node, i);
-        kid_delete(node, i, range.from, end, gone, finger);
+        uint64_t end = range.to < kid_bytes ? range.to : kid_bytes;
+        kid_delete(node, i, range.from, end, gone);
         len -= end - range.from;
         i++;
     }
     if (len > 0) {
         *gone = rope_sums_add(*gone, entries_drop_covered(node, i, &len));
         if (len > 0)
-            kid_delete(node, i, 0, len, gone, finger);
+            kid_delete(node, i, 0, len, gone);
     }
     node_tidy(node, range.i, i);
+    return node_split(node);
 }
 
-/* `node` is ours and keeps some bytes. Cutting inside one piece adds an entry: then it may return a new right
- * neighbour. Adds the sums of what goes. The finger ends up at the piece in front of it, or nowhere. */
-static struct rope_node *node_delete(struct rope_node *node, uint64_t from, uint64_t to, struct rope_sums *gone,
-                                     struct rope_finger *finger)
+/* Moves the finger to the leaf that has the range and more besides, and makes it relative to that. False: there is
+ * none. */
+static bool finger_enter(struct rope_tree *tree, uint64_t *from, uint64_t *to)
 {
-    if (node->height == 0) {
-        *gone = rope_sums_add(*gone, leaf_delete(node, from, to, finger));
-        return node_split(node);
+    struct rope_finger *finger = tree->finger;
+    struct rope_node *node = node_own(&tree->root);
+    while (node->height > 0) {
+        struct range range = range_in(node, *from, *to);
+        uint64_t kid_bytes = node->entries[range.i].kid.sums.of[ROPE_BYTES];
+        if (range.to > kid_bytes || range.to - range.from == kid_bytes)
+            return false;
+        finger_put(finger, node, range.i);
+        node = node_own(&node->entries[range.i].kid.node);
+        *from = range.from;
+        *to = range.to;
     }
-    struct range range = range_in(node, from, to);
-    uint64_t kid_bytes = entry_bytes(node, range.i);
-    if (range.to > kid_bytes || range.to - range.from == kid_bytes) {
-        kids_delete(node, range, gone, finger);
-        finger->end = NO_FINGER;
-        return node_split(node);
+    finger_put(finger, node, 0);
+    return true;
+}
+
+/* Nearly always: what goes lies in one leaf. The finger stays at the piece in front of it. */
+static bool tree_delete_in_leaf(struct rope_tree *tree, uint64_t at, uint64_t len)
+{
+    uint64_t from = at, to = at + len;
+    size_t behind;
+    if (!finger_enter(tree, &from, &to))
+        return false;
+    struct rope_finger *finger = tree->finger;
+    struct rope_node *leaf = finger->nodes[0];
+    size_t count_before = leaf->count;
+    struct rope_sums gone = leaf_delete(leaf, from, to, &behind);
+    if (behind > 0) {
+        finger_put(finger, leaf, behind - 1);
+        finger->end = at;
     }
-    finger_put(finger, node, range.i);
-    if (!kid_delete(node, range.i, range.from, range.to, gone, finger))
-        return NULL; /* nearly always: nothing moved */
-    finger->end = NO_FINGER;
-    node_tidy(node, range.i, range.i + 1);
-    return node_split(node);
+    tree_add(tree, rope_sums_subtract((struct rope_sums){{0}}, gone));
+    if (leaf->count < count_before || leaf->count > ROPE_FANOUT)
+        rebalance(tree);
+    return true;
+}
+
+static void tree_delete(struct rope_tree *tree, uint64_t at, uint64_t len)
+{
+    finger_close(tree);
+    finger_of(tree)->end = NO_FINGER;
+    if (tree_delete_in_leaf(tree, at, len))
+        return;
+    struct rope_sums gone = {{0}};
+    tree_grow(tree, node_delete(node_own(&tree->root), at, at + len, &gone));
+    tree_shrink(tree);
+    tree->sums = rope_sums_subtract(tree->sums, gone);
+}
+
+static void tree_delete_all(struct rope_tree *tree)
+{
+    finger_close(tree);
+    if (tree->finger)
+        tree->finger->end = NO_FINGER;
+    node_drop(tree->root);
+    tree->root = node_new(0);
+    tree->sums = (struct rope_sums){{0}};
 }
 
 /* --- trees --- */
@@ -627,66 +721,11 @@ void rope_tree_release(struct rope_tree *tree)
     *tree = (struct rope_tree){0};
 }
 
-/* The root grows a level when it was split. */
-static void tree_settle(struct rope_tree *tree, struct rope_node *split)
-{
-    if (!split)
-        return;
-    tree->finger->end = NO_FINGER;
-    struct rope_node *root = node_new((uint16_t)(tree->root->height + 1));
-    entries_insert(root, 0, entry_of_node(tree->root));
-    entries_insert(root, 1, entry_of_node(split));
-    tree->root = root;
-}
-
-static void tree_shrink(struct rope_tree *tree)
-{
-    while (tree->root->height > 0 && tree->root->count == 1) {
-        struct rope_node *root = tree->root;
-        tree->root = root->entries[0].kid.node;
-        node_keep(tree->root);
-        node_drop(root);
-    }
-}
-
-static void tree_insert(struct rope_tree *tree, uint64_t at, struct bytes text)
-{
-    finger_close(tree);
-    struct rope_finger *finger = finger_of(tree);
-    struct rope_piece piece = rope_ink_write(&finger->ink, text);
-    struct rope_sums sums = rope_piece_sums(&piece);
-    finger->end = at + sums.of[ROPE_BYTES];
-    tree_settle(tree, node_insert(node_own(&tree->root), at, piece, sums, finger));
-    tree_shrink(tree);
-    tree->sums = rope_sums_add(tree->sums, sums);
-}
-
 void rope_tree_insert(struct rope_tree *tree, uint64_t at, struct bytes text)
 {
     ensure(at <= tree->sums.of[ROPE_BYTES]);
     if (!finger_add_piece(tree, at, text))
         tree_insert(tree, at, text);
-}
-
-static void tree_delete(struct rope_tree *tree, uint64_t at, uint64_t len)
-{
-    struct rope_sums gone = {{0}};
-    finger_close(tree);
-    struct rope_finger *finger = finger_of(tree);
-    finger->end = at;
-    tree_settle(tree, node_delete(node_own(&tree->root), at, at + len, &gone, finger));
-    tree_shrink(tree);
-    tree->sums = rope_sums_subtract(tree->sums, gone);
-}
-
-static void tree_delete_all(struct rope_tree *tree)
-{
-    finger_close(tree);
-    if (tree->finger)
-        tree->finger->end = NO_FINGER;
-    node_drop(tree->root);
-    tree->root = node_new(0);
-    tree->sums = (struct rope_sums){{0}};
 }
 
 void rope_tree_delete(struct rope_tree *tree, uint64_t at, uint64_t len)
