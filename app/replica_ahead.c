@@ -328,10 +328,11 @@ static void leave(struct replica *replica)
     replica->gesture.open = false;
 }
 
-static struct rope *brought_up(struct replica *replica)
+/* The text, which was that one at the last update. */
+static struct rope *brought_up(struct replica *replica, const struct rope *before)
 {
     struct patch patch = {0};
-    struct rope *text = rope_snapshot(replica->base);
+    struct rope *text = rope_snapshot(before);
     document_update(replica->document, &patch);
     rope_apply(text, &patch);
     patch_release(&patch);
@@ -344,7 +345,7 @@ static void take_over(struct replica *replica)
     const struct batch_list *typed = ahead_batches(ahead);
     leave(replica);
     (void)replica_add_batches(replica, typed->items, typed->count, NULL);
-    struct rope *text = brought_up(replica);
+    struct rope *text = brought_up(replica, replica->base);
     show(replica, text);
     give(replica, typed);
     rope_free(text);
@@ -368,14 +369,12 @@ static void say_false(struct replica *replica, const struct ahead *ahead, const 
 static void take_over_from_false(struct replica *replica, const struct error *why)
 {
     struct ahead *ahead = replica->ahead;
-    struct patch typed = {0};
     struct batch_list batches = {0};
     leave(replica);
-    struct rope *text = brought_up(replica);
-    ahead_typed(ahead, text, &typed);
-    document_local(replica->document, &replica->agent, &typed,
-                   (struct edit_mark){.gesture = true, .time_s = (uint64_t)time(NULL)}, &batches);
-    rope_apply(text, &typed);
+    struct rope *now = brought_up(replica, replica->base);
+    struct edit_mark mark = {.gesture = true, .time_s = (uint64_t)time(NULL)};
+    ahead_write(ahead, replica->document, replica->base, now, &replica->agent, mark, &batches);
+    struct rope *text = brought_up(replica, now);
     show(replica, text);
     give(replica, &batches);
     replica_note_fault(replica, why);
@@ -383,7 +382,7 @@ static void take_over_from_false(struct replica *replica, const struct error *wh
     if (!replica->file.origin_unknown && !document_knows(replica->document, &replica->file.version))
         replica_file_is_no_version(&replica->file);
     batch_list_release(&batches);
-    patch_release(&typed);
+    rope_free(now);
     rope_free(text);
     ahead_free(ahead);
 }

@@ -95,15 +95,21 @@ static bool is_of_this_history(const struct ahead *ahead, struct document *histo
            error_set(why, ERR_FORMAT, 0, "its version is none");
 }
 
-static bool has_this_text(const struct ahead *ahead, struct document *history, const struct rope *base, struct error *why)
+static struct rope *text_at(struct document *history, const struct rope *base, const struct version *version)
 {
     struct patch patch = {0};
     struct rope *text = rope_snapshot(base);
-    bool known = document_patch_to(history, &ahead->version, &patch);
+    bool known = document_patch_to(history, version, &patch);
     ensure(known);
     rope_apply(text, &patch);
-    bool same = rope_equal(text, ahead->text);
     patch_release(&patch);
+    return text;
+}
+
+static bool has_this_text(const struct ahead *ahead, struct document *history, const struct rope *base, struct error *why)
+{
+    struct rope *text = text_at(history, base, &ahead->version);
+    bool same = rope_equal(text, ahead->text);
     rope_free(text);
     return same || error_set(why, ERR_FORMAT, 0, "its text is not what was written");
 }
@@ -120,7 +126,35 @@ enum ahead_state ahead_compare(const struct ahead *ahead, struct document *histo
                                                                                                       : AHEAD_WRONG;
 }
 
-void ahead_typed(struct ahead *ahead, const struct rope *now, struct patch *out)
+/* --- it was false --- */
+
+/* Which version of the history what was typed belongs to best, and the text there. */
+static struct rope *find_place(const struct ahead *ahead, struct document *history, const struct rope *base, const struct rope *now,
+                               struct version *at)
+{
+    static const struct version beginning;
+    struct rope *text = NULL;
+    if (document_may_follow(history, &ahead->version)) {
+        version_copy(at, &ahead->version);
+        text = text_at(history, base, at);
+    }
+    if (text && rope_equal(text, ahead->text))
+        return text;
+    struct version found = {0};
+    if (document_find_text(history, &beginning, now, ahead->text, &found)) {
+        version_copy(at, &found);
+        rope_free(text);
+        text = rope_snapshot(ahead->text);
+    }
+    version_release(&found);
+    if (text)
+        return text;
+    document_version(history, at);
+    return rope_snapshot(now);
+}
+
+/* What was typed on the checkpoint's text, as a patch of another one. */
+static void carry_over(const struct ahead *ahead, const struct rope *text, struct patch *out)
 {
     struct patch typed = {0}, between = {0};
     struct version version = {0};
@@ -128,9 +162,26 @@ void ahead_typed(struct ahead *ahead, const struct rope *now, struct patch *out)
     document_version(ahead->document, &version);
     bool known = document_patch_to(ahead->document, &version, &typed);
     ensure(known);
-    line_diff(ahead->text, now, &between, &summary);
+    line_diff(ahead->text, text, &between, &summary);
     patch_transform(out, &typed, &between, PATCH_RIGHT);
     version_release(&version);
     patch_release(&typed);
     patch_release(&between);
+}
+
+void ahead_write(struct ahead *ahead, struct document *history, const struct rope *base, const struct rope *now,
+                 const struct agent_id *agent, struct edit_mark mark, struct batch_list *out)
+{
+    struct version at = {0};
+    struct patch patch = {0};
+    struct error ignored = {0};
+    struct rope *text = find_place(ahead, history, base, now, &at);
+    carry_over(ahead, text, &patch);
+    if (!document_local_at(history, agent, &at, &patch, mark, out, &ignored)) { /* somebody has written under our name: not there */
+        carry_over(ahead, now, &patch);
+        document_local(history, agent, &patch, mark, out);
+    }
+    rope_free(text);
+    patch_release(&patch);
+    version_release(&at);
 }

@@ -14,7 +14,7 @@
  *
  *     ahead_compare() --> AHEAD_WAITS   the history does not reach there yet
  *                     --> AHEAD_RIGHT   ahead_batches() go into the history's document and chain; it takes over
- *                     --> AHEAD_WRONG   the checkpoint was false: ahead_typed() is what was typed, for the true text
+ *                     --> AHEAD_WRONG   the checkpoint was false: ahead_write() makes one edit of the true text of what was typed
  *
  *   Ownership  ahead_free() frees the document too. The history's document, base and chain are the caller's.
  *   Errors     of a false checkpoint: *why is one clause, without a period.
@@ -49,7 +49,12 @@ enum ahead_state { AHEAD_WAITS, AHEAD_RIGHT, AHEAD_WRONG };
 /* `base`: the history's. `complete`: all that there is has come. */
 enum ahead_state ahead_compare(const struct ahead *ahead, struct document *history, const struct rope *base, struct chain *chain,
                                bool complete, struct error *why);
-/* What was typed, as one patch of `now`, the true text. */
-void ahead_typed(struct ahead *ahead, const struct rope *now, struct patch *out);
+/*
+ * What was typed, as one edit of the history's by that agent; its next document_update() has it. Where the history was ever at the
+ * checkpoint's text, it is an edit of that; else of the text at the checkpoint's version, or of `now`, the newest, with which the
+ * checkpoint's is compared line by line. There is nothing to update, and `base` is the history's.
+ */
+void ahead_write(struct ahead *ahead, struct document *history, const struct rope *base, const struct rope *now,
+                 const struct agent_id *agent, struct edit_mark mark, struct batch_list *out);
 
 #endif

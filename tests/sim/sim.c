@@ -7,6 +7,7 @@
 
 #include "editor/base/random.h"
 #include "editor/base/xalloc.h"
+#include "sync/ahead.h"
 #include "sync/backoff.h"
 #include "sync/journal.h"
 #include "sync/relay/relay.h"
@@ -18,6 +19,9 @@ enum {
     FAULTS_UNTIL_MS = 60000, /* at the latest everybody is left in peace */
     GIVE_UP_MS = 600000,
     LINK_BYTES_MAX = 256 * 1024,
+    LATE_MS = 15000,      /* by then everybody has come */
+    MISSING_MS = 5000,    /* what has not come so long after all there is, nobody has written */
+    AHEAD_TYPED_MAX = 64,
 };
 
 /* --- the network: one connection is two queues of frames --- */
@@ -60,6 +64,8 @@ struct job {
     bool gesture;
     bool packs;   /* FETCH: they are wanted too */
     size_t token; /* LOCAL: what is committed by it; SIZE_MAX: none */
+    size_t *more; /* and with it, in an edit made of several */
+    size_t more_count;
     struct buf bytes;
 };
 
@@ -82,6 +88,10 @@ struct replica {
     struct chain *chain;
     struct document *document; /* NULL: the base is not here yet */
     struct rope *text;
+    struct ahead *ahead; /* what is shown and typed on while the history is on its way; or NULL */
+    struct rope *ahead_text;
+    size_t ahead_tokens[AHEAD_TYPED_MAX]; /* of each batch that was typed on it; SIZE_MAX: none */
+    uint64_t ahead_all_ms; /* since when all has come and its version has not; 0: not so */
     struct session *session;
     struct job *jobs, **jobs_last;
     struct wire wire;
@@ -357,6 +367,7 @@ static struct job *job_new(struct replica *replica, enum job_kind kind, struct b
 static void job_free(struct job *job)
 {
     buf_release(&job->bytes);
+    free(job->more);
     free(job);
 }
 
@@ -380,6 +391,8 @@ static void do_local(struct replica *replica, const struct job *job)
         fail(replica->sim, err.text[0] ? err.text : "a batch was in the journal already", replica->number);
     if (job->token != SIZE_MAX)
         replica->sim->tokens[job->token].committed = true;
+    for (size_t i = 0; i < job->more_count; i++)
+        replica->sim->tokens[job->more[i]].committed = true;
     struct local_batch local = {.agent = job->agent,
                                 .seq0 = job->seq0,
                                 .count = job->count,
@@ -638,7 +651,15 @@ static void on_base(void *self, uint64_t done, uint64_t total, struct bytes text
 
 static void on_checkpoint(void *self, const struct checkpoint *checkpoint, const struct agent_id *by, const struct rope *text)
 {
-    (void)self, (void)checkpoint, (void)by, (void)text; /* replicas here show nothing before its history has come */
+    struct replica *replica = self;
+    for (size_t i = 0; i < checkpoint->count; i++)
+        if (agent_id_equal(&checkpoint->heads[i].event.agent, &replica->agent))
+            return;
+    if (replica->document || replica->ahead)
+        return;
+    replica->ahead = ahead_new(checkpoint, text, by);
+    replica->ahead_text = rope_snapshot(text);
+    replica->ahead_all_ms = 0;
 }
 
 static void on_fetch(void *self, const struct agent_id *agent, uint64_t from_seq, bool packs)
@@ -842,6 +863,7 @@ static void make_session(struct replica *replica, struct restored *restored, uin
         .create = host,
         .base = host ? sim->base : NULL,
         .has_base = replica->document != NULL,
+        .wants_checkpoint = sim->options->checkpoints,
         .resume = {.log = restored->relay.log, .place = restored->relay.place, .hash = restored->relay.hash},
         .members = members,
         .member_count = restored->member_count,
@@ -934,8 +956,12 @@ static void stop_replica(struct replica *replica)
     drop_jobs(replica);
     session_free(replica->session);
     chain_free(replica->chain);
+    ahead_free(replica->ahead);
+    rope_free(replica->ahead_text);
     document_free(replica->document);
     rope_free(replica->text);
+    replica->ahead = NULL;
+    replica->ahead_text = NULL;
     replica->session = NULL;
     replica->chain = NULL;
     replica->document = NULL;
@@ -978,7 +1004,10 @@ static void init_replica(struct sim *sim, unsigned number)
             fail(sim, err.text, number);
         do_base(replica, buf_view(&sim->base_text));
     }
-    start_replica(replica);
+    if (sim->options->checkpoints && number > 0)
+        replica->back_ms = random_below(&sim->random, LATE_MS);
+    else
+        start_replica(replica);
 }
 
 /* --- a machine is copied while it runs --- */
@@ -1076,9 +1105,26 @@ static void queue_batches(struct replica *replica, const struct batch_list *batc
     }
 }
 
+/* Nothing of it leaves, or is committed, before the history is here. */
+static void apply_ahead(struct replica *replica, const struct patch *patch, size_t token)
+{
+    struct batch_list batches = {0};
+    document_local(ahead_document(replica->ahead), &replica->agent, patch, (struct edit_mark){.gesture = true}, &batches);
+    rope_apply(replica->ahead_text, patch);
+    ensure(batches.count == 1);
+    replica->ahead_tokens[ahead_wrote(replica->ahead, &batches)] = token;
+    if (replica->sim->options->seen && token != SIZE_MAX)
+        replica->sim->options->seen->typed_ahead++;
+    batch_list_release(&batches);
+}
+
 static void apply_local(struct replica *replica, const struct patch *patch, size_t token)
 {
     struct batch_list batches = {0};
+    if (replica->ahead) {
+        apply_ahead(replica, patch, token);
+        return;
+    }
     document_local(replica->document, &replica->agent, patch, (struct edit_mark){.gesture = true}, &batches);
     rope_apply(replica->text, patch);
     queue_batches(replica, &batches, token);
@@ -1192,16 +1238,139 @@ static void edit(struct replica *replica)
 {
     struct sim *sim = replica->sim;
     struct buf text = {0};
-    read_text(replica->text, &text);
+    read_text(replica->ahead ? replica->ahead_text : replica->text, &text);
     replica->edits_left--;
-    if (sim->options->undo && chance(sim, 6))
+    if (sim->options->undo && !replica->ahead && chance(sim, 6))
         undo(replica, &text);
     else if (chance(sim, 5))
         delete_token(replica, &text);
     else
         type_token(replica, &text);
-    show_version(replica);
+    if (!replica->ahead)
+        show_version(replica);
     buf_release(&text);
+}
+
+/* --- checkpoints --- */
+
+/* As it is, or false in one of three ways. */
+static void describe(struct replica *replica, struct checkpoint *checkpoint, struct rope *text)
+{
+    struct sim *sim = replica->sim;
+    struct version now = {0};
+    struct buf bytes = {0};
+    bool lies = !sim->peace && chance(sim, 3);
+    uint64_t how = lies ? random_below(&sim->random, 3) : 3;
+    document_version(replica->document, &now);
+    checkpoint->count = now.count;
+    checkpoint->events = document_events(replica->document);
+    for (size_t i = 0; i < now.count; i++) {
+        checkpoint->heads[i].event = now.heads[i];
+        if (!chain_find(replica->chain, &now.heads[i], &checkpoint->heads[i].digest))
+            fail(sim, "a head without a digest", replica->number);
+    }
+    read_text(text, &bytes);
+    if (how == 0)
+        rope_insert(text, free_place(sim, &bytes), bytes_of_string("!"));
+    else if (how == 1)
+        checkpoint->heads[0].digest.bytes[random_below(&sim->random, sizeof checkpoint->heads[0].digest.bytes)] ^= 1;
+    else if (how == 2)
+        checkpoint->heads[0].event.seq += 1 + random_below(&sim->random, 1000);
+    checkpoint_set_text(checkpoint, text);
+    buf_release(&bytes);
+    version_release(&now);
+}
+
+static void maybe_post(struct replica *replica)
+{
+    struct session_status status;
+    struct checkpoint checkpoint = {0};
+    session_status(replica->session, replica->sim->now_ms, &status);
+    bool quiet = status.state == SESSION_ONLINE && status.caught_up && status.unacked_batches == 0 && !replica->jobs;
+    if (!quiet || replica->ahead || chain_forks(replica->chain) > 0 || document_events(replica->document) == 0)
+        return;
+    struct rope *text = rope_snapshot(replica->text);
+    describe(replica, &checkpoint, text);
+    session_post_checkpoint(replica->session, &checkpoint, text, replica->sim->now_ms);
+    if (replica->sim->options->seen)
+        replica->sim->options->seen->posted++;
+    rope_free(text);
+}
+
+/* All that was typed, as one edit of the true text. */
+static void move_text(struct replica *replica, struct ahead *ahead)
+{
+    struct batch_list batches = {0};
+    size_t count = ahead_batches(ahead)->count;
+    ahead_write(ahead, replica->document, replica->sim->base, replica->text, &replica->agent, (struct edit_mark){.gesture = true}, &batches);
+    bring_up_to_date(replica);
+    queue_batches(replica, &batches, SIZE_MAX);
+    struct job *last = batches.count > 0 ? replica->jobs : NULL;
+    while (last && last->next)
+        last = last->next;
+    if (last)
+        last->more = xcalloc(count + 1, sizeof *last->more);
+    for (size_t i = 0; last && i < count; i++)
+        if (replica->ahead_tokens[i] != SIZE_MAX)
+            last->more[last->more_count++] = replica->ahead_tokens[i];
+    batch_list_release(&batches);
+}
+
+static void move_batches(struct replica *replica, struct ahead *ahead)
+{
+    for (size_t i = 0; i < ahead_batches(ahead)->count; i++) {
+        struct batch_list one = {0};
+        batch_copy(batch_list_add(&one), &ahead_batches(ahead)->items[i]);
+        add_batch(replica, &one.items[0]);
+        queue_batches(replica, &one, replica->ahead_tokens[i]);
+        batch_list_release(&one);
+    }
+    bring_up_to_date(replica);
+}
+
+static bool nothing_more_comes(struct replica *replica)
+{
+    struct session_status status;
+    session_status(replica->session, replica->sim->now_ms, &status);
+    if (status.state != SESSION_ONLINE || !status.caught_up)
+        replica->ahead_all_ms = 0;
+    else if (!replica->ahead_all_ms)
+        replica->ahead_all_ms = replica->sim->now_ms;
+    return replica->ahead_all_ms && replica->sim->now_ms - replica->ahead_all_ms > MISSING_MS;
+}
+
+static void step_ahead(struct replica *replica)
+{
+    struct sim *sim = replica->sim;
+    struct ahead *ahead = replica->ahead;
+    struct error why = {0};
+    enum ahead_state state =
+        ahead_compare(ahead, replica->document, sim->base, replica->chain, nothing_more_comes(replica), &why);
+    if (state == AHEAD_WAITS)
+        return;
+    replica->ahead = NULL;
+    if (state == AHEAD_RIGHT)
+        move_batches(replica, ahead);
+    else
+        move_text(replica, ahead);
+    if (sim->options->seen && state == AHEAD_RIGHT)
+        sim->options->seen->right++;
+    else if (sim->options->seen)
+        sim->options->seen->wrong++;
+    rope_free(replica->ahead_text);
+    replica->ahead_text = NULL;
+    ahead_free(ahead);
+    show_version(replica);
+}
+
+static void step_checkpoints(struct replica *replica)
+{
+    if (!replica->sim->options->checkpoints || !replica->document)
+        return;
+    if (replica->ahead)
+        step_ahead(replica);
+    if (chance(replica->sim, 60))
+        maybe_post(replica);
 }
 
 /* --- the steps of everything --- */
@@ -1289,8 +1458,12 @@ static void step_replica(struct sim *sim, struct replica *replica)
     if (replica->follows && !replica->at_other)
         go_to(replica, true);
     step_connection(sim, replica);
-    if (replica->document && replica->edits_left > 0 && sim->now_ms >= replica->type_ms && chance(sim, 20)) {
+    step_checkpoints(replica);
+    bool may_type = replica->ahead ? ahead_batches(replica->ahead)->count < AHEAD_TYPED_MAX : replica->document != NULL;
+    if (may_type && replica->edits_left > 0 && sim->now_ms >= replica->type_ms && chance(sim, 20)) {
         edit(replica);
+        if (sim->options->checkpoints)
+            replica->type_ms = sim->now_ms + random_below(&sim->random, replica->ahead ? 50 : 3000);
         if (sim->options->pack_records_min && chance(sim, 5))
             replica->type_ms = sim->now_ms + random_below(&sim->random, 6000);
     }
@@ -1481,7 +1654,7 @@ static void step_relay(struct sim *sim)
 static bool is_settled(struct sim *sim, struct replica *replica)
 {
     struct session_status status;
-    if (!replica->running || !replica->session || !replica->document || replica->edits_left > 0 || replica->jobs)
+    if (!replica->running || !replica->session || !replica->document || replica->ahead || replica->edits_left > 0 || replica->jobs)
         return false;
     if (sim->options->moves && !replica->at_other)
         return false;

@@ -52,6 +52,18 @@ static const struct sim_options mixes[] = {
     {.name = "views-copies", .replicas = 4, .edits = 2, .base_bytes = 10, .cuts = true, .views = true, .copies = true},
     {.name = "moves", .replicas = 4, .edits = 10, .base_bytes = 10, .cuts = true, .moves = true},
     {.name = "moves-crashes", .replicas = 4, .edits = 10, .base_bytes = 10, .cuts = true, .client_crashes = true, .moves = true},
+    {.name = "checkpoints", .replicas = 5, .edits = 8, .base_bytes = 10, .checkpoints = true, .seen = &seen},
+    {.name = "checkpoints-all",
+     .replicas = 5,
+     .edits = 8,
+     .base_bytes = 10,
+     .cuts = true,
+     .client_crashes = true,
+     .relay_crashes = true,
+     .restores = true,
+     .undo = true,
+     .checkpoints = true,
+     .seen = &seen},
     {.name = "crowd", .replicas = 8, .edits = 5, .base_bytes = 10, .cuts = true, .client_crashes = true},
 };
 enum { MIXES = sizeof mixes / sizeof *mixes };
@@ -114,6 +126,8 @@ SIM_TEST(a_document_that_moves_while_people_write_loses_nothing, "moves", 100)
 SIM_TEST(so_it_is_when_they_crash_meanwhile, "moves-crashes", 100)
 SIM_TEST(all_of_it_at_once_converges, "all", 50)
 SIM_TEST(eight_people_converge, "crowd", 50)
+SIM_TEST(who_comes_later_types_on_a_copy_true_or_false, "checkpoints", 60)
+SIM_TEST(so_it_is_when_all_of_it_happens_at_once, "checkpoints-all", 60)
 SIM_TEST(packed_logs_converge_through_cuts, "packs", 40)
 SIM_TEST(an_evil_relay_gains_nothing_from_packs, "packs-evil", 40)
 SIM_TEST(packed_logs_survive_all_of_it_at_once, "packs-all", 40)
@@ -123,6 +137,17 @@ static void packs_were_made_and_read_in_place_of_what_they_stand_in_for(void **s
     (void)state;
     assert_true(seen.packs_made > 0);
     assert_true(seen.packs_read > 0);
+}
+
+static void copies_were_shown_typed_on_and_found_out(void **state)
+{
+    (void)state;
+    print_message("%u posted, %u right and %u wrong ones shown, %u tokens typed on them\n", seen.posted, seen.right, seen.wrong,
+                  seen.typed_ahead);
+    assert_true(seen.posted > 0);
+    assert_true(seen.right > 0);
+    assert_true(seen.wrong > 0);
+    assert_true(seen.typed_ahead > 0);
 }
 
 static void seeds_that_failed_once_stay_good(void **state)
@@ -178,6 +203,9 @@ int main(void)
         cmocka_unit_test(so_it_is_when_they_crash_meanwhile),
         cmocka_unit_test(all_of_it_at_once_converges),
         cmocka_unit_test(eight_people_converge),
+        cmocka_unit_test(who_comes_later_types_on_a_copy_true_or_false),
+        cmocka_unit_test(so_it_is_when_all_of_it_happens_at_once),
+        cmocka_unit_test(copies_were_shown_typed_on_and_found_out),
         cmocka_unit_test(packed_logs_converge_through_cuts),
         cmocka_unit_test(an_evil_relay_gains_nothing_from_packs),
         cmocka_unit_test(packed_logs_survive_all_of_it_at_once),

@@ -262,25 +262,57 @@ static void a_false_checkpoint_is_told_by_text_digest_and_version(void **state)
     rope_free(evil);
 }
 
+static void write_typed(struct scene *scene, struct ahead *ahead)
+{
+    struct batch_list batches = {0};
+    ahead_write(ahead, scene->history, scene->base, scene->text, &scene->cat, (struct edit_mark){.gesture = true}, &batches);
+    for (size_t i = 0; i < batches.count; i++)
+        add_to_chain(scene, &batches.items[i]);
+    bring_up(scene);
+    document_check(scene->history);
+    batch_list_release(&batches);
+}
+
 static void what_was_typed_on_a_false_text_is_an_edit_of_the_true_one(void **state)
 {
     struct scene *scene = *state;
     struct checkpoint checkpoint = scene->checkpoint;
     struct rope *evil = rope_from_bytes(bytes_of_string("evil\nbase\n")), *shown = rope_snapshot(evil);
-    struct patch patch = {0};
     checkpoint_set_text(&checkpoint, evil);
     struct ahead *ahead = ahead_new(&checkpoint, evil, &scene->ana);
     type(ahead, &scene->cat, shown, 10, 0, "cat\n");
     expect_text(shown, "evil\nbase\ncat\n");
-    ahead_typed(ahead, scene->text, &patch);
-    rope_apply(scene->text, &patch);
+    write_typed(scene, ahead);
     char *string = string_of(scene->text);
     assert_non_null(strstr(string, "cat\n"));
     assert_non_null(strstr(string, "base\n"));
     assert_null(strstr(string, "evil"));
     free(string);
-    patch_release(&patch);
     rope_free(evil);
+    rope_free(shown);
+    ahead_free(ahead);
+}
+
+/* Others have written since, at the very place: only at the right version nothing is cut. */
+static void what_was_typed_under_a_false_version_goes_where_that_text_was(void **state)
+{
+    struct scene *scene = *state;
+    struct checkpoint checkpoint = scene->checkpoint;
+    struct rope *was = rope_snapshot(scene->text), *shown = rope_snapshot(was);
+    struct version now = {0};
+    checkpoint.heads[0].event.seq += 100;
+    struct ahead *ahead = ahead_new(&checkpoint, was, &scene->ana);
+    type(ahead, &scene->cat, shown, 4, 0, "cat ");
+    document_version(scene->history, &now);
+    write_at(scene, &scene->ben, &now, "one an");
+    bring_up(scene);
+    assert_int_equal(compare(scene, ahead, true), AHEAD_WRONG);
+    write_typed(scene, ahead);
+    char *string = string_of(scene->text);
+    assert_memory_equal(string, "one anana cat ", 14);
+    free(string);
+    version_release(&now);
+    rope_free(was);
     rope_free(shown);
     ahead_free(ahead);
 }
@@ -319,6 +351,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_history_that_has_not_come_so_far_is_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_false_checkpoint_is_told_by_text_digest_and_version, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_typed_on_a_false_text_is_an_edit_of_the_true_one, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_typed_under_a_false_version_goes_where_that_text_was, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_kept_is_there_again_and_goes_on, set_up, tear_down),
     };
     return RUN_TESTS("ahead", tests);
