@@ -9,13 +9,13 @@
  *     ahead/text/N     chunk N of its text
  *     ahead/typed/N    agent, first seq, batch N in its canonical form
  *
- * When the history has the checkpoint's version, the two are compared, and one transaction turns the notes into rows.
+ * When the history has the checkpoint's version, the two are compared, and one transaction turns the notes into rows
+ * (replica_landing.c).
  */
 #include "app/replica_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
@@ -23,15 +23,9 @@
 enum {
     CHUNKS_AT_ONCE = 8, /* of the text, in one transaction */
     NAME_CELLS = 16,    /* of a name, in a sentence */
-    MISSING_MS = 5000, /* so long after all has come a version that is not there is taken to be none */
 };
 
-#define NOTE "ahead"
-
-struct document *replica_history(const struct replica *replica)
-{
-    return replica->ahead ? replica->history : replica->document;
-}
+#define NOTE REPLICA_AHEAD_NOTE
 
 struct rope *replica_first_text(const struct replica *replica)
 {
@@ -146,8 +140,7 @@ static void add_text(struct patch *patch, const struct rope *text)
     }
 }
 
-/* The text becomes this one; caret and view stay with their lines. */
-static void show(struct replica *replica, const struct rope *text)
+void replica_show_text(struct replica *replica, const struct rope *text)
 {
     struct patch patch = {0};
     struct line_diff summary;
@@ -168,7 +161,7 @@ static void enter(struct replica *replica, struct ahead *ahead)
     replica->ahead = ahead;
     replica->document = ahead_document(ahead);
     replica->base = rope_snapshot(ahead_text(ahead));
-    show(replica, ahead_text(ahead));
+    replica_show_text(replica, ahead_text(ahead));
 }
 
 /* Who knows under which name we write could say that we had written before. */
@@ -181,10 +174,23 @@ static bool speaks_of_us(const struct replica *replica, const struct checkpoint 
     return false;
 }
 
+/* Two of a person's windows that typed ahead would each bring in what the other one had typed. One that is at it goes on; others wait. */
+static bool others_write(const struct replica *replica, struct journal *journal)
+{
+    struct journal_agent *agents = NULL;
+    size_t count = 0;
+    struct error ignored = {0};
+    bool others = journal && !journal_agents(journal, &agents, &count, &ignored); /* what cannot be found out counts as one */
+    for (size_t i = 0; i < count && !others; i++)
+        others = !agent_id_equal(&agents[i].owner, &replica->agent) && replica_agent_lives(replica, &agents[i].owner);
+    free(agents);
+    return others;
+}
+
 void replica_take_checkpoint(struct replica *replica, const struct checkpoint *checkpoint, const struct agent_id *by,
                              const struct rope *text)
 {
-    if (!replica->joining || replica->ahead || replica->audits || speaks_of_us(replica, checkpoint))
+    if (!replica->joining || replica->ahead || speaks_of_us(replica, checkpoint) || others_write(replica, replica->reader))
         return;
     enter(replica, ahead_new(checkpoint, text, by));
     buffer_select(&replica->buffer, selection_at(0));
@@ -262,7 +268,7 @@ bool replica_restore_ahead(struct replica *replica, struct error *err)
     struct ahead *ahead = NULL;
     bool found = false;
     bool good = replica->audits || journal_note_get(replica->journal_found, NOTE, &note, &found, err);
-    if (good && found)
+    if (good && found && (replica->reads_only || !others_write(replica, replica->journal_found)))
         good = load(replica, buf_view(&note), &ahead, err);
     buf_release(&note);
     if (good && ahead)
@@ -270,181 +276,4 @@ bool replica_restore_ahead(struct replica *replica, struct error *err)
     else
         ahead_free(ahead);
     return good;
-}
-
-/* --- the history is here --- */
-
-/* What was typed, on its way into rows. */
-struct landing {
-    struct outgoing **items;
-    size_t count;
-};
-
-static bool land(void *self, struct journal *journal, struct error *err)
-{
-    const struct landing *landing = self;
-    for (size_t i = 0; i < landing->count; i++) {
-        const struct local_batch *batch = &landing->items[i]->batch;
-        struct journal_local row = {.agent = batch->agent, .seq0 = batch->seq0, .count = batch->count,
-                                    .plain = batch->plain, .digest = batch->digest};
-        if (journal_add_local(journal, &row, NULL, err) == JOURNAL_FAILED)
-            return false;
-    }
-    return journal_notes_drop(journal, NOTE, err);
-}
-
-static void landed(void *self, const struct journal_result *result)
-{
-    struct landing *landing = self;
-    for (size_t i = 0; i < landing->count; i++)
-        replica_hand_on(landing->items[i], result->ok);
-    free(landing->items);
-    free(landing);
-}
-
-/* Batches that the document has by now: into the chain, the journal and the room. */
-static void give(struct replica *replica, const struct batch_list *batches)
-{
-    struct landing *landing = xcalloc(1, sizeof *landing);
-    landing->items = xcalloc(batches->count + 1, sizeof(struct outgoing *));
-    landing->count = batches->count;
-    for (size_t i = 0; i < batches->count; i++)
-        landing->items[i] = replica_outgoing(replica, &batches->items[i]);
-    if (!replica->writer)
-        landed(landing, &(struct journal_result){.ok = false});
-    else
-        replica->last_ticket = journal_writer_run(replica->writer, land, landing, (struct journal_done){landed, landing});
-}
-
-/* The history's document takes over; `ahead` stays for the caller to free. */
-static void leave(struct replica *replica)
-{
-    rope_free(replica->base);
-    replica->document = replica->history;
-    replica->base = replica->history_base;
-    replica->ahead = NULL;
-    replica->history = NULL;
-    replica->history_base = NULL;
-    replica->gesture.open = false;
-}
-
-/* The text, which was that one at the last update. */
-static struct rope *brought_up(struct replica *replica, const struct rope *before)
-{
-    struct patch patch = {0};
-    struct rope *text = rope_snapshot(before);
-    document_update(replica->document, &patch);
-    rope_apply(text, &patch);
-    patch_release(&patch);
-    return text;
-}
-
-static void take_over(struct replica *replica)
-{
-    struct ahead *ahead = replica->ahead;
-    const struct batch_list *typed = ahead_batches(ahead);
-    leave(replica);
-    (void)replica_add_batches(replica, typed->items, typed->count, NULL);
-    struct rope *text = brought_up(replica, replica->base);
-    show(replica, text);
-    give(replica, typed);
-    rope_free(text);
-    ahead_free(ahead);
-}
-
-static void say_false(struct replica *replica, const struct ahead *ahead, const struct error *why)
-{
-    struct buf name = {0};
-    unicode_safe_label(bytes_of_string(replica_name_of(replica, ahead_by(ahead), "somebody")), NAME_CELLS, &name);
-    const char *typed = ahead_batches(ahead)->count > 0 ? " What you typed is in it." : "";
-    if (why->code == ERR_MISSING) /* he may have told the truth, and the relay does not give it */
-        replica_say(replica, "%s's copy of this text is of edits that the relay does not have: this is what it has.%s",
-                    buf_string(&name), typed);
-    else
-        replica_say(replica, "%s's copy of this text was false (%s): this is what was written.%s", buf_string(&name), why->text, typed);
-    buf_release(&name);
-}
-
-/* What was typed on a false text is an edit of the true one. */
-static void take_over_from_false(struct replica *replica, const struct error *why)
-{
-    struct ahead *ahead = replica->ahead;
-    struct batch_list batches = {0};
-    leave(replica);
-    struct rope *now = brought_up(replica, replica->base);
-    struct edit_mark mark = {.gesture = true, .time_s = (uint64_t)time(NULL)};
-    ahead_write(ahead, replica->document, replica->base, now, &replica->agent, mark, &batches);
-    struct rope *text = brought_up(replica, now);
-    show(replica, text);
-    give(replica, &batches);
-    replica_note_fault(replica, why);
-    say_false(replica, ahead, why);
-    if (!replica->file.origin_unknown && !document_knows(replica->document, &replica->file.version))
-        replica_file_is_no_version(&replica->file);
-    batch_list_release(&batches);
-    rope_free(now);
-    rope_free(text);
-    ahead_free(ahead);
-}
-
-/* Nothing of ours is there yet, so that what was typed can go where it says that it belongs. */
-static bool has_room_for_typed(const struct replica *replica)
-{
-    const struct batch_list *typed = ahead_batches(replica->ahead);
-    for (size_t i = 0; i < typed->count; i++) {
-        const struct batch *batch = &typed->items[i];
-        if (batch->seq0 == 0 && (document_next_seq(replica->history, &batch->agent) > 0 ||
-                                 chain_next_seq(replica->chain, &batch->agent) > 0))
-            return false;
-    }
-    return true;
-}
-
-static bool all_is_here(struct replica *replica)
-{
-    struct session_status status;
-    if (!replica->net)
-        return false;
-    replica_net_status(replica, &status);
-    return status.state == SESSION_ONLINE && status.caught_up;
-}
-
-/* A relay that was put back to an older state gets what it lacks from others, some seconds after they have come. */
-static bool nothing_more_comes(struct replica *replica, uint64_t now_ms)
-{
-    if (!all_is_here(replica)) {
-        replica->ahead_missing_ms = 0;
-        return false;
-    }
-    if (!replica->ahead_missing_ms)
-        replica->ahead_missing_ms = now_ms;
-    return now_ms - replica->ahead_missing_ms >= MISSING_MS;
-}
-
-uint64_t replica_ahead_next_ms(const struct replica *replica)
-{
-    return replica->ahead && replica->ahead_missing_ms ? replica->ahead_missing_ms + MISSING_MS : UINT64_MAX;
-}
-
-void replica_ahead_handle(struct replica *replica, uint64_t now_ms)
-{
-    struct error why = {0};
-    if (!replica->ahead || replica->joining || replica->arrived)
-        return;
-    enum ahead_state state = ahead_compare(replica->ahead, replica->history, replica->history_base, replica->chain,
-                                           nothing_more_comes(replica, now_ms), &why);
-    if (state == AHEAD_RIGHT && !has_room_for_typed(replica)) {
-        error_set(&why, ERR_FORMAT, 0, "somebody writes under our name");
-        state = AHEAD_WRONG;
-    }
-    if (state == AHEAD_WAITS)
-        return;
-    replica_begin_writing(replica);
-    if (state == AHEAD_RIGHT)
-        take_over(replica);
-    else
-        take_over_from_false(replica, &why);
-    people_locate(&replica->people, replica->document);
-    replica_present_soon(replica);
-    replica_touch(replica);
 }

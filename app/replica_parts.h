@@ -26,6 +26,7 @@
  *   replica_share.c       sharing and its end
  *   replica_join.c        opening by a link or an id
  *   replica_ahead.c       a joiner's text while its history is still on the way
+ *   replica_landing.c     the end of that: the history is here
  *   replica_post.c        the text as it is, for who joins
  *   replica_online.c      going online with what the journal has, and coming off
  *   replica_room.c        what the network thread reports
@@ -164,6 +165,7 @@ struct replica {
     struct ahead *ahead;     /* NULL, or whose `document` is, and whose text `base`; then */
     struct document *history; /* is the document that is to be, */
     struct rope *history_base; /* and the text at no events */
+    bool comparing;          /* the worker has it */
     uint64_t ahead_missing_ms; /* since when nothing more comes, and its version has not; 0: not so */
     struct buffer buffer;
     struct buffer_watch watch;
@@ -660,9 +662,11 @@ void replica_hear_closed(struct replica *replica);
 void replica_look_at_index(struct replica *replica);
 
 /* replica_ahead.c */
-/* What comes from elsewhere goes into this document, and this is the text that it begins with. */
-struct document *replica_history(const struct replica *replica);
+#define REPLICA_AHEAD_NOTE "ahead"
+/* The text that the document begins with, also where another one is shown. */
 struct rope *replica_first_text(const struct replica *replica);
+/* The text becomes this one; caret and view stay with their lines. */
+void replica_show_text(struct replica *replica, const struct rope *text);
 /* That text has come while another one is shown. Takes the rope. */
 void replica_set_first_text(struct replica *replica, struct rope *base);
 /* A writer has said what the text is. Taken where there is none yet. */
@@ -673,7 +677,11 @@ MUST_USE bool replica_restore_ahead(struct replica *replica, struct error *err);
 /* In place of replica_commit(): kept, and not sent yet. */
 void replica_ahead_commit(struct replica *replica, const struct batch_list *batches);
 uint64_t replica_ahead_edits(const struct replica *replica);
-/* Compares when the history has come that far, and lets it take over. */
+
+/* replica_landing.c */
+/* What comes from elsewhere goes into this document. While the worker reads it (replica->comparing) it is waited for. */
+struct document *replica_history(struct replica *replica);
+/* Has the two compared when the history has come that far; then that takes over. */
 void replica_ahead_handle(struct replica *replica, uint64_t now_ms);
 uint64_t replica_ahead_next_ms(const struct replica *replica);
 

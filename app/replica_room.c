@@ -390,7 +390,8 @@ static void hold_or_go_on(struct replica *replica)
 static void take_events(struct replica *replica, uint64_t now_ms)
 {
     uint64_t until_ms = net_now_ms() + TAKE_MS;
-    while (replica->net && !replica_journal_is_behind(replica, replica->held) && net_now_ms() < until_ms) {
+    while (replica->net && !replica_journal_is_behind(replica, replica->held) && net_now_ms() < until_ms &&
+           !(replica->comparing && replica->arrived_count >= ARRIVED_MAX)) {
         struct net_event *event = net_next(replica->net);
         if (!event)
             break;
@@ -407,7 +408,7 @@ static void take_events(struct replica *replica, uint64_t now_ms)
 static bool is_text_due(const struct replica *replica, uint64_t now_ms)
 {
     bool more = replica->held || (replica->net && net_has_next(replica->net));
-    return replica->arrived && (!more || replica->arrived_count >= ARRIVED_MAX || now_ms >= replica->add_ms);
+    return replica->arrived && !replica->comparing && (!more || replica->arrived_count >= ARRIVED_MAX || now_ms >= replica->add_ms);
 }
 
 static void update_text(struct replica *replica)
@@ -423,7 +424,7 @@ static void take_into_text(struct replica *replica, uint64_t now_ms)
 {
     if (is_text_due(replica, now_ms))
         add_arrived(replica);
-    if (replica->neighbour_rows_due) {
+    if (replica->neighbour_rows_due && !replica->comparing) {
         replica->neighbour_rows_due = false;
         replica_read_rows(replica);
     }
@@ -491,5 +492,5 @@ uint64_t replica_room_next_ms(const struct replica *replica)
     if (replica->post_ms)
         next_ms = deadline_earlier(next_ms, replica->post_ms);
     next_ms = deadline_earlier(next_ms, replica_ahead_next_ms(replica));
-    return replica->arrived ? deadline_earlier(next_ms, replica->add_ms) : next_ms;
+    return replica->arrived && !replica->comparing ? deadline_earlier(next_ms, replica->add_ms) : next_ms;
 }

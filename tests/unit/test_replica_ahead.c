@@ -233,6 +233,30 @@ static void one_that_says_we_had_written_before_is_not_taken(void **state)
     end(&scene);
 }
 
+/* --- two windows --- */
+
+/* Both would bring in what the first one typed. */
+static void another_window_waits_for_the_history(void **state)
+{
+    struct scene scene;
+    begin(&scene, state, FILLED_TRUE);
+    struct replica *lin = join(&scene, ACCESS_WRITE);
+    until_it_is_shown(lin);
+    assert_non_null(lin->ahead);
+    home_insert(lin, "lin ");
+    replica_barrier(lin);
+    struct replica *other = open_again(&scene, false);
+    assert_null(other->ahead);
+    home_wait(lin, other, has_caught_up);
+    home_wait(other, lin, has_caught_up);
+    assert_null(other->ahead);
+    expect_row_of_x(lin, "lin ", RECORDS);
+    expect_row_of_x(other, "lin ", RECORDS);
+    home_close(other);
+    home_close(lin);
+    end(&scene);
+}
+
 /* --- killed --- */
 
 static void type_and_be_killed(struct scene *scene)
@@ -287,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_copy_of_another_history_is_found_out, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(a_version_that_nobody_wrote_is_found_out, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(one_that_says_we_had_written_before_is_not_taken, home_setup, home_teardown),
+        cmocka_unit_test_setup_teardown(another_window_waits_for_the_history, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(kill_nine_takes_nothing_typed_ahead_of_the_history, home_setup, home_teardown),
     };
     return RUN_TESTS("replica_ahead", tests);
