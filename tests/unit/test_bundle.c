@@ -3,6 +3,7 @@
 
 #include "tests/support/support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,7 +91,7 @@ static void everything_that_a_batch_can_hold_comes_back(void **state)
         struct batch batch = begin(&writing);
         batch.flags |= BATCH_FLAG_GESTURE | BATCH_FLAG_TIME | BATCH_FLAG_LABEL;
         batch.time_s = i % 3 ? UINT64_MAX - i : i;
-        strcpy(batch.label, i % 2 ? "disk" : "x");
+        snprintf(batch.label, sizeof batch.label, "%s", i % 2 ? "disk" : "x");
         batch_add_parent(&batch, (struct event_id){ben, 1000 * i});
         batch_add_parent(&batch, (struct event_id){cem, BATCH_SEQ_MAX - i});
         batch_add_undo(&batch, (struct event_span){ana, i, 3});
