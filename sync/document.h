@@ -142,6 +142,28 @@ enum undo_direction { UNDO_BACK, UNDO_AGAIN };
 enum document_undone document_undo(struct document *document, const struct agent_id *agents, size_t agent_count,
                                    const struct agent_id *writer, enum undo_direction direction, uint64_t time_s,
                                    struct patch *out, struct batch_list *batches);
+/*
+ * The same of any events, whoever wrote them: some of one's own edits, or all that somebody wrote since a version. They are taken
+ * back as one, as if they had not been written: what one of them deleted and another one brought back is left alone. What others
+ * deleted too does not come back, and what others typed stays. `events` are whole edits; rows of the same agent do not overlap.
+ * It is the writer's undo: redo does all of it again, where these are edits of the same person. To take it back, pass its events.
+ */
+enum document_undone document_undo_events(struct document *document, const struct event_span *events, size_t count,
+                                          const struct agent_id *writer, uint64_t time_s, struct patch *out,
+                                          struct batch_list *batches);
+struct event_span_list {
+    struct event_span *items;
+    size_t count, cap;
+};
+void event_span_list_release(struct event_span_list *list);
+struct agent_filter {
+    const void *self;
+    bool (*wants)(const void *self, const struct agent_id *agent);
+};
+/* What the wanted agents wrote after a version: a row of each that did. False when the version is not known. */
+bool document_written_since(struct document *document, const struct version *since, struct agent_filter by,
+                            struct event_span_list *out);
+
 /* How many batches of an agent begin at [seq, end): the hash chain knows. */
 struct batch_counter {
     void *self;
@@ -158,10 +180,6 @@ uint64_t document_newest_s(struct document *document, const struct version *sinc
 
 /* Who made the newest edit and when, as far as edits say so, among those whose agents are wanted; a change by another program
    is nobody's. */
-struct agent_filter {
-    const void *self;
-    bool (*wants)(const void *self, const struct agent_id *agent);
-};
 struct last_edit {
     struct agent_id agent;
     uint64_t time_s; /* 0: there is none */

@@ -101,7 +101,7 @@ static int copy_compare(const void *a, const void *b)
 }
 
 /* An undo's batch ends where its agent's next one is marked, and where the row of its events does. */
-static uint64_t end_of_batch(const struct document *document, size_t mark)
+uint64_t copies_end_of_batch(const struct document *document, size_t mark)
 {
     const struct marks *marks = &document->marks;
     uint64_t lv = marks->items[mark].lv, end = lv + graph_author_of(document->graph, lv).len;
@@ -116,7 +116,7 @@ void copies_collect(const struct document *document, const struct tracker *track
     for (; copies->marks_done < document->marks.count; copies->marks_done++) {
         const struct mark *mark = &document->marks.items[copies->marks_done];
         if (mark->undo_count > 1)
-            collect_mark_copies(&gathering, mark, end_of_batch(document, copies->marks_done));
+            collect_mark_copies(&gathering, mark, copies_end_of_batch(document, copies->marks_done));
     }
     if (copies->count - before > 1)
         qsort(copies->items + before, copies->count - before, sizeof *copies->items, copy_compare);
@@ -136,15 +136,24 @@ static const struct copy *find_copy(const struct copies *copies, uint64_t id, ui
     return holds ? copy : NULL;
 }
 
-/* An original is older than its copy, so this ends. */
+/* An original is older than its copy: what says otherwise is somebody's invention, and going back from copy to copy ends. */
+static bool is_older(uint64_t original, uint64_t copy)
+{
+    return original >= TRACKER_BASE || original < copy;
+}
+
+bool copies_original(const struct copies *copies, uint64_t id, uint64_t *len, uint64_t *original)
+{
+    const struct copy *copy = find_copy(copies, id, len);
+    if (!copy || !is_older(copy->original, copy->id))
+        return false;
+    *original = copy->original + (id - copy->id);
+    return true;
+}
+
 uint64_t copies_root(const struct copies *copies, uint64_t id, uint64_t *len)
 {
-    for (;;) {
-        const struct copy *copy = find_copy(copies, id, len);
-        uint64_t original = copy ? copy->original + (id - copy->id) : id;
-        bool is_older = original >= TRACKER_BASE || original < id;
-        if (!copy || !is_older)
-            return id;
-        id = original;
-    }
+    while (copies_original(copies, id, len, &id))
+        continue;
+    return id;
 }

@@ -18,6 +18,10 @@
  * or goes on where the last call ended. The tracker has what they brought back, and who deleted it.
  */
 void copies_collect(const struct document *document, const struct tracker *tracker, struct copies *copies);
+/* Where the batch of an undo ends that has this mark. */
+uint64_t copies_end_of_batch(const struct document *document, size_t mark);
+/* What a unit is a copy of, itself perhaps a copy; false: it is none. *len as below. */
+bool copies_original(const struct copies *copies, uint64_t id, uint64_t *len, uint64_t *original);
 /* What a unit was at first; *len is cut to as many units as that answer is good for. */
 uint64_t copies_root(const struct copies *copies, uint64_t id, uint64_t *len);
 

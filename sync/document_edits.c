@@ -155,16 +155,21 @@ static void stack_clear(struct edit_stack *stack)
         stack->has[stack->items[--stack->count]] = false;
 }
 
-/* Takes the edit that `target` belongs to off the stack. */
+/* Takes the edits that `target` speaks of off the stack: one, or all of a row. False: none of them was there. */
 static bool stack_take(struct edit_stack *stack, const struct edits *edits, struct agent_span target)
 {
-    size_t edit = edits_find(edits, target.agent, target.seq);
-    if (edit == EDIT_NONE || !stack->has[edit])
-        return false;
-    stack->has[edit] = false;
+    bool took = false;
+    for (uint64_t seq = target.seq; seq - target.seq < target.len;) {
+        size_t edit = edits_find(edits, target.agent, seq);
+        if (edit == EDIT_NONE)
+            break;
+        took = took || stack->has[edit];
+        stack->has[edit] = false;
+        seq = edits->items[edit].end;
+    }
     while (stack->count > 0 && !stack->has[stack->items[stack->count - 1]])
         stack->count--;
-    return true;
+    return took;
 }
 
 void edits_replay(const struct edits *edits, struct edit_stack *back, struct edit_stack *again)
@@ -178,10 +183,12 @@ void edits_replay(const struct edits *edits, struct edit_stack *back, struct edi
             stack_push(back, i);
             stack_clear(again);
             break;
-        case EDIT_UNDO:
-            if (stack_take(back, edits, edit->target))
+        case EDIT_UNDO: {
+            bool took_undone = stack_take(again, edits, edit->target); /* of a row: what was undone in it cannot be done again */
+            if (stack_take(back, edits, edit->target) || took_undone)
                 stack_push(again, i);
             break;
+        }
         case EDIT_REDO:
             if (stack_take(again, edits, edit->target))
                 stack_push(back, i);

@@ -10,6 +10,7 @@
  *   document_whole.h  every byte that ever was
  *   document_between.c the patch between two versions
  *   document_undo.c   undo, redo
+ *   document_undo_plan.h what taking back means, byte by byte
  *   document_past.h   the log, blame, the version of a moment
  *   document_find.c   which version has a text
  *   document_code.h   the whole in bytes

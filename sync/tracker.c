@@ -77,6 +77,12 @@ static struct span_place place_of(const struct tracker *tracker, uint64_t id)
     return spans_find_id(&tracker->spans, (uint32_t)entry.value, (uint32_t)(entry.value >> 32), id);
 }
 
+const struct span *tracker_find(const struct tracker *tracker, uint64_t id)
+{
+    struct span_place place = place_of(tracker, id);
+    return spans_peek(&tracker->spans, &place);
+}
+
 int tracker_compare(const struct tracker *tracker, uint64_t a, uint64_t b)
 {
     return spans_compare(&tracker->spans, place_of(tracker, a), place_of(tracker, b));

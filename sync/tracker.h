@@ -95,6 +95,8 @@ void tracker_advance(struct tracker *tracker, uint64_t first, uint64_t end);
 
 /* What an event did, and how many from there on did the same: events that insert are ID_UNITS, of themselves. */
 struct id_entry tracker_event(const struct tracker *tracker, uint64_t lv);
+/* The span that holds a unit. */
+const struct span *tracker_find(const struct tracker *tracker, uint64_t id);
 /* The order of two units in the text. < 0: a stands before b. */
 int tracker_compare(const struct tracker *tracker, uint64_t a, uint64_t b);
 

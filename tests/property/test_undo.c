@@ -124,6 +124,16 @@ static void undo_spares_what_others_typed_and_deleted(void **state)
     }
 }
 
+/* All that somebody here wrote, or the last of it. */
+static void undo_some(struct room *room, struct replica *replica)
+{
+    const struct agent_id *agent = &room->people[random_below(room->random, PEOPLE)].agents[0];
+    uint64_t end = document_next_seq(replica->document, agent);
+    struct event_span span = {*agent, end ? random_below(room->random, end) : 0, 0};
+    span.len = end - span.seq;
+    replica_undo_events(replica, &span, 1);
+}
+
 static void undo_and_redo_at_once_converge(void **state)
 {
     (void)state;
@@ -140,6 +150,8 @@ static void undo_and_redo_at_once_converge(void **state)
                 replica_undo(&room.people[who]);
             else if (what == 3)
                 replica_redo(&room.people[who]);
+            else if (what == 4 && random_chance(&random, 3))
+                undo_some(&room, &room.people[who]);
             else
                 sync_some(&room);
         }
@@ -220,6 +232,290 @@ static void undoing_everything_gives_the_base(void **state)
     }
 }
 
+/* --- any edits --- */
+
+enum { EDITS_MAX = 40 };
+
+/* Edits of everybody, with what they did, byte by byte. */
+struct story {
+    struct room room;
+    struct event_span edits[EDITS_MAX];
+    size_t count;
+    bool typed[EDITS_MAX][MARKS], deleted[EDITS_MAX][MARKS];
+    bool before[MARKS][MARKS]; /* a stood before b in some text */
+};
+
+static void note_order(struct story *story, const struct replica *replica)
+{
+    struct buf text = {0};
+    replica_text(replica, &text);
+    for (size_t i = 0; i < text.len; i++)
+        for (size_t j = i + 1; j < text.len; j++)
+            story->before[text.data[i]][text.data[j]] = true;
+    buf_release(&text);
+}
+
+static void expect_order(const struct story *story, const struct replica *replica)
+{
+    struct buf text = {0};
+    replica_text(replica, &text);
+    for (size_t i = 0; i < text.len; i++)
+        for (size_t j = i + 1; j < text.len; j++)
+            assert_false(story->before[text.data[j]][text.data[i]]);
+    buf_release(&text);
+}
+
+/* Each a gesture of its own. */
+static void tell_edit(struct story *story, int who)
+{
+    struct replica *replica = &story->room.people[who];
+    const struct agent_id *agent = &replica->agents[replica->agent_count - 1];
+    bool before[MARKS], after[MARKS];
+    uint64_t first = document_next_seq(replica->document, agent);
+    which_bytes(replica, before);
+    replica_edit(replica, rope_len(replica->text), 0, (struct bytes){0}, true);
+    edit(&story->room, who);
+    which_bytes(replica, after);
+    uint64_t end = document_next_seq(replica->document, agent);
+    if (end == first)
+        return;
+    for (int i = 0; i < MARKS; i++) {
+        story->typed[story->count][i] = after[i] && !before[i];
+        story->deleted[story->count][i] = before[i] && !after[i];
+    }
+    story->edits[story->count++] = (struct event_span){*agent, first, end - first};
+    note_order(story, replica);
+}
+
+static void tell(struct story *story, struct random *random)
+{
+    *story = (struct story){.count = 0};
+    begin(&story->room, random);
+    note_order(story, &story->room.people[0]);
+    while (story->count < EDITS_MAX)
+        if (random_chance(random, 3))
+            sync_some(&story->room);
+        else
+            tell_edit(story, (int)random_below(random, PEOPLE));
+    sync_all(&story->room);
+    note_order(story, &story->room.people[0]);
+}
+
+static size_t chosen_events(const struct story *story, const bool *chosen, struct event_span *events)
+{
+    size_t count = 0;
+    for (size_t e = 0; e < story->count; e++)
+        if (chosen[e])
+            events[count++] = story->edits[e];
+    return count;
+}
+
+/* A byte is there when nobody typed or deleted it but in edits that were taken back. */
+static void expect_as_if_not_written(const struct story *story, const bool *chosen)
+{
+    bool there[MARKS];
+    which_bytes(&story->room.people[0], there);
+    for (int i = 1; i < MARKS; i++) {
+        bool expected = i < (int)sizeof base_text;
+        for (size_t e = 0; e < story->count; e++)
+            expected = expected || (story->typed[e][i] && !chosen[e]);
+        for (size_t e = 0; e < story->count; e++)
+            expected = expected && !(story->deleted[e][i] && !chosen[e]);
+        assert_int_equal(there[i], expected);
+    }
+}
+
+/* Any subset of anybody's edits; and back, which gives the very text. Then the same of another subset. */
+static void a_set_is_taken_back_as_if_it_had_not_been_written(void **state)
+{
+    (void)state;
+    struct rounds rounds = rounds_of("undo-set", 35, 100);
+    struct random random;
+    static struct story story;
+    while (rounds_next(&rounds, &random)) {
+        tell(&story, &random);
+        struct replica *ana = &story.room.people[0];
+        for (int i = 0; i < 3; i++) {
+            bool chosen[EDITS_MAX];
+            struct event_span events[EDITS_MAX];
+            struct buf before = {0};
+            uint64_t one_in = 1 + random_below(&random, 6);
+            for (size_t e = 0; e < story.count; e++)
+                chosen[e] = random_chance(&random, one_in);
+            size_t count = chosen_events(&story, chosen, events);
+            struct event_span undo = {ana->agents[0], document_next_seq(ana->document, &ana->agents[0]), 0};
+            replica_text(ana, &before);
+            assert_int_equal(replica_undo_events(ana, events, count), count > 0);
+            expect_as_if_not_written(&story, chosen);
+            expect_order(&story, ana);
+            undo.len = document_next_seq(ana->document, &ana->agents[0]) - undo.seq;
+            assert_int_equal(replica_undo_events(ana, &undo, 1), count > 0);
+            expect_text(ana, &before);
+            buf_release(&before);
+        }
+        rounds.operations += story.count;
+        sync_all(&story.room);
+        end(&story.room);
+    }
+}
+
+static bool is_ana(const void *self, const struct agent_id *agent)
+{
+    const struct replica *ana = self;
+    for (size_t i = 0; i < ana->agent_count; i++)
+        if (agent_id_equal(&ana->agents[i], agent))
+            return true;
+    return false;
+}
+
+static void undo_all_since(struct replica *ana, const struct version *since)
+{
+    struct event_span_list all = {0};
+    assert_true(document_written_since(ana->document, since, (struct agent_filter){ana, is_ana}, &all));
+    replica_undo_events(ana, all.items, all.count);
+    event_span_list_release(&all);
+}
+
+static void act_alone(struct room *room, struct random *random)
+{
+    struct replica *ana = &room->people[0];
+    uint64_t what = random_below(random, 9);
+    if (what == 0 && ana->agent_count < REPLICA_AGENTS_MAX)
+        replica_restart(ana, (unsigned char)('A' + ana->agent_count));
+    else if (what < 3)
+        replica_undo(ana);
+    else if (what < 4)
+        replica_redo(ana);
+    else
+        edit(room, 0);
+}
+
+/* Edits, undos and redos of them, over several runs of the program: all that came since a version, taken back, leads to its text. */
+static void all_since_a_version_leads_back_to_it(void **state)
+{
+    (void)state;
+    struct rounds rounds = rounds_of("undo-since", 36, 150);
+    struct random random;
+    while (rounds_next(&rounds, &random)) {
+        struct room room;
+        struct version since = {0};
+        struct buf then = {0}, now = {0};
+        begin(&room, &random);
+        struct replica *ana = &room.people[0];
+        for (uint64_t i = random_below(&random, 20); i > 0; i--)
+            act_alone(&room, &random);
+        document_version(ana->document, &since);
+        replica_text(ana, &then);
+        for (uint64_t i = random_below(&random, 30); i > 0; i--)
+            act_alone(&room, &random);
+        replica_text(ana, &now);
+        undo_all_since(ana, &since);
+        expect_text(ana, &then);
+        if (replica_redo(ana)) /* it was one undo, unless Ana was several agents */
+            while (replica_redo(ana))
+                continue;
+        undo_all_since(ana, &since);
+        expect_text(ana, &then);
+        rounds.operations += 50;
+        buf_release(&now);
+        buf_release(&then);
+        version_release(&since);
+        end(&room);
+    }
+}
+
+/* Ana's edits and undos are taken back while others write: nothing of theirs goes, unless Ana deleted it
+   and brought it back since; nothing that they deleted comes. */
+static void all_since_a_version_spares_what_others_did(void **state)
+{
+    (void)state;
+    struct rounds rounds = rounds_of("undo-since-others", 37, 100);
+    struct random random;
+    while (rounds_next(&rounds, &random)) {
+        struct room room;
+        struct version since = {0};
+        bool before[MARKS], after[MARKS];
+        begin(&room, &random);
+        for (int i = 0; i < 50; i++) {
+            if (i == 10)
+                document_version(room.people[0].document, &since);
+            uint64_t what = random_below(&random, 6);
+            if (what < 1) {
+                sync_all(&room);
+                replica_undo(&room.people[0]);
+            } else if (what < 3) {
+                sync_some(&room);
+            } else {
+                edit(&room, (int)random_below(&random, PEOPLE));
+            }
+        }
+        sync_all(&room);
+        which_bytes(&room.people[0], before);
+        undo_all_since(&room.people[0], &since);
+        which_bytes(&room.people[0], after);
+        for (int i = 1; i < MARKS; i++) {
+            assert_false(before[i] && !after[i] && room.author[i] > 0 && !room.deleted_by[0][i]);
+            for (int who = 1; who < PEOPLE; who++)
+                assert_false(!before[i] && after[i] && room.deleted_by[who][i]);
+        }
+        sync_all(&room);
+        rounds.operations += 50;
+        version_release(&since);
+        end(&room);
+    }
+}
+
+/* Somebody else has taken an edit back: its author's own undo of it brings nothing back twice. */
+static void what_another_took_back_is_not_brought_back_again(void **state)
+{
+    (void)state;
+    struct room room;
+    struct random random = random_of(1);
+    begin(&room, &random);
+    struct replica *ana = &room.people[0], *ben = &room.people[1];
+    replica_delete(ana, 2, 3);
+    sync_all(&room);
+    struct event_span hers = {ana->agents[0], 0, 3};
+    assert_true(replica_undo_events(ben, &hers, 1));
+    replica_expect(ben, base_text);
+    sync_all(&room);
+    assert_true(replica_undo(ana));
+    replica_expect(ana, base_text);
+    sync_all(&room);
+    end(&room);
+}
+
+static void a_row_of_edits_is_done_again_as_one(void **state)
+{
+    (void)state;
+    struct room room;
+    struct random random = random_of(1);
+    struct version since = {0};
+    begin(&room, &random);
+    struct replica *ana = &room.people[0];
+    replica_type(ana, 0, "a");
+    document_version(ana->document, &since);
+    replica_type(ana, 1, "b");
+    replica_delete(ana, 2, 2);
+    replica_type(ana, 2, "c");
+    struct buf all = {0};
+    replica_text(ana, &all);
+    undo_all_since(ana, &since);
+    replica_expect(ana, "a\001\002\003\004\005\006\007\010\011\012");
+    replica_restart(ana, 'A');
+    assert_true(replica_redo(ana));
+    expect_text(ana, &all);
+    assert_false(replica_redo(ana));
+    assert_true(replica_undo(ana)); /* the redo, which is what came last */
+    replica_expect(ana, "a\001\002\003\004\005\006\007\010\011\012");
+    assert_true(replica_undo(ana));
+    replica_expect(ana, base_text);
+    assert_false(replica_undo(ana));
+    buf_release(&all);
+    version_release(&since);
+    end(&room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +523,11 @@ int main(void)
         cmocka_unit_test(undo_and_redo_at_once_converge),
         cmocka_unit_test(alone_undo_leads_back_through_every_state),
         cmocka_unit_test(undoing_everything_gives_the_base),
+        cmocka_unit_test(a_set_is_taken_back_as_if_it_had_not_been_written),
+        cmocka_unit_test(all_since_a_version_leads_back_to_it),
+        cmocka_unit_test(all_since_a_version_spares_what_others_did),
+        cmocka_unit_test(what_another_took_back_is_not_brought_back_again),
+        cmocka_unit_test(a_row_of_edits_is_done_again_as_one),
     };
     return RUN_TESTS("undo", tests);
 }

@@ -93,6 +93,17 @@ bool replica_redo(struct replica *replica)
     return undo(replica, UNDO_AGAIN);
 }
 
+bool replica_undo_events(struct replica *replica, const struct event_span *events, size_t count)
+{
+    struct patch patch = {0};
+    enum document_undone undone =
+        document_undo_events(replica->document, events, count, writer(replica), 0, &patch, &replica->log);
+    rope_apply(replica->text, &patch);
+    patch_release(&patch);
+    check(replica);
+    return undone == DOCUMENT_UNDONE;
+}
+
 void replica_restart(struct replica *replica, unsigned char name)
 {
     struct buf bytes = {0};

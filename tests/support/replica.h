@@ -27,6 +27,7 @@ void replica_delete(struct replica *replica, uint64_t pos, uint64_t len);   /* o
 /* Gives `to` everything it was not given yet; `number` says which peer of `from` it is. */
 void replica_send(struct replica *from, struct replica *to, size_t number);
 bool replica_undo(struct replica *replica);
+bool replica_undo_events(struct replica *replica, const struct event_span *events, size_t count);
 bool replica_redo(struct replica *replica);
 /* Ends the program and begins it anew: the document from its bytes, a new agent, the old ones taken over. */
 void replica_restart(struct replica *replica, unsigned char name);

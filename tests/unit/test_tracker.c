@@ -56,6 +56,7 @@ static void of_the_beginning_only_the_length_is_known(void **state)
     struct story *story = *state;
     expect_lens(story, TEXT, TEXT);
     assert_true(tracker_compare(&story->tracker, TRACKER_BASE, TRACKER_BASE + TEXT - 1) < 0);
+    assert_int_equal(tracker_find(&story->tracker, TRACKER_BASE + TEXT - 1)->state, SPAN_THERE);
     tracker_begin(&story->tracker, story->graph, 0);
     expect_lens(story, 0, 0);
     assert_int_equal(tracker_insert(&story->tracker, 0, 0, 3), 0);
