@@ -54,15 +54,13 @@ bool replica_load_posted(struct replica *replica, struct error *err)
     return good;
 }
 
-/* As many as are here at most: who says more keeps others from posting for a while, not for good. */
 void replica_hear_posted(struct replica *replica, struct bytes stored)
 {
     struct record record;
     struct checkpoint checkpoint;
     struct error ignored = {0};
-    uint64_t events = document_events(replica_history(replica));
     if (record_decode(stored, &record, &ignored) && checkpoint_open(&record, &replica->entry.keys, &checkpoint, &ignored))
-        note_posted(replica, checkpoint.events < events ? checkpoint.events : events);
+        note_posted(replica, checkpoint.events);
 }
 
 /* --- when --- */
@@ -71,7 +69,8 @@ static bool pays(const struct replica *replica)
 {
     uint64_t events = document_events(replica->document), len = document_len(replica->document);
     uint64_t least = len > POST_EVENTS_MIN ? len : POST_EVENTS_MIN;
-    return events > replica->posted_events && events - replica->posted_events >= least;
+    uint64_t posted = replica->posted_events <= events ? replica->posted_events : 0; /* who says more would keep others from posting */
+    return events - posted >= least;
 }
 
 static bool wrote_last(const struct replica *replica)

@@ -299,6 +299,61 @@ static void kill_nine_takes_nothing_typed_ahead_of_the_history(void **state)
     end(&scene);
 }
 
+/* --- posting --- */
+
+static bool has_posted(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    return replica->post_ms == 0 && replica->posted_events > 0;
+}
+
+/* Somebody else's machine. */
+static struct replica *join_elsewhere(struct scene *scene, void **machine)
+{
+    assert_int_equal(home_setup(machine), 0);
+    struct scene there = *scene;
+    there.home = *machine;
+    return join(&there, ACCESS_WRITE);
+}
+
+static void who_has_written_more_than_the_text_is_long_posts_it(void **state)
+{
+    enum { LEN = 4000 };
+    struct scene scene = {.home = *state};
+    struct error err = {0};
+    struct patch patch = {0};
+    void *machine;
+    char line[LEN + 1];
+    scene.path = xformat("%s/relay.db", scene.home->dir);
+    doc_keys_new(&scene.keys);
+    scene.relay = filled_relay_start(scene.path, &scene.keys, &(struct filling){.records = 3});
+    memset(line, 'y', LEN);
+    line[LEN] = '\0';
+    struct replica *lin = join(&scene, ACCESS_WRITE);
+    home_wait(lin, NULL, has_caught_up);
+    home_insert(lin, line);
+    assert_int_equal(lin->post_ms, 0); /* so little comes at once anyway */
+    patch_replace(&patch, 0, LEN - 10, (struct bytes){0});
+    assert_true(replica_edit(lin, &patch, selection_at(0), EDIT_WHOLE, &err));
+    uint64_t in_ms = lin->post_ms - net_now_ms();
+    assert_in_range(in_ms, 9000, 20000); /* when nothing more is typed */
+    lin->post_ms = 1;
+    home_wait(lin, NULL, has_posted);
+    assert_int_equal(lin->posted_events, document_events(lin->document));
+    home_insert(lin, "little more");
+    assert_int_equal(lin->post_ms, 0);
+    home_wait(lin, NULL, has_caught_up);
+
+    struct replica *kim = join_elsewhere(&scene, &machine);
+    home_wait(kim, NULL, has_caught_up);
+    assert_int_equal(kim->posted_events, lin->posted_events); /* it is in the log; who joins gets it first */
+    home_close(kim);
+    home_close(lin);
+    patch_release(&patch);
+    home_teardown(&machine);
+    end(&scene);
+}
+
 int main(void)
 {
     struct error err;
@@ -312,6 +367,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_version_that_nobody_wrote_is_found_out, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(one_that_says_we_had_written_before_is_not_taken, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(another_window_waits_for_the_history, home_setup, home_teardown),
+        cmocka_unit_test_setup_teardown(who_has_written_more_than_the_text_is_long_posts_it, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(kill_nine_takes_nothing_typed_ahead_of_the_history, home_setup, home_teardown),
     };
     return RUN_TESTS("replica_ahead", tests);
