@@ -255,6 +255,17 @@ static void walk_plan(struct walker *walker, uint64_t len)
 
 /* --- from where to where --- */
 
+enum { PIECES_KEPT_MAX = 1 << 12 };
+
+/* Memory is kept for the next walk, which is mostly a key or a few; not what loading a whole history took. */
+static void let_go(struct walker *walker)
+{
+    if (walker->plan.cap <= PIECES_KEPT_MAX)
+        return;
+    walker_plan_release(&walker->plan);
+    delta_release(&walker->delta);
+}
+
 static void walk(struct walker *walker, uint64_t len, const struct lv_ranges *old, const struct lv_ranges *fresh,
                  const struct critical *critical, struct patch *out)
 {
@@ -268,6 +279,7 @@ static void walk(struct walker *walker, uint64_t len, const struct lv_ranges *ol
     else
         patch_clear(out);
     walker->warm = false;
+    let_go(walker);
 }
 
 /* Walks everything for what it finds out on the way: lengths at critical versions, operations without effect. */

@@ -35,7 +35,7 @@
  *     [25] a run out of range does nothing on every path
  *
  *   Units      local versions (LV), bytes.
- *   Ownership  graph, log and critical versions belong to the caller and outlive the walker. It keeps its memory from
+ *   Ownership  graph, log and critical versions belong to the caller and outlive the walker. It keeps some memory from
  *              one walk to the next. It notes invalid runs in the log and text lengths in the critical versions.
  *   Bounds     two branches of k and m operations: O((k + m) log (k + m)); any graph at worst quadratic. In a kept
  *              tracker an update costs what its own events do, and what their authors did not know of each other; not

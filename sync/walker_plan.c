@@ -1,6 +1,7 @@
 #include "sync/walker_plan.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "editor/base/ensure.h"
 #include "editor/base/xalloc.h"
@@ -43,7 +44,7 @@ static void add_range(struct walker_plan *plan, struct lv_range range, bool fres
         struct walker_piece *piece = add_piece(plan, range.first, end, fresh);
         if (range.first == run.first) {
             piece->parents = run.parents;
-            piece->parent_count = run.parent_count;
+            piece->parent_count = (uint32_t)run.parent_count;
         }
         range.first = end;
     }
@@ -167,32 +168,54 @@ static void look_up_critical(struct walker_plan *plan, const struct critical *cr
     }
 }
 
-/* Replaces the pieces by what the cuts make of them. */
+/* Where the first part of a piece ends. Pieces and parts are gone through in their order; *cut is the number of the next cut. */
+static uint64_t part_end(const struct walker_plan *plan, const struct walker_piece *piece, size_t *cut)
+{
+    uint64_t end = piece->end;
+    while (*cut < plan->cuts.count && plan->cuts.items[*cut] <= piece->first)
+        (*cut)++;
+    if (*cut < plan->cuts.count && plan->cuts.items[*cut] < end)
+        end = plan->cuts.items[*cut];
+    if (piece->first < piece->critical_end && piece->critical_end < end) /* where they cease to be critical */
+        end = piece->critical_end;
+    return end;
+}
+
+static size_t count_parts(const struct walker_plan *plan)
+{
+    size_t parts = 0, cut = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        struct walker_piece rest = plan->pieces[i];
+        for (; rest.first < rest.end; parts++)
+            rest.first = part_end(plan, &rest, &cut);
+    }
+    return parts;
+}
+
+/* Replaces the pieces by what the cuts make of them, in their own array: they are the most that a plan takes. */
 static void cut_pieces(struct walker_plan *plan)
 {
-    size_t whole = plan->count;
+    size_t parts, cut = 0, moved;
     lv_list_sort(&plan->cuts);
-    for (size_t i = 0, cut = 0; i < whole; i++) {
-        struct walker_piece piece = plan->pieces[i];
-        while (piece.first < piece.end) {
-            while (cut < plan->cuts.count && plan->cuts.items[cut] <= piece.first)
-                cut++;
-            uint64_t end = piece.end;
-            if (cut < plan->cuts.count && plan->cuts.items[cut] < end)
-                end = plan->cuts.items[cut];
-            if (piece.first < piece.critical_end && piece.critical_end < end) /* where they cease to be critical */
-                end = piece.critical_end;
-            struct walker_piece *part = add_piece(plan, piece.first, end, piece.fresh);
-            part->critical = piece.first < piece.critical_end;
-            part->parents = piece.parents;
-            part->parent_count = piece.parent_count;
-            piece.parents = NULL;
-            piece.first = end;
+    parts = count_parts(plan);
+    moved = parts - plan->count;
+    if (parts == 0)
+        return;
+    plan->pieces = xgrow(plan->pieces, &plan->cap, parts, sizeof *plan->pieces);
+    memmove(plan->pieces + moved, plan->pieces, plan->count * sizeof *plan->pieces);
+    plan->count = 0;
+    for (size_t i = moved; i < parts; i++) {
+        struct walker_piece rest = plan->pieces[i];
+        while (rest.first < rest.end) {
+            uint64_t end = part_end(plan, &rest, &cut);
+            struct walker_piece *part = add_piece(plan, rest.first, end, rest.fresh);
+            part->critical = rest.first < rest.critical_end;
+            part->parents = rest.parents;
+            part->parent_count = rest.parent_count;
+            rest.parents = NULL;
+            rest.first = end;
         }
     }
-    plan->count -= whole;
-    for (size_t i = 0; i < plan->count; i++)
-        plan->pieces[i] = plan->pieces[i + whole];
 }
 
 void walker_plan_make(struct walker_plan *plan, struct graph *graph, const struct lv_ranges *old,

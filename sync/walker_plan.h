@@ -28,6 +28,8 @@
 #ifndef WEFT_SYNC_WALKER_PLAN_H
 #define WEFT_SYNC_WALKER_PLAN_H
 
+#include <assert.h>
+
 #include "sync/critical.h"
 #include "sync/graph.h"
 
@@ -36,13 +38,14 @@ struct walker_piece {
     uint64_t critical_end;   /* while planning: its events before this one are critical versions of this walk */
     uint64_t weight;         /* of a piece of the present block: about how many events come after it */
     const uint64_t *parents; /* of its first event, in the graph; NULL: the event before it */
-    size_t parent_count;
+    uint32_t parent_count;
     uint32_t waits; /* parents not yet visited, during a pass */
     uint32_t edges; /* first of the edges to its children, or none */
     bool fresh;     /* not in the old text: what it does goes out */
     bool critical;  /* all of its events are */
     bool has_child; /* while planning: its last event is somebody's parent */
 };
+static_assert(sizeof(struct walker_piece) == 56, "they are the most that loading a history takes for a while");
 
 struct walker_edge;
 struct walker_choice;
