@@ -77,7 +77,7 @@ void between_find(struct walker *walker, const struct lv_list *from, const struc
     out->count = 0;
     out->tracker = walker_both(walker, from, to, &out->base);
     collect_there(out->tracker, &before);
-    walker_stand_at(walker, to);
+    out->tracker = walker_stand_at(walker, to);
     struct span_place place = spans_start(&out->tracker->spans);
     for (const struct span *span; (span = spans_peek(&out->tracker->spans, &place)); spans_next(&place))
         add_span(out, &taking, span);

@@ -6,6 +6,7 @@
 #include "editor/base/bisect.h"
 #include "editor/base/ensure.h"
 #include "editor/base/xalloc.h"
+#include "sync/agent_index.h"
 #include "sync/column.h"
 
 /* --- lists --- */
@@ -155,12 +156,12 @@ struct graph {
     size_t author_count, author_cap;
     struct agent *agents;
     size_t agent_count, agent_cap;
-    size_t *by_id; /* agents by id */
-    size_t by_id_cap;
+    struct agent_index by_id;
     struct lv_list frontier;
     struct heap heap; /* scratch of walks; the runs in it are those with a reach */
     struct reach *reach;
     size_t reach_cap;
+    uint64_t visits;
     struct hints *hints;
 };
 
@@ -185,7 +186,7 @@ void graph_free(struct graph *graph)
     for (size_t i = 0; i < graph->agent_count; i++)
         free(graph->agents[i].runs);
     free(graph->agents);
-    free(graph->by_id);
+    agent_index_release(&graph->by_id);
     free(graph->authors);
     free(graph->runs);
     lv_list_release(&graph->parents);
@@ -219,15 +220,6 @@ size_t graph_agents(const struct graph *graph)
     return graph->agent_count;
 }
 
-/* Where in by_id the agent is or would be. */
-static size_t agent_place(const struct graph *graph, const struct agent_id *id, bool *found)
-{
-    size_t at;
-    BISECT(at, graph->agent_count, agent_id_compare(&graph->agents[graph->by_id[at]].id, id) < 0);
-    *found = at < graph->agent_count && agent_id_equal(&graph->agents[graph->by_id[at]].id, id);
-    return at;
-}
-
 static bool is_last_agent(const struct graph *graph, const struct agent_id *id)
 {
     size_t last = graph->hints->agent;
@@ -236,13 +228,8 @@ static bool is_last_agent(const struct graph *graph, const struct agent_id *id)
 
 bool graph_find_agent(const struct graph *graph, const struct agent_id *id, size_t *agent)
 {
-    if (!is_last_agent(graph, id)) {
-        bool found;
-        size_t place = agent_place(graph, id, &found);
-        if (!found)
-            return false;
-        graph->hints->agent = graph->by_id[place];
-    }
+    if (!is_last_agent(graph, id) && !agent_index_find(&graph->by_id, id, &graph->hints->agent))
+        return false;
     *agent = graph->hints->agent;
     return true;
 }
@@ -250,16 +237,12 @@ bool graph_find_agent(const struct graph *graph, const struct agent_id *id, size
 size_t graph_agent(struct graph *graph, const struct agent_id *id)
 {
     size_t agent;
-    bool found;
     if (graph_find_agent(graph, id, &agent))
         return agent;
-    size_t place = agent_place(graph, id, &found);
     agent = graph->agent_count++;
     graph->agents = xgrow(graph->agents, &graph->agent_cap, graph->agent_count, sizeof *graph->agents);
     graph->agents[agent] = (struct agent){.id = *id, .from = (size_t)NO_AGENT};
-    graph->by_id = xgrow(graph->by_id, &graph->by_id_cap, graph->agent_count, sizeof *graph->by_id);
-    memmove(graph->by_id + place + 1, graph->by_id + place, (agent - place) * sizeof *graph->by_id);
-    graph->by_id[place] = agent;
+    agent_index_add(&graph->by_id, id, agent);
     return agent;
 }
 
@@ -711,6 +694,7 @@ bool graph_is_reduced(struct graph *graph, const uint64_t *version, size_t count
 struct diff {
     struct graph *graph;
     size_t open;
+    uint64_t events; /* found so far that are only in one of the versions */
 };
 
 static bool is_open(const struct reach *reach)
@@ -752,27 +736,44 @@ static void diff_visit(struct diff *diff, struct lv_ranges *const only[SIDE_COUN
     diff->open--;
     for (unsigned side = SIDE_A; side < SIDE_COUNT; side++) {
         uint64_t upto = reach.upto[side], other = reach.upto[SIDE_B - side];
-        if (upto > other)
-            lv_ranges_add(only[side], other ? other : run->first, upto);
+        if (upto > other) {
+            uint64_t first = other ? other : run->first;
+            lv_ranges_add(only[side], first, upto);
+            diff->events += upto - first;
+        }
         for (size_t i = 0; upto > 0 && i < run->parent_count; i++)
             diff_reach(diff, parent_of(diff->graph, run, i), side);
     }
 }
 
-void graph_diff(struct graph *graph, const struct lv_list *a, const struct lv_list *b, struct lv_ranges *only_a,
-                struct lv_ranges *only_b)
+bool graph_diff_within(struct graph *graph, const struct lv_list *a, const struct lv_list *b, uint64_t limit,
+                       struct lv_ranges *only_a, struct lv_ranges *only_b)
 {
-    struct diff diff = {graph, 0};
+    struct diff diff = {.graph = graph};
     struct lv_ranges *const only[SIDE_COUNT] = {only_a, only_b};
+    uint64_t runs = 0;
     only_a->count = only_b->count = 0;
     walk_begin(graph);
     for (size_t i = 0; i < a->count; i++)
         diff_reach(&diff, point_at(graph, a->items[i]), SIDE_A);
     for (size_t i = 0; i < b->count; i++)
         diff_reach(&diff, point_at(graph, b->items[i]), SIDE_B);
-    while (diff.open > 0)
+    for (; diff.open > 0 && runs <= limit && diff.events <= limit; runs++)
         diff_visit(&diff, only);
     walk_end(graph);
+    graph->visits += runs;
+    return diff.open == 0 && diff.events <= limit;
+}
+
+void graph_diff(struct graph *graph, const struct lv_list *a, const struct lv_list *b, struct lv_ranges *only_a,
+                struct lv_ranges *only_b)
+{
+    (void)graph_diff_within(graph, a, b, UINT64_MAX, only_a, only_b);
+}
+
+uint64_t graph_visits(const struct graph *graph)
+{
+    return graph->visits;
 }
 
 /* --- invariants: the numbers of graph.h --- */
@@ -803,8 +804,6 @@ static void check_authors(const struct graph *graph)
         ensure(len >= author.len);
         lv += author.len;
     }
-    for (size_t i = 1; i < graph->agent_count; i++)
-        ensure(agent_id_compare(&graph->agents[graph->by_id[i - 1]].id, &graph->agents[graph->by_id[i]].id) < 0);
 }
 
 static void check_frontier(struct graph *graph) /* [2] */
@@ -832,4 +831,5 @@ void graph_check(struct graph *graph)
     check_runs(graph);
     check_authors(graph);
     check_frontier(graph);
+    agent_index_check(&graph->by_id, graph->agent_count);
 }

@@ -127,6 +127,10 @@ bool graph_is_reduced(struct graph *graph, const uint64_t *version, size_t count
 /* What is only in version a and only in version b: disjoint ranges, newest first. The outputs are emptied first. */
 void graph_diff(struct graph *graph, const struct lv_list *a, const struct lv_list *b, struct lv_ranges *only_a,
                 struct lv_ranges *only_b);
+/* The same, unless they differ by more than `limit` events, or more than so many runs would have to be looked at: then false. */
+bool graph_diff_within(struct graph *graph, const struct lv_list *a, const struct lv_list *b, uint64_t limit,
+                       struct lv_ranges *only_a, struct lv_ranges *only_b);
+uint64_t graph_visits(const struct graph *graph); /* runs that graph_diff() looked at so far */
 
 void graph_check(struct graph *graph); /* walks every invariant; stops the program when one is broken */
 

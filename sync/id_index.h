@@ -40,6 +40,7 @@ struct id_index {
 
 void id_index_release(struct id_index *index);
 void id_index_reset(struct id_index *index);
+void id_index_copy(struct id_index *to, const struct id_index *from);
 /* Keys [key, key + len) must be new; len < 2^32. */
 void id_index_put(struct id_index *index, struct id_entry entry);
 /* Units that are there are at another place now. */

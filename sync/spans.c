@@ -33,6 +33,14 @@ void spans_reset(struct spans *spans)
     add_leaf(spans, sum_tree_first(&spans->tree));
 }
 
+void spans_copy(struct spans *to, const struct spans *from)
+{
+    uint32_t count = from->tree.leaf_count;
+    sum_tree_copy(&to->tree, &from->tree);
+    to->leaves = xgrow(to->leaves, &to->leaf_cap, count, sizeof *to->leaves);
+    memcpy(to->leaves, from->leaves, count * sizeof *to->leaves);
+}
+
 /* --- leaves --- */
 
 static uint32_t prepared_of(const struct span *span)
@@ -205,6 +213,35 @@ void spans_next(struct span_place *place)
 {
     place->at++;
     place->offset = 0;
+}
+
+struct span_place spans_end(const struct spans *spans)
+{
+    uint32_t number = sum_tree_last(&spans->tree);
+    return (struct span_place){number, spans->leaves[number].count, 0};
+}
+
+const struct span *spans_previous(const struct spans *spans, struct span_place *place)
+{
+    uint32_t number = place->leaf, at = place->at;
+    while (at == 0) {
+        number = sum_tree_previous(&spans->tree, number);
+        if (number == SUM_TREE_NONE)
+            return NULL;
+        at = spans->leaves[number].count;
+    }
+    *place = (struct span_place){number, at - 1, 0};
+    return &spans->leaves[number].spans[at - 1];
+}
+
+bool spans_unit_before(const struct spans *spans, struct span_place place, uint64_t *id)
+{
+    const struct span_leaf *leaf = &spans->leaves[place.leaf];
+    if (place.offset == 0 && place.at == 0)
+        return false;
+    const struct span *span = place.offset > 0 ? &leaf->spans[place.at] : &leaf->spans[place.at - 1];
+    *id = span->id + (place.offset > 0 ? place.offset : span->len) - 1;
+    return true;
 }
 
 const struct span *spans_last_below(const struct spans *spans, struct span_place *place, uint32_t level)

@@ -76,8 +76,10 @@ struct spans {
 
 void spans_release(struct spans *spans);
 void spans_reset(struct spans *spans); /* also what makes a zero-initialised one ready */
+void spans_copy(struct spans *to, const struct spans *from); /* all but whom it tells of moves */
 
 struct span_place spans_start(const struct spans *spans);
+struct span_place spans_end(const struct spans *spans); /* behind the last span */
 /* The place before unit number `pos` of those that `sum` counts (SUM_PREPARED or SUM_SHOWN); pos < the total. */
 struct span_place spans_find(const struct spans *spans, enum span_sum sum, uint64_t pos);
 /* The place before a unit of which the leaf is known; it is looked for from span `at`, any number, on. */
@@ -89,6 +91,8 @@ int spans_compare(const struct spans *spans, struct span_place a, struct span_pl
 
 /* The span at a place; a place at the end of a span or leaf moves on to the next one first. NULL: the end. */
 const struct span *spans_peek(const struct spans *spans, struct span_place *place);
+/* The unit right before a place that came from spans_start() or from moving on; false: the place is the start. */
+bool spans_unit_before(const struct spans *spans, struct span_place place, uint64_t *id);
 /* Moves past the span (call after spans_peek()). */
 void spans_next(struct span_place *place);
 /*
@@ -96,6 +100,8 @@ void spans_next(struct span_place *place);
  * is no such node. No leaf may be empty.
  */
 const struct span *spans_last_below(const struct spans *spans, struct span_place *place, uint32_t level);
+/* The span before the one that a place is at, with its place; NULL: there is none. */
+const struct span *spans_previous(const struct spans *spans, struct span_place *place);
 /* The first known span at or after the place, with its place; NULL: there is none. */
 const struct span *spans_next_known(const struct spans *spans, struct span_place *place);
 

@@ -73,6 +73,22 @@ void sum_tree_reset(struct sum_tree *tree, unsigned kinds)
     tree->near->leaf = tree->near->changed = NONE;
 }
 
+void sum_tree_copy(struct sum_tree *to, const struct sum_tree *from)
+{
+    sum_tree_reset(to, from->kinds);
+    to->leaves = xgrow(to->leaves, &to->leaf_cap, from->leaf_count, sizeof *to->leaves);
+    to->nodes = xgrow(to->nodes, &to->node_cap, from->node_count, sizeof *to->nodes);
+    memcpy(to->leaves, from->leaves, from->leaf_count * sizeof *to->leaves);
+    if (from->node_count > 0)
+        memcpy(to->nodes, from->nodes, from->node_count * sizeof *to->nodes);
+    to->leaf_count = from->leaf_count;
+    to->node_count = from->node_count;
+    to->root = from->root;
+    to->depth = from->depth;
+    to->total = from->total;
+    *to->near = *from->near;
+}
+
 /* --- sums --- */
 
 /* Tells all nodes above what changed in a leaf; comes before any of their sums is read. */
@@ -137,6 +153,28 @@ uint32_t sum_tree_next(const struct sum_tree *tree, uint32_t leaf)
     return tree->leaves[leaf].next;
 }
 
+static uint32_t last_below(const struct sum_tree *tree, uint32_t number, uint32_t level)
+{
+    for (; level > 0; level--)
+        number = tree->nodes[number].child[tree->nodes[number].count - 1];
+    return number;
+}
+
+uint32_t sum_tree_last(const struct sum_tree *tree)
+{
+    return last_below(tree, tree->root, tree->depth);
+}
+
+uint32_t sum_tree_previous(const struct sum_tree *tree, uint32_t leaf)
+{
+    uint32_t slot = tree->leaves[leaf].slot, up = tree->leaves[leaf].parent;
+    while (up != NONE && slot == 0) {
+        slot = tree->nodes[up].slot;
+        up = tree->nodes[up].parent;
+    }
+    return up == NONE ? NONE : last_below(tree, tree->nodes[up].child[slot - 1], tree->nodes[up].level - 1);
+}
+
 static uint32_t first_with(const struct sum_tree *tree, unsigned kind, uint32_t number, uint32_t level)
 {
     for (; level > 0; level--) {
@@ -170,9 +208,7 @@ uint32_t sum_tree_last_below(const struct sum_tree *tree, uint32_t leaf, uint32_
     ensure(level <= tree->depth);
     for (uint32_t up = 1; up <= level; up++)
         number = up == 1 ? tree->leaves[number].parent : tree->nodes[number].parent;
-    for (uint32_t down = level; down > 0; down--)
-        number = tree->nodes[number].child[tree->nodes[number].count - 1];
-    return number;
+    return last_below(tree, number, level);
 }
 
 /* Climbs from both leaves, which are equally deep, to the node where their ways part. */

@@ -68,11 +68,15 @@ struct sum_tree {
 
 void sum_tree_release(struct sum_tree *tree);
 void sum_tree_reset(struct sum_tree *tree, unsigned kinds); /* one leaf, 0, which holds nothing */
+void sum_tree_copy(struct sum_tree *to, const struct sum_tree *from);
 
 uint32_t sum_tree_first(const struct sum_tree *tree);
 uint32_t sum_tree_next(const struct sum_tree *tree, uint32_t leaf);
 /* The next one after a leaf that holds something of a kind. */
 uint32_t sum_tree_next_with(const struct sum_tree *tree, unsigned kind, uint32_t leaf);
+/* The one before, and the last of all. SUM_TREE_NONE: there is none. */
+uint32_t sum_tree_previous(const struct sum_tree *tree, uint32_t leaf);
+uint32_t sum_tree_last(const struct sum_tree *tree);
 /* The last leaf below the node that is `level` above a leaf; level <= depth. */
 uint32_t sum_tree_last_below(const struct sum_tree *tree, uint32_t leaf, uint32_t level);
 /* < 0: a stands before b. */

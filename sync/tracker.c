@@ -31,11 +31,16 @@ static void put_span(struct tracker *tracker, struct span_place place, const str
     id_index_put(&tracker->units, (struct id_entry){span->id, span->len, whereabouts(place), ID_UNITS});
 }
 
-void tracker_begin(struct tracker *tracker, const struct graph *graph, uint64_t len)
+static void join(struct tracker *tracker, const struct graph *graph)
 {
     tracker->graph = graph;
     tracker->spans.moved = units_moved;
     tracker->spans.self = tracker;
+}
+
+void tracker_begin(struct tracker *tracker, const struct graph *graph, uint64_t len)
+{
+    join(tracker, graph);
     spans_reset(&tracker->spans);
     id_index_reset(&tracker->units);
     id_index_reset(&tracker->deletes);
@@ -106,6 +111,15 @@ static int compare_right_origins(const struct tracker *tracker, uint64_t a, uint
     return tracker_compare(tracker, a, b);
 }
 
+#ifdef WEFT_SMALL_NODES
+enum { PATIENCE = 1, HOPS_MAX = 4 };
+#else
+enum {
+    PATIENCE = 8,  /* spans that are looked at one after the other before it is looked ahead */
+    HOPS_MAX = 16, /* from a span to what it hangs on, or to its right origin */
+};
+#endif
+
 enum beside { BESIDE_STOP, BESIDE_AFTER, BESIDE_UNDECIDED };
 
 /* Where a new span stands to one that its author did not know and that has the same left origin. */
@@ -116,44 +130,89 @@ static enum beside siblings(const struct tracker *tracker, const struct span *sp
     return compare_right_origins(tracker, other->right, span->right) < 0 ? BESIDE_UNDECIDED : BESIDE_AFTER;
 }
 
-/*
- * Of siblings with the same two origins those with the lesser id stand first, and nothing that would stop the search
- * stands between two of them: what is between is below them. So where the last span of a leaf is one that the new one
- * goes behind, the rest of the leaf need not be looked at; and likewise for every node above.
- */
-static const struct span *skip(struct tracker *tracker, struct span_place *place, const struct span *span,
-                               const struct span *other)
+/* What the search for the place of a new span goes over: all spans from where it could stand up to the first known one. */
+struct search {
+    struct tracker *tracker;
+    const struct span *span;
+    struct span_place end; /* the first known span */
+    bool open;             /* there is none: up to the end of the text */
+};
+
+static bool is_before_end(const struct search *search, struct span_place place)
 {
-    struct span_place end = *place;
-    const struct span *last;
-    for (uint32_t level = 0; (last = spans_last_below(&tracker->spans, &end, level)); level++) {
+    place.offset = 0;
+    return search->open || spans_compare(&search->tracker->spans, place, search->end) < 0;
+}
+
+/*
+ * Whether the new span goes behind this one and behind all that is in front of it. So it does when this one, or what it hangs on,
+ * is a sibling that comes first: nothing that would stop the search stands in front of such a sibling, for what does so
+ * has come to stand behind it. A sibling that does not decide (its right origin was not known to the new one's author)
+ * stands in front of its right origin, which is a sibling too: *place then becomes that one's.
+ */
+static bool goes_behind(const struct search *search, struct span_place *place)
+{
+    struct tracker *tracker = search->tracker;
+    struct span_place at = *place;
+    for (int hops = 0; hops < HOPS_MAX; hops++) {
+        const struct span *other = spans_peek(&tracker->spans, &at);
         tracker->looks++;
-        if (last->state != SPAN_NOT_YET || last->left != span->left || last->right != span->right ||
-            graph_compare(tracker->graph, span->id, last->id) < 0)
-            return other;
-        *place = end;
-        other = last;
+        if (other->state != SPAN_NOT_YET)
+            return false;
+        if (other->left != search->span->left) {
+            if (other->left == TRACKER_EDGE)
+                return false;
+            at = place_of(tracker, other->left); /* which it hangs on */
+            continue;
+        }
+        enum beside beside = siblings(tracker, search->span, other);
+        if (beside != BESIDE_UNDECIDED)
+            return beside == BESIDE_AFTER && (other->right == search->span->right || is_before_end(search, at));
+        *place = at = place_of(tracker, other->right);
     }
-    return other;
+    return false;
+}
+
+/* Goes ahead to the last span that is known to stand in front of the new one: the last one of all, or of a part of the tree. */
+static bool skip(const struct search *search, struct span_place *place, bool to_end)
+{
+    const struct spans *spans = &search->tracker->spans;
+    struct span_place last = search->end;
+    bool moved = to_end && spans_previous(spans, &last) && goes_behind(search, &last);
+    if (moved)
+        *place = last;
+    last = *place;
+    for (uint32_t level = 0; !(moved && to_end) && spans_last_below(spans, &last, level); level++) {
+        struct span_place far = last;
+        if (!goes_behind(search, &far))
+            break;
+        *place = last = far;
+        moved = true;
+    }
+    return moved;
 }
 
 /*
  * Looks from `place` over the spans that the new one's author did not know, up to the first one known, for where it
  * goes: behind the last sibling that comes before it, and behind everything below that sibling. Of a span only the
- * first unit need be looked at: the others hang on it.
+ * first unit need be looked at: the others hang on it. Where there are many it looks ahead.
  */
-static struct span_place integrate(struct tracker *tracker, struct span_place place, const struct span *span)
+static struct span_place integrate(const struct search *search, struct span_place place)
 {
+    struct tracker *tracker = search->tracker;
+    const struct span *span = search->span;
     struct span_place found = place;
     bool undecided = false;
-    for (bool first = true;; first = false) {
+    for (int seen = 0;; seen++) {
         if (!undecided)
             found = place;
         const struct span *other = spans_peek(&tracker->spans, &place);
         if (!other || other->state != SPAN_NOT_YET)
             return found;
-        if (first || place.at == 0)
-            other = skip(tracker, &place, span, other);
+        if ((seen == PATIENCE || (seen > PATIENCE && place.at == 0)) && skip(search, &place, seen == PATIENCE)) {
+            other = spans_peek(&tracker->spans, &place);
+            undecided = false;
+        }
         tracker->looks++;
         int order = compare_left_origins(tracker, other->left, span->left);
         if (order < 0)
@@ -186,10 +245,21 @@ uint64_t tracker_insert(struct tracker *tracker, uint64_t lv, uint64_t pos, uint
     const struct span *right = spans_next_known(spans, &next);
     if (right)
         span.right = right->id + next.offset;
-    place = integrate(tracker, place, &span);
+    struct search search = {tracker, &span, right ? next : spans_end(spans), !right};
+    place = integrate(&search, place);
+    if (!spans_unit_before(spans, place, &tracker->after))
+        tracker->after = TRACKER_EDGE;
+    tracker->steps++;
     uint64_t at = spans_shown_before(spans, place);
     put_span(tracker, place, &span);
     return at;
+}
+
+static void put_delete(struct tracker *tracker, const struct tracker_deleted *deleted, uint64_t lv, bool back)
+{
+    uint64_t first = back ? deleted->id + deleted->len - 1 : deleted->id;
+    struct id_entry entry = {lv, deleted->len, first, back ? ID_DELETES_BACK : ID_DELETES};
+    id_index_put(&tracker->deletes, entry);
 }
 
 struct tracker_deleted tracker_delete(struct tracker *tracker, uint64_t lv, uint64_t pos, uint64_t len, bool back)
@@ -199,12 +269,12 @@ struct tracker_deleted tracker_delete(struct tracker *tracker, uint64_t lv, uint
     len = back ? least(len, place.offset + 1) : least(len, span->len - place.offset);
     if (back)
         place.offset -= len - 1;
-    struct tracker_deleted deleted = {len, spans_shown_before(&tracker->spans, place), !span->gone};
     uint64_t id = span->id + place.offset;
+    struct tracker_deleted deleted = {len, id, spans_shown_before(&tracker->spans, place), !span->gone};
     place = spans_isolate(&tracker->spans, place, len);
     spans_set(&tracker->spans, place, SPAN_THERE + 1, true);
-    struct id_entry entry = {lv, len, back ? id + len - 1 : id, back ? ID_DELETES_BACK : ID_DELETES};
-    id_index_put(&tracker->deletes, entry);
+    put_delete(tracker, &deleted, lv, back);
+    tracker->steps++;
     return deleted;
 }
 
@@ -240,6 +310,7 @@ static void shift_units(struct tracker *tracker, uint64_t id, uint64_t len, int 
         place = spans_isolate(&tracker->spans, place, step);
         spans_set(&tracker->spans, place, state, gone);
         spans_next(&place);
+        tracker->steps++;
         id += step;
         len -= step;
     }
@@ -275,6 +346,45 @@ void tracker_retreat(struct tracker *tracker, uint64_t first, uint64_t end)
 void tracker_advance(struct tracker *tracker, uint64_t first, uint64_t end)
 {
     shift_events(tracker, first, end, 1);
+}
+
+/* --- two trackers --- */
+
+void tracker_copy(struct tracker *to, const struct tracker *from)
+{
+    join(to, from->graph);
+    spans_copy(&to->spans, &from->spans);
+    id_index_copy(&to->units, &from->units);
+    id_index_copy(&to->deletes, &from->deletes);
+}
+
+void tracker_repeat_insert(struct tracker *to, const struct tracker *from, uint64_t lv, uint64_t len)
+{
+    struct span_place place = place_of(from, lv);
+    const struct span *span = spans_peek(&from->spans, &place);
+    struct span same = {.id = lv, .len = (uint32_t)len, .left = place.offset > 0 ? lv - 1 : span->left, .right = span->right,
+                        .state = SPAN_NOT_YET};
+    place = spans_start(&to->spans);
+    if (from->after != TRACKER_EDGE) {
+        place = place_of(to, from->after);
+        place.offset++;
+    }
+    put_span(to, place, &same);
+}
+
+void tracker_repeat_delete(struct tracker *to, const struct tracker_deleted *deleted, uint64_t lv, bool back)
+{
+    uint64_t id = deleted->id, end = id + deleted->len;
+    while (id < end) {
+        struct span_place place = place_of(to, id);
+        const struct span *span = spans_peek(&to->spans, &place);
+        uint64_t len = least(end - id, span->len - place.offset);
+        uint32_t state = span->state;
+        place = spans_isolate(&to->spans, place, len);
+        spans_set(&to->spans, place, state, true);
+        id += len;
+    }
+    put_delete(to, deleted, lv, back);
 }
 
 /* The numbers are those of tracker.h. */

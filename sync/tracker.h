@@ -41,10 +41,11 @@
  *   Units      bytes. The id of an inserted byte is its local version, that of byte n of the beginning's text
  *              TRACKER_BASE + n.
  *   Ownership  zero-initialised it is empty; tracker_release(). tracker_begin() empties it in O(1) and keeps the
- *              memory.
+ *              memory. It stays where it is once it has begun: its trees point to it.
  *   Errors     none: the walker checks positions against tracker_len() first.
- *   Bounds     O(log spans) for each span that an operation touches; among inserts that are concurrent at one place,
- *              linear in how many there are; logarithmic where all have the same neighbours.
+ *   Bounds     O(log spans) for each span that an operation touches. Among inserts that are concurrent at one place it is so
+ *              too, where they have the same neighbours or where who typed them went backwards; else linear in how many
+ *              there are.
  *   Source     Gentle & Kleppmann (sync/document.h), section 3; order: Weidner & Kleppmann, "The Art of the Fugue",
  *              2023.
  */
@@ -64,6 +65,8 @@ struct tracker {
     struct id_index deletes; /* what events deleted */
     const struct graph *graph; /* for ties */
     uint64_t looks;            /* at concurrent spans, so far: what the order of inserts at one place has cost */
+    uint64_t steps;            /* spans put in, deleted, taken out of the prepare version or put back, so far */
+    uint64_t after;            /* the unit behind which the last insert went; TRACKER_EDGE: at the start */
 };
 
 void tracker_release(struct tracker *tracker);
@@ -80,6 +83,7 @@ uint64_t tracker_insert(struct tracker *tracker, uint64_t lv, uint64_t pos, uint
 
 struct tracker_deleted {
     uint64_t len; /* events consumed */
+    uint64_t id;  /* the first of the units that they delete */
     uint64_t at;  /* in the text */
     bool shown;   /* whether the bytes were still there */
 };
@@ -92,6 +96,16 @@ struct tracker_deleted tracker_delete(struct tracker *tracker, uint64_t lv, uint
 /* Takes events that were applied out of the prepare version, or puts them back. Events without effect are skipped. */
 void tracker_retreat(struct tracker *tracker, uint64_t first, uint64_t end);
 void tracker_advance(struct tracker *tracker, uint64_t first, uint64_t end);
+
+/*
+ * A second tracker of the same events, prepared elsewhere (sync/walker_stands.h): a copy, to which everything is then
+ * repeated that the first one applies. The repeated event stays out of the prepare version: tracker_advance() puts it in.
+ */
+void tracker_copy(struct tracker *to, const struct tracker *from);
+/* The insert that was the last thing applied in `from`. */
+void tracker_repeat_insert(struct tracker *to, const struct tracker *from, uint64_t lv, uint64_t len);
+/* Any delete. */
+void tracker_repeat_delete(struct tracker *to, const struct tracker_deleted *deleted, uint64_t lv, bool back);
 
 /* What an event did, and how many from there on did the same: events that insert are ID_UNITS, of themselves. */
 struct id_entry tracker_event(const struct tracker *tracker, uint64_t lv);

@@ -5,6 +5,7 @@
 #include "editor/base/xalloc.h"
 #include "sync/delta.h"
 #include "sync/walker_plan.h"
+#include "sync/walker_stands.h"
 
 struct walker {
     struct graph *graph;
@@ -14,11 +15,14 @@ struct walker {
     bool fast_path;
     uint64_t steps;
 
-    struct tracker tracker;
+    struct tracker *trackers[WALKER_STANDS_MAX]; /* one for each stand; NULL: never needed */
+    struct tracker *tracker;                     /* of the stand that the present piece is applied at */
+    struct walker_stands stands;
+    size_t stand;
+    uint64_t copies;
     struct delta delta;
     bool summing;            /* the delta has begun: what happens to the text goes out */
     uint64_t start;          /* the critical version where the present block begins */
-    struct lv_list prepared; /* the tracker's prepare version */
     uint64_t tracked_from;   /* the critical version at which the tracker begins */
     uint64_t tracked_end;    /* it holds all events after that and before this one; 0: nothing of use */
     size_t op_hint;          /* where in the log the last operation was */
@@ -26,7 +30,6 @@ struct walker {
 
     struct walker_plan plan;
     struct lv_ranges old, fresh, gone; /* scratch */
-    struct lv_list target;
 };
 
 struct walker *walker_new(struct graph *graph, struct oplog *log, struct critical *critical, uint64_t base_len)
@@ -37,6 +40,7 @@ struct walker *walker_new(struct graph *graph, struct oplog *log, struct critica
     walker->critical = critical;
     walker->base_len = base_len;
     walker->fast_path = true;
+    walker->tracker = walker->trackers[0] = xcalloc(1, sizeof *walker->tracker);
     return walker;
 }
 
@@ -44,11 +48,14 @@ void walker_free(struct walker *walker)
 {
     if (!walker)
         return;
-    tracker_release(&walker->tracker);
+    for (size_t i = 0; i < WALKER_STANDS_MAX; i++) {
+        if (walker->trackers[i])
+            tracker_release(walker->trackers[i]);
+        free(walker->trackers[i]);
+    }
+    walker_stands_release(&walker->stands);
     delta_release(&walker->delta);
     walker_plan_release(&walker->plan);
-    lv_list_release(&walker->prepared);
-    lv_list_release(&walker->target);
     lv_ranges_release(&walker->old);
     lv_ranges_release(&walker->fresh);
     lv_ranges_release(&walker->gone);
@@ -63,6 +70,19 @@ void walker_set_fast_path(struct walker *walker, bool on)
 uint64_t walker_steps(const struct walker *walker)
 {
     return walker->steps;
+}
+
+uint64_t walker_work(const struct walker *walker)
+{
+    uint64_t work = 0;
+    for (size_t i = 0; i < WALKER_STANDS_MAX; i++)
+        work += walker->trackers[i] ? walker->trackers[i]->steps + walker->trackers[i]->looks : 0;
+    return work;
+}
+
+uint64_t walker_copies(const struct walker *walker)
+{
+    return walker->copies;
 }
 
 /* --- applying events --- */
@@ -93,11 +113,41 @@ static void sum_insert(struct walker *walker, uint64_t at, const struct op_piece
         delta_insert(&walker->delta, at, op->text_at, op->len);
 }
 
+/* The other trackers get what the present one has applied. */
+static struct tracker *other_tracker(struct walker *walker, size_t stand)
+{
+    return stand != walker->stand && walker->stands.items[stand].live ? walker->trackers[stand] : NULL;
+}
+
+static void use_stand(struct walker *walker, size_t stand, size_t from)
+{
+    if (!walker->trackers[stand])
+        walker->trackers[stand] = xcalloc(1, sizeof *walker->trackers[stand]);
+    if (stand != from) {
+        tracker_copy(walker->trackers[stand], walker->trackers[from]);
+        walker->copies++;
+    }
+    walker->stand = stand;
+    walker->tracker = walker->trackers[stand];
+}
+
+static uint64_t track_insert(struct walker *walker, const struct op_piece *op)
+{
+    uint64_t at = tracker_insert(walker->tracker, op->lv, op->pos, op->len);
+    for (size_t i = 0; i < WALKER_STANDS_MAX; i++)
+        if (other_tracker(walker, i))
+            tracker_repeat_insert(walker->trackers[i], walker->tracker, op->lv, op->len);
+    return at;
+}
+
 static void track_deletes(struct walker *walker, struct op_piece op)
 {
     bool back = op.shape == SHAPE_BACKSPACE;
     while (op.len > 0) {
-        struct tracker_deleted deleted = tracker_delete(&walker->tracker, op.lv, op.pos, op.len, back);
+        struct tracker_deleted deleted = tracker_delete(walker->tracker, op.lv, op.pos, op.len, back);
+        for (size_t i = 0; i < WALKER_STANDS_MAX; i++)
+            if (other_tracker(walker, i))
+                tracker_repeat_delete(walker->trackers[i], &deleted, op.lv, back);
         if (walker->summing && deleted.shown)
             delta_delete(&walker->delta, deleted.at, deleted.len);
         op.lv += deleted.len;
@@ -110,7 +160,7 @@ static void track_op(struct walker *walker, const struct op_piece *op)
 {
     switch (op->shape) {
     case SHAPE_INSERT:
-        sum_insert(walker, tracker_insert(&walker->tracker, op->lv, op->pos, op->len), op);
+        sum_insert(walker, track_insert(walker, op), op);
         break;
     case SHAPE_DELETE:
     case SHAPE_DELETE_EACH:
@@ -127,7 +177,7 @@ static void track_events(struct walker *walker, uint64_t first, uint64_t end)
     while (first < end) {
         bool valid;
         uint64_t upto = end - first < SPAN_LEN_MAX ? end : first + SPAN_LEN_MAX;
-        struct op_piece op = next_op(walker, first, upto, tracker_len(&walker->tracker), &valid);
+        struct op_piece op = next_op(walker, first, upto, tracker_len(walker->tracker), &valid);
         if (valid)
             track_op(walker, &op);
         first += op.len;
@@ -135,19 +185,15 @@ static void track_events(struct walker *walker, uint64_t first, uint64_t end)
     }
 }
 
-/* Retreats and advances, until the tracker stands where the next event was made. */
+/* Retreats and advances the tracker that is nearest, until it stands where the next event was made. */
 static void prepare(struct walker *walker, const uint64_t *version, size_t count)
 {
-    if (lv_list_is(&walker->prepared, version, count))
-        return;
-    struct lv_ranges *leave = &walker->gone, *enter = &walker->fresh;
-    lv_list_set(&walker->target, version, count);
-    graph_diff(walker->graph, &walker->prepared, &walker->target, leave, enter);
-    for (size_t i = 0; i < leave->count; i++)
-        tracker_retreat(&walker->tracker, leave->items[i].first, leave->items[i].end);
-    for (size_t i = enter->count; i > 0; i--)
-        tracker_advance(&walker->tracker, enter->items[i - 1].first, enter->items[i - 1].end);
-    lv_list_set(&walker->prepared, version, count);
+    struct walker_move move = walker_stands_move(&walker->stands, walker->graph, version, count);
+    use_stand(walker, move.to, move.from);
+    for (size_t i = 0; i < move.leave->count; i++)
+        tracker_retreat(walker->tracker, move.leave->items[i].first, move.leave->items[i].end);
+    for (size_t i = move.enter->count; i > 0; i--)
+        tracker_advance(walker->tracker, move.enter->items[i - 1].first, move.enter->items[i - 1].end);
 }
 
 static void visit(struct walker *walker, const struct walker_piece *piece)
@@ -156,11 +202,10 @@ static void visit(struct walker *walker, const struct walker_piece *piece)
     size_t count;
     const uint64_t *parents = walker_plan_parents(piece, &count, &before);
     if (piece->critical)
-        critical_note(walker->critical, piece->first, tracker_shown(&walker->tracker));
+        critical_note(walker->critical, piece->first, tracker_shown(walker->tracker));
     prepare(walker, parents, count);
     track_events(walker, piece->first, piece->end);
-    uint64_t last = piece->end - 1;
-    lv_list_set(&walker->prepared, &last, 1);
+    walker_stands_add(&walker->stands, walker->stand, piece->end - 1, piece->end - piece->first);
 }
 
 static void apply_op(struct walker *walker, const struct op_piece *op)
@@ -202,8 +247,9 @@ static void begin_sum(struct walker *walker, uint64_t len)
 
 static void begin_block(struct walker *walker, uint64_t len)
 {
-    tracker_begin(&walker->tracker, walker->graph, len);
-    lv_list_set(&walker->prepared, &walker->start, walker->start != LV_NONE);
+    use_stand(walker, 0, 0);
+    tracker_begin(walker->tracker, walker->graph, len);
+    walker_stands_begin(&walker->stands, &walker->start, walker->start != LV_NONE);
     walker->tracked_from = walker->start;
     walker->tracked_end = 0;
 }
@@ -227,7 +273,7 @@ static void walk_block(struct walker *walker, size_t low, size_t high, uint64_t 
     walker_plan_block(&walker->plan, low, high);
     if (!walker->summing) {
         walk_pass(walker, false);
-        begin_sum(walker, tracker_shown(&walker->tracker));
+        begin_sum(walker, tracker_shown(walker->tracker));
     }
     walk_pass(walker, true);
 }
@@ -327,7 +373,7 @@ void walker_update(struct walker *walker, uint64_t merged, struct patch *out)
     walker->warm = is_warm(walker, merged);
     if (walker->warm) {
         first = walker->tracked_end;
-        len = tracker_shown(&walker->tracker);
+        len = tracker_shown(walker->tracker);
     }
     walker->old.count = walker->fresh.count = 0;
     lv_ranges_add(&walker->old, first, merged);
@@ -374,7 +420,7 @@ bool walker_map(struct walker *walker, const struct lv_list *version, uint64_t *
     catch_up(walker);
     prepare(walker, version->items, version->count);
     for (size_t i = 0; i < count; i++)
-        positions[i] = tracker_map(&walker->tracker, positions[i]);
+        positions[i] = tracker_map(walker->tracker, positions[i]);
     return true;
 }
 
@@ -389,9 +435,10 @@ void walker_to(struct walker *walker, const struct lv_list *version, struct patc
     walker->tracked_end = 0;
 }
 
-void walker_stand_at(struct walker *walker, const struct lv_list *version)
+const struct tracker *walker_stand_at(struct walker *walker, const struct lv_list *version)
 {
     prepare(walker, version->items, version->count);
+    return walker->tracker;
 }
 
 const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_t *base)
@@ -402,8 +449,7 @@ const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_
     walker->old.count = 0;
     lv_ranges_add(&walker->old, walker->warm ? walker->tracked_end : event_after(walker->start), graph_len(walker->graph));
     track(walker, len);
-    walker_stand_at(walker, graph_frontier(walker->graph));
-    return &walker->tracker;
+    return walker_stand_at(walker, graph_frontier(walker->graph));
 }
 
 const struct tracker *walker_both(struct walker *walker, const struct lv_list *a, const struct lv_list *b, uint64_t *base)
@@ -421,10 +467,9 @@ const struct tracker *walker_both(struct walker *walker, const struct lv_list *a
         lv_ranges_add(&walker->old, walker->fresh.items[i].first, walker->fresh.items[i].end);
     lv_ranges_sort(&walker->old);
     track(walker, len);
-    walker_stand_at(walker, a);
     walker->tracked_end = 0;
     lv_list_release(&start);
-    return &walker->tracker;
+    return walker_stand_at(walker, a);
 }
 
 void walker_check(struct walker *walker)
@@ -433,5 +478,10 @@ void walker_check(struct walker *walker)
         return;
     ensure(walker->tracked_end <= graph_len(walker->graph));
     ensure(walker->tracked_from == LV_NONE || walker->tracked_from < walker->tracked_end);
-    tracker_check(&walker->tracker);
+    for (size_t i = 0; i < WALKER_STANDS_MAX; i++) {
+        if (!walker->stands.items[i].live)
+            continue;
+        tracker_check(walker->trackers[i]);
+        ensure(tracker_shown(walker->trackers[i]) == tracker_shown(walker->tracker));
+    }
 }

@@ -19,7 +19,8 @@
  *
  * While people type at once hardly any version stays critical, and what lies since the last one becomes the whole
  * session. So the tracker is kept: a walk that begins where the one before it did goes on in it with the events that it
- * lacks, and only then with the new ones.
+ * lacks, and only then with the new ones. Where it would have to be moved far again and again, because somebody does not hear
+ * what the others write, there are several of them (sync/walker_stands.h).
  *
  * Which events those are, and in which order they are visited, is the plan (sync/walker_plan.h). Any order gives the same
  * text.
@@ -83,11 +84,13 @@ bool walker_map(struct walker *walker, const struct lv_list *version, uint64_t *
 const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_t *base);
 /*
  * The tracker with the events of two versions and no others, from the last critical version below both on (*base, as above).
- * Its prepare version is `a`; walker_stand_at() moves it to any other version within. Lives until the next other call.
+ * Its prepare version is `a`; walker_stand_at() gives it at any other version within. Lives until the next call.
  */
 const struct tracker *walker_both(struct walker *walker, const struct lv_list *a, const struct lv_list *b, uint64_t *base);
-void walker_stand_at(struct walker *walker, const struct lv_list *version);
-uint64_t walker_steps(const struct walker *walker); /* events that went through a tracker so far */
+const struct tracker *walker_stand_at(struct walker *walker, const struct lv_list *version);
+uint64_t walker_steps(const struct walker *walker);  /* events that went through a tracker so far */
+uint64_t walker_work(const struct walker *walker);   /* spans put in, taken out, put back or looked at for that */
+uint64_t walker_copies(const struct walker *walker); /* how often a tracker was copied (sync/walker_stands.h) */
 
 void walker_check(struct walker *walker); /* what it keeps between two walks; stops the program when an invariant is broken */
 

@@ -118,6 +118,14 @@ static void make_two_scattered(struct batch_list *out, size_t n)
     make_two(out, n, anywhere);
 }
 
+static void make_two_alternating(struct batch_list *out, size_t n)
+{
+    struct random random = random_of(5);
+    for (uint64_t i = 0; i < n / 2; i++)
+        for (uint32_t agent = 0; agent < 2; agent++)
+            type(out, agent, i, random_below(&random, i + 1));
+}
+
 /* One never sees the other, who sees everything at once. */
 static void make_one_sided(struct batch_list *out, size_t n)
 {
@@ -161,6 +169,7 @@ static const struct family families[] = {
     {"forward", "two type n / 2 each, unseen by the other", make_two_forward, ONCE},
     {"forward-live", "the same, an update after each key", make_two_forward, EACH},
     {"scattered", "two type n / 2 each anywhere in what they have, unseen", make_two_scattered, ONCE},
+    {"alternating-live", "the same, by turns, an update after each key", make_two_alternating, EACH},
     {"backward", "two type backwards at one place, byte by byte, unseen", make_two_backward, ONCE},
     {"one-sided-live", "one never sees the other, an update after each key", make_one_sided, EACH},
     {"rounds-live", "both type one byte at once, sync, n / 2 times", make_rounds, EACH},

@@ -161,6 +161,20 @@ static void every_replay_of_a_crowd_at_one_place_does_so_too(void **state)
     }
 }
 
+static void every_replay_of_typing_backwards_at_one_place_does_so_too(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("backwards", 9));
+    static struct scene scene;
+    for (uint64_t round = support_rounds(100); round > 0; round--) {
+        scene_make_backward(&scene, &random);
+        check_replay(&scene, true, 1 + scene.count);
+        check_replay(&scene, true, 5);
+        check_replay(&scene, false, 20);
+        naive_free(scene.naive);
+    }
+}
+
 /* Two people type words at one place at once, forward or by always going back to its start: the words stay whole. */
 static void runs_typed_at_one_place_do_not_mix(void **state)
 {
@@ -224,9 +238,8 @@ static void people_who_type_at_once_cost_the_same_however_long_they_do(void **st
     history_release(&history);
 }
 
-/* Of so many people who know nothing of each other, each types a byte at the start. How many spans are looked at for
- * that. */
-static uint64_t looks_of_a_crowd(struct random *random, uint64_t people)
+/* What it costs that so many people who know nothing of each other type a byte each, at the start. */
+static uint64_t work_of_a_crowd(struct random *random, uint64_t people)
 {
     struct history history;
     uint64_t base;
@@ -237,9 +250,10 @@ static uint64_t looks_of_a_crowd(struct random *random, uint64_t people)
         agent.bytes[2] = (unsigned char)random_next(random);
         history_add(&history, &agent, 0, NULL, 0, &op, 1);
     }
-    uint64_t looks = walker_track(history.walker, 0, &base)->looks;
+    (void)walker_track(history.walker, 0, &base);
+    uint64_t work = walker_work(history.walker);
     history_release(&history);
-    return looks;
+    return work;
 }
 
 /* In the order of their ids each goes behind all that are there: it would be half of them for each. */
@@ -248,7 +262,140 @@ static void a_crowd_at_one_place_costs_each_of_them_about_the_same(void **state)
     (void)state;
     struct random random = random_of(support_seed("looks", 1));
     for (uint64_t people = 500; people <= 8000; people *= 4)
-        assert_in_range(looks_of_a_crowd(&random, people), people, people * 250);
+        assert_in_range(work_of_a_crowd(&random, people), people, people * 250);
+}
+
+/* What it costs that so many people type so many bytes each, every one in front of the one before, unseen by the others. */
+static uint64_t work_of_typing_backwards(uint64_t people, uint64_t keys)
+{
+    struct history history;
+    uint64_t base;
+    history_init(&history, bytes_of_string("--"));
+    for (uint64_t who = 0; who < people; who++) {
+        struct history_op op = {OP_INSERT, 1, 0, bytes_of_string("x")};
+        struct agent_id agent = {{(unsigned char)(who * 37 % 256)}};
+        uint64_t last = 0;
+        for (uint64_t seq = 0; seq < keys; seq++)
+            last = history_add(&history, &agent, seq, &last, seq > 0, &op, 1) - 1;
+    }
+    (void)walker_track(history.walker, 0, &base);
+    uint64_t work = walker_work(history.walker);
+    history_release(&history);
+    return work;
+}
+
+/* What everybody's bytes hang on is told apart at the far end; it would be all bytes of the others for each. */
+static void typing_backwards_at_one_place_costs_each_key_about_the_same(void **state)
+{
+    (void)state;
+    for (uint64_t keys = 500; keys <= 8000; keys *= 4) {
+        assert_in_range(work_of_typing_backwards(2, keys), 2 * keys, 80 * keys);
+        assert_in_range(work_of_typing_backwards(7, keys), 7 * keys, 7 * 80 * keys);
+    }
+}
+
+/* --- several trackers --- */
+
+enum { LAGGING = 5, LAG_KEYS = 600 };
+
+/* Somebody who writes at random places, and now and then, or never, hears what the others wrote. */
+struct laggard {
+    struct lv_list version;
+    uint64_t seq, len; /* of the text at his version */
+    uint64_t hears_one_in;
+};
+
+static void hear_all(struct history *history, struct laggard *laggard)
+{
+    const struct lv_list *all = graph_frontier(history->graph);
+    lv_list_set(&laggard->version, all->items, all->count);
+    laggard->len = history->text.len;
+}
+
+static void add_key(struct random *random, struct history *history, struct laggard *laggard, unsigned char who)
+{
+    struct agent_id agent = {{who}};
+    char key = (char)('a' + who);
+    struct history_op op = {.kind = OP_INSERT, .pos = random_below(random, laggard->len + 1), .text = bytes_of(&key, 1)};
+    if (laggard->len > 0 && random_chance(random, 3))
+        op = (struct history_op){.kind = OP_DELETE, .pos = random_below(random, laggard->len), .len = 1};
+    uint64_t last = history_add(history, &agent, laggard->seq++, laggard->version.items, laggard->version.count, &op, 1) - 1;
+    lv_list_set(&laggard->version, &last, 1);
+    laggard->len += op.kind == OP_INSERT ? 1 : (uint64_t)-1;
+}
+
+static void check_text(struct history *history, struct bytes base)
+{
+    struct walker *other = walker_new(history->graph, &history->log, &history->critical, base.len);
+    struct patch patch = {0};
+    struct buf text = {0};
+    walker_to(other, graph_frontier(history->graph), &patch);
+    patch_apply(&patch, base, &text);
+    assert_true(bytes_equal(buf_view(&text), buf_view(&history->text)));
+    buf_release(&text);
+    patch_release(&patch);
+    walker_free(other);
+}
+
+/* An update after each key; now and then compared with a walk that has one tracker and goes branch by branch. */
+static void people_who_lag_behind_read_what_everybody_reads(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("lag", 4));
+    struct bytes base = bytes_of_string("0123456789");
+    size_t copies = 0;
+    for (uint64_t round = support_rounds(20); round > 0; round--) {
+        struct history history;
+        struct laggard laggards[LAGGING] = {0};
+        size_t people = 2 + (size_t)random_below(&random, LAGGING - 1);
+        history_init(&history, base);
+        for (size_t i = 0; i < people; i++)
+            laggards[i] = (struct laggard){.len = base.len, .hears_one_in = (uint64_t)1 << (3 * random_below(&random, 5))};
+        for (int key = 0; key < LAG_KEYS; key++) {
+            size_t who = (size_t)random_below(&random, people);
+            if (random_chance(&random, laggards[who].hears_one_in))
+                hear_all(&history, &laggards[who]);
+            add_key(&random, &history, &laggards[who], (unsigned char)who);
+            history_update(&history);
+            if (!random_chance(&random, 100))
+                continue;
+            walker_check(history.walker);
+            check_text(&history, base);
+        }
+        check_text(&history, base);
+        copies += walker_copies(history.walker);
+        history_release(&history);
+        for (size_t i = 0; i < people; i++)
+            lv_list_release(&laggards[i].version);
+    }
+    assert_true(copies > 0);
+}
+
+static void tell_one_sided_key(struct history *history, uint64_t seq, uint64_t last[2])
+{
+    static const struct agent_id deaf = {{1}}, hears = {{2}};
+    struct history_op op = {.kind = OP_INSERT, .pos = seq, .text = bytes_of_string("x")};
+    last[0] = history_add(history, &deaf, seq, &last[0], seq > 0, &op, 1) - 1;
+    history_update(history);
+    uint64_t parents[2] = {last[1], last[0]};
+    op.pos = 2 * seq + 1;
+    last[1] = history_add(history, &hears, seq, seq > 0 ? parents : &last[0], seq > 0 ? 2 : 1, &op, 1) - 1;
+    history_update(history);
+}
+
+static void who_never_hears_the_other_costs_what_he_writes(void **state)
+{
+    (void)state;
+    for (uint64_t keys = 500; keys <= 8000; keys *= 4) {
+        struct history history;
+        uint64_t last[2] = {0};
+        history_init(&history, (struct bytes){0});
+        for (uint64_t seq = 0; seq < keys; seq++)
+            tell_one_sided_key(&history, seq, last);
+        assert_in_range(walker_work(history.walker), 2 * keys, 40 * keys);
+        check_text(&history, (struct bytes){0});
+        history_release(&history);
+    }
 }
 
 /* --- the tracker itself --- */
@@ -411,9 +558,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_replay_gives_the_text_of_the_model),
         cmocka_unit_test(every_replay_of_a_crowd_at_one_place_does_so_too),
+        cmocka_unit_test(every_replay_of_typing_backwards_at_one_place_does_so_too),
         cmocka_unit_test(runs_typed_at_one_place_do_not_mix),
         cmocka_unit_test(people_who_type_at_once_cost_the_same_however_long_they_do),
         cmocka_unit_test(a_crowd_at_one_place_costs_each_of_them_about_the_same),
+        cmocka_unit_test(typing_backwards_at_one_place_costs_each_key_about_the_same),
+        cmocka_unit_test(people_who_lag_behind_read_what_everybody_reads),
+        cmocka_unit_test(who_never_hears_the_other_costs_what_he_writes),
         cmocka_unit_test(the_tracker_counts_right_at_every_version_and_comes_back),
         cmocka_unit_test(what_is_typed_on_does_not_fall_into_pieces),
         cmocka_unit_test(the_order_of_two_bytes_never_changes),

@@ -98,6 +98,8 @@ static void add_act(struct scene *scene, uint64_t merge_one_in)
     go_on(scene, act, len);
     if (scene->crowded && act->op.kind == OP_INSERT)
         act->op.pos = random_below(scene->random, len < 2 ? len + 1 : 2);
+    if (scene->backward && act->op.kind == OP_INSERT && len > 0 && !random_chance(scene->random, 8))
+        act->op.pos = 1;
     act->first = scene->naive->count;
     naive_add(scene->naive, act->agent, act->seq, events, act->parent_count, kinds[act->op.kind], act->op.pos,
               act->text, (size_t)history_op_len(&act->op));
@@ -113,6 +115,15 @@ void scene_make(struct scene *scene, struct random *random)
     scene->naive = naive_new(scene->base);
     uint64_t merge_one_in = 1 + random_below(random, 6);
     for (uint64_t count = 5 + random_below(random, SCENE_ACTS_MAX - 5); scene->count < count;)
+        add_act(scene, merge_one_in);
+}
+
+void scene_make_backward(struct scene *scene, struct random *random)
+{
+    *scene = (struct scene){.random = random, .agents = 2 + random_below(random, SCENE_AGENTS_FEW), .backward = true, .base = "--"};
+    scene->naive = naive_new(scene->base);
+    uint64_t merge_one_in = 4 + random_below(random, 60);
+    while (scene->count < SCENE_ACTS_MAX)
         add_act(scene, merge_one_in);
 }
 

@@ -155,6 +155,32 @@ static void events_without_effect_are_skipped(void **state)
     expect_lens(story, TEXT + 2, TEXT + 2);
 }
 
+/* Everything ends up in both, wherever each of them stands. */
+static void a_second_tracker_gets_what_the_first_one_applies(void **state)
+{
+    struct story *story = *state;
+    struct tracker second = {0};
+    tracker_insert(&story->tracker, 0, 4, 3);
+    tracker_copy(&second, &story->tracker);
+    tracker_retreat(&second, 0, 3);
+    assert_int_equal(tracker_insert(&story->tracker, 3, 5, 2), 5); /* inside ana's run */
+    tracker_repeat_insert(&second, &story->tracker, 3, 2);
+    assert_int_equal(tracker_insert(&story->tracker, 5, 0, 1), 0);
+    tracker_repeat_insert(&second, &story->tracker, 5, 1);
+    struct tracker_deleted deleted = tracker_delete(&story->tracker, 6, 6, 9, false);
+    expect_deleted(deleted, 2, 6, true); /* what ana has put into her run */
+    tracker_repeat_delete(&second, &deleted, 6, false);
+    tracker_check(&second);
+    assert_int_equal(tracker_len(&second), TEXT);
+    assert_int_equal(tracker_shown(&second), tracker_shown(&story->tracker));
+    tracker_advance(&second, 0, 8);
+    assert_int_equal(tracker_len(&second), tracker_len(&story->tracker));
+    assert_true(tracker_compare(&second, 5, 0) < 0);
+    assert_true(tracker_compare(&second, 0, 3) < 0 && tracker_compare(&second, 4, 1) < 0);
+    tracker_check(&second);
+    tracker_release(&second);
+}
+
 static void a_place_stays_behind_the_byte_before_it(void **state)
 {
     struct story *story = *state;
@@ -317,6 +343,7 @@ int main(void)
         STORY_TEST(what_is_deleted_twice_was_there_only_once),
         STORY_TEST(part_of_a_row_of_backspaces_can_be_taken_out),
         STORY_TEST(events_without_effect_are_skipped),
+        STORY_TEST(a_second_tracker_gets_what_the_first_one_applies),
         STORY_TEST(a_place_stays_behind_the_byte_before_it),
         cmocka_unit_test(the_walk_that_engine_md_shows_goes_like_that),
         cmocka_unit_test(a_history_in_a_row_needs_no_tracker),
