@@ -50,6 +50,9 @@ uint64_t history_add(struct history *history, const struct agent_id *agent, uint
     return first + len;
 }
 
+/* Checking takes as long as the history is: a long one is checked now and then. */
+enum { SHORT = 1000, NOW_AND_THEN = 64 };
+
 void history_update(struct history *history)
 {
     struct patch patch = {0};
@@ -60,7 +63,8 @@ void history_update(struct history *history)
     history->text = text;
     history->merged = graph_len(history->graph);
     patch_release(&patch);
-    history_check(history);
+    if (history->merged <= SHORT || history->updates++ % NOW_AND_THEN == 0)
+        history_check(history);
 }
 
 void history_check(struct history *history)
