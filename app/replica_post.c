@@ -139,7 +139,6 @@ void replica_post_handle(struct replica *replica, uint64_t now_ms)
     }
     if (!describe(replica, &checkpoint))
         return;
-    checkpoint_set_text(&checkpoint, replica->buffer.text);
     net_post_checkpoint(replica->net, &checkpoint, replica->buffer.text);
     note_posted(replica, checkpoint.events);
 }

@@ -14,7 +14,7 @@ void session_forget_ahead(struct session *session)
 }
 
 /* What cannot be taken is as good as none: the history comes in any case. */
-static void do_without(struct session *session)
+void session_do_without_ahead(struct session *session)
 {
     session_forget_ahead(session);
     session->coming.wanted = false;
@@ -33,7 +33,7 @@ static void hand_out(struct session *session)
     if (checkpoint_has_text(coming->checkpoint, text))
         session->port.checkpoint(session->port.self, coming->checkpoint, &coming->by, text);
     rope_free(text);
-    do_without(session);
+    session_do_without_ahead(session);
 }
 
 static void settle(struct session *session)
@@ -48,12 +48,12 @@ static void take_checkpoint(struct session *session, const struct record *record
     struct coming *coming = &session->coming;
     struct error ignored = {0};
     if (coming->checkpoint) {
-        do_without(session);
+        session_do_without_ahead(session);
         return;
     }
     coming->checkpoint = xmalloc(sizeof *coming->checkpoint);
     if (!is_by_writer(session, record) || !checkpoint_open(record, &session->keys, coming->checkpoint, &ignored)) {
-        do_without(session);
+        session_do_without_ahead(session);
         return;
     }
     coming->by = record->agent;
@@ -74,7 +74,7 @@ static void take_text(struct session *session, const struct record *record)
     struct error ignored = {0};
     if (!is_next_part(coming, record) || !is_by_writer(session, record) ||
         !checkpoint_text_open(record, &session->keys, coming->checkpoint->text_len, coming->parts, &coming->text, &ignored)) {
-        do_without(session);
+        session_do_without_ahead(session);
         return;
     }
     coming->parts++;

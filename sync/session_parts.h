@@ -164,6 +164,8 @@ void session_take_records(struct session *session, const struct message *message
 void session_take_ahead(struct session *session, const struct record *record);
 /* What has come of one: the next connection brings it from its beginning. */
 void session_forget_ahead(struct session *session);
+/* It is not wanted any more. */
+void session_do_without_ahead(struct session *session);
 
 /* --- session_pulse.c --- */
 

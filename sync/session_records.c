@@ -27,6 +27,7 @@ static void base_is_whole(struct session *session, uint64_t now_ms)
         return;
     }
     session->has_base = true;
+    session_do_without_ahead(session);
     session->port.base(session->port.self, session->base.len, session->base.len, buf_view(&session->base));
     buf_release(&session->base);
     if (session->skipped) /* it stands behind edits, which are to be read now */
@@ -225,6 +226,8 @@ static void take_record(struct session *session, const struct place_record *item
         if (session->has_base)
             take_events(session, item->place, &record, now_ms);
         session->skipped |= !session->has_base;
+        break;
+    case RECORD_CHECKPOINT_TEXT: /* of use only in front of the log; a relay of an earlier weft passes them on */
         break;
     default: /* kinds come from outside: an optional one that this weft has no use for, and keeps */
         if (session->has_base)

@@ -21,6 +21,7 @@ void upload_post(struct upload *upload, const struct checkpoint *checkpoint, con
     if (!may_post(upload))
         return;
     posting->checkpoint = *checkpoint;
+    checkpoint_set_text(&posting->checkpoint, text);
     posting->text = rope_snapshot(text);
     posting->set = upload->next_counter;
     posting->parts = checkpoint_parts(rope_len(text));

@@ -94,6 +94,57 @@ static void it_is_asked_for_by_a_log_of_zeros_until_it_is_here(void **state)
     author_release(&ada);
 }
 
+/* Else every connection would begin anew. */
+static void nobody_asks_for_it_who_has_the_base(void **state)
+{
+    static const struct digest never;
+    struct room *room = *state;
+    struct author ada;
+    struct buf base = {0}, member = {0}, record = {0};
+    author_init(&ada, room, 0xad);
+    join(room);
+    base_seal(&room->keys, room->base, 0, &base);
+    author_member(&ada, room, &member);
+    author_record(&ada, room, NULL, "hello", &record);
+    room_say_record(room, 1, buf_view(&room->genesis));
+    room_say_record(room, 2, buf_view(&base));
+    room_say_record(room, 3, buf_view(&member));
+    room_say_record(room, 4, buf_view(&record));
+    room_cut(room);
+    room_forget_out(room);
+    room_connect(room, (struct room_welcome){.head = 9, .peers = 2});
+    const struct message *resume = room_expect_kind(room, MESSAGE_RESUME);
+    assert_false(digest_equal(&resume->resume.log, &never));
+    assert_int_equal(resume->resume.place, 4);
+    say_ahead(room, &ada, "the plan");
+    assert_int_equal(room->checkpoints, 0);
+    buf_release(&base);
+    buf_release(&member);
+    buf_release(&record);
+    author_release(&ada);
+}
+
+/* Of a relay that does not know what it is. */
+static void a_text_in_the_log_is_passed_over(void **state)
+{
+    struct room *room = *state;
+    struct author ada;
+    struct buf stored = {0};
+    room_connect(room, (struct room_welcome){.head = 2, .peers = 2});
+    room_join(room, &ada, 0xad);
+    seal(&ada, room, "the plan", 0, &stored);
+    unsigned before = room->received;
+    room_say_record(room, 5, buf_view(&stored));
+    assert_int_equal(room->received, before);
+    buf_clear(&stored);
+    seal(&ada, room, "the plan", 1, &stored);
+    room_say_record(room, 6, buf_view(&stored));
+    assert_int_equal(room->received, before + 1); /* that there is one is of interest */
+    assert_int_equal(room->dropped, 0);
+    buf_release(&stored);
+    author_release(&ada);
+}
+
 /* It is no part of the log: what is read next begins where it always did. */
 static void what_came_ahead_is_no_place_to_resume_at(void **state)
 {
@@ -275,6 +326,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROOM_TEST(a_joiner_is_given_the_checkpoint_before_anything_else),
         ROOM_TEST(it_is_asked_for_by_a_log_of_zeros_until_it_is_here),
+        ROOM_TEST(nobody_asks_for_it_who_has_the_base),
+        ROOM_TEST(a_text_in_the_log_is_passed_over),
         ROOM_TEST(what_came_ahead_is_no_place_to_resume_at),
         ROOM_TEST(one_that_no_writer_signed_is_as_good_as_none),
         ROOM_TEST(one_whose_text_is_another_is_as_good_as_none),
