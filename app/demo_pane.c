@@ -248,10 +248,11 @@ static void send_state(struct pane *pane)
     fill_text(pane, &state);
     fill_status(pane, &state);
     fill_people(pane, &state);
-    replica_barrier(pane->replica); /* what is shown is committed, here as in the editor */
+    replica_barrier(pane->replica); /* what is shown is on the disk, here as in the editor */
     pane_state_encode(&state, &packet);
     /* Never waits: the supervisor may be waiting for room in the other direction. The next state says it all again. */
     bool sent = send(DEMO_PANE_FD, packet.data, packet.len, MSG_DONTWAIT) >= 0;
+    replica_shown(pane->replica);
     pane->changed = !sent;
     buf_release(&packet);
     pane_state_release(&state);

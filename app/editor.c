@@ -401,11 +401,13 @@ static void paint(struct editor *editor)
 {
     editor->dirty = false;
     editor_draw(editor);
-    /* What is typed is committed before it is seen. */
+    /* What is typed is on the disk before it is seen. */
     for (size_t i = 0; i < editor->count; i++)
         replica_barrier(editor->windows[i].replica);
     if (term_flush(editor->term) == TERM_GONE)
         editor_leave(editor, 128 + SIGHUP);
+    for (size_t i = 0; i < editor->count; i++)
+        replica_shown(editor->windows[i].replica);
 }
 
 /* One round: sleeps until something happens, and answers it. */

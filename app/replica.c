@@ -346,6 +346,7 @@ void replica_handle(struct replica *replica)
     ssize_t got = read(replica->wake_fd, &woken, sizeof woken);
     if (got > 0)
         replica_touch(replica);
+    replica_advance_handle(replica);
     worker_handle(replica->worker);
     replica_writing_handle(replica);
     neighbours_handle(replica, now_ms);
@@ -359,8 +360,8 @@ void replica_handle(struct replica *replica)
 uint64_t replica_next_ms(const struct replica *replica)
 {
     uint64_t file_ms = deadline_earlier(replica_file_next_ms(replica), replica_replaced_next_ms(replica));
-    uint64_t next_ms = deadline_earlier(file_ms, replica_succession_next_ms(replica));
-    next_ms = deadline_earlier(next_ms, replica_tidy_next_ms(replica));
+    uint64_t own_ms = deadline_earlier(replica_succession_next_ms(replica), replica_advance_next_ms(replica));
+    uint64_t next_ms = deadline_earlier(file_ms, deadline_earlier(own_ms, replica_tidy_next_ms(replica)));
     return deadline_earlier(next_ms, deadline_earlier(replica_room_next_ms(replica), neighbours_next_ms(replica)));
 }
 
@@ -383,7 +384,13 @@ void replica_barrier(struct replica *replica)
 {
     if (!replica->writer || !replica->last_ticket || is_committed(replica, 0))
         return;
-    if (!replica->journal_made && !replica->ahead && replica_tail_hold(replica))
+    if ((!replica->journal_made && !replica->ahead && replica_tail_hold(replica)) || replica_advance_hold(replica))
         return;
+    replica_advance_go(replica);
     (void)is_committed(replica, replica->journal_made ? BARRIER_US : FIRST_BARRIER_US);
+}
+
+void replica_shown(struct replica *replica)
+{
+    replica_advance_go(replica);
 }

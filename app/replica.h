@@ -97,13 +97,15 @@ int replica_fd(const struct replica *replica);       /* for poll() */
 void replica_handle(struct replica *replica);        /* does what there is to do; never blocks for long */
 uint64_t replica_next_ms(const struct replica *replica); /* when to call it although the fd is quiet; UINT64_MAX: no need */
 /*
- * Before what was typed is shown: waits until the journal has committed it, 20 ms at most. Longer than the 2 ms that a key may
- * take: a commit takes a tenth of a millisecond, so only an overloaded machine notices, and there what was on the screen before
- * a kill -9 is worth more than a frame that comes a little earlier. While the journal is still being made (4 ms on an idle disk,
- * 150 on a busy one) one write to a file beside it takes its place; only where that fails the journal is waited for, half a
- * second at most.
+ * Before what was typed is shown: it is on this disk afterwards, so that a kill -9 does it no harm. One write to a file beside the
+ * journal does for nearly every key. Where that does not do, the journal is waited for, 20 ms at most: longer than the 2 ms that a
+ * key may take, for a commit takes a tenth of a millisecond, so only an overloaded machine notices, and there what was on the
+ * screen before a kill -9 is worth more than a frame that comes a little earlier. A journal that is still being made (4 ms on an
+ * idle disk, 150 on a busy one) is waited for half a second at most.
  */
 void replica_barrier(struct replica *replica);
+/* It is shown: what waited for that goes on. */
+void replica_shown(struct replica *replica);
 
 /* --- text --- */
 

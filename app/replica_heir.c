@@ -56,6 +56,7 @@ static void inherit(struct replica *replica)
         replica_say(replica, "What another weft had not sent cannot be taken over: %s", err.text);
         return;
     }
+    replica_fold_advance(replica->env, replica->port);
     replica_read_rows(replica); /* all that it wrote is in the text first */
     replica_claim_dead(replica, replica->reader);
     for (size_t i = had; i < replica->mine_count; i++)

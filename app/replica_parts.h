@@ -11,6 +11,7 @@
  *   replica_lost.c        a document whose journal is gone or empty
  *   replica_rows.c        rows and batches into chain and document
  *   replica_tail.c        what is typed while the journal is being made
+ *   replica_advance.c       and what is typed later, before the journal has committed it
  *   replica_writing.c     beginning to write and ceasing to: the journal's thread, and what it finds out
  *   replica_adopt.c       another document in the place of ours
  *   replica_succession.c  a document that goes on with another one's text: making it, and going over to it
@@ -86,6 +87,19 @@ struct digest_source {
     struct device device;
     struct doc_keys keys;
     char *path; /* of the journal; NULL: there is no source */
+};
+
+/* The rows in front of the journal (replica_advance.c): those of the tickets from `first` on, `rows` of them. */
+struct advance {
+    _Atomic(struct tail *) made; /* by the journal's thread; NULL: not yet */
+    struct tail *tail;           /* the same once this thread has seen it */
+    bool asked;
+    uint64_t first, rows;
+    enum {
+        ADVANCE_GOES,   /* the journal's thread is woken for what it is given */
+        ADVANCE_NOW,    /* not before what was typed in this turn is painted, */
+        ADVANCE_BEFORE, /* or the next turn */
+    } paused;
 };
 
 /* What came before something that it builds on. */
@@ -196,6 +210,7 @@ struct replica {
     pthread_mutex_t tail_lock;     /* around the next two: the journal's thread removes the tail */
     struct tail *tail;             /* holds what is typed until the journal has it; NULL: none is needed any more */
     uint64_t tail_ticket;          /* of the last row in it */
+    struct advance advance;
     struct early *early;           /* in the order they came; offered again whenever the document got something */
     size_t early_count, early_cap;
     struct buf genesis;            /* stored GENESIS; empty: never shared */
@@ -527,6 +542,31 @@ struct tail *replica_tail_take(struct replica *replica);
 
 /* What a tail holds of that document, as a journal in memory. NULL: there is no such tail. */
 struct journal *replica_left_journal(struct env *env, const struct doc_id *doc);
+/* A row as a frame, and what was one into a journal. */
+void replica_put_row_frame(struct tail *tail, const struct journal_local *row);
+MUST_USE bool replica_fold_row(struct journal *journal, const struct agent_id *agent, struct bytes frame, struct error *err);
+/* tail_visit_dead() or tail_visit_all(), with this device's key. */
+typedef void replica_tail_visit(const char *dir, const struct seal_key *key, struct tail_visitor visitor);
+void replica_visit_tails(struct env *env, const char *dir, replica_tail_visit *visit, struct tail_visitor visitor);
+
+/* replica_advance.c */
+/* The row that is given to the journal's thread next. */
+void replica_advance_put(struct replica *replica, const struct journal_local *row);
+/* True: all that the journal has not committed is in the tail's file, so kill -9 does it no harm. */
+MUST_USE bool replica_advance_hold(struct replica *replica);
+/* It is painted, or was waited for: the journal's thread goes on. Again is free. */
+void replica_advance_go(struct replica *replica);
+/* At each turn: what was not painted in the one before need not be waited for. */
+void replica_advance_handle(struct replica *replica);
+uint64_t replica_advance_next_ms(const struct replica *replica);
+/* The writer has stopped; as replica_tail_leave(). */
+void replica_advance_leave(struct replica *replica, bool kept);
+/* What killed processes had in front of the journals goes into them. */
+void replica_fold_advance(struct env *env, struct replica_port port);
+/* Whether this agent's process, dead by its lock, is still ending: what it left cannot be folded yet. */
+bool replica_advance_lives(const struct env *env, const struct agent_id *agent);
+/* As replica_left_journal(): rows alone, without what the journal is founded on. */
+struct journal *replica_advance_journal(struct env *env, const struct doc_id *doc);
 
 /* replica_base.c */
 /*

@@ -129,6 +129,15 @@ static bool restore(struct replica *replica, struct remembered *remembered, stru
            replica_read_rows_of(replica, replica->journal_found, &news, err);
 }
 
+/* What was typed in front of the journal. */
+static bool read_advance(struct replica *replica, struct error *err)
+{
+    struct journal *advance = replica_advance_journal(replica->env, &replica->entry.doc);
+    bool good = !advance || replica_read_left(replica, advance, err);
+    journal_close(advance);
+    return good;
+}
+
 /* The same for who only reads, and so has folded nothing. */
 static bool restore_with_left(struct replica *replica, struct remembered *remembered, struct error *err)
 {
@@ -144,7 +153,7 @@ static bool restore_with_left(struct replica *replica, struct remembered *rememb
         return restore(replica, remembered, err);
     }
     journal_close(left);
-    return good;
+    return good && read_advance(replica, err);
 }
 
 /*

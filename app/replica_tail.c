@@ -3,8 +3,8 @@
  * tail goes when the journal has committed it. Whoever starts next after a kill -9 folds what was left: index entry, journal,
  * rows, as the killed process would have made them.
  *
- * The first frame says what the journal is founded on (head), every further one is a row. A tail is there from the first key
- * to the first commit of all that was typed, never again: a journal that exists takes a row in a tenth of a millisecond.
+ * The first frame says what the journal is founded on (head), every further one is a row. A tail of this kind is there from the
+ * first key to the first commit of all that was typed, never again; then there are those of replica_advance.c.
  *
  * Who only reads (weft cat, verify, docs) folds nothing. A tail has every row since the document began, so it is read as if it
  * were the journal where that is not there yet, and after it where it is.
@@ -183,7 +183,7 @@ void replica_tail_begin(struct replica *replica)
     buf_release(&founding);
 }
 
-static void put_row(struct tail *tail, const struct journal_local *row)
+void replica_put_row_frame(struct tail *tail, const struct journal_local *row)
 {
     struct buf frame = {0};
     encode_row(row, &frame);
@@ -196,7 +196,8 @@ uint64_t replica_give_row(struct replica *replica, const struct journal_local *r
     /* Under the lock: the row may be committed, and `done` have freed what it points to, before the ticket is back. */
     pthread_mutex_lock(&replica->tail_lock);
     if (replica->tail)
-        put_row(replica->tail, row);
+        replica_put_row_frame(replica->tail, row);
+    replica_advance_put(replica, row);
     uint64_t ticket = journal_writer_local(replica->writer, row, true, done);
     replica->tail_ticket = ticket;
     pthread_mutex_unlock(&replica->tail_lock);
@@ -299,11 +300,13 @@ static bool fold_saved(struct journal *journal, const struct head *head, struct 
     return good && (found || journal_saved_put(journal, &saved, err));
 }
 
-static bool fold_row(struct journal *journal, const struct agent_id *agent, struct bytes frame, struct error *err)
+bool replica_fold_row(struct journal *journal, const struct agent_id *agent, struct bytes frame, struct error *err)
 {
     struct journal_local row = {.agent = *agent};
     char *path = NULL;
-    bool good = decode_row(frame, &row, &path, err) && journal_add_local(journal, &row, NULL, err) != JOURNAL_FAILED;
+    bool has = false;
+    bool good = decode_row(frame, &row, &path, err) && journal_has_events(journal, agent, row.seq0, row.count, &has, err) &&
+                (has || journal_add_local(journal, &row, NULL, err) != JOURNAL_FAILED);
     free(path);
     return good;
 }
@@ -315,7 +318,7 @@ static bool fold_rows(struct journal *journal, const struct head *head, const st
                 replica_put_founding(journal, head->founding, err) &&
                 (!head->has_saved || !entry->path || fold_saved(journal, head, err));
     for (size_t i = 1; good && i < left->count; i++)
-        good = fold_row(journal, &left->agent, left->frames[i], err);
+        good = replica_fold_row(journal, &left->agent, left->frames[i], err);
     return good;
 }
 
@@ -365,18 +368,22 @@ static bool fold(void *self, const struct tail_left *left)
     return good;
 }
 
-static void visit_tails(struct env *env, void (*visit)(const char *, const struct seal_key *, struct tail_visitor),
-                        struct tail_visitor visitor)
+void replica_visit_tails(struct env *env, const char *dir, replica_tail_visit *visit, struct tail_visitor visitor)
 {
     struct stat st;
     struct error ignored = {0}; /* without the key none of them opens */
+    if (stat(dir, &st) != 0 || !env_device(env, &ignored))
+        return;
+    struct seal_key key;
+    device_tail_key(&env->device, &key);
+    visit(dir, &key, visitor);
+    crypto_wipe(&key, sizeof key);
+}
+
+static void visit_tails(struct env *env, replica_tail_visit *visit, struct tail_visitor visitor)
+{
     char *dir = paths_state_file(&env->paths, "tails");
-    if (stat(dir, &st) == 0 && env_device(env, &ignored)) {
-        struct seal_key key;
-        device_tail_key(&env->device, &key);
-        visit(dir, &key, visitor);
-        crypto_wipe(&key, sizeof key);
-    }
+    replica_visit_tails(env, dir, visit, visitor);
     free(dir);
 }
 
@@ -384,6 +391,7 @@ void replica_fold_left(struct env *env, struct replica_port port)
 {
     struct folding folding = {env, port};
     visit_tails(env, tail_visit_dead, (struct tail_visitor){&folding, fold});
+    replica_fold_advance(env, port); /* of the same process, later */
 }
 
 /* --- only reading --- */

@@ -253,12 +253,14 @@ void replica_claim_dead(struct replica *replica, struct journal *journal)
     size_t count = 0;
     struct error err = {0};
     const char *dir = replica->opening->agents;
+    replica_fold_advance(replica->env, replica->port); /* what it had typed last comes along */
     if (!journal_agent_add(journal, &replica->agent, (uint64_t)time(NULL), &err) ||
         !journal_agents(journal, &agents, &count, &err))
         replica_say(replica, "Edits of an earlier run cannot be taken over: %s", err.text);
     for (size_t i = 0; i < count; i++) {
         const struct journal_agent *dead = &agents[i];
-        if (agent_id_equal(&dead->agent, &replica->agent) || agent_lock_test(dir, &dead->owner) == AGENT_ALIVE)
+        if (agent_id_equal(&dead->agent, &replica->agent) || agent_lock_test(dir, &dead->owner) == AGENT_ALIVE ||
+            replica_advance_lives(replica->env, &dead->owner))
             continue;
         if (journal_agent_claim(journal, &dead->agent, &dead->owner, &replica->agent, &err) == JOURNAL_CLAIMED)
             replica_add_mine(replica, &dead->agent);
@@ -387,6 +389,7 @@ bool replica_cease_writing(struct replica *replica, unsigned timeout_ms, struct 
         kept = journal_writer_stop(replica->writer, timeout_ms, err);
         replica->writer = NULL;
         replica_tail_leave(replica, kept);
+        replica_advance_leave(replica, kept);
     }
     if (replica->opening && !replica->opening->drawn && what_was_told(replica->opening) == TOLD_OPENED)
         replica->indexed = !replica->is_private;

@@ -620,6 +620,22 @@ enum journal_added journal_add_local(struct journal *journal, const struct journ
     return added == JOURNAL_KNOWN ? known_local(journal, local, place, err) : added;
 }
 
+bool journal_has_events(struct journal *journal, const struct agent_id *agent, uint64_t seq0, uint64_t count, bool *has,
+                        struct error *err)
+{
+    *has = false;
+    struct db_stmt *stmt = db_use(journal->db, "SELECT seq0 + count FROM arrival WHERE agent = ?1 AND seq0 <= ?2 AND kind = ?3"
+                                               " ORDER BY seq0 DESC LIMIT 1");
+    db_bind_bytes(stmt, 1, bytes_of(agent->bytes, sizeof agent->bytes));
+    db_bind_u64(stmt, 2, seq0);
+    db_bind_int(stmt, 3, RECORD_EVENTS);
+    if (!db_one(stmt, err))
+        return err->code == ERR_MISSING;
+    *has = db_column_u64(stmt, 0) >= seq0 + count;
+    db_end(stmt);
+    return true;
+}
+
 static bool find_received(struct journal *journal, const struct journal_received *received, uint64_t *place,
                           struct error *err)
 {

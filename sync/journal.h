@@ -136,6 +136,9 @@ struct journal_local {
 /* Known with other content is ERR_FORMAT: an agent must never write one seq twice. *place (may be NULL) of the row. */
 MUST_USE enum journal_added journal_add_local(struct journal *journal, const struct journal_local *local,
                                               uint64_t *place, struct error *err);
+/* Whether these events of an agent are here, be it in one row with others of it (sync/journal_compact.h). */
+MUST_USE bool journal_has_events(struct journal *journal, const struct agent_id *agent, uint64_t seq0, uint64_t count, bool *has,
+                                 struct error *err);
 
 struct journal_received {
     unsigned kind; /* enum record_kind */

@@ -165,6 +165,7 @@ struct journal_writer {
     bool write_failing, sync_failing;
     struct error write_error, sync_error;
     bool stopping, writer_ended;
+    bool paused; /* nobody need be woken for a job */
     bool sync_now;
     uint64_t give_up_ms; /* when stopping */
     uint64_t committed_ms;
@@ -582,9 +583,32 @@ static uint64_t submit(struct journal_writer *writer, struct job *job)
     writer->state.edits_in_memory += job->edit;
     if (!writer->started)
         start_threads(writer);
-    pthread_cond_signal(&writer->work);
+    if (!writer->paused)
+        pthread_cond_signal(&writer->work);
     pthread_mutex_unlock(&writer->lock);
     return ticket;
+}
+
+/* Under the lock. */
+static void go(struct journal_writer *writer)
+{
+    if (writer->paused && writer->first)
+        pthread_cond_signal(&writer->work);
+    writer->paused = false;
+}
+
+void journal_writer_pause(struct journal_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    writer->paused = true;
+    pthread_mutex_unlock(&writer->lock);
+}
+
+void journal_writer_go(struct journal_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    go(writer);
+    pthread_mutex_unlock(&writer->lock);
 }
 
 uint64_t journal_writer_local(struct journal_writer *writer, const struct journal_local *local, bool edit,
@@ -669,7 +693,9 @@ static enum journal_waited wait_committed(struct journal_writer *writer, uint64_
 {
     struct timespec until = at_us(timeout_us);
     pthread_mutex_lock(&writer->lock);
-    int rc = 0;
+    if (timeout_us > 0)
+        go(writer);
+    int rc = timeout_us > 0 ? 0 : ETIMEDOUT;
     while (writer->state.committed < ticket && !has_failed(writer, outwaits) && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&writer->waiting, &writer->lock, &until);
     enum journal_waited waited = writer->state.committed >= ticket ? JOURNAL_WAIT_DONE
@@ -693,6 +719,7 @@ enum journal_waited journal_writer_wait_kept(struct journal_writer *writer, uint
 {
     struct timespec until = at_us((uint64_t)timeout_ms * 1000);
     pthread_mutex_lock(&writer->lock);
+    go(writer);
     writer->sync_now = true;
     pthread_cond_signal(&writer->synced);
     int rc = 0;

@@ -100,12 +100,19 @@ uint64_t journal_writer_run(struct journal_writer *writer, journal_run_fn *run, 
 /* What was written is to lie in the database once nothing more comes, however little that is; also from callbacks. */
 void journal_writer_settle(struct journal_writer *writer);
 
+/*
+ * A caller who has put its job elsewhere for the moment, and is about to do something that should not wait for a CPU: the
+ * thread is not woken for what is given from now on, until journal_writer_go() or somebody waits for a job.
+ */
+void journal_writer_pause(struct journal_writer *writer);
+void journal_writer_go(struct journal_writer *writer);
+
 enum journal_waited {
     JOURNAL_WAIT_DONE, /* committed (or, for a job of journal_writer_run(), ended) */
     JOURNAL_WAIT_NOT_YET,
     JOURNAL_WAIT_FAILED, /* it is still queued, but the last try did not work: see the state */
 };
-/* The barrier before the screen: returns when the job is done, has failed once, or after timeout_us. */
+/* Returns when the job is done, has failed once, or after timeout_us; 0: only looks. */
 enum journal_waited journal_writer_wait(struct journal_writer *writer, uint64_t ticket, unsigned timeout_us);
 /*
  * For who has the time: a lock that another process holds for longer than JOURNAL_BUSY_MS (it closes the journal on a slow disk)

@@ -27,8 +27,9 @@ struct tail {
     struct agent_id agent;
     struct seal_key key;
     int fd;            /* -1: there is no file yet */
-    uint64_t frames;   /* put so far */
-    uint64_t bytes;    /* in the file */
+    uint64_t frames;   /* put so far, in this run */
+    uint64_t bytes;    /* of this run in the file */
+    uint64_t extent;   /* of the file: there may be something of a longer run before */
     struct buf staged; /* sealed, not in the file */
     bool given_up;
 };
@@ -42,13 +43,18 @@ static void frame_name(const struct agent_id *agent, uint64_t number, struct buf
 
 /* --- writing --- */
 
+static char *path_of(const char *dir, const struct agent_id *agent)
+{
+    char hex[HEX_BYTES + 1];
+    id_hex(agent->bytes, AGENT_ID_BYTES, hex);
+    return xformat("%s/%s" SUFFIX, dir, hex);
+}
+
 struct tail *tail_new(const char *dir, const struct agent_id *agent, const struct seal_key *key)
 {
     struct tail *tail = xcalloc(1, sizeof *tail);
-    char hex[HEX_BYTES + 1];
-    id_hex(agent->bytes, AGENT_ID_BYTES, hex);
     tail->dir = xstrdup(dir);
-    tail->path = xformat("%s/%s" SUFFIX, dir, hex);
+    tail->path = path_of(dir, agent);
     tail->agent = *agent;
     tail->key = *key;
     tail->fd = -1;
@@ -102,7 +108,7 @@ void tail_put(struct tail *tail, struct bytes frame)
 
 static int create_file(const struct tail *tail)
 {
-    enum { FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC };
+    enum { FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC };
     int fd = open(tail->path, FLAGS, 0600);
     bool no_dir = fd < 0 && errno == ENOENT;
     if (no_dir && (mkdir(tail->dir, 0700) == 0 || errno == EEXIST))
@@ -110,8 +116,10 @@ static int create_file(const struct tail *tail)
     return fd;
 }
 
-static bool make_file(struct tail *tail, struct error *err)
+bool tail_make(struct tail *tail, struct error *err)
 {
+    if (tail->fd >= 0)
+        return true;
     for (int tries = 0; tries < FILE_TRIES; tries++) {
         int fd = create_file(tail);
         if (fd < 0)
@@ -126,13 +134,13 @@ static bool make_file(struct tail *tail, struct error *err)
 }
 
 /* The whole of it, or nothing of it. */
-static bool append(struct tail *tail, struct error *err)
+static bool append(struct tail *tail, struct bytes bytes, struct error *err)
 {
     ssize_t wrote;
     do
-        wrote = write(tail->fd, tail->staged.data, tail->staged.len);
+        wrote = pwrite(tail->fd, bytes.data, bytes.len, (off_t)tail->bytes);
     while (wrote < 0 && errno == EINTR);
-    if (wrote == (ssize_t)tail->staged.len)
+    if (wrote == (ssize_t)bytes.len)
         return true;
     if (wrote < 0)
         error_errno(err, "cannot write %s", tail->path);
@@ -140,7 +148,22 @@ static bool append(struct tail *tail, struct error *err)
         error_set(err, ERR_FULL, ENOSPC, "cannot write %s: the disk is full", tail->path);
     if (wrote > 0 && ftruncate(tail->fd, (off_t)tail->bytes) != 0)
         give_up(tail); /* what followed half a frame could not be read */
+    else if (wrote > 0)
+        tail->extent = tail->bytes;
     return false;
+}
+
+/* Behind it may stand what is left of a run before: that is told apart by a length of 0, where there is room for a length. */
+static bool write_staged(struct tail *tail, struct error *err)
+{
+    size_t len = tail->staged.len;
+    bool ends = tail->extent >= tail->bytes + len + LENGTH_BYTES;
+    if (ends)
+        buf_add_u32(&tail->staged, 0);
+    bool good = append(tail, buf_view(&tail->staged), err);
+    if (!tail->given_up)
+        tail->staged.len = len;
+    return good;
 }
 
 bool tail_write(struct tail *tail, struct error *err)
@@ -149,11 +172,19 @@ bool tail_write(struct tail *tail, struct error *err)
         return error_set(err, ERR_LIMIT, 0, "%s cannot hold more", tail->path);
     if (!tail->staged.len)
         return true;
-    if ((tail->fd < 0 && !make_file(tail, err)) || !append(tail, err))
+    if (!tail_make(tail, err) || !write_staged(tail, err))
         return false;
     tail->bytes += tail->staged.len;
+    tail->extent = tail->bytes > tail->extent ? tail->bytes : tail->extent;
     buf_clear(&tail->staged);
     return true;
+}
+
+void tail_restart(struct tail *tail)
+{
+    tail->frames = tail->bytes = 0;
+    tail->given_up = false;
+    buf_clear(&tail->staged);
 }
 
 /* --- what the dead have left --- */
@@ -189,6 +220,8 @@ static void open_frames(const struct seal_key *key, struct bytes file, struct op
     struct reader reader = reader_of(file);
     while (reader_left(&reader) >= LENGTH_BYTES) {
         uint32_t len = read_u32(&reader);
+        if (len == 0)
+            return; /* the run ends here */
         bool fits = len >= SEAL_BYTES && len <= TAIL_FRAME_BYTES_MAX + SEAL_BYTES;
         if (fits && len > reader_left(&reader))
             return; /* killed while writing it */
@@ -284,4 +317,15 @@ void tail_visit_dead(const char *dir, const struct seal_key *key, struct tail_vi
 void tail_visit_all(const char *dir, const struct seal_key *key, struct tail_visitor visitor)
 {
     visit_dir(dir, key, VISIT_ALL, visitor);
+}
+
+bool tail_is_alive(const char *dir, const struct agent_id *agent)
+{
+    char *path = path_of(dir, agent);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    bool alive = fd >= 0 && !file_lock(fd, LOCK_SH | LOCK_NB);
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return alive;
 }

@@ -1,14 +1,16 @@
 /*
- * tail - what is typed while its journal is still being made: one append-only file per process, folded into it later.
+ * tail - what is typed before its journal has it: one file per process, folded into the journal by somebody else after a kill -9.
  *
- * A new journal costs the disk several syncs, which may take as long as the disk likes; a key must not wait for them. So a
- * process puts its first batches into DIR/HEX.tail (HEX: its agent), one write(2) before they are painted, and removes the
- * file once the journal has committed them. After a kill -9 the next start finds the file of a dead process and folds it
- * in; rows of a journal are known by (agent, seq), so folding what the journal has already changes nothing.
+ * A new journal costs the disk several syncs, which may take as long as the disk likes, and a commit a thread that has to be woken;
+ * a key must wait for neither. So a process puts its batches into DIR/HEX.tail (HEX: its agent), one write before they are
+ * painted, and removes the file, or begins it again, once the journal has committed them. After a kill -9 the next start finds
+ * the file of a dead process and folds it in; rows of a journal are known by (agent, seq), so folding what the journal has already
+ * changes nothing.
  *
  * A file is a run of frames: length (u32, little endian), nonce (24), ciphertext with its tag. The tag covers the agent and
  * the frame's number, so it is the checksum as well, and frames cannot change places. What a frame says is its writer's
- * business (app/replica_tail.c). A last frame that is cut off was never painted and counts as absent.
+ * business (app/replica_tail.c, app/replica_advance.c). A last frame that is cut off was never painted and counts as absent. A length
+ * of 0 ends the run: what follows is of a run before (tail_restart()), all of which is in the journal.
  *
  *   Liveness   the file is locked (flock) as long as its process lives; the kernel lets go of it however that ends.
  *   Ownership  a tail owns its descriptor and its memory; frames are copied.
@@ -34,12 +36,18 @@ struct tail;
 struct tail *tail_new(const char *dir, const struct agent_id *agent, const struct seal_key *key);
 /* Adds a frame to what the next tail_write() writes. Beyond the bounds the tail gives up: tail_write() fails from then on. */
 void tail_put(struct tail *tail, struct bytes frame);
-/* One write(2) of everything put since the last one; the first makes the file. Nothing put: nothing done. */
+/* One write of everything put since the last one; the first makes the file. Nothing put: nothing done. */
 MUST_USE bool tail_write(struct tail *tail, struct error *err);
+/* Makes the file, so that no tail_write() has to. */
+MUST_USE bool tail_make(struct tail *tail, struct error *err);
+/* All that was put is elsewhere: what is put from now on takes its place, from the file's beginning. */
+void tail_restart(struct tail *tail);
 /* Removes the file: everything in it is elsewhere. Frees. NULL is fine. */
 void tail_end(struct tail *tail);
 /* Frees and leaves the file to whoever finds it: this process is as good as dead. NULL is fine. */
 void tail_free(struct tail *tail);
+/* Whether this agent has a tail and its process lives, or is just ending. */
+bool tail_is_alive(const char *dir, const struct agent_id *agent);
 
 /* What a dead process has left. */
 struct tail_left {

@@ -187,6 +187,31 @@ static void only_what_a_checkpoint_covers_is_packed(void **state)
     free(path);
 }
 
+static bool has(struct journal *journal, const struct agent_id *agent, uint64_t seq0, uint64_t count)
+{
+    struct error err = {0};
+    bool has = false;
+    assert_true(journal_has_events(journal, agent, seq0, count, &has, &err));
+    return has;
+}
+
+static void events_are_known_to_be_there_in_whatever_row(void **state)
+{
+    char *path = scratch_file(*state, "a.journal");
+    struct journal *journal = open_ok(path);
+    struct journal_compaction compaction = {0};
+    assert_false(has(journal, &ana, 0, 1));
+    type_all(journal, &ana, 0, 100);
+    assert_true(has(journal, &ana, 0, 1) && has(journal, &ana, 99, 1) && !has(journal, &ana, 99, 2) && !has(journal, &ben, 0, 1));
+    cover(journal, 60);
+    compact(journal, &compaction);
+    assert_int_equal(read_all(journal).rows, 41);
+    assert_true(has(journal, &ana, 0, 1) && has(journal, &ana, 37, 1) && has(journal, &ana, 59, 1) && has(journal, &ana, 60, 1));
+    assert_true(!has(journal, &ana, 100, 1) && !has(journal, &ben, 30, 1));
+    journal_close(journal);
+    free(path);
+}
+
 static void few_rows_wait_for_more(void **state)
 {
     char *path = scratch_file(*state, "a.journal");
@@ -309,6 +334,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(keys_become_few_rows_and_the_file_small),
         SCRATCH_TEST(only_what_a_checkpoint_covers_is_packed),
+        SCRATCH_TEST(events_are_known_to_be_there_in_whatever_row),
         SCRATCH_TEST(few_rows_wait_for_more),
         SCRATCH_TEST(a_packed_row_begins_where_another_agent_is_built_on),
         SCRATCH_TEST(what_is_not_sealed_for_the_relay_stays_in_rows),

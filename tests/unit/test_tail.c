@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "editor/base/random.h"
 #include "editor/base/xalloc.h"
 #include "sync/tail.h"
 #include "tests/support/scratch.h"
@@ -258,6 +259,64 @@ static void a_full_disk_takes_a_frame_whole_or_not_at_all(void **state)
     free(path);
 }
 
+/* Whatever a run before has left behind it, a reader sees the run that is there, and no more. */
+static void a_tail_that_is_begun_again_is_read_as_it_is_now(void **state)
+{
+    char *dir = tails(*state);
+    struct random random = random_of(support_seed("a_tail_that_is_begun_again_is_read_as_it_is_now", 1));
+    struct tail *tail = tail_new(dir, &agent, &key);
+    struct error err = {0};
+    struct buf expected = {0};
+    assert_true(tail_make(tail, &err) && tail_make(tail, &err));
+    for (uint64_t round = 0; round < support_rounds(300); round++) {
+        if (random_chance(&random, 3)) {
+            tail_restart(tail);
+            buf_clear(&expected);
+        }
+        for (uint64_t frames = 1 + random_below(&random, 3); frames > 0; frames--) {
+            char frame[9] = "abcdefgh";
+            frame[random_below(&random, 9)] = '\0';
+            put(tail, frame);
+            buf_addf(&expected, "%s|", frame);
+        }
+        write_ok(tail);
+        struct found found = {0};
+        tail_visit_all(dir, &key, (struct tail_visitor){&found, note});
+        assert_string_equal(buf_string(&found.text), buf_string(&expected));
+        assert_false(found.damaged);
+        buf_release(&found.text);
+    }
+    assert_true(tail_is_alive(dir, &agent));
+    tail_free(tail);
+    assert_false(tail_is_alive(dir, &agent));
+    expect(dir, 1, buf_string(&expected), false);
+    buf_release(&expected);
+    free(dir);
+}
+
+static void a_full_disk_leaves_nothing_of_a_run_that_is_over(void **state)
+{
+    char *dir = tails(*state), *path = file_of(*state);
+    struct error err = {0};
+    struct tail *tail = tail_new(dir, &agent, &key);
+    signal(SIGXFSZ, SIG_IGN);
+    put(tail, "head");
+    put(tail, "one");
+    write_ok(tail);
+    tail_restart(tail);
+    allow_bytes(60);
+    put(tail, "head");
+    put(tail, "two");
+    assert_false(tail_write(tail, &err));
+    assert_int_equal(size_of(path), 0);
+    allow_bytes(RLIM_INFINITY);
+    write_ok(tail);
+    tail_free(tail);
+    expect(dir, 1, "head|two|", false);
+    free(dir);
+    free(path);
+}
+
 static void a_directory_that_cannot_be_made_is_an_error_in_words(void **state)
 {
     char *dir = xformat("%s/missing/tails", (const char *)*state);
@@ -305,6 +364,8 @@ int main(void)
         TEST(a_damaged_frame_ends_what_is_found),
         TEST(frames_cannot_change_places_nor_files),
         TEST(a_full_disk_takes_a_frame_whole_or_not_at_all),
+        TEST(a_tail_that_is_begun_again_is_read_as_it_is_now),
+        TEST(a_full_disk_leaves_nothing_of_a_run_that_is_over),
         TEST(a_directory_that_cannot_be_made_is_an_error_in_words),
         TEST(a_tail_has_a_bound_and_gives_up_beyond_it),
     };
