@@ -120,7 +120,7 @@ static void end_document(struct replica *replica)
     document_free(replica->history);
     rope_free(replica->history_base);
     chain_free(replica->chain);
-    replica_digests_release(&replica->digests);
+    replica_source_release(&replica->rows);
     rope_free(replica->base);
     roster_release(&replica->members);
     patch_release(&replica->away_mine);

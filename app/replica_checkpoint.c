@@ -42,7 +42,7 @@ static bool load_members(struct replica *replica, struct reader *reader, struct 
     return reader_done(reader) || error_set(err, ERR_FORMAT, 0, "the members of a checkpoint cannot be read");
 }
 
-void replica_digests_release(struct digest_source *source)
+void replica_source_release(struct row_source *source)
 {
     crypto_wipe(&source->device, sizeof source->device);
     crypto_wipe(&source->keys, sizeof source->keys);
@@ -50,15 +50,29 @@ void replica_digests_release(struct digest_source *source)
     source->path = NULL;
 }
 
-/* Nobody asks it while the keys change: no session runs yet. */
-static void set_source(struct replica *replica)
+/* The document is replayed from its rows the next time. Where that cannot be noted now, this time's replay is repeated then. */
+static void distrust(void *self)
 {
-    replica_digests_release(&replica->digests);
-    replica->digests.device = replica->env->device;
-    replica->digests.keys = replica->entry.keys;
-    replica->digests.keys.doc = replica->entry.doc;
-    replica->digests.path = env_journal_path(replica->env, &replica->entry.doc);
-    chain_set_source(replica->chain, (struct chain_source){&replica->digests, replica_read_digests});
+    const struct row_source *source = self;
+    struct error ignored = {0};
+    struct journal_spec spec = {.path = source->path, .mode = JOURNAL_WRITE, .doc = source->keys.doc};
+    struct journal *journal = journal_open_on(&source->device, spec, &ignored);
+    bool noted = journal && journal_checkpoints_drop(journal, &ignored);
+    (void)noted;
+    journal_close(journal);
+}
+
+/* Nobody asks it while the keys change: no session runs yet. */
+void replica_set_source(struct replica *replica)
+{
+    struct row_source *source = &replica->rows;
+    replica_source_release(source);
+    source->device = replica->env->device;
+    source->keys = replica->entry.keys;
+    source->keys.doc = replica->entry.doc;
+    source->path = env_journal_path(replica->env, &replica->entry.doc);
+    chain_set_source(replica->chain, (struct chain_source){source, replica_read_digests});
+    document_set_source(replica->document, (struct document_source){source, distrust, replica_read_history});
 }
 
 static bool take_checkpoint(struct replica *replica, const struct journal_checkpoint *checkpoint, struct error *err)
@@ -75,7 +89,7 @@ static bool take_checkpoint(struct replica *replica, const struct journal_checkp
         return false;
     }
     replica_take_loaded(replica, document, chain);
-    set_source(replica);
+    replica_set_source(replica);
     return true;
 }
 

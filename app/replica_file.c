@@ -594,8 +594,8 @@ void replica_file_reconcile(struct replica *replica, struct rope *disk, struct f
     struct buf said = {0};
     replica_take_name(replica, &said);
     if (as_saved) {
-        rope_free(file->text);
-        file->text = disk;
+        rope_free(saved ? disk : file->text); /* what the text has already is not in memory twice */
+        file->text = saved ? file->text : disk;
         file->stamp = stamp;
         replica_note_file(replica);
         add_restored(replica, &said); /* one sentence would hide the other */

@@ -82,8 +82,9 @@ struct gesture {
     bool open;           /* there is one to go on with */
 };
 
-/* What the older digests of a chain are computed from (sync/chain.h), on whatever thread asks. */
-struct digest_source {
+/* Where what a checkpoint leaves out is to be had: older digests of the chain (sync/chain.h), on whatever thread asks, and a
+   history that cannot be read (sync/document.h). */
+struct row_source {
     struct device device;
     struct doc_keys keys;
     char *path; /* of the journal; NULL: there is no source */
@@ -200,7 +201,7 @@ struct replica {
     struct journal *reader;        /* for rows of other processes */
     uint64_t place_read;           /* rows up to here are in the document */
     uint64_t checkpoint_place;     /* rows up to here are in a checkpoint */
-    struct digest_source digests;
+    struct row_source rows;
     struct tidying *tidying;       /* how far the journal has been put in order; NULL: not yet begun */
     uint64_t tidy_ms;              /* when that is to be thought of; 0: no reason */
     uint64_t tidy_place;           /* the newest row when that was decided */
@@ -438,8 +439,9 @@ bool replica_take_early(struct replica *replica);
 void replica_forget_early(struct replica *replica);
 /* A stored MEMBER record, checked against the genesis and added. */
 MUST_USE bool replica_read_member(struct replica *replica, struct bytes stored, struct error *err);
-/* chain_source's: `self` is a struct digest_source. */
+/* chain_source's and document_source's: `self` is a struct row_source. */
 bool replica_read_digests(void *self, struct chain *whole);
+bool replica_read_history(void *self, struct document *whole);
 
 /* replica_known.c */
 /* The document that the index has for the file; *entry as for doc_index_find_path(), its path as the index has it. */
@@ -598,7 +600,9 @@ MUST_USE bool replica_write_beside(const char *path, const struct rope *text, ch
 MUST_USE bool replica_load_checkpoint(struct replica *replica, bool *found, struct error *err);
 /* Gives the writer a checkpoint of all rows so far, when enough of them have come since the last one; before it ends. */
 void replica_checkpoint(struct replica *replica);
-void replica_digests_release(struct digest_source *source);
+void replica_source_release(struct row_source *source);
+/* The rows in the journal become what chain and document ask when they need what was left out. */
+void replica_set_source(struct replica *replica);
 
 /* replica_tidy.c */
 /* While nobody types: a checkpoint, rows it covers put together, room given back. */

@@ -366,15 +366,41 @@ bool replica_read_left(struct replica *replica, struct journal *left, struct err
     return good;
 }
 
-/* --- the digests of a chain that is asleep --- */
+/* --- what a checkpoint has left out --- */
 
-/* Rows go into a chain alone; what is early waits for the others. */
+/* Rows go into a chain alone, or with a document; what is early waits for the others. */
 struct digesting {
     const struct doc_keys *keys;
     struct chain *chain;
+    struct document *document; /* NULL: only the digests are asked for */
     struct early *early;
     size_t early_count, early_cap;
 };
+
+/* The way that leads to the digest that the row names; a RECEIVED one names none. */
+static enum chain_link find_way(const struct digesting *digesting, const struct opened *opened, unsigned *way)
+{
+    size_t count = opened->batches.count;
+    bool names = opened->row->form != JOURNAL_RECEIVED;
+    enum chain_link link = CHAIN_NO_WAY;
+    for (*way = 0; *way < CHAIN_WAYS_MAX; ++*way) {
+        link = chain_check_run(digesting->chain, opened->batches.items, opened->plains, count, *way, opened->digests);
+        if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || !names || digest_equal(&opened->digests[count - 1], &opened->row->digest))
+            return link;
+    }
+    return link;
+}
+
+/* What the document refuses it has refused before; whether all is there that should be, it finds out itself. */
+static void add_taken(const struct digesting *digesting, const struct opened *opened, const struct chain_taken *taken)
+{
+    struct error ignored = {0};
+    if (taken->forked)
+        document_fork(digesting->document, &taken->fork);
+    for (size_t i = taken->known; i < opened->batches.count; i++)
+        if (document_add(digesting->document, &opened->batches.items[i], &ignored) == DOCUMENT_REFUSED)
+            return;
+}
 
 static enum chain_link digest_row(const struct digesting *digesting, const struct journal_row *row)
 {
@@ -385,10 +411,14 @@ static enum chain_link digest_row(const struct digesting *digesting, const struc
     if (open_row(digesting->keys, row, &opened, &ignored)) {
         size_t count = opened.batches.count;
         opened.digests = xmalloc((count + 1) * sizeof *opened.digests);
-        link = chain_check_run(digesting->chain, opened.batches.items, opened.plains, count, 0, opened.digests);
+        unsigned way;
+        link = find_way(digesting, &opened, &way);
         struct digest last = opened.digests[count - 1];
-        if (link == CHAIN_NEXT)
-            link = chain_take_run(digesting->chain, opened.batches.items, opened.plains, count, 0, &last, opened.digests, &taken);
+        bool takes = link == CHAIN_NEXT || link == CHAIN_FORKED;
+        if (takes)
+            link = chain_take_run(digesting->chain, opened.batches.items, opened.plains, count, way, &last, opened.digests, &taken);
+        if (takes && digesting->document && (link == CHAIN_NEXT || link == CHAIN_FORKED))
+            add_taken(digesting, &opened, &taken);
     }
     opened_release(&opened);
     return link;
@@ -422,13 +452,12 @@ static bool digest_early(struct digesting *digesting)
     return kept < before;
 }
 
-/* On any thread, so with a journal of its own. What is wrong with the rows shows in the digests that come out. */
-bool replica_read_digests(void *self, struct chain *whole)
+/* On any thread, so with a journal of its own. What is wrong with the rows shows in what comes out. */
+static bool read_source(const struct row_source *source, struct chain *chain, struct document *document)
 {
-    const struct digest_source *source = self;
     struct error ignored = {0};
     struct journal_read read = {0};
-    struct digesting digesting = {.keys = &source->keys, .chain = whole};
+    struct digesting digesting = {.keys = &source->keys, .chain = chain, .document = document};
     struct journal_spec spec = {.path = source->path, .mode = JOURNAL_READ, .doc = source->keys.doc};
     struct journal *journal = journal_open_on(&source->device, spec, &ignored);
     bool good = journal && journal_rows(journal, 0, (struct journal_visitor){&digesting, visit_digest}, &read, &ignored);
@@ -438,5 +467,19 @@ bool replica_read_digests(void *self, struct chain *whole)
         buf_release(&digesting.early[i].body);
     free(digesting.early);
     journal_close(journal);
+    return good;
+}
+
+bool replica_read_digests(void *self, struct chain *whole)
+{
+    return read_source(self, whole, NULL);
+}
+
+bool replica_read_history(void *self, struct document *whole)
+{
+    const struct row_source *source = self;
+    struct chain *chain = chain_new(&source->keys.doc);
+    bool good = read_source(source, chain, whole);
+    chain_free(chain);
     return good;
 }

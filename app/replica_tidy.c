@@ -94,6 +94,21 @@ static void encode_run(void *self)
     encode(self);
 }
 
+/*
+ * Nobody has asked about the past for a while, so it goes: what is left is as large as its saved form. Not where others write:
+ * their next word would bring it back.
+ */
+static void put_to_sleep(struct tidying *tidying)
+{
+    struct replica *replica = tidying->replica;
+    struct reader reader = reader_of(buf_view(&tidying->encoded));
+    struct bytes saved = read_sized(&reader, SIZE_MAX);
+    if (replica_is_shared(replica) || reader.failed || !document_sleep(replica->document, saved))
+        return;
+    replica_set_source(replica);
+    chain_sleep(replica->chain);
+}
+
 static void encode_done(void *self)
 {
     struct tidying *tidying = self;
@@ -101,6 +116,7 @@ static void encode_done(void *self)
     bool same = replica->writer && doc_id_equal(&tidying->doc, &replica->entry.doc);
     tidying->runs = false;
     if (tidying->encodes && same && tidying->place > replica->checkpoint_place) {
+        put_to_sleep(tidying);
         replica_put_checkpoint(replica, tidying->place, &tidying->encoded);
         begin_steps(tidying, UINT_MAX);
     }

@@ -512,6 +512,29 @@ bool chain_wake(struct chain *chain)
     return awake;
 }
 
+static void forget_older(struct chain_branch *branch)
+{
+    size_t older = branch->count > CHAIN_NEWEST_KEPT ? branch->count - CHAIN_NEWEST_KEPT : 0;
+    if (older == 0)
+        return;
+    struct chain_entry *newest = xmemdup(branch->entries + older, CHAIN_NEWEST_KEPT * sizeof *newest);
+    free(branch->entries);
+    branch->entries = newest;
+    branch->count = branch->cap = CHAIN_NEWEST_KEPT;
+    branch->known_seq = newest[0].seq0;
+}
+
+void chain_sleep(struct chain *chain)
+{
+    pthread_mutex_lock(&chain->lock);
+    bool may = chain->fork_count == 0 && chain->source.read;
+    for (size_t i = 0; may && i < chain->count; i++) {
+        forget_older(chain->agents[i]);
+        chain->asleep |= chain->agents[i]->known_seq > 0;
+    }
+    pthread_mutex_unlock(&chain->lock);
+}
+
 static void need(struct chain *chain, const struct agent_id *agent, uint64_t seq)
 {
     const struct chain_branch *branch = chain->asleep ? chain_agent(chain, agent) : NULL;

@@ -115,6 +115,8 @@ struct chain_source {
     bool (*read)(void *self, struct chain *whole);
 };
 void chain_set_source(struct chain *chain, struct chain_source source);
+/* All but the newest batches of each agent are left to the source, unless somebody has forked. */
+void chain_sleep(struct chain *chain);
 
 /* How many branches there are besides the agents. */
 size_t chain_forks(struct chain *chain);

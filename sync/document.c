@@ -46,6 +46,11 @@ void document_free(struct document *document)
     free(document);
 }
 
+void document_set_source(struct document *document, struct document_source source)
+{
+    document->source = source;
+}
+
 /* --- versions --- */
 
 void document_version(const struct document *document, struct version *out)
@@ -273,6 +278,8 @@ enum document_added document_add(struct document *document, const struct batch *
     document_wake(document);
     uint64_t next = document_next_seq(document, &batch->agent);
     ensure(batch->count > 0);
+    if (document->only && !document_asleep_had(document->only, batch))
+        return DOCUMENT_KNOWN;
     if (batch->seq0 + batch->count <= next)
         return DOCUMENT_KNOWN;
     if (batch->seq0 > next || !find_parents(document, batch, &document->scratch))

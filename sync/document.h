@@ -196,11 +196,35 @@ MUST_USE struct document *document_decode(struct bytes encoded, const struct rop
  * text, and the history waits until something is asked for but document_version(), _is_at(), _len(), _events(), _next_seq(),
  * _update() and _local(). The first document_update() gives the text; it comes before anything else.
  *
- * Only for bytes that were sealed by who loads them: what stands in front is not compared with the history, and a history that
- * then cannot be read stops the program. Bytes from elsewhere go to document_decode(), which takes both forms.
+ * Only for bytes that were sealed by who loads them: what stands in front is not compared with the history, and where that then
+ * cannot be read, the source has to help. Bytes from elsewhere go to document_decode(), which takes both forms.
  */
 void document_save(struct document *document, struct buf *out);
 MUST_USE struct document *document_load(struct bytes saved, const struct rope *base, struct error *err);
+
+/*
+ * Where the batches of a loaded document are besides: its saved history turns out to be unreadable in the middle of an undo or a
+ * merge, when there is no way back. That it was sealed by us does not exclude that we wrote it wrongly.
+ *
+ *   distrust   the saved form is not to be loaded again
+ *   replay     adds all batches there are to `whole`, each after its parents, document_fork() where a branch begins; those that
+ *              the saved version had not are passed over. False: they are not to be had
+ *
+ * Without a source, or where its batches do not come to the saved version and text either, the program stops: what was typed is
+ * with the source's owner, and opens by replay.
+ */
+struct document_source {
+    void *self;
+    void (*distrust)(void *self);
+    bool (*replay)(void *self, struct document *whole);
+};
+void document_set_source(struct document *document, struct document_source source);
+/*
+ * `saved` is what document_save() made of this document, or of another replica's that had the same batches: it goes to sleep
+ * (again), so that it takes the memory of its saved form. That has to be of the present version, or, where the document is asleep,
+ * of one that it went through: what was written since stays. False: it is of another one, and nothing is changed.
+ */
+bool document_sleep(struct document *document, struct bytes saved);
 
 struct document_stats {
     uint64_t events, runs, agents, invalid_runs, walked_events;

@@ -233,28 +233,138 @@ static void add_tail(struct document *document, const struct batch_list *tail)
         ensure(document_add(document, &tail->items[i], &err) == DOCUMENT_ADDED);
 }
 
-/* These bytes were sealed by who reads them, so it is this program that is wrong where they cannot be read. */
+/* The length of the text at the newest critical version is what the walk that is spared would have found out. */
+static bool read_history(const struct asleep *asleep, struct document *history)
+{
+    struct error ignored = {0};
+    if (!saved_read_all(buf_view(&asleep->history), history, &ignored) || graph_len(history->graph) != asleep->saved_events)
+        return false;
+    struct critical *critical = &history->critical;
+    if ((asleep->critical > 0) != (critical->count > 0))
+        return false;
+    if (critical->count > 0)
+        critical->ranges[critical->count - 1].len_before = asleep->critical - 1;
+    return true;
+}
+
+static bool has_all(const struct document *history, const struct asleep *asleep)
+{
+    for (size_t i = 0; i < asleep->agent_count; i++)
+        if (document_next_seq(history, &asleep->agents[i].id) != asleep->agents[i].next_seq)
+            return false;
+    return graph_len(history->graph) == asleep->saved_events;
+}
+
+/* From the source, and walked: what the walks found out was lost with the saved form. */
+static bool replay_history(const struct document *document, const struct asleep *asleep, struct document *history)
+{
+    struct patch text = {0};
+    const struct document_source *source = &document->source;
+    history->only = asleep;
+    bool good = source->replay && source->replay(source->self, history) && has_all(history, asleep);
+    history->only = NULL;
+    if (good) {
+        walker_update(history->walker, 0, &text);
+        good = rope_len(history->base) + patch_inserted(&text) - patch_deleted(&text) == asleep->saved_len;
+    }
+    patch_release(&text);
+    return good;
+}
+
+static struct document *recall(const struct document *document, const struct asleep *asleep)
+{
+    struct document *history = document_new(document->base);
+    if (read_history(asleep, history))
+        return history;
+    document_free(history);
+    if (document->source.distrust)
+        document->source.distrust(document->source.self);
+    history = document_new(document->base);
+    bool replayed = replay_history(document, asleep, history);
+    ensure(replayed);
+    return history;
+}
+
+/* All that is known of the past changes hands, and what was known before goes. */
+static void take_history(struct document *document, struct document *history)
+{
+    struct document before = *document;
+    walker_free(document->walker);
+    walker_free(history->walker);
+    document->graph = history->graph;
+    document->log = history->log;
+    document->marks = history->marks;
+    document->critical = history->critical;
+    document->walker = walker_new(document->graph, &document->log, &document->critical, rope_len(document->base));
+    history->walker = NULL;
+    history->graph = before.graph;
+    history->log = before.log;
+    history->marks = before.marks;
+    history->critical = before.critical;
+    document_free(history);
+}
+
 void document_wake(struct document *document)
 {
     struct asleep *asleep = document->asleep;
-    struct error err = {0};
     uint64_t len = document->len;
     if (!asleep)
         return;
+    struct document *history = recall(document, asleep);
     document->asleep = NULL;
-    ensure(saved_read_all(buf_view(&asleep->history), document, &err));
-    ensure(graph_len(document->graph) == asleep->saved_events);
-    struct critical *critical = &document->critical;
-    ensure((asleep->critical > 0) == (critical->count > 0));
-    if (critical->count > 0)
-        critical->ranges[critical->count - 1].len_before = asleep->critical - 1;
+    take_history(document, history);
     add_tail(document, &asleep->tail);
     document->merged = graph_len(document->graph);
     document->len = len;
+    const struct critical *critical = &document->critical;
     const struct critical_range *newest = critical->count ? &critical->ranges[critical->count - 1] : NULL;
     if (newest && newest->first >= asleep->saved_events) /* as document_wrote() would have noted it */
-        critical_note(critical, newest->first, asleep->saved_len);
+        critical_note(&document->critical, newest->first, asleep->saved_len);
     document_asleep_free(asleep);
+}
+
+/* --- falling asleep --- */
+
+/* What the saved version has not of the tail is its tail; then both come to the same. */
+static bool keep_tail(const struct asleep *old, struct asleep *now)
+{
+    for (size_t i = 0; i < old->tail.count; i++) {
+        const struct batch *batch = &old->tail.items[i];
+        if (document_asleep_had(now, batch))
+            continue;
+        batch_copy(batch_list_add(&now->tail), batch);
+        now->events += batch->count;
+    }
+    version_copy(&now->version, &old->version);
+    return now->events == old->events;
+}
+
+static bool is_same(const struct document *document, const struct document *saved)
+{
+    if (!saved->asleep || document->loaded)
+        return false;
+    if (document->asleep)
+        return keep_tail(document->asleep, saved->asleep);
+    return document_is_at(document, &saved->asleep->version) && document->len == saved->len;
+}
+
+bool document_sleep(struct document *document, struct bytes saved)
+{
+    struct error ignored = {0};
+    struct document *now = document_load(saved, document->base, &ignored);
+    bool same = now && is_same(document, now);
+    if (same) {
+        take_history(document, document_new(document->base));
+        lv_list_release(&document->scratch);
+        lv_list_release(&document->spare);
+        document_asleep_free(document->asleep);
+        document->asleep = now->asleep;
+        document->merged = document->undo_end = 0;
+        document->undo_agent = 0;
+        now->asleep = NULL;
+    }
+    document_free(now);
+    return same;
 }
 
 /* --- asleep --- */
@@ -286,6 +396,14 @@ uint64_t document_asleep_next_seq(const struct document *document, const struct 
         if (agent_id_equal(&asleep->agents[i].id, agent))
             return asleep->agents[i].next_seq;
     return 0;
+}
+
+bool document_asleep_had(const struct asleep *asleep, const struct batch *batch)
+{
+    for (size_t i = 0; i < asleep->agent_count; i++)
+        if (agent_id_equal(&asleep->agents[i].id, &batch->agent))
+            return batch->seq0 + batch->count <= asleep->agents[i].next_seq;
+    return false;
 }
 
 void document_asleep_wrote(struct document *document, const struct batch *batch)

@@ -68,6 +68,8 @@ struct document {
     size_t undo_agent;
     uint64_t undo_end;
     struct asleep *asleep;  /* NULL: the history is here, as all above says */
+    struct document_source source;
+    const struct asleep *only; /* while it is replayed: batches that this one had; or NULL */
     struct patch *loaded;   /* the text as it was loaded, from the base text, until the next update gives it out; or NULL */
     struct lv_list scratch;
     struct lv_list spare; /* the memory of a writer's parents, for the next one: every key has one */
@@ -127,6 +129,8 @@ const struct version *document_asleep_version(const struct document *document);
 bool document_asleep_at(const struct document *document, const struct version *version); /* asleep, and just there */
 uint64_t document_asleep_events(const struct document *document);
 uint64_t document_asleep_next_seq(const struct document *document, const struct agent_id *agent);
+/* Whether a batch was in what was loaded. */
+bool document_asleep_had(const struct asleep *asleep, const struct batch *batch);
 /* A batch after the version is complete. */
 void document_asleep_wrote(struct document *document, const struct batch *batch);
 

@@ -339,6 +339,8 @@ MUST_USE bool journal_view_get(struct journal *journal, const char *path, struct
  */
 MUST_USE bool journal_checkpoint_put(struct journal *journal, uint64_t place, struct bytes encoded,
                                      const struct rope *text, struct error *err);
+/* What was put turned out to be useless: all rows are replayed the next time. Not where rows have been dropped. */
+MUST_USE bool journal_checkpoints_drop(struct journal *journal, struct error *err);
 /* The newest that opens. Appends to both; *has_text as it was put. *found == false: replay from the base. */
 struct journal_checkpoint {
     bool found, has_text;

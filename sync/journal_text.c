@@ -244,6 +244,14 @@ bool journal_checkpoint_put(struct journal *journal, uint64_t place, struct byte
     return journal_step_end(journal, step, ok, err);
 }
 
+bool journal_checkpoints_drop(struct journal *journal, struct error *err)
+{
+    return db_run(db_use(journal->db, "DELETE FROM checkpoint WHERE (SELECT trimmed FROM journal) = 0"), err) &&
+           db_run(
+               db_use(journal->db, "DELETE FROM checkpoint_part WHERE checkpoint NOT IN (SELECT id FROM checkpoint)"),
+               err);
+}
+
 /* False and ERR_AUTH: a part is missing or does not open; other errors are the disk's. */
 static bool load_parts(struct journal *journal, const struct checkpoint_row *row, struct journal_checkpoint *out,
                        struct error *err)

@@ -5,9 +5,11 @@
  *
  * Types the first KEYS transactions of a recorded session into a file of a fresh home directory, each as a key of its own, five a
  * second by the calendar (this program's own: an hour goes by in seconds), in so many sittings. Prints what the journal takes: after
- * each sitting while the editor is open and idle for IDLE_S seconds, and after it was closed.
+ * each sitting while the editor is open and idle for IDLE_S seconds, and after it was closed; and what the open document takes of
+ * the heap.
  */
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +74,12 @@ static void type(struct replica *replica, const struct trace_txn *txn)
     replica_handle(replica);
 }
 
+static size_t heap_bytes(void)
+{
+    malloc_trim(0);
+    return mallinfo2().uordblks;
+}
+
 static void be_idle(struct replica *replica, unsigned seconds)
 {
     for (uint64_t until_ms = net_now_ms() + seconds * 1000; net_now_ms() < until_ms;)
@@ -97,6 +105,7 @@ int main(int argc, char **argv)
         end("the environment", &err);
     trace_read(&trace, argv[1]);
     char *file = xformat("%s/notes.txt", dir);
+    size_t own_heap = heap_bytes();
     keys = keys < trace.count ? keys : trace.count;
     for (size_t n = 0; n < sittings; n++) {
         struct replica_options options = {.port = {.said = said}, .name = "ada"};
@@ -111,16 +120,20 @@ int main(int argc, char **argv)
         if (!replica_save_now(replica, NULL, &err))
             end("saving", &err);
         struct doc_id doc = replica_entry(replica)->doc;
+        size_t heap_typed = heap_bytes();
         uint64_t typed = journal_bytes(&env, &doc);
         be_idle(replica, idle_s);
         uint64_t idle = journal_bytes(&env, &doc);
+        size_t heap_idle = heap_bytes(), text = (size_t)rope_len(replica_buffer(replica)->text);
         if (!replica_close(replica, 0, NULL, &err))
             end("closing", &err);
         printf("sitting %zu: opened in %.1f ms; %llu keys; journal %llu B when typed, %llu B idle, %llu B closed\n", n + 1,
                (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6,
                (unsigned long long)keys_typed, (unsigned long long)typed, (unsigned long long)idle,
                (unsigned long long)journal_bytes(&env, &doc));
+        printf("    a text of %zu B; heap %zu B when typed, %zu B idle\n", text, heap_typed - own_heap, heap_idle - own_heap);
     }
+    printf("(of the heap %zu B are this program's own)\n", own_heap);
     trace_release(&trace);
     env_release(&env);
     printf("left in %s\n", dir);

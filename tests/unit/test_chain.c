@@ -400,6 +400,37 @@ static void what_cannot_be_had_now_is_not_known_and_nothing_is_lost(void **state
     chain_free(chain);
 }
 
+/* In the middle of its life, with what was not saved anywhere but with the source. */
+static void a_chain_that_goes_to_sleep_wakes_as_it_was(void **state)
+{
+    (void)state;
+    unsigned times = 0, ignored = 0;
+    struct digest digest;
+    struct buf before = {0}, after = {0};
+    struct chain *chain = chain_new(&doc);
+    tell_long_story(&ignored, chain);
+    chain_encode(chain, &before);
+    chain_sleep(chain); /* nobody could wake it */
+    chain_set_source(chain, (struct chain_source){&times, tell_long_story});
+    assert_true(chain_find(chain, &(struct event_id){ana, 0}, &digest));
+    assert_int_equal(times, 0);
+    for (unsigned i = 1; i <= 2; i++) {
+        chain_sleep(chain);
+        chain_sleep(chain);
+        assert_int_equal(chain_next_seq(chain, &ana), STORY_BATCHES);
+        assert_true(chain_find(chain, &(struct event_id){ana, 0}, &digest));
+        assert_int_equal(times, i);
+    }
+    assert_int_equal(add_insert(chain, &ana, STORY_BATCHES, NULL, "x"), CHAIN_NEXT);
+    chain_cut(chain, &ana, STORY_BATCHES);
+    chain_encode(chain, &after);
+    assert_true(bytes_equal(buf_view(&before), buf_view(&after)));
+    assert_int_equal(add_insert(chain, &ana, 5, NULL, "fork"), CHAIN_FORKED);
+    chain_free(chain);
+    buf_release(&before);
+    buf_release(&after);
+}
+
 static void an_agent_forks_so_often_and_no_more_and_hinders_nobody(void **state)
 {
     (void)state;
@@ -878,6 +909,7 @@ int main(void)
         cmocka_unit_test(the_signed_digest_says_which_branch_a_parent_is_of),
         cmocka_unit_test(who_knows_of_a_fork_names_both_sides_by_their_branch),
         cmocka_unit_test(of_a_branch_and_an_agent_of_one_id_the_first_is_kept),
+        cmocka_unit_test(a_chain_that_goes_to_sleep_wakes_as_it_was),
         cmocka_unit_test(what_is_new_does_not_wake_a_chain),
         cmocka_unit_test(what_is_old_wakes_it_once_and_is_as_it_was),
         cmocka_unit_test(every_question_about_something_old_is_answered),

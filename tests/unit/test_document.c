@@ -777,6 +777,185 @@ static void a_history_with_void_operations_is_read_at_once(void **state)
     rope_free(base);
 }
 
+/* --- a saved history that cannot be read --- */
+
+struct elsewhere {
+    struct replica *replica; /* has all batches */
+    unsigned distrusted, replayed;
+    bool lost;
+};
+
+static void note_distrust(void *self)
+{
+    struct elsewhere *elsewhere = self;
+    elsewhere->distrusted++;
+}
+
+static bool replay_elsewhere(void *self, struct document *whole)
+{
+    struct elsewhere *elsewhere = self;
+    struct error err = {0};
+    elsewhere->replayed++;
+    for (size_t i = 0; i < elsewhere->replica->log.count && !elsewhere->lost; i++)
+        assert_int_not_equal(document_add(whole, &elsewhere->replica->log.items[i], &err), DOCUMENT_REFUSED);
+    return true;
+}
+
+/* Two who wrote at once, saved; the last byte is missing. */
+static struct document *load_damaged(struct pair *pair, struct elsewhere *elsewhere)
+{
+    struct buf saved = {0};
+    struct error err = {0};
+    replica_type(&pair->ana, 4, " camp");
+    replica_edit(&pair->ben, 0, 4, bytes_of_string("boot"), true);
+    sync(pair);
+    document_save(pair->ana.document, &saved);
+    struct document *loaded = document_load(bytes_of(saved.data, saved.len - 1), pair->ana.base, &err);
+    assert_non_null(loaded);
+    *elsewhere = (struct elsewhere){.replica = &pair->ana};
+    document_set_source(loaded, (struct document_source){elsewhere, note_distrust, replay_elsewhere});
+    buf_release(&saved);
+    return loaded;
+}
+
+static void a_history_that_cannot_be_read_is_replayed_from_elsewhere(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct elsewhere elsewhere;
+    struct version version = {0}, expected = {0};
+    struct patch patch = {0};
+    struct batch_list batches = {0};
+    struct agent_id cleo = {{CLEO}};
+    begin(&pair, "base");
+    struct document *loaded = load_damaged(&pair, &elsewhere);
+    document_version(pair.ana.document, &expected);
+    replica_type(&pair.ben, 0, "later: "); /* what the saved version had not: it is passed over */
+    replica_send(&pair.ben, &pair.ana, 0);
+
+    struct rope *text = rope_snapshot(pair.ana.base);
+    document_update(loaded, &patch);
+    rope_apply(text, &patch);
+    patch_clear(&patch); /* typed while it is asleep */
+    patch_insert(&patch, bytes_of_string("now "));
+    document_local(loaded, &cleo, &patch, (struct edit_mark){.gesture = true}, &batches);
+    rope_apply(text, &patch);
+    assert_int_equal(elsewhere.replayed, 0);
+
+    assert_true(document_patch_to(loaded, &expected, &patch));
+    struct rope *then = rope_snapshot(pair.ana.base);
+    rope_apply(then, &patch);
+    struct buf content = {0};
+    rope_append_to(then, 0, rope_len(then), &content);
+    assert_string_equal(buf_string(&content), "boot camp");
+    assert_int_equal(elsewhere.distrusted, 1);
+    assert_int_equal(elsewhere.replayed, 1);
+    document_check(loaded);
+
+    assert_int_equal(document_undo(loaded, &cleo, 1, &cleo, UNDO_BACK, 0, &patch, &batches), DOCUMENT_UNDONE);
+    rope_apply(text, &patch);
+    buf_clear(&content);
+    rope_append_to(text, 0, rope_len(text), &content);
+    assert_string_equal(buf_string(&content), "boot camp");
+    document_version(loaded, &version);
+    assert_true(document_knows(loaded, &expected));
+    rope_free(text);
+    rope_free(then);
+    buf_release(&content);
+    patch_release(&patch);
+    batch_list_release(&batches);
+    version_release(&version);
+    version_release(&expected);
+    document_free(loaded);
+    end(&pair);
+}
+
+/* --- falling asleep --- */
+
+static void expect_text_of(const struct document *document, const struct rope *text, const char *expected)
+{
+    struct buf content = {0};
+    rope_append_to(text, 0, rope_len(text), &content);
+    assert_string_equal(buf_string(&content), expected);
+    assert_int_equal(document_len(document), rope_len(text));
+    buf_release(&content);
+}
+
+/* replica_type() looks at everything, which wakes it. */
+static void type_asleep(struct replica *replica, uint64_t pos, const char *text)
+{
+    struct patch patch = {0};
+    patch_replace(&patch, pos, 0, bytes_of_string(text));
+    document_local(replica->document, &replica->agents[0], &patch, (struct edit_mark){.gesture = true}, &replica->log);
+    rope_apply(replica->text, &patch);
+    patch_release(&patch);
+}
+
+static void a_document_goes_to_sleep_and_goes_on_as_before(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct buf saved = {0};
+    begin(&pair, "base");
+    replica_type(&pair.ana, 4, " camp");
+    replica_edit(&pair.ben, 0, 4, bytes_of_string("boot"), true);
+    sync(&pair);
+    document_save(pair.ana.document, &saved);
+    assert_true(document_sleep(pair.ana.document, buf_view(&saved)));
+    type_asleep(&pair.ana, 9, "s");
+    expect_text_of(pair.ana.document, pair.ana.text, "boot camps");
+    assert_true(document_sleep(pair.ana.document, buf_view(&saved))); /* it went through that: what came since stays */
+    type_asleep(&pair.ana, 10, "!");
+    sync(&pair);                                                       /* a merge wakes it */
+    replica_expect(&pair.ana, "boot camps!");
+    assert_true(replica_undo(&pair.ana));
+    assert_true(replica_undo(&pair.ana));
+    assert_true(replica_undo(&pair.ana));
+    replica_expect(&pair.ana, "boot");
+    document_check(pair.ana.document);
+    sync(&pair);
+    assert_false(document_sleep(pair.ana.document, buf_view(&saved))); /* of another version than that of now */
+    document_check(pair.ana.document);
+    replica_type(&pair.ben, 0, "re");
+    sync(&pair);
+    buf_release(&saved);
+    end(&pair);
+}
+
+/* What was saved later covers a part of what was typed while it is asleep. */
+static void a_sleeping_document_takes_a_newer_saved_form(void **state)
+{
+    (void)state;
+    struct replica ana, other;
+    struct buf first = {0}, second = {0};
+    replica_init(&ana, "base", ANA);
+    replica_init(&other, "base", BEN);
+    replica_type(&ana, 4, " one");
+    document_save(ana.document, &first);
+    assert_true(document_sleep(ana.document, buf_view(&first)));
+    type_asleep(&ana, 8, " two");
+    replica_send(&ana, &other, 0);
+    document_save(other.document, &second); /* as another thread would have it from the journal */
+    type_asleep(&ana, 12, " three");
+    assert_true(document_sleep(ana.document, buf_view(&second)));
+    expect_text_of(ana.document, ana.text, "base one two three");
+    assert_true(replica_undo(&ana));
+    replica_expect(&ana, "base one two");
+    assert_true(replica_undo(&ana));
+    assert_true(replica_undo(&ana));
+    replica_expect(&ana, "base");
+    document_check(ana.document);
+    replica_type(&other, 0, "unknown to ana ");
+    buf_clear(&second);
+    document_save(other.document, &second);
+    assert_false(document_sleep(ana.document, buf_view(&second)));
+    replica_expect(&ana, "base");
+    buf_release(&first);
+    buf_release(&second);
+    replica_release(&ana);
+    replica_release(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -807,6 +986,9 @@ int main(void)
         cmocka_unit_test(a_damaged_document_is_refused),
         cmocka_unit_test(what_an_older_weft_saved_is_read_and_saved_anew),
         cmocka_unit_test(a_history_with_void_operations_is_read_at_once),
+        cmocka_unit_test(a_history_that_cannot_be_read_is_replayed_from_elsewhere),
+        cmocka_unit_test(a_document_goes_to_sleep_and_goes_on_as_before),
+        cmocka_unit_test(a_sleeping_document_takes_a_newer_saved_form),
     };
     return RUN_TESTS("document", tests);
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
 #include "tests/support/home.h"
 #include "tests/support/scratch.h"
@@ -130,6 +131,66 @@ static void what_is_closed_without_a_pause_is_in_order_too(void **state)
     free(text);
 }
 
+/* As if it had been written wrongly: it opens, its text is there, and its history ends too early. */
+static void spoil_history(struct home *home, const struct doc_id *doc)
+{
+    struct error err = {0};
+    struct journal_checkpoint checkpoint;
+    struct buf spoilt = {0};
+    char *path = env_journal_path(&home->env, doc);
+    struct journal_spec spec = {.path = path, .mode = JOURNAL_WRITE, .doc = *doc};
+    struct journal *journal = journal_open_on(&home->env.device, spec, &err);
+    assert_non_null(journal);
+    assert_true(journal_checkpoint_get(journal, &checkpoint, &err) && checkpoint.found);
+    struct reader reader = reader_of(buf_view(&checkpoint.encoded));
+    struct bytes document = read_sized(&reader, SIZE_MAX);
+    buf_add_sized(&spoilt, bytes_of(document.data, document.len - 1));
+    buf_add_bytes(&spoilt, read_bytes(&reader, reader_left(&reader)));
+    assert_true(journal_checkpoint_put(journal, checkpoint.place, buf_view(&spoilt), NULL, &err));
+    journal_checkpoint_release(&checkpoint);
+    journal_close(journal);
+    buf_release(&spoilt);
+    free(path);
+}
+
+static bool has_checkpoint(struct home *home, const struct doc_id *doc)
+{
+    struct journal_checkpoint checkpoint;
+    struct error err = {0};
+    struct journal *journal = journal_of(home, doc);
+    assert_true(journal_checkpoint_get(journal, &checkpoint, &err));
+    bool found = checkpoint.found;
+    journal_checkpoint_release(&checkpoint);
+    journal_close(journal);
+    return found;
+}
+
+static void a_checkpoint_whose_history_cannot_be_read_costs_nothing_but_time(void **state)
+{
+    enum { KEYS = 300 };
+    struct home *home = *state;
+    struct error err = {0};
+    struct replica *replica = home_open(home, "notes.md");
+    type_keys(replica, 0, KEYS);
+    struct doc_id doc = replica_entry(replica)->doc;
+    char *text = home_text(replica);
+    home_close(replica);
+    spoil_history(home, &doc);
+
+    replica = home_open(home, "notes.md");
+    home_expect_text(replica, text);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE); /* needs the history */
+    assert_false(has_checkpoint(home, &doc));
+    assert_int_equal(replica_undo(replica, UNDO_AGAIN, &err), REPLICA_UNDONE);
+    home_expect_text(replica, text);
+    assert_int_equal(replica_edits_not_in_file(replica), KEYS);
+    home_close(replica);
+    replica = home_open(home, "notes.md");
+    home_expect_text(replica, text);
+    home_close(replica);
+    free(text);
+}
+
 int main(void)
 {
     struct error err = {0};
@@ -139,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         HOME_TEST(somebody_who_never_stops_typing_has_a_small_journal),
         HOME_TEST(another_window_on_the_journal_is_not_disturbed),
+        HOME_TEST(a_checkpoint_whose_history_cannot_be_read_costs_nothing_but_time),
         HOME_TEST(what_is_closed_without_a_pause_is_in_order_too),
     };
     return RUN_TESTS("replica_tidy", tests);
