@@ -15,7 +15,8 @@
 #include "sync/journal_compact.h"
 
 enum {
-    TIDY_ROWS = 256,      /* fewer are not worth it */
+    TIDY_ROWS = 64,       /* fewer are not worth it; */
+    TIDY_EVENTS_A_ROW = 128, /* and one more for so many events, for it takes as long as the history is */
     TIDY_ROWS_MANY = 8192, /* so many are, even if somebody never stops typing */
     TIDY_IDLE_MS = 10000, /* nothing came for so long */
     STEPS_AT_END = 48,    /* a person waits who has closed the window, */
@@ -160,7 +161,7 @@ void replica_tidy_handle(struct replica *replica, uint64_t now_ms)
         return;
     journal_writer_state(replica->writer, &state);
     uint64_t rows = state.place > replica->checkpoint_place ? state.place - replica->checkpoint_place : 0;
-    if (state.failing || rows < TIDY_ROWS) {
+    if (state.failing || rows < TIDY_ROWS + document_events(replica->document) / TIDY_EVENTS_A_ROW) {
         replica->tidy_ms = 0;
     } else if (!replica->tidy_ms || state.place != replica->tidy_place) {
         replica->tidy_ms = now_ms + (rows < TIDY_ROWS_MANY ? TIDY_IDLE_MS : 0);

@@ -41,6 +41,7 @@ struct opening {
     bool taken;      /* the path shows another document: */
     struct doc_id taken_by;
     int wake_fd;
+    uint64_t base_len;
     /* Between the threads, under the lock. */
     pthread_mutex_t lock;
     pthread_cond_t news;
@@ -139,7 +140,8 @@ static bool enter(struct opening *opening, struct error *err)
 static struct journal *create_journal(const struct opening *opening, struct error *err)
 {
     char *path = opening->is_private ? NULL : journal_path(opening->journals, &opening->entry.doc);
-    struct journal_spec spec = {.path = path, .mode = JOURNAL_CREATE, .doc = opening->entry.doc, .now_s = (uint64_t)time(NULL)};
+    struct journal_spec spec = {.path = path, .mode = JOURNAL_CREATE, .doc = opening->entry.doc, .now_s = (uint64_t)time(NULL),
+                                .base_len = opening->base_len};
     struct journal *journal = journal_open_on(&opening->device, spec, err);
     free(path);
     return journal;
@@ -206,6 +208,7 @@ static struct opening *opening_new(struct replica *replica)
     opening->takes_path = replica->takes_path || replica->entry.state == DOC_SHARED || replica->entry.role == DOC_GUEST;
     doc_entry_copy(&opening->entry, &replica->entry);
     opening->wake_fd = replica->wake_fd;
+    opening->base_len = replica->base ? rope_len(replica->base) : 0;
     pthread_mutex_init(&opening->lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);

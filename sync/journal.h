@@ -58,6 +58,7 @@ struct journal_spec {
     struct doc_id doc;
     const struct seal_key *key; /* device_journal_key() */
     uint64_t now_s;             /* recorded when the journal is made */
+    uint64_t base_len;          /* about so long will its base be: a long one makes large pages */
 };
 
 /* ERR_MISSING when it must exist and does not. */

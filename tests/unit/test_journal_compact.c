@@ -171,6 +171,23 @@ static void keys_become_few_rows_and_the_file_small(void **state)
     free(path);
 }
 
+static void a_long_base_has_large_pages(void **state)
+{
+    uint64_t sizes[2];
+    for (int large = 0; large < 2; large++) {
+        char *path = scratch_file(*state, large ? "large.journal" : "small.journal");
+        struct seal_key key = {{1}};
+        struct error err = {0};
+        struct journal_spec spec = {.path = path, .mode = JOURNAL_CREATE, .key = &key, .base_len = large ? 1 << 20 : 1000};
+        struct journal *journal = journal_open(&spec, &err);
+        assert_non_null(journal);
+        journal_close(journal);
+        sizes[large] = journal_file_bytes(path);
+        free(path);
+    }
+    assert_true(sizes[0] < 32 * 1024 && sizes[1] > 2 * sizes[0]);
+}
+
 static void only_what_a_checkpoint_covers_is_packed(void **state)
 {
     char *path = scratch_file(*state, "a.journal");
@@ -333,6 +350,7 @@ int main(void)
         return 2;
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(keys_become_few_rows_and_the_file_small),
+        SCRATCH_TEST(a_long_base_has_large_pages),
         SCRATCH_TEST(only_what_a_checkpoint_covers_is_packed),
         SCRATCH_TEST(events_are_known_to_be_there_in_whatever_row),
         SCRATCH_TEST(few_rows_wait_for_more),

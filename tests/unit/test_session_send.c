@@ -261,6 +261,30 @@ static void an_idle_author_packs_what_the_relay_has(void **state)
     assert_int_equal(room_status(room).unacked_batches, 0);
 }
 
+/* Every key a record of its own, as where somebody watches; and a pause after every sixty. */
+static void an_hour_of_typing_takes_a_relay_less_than_100_kB(void **state)
+{
+    enum { KEYS = 60, RUNS = 60, RUNS_AN_HOUR = 300 /* 18,000 keys */, ROW_BYTES = 60 /* what a store keeps beside a record */ };
+    struct room *room = *state;
+    size_t sent = 0, packed = 0;
+    room_connect(room, (struct room_welcome){.peers = 2});
+    for (int run = 0; run < RUNS; run++) {
+        size_t first = room->ticket_count;
+        type_apart(room, KEYS);
+        for (size_t i = first; i < room->ticket_count; i++)
+            sent += room->persisted[i].len;
+        room_pass_time(room, UPLOAD_PACK_IDLE_MS);
+        session_tick(room->session, room->now_ms);
+        struct record pack = hear_pack(room);
+        assert_int_equal(pack.count, KEYS);
+        packed += pack.whole.len + ROW_BYTES;
+        room_say_ack(room, ++room->ordinal);
+        room_forget_out(room);
+    }
+    print_message("an hour: %zu B sent, %zu B stay\n", sent * RUNS_AN_HOUR / RUNS, packed * RUNS_AN_HOUR / RUNS);
+    assert_true(packed * RUNS_AN_HOUR / RUNS < 100000);
+}
+
 static void a_pack_leaves_only_after_the_journal_has_it(void **state)
 {
     struct room *room = *state;
@@ -1116,6 +1140,7 @@ int main(void)
         ROOM_TEST(a_thousand_edits_typed_offline_travel_in_few_records),
         ROOM_TEST(only_the_first_batch_of_a_record_builds_on_others),
         ROOM_TEST(an_idle_author_packs_what_the_relay_has),
+        ROOM_TEST(an_hour_of_typing_takes_a_relay_less_than_100_kB),
         ROOM_TEST(a_pack_leaves_only_after_the_journal_has_it),
         ROOM_TEST(a_few_records_are_left_as_they_are_until_there_are_more),
         ROOM_TEST(only_the_first_batch_of_a_pack_builds_on_others),
