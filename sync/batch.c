@@ -6,7 +6,7 @@
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
 
-enum { FLAGS_KNOWN = 0x7f, KIND_BITS = 2, KIND_MASK = 3 };
+enum { FLAGS_KNOWN = 0xff, KIND_BITS = 2, KIND_MASK = 3, OP_BYTES_MAX = 2 * VARINT_BYTES_MAX };
 
 /* --- building --- */
 
@@ -99,6 +99,12 @@ void batch_add_nop(struct batch *batch)
     batch_add_op(batch, (struct batch_op){OP_NOP, 0, 1, 0});
 }
 
+void batch_end(struct batch *batch)
+{
+    if (batch->op_count == 1)
+        batch->flags |= BATCH_FLAG_ONE;
+}
+
 struct bytes batch_op_text(const struct batch *batch, const struct batch_op *op)
 {
     ensure(op->kind == OP_INSERT);
@@ -111,6 +117,7 @@ struct bytes batch_op_text(const struct batch *batch, const struct batch_op *op)
 static void batch_ensure_ops(const struct batch *batch)
 {
     ensure(batch->op_count > 0 && batch->op_count <= BATCH_OPS_MAX);
+    ensure(!(batch->flags & BATCH_FLAG_ONE) || batch->op_count == 1);
     size_t text_at = 0;
     for (size_t i = 0; i < batch->op_count; i++) {
         const struct batch_op *op = &batch->ops[i];
@@ -126,8 +133,11 @@ static void batch_ensure_ops(const struct batch *batch)
 
 static void batch_ensure_head(const struct batch *batch)
 {
+    enum { PLAIN = BATCH_FLAG_SELF | BATCH_FLAG_ONE };
     ensure((batch->flags & ~(unsigned)FLAGS_KNOWN) == 0 && batch->seq0 <= BATCH_SEQ_MAX);
     ensure(!(batch->flags & BATCH_FLAG_SELF) || batch->seq0 > 0);
+    if ((batch->flags & ~(unsigned)PLAIN) == 0 && batch->parent_count + batch->undo_count == 0 && batch->label[0] == '\0')
+        return; /* nearly every key */
     ensure(!(batch->flags & BATCH_FLAG_REDO) || batch->flags & BATCH_FLAG_UNDO);
     ensure(((batch->flags & BATCH_FLAG_FOREIGN) != 0) == (batch->parent_count > 0));
     ensure(((batch->flags & BATCH_FLAG_UNDO) != 0) == (batch->undo_count > 0));
@@ -159,19 +169,26 @@ static void encode_head(const struct batch *batch, struct buf *out)
         buf_add_sized(out, bytes_of_string(batch->label));
 }
 
+static void encode_ops(const struct batch *batch, struct buf *out)
+{
+    if (!(batch->flags & BATCH_FLAG_ONE))
+        buf_add_varint(out, batch->op_count);
+    for (size_t i = 0; i < batch->op_count; i++) {
+        const struct batch_op *op = &batch->ops[i];
+        unsigned char *end = varint_put(buf_extend(out, OP_BYTES_MAX), op->len << KIND_BITS | (unsigned)op->kind);
+        if (op->kind != OP_NOP)
+            end = varint_put(end, op->pos);
+        out->len = (size_t)(end - out->data);
+    }
+}
+
 void batch_encode(const struct batch *batch, struct buf *out)
 {
     size_t start = out->len;
     batch_ensure_head(batch);
     batch_ensure_ops(batch);
     encode_head(batch, out);
-    buf_add_varint(out, batch->op_count);
-    for (size_t i = 0; i < batch->op_count; i++) {
-        const struct batch_op *op = &batch->ops[i];
-        buf_add_varint(out, op->len << KIND_BITS | (unsigned)op->kind);
-        if (op->kind != OP_NOP)
-            buf_add_varint(out, op->pos);
-    }
+    encode_ops(batch, out);
     buf_add_bytes(out, buf_view(&batch->text));
     ensure(out->len - start <= BATCH_BYTES_MAX);
 }
@@ -186,8 +203,6 @@ static bool refuse(struct error *err, const char *what)
 static bool decode_flags(struct reader *reader, struct batch *batch, struct error *err)
 {
     batch->flags = read_byte(reader);
-    if (batch->flags & ~(unsigned)FLAGS_KNOWN)
-        return error_set(err, ERR_NEWER, 0, "a batch has parts that this weft does not know; a newer one made it");
     if (batch->flags & BATCH_FLAG_SELF && batch->seq0 == 0)
         return refuse(err, "its first event names an earlier one of its own");
     if (batch->flags & BATCH_FLAG_REDO && !(batch->flags & BATCH_FLAG_UNDO))
@@ -270,10 +285,12 @@ static bool decode_op(struct reader *reader, struct batch *batch, uint64_t *text
 
 static bool decode_ops(struct reader *reader, struct batch *batch, struct error *err)
 {
-    uint64_t count = read_varint_max(reader, BATCH_OPS_MAX);
+    uint64_t count = batch->flags & BATCH_FLAG_ONE ? 1 : read_varint_max(reader, BATCH_OPS_MAX);
     uint64_t text_len = 0;
-    if (count == 0)
+    if (reader->failed)
         return refuse(err, "the number of its operations");
+    if (count == 0)
+        return error_set(err, ERR_NEWER, 0, "a batch is of a kind that this weft does not know; a newer one made it");
     for (uint64_t i = 0; i < count; i++)
         if (!decode_op(reader, batch, &text_len, err))
             return false;

@@ -8,7 +8,7 @@
  * Canonical plaintext (the bytes that are hashed into the chain, sync/chain.h, and sealed into records, sync/record.h).
  * The agent and seq0 stand outside, in the record's header. Numbers are varints (editor/base/varint.h):
  *
- *   flags     1 byte   BATCH_FLAG_*; unknown bits are refused
+ *   flags     1 byte   BATCH_FLAG_*
  *   parents            present with FLAG_FOREIGN: count (1..BATCH_PARENTS_MAX), then each: agent 16 bytes, seq;
  *                      strictly ascending by (agent, seq), none of the own agent. FLAG_SELF: (agent, seq0 - 1) is a
  *                      parent too. Neither flag: the root (only where nothing was written before, or in a foreign
@@ -19,7 +19,8 @@
  *                      but backward where the second event deletes one place before the first
  *   time               with FLAG_TIME: whole seconds since 1970; at the first batch of a gesture only
  *   label              with FLAG_LABEL: sized text, at most BATCH_LABEL_BYTES_MAX ("disk")
- *   ops                count (1..), then each: len << 2 | kind, then pos (none for OP_NOP)
+ *   ops                count (1..; 0 is kept for later versions), then each: len << 2 | kind, then pos (none for
+ *                      OP_NOP). With FLAG_ONE there is one, and no count: most batches are keys. Older ones say 1
  *   text               the inserted bytes of all inserts, in order, to the end; their sum is exactly what is left
  *
  *   Units      positions and lengths in bytes of the text at the batch's parents (and after the ops before it).
@@ -69,6 +70,7 @@ enum {
     BATCH_FLAG_TIME = 16,
     BATCH_FLAG_LABEL = 32,
     BATCH_FLAG_REDO = 64,    /* with FLAG_UNDO: what is taken back is itself an undo */
+    BATCH_FLAG_ONE = 128,    /* it has one operation and does not say how many */
 };
 
 struct batch {
@@ -95,6 +97,7 @@ void batch_add_undo(struct batch *batch, struct event_span span);
 void batch_add_insert(struct batch *batch, uint64_t pos, struct bytes text);
 void batch_add_delete(struct batch *batch, uint64_t pos, uint64_t len);
 void batch_add_nop(struct batch *batch);
+void batch_end(struct batch *batch); /* nothing more is added: sets FLAG_ONE if it is so */
 struct bytes batch_op_text(const struct batch *batch, const struct batch_op *op);
 
 /* Appends the canonical plaintext. The batch must be well-formed (ensure). */

@@ -250,7 +250,10 @@ static bool unpack_batch(struct bundle *bundle, struct buf *out)
     uint64_t ops = number_column_next(&bundle->columns[OPS]);
     if (ops >= BATCH_OPS_MAX)
         return false;
-    buf_add_varint(out, ops + 1);
+    if (!(out->data[0] & BATCH_FLAG_ONE))
+        buf_add_varint(out, ops + 1);
+    else if (ops > 0)
+        return false;
     for (uint64_t i = 0; i <= ops; i++)
         if (!unpack_op(bundle, &text_len, out) || out->len > bundle->plain_left)
             return false;

@@ -63,6 +63,7 @@ static void begin_batch(struct writer *writer)
 static void finish_batch(struct writer *writer)
 {
     struct document *document = writer->document;
+    batch_end(writer->batch);
     if (document->asleep) {
         document_asleep_wrote(document, writer->batch);
         return;
@@ -278,6 +279,7 @@ static bool write_key(struct document *document, const struct agent_id *agent, c
         batch_add_delete(batch, key.at + key.text.len, key.deleted);
         oplog_add_delete(&document->log, key.at + key.text.len, key.deleted);
     }
+    batch_end(batch);
     critical_go_on(&document->critical, document->merged, batch->count);
     document->merged += batch->count;
     document->len += key.text.len - key.deleted;

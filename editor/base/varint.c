@@ -4,11 +4,8 @@
 
 void buf_add_varint(struct buf *buf, uint64_t value)
 {
-    while (value >= 0x80) {
-        buf_add_byte(buf, (unsigned char)(value | 0x80));
-        value >>= 7;
-    }
-    buf_add_byte(buf, (unsigned char)value);
+    unsigned char bytes[VARINT_BYTES_MAX];
+    buf_add(buf, bytes, (size_t)(varint_put(bytes, value) - bytes));
 }
 
 void buf_add_zigzag(struct buf *buf, int64_t value)

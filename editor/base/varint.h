@@ -16,6 +16,15 @@
 
 enum { VARINT_BYTES_MAX = 10 };
 
+/* Writes it, at most VARINT_BYTES_MAX bytes; gives where it ends. */
+static inline unsigned char *varint_put(unsigned char *to, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *to++ = (unsigned char)(value | 0x80);
+    *to++ = (unsigned char)value;
+    return to;
+}
+
 void buf_add_varint(struct buf *buf, uint64_t value);
 void buf_add_zigzag(struct buf *buf, int64_t value);
 void buf_add_u32(struct buf *buf, uint32_t value); /* little endian */

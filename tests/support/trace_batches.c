@@ -39,6 +39,7 @@ static struct batch *begin(struct maker *maker, size_t agent)
 
 static void finish(struct maker *maker, size_t agent)
 {
+    batch_end(present(maker));
     maker->seqs[agent] += present(maker)->count;
 }
 

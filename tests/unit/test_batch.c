@@ -85,6 +85,36 @@ static void a_merge_marker_is_one_event_without_text(void **state)
     batch_release(&back);
 }
 
+static void a_key_in_a_text_of_a_megabyte_is_six_bytes(void **state)
+{
+    (void)state;
+    struct batch batch = {.agent = agent_named('m'), .seq0 = 1, .flags = BATCH_FLAG_SELF}, back = {0};
+    struct buf plain = {0};
+    struct error err = {0};
+    batch_add_insert(&batch, 1 << 20, text_of("k"));
+    batch_encode(&batch, &plain);
+    assert_int_equal(plain.len, 7); /* as batches were before there was FLAG_ONE: they stay as they are */
+    assert_true(batch_decode(buf_view(&plain), &batch.agent, 1, &back, &err));
+    expect_same(&batch, &back);
+    batch_end(&batch);
+    buf_clear(&plain);
+    batch_encode(&batch, &plain);
+    assert_int_equal(plain.len, 6);
+    assert_true(batch_decode(buf_view(&plain), &batch.agent, 1, &back, &err));
+    expect_same(&batch, &back);
+    assert_true(back.ops[0].pos == 1 << 20 && bytes_equal(batch_op_text(&back, &back.ops[0]), text_of("k")));
+    batch_add_delete(&batch, 0, 1);
+    batch.flags &= ~(unsigned)BATCH_FLAG_ONE;
+    batch_end(&batch); /* it has two */
+    buf_clear(&plain);
+    batch_encode(&batch, &plain);
+    assert_true(batch_decode(buf_view(&plain), &batch.agent, 1, &back, &err));
+    assert_int_equal(back.op_count, 2);
+    buf_release(&plain);
+    batch_release(&batch);
+    batch_release(&back);
+}
+
 static void expect_refused(const void *data, size_t len, uint64_t seq0, enum err code)
 {
     struct batch batch = {0};
@@ -100,14 +130,18 @@ static void what_is_not_canonical_is_refused(void **state)
 {
     (void)state;
     expect_refused("", 0, 0, ERR_FORMAT);
-    expect_refused("\x80\x01\x06", 3, 0, ERR_NEWER);                /* an unknown flag */
+    expect_refused("\x80\x01\x06", 3, 0, ERR_FORMAT);               /* one operation, and still a number of them */
+    expect_refused("\x80", 1, 0, ERR_FORMAT);
+    expect_refused("\x80\x0a", 2, 0, ERR_FORMAT);                   /* a marker of length 2 */
+    expect_refused("\x80\x06\x06", 3, 0, ERR_FORMAT);               /* two operations */
     expect_refused("\x01\x01\x06", 3, 0, ERR_FORMAT);               /* a previous event before the first */
     expect_refused("\x40\x01\x06", 3, 1, ERR_FORMAT);               /* redo without undo */
     expect_refused("\x02\x00\x01\x06", 4, 0, ERR_FORMAT);           /* foreign parents, but none */
     expect_refused("\x08\x00\x01\x06", 4, 0, ERR_FORMAT);           /* takes back nothing */
     expect_refused("\x20\x00\x01\x06", 4, 0, ERR_FORMAT);           /* an empty label */
     expect_refused("\x20\x01\x00\x01\x06", 5, 0, ERR_FORMAT);       /* NUL in a label */
-    expect_refused("\x00\x00", 2, 0, ERR_FORMAT);                   /* no operation */
+    expect_refused("\x00", 1, 0, ERR_FORMAT);
+    expect_refused("\x00\x00", 2, 0, ERR_NEWER);                    /* kept for later versions */
     expect_refused("\x00\x01\x02", 3, 0, ERR_FORMAT);               /* an operation of length 0 */
     expect_refused("\x00\x01\x07", 3, 0, ERR_FORMAT);               /* an unknown kind */
     expect_refused("\x00\x01\x0a", 3, 0, ERR_FORMAT);               /* a marker of length 2 */
@@ -166,6 +200,8 @@ static void fill_random(struct random *random, struct batch *batch)
         else
             batch_add_insert(batch, pos, bytes_of(letters, 1 + (size_t)random_below(random, 15)));
     }
+    if (random_chance(random, 2))
+        batch_end(batch);
 }
 
 static void random_batches_survive_and_mutations_are_refused_or_canonical(void **state)
@@ -221,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_survives_the_trip_through_bytes),
         cmocka_unit_test(a_merge_marker_is_one_event_without_text),
+        cmocka_unit_test(a_key_in_a_text_of_a_megabyte_is_six_bytes),
         cmocka_unit_test(what_is_not_canonical_is_refused),
         cmocka_unit_test(parents_out_of_order_are_refused),
         cmocka_unit_test(a_batch_of_a_megabyte_and_more_is_refused),

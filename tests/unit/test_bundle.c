@@ -50,6 +50,7 @@ static void type_key(struct writing *writing, struct random *random, uint64_t *c
         batch_add_delete(&batch, --*cursor, 1);
     else
         batch_add_insert(&batch, (*cursor)++, bytes_of_string(key));
+    batch_end(&batch);
     add(writing, &batch);
     batch_release(&batch);
 }
@@ -102,6 +103,8 @@ static void everything_that_a_batch_can_hold_comes_back(void **state)
             batch_add_insert(&batch, BATCH_POS_MAX - i, bytes_of_string("words that come again and again"));
             batch_add_delete(&batch, 3 * i, 1 + 300 * i);
         }
+        if (i % 2)
+            batch_end(&batch);
         add(&writing, &batch);
         batch_release(&batch);
     }
