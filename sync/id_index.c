@@ -18,6 +18,7 @@ enum { LEAF_MAX = 32, NODE_MAX = 32 };
 /* What an entry says of its keys. */
 struct id_fact {
     uint64_t value;
+    uint64_t note;
     uint32_t len;
     enum id_kind kind;
 };
@@ -194,6 +195,14 @@ struct id_entry id_index_get(const struct id_index *index, uint64_t key)
     return (struct id_entry){key, next_key(index, leaf, upto) - key, 0, ID_NOTHING};
 }
 
+uint64_t *id_index_note(const struct id_index *index, uint64_t key)
+{
+    uint32_t upto;
+    struct id_leaf *leaf = look_up(index, key, &upto);
+    ensure(upto > 0 && key - leaf->keys[upto - 1] < leaf->facts[upto - 1].len);
+    return &leaf->facts[upto - 1].note;
+}
+
 /* --- changing --- */
 
 /* What a full node or leaf hands up: its new right neighbour and that one's first key. */
@@ -249,7 +258,7 @@ static bool leaf_put(struct id_index *index, uint32_t number, const struct id_en
     memmove(leaf->keys + at + 1, leaf->keys + at, after * sizeof *leaf->keys);
     memmove(leaf->facts + at + 1, leaf->facts + at, after * sizeof *leaf->facts);
     leaf->keys[at] = entry->key;
-    leaf->facts[at] = (struct id_fact){entry->value, (uint32_t)entry->len, entry->kind};
+    leaf->facts[at] = (struct id_fact){.value = entry->value, .len = (uint32_t)entry->len, .kind = entry->kind};
     leaf->count++;
     return full;
 }

@@ -48,4 +48,10 @@ void id_index_move(struct id_index *index, uint64_t key, uint64_t len, uint64_t 
 /* What is known from `key` on: `len` keys of one kind (ID_NOTHING: up to the next entry). */
 struct id_entry id_index_get(const struct id_index *index, uint64_t key);
 
+/*
+ * Beside each entry there is room for a number, 0 at first: for the caller to note where the units are that are deleted. Of the
+ * entry that has the key, which must be there; until the next change.
+ */
+uint64_t *id_index_note(const struct id_index *index, uint64_t key);
+
 #endif

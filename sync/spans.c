@@ -162,17 +162,20 @@ struct span_place spans_find(const struct spans *spans, enum span_sum sum, uint6
     return place;
 }
 
-struct span_place spans_find_id(const struct spans *spans, uint32_t number, uint32_t at, uint64_t id)
+bool spans_find_id(const struct spans *spans, uint32_t number, uint32_t at, uint64_t id, struct span_place *place)
 {
+    if (number >= spans->tree.leaf_count)
+        return false;
     const struct span_leaf *leaf = &spans->leaves[number];
     uint32_t left = leaf->count;
     for (at = at < left ? at : 0; left > 0; left--) {
-        if (id - leaf->spans[at].id < leaf->spans[at].len)
-            return (struct span_place){number, at, id - leaf->spans[at].id};
+        if (id - leaf->spans[at].id < leaf->spans[at].len) {
+            *place = (struct span_place){number, at, id - leaf->spans[at].id};
+            return true;
+        }
         at = at + 1 < leaf->count ? at + 1 : 0;
     }
-    ensure(false);
-    return (struct span_place){0};
+    return false;
 }
 
 uint64_t spans_shown_before(const struct spans *spans, struct span_place place)

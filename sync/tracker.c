@@ -75,11 +75,17 @@ uint64_t tracker_map(const struct tracker *tracker, uint64_t pos)
 
 /* --- the order of concurrent inserts --- */
 
+static bool find_there(const struct tracker *tracker, uint64_t whereabouts, uint64_t id, struct span_place *place)
+{
+    return spans_find_id(&tracker->spans, (uint32_t)whereabouts, (uint32_t)(whereabouts >> 32), id, place);
+}
+
 static struct span_place place_of(const struct tracker *tracker, uint64_t id)
 {
     struct id_entry entry = id_index_get(&tracker->units, id);
-    ensure(entry.kind == ID_UNITS);
-    return spans_find_id(&tracker->spans, (uint32_t)entry.value, (uint32_t)(entry.value >> 32), id);
+    struct span_place place;
+    ensure(entry.kind == ID_UNITS && find_there(tracker, entry.value, id, &place));
+    return place;
 }
 
 const struct span *tracker_find(const struct tracker *tracker, uint64_t id)
@@ -274,6 +280,7 @@ struct tracker_deleted tracker_delete(struct tracker *tracker, uint64_t lv, uint
     place = spans_isolate(&tracker->spans, place, len);
     spans_set(&tracker->spans, place, SPAN_THERE + 1, true);
     put_delete(tracker, &deleted, lv, back);
+    *id_index_note(&tracker->deletes, lv) = whereabouts(place);
     tracker->steps++;
     return deleted;
 }
@@ -292,11 +299,15 @@ struct id_entry tracker_event(const struct tracker *tracker, uint64_t lv)
 
 /*
  * Inserting and deleting both raise a unit's state by one, so the order in which a range is gone through is free. Where the
- * range is in several spans, the next one mostly stands right behind.
+ * range is in several spans, the next one mostly stands right behind. *where is where the first one was when it was looked for
+ * last, and becomes where it is.
  */
-static void shift_units(struct tracker *tracker, uint64_t id, uint64_t len, int by)
+static void shift_units(struct tracker *tracker, uint64_t id, uint64_t len, int by, uint64_t *where)
 {
-    struct span_place place = place_of(tracker, id);
+    struct span_place place;
+    if (!find_there(tracker, *where, id, &place))
+        place = place_of(tracker, id);
+    *where = whereabouts(place);
     while (len > 0) {
         const struct span *span = spans_peek(&tracker->spans, &place);
         if (!span || id - span->id >= span->len) {
@@ -316,6 +327,12 @@ static void shift_units(struct tracker *tracker, uint64_t id, uint64_t len, int 
     }
 }
 
+/* Deletes are of units from anywhere: where these are is noted with the delete. */
+static void shift_deleted(struct tracker *tracker, uint64_t lv, uint64_t id, uint64_t len, int by)
+{
+    shift_units(tracker, id, len, by, id_index_note(&tracker->deletes, lv));
+}
+
 static void shift_events(struct tracker *tracker, uint64_t first, uint64_t end, int by)
 {
     while (first < end) {
@@ -325,13 +342,13 @@ static void shift_events(struct tracker *tracker, uint64_t first, uint64_t end, 
         case ID_NOTHING:
             break;
         case ID_UNITS:
-            shift_units(tracker, first, len, by);
+            shift_units(tracker, first, len, by, &entry.value);
             break;
         case ID_DELETES:
-            shift_units(tracker, entry.value, len, by);
+            shift_deleted(tracker, first, entry.value, len, by);
             break;
         case ID_DELETES_BACK:
-            shift_units(tracker, entry.value - (len - 1), len, by);
+            shift_deleted(tracker, first, entry.value - (len - 1), len, by);
             break;
         }
         first += len;

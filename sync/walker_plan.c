@@ -281,11 +281,18 @@ static void push_ready(struct walker_plan *plan, size_t index)
     plan->ready[plan->ready_count++] = (struct walker_choice){plan->pieces[index].weight, (uint32_t)index};
 }
 
-/* Of what became ready together, the lightest comes on top. */
+/* Of what became ready together, mostly two, the lightest comes on top. */
 static void sort_ready(struct walker_plan *plan, size_t from)
 {
-    if (plan->ready_count - from > 1)
-        qsort(plan->ready + from, plan->ready_count - from, sizeof *plan->ready, choice_compare);
+    struct walker_choice *choices = plan->ready + from;
+    size_t count = plan->ready_count - from;
+    if (count > 2)
+        qsort(choices, count, sizeof *choices, choice_compare);
+    if (count != 2 || choice_compare(&choices[0], &choices[1]) <= 0)
+        return;
+    struct walker_choice lighter = choices[0];
+    choices[0] = choices[1];
+    choices[1] = lighter;
 }
 
 static void count_waits(struct walker_plan *plan)

@@ -221,7 +221,9 @@ static void insert_units(struct model *model, struct random *random)
 static void set_units(struct model *model, struct random *random)
 {
     size_t at = (size_t)random_below(random, model->count), len = 1;
-    struct span_place place = spans_find_id(&model->spans, model->leaf_of[model->units[at].id], (uint32_t)at, model->units[at].id);
+    struct span_place place;
+    uint64_t first = model->units[at].id;
+    assert_true(spans_find_id(&model->spans, model->leaf_of[first], (uint32_t)at, first, &place));
     const struct span *span = spans_peek(&model->spans, &place);
     len += (size_t)random_below(random, span->len - place.offset);
     uint32_t now = (uint32_t)random_below(random, 4);
@@ -253,7 +255,9 @@ static void expect_places(const struct model *model)
     struct span_place before = {0};
     for (size_t at = 0; at < model->count; at++) {
         uint64_t id = model->units[at].id;
-        struct span_place place = spans_find_id(&model->spans, model->leaf_of[id], (uint32_t)id % 5, id);
+        struct span_place place;
+        assert_false(spans_find_id(&model->spans, UINT32_MAX, 0, id, &place));
+        assert_true(spans_find_id(&model->spans, model->leaf_of[id], (uint32_t)id % 5, id, &place));
         assert_int_equal(spans_shown_before(&model->spans, place), shown);
         assert_int_equal(spans_compare(&model->spans, place, place), 0);
         assert_true(at == 0 || spans_compare(&model->spans, before, place) < 0);
@@ -331,6 +335,10 @@ static void what_goes_on_is_one_entry(void **state)
     id_index_put(&index, (struct id_entry){5, 2, 50, ID_DELETES_BACK});
     id_index_put(&index, (struct id_entry){7, 2, 48, ID_DELETES_BACK});
     expect_entry(&index, 5, ID_DELETES_BACK, 4, 50);
+    assert_int_equal(*id_index_note(&index, 5), 0);
+    *id_index_note(&index, 8) = 11;
+    assert_int_equal(*id_index_note(&index, 5), 11); /* of the same entry */
+    assert_int_equal(*id_index_note(&index, 3), 0);
     id_index_release(&index);
 }
 
