@@ -318,6 +318,11 @@ static void give_out_loaded(struct document *document, struct patch *patch)
     patch_release(&since);
 }
 
+uint64_t document_update_cost(struct document *document, uint64_t limit)
+{
+    return document->asleep ? 0 : walker_cost(document->walker, document->merged, limit);
+}
+
 void document_update(struct document *document, struct patch *out)
 {
     if (document->asleep) {

@@ -96,6 +96,11 @@ enum document_added {
 MUST_USE enum document_added document_add(struct document *document, const struct batch *batch, struct error *err);
 /* Whether the text is that of this version, and there is nothing to update. */
 bool document_is_at(const struct document *document, const struct version *version);
+/*
+ * How many steps (sync/walker_cost.h: about 100 ns each) document_update() will take at most; told from the graph before anything is
+ * walked. Counting ends soon after `limit`.
+ */
+uint64_t document_update_cost(struct document *document, uint64_t limit);
 /* Merges all events added since the last update: the patch from the text as it was to that of document_version(). */
 void document_update(struct document *document, struct patch *out);
 

@@ -93,6 +93,11 @@ void id_index_copy(struct id_index *to, const struct id_index *from)
     to->depth = from->depth;
 }
 
+uint64_t id_index_entries_max(const struct id_index *index)
+{
+    return (uint64_t)index->leaf_count * LEAF_MAX;
+}
+
 /* --- finding --- */
 
 /* How many of some ascending keys are at or before one. Halves without branches, of which nobody could tell where they go. */

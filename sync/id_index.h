@@ -45,6 +45,7 @@ void id_index_copy(struct id_index *to, const struct id_index *from);
 void id_index_put(struct id_index *index, struct id_entry entry);
 /* Units that are there are at another place now. */
 void id_index_move(struct id_index *index, uint64_t key, uint64_t len, uint64_t value);
+uint64_t id_index_entries_max(const struct id_index *index); /* there are not more */
 /* What is known from `key` on: `len` keys of one kind (ID_NOTHING: up to the next entry). */
 struct id_entry id_index_get(const struct id_index *index, uint64_t key);
 

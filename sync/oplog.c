@@ -213,6 +213,11 @@ int64_t oplog_net(const struct oplog *log, uint64_t first, uint64_t end)
     return net;
 }
 
+size_t oplog_ops(const struct oplog *log, uint64_t first, uint64_t end)
+{
+    return first < end ? run_index(log, end - 1) - run_index(log, first) + 1 : 0;
+}
+
 uint64_t oplog_void(const struct oplog *log, uint64_t first, uint64_t end)
 {
     uint64_t count = 0;

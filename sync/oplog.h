@@ -79,6 +79,8 @@ void oplog_note_invalid(struct oplog *log, uint64_t first, uint64_t end); /* may
 /* Bytes by which the valid events of [first, end) lengthen a text they are applied to one after another. */
 int64_t oplog_net(const struct oplog *log, uint64_t first, uint64_t end);
 
+/* How many runs the events of [first, end) lie in. */
+size_t oplog_ops(const struct oplog *log, uint64_t first, uint64_t end);
 /* Whether an event, or how many events of [first, end), have no effect, as far as a walk has noted it. */
 bool oplog_is_void(const struct oplog *log, uint64_t lv);
 uint64_t oplog_void(const struct oplog *log, uint64_t first, uint64_t end);

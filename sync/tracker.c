@@ -62,6 +62,12 @@ uint64_t tracker_shown(const struct tracker *tracker)
     return spans_total(&tracker->spans, SUM_SHOWN);
 }
 
+uint64_t tracker_spans_max(const struct tracker *tracker)
+{
+    uint64_t spans = (uint64_t)tracker->spans.tree.leaf_count * SPANS_LEAF_MAX;
+    return spans + id_index_entries_max(&tracker->units) + id_index_entries_max(&tracker->deletes);
+}
+
 uint64_t tracker_map(const struct tracker *tracker, uint64_t pos)
 {
     if (pos == 0)

@@ -75,6 +75,8 @@ void tracker_begin(struct tracker *tracker, const struct graph *graph, uint64_t 
 uint64_t tracker_len(const struct tracker *tracker);   /* of the prepare version */
 uint64_t tracker_shown(const struct tracker *tracker); /* of the effect version */
 
+uint64_t tracker_spans_max(const struct tracker *tracker); /* it has no more spans than that, nor parts in which they were put in */
+
 /* Where in the text a position of the prepare version is: behind the byte before it. Beyond the end it is the end. */
 uint64_t tracker_map(const struct tracker *tracker, uint64_t pos);
 

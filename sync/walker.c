@@ -4,6 +4,7 @@
 
 #include "editor/base/xalloc.h"
 #include "sync/delta.h"
+#include "sync/walker_cost.h"
 #include "sync/walker_plan.h"
 #include "sync/walker_stands.h"
 
@@ -29,6 +30,7 @@ struct walker {
     bool warm;               /* the next block goes on in the tracker as it is */
 
     struct walker_plan plan;
+    struct walker_cost cost;
     struct lv_ranges old, fresh, gone; /* scratch */
 };
 
@@ -54,6 +56,7 @@ void walker_free(struct walker *walker)
         free(walker->trackers[i]);
     }
     walker_stands_release(&walker->stands);
+    walker_cost_release(&walker->cost);
     delta_release(&walker->delta);
     walker_plan_release(&walker->plan);
     lv_ranges_release(&walker->old);
@@ -76,8 +79,16 @@ uint64_t walker_work(const struct walker *walker)
 {
     uint64_t work = 0;
     for (size_t i = 0; i < WALKER_STANDS_MAX; i++)
-        work += walker->trackers[i] ? walker->trackers[i]->steps + walker->trackers[i]->looks : 0;
+        work += walker->trackers[i] ? walker->trackers[i]->steps : 0;
     return work;
+}
+
+uint64_t walker_looks(const struct walker *walker)
+{
+    uint64_t looks = 0;
+    for (size_t i = 0; i < WALKER_STANDS_MAX; i++)
+        looks += walker->trackers[i] ? walker->trackers[i]->looks : 0;
+    return looks;
 }
 
 uint64_t walker_copies(const struct walker *walker)
@@ -254,48 +265,31 @@ static void begin_block(struct walker *walker, uint64_t len)
     walker->tracked_end = 0;
 }
 
-/* Visits all old or all fresh pieces of a block. */
-static void walk_pass(struct walker *walker, bool fresh)
+/* The way over the plan. `len`: of the text where the walk begins, unless it is warm. */
+static void go(struct walker *walker, uint64_t len)
 {
-    walker_plan_pass(&walker->plan, fresh);
-    for (const struct walker_piece *piece; (piece = walker_plan_next(&walker->plan));)
-        visit(walker, piece);
-}
-
-/* Pieces [low, high) in a tracker that begins with a text of `len` bytes, or in the warm one. */
-static void walk_block(struct walker *walker, size_t low, size_t high, uint64_t len)
-{
-    if (!walker->warm)
-        begin_block(walker, len);
-    walker->warm = false;
-    if (low < high)
-        walker->tracked_end = walker->plan.pieces[high - 1].end;
-    walker_plan_block(&walker->plan, low, high);
-    if (!walker->summing) {
-        walk_pass(walker, false);
-        begin_sum(walker, tracker_shown(walker->tracker));
-    }
-    walk_pass(walker, true);
-}
-
-static bool is_fast(const struct walker *walker, size_t index)
-{
-    return walker->fast_path && walker->plan.pieces[index].critical;
-}
-
-static void walk_plan(struct walker *walker, uint64_t len)
-{
-    for (size_t low = 0, high; low < walker->plan.count; low = high) {
-        high = low + 1;
-        if (is_fast(walker, low)) {
-            apply_as_they_are(walker, &walker->plan.pieces[low]);
-            walker->warm = false;
-        } else {
-            while (high < walker->plan.count && !is_fast(walker, high))
-                high++;
-            walk_block(walker, low, high, walker->summing ? delta_len(&walker->delta) : len);
+    const struct walker_piece *piece;
+    struct walker_plan *plan = &walker->plan;
+    for (enum walker_stop stop; (stop = walker_plan_go(plan, &piece)) != WALKER_END;) {
+        switch (stop) {
+        case WALKER_FAST:
+            apply_as_they_are(walker, piece);
+            break;
+        case WALKER_BLOCK:
+            if (plan->low > 0)
+                walker->start = plan->pieces[plan->low - 1].end - 1;
+            begin_block(walker, walker->summing ? delta_len(&walker->delta) : len);
+            break;
+        case WALKER_PIECE:
+            walker->tracked_end = plan->pieces[plan->high - 1].end;
+            visit(walker, piece);
+            break;
+        case WALKER_SUM:
+            begin_sum(walker, tracker_shown(walker->tracker));
+            break;
+        case WALKER_END:
+            break;
         }
-        walker->start = walker->plan.pieces[high - 1].end - 1;
     }
 }
 
@@ -312,14 +306,20 @@ static void let_go(struct walker *walker)
     delta_release(&walker->delta);
 }
 
+static struct walker_way way_of(const struct walker *walker)
+{
+    return (struct walker_way){walker->fast_path, walker->warm, walker->old.count == 0};
+}
+
 static void walk(struct walker *walker, uint64_t len, const struct lv_ranges *old, const struct lv_ranges *fresh,
                  const struct critical *critical, struct patch *out)
 {
     walker_plan_make(&walker->plan, walker->graph, old, fresh, critical);
+    walker_plan_start(&walker->plan, way_of(walker));
     walker->summing = false;
     if (old->count == 0)
         begin_sum(walker, len);
-    walk_plan(walker, len);
+    go(walker, len);
     if (walker->summing)
         delta_patch(&walker->delta, buf_view(&walker->log->text), out);
     else
@@ -340,18 +340,30 @@ static void measure(struct walker *walker)
     patch_release(&text);
 }
 
-/* Sets walker->start to the last critical version at or before lv, and gives the length of its text. */
-static uint64_t find_start(struct walker *walker, uint64_t lv)
+/* Sets walker->start to the last critical version at or before lv. NULL: that is the root. */
+static const struct critical_range *set_start(struct walker *walker, uint64_t lv)
 {
     const struct critical_range *range = lv == LV_NONE ? NULL : critical_find(walker->critical, lv);
-    walker->start = LV_NONE;
+    walker->start = !range ? LV_NONE : lv < range->last ? lv : range->last;
+    return range;
+}
+
+static bool is_measured(const struct critical_range *range) /* or the text was loaded, not made */
+{
+    return !range || range->len_before != UINT64_MAX;
+}
+
+/* The same, and gives the length of its text. */
+static uint64_t find_start(struct walker *walker, uint64_t lv)
+{
+    const struct critical_range *range = set_start(walker, lv);
+    if (!is_measured(range)) {
+        measure(walker);
+        range = set_start(walker, lv);
+    }
     if (!range)
         return walker->base_len;
-    if (range->len_before == UINT64_MAX) /* the text was loaded, not made */
-        measure(walker);
-    walker->start = lv < range->last ? lv : range->last;
-    int64_t net = oplog_net(walker->log, range->first, walker->start + 1);
-    return range->len_before + (uint64_t)net;
+    return range->len_before + (uint64_t)oplog_net(walker->log, range->first, walker->start + 1);
 }
 
 static uint64_t event_after(uint64_t lv)
@@ -366,19 +378,79 @@ static bool is_warm(const struct walker *walker, uint64_t merged)
     return walker->tracked_end > 0 && walker->tracked_end <= merged && walker->tracked_from == walker->start;
 }
 
-void walker_update(struct walker *walker, uint64_t merged, struct patch *out)
+/* What a walk from walker->start to all events goes over when the text is that of those before `merged`. */
+static void plan_update(struct walker *walker, uint64_t merged)
 {
-    uint64_t len = find_start(walker, merged > 0 ? merged - 1 : LV_NONE);
-    uint64_t first = event_after(walker->start);
-    walker->warm = is_warm(walker, merged);
-    if (walker->warm) {
-        first = walker->tracked_end;
-        len = tracker_shown(walker->tracker);
-    }
+    uint64_t first = walker->warm ? walker->tracked_end : event_after(walker->start);
     walker->old.count = walker->fresh.count = 0;
     lv_ranges_add(&walker->old, first, merged);
     lv_ranges_add(&walker->fresh, merged, graph_len(walker->graph));
+}
+
+static uint64_t last_merged(uint64_t merged)
+{
+    return merged > 0 ? merged - 1 : LV_NONE;
+}
+
+void walker_update(struct walker *walker, uint64_t merged, struct patch *out)
+{
+    uint64_t len = find_start(walker, last_merged(merged));
+    walker->warm = is_warm(walker, merged);
+    if (walker->warm)
+        len = tracker_shown(walker->tracker);
+    plan_update(walker, merged);
     walk(walker, len, &walker->old, &walker->fresh, walker->critical, out);
+}
+
+/* --- what it will cost --- */
+
+static uint64_t spans_max(const struct walker *walker)
+{
+    uint64_t most = 1;
+    for (size_t i = 0; i < WALKER_STANDS_MAX; i++) {
+        uint64_t spans = walker->stands.items[i].live ? tracker_spans_max(walker->trackers[i]) : 0;
+        most = spans > most ? spans : most;
+    }
+    return most;
+}
+
+/* The way over a plan for walker->old and walker->fresh, as go() will go it. */
+static void count_way(struct walker *walker)
+{
+    walker_plan_make(&walker->plan, walker->graph, &walker->old, &walker->fresh, walker->critical);
+    walker_plan_start(&walker->plan, way_of(walker));
+    const struct walker_piece *piece;
+    struct walker_plan *plan = &walker->plan;
+    struct walker_cost *cost = &walker->cost;
+    uint64_t start = walker->start;
+    for (enum walker_stop stop; !walker_cost_is_over(cost) && (stop = walker_plan_go(plan, &piece)) != WALKER_END;) {
+        if (stop == WALKER_FAST)
+            walker_cost_fast(cost, piece);
+        else if (stop == WALKER_PIECE)
+            walker_cost_piece(cost, piece);
+        if (stop == WALKER_BLOCK) {
+            start = plan->low > 0 ? plan->pieces[plan->low - 1].end - 1 : start;
+            walker_cost_block(cost, &start, start != LV_NONE);
+        }
+    }
+}
+
+uint64_t walker_cost(struct walker *walker, uint64_t merged, uint64_t limit)
+{
+    walker_cost_begin(&walker->cost, walker->graph, walker->log, &walker->stands, spans_max(walker), limit);
+    bool measured = is_measured(set_start(walker, last_merged(merged)));
+    if (!measured) { /* as measure() will; what it leaves in the tracker is not counted on */
+        walker->start = LV_NONE;
+        walker->warm = false;
+        plan_update(walker, 0);
+        count_way(walker);
+        set_start(walker, last_merged(merged));
+    }
+    walker->warm = measured && is_warm(walker, merged);
+    plan_update(walker, merged);
+    count_way(walker);
+    walker->warm = false;
+    return walker->cost.steps;
 }
 
 void walker_since(struct walker *walker, const struct lv_list *version, struct patch *out)
@@ -399,8 +471,12 @@ static void track(struct walker *walker, uint64_t len)
 {
     walker->fresh.count = 0;
     walker_plan_make(&walker->plan, walker->graph, &walker->old, &walker->fresh, walker->critical);
+    walker_plan_start(&walker->plan, (struct walker_way){.warm = walker->warm});
     walker->summing = false;
-    walk_block(walker, 0, walker->plan.count, len);
+    if (walker->plan.count == 0 && !walker->warm)
+        begin_block(walker, len);
+    walker->warm = false;
+    go(walker, len);
 }
 
 /* All events that the warm tracker lacks. */

@@ -65,6 +65,11 @@ void walker_set_fast_path(struct walker *walker, bool on);
  * more of it is needed, by these or the following, everything is walked once.
  */
 void walker_update(struct walker *walker, uint64_t merged, struct patch *out);
+/*
+ * How many steps that will take at most [23], told from the plan; no tracker is touched. Counting ends soon after `limit`: then it is
+ * more than that. (An insert at a place where many others are concurrent looks at more spans than are counted.)
+ */
+uint64_t walker_cost(struct walker *walker, uint64_t merged, uint64_t limit);
 /* The same from any version. */
 void walker_since(struct walker *walker, const struct lv_list *version, struct patch *out);
 /* From the base text to that of a version. */
@@ -89,7 +94,8 @@ const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_
 const struct tracker *walker_both(struct walker *walker, const struct lv_list *a, const struct lv_list *b, uint64_t *base);
 const struct tracker *walker_stand_at(struct walker *walker, const struct lv_list *version);
 uint64_t walker_steps(const struct walker *walker);  /* events that went through a tracker so far */
-uint64_t walker_work(const struct walker *walker);   /* spans put in, taken out, put back or looked at for that */
+uint64_t walker_work(const struct walker *walker);   /* spans put in, taken out or put back for that: steps */
+uint64_t walker_looks(const struct walker *walker);  /* at spans that are concurrent at one place */
 uint64_t walker_copies(const struct walker *walker); /* how often a tracker was copied (sync/walker_stands.h) */
 
 void walker_check(struct walker *walker); /* what it keeps between two walks; stops the program when an invariant is broken */

@@ -315,15 +315,7 @@ static void push_children(struct walker_plan *plan, const struct walker_piece *p
     sort_ready(plan, from);
 }
 
-void walker_plan_block(struct walker_plan *plan, size_t low, size_t high)
-{
-    plan->low = low;
-    plan->high = high;
-    link_pieces(plan);
-    weigh_pieces(plan);
-}
-
-void walker_plan_pass(struct walker_plan *plan, bool fresh)
+static void begin_pass(struct walker_plan *plan, bool fresh)
 {
     plan->fresh = fresh;
     plan->ready_count = 0;
@@ -334,11 +326,77 @@ void walker_plan_pass(struct walker_plan *plan, bool fresh)
     sort_ready(plan, 0);
 }
 
-const struct walker_piece *walker_plan_next(struct walker_plan *plan)
+/* The next piece of the pass, after all its parents in it. NULL: there is none. */
+static const struct walker_piece *next_of_pass(struct walker_plan *plan)
 {
     if (plan->ready_count == 0)
         return NULL;
     const struct walker_piece *piece = &plan->pieces[plan->ready[--plan->ready_count].piece];
     push_children(plan, piece);
     return piece;
+}
+
+static bool is_fast(const struct walker_plan *plan, size_t index)
+{
+    return plan->fast_path && plan->pieces[index].critical;
+}
+
+/* Up to the next piece that is applied as it is. */
+static void begin_block(struct walker_plan *plan)
+{
+    while (plan->high < plan->count && !is_fast(plan, plan->high))
+        plan->high++;
+    link_pieces(plan);
+    weigh_pieces(plan);
+    begin_pass(plan, plan->summing);
+    plan->stage = plan->summing ? STAGE_FRESH : STAGE_OLD;
+}
+
+void walker_plan_start(struct walker_plan *plan, struct walker_way way)
+{
+    plan->fast_path = way.fast_path;
+    plan->warm = way.warm;
+    plan->summing = way.summing;
+    plan->stage = STAGE_BLOCK;
+    plan->low = plan->high = 0;
+}
+
+/* Where a block or a fast piece begins. False: it is a block in the warm tracker, nothing has to be done for it. */
+static bool go_to_next(struct walker_plan *plan, const struct walker_piece **piece, enum walker_stop *stop)
+{
+    bool warm = plan->warm;
+    plan->warm = false;
+    plan->low = plan->high;
+    *stop = WALKER_END;
+    if (plan->low == plan->count)
+        return true;
+    *piece = &plan->pieces[plan->low];
+    *stop = is_fast(plan, plan->low) ? WALKER_FAST : WALKER_BLOCK;
+    if (*stop == WALKER_FAST)
+        plan->high++;
+    else
+        begin_block(plan);
+    return !warm || *stop == WALKER_FAST;
+}
+
+enum walker_stop walker_plan_go(struct walker_plan *plan, const struct walker_piece **piece)
+{
+    enum walker_stop stop;
+    for (;;) {
+        if (plan->stage == STAGE_BLOCK) {
+            if (go_to_next(plan, piece, &stop))
+                return stop;
+            continue;
+        }
+        *piece = next_of_pass(plan);
+        if (*piece)
+            return WALKER_PIECE;
+        bool was_old = plan->stage == STAGE_OLD;
+        plan->stage = was_old ? STAGE_FRESH : STAGE_BLOCK;
+        if (was_old) {
+            plan->summing = true;
+            begin_pass(plan, true);
+            return WALKER_SUM;
+        }
+    }
 }

@@ -55,6 +55,8 @@ struct walker_plan {
     struct walker_piece *pieces; /* ascending */
     size_t count, cap;
 
+    enum walker_stage { STAGE_BLOCK, STAGE_OLD, STAGE_FRESH } stage; /* of the walk, in the present block */
+    bool fast_path, warm, summing;
     size_t low, high; /* the present block */
     bool fresh;       /* the present pass is that of its fresh pieces */
 
@@ -78,10 +80,24 @@ void walker_plan_make(struct walker_plan *plan, struct graph *graph, const struc
 /* The version at which a piece begins; `before` is room for the one parent of a piece that goes on with its run. */
 const uint64_t *walker_plan_parents(const struct walker_piece *piece, size_t *count, uint64_t *before);
 
-/* The order: pieces [low, high) become the present block; a pass over the old or the fresh ones of them begins; the next piece of
- * the pass, after all its parents in it. NULL: there is none. */
-void walker_plan_block(struct walker_plan *plan, size_t low, size_t high);
-void walker_plan_pass(struct walker_plan *plan, bool fresh);
-const struct walker_piece *walker_plan_next(struct walker_plan *plan);
+/*
+ * The way of a walk over its plan, stop by stop. Who walks does what each of them says; who only wants to know what that will
+ * cost adds it up (sync/walker_cost.h).
+ *
+ *   WALKER_FAST    apply the events of a piece as they are, without a tracker
+ *   WALKER_BLOCK   begin a tracker where piece plan->low begins
+ *   WALKER_PIECE   bring it to the version of a piece, and apply its events
+ *   WALKER_SUM     the old text is reached: what happens from here on goes out
+ *   WALKER_END
+ *
+ * Without the fast path nothing is applied as it is. Warm: the first block goes on in the tracker that there is. In a walk that has
+ * no old events the sum begins before the first stop.
+ */
+enum walker_stop { WALKER_FAST, WALKER_BLOCK, WALKER_PIECE, WALKER_SUM, WALKER_END };
+struct walker_way {
+    bool fast_path, warm, summing;
+};
+void walker_plan_start(struct walker_plan *plan, struct walker_way way);
+enum walker_stop walker_plan_go(struct walker_plan *plan, const struct walker_piece **piece);
 
 #endif

@@ -73,11 +73,19 @@ static void expect_piece(const struct walker_piece *piece, uint64_t first, uint6
     assert_int_equal(piece->critical, critical);
 }
 
-static void expect_next(struct story *story, uint64_t first)
+static void expect_stop(struct story *story, enum walker_stop stop, uint64_t first)
 {
-    const struct walker_piece *piece = walker_plan_next(&story->plan);
+    const struct walker_piece *piece = NULL;
+    assert_int_equal(walker_plan_go(&story->plan, &piece), stop);
+    if (stop == WALKER_SUM || stop == WALKER_END)
+        return;
     assert_non_null(piece);
     assert_int_equal(piece->first, first);
+}
+
+static void expect_next(struct story *story, uint64_t first)
+{
+    expect_stop(story, WALKER_PIECE, first);
 }
 
 static void events_in_a_row_are_one_piece(void **state)
@@ -135,14 +143,29 @@ static void a_branch_is_followed_to_its_end_the_lighter_one_first(void **state)
     struct story *story = *state;
     add_two_branches(story);
     make(story, 0, true);
-    walker_plan_block(&story->plan, 0, story->plan.count);
-    walker_plan_pass(&story->plan, true);
+    walker_plan_start(&story->plan, (struct walker_way){.summing = true});
+    expect_stop(story, WALKER_BLOCK, 0);
     expect_next(story, 0);
     expect_next(story, 4); /* 3 events and the last; the other branch has 4 */
     expect_next(story, 2);
     expect_next(story, 7);
     expect_next(story, 9);
-    assert_null(walker_plan_next(&story->plan));
+    expect_stop(story, WALKER_END, 0);
+}
+
+static void what_is_critical_needs_no_tracker(void **state)
+{
+    struct story *story = *state;
+    add_two_branches(story);
+    make(story, 0, true);
+    walker_plan_start(&story->plan, (struct walker_way){.fast_path = true, .summing = true});
+    expect_stop(story, WALKER_FAST, 0);
+    expect_stop(story, WALKER_BLOCK, 2);
+    expect_next(story, 4);
+    expect_next(story, 2);
+    expect_next(story, 7);
+    expect_stop(story, WALKER_FAST, 9);
+    expect_stop(story, WALKER_END, 0);
 }
 
 static void old_pieces_come_in_a_pass_of_their_own(void **state)
@@ -150,16 +173,14 @@ static void old_pieces_come_in_a_pass_of_their_own(void **state)
     struct story *story = *state;
     add_two_branches(story);
     make(story, 4, true);
-    walker_plan_block(&story->plan, 0, story->plan.count);
-    walker_plan_pass(&story->plan, false);
+    walker_plan_start(&story->plan, (struct walker_way){.warm = true}); /* so there is no block to begin */
     expect_next(story, 0);
     expect_next(story, 2);
-    assert_null(walker_plan_next(&story->plan));
-    walker_plan_pass(&story->plan, true);
+    expect_stop(story, WALKER_SUM, 0);
     expect_next(story, 7);
     expect_next(story, 4);
     expect_next(story, 9);
-    assert_null(walker_plan_next(&story->plan));
+    expect_stop(story, WALKER_END, 0);
 }
 
 static void add_random_run(struct story *story, struct random *random)
@@ -178,24 +199,18 @@ static void add_random_run(struct story *story, struct random *random)
     add(story, 1 + random_below(random, 5), parents, count);
 }
 
-/* The pieces of a pass, each after its parents; `done` has an entry for each event. */
-static uint64_t expect_pass(struct story *story, bool fresh, bool *done)
+/* A piece, after its parents; `done` has an entry for each event. */
+static void expect_ready(const struct walker_piece *piece, bool *done)
 {
-    uint64_t events = 0, before;
+    uint64_t before;
     size_t count;
-    walker_plan_pass(&story->plan, fresh);
-    for (const struct walker_piece *piece; (piece = walker_plan_next(&story->plan));) {
-        const uint64_t *parents = walker_plan_parents(piece, &count, &before);
-        assert_int_equal(piece->fresh, fresh);
-        for (size_t p = 0; p < count; p++)
-            assert_true(done[parents[p]]);
-        for (uint64_t lv = piece->first; lv < piece->end; lv++) {
-            assert_false(done[lv]);
-            done[lv] = true;
-            events++;
-        }
+    const uint64_t *parents = walker_plan_parents(piece, &count, &before);
+    for (size_t p = 0; p < count; p++)
+        assert_true(done[parents[p]]);
+    for (uint64_t lv = piece->first; lv < piece->end; lv++) {
+        assert_false(done[lv]);
+        done[lv] = true;
     }
-    return events;
 }
 
 static void check_random_plan(struct story *story, struct random *random)
@@ -205,9 +220,18 @@ static void check_random_plan(struct story *story, struct random *random)
         add_random_run(story, random);
     uint64_t len = graph_len(story->graph), merged = random_below(random, len + 1);
     make(story, merged, true);
-    walker_plan_block(&story->plan, 0, story->plan.count);
-    assert_int_equal(expect_pass(story, false, done), merged);
-    assert_int_equal(expect_pass(story, true, done), len - merged);
+    walker_plan_start(&story->plan, (struct walker_way){.fast_path = random_chance(random, 2), .summing = merged == 0});
+    const struct walker_piece *piece;
+    bool summing = merged == 0;
+    for (enum walker_stop stop; (stop = walker_plan_go(&story->plan, &piece)) != WALKER_END;) {
+        summing |= stop == WALKER_SUM;
+        if (stop != WALKER_FAST && stop != WALKER_PIECE)
+            continue;
+        assert_int_equal(piece->fresh, summing);
+        expect_ready(piece, done);
+    }
+    for (uint64_t lv = 0; lv < len; lv++)
+        assert_true(done[lv]);
 }
 
 static void every_event_comes_once_and_after_its_parents(void **state)
@@ -231,6 +255,7 @@ int main(void)
         STORY_TEST(branches_are_cut_where_they_part_and_meet),
         STORY_TEST(a_piece_ends_where_somebody_goes_on_from_its_middle),
         STORY_TEST(a_branch_is_followed_to_its_end_the_lighter_one_first),
+        STORY_TEST(what_is_critical_needs_no_tracker),
         STORY_TEST(old_pieces_come_in_a_pass_of_their_own),
         cmocka_unit_test(every_event_comes_once_and_after_its_parents),
     };

@@ -1,0 +1,99 @@
+/* What is told of the cost of a walk; that it is never less than what the walk does is checked with every update of history.h. */
+#include "sync/walker_cost.h"
+
+#include "tests/support/support.h"
+
+#include "sync/walker.h"
+#include "tests/support/history.h"
+
+static const struct agent_id ana = {{1}}, ben = {{2}};
+
+/* Gives the LV of the key. */
+static uint64_t type(struct history *history, const struct agent_id *who, uint64_t seq, uint64_t parent, uint64_t pos)
+{
+    struct history_op op = {.kind = OP_INSERT, .pos = pos, .text = bytes_of_string("x")};
+    return history_add(history, who, seq, &parent, seq > 0, &op, 1) - 1;
+}
+
+static uint64_t scattered(uint64_t seq, uint64_t by)
+{
+    return (seq ^ 0x2d) * 7919 * by % (seq + 1);
+}
+
+/* Two who do not hear of each other, at places of their own, byte by byte. */
+static void type_apart(struct history *history, uint64_t keys)
+{
+    uint64_t last = 0;
+    for (uint64_t seq = 0; seq < keys; seq++)
+        last = type(history, &ana, seq, last, scattered(seq, 7));
+    for (uint64_t seq = 0; seq < keys; seq++)
+        last = type(history, &ben, seq, last, scattered(seq, 5));
+}
+
+static void it_is_told_before_and_is_near_what_it_comes_to_where_people_type(void **state)
+{
+    struct history history;
+    (void)state;
+    history_init(&history, (struct bytes){0});
+    type_apart(&history, 1000);
+    uint64_t most = walker_cost(history.walker, 0, UINT64_MAX);
+    assert_int_equal(walker_work(history.walker), 0);
+    history_update(&history);
+    assert_in_range(most, walker_work(history.walker), 2 * walker_work(history.walker));
+    assert_in_range(walker_work(history.walker), 2500, 3200); /* ana's bytes are taken out once */
+    history_release(&history);
+}
+
+static void what_is_applied_as_it_is_costs_a_step_for_each_operation(void **state)
+{
+    struct history history;
+    uint64_t last = 0;
+    (void)state;
+    history_init(&history, (struct bytes){0});
+    for (uint64_t seq = 0; seq < 100; seq++)
+        last = type(&history, &ana, seq, last, 0);
+    assert_int_equal(walker_cost(history.walker, 0, UINT64_MAX), 100);
+    assert_int_equal(walker_cost(history.walker, 50, UINT64_MAX), 100 + 50); /* how long the text was there is not known yet */
+    history_update(&history);
+    assert_int_equal(walker_cost(history.walker, 50, UINT64_MAX), 50);
+    history_release(&history);
+}
+
+static void a_long_run_costs_no_more_than_there_are_spans(void **state)
+{
+    struct history history;
+    uint64_t base = 0;
+    (void)state;
+    struct buf paste = {0};
+    for (int i = 0; i < 100000; i++)
+        buf_add(&paste, "p", 1);
+    history_init(&history, (struct bytes){0});
+    struct history_op op = {.kind = OP_INSERT, .text = buf_view(&paste)};
+    history_add(&history, &ana, 0, &base, 0, &op, 1);
+    type(&history, &ben, 0, 0, 0);
+    assert_in_range(walker_cost(history.walker, 0, UINT64_MAX), 3, 100);
+    history_update(&history);
+    buf_release(&paste);
+    history_release(&history);
+}
+
+static void counting_ends_soon_after_the_limit(void **state)
+{
+    struct history history;
+    (void)state;
+    history_init(&history, (struct bytes){0});
+    type_apart(&history, 1000);
+    assert_in_range(walker_cost(history.walker, 0, 500), 501, 2100); /* the piece that goes beyond it is counted whole */
+    history_release(&history);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_is_told_before_and_is_near_what_it_comes_to_where_people_type),
+        cmocka_unit_test(what_is_applied_as_it_is_costs_a_step_for_each_operation),
+        cmocka_unit_test(a_long_run_costs_no_more_than_there_are_spans),
+        cmocka_unit_test(counting_ends_soon_after_the_limit),
+    };
+    return RUN_TESTS("walker_cost", tests);
+}
