@@ -135,6 +135,8 @@ MUST_USE bool replica_edit(struct replica *replica, const struct patch *patch, s
                            enum edit_kind kind, struct error *err);
 enum replica_undone { REPLICA_UNDONE, REPLICA_NOTHING_TO_UNDO, REPLICA_UNDO_REFUSED };
 enum replica_undone replica_undo(struct replica *replica, enum undo_direction direction, struct error *err);
+/* Takes back any edits (document_undo_events()): it is the last edit of this replica then. */
+MUST_USE bool replica_undo_events(struct replica *replica, const struct event_span_list *events, struct error *err);
 
 /* --- the file --- */
 

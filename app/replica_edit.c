@@ -237,6 +237,18 @@ static struct selection selection_after(const struct patch *patch)
     return selection_at(at);
 }
 
+/* The document has taken something back: so does everything else. */
+static void follow_undo(struct replica *replica, const struct patch *patch, const struct batch_list *batches)
+{
+    replica_note_away(replica, patch, true);
+    buffer_apply(&replica->buffer, patch, ORIGIN_REMOTE);
+    if (!patch_is_empty(patch))
+        replica_select(replica, selection_after(patch));
+    replica->gesture.open = false;
+    replica_commit(replica, batches);
+    replica_touch(replica);
+}
+
 enum replica_undone replica_undo(struct replica *replica, enum undo_direction direction, struct error *err)
 {
     if (!may_write(replica, err))
@@ -249,16 +261,25 @@ enum replica_undone replica_undo(struct replica *replica, enum undo_direction di
     enum document_undone undone =
         document_undo(replica->document, replica->mine, replica->mine_count, &replica->agent, direction,
                       (uint64_t)time(NULL), &patch, &batches);
-    if (undone == DOCUMENT_UNDONE) {
-        replica_note_away(replica, &patch, true);
-        buffer_apply(&replica->buffer, &patch, ORIGIN_REMOTE);
-        if (!patch_is_empty(&patch))
-            replica_select(replica, selection_after(&patch));
-        replica->gesture.open = false;
-        replica_commit(replica, &batches);
-        replica_touch(replica);
-    }
+    if (undone == DOCUMENT_UNDONE)
+        follow_undo(replica, &patch, &batches);
     patch_release(&patch);
     batch_list_release(&batches);
     return undone == DOCUMENT_UNDONE ? REPLICA_UNDONE : REPLICA_NOTHING_TO_UNDO;
+}
+
+bool replica_undo_events(struct replica *replica, const struct event_span_list *events, struct error *err)
+{
+    if (!may_write(replica, err))
+        return false;
+    replica_begin_writing(replica);
+    struct patch patch = {0};
+    struct batch_list batches = {0};
+    enum document_undone undone = document_undo_events(replica->document, events->items, events->count, &replica->agent,
+                                                       (uint64_t)time(NULL), &patch, &batches);
+    if (undone == DOCUMENT_UNDONE)
+        follow_undo(replica, &patch, &batches);
+    patch_release(&patch);
+    batch_list_release(&batches);
+    return true;
 }

@@ -26,6 +26,11 @@ struct rope *replica_text_at(const struct replica *replica, const struct version
 
 void replica_log(const struct replica *replica, struct log_list *out);
 void replica_blame(struct replica *replica, struct blame *out);
+/* What somebody of that name has written since a version. False with a sentence: nobody of that name, or nothing since. */
+MUST_USE bool replica_written_by(const struct replica *replica, const char *name, const struct version *since,
+                                 struct event_span_list *out, struct error *err);
+/* The patch that taking edits back would be: nothing is written. */
+void replica_preview_undo(const struct replica *replica, const struct event_span_list *events, struct patch *out);
 /* Whose an edit is: a name that is safe to show. Appended. `label` as the log has it. */
 void replica_add_author(const struct replica *replica, const struct agent_id *author, const char *label, struct buf *out);
 /* "198edb96:200" of an event by its local id. Appended. */

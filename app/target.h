@@ -1,5 +1,5 @@
 /*
- * target - the LINK|FILE of the verbs that need no terminal, and waiting without one.
+ * target - the LINK|FILE of the verbs that need no terminal, and waiting without one. To look at: target.c; to write: target_write.c.
  */
 #ifndef WEFT_APP_TARGET_H
 #define WEFT_APP_TARGET_H
@@ -19,6 +19,8 @@ struct target {
     const char *word;          /* LINK|FILE */
     bool insecure;
     bool audits;               /* a file's journal: as for struct replica_options */
+    const char *name;          /* to write: how others see who does; NULL: as always */
+    bool no_save;              /* to write: the file is left alone */
     struct replica_port port;  /* of a file; a link's sentences go where target_port() puts them */
 };
 /*
@@ -28,6 +30,13 @@ struct target {
 MUST_USE struct replica *target_open(struct env *env, const struct target *target, struct error *err);
 /* The same of a verb's only word, by its --insecure. */
 MUST_USE struct replica *target_open_only(struct env *env, const char *verb, const struct args *args, struct error *err);
+/*
+ * To write into it: of a link in memory alone, brought up to what the relay has; of a file in its journal, and in its room where it
+ * is shared. NULL and *err.
+ */
+MUST_USE struct replica *target_open_to_write(struct env *env, const struct target *target, struct error *err);
+/* Until what was written is acknowledged: by the relay, or by the journal and then in the file. */
+MUST_USE bool target_settle_written(struct replica *replica, const struct target *target, struct error *err);
 /* Closes it (NULL: it never was open) and says what went wrong: *err when `good` is false. The exit status. */
 int target_finish(struct replica *replica, const char *verb, bool good, const struct error *err);
 /* To standard output. False with ERR_NONE: who read the pipe has seen enough, and there is nothing to tell. */

@@ -18,7 +18,6 @@
 enum {
     LINE_BYTES_MAX = 8 << 20,
     READ_BYTES = 1 << 16,
-    SETTLE_MS = 60000,
 };
 
 struct applying {
@@ -177,65 +176,6 @@ static bool apply_all(struct applying *applying, struct error *err)
 
 /* --- the verb --- */
 
-static struct replica *open_target(struct env *env, const struct args *args, struct error *err)
-{
-    const char *word = args->positional[0];
-    struct replica_options options = {.port = target_port("apply"), .name = args_value(args, "--name"),
-                                      .insecure = args_flag(args, "--insecure"), .scripted = true};
-    if (!target_is_link(word)) {
-        struct replica *replica = replica_open(env, word, (struct bytes){0}, &options, err);
-        if (replica && replica_is_shared(replica) && !replica_share(replica, NULL, err))
-            verb_say("apply", err->text); /* its room is away: the journal keeps the edits */
-        return replica;
-    }
-    struct share_link link;
-    if (!target_parse_link(word, options.insecure, &link, err))
-        return NULL;
-    options.is_private = options.awaited = true;
-    struct replica *replica = replica_join(env, &link, NULL, &options, err);
-    share_link_wipe(&link);
-    return replica;
-}
-
-static bool is_kept(struct replica *replica)
-{
-    struct replica_status status;
-    replica_status(replica, net_now_ms(), &status);
-    return status.kept && status.edits_in_memory == 0;
-}
-
-/* For a file it is the journal that acknowledges, and the file is written unless an editor has it open. */
-static bool settle_file(struct replica *replica, bool save, struct error *err)
-{
-    uint64_t until_ms = net_now_ms() + SETTLE_MS;
-    while (!is_kept(replica)) {
-        if (net_now_ms() > until_ms)
-            return error_set(err, ERR_FULL, 0, "the journal does not take the edits");
-        replica_wait(replica, 20);
-    }
-    if (!save || replica_has_neighbours(replica))
-        return true;
-    for (until_ms = net_now_ms() + SETTLE_MS; replica_looks_at_file(replica) && net_now_ms() < until_ms;)
-        replica_wait(replica, 20);
-    struct buf question = {0};
-    bool asks = replica_disk_question(replica, &question) != DISK_QUESTION_NONE;
-    if (asks)
-        error_set(err, ERR_BUSY, 0, "the edits are kept, the file is not written: %s", buf_string(&question));
-    buf_release(&question);
-    if (asks)
-        return false;
-    replica_catch_up(replica); /* what another script has written goes into the file as well */
-    return replica_save_now(replica, NULL, err);
-}
-
-static bool settle(struct replica *replica, const struct args *args, struct error *err)
-{
-    if (!target_is_link(args->positional[0]))
-        return settle_file(replica, !args_flag(args, "--no-save"), err);
-    return target_settle(replica, SETTLE_MS, err) == TARGET_DONE ||
-           error_wrap(err, "not everything was acknowledged by the relay");
-}
-
 static bool parse_rate(const char *text, uint64_t *gap_us, struct error *err)
 {
     char *end;
@@ -256,16 +196,15 @@ int verb_apply_run(struct env *env, const struct args *args)
     }
     if (!parse_rate(args_value(args, "--rate"), &applying.gap_us, &err))
         return verb_fail("apply", &err);
-    applying.replica = open_target(env, args, &err);
+    struct target target = {.verb = "apply", .word = args->positional[0], .insecure = args_flag(args, "--insecure"),
+                            .name = args_value(args, "--name"), .no_save = args_flag(args, "--no-save")};
+    applying.replica = target_open_to_write(env, &target, &err);
     if (!applying.replica)
         return verb_fail("apply", &err);
-    bool is_link = target_is_link(args->positional[0]);
-    bool reached = !is_link ? target_exists(applying.replica, args->positional[0], &err)
-                            : target_arrive(applying.replica, &err) == TARGET_DONE;
-    bool good = reached && apply_all(&applying, &err);
+    bool good = apply_all(&applying, &err);
     struct error settling = {0};
     /* What came before a bad line stands, so it is waited for too. */
-    if (reached && !settle(applying.replica, args, good ? &err : &settling))
+    if (!target_settle_written(applying.replica, &target, good ? &err : &settling))
         good = false;
     if (!replica_close(applying.replica, 1000, NULL, &closing) && good) {
         err = closing;

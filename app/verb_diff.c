@@ -1,22 +1,18 @@
 /*
  * weft diff: what changed between two versions, by lines as `diff -u` writes it, or edit by edit as JSON. It leaves no trace.
  */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "app/json.h"
-#include "app/line_changes.h"
 #include "app/past_columns.h"
 #include "app/target.h"
+#include "app/unified.h"
 #include "app/verb_list.h"
 #include "app/verbs.h"
 #include "editor/base/bisect.h"
-#include "editor/base/unicode.h"
 
 /* As diff has it: 1 is no failure. */
-enum { EXIT_SAME = 0, EXIT_DIFFERENT = 1, EXIT_TROUBLE = 2, CONTEXT_LINES = 3, NAME_CELLS_MAX = 1024 };
+enum { EXIT_SAME = 0, EXIT_DIFFERENT = 1, EXIT_TROUBLE = 2 };
 
 struct diff {
     struct replica *replica;
@@ -24,8 +20,7 @@ struct diff {
     struct rope *text[2];
     struct patch patch;
     struct change_list changes;
-    struct line_changes lines;
-    bool who, colours;
+    bool who;
 };
 
 static void release(struct diff *diff)
@@ -37,7 +32,6 @@ static void release(struct diff *diff)
     }
     patch_release(&diff->patch);
     change_list_release(&diff->changes);
-    line_changes_release(&diff->lines);
 }
 
 static bool find(struct diff *diff, const char *from, const char *to, struct error *err)
@@ -90,110 +84,26 @@ static const struct change *newest_change(const struct diff *diff, int side, uin
     return newest;
 }
 
-/* --- by lines --- */
-
-static void add_colour(const struct diff *diff, const char *code, struct buf *out)
+static void add_who(const void *self, int side, uint64_t at, uint64_t end, bool changed, struct buf *out)
 {
-    if (diff->colours)
-        buf_addf(out, "\033[%sm", code);
-}
-
-static void add_line(const struct diff *diff, int side, uint64_t line, char sign, struct buf *out)
-{
-    const struct rope *text = diff->text[side];
-    uint64_t at = line_start(text, line), end = line_end(text, line);
-    const struct change *change = sign == ' ' ? NULL : newest_change(diff, side, at, end);
-    if (diff->who && change)
+    const struct diff *diff = self;
+    const struct change *change = changed ? newest_change(diff, side, at, end) : NULL;
+    if (change)
         past_add_who(diff->replica, &change->author, change->label, change->time_s, out);
-    else if (diff->who)
+    else
         past_add_nobody(out);
-    bool ends = rope_byte(text, end - 1) == '\n';
-    if (sign != ' ')
-        add_colour(diff, sign == '-' ? "31" : "32", out);
-    buf_add_byte(out, (unsigned char)sign);
-    rope_append_to(text, at, end - at - ends, out);
-    if (sign != ' ')
-        add_colour(diff, "0", out);
-    buf_add_string(out, ends ? "\n" : "\n\\ No newline at end of file\n");
-}
-
-/* "12,3"; a range without lines is named by the line before it. */
-static void add_range(uint64_t first, uint64_t end, struct buf *out)
-{
-    buf_addf(out, "%llu", (unsigned long long)(end > first ? first + 1 : first));
-    if (end - first != 1)
-        buf_addf(out, ",%llu", (unsigned long long)(end - first));
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* The changes from `first` on that stand so near that their contexts meet. */
-static size_t end_of_hunk(const struct diff *diff, size_t first)
-{
-    size_t end = first + 1;
-    while (end < diff->lines.count && diff->lines.items[end].from - diff->lines.items[end - 1].from_end <= 2 * (uint64_t)CONTEXT_LINES)
-        end++;
-    return end;
-}
-
-static bool print_hunk(const struct diff *diff, size_t first, size_t end, struct error *err)
-{
-    const struct line_change *changes = diff->lines.items;
-    uint64_t before = least(changes[first].from, CONTEXT_LINES);
-    uint64_t behind = least(line_count(diff->text[0]) - changes[end - 1].from_end, CONTEXT_LINES);
-    uint64_t at = changes[first].from - before;
-    struct buf out = {0};
-    add_colour(diff, "36", &out);
-    buf_add_string(&out, "@@ -");
-    add_range(at, changes[end - 1].from_end + behind, &out);
-    buf_add_string(&out, " +");
-    add_range(changes[first].to - before, changes[end - 1].to_end + behind, &out);
-    buf_add_string(&out, " @@");
-    add_colour(diff, "0", &out);
-    buf_add_byte(&out, '\n');
-    for (size_t i = first; i < end; i++) {
-        for (; at < changes[i].from; at++)
-            add_line(diff, 0, at, ' ', &out);
-        for (; at < changes[i].from_end; at++)
-            add_line(diff, 0, at, '-', &out);
-        for (uint64_t line = changes[i].to; line < changes[i].to_end; line++)
-            add_line(diff, 1, line, '+', &out);
-    }
-    for (uint64_t stop = at + behind; at < stop; at++)
-        add_line(diff, 0, at, ' ', &out);
-    bool good = target_print(buf_view(&out), err);
-    buf_release(&out);
-    return good;
-}
-
-/* "--- notes.md	198edb96:200": as it was asked for. */
-static void add_heading(const struct diff *diff, const char *sign, const char *word, struct buf *out)
-{
-    add_colour(diff, "1", out);
-    buf_addf(out, "%s ", sign);
-    unicode_safe_label(bytes_of_string(replica_label(diff->replica)), NAME_CELLS_MAX, out);
-    buf_addf(out, "\t%s", word);
-    add_colour(diff, "0", out);
-    buf_add_byte(out, '\n');
 }
 
 static bool print_lines(const struct diff *diff, const char *from, const char *to, struct error *err)
 {
-    struct buf heading = {0};
-    bool good = true;
-    if (diff->lines.count > 0) {
-        add_heading(diff, "---", from, &heading);
-        add_heading(diff, "+++", to, &heading);
-        good = target_print(buf_view(&heading), err);
-    }
-    for (size_t first = 0, end; first < diff->lines.count && good; first = end) {
-        end = end_of_hunk(diff, first);
-        good = print_hunk(diff, first, end, err);
-    }
-    buf_release(&heading);
+    struct line_changes lines = {0};
+    struct unified unified = {.text = {diff->text[0], diff->text[1]}, .colours = unified_shows_colours(),
+                              .add_who = diff->who ? add_who : NULL, .self = diff};
+    line_changes_find(diff->text[0], diff->text[1], &diff->patch, &lines);
+    const char *const words[2] = {from, to}; /* as it was asked for */
+    bool good = unified_print_heading(&unified, &lines, replica_label(diff->replica), words, err) &&
+                unified_print(&unified, &lines, err);
+    line_changes_release(&lines);
     return good;
 }
 
@@ -224,27 +134,17 @@ static bool print_changes(const struct diff *diff, struct error *err)
     return good;
 }
 
-static bool shows_colours(void)
-{
-    const char *no_colour = getenv("NO_COLOR");
-    return isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
-}
-
 int verb_diff_run(struct env *env, const struct args *args)
 {
     struct error err = {0};
-    struct diff diff = {.who = args_flag(args, "--who"), .colours = shows_colours()};
+    struct diff diff = {.who = args_flag(args, "--who")};
     const char *from = args_value(args, "--from") ? args_value(args, "--from") : "base";
     const char *to = args_value(args, "--to") ? args_value(args, "--to") : "now";
     diff.replica = target_open_only(env, "diff", args, &err);
     bool good = diff.replica && find(&diff, from, to, &err);
     bool same = good && rope_equal(diff.text[0], diff.text[1]);
-    if (good && args_flag(args, "--json")) {
-        good = print_changes(&diff, &err);
-    } else if (good) {
-        line_changes_find(diff.text[0], diff.text[1], &diff.patch, &diff.lines);
-        good = print_lines(&diff, from, to, &err);
-    }
+    if (good)
+        good = args_flag(args, "--json") ? print_changes(&diff, &err) : print_lines(&diff, from, to, &err);
     release(&diff);
     int status = target_finish(diff.replica, "diff", good, &err);
     return status != EXIT_OK ? EXIT_TROUBLE : same ? EXIT_SAME : EXIT_DIFFERENT;

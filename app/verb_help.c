@@ -27,6 +27,7 @@ static const struct topic topics[] = {
      "  weft log LINK|FILE      who wrote when, and how much; --json: every edit\n"
      "  weft blame LINK|FILE    who wrote which line, and when\n"
      "  weft diff LINK|FILE     what changed; --from VERSION|TIME --to VERSION|TIME, --who, --json\n"
+     "  weft undo LINK|FILE --by NAME   take back what NAME wrote; --since VERSION|TIME, --dry-run\n"
      "  weft apply LINK|FILE    edits as JSON lines on standard input:\n"
      "      {\"at\": 120, \"delete\": 3, \"insert\": \"new\"}   bytes of the text as it is at that moment\n"
      "      {\"at\": \"end\", \"insert\": \"one more line\\n\"}\n"

@@ -21,6 +21,7 @@ int verb_verify_run(struct env *env, const struct args *args);
 int verb_log_run(struct env *env, const struct args *args);
 int verb_blame_run(struct env *env, const struct args *args);
 int verb_diff_run(struct env *env, const struct args *args);
+int verb_undo_run(struct env *env, const struct args *args);
 int verb_docs_run(struct env *env, const struct args *args);
 int verb_forget_run(struct env *env, const struct args *args);
 int verb_doctor_run(struct env *env, const struct args *args);

@@ -98,6 +98,16 @@ static const struct option_spec diff_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct option_spec undo_options[] = {
+    {"--by", "NAME", "whose edits, as weft log has the name"},
+    {"--since", "VERSION|TIME", "those after it; all unless told otherwise"},
+    {"--dry-run", NULL, "write nothing, print the lines that would change"},
+    {"--no-save", NULL, "leave the file alone, keep the edit in the journal"},
+    {"--name", "NAME", "how others see you"},
+    {"--insecure", NULL, "allow a plain connection to a public address"},
+    {NULL, NULL, NULL},
+};
+
 static const struct option_spec forget_options[] = {
     {"--all", NULL, "every document that is not shared and whose text is in its file"},
     {"--force", NULL, "the others too, and do not ask"},
@@ -162,6 +172,11 @@ static const struct verb verbs[] = {
      "row of bytes that one edit made the difference of: where in both texts, what, by writing or by deleting, who and when. "
      "Exits 0 when both texts are equal, 1 when they are not, 2 when that cannot be told.",
      diff_options, verb_diff_run, NULL},
+    {"undo", "LINK|FILE --by NAME", "take back all that somebody wrote",
+     "The text becomes what it would be without these edits: what others wrote stays, what others deleted too does not come back. It is "
+     "an edit of yours, which goes to everybody and can be taken back by the same verb with your own name. A VERSION and a TIME are "
+     "as for weft cat. See first what it does: --dry-run.",
+     undo_options, verb_undo_run, NULL},
     {"docs", "", "list what is kept on this machine",
      "One document a line: state, size, when it was last open or that it is open now, path. What is in no file is named doc:... "
      "instead, for weft forget. A document that is not shared and whose text is all in "

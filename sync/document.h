@@ -165,7 +165,7 @@ struct agent_filter {
     const void *self;
     bool (*wants)(const void *self, const struct agent_id *agent);
 };
-/* What the wanted agents wrote after a version: a row of each that did. False when the version is not known. */
+/* What the wanted agents wrote after a version, branches of them too: a row of each that did. False when the version is not known. */
 bool document_written_since(struct document *document, const struct version *since, struct agent_filter by,
                             struct event_span_list *out);
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/document_dates.h"
 #include "sync/document_undo_plan.h"
 #include "sync/document_whole.h"
 
@@ -288,15 +289,15 @@ bool document_written_since(struct document *document, const struct version *sin
     out->count = 0;
     bool known = document_lvs(document, since, &version);
     for (size_t agent = 0; known && agent < graph_agents(document->graph); agent++) {
-        const struct agent_id *id = graph_agent_id(document->graph, agent);
+        struct agent_id author = document_author(document, agent);
         uint64_t end = graph_next_seq(document->graph, agent);
-        if (end == graph_first_seq(document->graph, agent) || !by.wants(by.self, id))
+        if (end == graph_first_seq(document->graph, agent) || !by.wants(by.self, &author))
             continue;
         uint64_t first = first_after(document, agent, &version);
         if (first == end)
             continue;
         out->items = xgrow(out->items, &out->cap, out->count + 1, sizeof *out->items);
-        out->items[out->count++] = (struct event_span){*id, first, end - first};
+        out->items[out->count++] = (struct event_span){*graph_agent_id(document->graph, agent), first, end - first};
     }
     lv_list_release(&version);
     return known;

@@ -28,7 +28,7 @@ static void expect_script(struct stage *stage, const char *script, int status, c
 static void every_verb_has_its_help_behind_two_dashes(void **state)
 {
     static const char *const verbs[] = {"share", "join",   "links", "unshare", "sync",   "relay",  "demo", "cat", "apply",
-                                        "verify", "diff",  "docs",  "forget",  "doctor", "config", "key",  "help", "man", "completions"};
+                                        "verify", "diff",  "undo", "docs",  "forget",  "doctor", "config", "key",  "help", "man", "completions"};
     struct stage *stage = *state;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         char *help = xstrdup(stage_run(stage, "ada", NULL, ARGS("help", verbs[i])).out);

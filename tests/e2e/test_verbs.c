@@ -218,6 +218,54 @@ static void what_changed_between_two_versions_is_told_line_by_line(void **state)
     free(view);
 }
 
+/* Ann vandalises, Lin goes on writing; whoever has the edit link takes back what Ann did, and then that. */
+static void what_somebody_wrote_is_taken_back(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\ntwo\nthree\n");
+    char *edit = stage_share(stage, "ada", "notes.md", "edit"), *view = stage_share(stage, "ada", "notes.md", "view");
+    const char *ann = "{\"at\": 0, \"delete\": 8, \"insert\": \"ANN\\n\"}\n{\"at\": \"end\", \"insert\": \"more\\n\"}\n";
+    expect_status(stage_run(stage, "ann", ann, ARGS("apply", "--name", "Ann", edit)), 0);
+    const char *lin = "{\"at\": 4, \"insert\": \"lin\\n\"}\n";
+    expect_status(stage_run(stage, "lin", lin, ARGS("apply", "--name", "Lin", edit)), 0);
+    struct stage_result result = stage_run(stage, "bo", NULL, ARGS("undo", "--by", "Ann", "--dry-run", view));
+    expect_status(result, 0);
+    expect_has(result.out, "-ANN\n");
+    expect_has(result.out, "+one\n");
+    expect_has(result.out, "-more\n");
+    assert_string_equal(stage_run(stage, "bo", NULL, ARGS("cat", view)).out, "ANN\nlin\nthree\nmore\n");
+    expect_status(stage_run(stage, "bo", NULL, ARGS("undo", "--by", "Ann", "--name", "Bo", edit)), 0);
+    char *text = xstrdup(stage_run(stage, "bo", NULL, ARGS("cat", view)).out);
+    assert_true(strcmp(text, "one\ntwo\nlin\nthree\n") == 0 || strcmp(text, "lin\none\ntwo\nthree\n") == 0);
+    free(text);
+    expect_status(stage_run(stage, "bo", NULL, ARGS("undo", "--by", "Bo", "--name", "Bo", edit)), 0);
+    assert_string_equal(stage_run(stage, "bo", NULL, ARGS("cat", view)).out, "ANN\nlin\nthree\nmore\n");
+    result = stage_run(stage, "bo", NULL, ARGS("undo", "--by", "Nobody", edit));
+    expect_status(result, 1);
+    expect_has(result.err, "weft undo: nobody called \"Nobody\" wrote in notes.md; weft log lists who did");
+    result = stage_run(stage, "bo", NULL, ARGS("undo", "--by", "Ann", "--since", "now", edit));
+    expect_status(result, 1);
+    expect_has(result.err, "weft undo: Ann wrote nothing in notes.md since then");
+    expect_status(stage_run(stage, "bo", NULL, ARGS("undo", "--by", "Ann", view)), 1); /* it holds no key to write with */
+    expect_status(stage_run(stage, "bo", NULL, ARGS("undo", edit)), 2);
+    free(edit);
+    free(view);
+}
+
+static void a_file_is_rid_of_what_was_written_since(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    apply(stage, "ada", "notes.md", "{\"at\": \"end\", \"insert\": \"two\\n\"}\n");
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("log", "--json", "notes.md"));
+    char *version = word_behind(result.out, "\"version\": \""), *name = word_behind(result.out, "\"author\": \"");
+    apply(stage, "ada", "notes.md", "{\"at\": 0, \"delete\": 4, \"insert\": \"three\\n\"}\n");
+    expect_status(stage_run(stage, "ada", NULL, ARGS("undo", "--by", name, "--since", version, "notes.md")), 0);
+    assert_string_equal(stage_run(stage, "ada", NULL, ARGS("cat", "--disk", "notes.md")).out, "one\ntwo\n");
+    free(version);
+    free(name);
+}
+
 static void a_diff_that_cannot_be_told_is_trouble(void **state)
 {
     struct stage *stage = *state;
@@ -789,7 +837,7 @@ static void help_is_what_the_manual_says(void **state)
         "In the editor: ^S save  ^Q quit  ^Z undo mine  ^F find  ^G or F1 help\n"
         "What you type is kept on this machine: weft docs lists it, weft forget removes it.\n";
     static const char *const verbs[] = {"share", "join",   "links", "unshare", "sync",   "relay",  "demo", "cat",
-                                        "apply", "verify", "diff",  "docs",  "forget",  "doctor", "config", "key",  "help", "man", "completions"};
+                                        "apply", "verify", "diff",  "undo", "docs",  "forget",  "doctor", "config", "key",  "help", "man", "completions"};
     struct stage *stage = *state;
     assert_string_equal(stage_run(stage, "ada", NULL, ARGS("--help")).out, main_help);
     assert_string_equal(stage_run(stage, "ada", NULL, ARGS("help")).out, main_help);
@@ -1030,6 +1078,8 @@ int main(void)
         TEST(the_past_of_a_file_is_in_its_journal),
         TEST(what_changed_between_two_versions_is_told_line_by_line),
         TEST(a_diff_that_cannot_be_told_is_trouble),
+        TEST(what_somebody_wrote_is_taken_back),
+        TEST(a_file_is_rid_of_what_was_written_since),
         TEST(two_scripts_at_once_end_with_one_text),
         TEST(a_view_link_applies_nothing),
         TEST(everybody_verifies_the_same_text_and_version),

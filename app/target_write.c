@@ -1,0 +1,79 @@
+/* The LINK|FILE of the verbs that write into it without a screen. */
+#include "app/target.h"
+#include "app/verbs.h"
+
+enum { SETTLE_MS = 60000 };
+
+static struct replica *open_link(struct env *env, const struct target *target, struct replica_options *options, struct error *err)
+{
+    struct share_link link;
+    if (!target_parse_link(target->word, target->insecure, &link, err))
+        return NULL;
+    options->is_private = options->awaited = true;
+    struct replica *replica = replica_join(env, &link, NULL, options, err);
+    share_link_wipe(&link);
+    return replica;
+}
+
+static struct replica *open_file(struct env *env, const struct target *target, struct replica_options *options, struct error *err)
+{
+    struct replica *replica = replica_open(env, target->word, (struct bytes){0}, options, err);
+    if (replica && replica_is_shared(replica) && !replica_share(replica, NULL, err))
+        verb_say(target->verb, err->text); /* its room is away: the journal keeps the edits */
+    return replica;
+}
+
+struct replica *target_open_to_write(struct env *env, const struct target *target, struct error *err)
+{
+    bool is_link = target_is_link(target->word);
+    struct replica_options options = {.port = target_port(target->verb), .name = target->name, .insecure = target->insecure,
+                                      .scripted = true};
+    struct replica *replica = is_link ? open_link(env, target, &options, err) : open_file(env, target, &options, err);
+    if (!replica)
+        return NULL;
+    if (is_link ? target_arrive(replica, err) == TARGET_DONE : target_exists(replica, target->word, err))
+        return replica;
+    struct error closing = {0};
+    if (!replica_close(replica, 1000, NULL, &closing))
+        error_wrap(err, "%s", closing.text);
+    return NULL;
+}
+
+static bool is_kept(struct replica *replica)
+{
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    return status.kept && status.edits_in_memory == 0;
+}
+
+/* For a file it is the journal that acknowledges, and the file is written unless an editor has it open. */
+static bool settle_file(struct replica *replica, bool save, struct error *err)
+{
+    uint64_t until_ms = net_now_ms() + SETTLE_MS;
+    while (!is_kept(replica)) {
+        if (net_now_ms() > until_ms)
+            return error_set(err, ERR_FULL, 0, "the journal does not take the edits");
+        replica_wait(replica, 20);
+    }
+    if (!save || replica_has_neighbours(replica))
+        return true;
+    for (until_ms = net_now_ms() + SETTLE_MS; replica_looks_at_file(replica) && net_now_ms() < until_ms;)
+        replica_wait(replica, 20);
+    struct buf question = {0};
+    bool asks = replica_disk_question(replica, &question) != DISK_QUESTION_NONE;
+    if (asks)
+        error_set(err, ERR_BUSY, 0, "the edits are kept, the file is not written: %s", buf_string(&question));
+    buf_release(&question);
+    if (asks)
+        return false;
+    replica_catch_up(replica); /* what another script has written goes into the file as well */
+    return replica_save_now(replica, NULL, err);
+}
+
+bool target_settle_written(struct replica *replica, const struct target *target, struct error *err)
+{
+    if (!target_is_link(target->word))
+        return settle_file(replica, !target->no_save, err);
+    return target_settle(replica, SETTLE_MS, err) == TARGET_DONE ||
+           error_wrap(err, "not everything was acknowledged by the relay");
+}
