@@ -7,7 +7,7 @@
  *      blocks   [3 7 8 . .] [11 12 20 31 .] [40 . . . .]
  *
  *   Ownership  zero-initialised it is empty; agent_index_release().
- *   Bounds     n agents: look-ups O(log n); a new one O(n / AGENT_BLOCK_MAX) moves of a pointer at worst. 20 to 40 bytes each.
+ *   Bounds     n agents: look-ups O(log n); a new one O(n / AGENT_BLOCK_MAX) moves of a number at worst. 20 to 40 bytes each.
  */
 #ifndef WEFT_SYNC_AGENT_INDEX_H
 #define WEFT_SYNC_AGENT_INDEX_H
@@ -25,8 +25,9 @@ enum { AGENT_BLOCK_MAX = 128 };
 struct agent_block;
 
 struct agent_index {
-    struct agent_block **blocks;
-    size_t count, cap;
+    struct agent_block *blocks; /* in the order in which they came to be */
+    uint32_t *order;            /* their numbers, in the order of the ids in them */
+    size_t count, block_cap, order_cap;
 };
 
 void agent_index_release(struct agent_index *index);
