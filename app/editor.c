@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/moment.h"
 #include "editor/base/deadline.h"
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
@@ -33,10 +34,11 @@ struct replica *editor_replica(struct editor *editor)
 void editor_say_kind(struct editor *editor, enum view_message_kind kind, const char *text)
 {
     struct kept_message *kept = &editor->kept[editor->kept_count++ % MESSAGES_KEPT];
-    time_t now = time(NULL);
-    struct tm local;
+    struct buf clock = {0};
     free(kept->text);
-    strftime(kept->time, sizeof kept->time, "%H:%M", localtime_r(&now, &local));
+    moment_add_clock(&clock, (uint64_t)time(NULL));
+    snprintf(kept->time, sizeof kept->time, "%s", buf_string(&clock));
+    buf_release(&clock);
     kept->text = paths_shorten(&editor->env->paths, text);
     kept->kind = kind;
     free(editor->message);

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/moment.h"
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 #include "sync/doc_index.h"
@@ -126,12 +127,9 @@ static bool add_recent(void *self, const struct doc_entry *entry)
 {
     struct editor *editor = self;
     struct recent *recent = &editor->recents[editor->recent_count++];
-    struct buf name = {0};
-    char opened[32] = "";
-    struct tm local;
-    time_t at = (time_t)entry->opened_s;
+    struct buf name = {0}, opened = {0};
     const char *kind = entry->state != DOC_SHARED ? "" : entry->role == DOC_HOST ? "  shared" : "  joined";
-    strftime(opened, sizeof opened, "%e %b %H:%M", localtime_r(&at, &local));
+    moment_add_listed(&opened, entry->opened_s);
     char *path = entry->path ? paths_shorten(&editor->env->paths, entry->path) : NULL;
     if (path)
         add_path(path, &name);
@@ -139,7 +137,9 @@ static bool add_recent(void *self, const struct doc_entry *entry)
         unicode_safe_label(bytes_of_string(entry->name ? entry->name : "new buffer"), PATH_CELLS, &name);
     free(path);
     *recent = (struct recent){entry->doc, entry->path ? xstrdup(entry->path) : NULL};
-    panel_add(&editor->panel, VIEW_LINE_TEXT, "[%zu]  %s  %s%s", editor->recent_count, opened, buf_string(&name), kind);
+    panel_add(&editor->panel, VIEW_LINE_TEXT, "[%zu]  %s  %s%s", editor->recent_count, buf_string(&opened), buf_string(&name),
+              kind);
+    buf_release(&opened);
     buf_release(&name);
     return true;
 }

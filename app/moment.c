@@ -62,14 +62,62 @@ bool moment_parse(const char *word, time_t now, uint64_t *time_s)
     return false;
 }
 
-void moment_add(struct buf *out, uint64_t time_s)
+/* Appends nothing for a time that no calendar has. */
+static void add(struct buf *out, uint64_t time_s, const char *form)
 {
     char text[32];
     struct tm local;
     time_t at = (time_t)time_s;
-    if (time_s == 0 || !localtime_r(&at, &local) || strftime(text, sizeof text, "%Y-%m-%d %H:%M", &local) == 0) {
-        buf_add_string(out, "-");
-        return;
-    }
-    buf_add_string(out, text);
+    if (localtime_r(&at, &local) && strftime(text, sizeof text, form, &local) > 0)
+        buf_add_string(out, text[0] == ' ' && strcmp(form, "%e %B") == 0 ? text + 1 : text);
+}
+
+void moment_add(struct buf *out, uint64_t time_s)
+{
+    size_t before = out->len;
+    if (time_s != 0)
+        add(out, time_s, "%Y-%m-%d %H:%M");
+    if (out->len == before)
+        buf_add_byte(out, '-');
+}
+
+void moment_add_clock(struct buf *out, uint64_t time_s)
+{
+    add(out, time_s, "%H:%M");
+}
+
+void moment_add_day(struct buf *out, uint64_t time_s)
+{
+    add(out, time_s, "%e %B");
+}
+
+void moment_add_listed(struct buf *out, uint64_t time_s)
+{
+    add(out, time_s, "%e %b %H:%M");
+}
+
+/* False for both where a calendar has no such time. */
+static bool is_same(uint64_t time_s, time_t now, bool *same_year)
+{
+    struct tm then, today;
+    time_t at = (time_t)time_s;
+    *same_year = localtime_r(&at, &then) && localtime_r(&now, &today) && then.tm_year == today.tm_year;
+    return *same_year && then.tm_yday == today.tm_yday;
+}
+
+bool moment_is_today(uint64_t time_s, time_t now)
+{
+    bool same_year;
+    return is_same(time_s, now, &same_year);
+}
+
+void moment_add_needed(struct buf *out, uint64_t time_s, time_t now)
+{
+    bool same_year, today = is_same(time_s, now, &same_year);
+    if (today)
+        moment_add_clock(out, time_s);
+    else
+        moment_add_day(out, time_s);
+    if (!same_year)
+        add(out, time_s, " %Y");
 }

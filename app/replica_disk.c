@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "app/moment.h"
 #include "editor/base/xalloc.h"
 
 enum {
@@ -241,21 +242,12 @@ void replica_disk_changed(struct replica *replica, struct rope *disk, struct fil
 
 /* --- the questions --- */
 
-void replica_add_date(struct buf *out, uint64_t time_s)
-{
-    char date[32];
-    time_t at = (time_t)time_s;
-    struct tm local;
-    strftime(date, sizeof date, "%e %B", localtime_r(&at, &local));
-    buf_add_string(out, date[0] == ' ' ? date + 1 : date);
-}
-
 static void add_gone(const struct replica *replica, struct buf *out)
 {
     buf_addf(out, "%s is gone from disk; its %stext is kept", replica->label, replica_is_shared(replica) ? "shared " : "");
     if (replica->file.last_open_s) {
         buf_add_string(out, " (");
-        replica_add_date(out, replica->file.last_open_s);
+        moment_add_day(out, replica->file.last_open_s);
         buf_add_string(out, ")");
     }
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "app/moment.h"
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
@@ -450,20 +451,14 @@ bool replica_discard(struct replica *replica, struct error *err)
 /* " of 14:02", with the day when it was not today; nothing when the edits do not say. */
 static void add_time(struct buf *out, uint64_t time_s)
 {
-    time_t at = (time_t)time_s, now = time(NULL);
-    struct tm then, today;
-    char clock[16];
     if (!time_s)
         return;
-    localtime_r(&at, &then);
-    localtime_r(&now, &today);
     buf_add_string(out, " of ");
-    if (then.tm_yday != today.tm_yday || then.tm_year != today.tm_year) {
-        replica_add_date(out, time_s);
+    if (!moment_is_today(time_s, time(NULL))) {
+        moment_add_day(out, time_s);
         buf_add_string(out, ", ");
     }
-    strftime(clock, sizeof clock, "%H:%M", &then);
-    buf_add_string(out, clock);
+    moment_add_clock(out, time_s);
 }
 
 /* A person sees them on the screen again; a verb without a screen only says that they are there. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "app/moment.h"
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
@@ -62,25 +63,6 @@ static bool is_of_another_device(const void *self, const struct agent_id *agent)
     return entry && memcmp(&entry->member.device_key, own, sizeof *own) != 0;
 }
 
-/* "10:41", "3 May", "3 May 2024": as much as is needed today. */
-static void add_moment(struct buf *out, uint64_t time_s)
-{
-    time_t at = (time_t)time_s, now = time(NULL);
-    struct tm then, today;
-    char moment[32];
-    localtime_r(&at, &then);
-    localtime_r(&now, &today);
-    bool same_year = then.tm_year == today.tm_year;
-    if (same_year && then.tm_yday == today.tm_yday) {
-        strftime(moment, sizeof moment, "%H:%M", &then);
-        buf_add_string(out, moment);
-        return;
-    }
-    replica_add_date(out, time_s);
-    if (!same_year)
-        buf_addf(out, " %d", then.tm_year + 1900);
-}
-
 void replica_last_here(const struct replica *replica, struct buf *sentence)
 {
     enum { NAME_CELLS = 24 };
@@ -89,5 +71,5 @@ void replica_last_here(const struct replica *replica, struct buf *sentence)
         return;
     unicode_safe_label(bytes_of_string(roster_find(&replica->members, &last.agent)->member.name), NAME_CELLS, sentence);
     buf_add_string(sentence, " was last here ");
-    add_moment(sentence, last.time_s);
+    moment_add_needed(sentence, last.time_s, time(NULL));
 }

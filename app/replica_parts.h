@@ -644,8 +644,6 @@ void replica_file_is_no_version(struct file_side *file);
 /* replica_disk.c */
 /* At least half of their lines are the same ones. */
 bool replica_are_alike(const struct rope *a, const struct rope *b);
-/* "3 May", of this person's calendar. */
-void replica_add_date(struct buf *out, uint64_t time_s);
 /* What the file's new bytes, read with that stamp, mean for the text. Takes the rope. */
 void replica_disk_changed(struct replica *replica, struct rope *disk, struct file_stamp stamp);
 /* The document is another one: what was asked about the file is found out again. */

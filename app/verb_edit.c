@@ -10,6 +10,7 @@
 
 #include "app/editor.h"
 #include "app/file_kind.h"
+#include "app/moment.h"
 #include "app/own_relay.h"
 #include "app/retention.h"
 #include "app/target.h"
@@ -63,14 +64,13 @@ static void say_shared_since(struct opening *opening, struct replica *replica, u
     const struct doc_entry *entry = replica_entry(replica);
     if ((uint64_t)time(NULL) < opened_before_s + A_WHILE_S)
         return;
-    char since[32];
-    time_t shared = (time_t)entry->shared_s;
-    struct tm local;
-    strftime(since, sizeof since, "%e %B", localtime_r(&shared, &local));
+    struct buf since = {0};
+    moment_add_day(&since, entry->shared_s);
     const char *links = entry->keys.access == ACCESS_READ ? "1 link" : "2 links";
     char *text = xformat("%s is shared since %s (%s). Online now; Alt+A works alone, weft unshare stops it.",
-                         replica_label(replica), since[0] == ' ' ? since + 1 : since, links);
+                         replica_label(replica), buf_string(&since), links);
     editor_say(opening->editor, text);
+    buf_release(&since);
     free(text);
 }
 

@@ -84,6 +84,39 @@ static void what_is_printed_is_found_again(void **state)
     buf_release(&text);
 }
 
+static void expect_written(void (*add)(struct buf *out, uint64_t time_s), uint64_t time_s, const char *expected)
+{
+    struct buf out = {0};
+    add(&out, time_s);
+    assert_string_equal(buf_string(&out), expected);
+    buf_release(&out);
+}
+
+static void expect_needed(uint64_t time_s, const char *expected)
+{
+    struct buf out = {0};
+    moment_add_needed(&out, time_s, NOON);
+    assert_string_equal(buf_string(&out), expected);
+    buf_release(&out);
+}
+
+static void a_moment_is_written_as_the_place_asks_for(void **state)
+{
+    (void)state;
+    enum { DAY_S = 24 * 3600, MAY_S = NOON - 209 * DAY_S };
+    expect_written(moment_add_clock, NOON, "12:00");
+    expect_written(moment_add_day, NOON, "28 November");
+    expect_written(moment_add_listed, NOON, "28 Nov 12:00");
+    expect_written(moment_add_day, MAY_S, "3 May");
+    expect_written(moment_add_listed, MAY_S, " 3 May 13:00"); /* it is summer */
+    expect_needed(NOON, "12:00");
+    expect_needed(MAY_S, "3 May");
+    expect_needed(NOON - 365 * (uint64_t)DAY_S, "28 November 2025");
+    assert_true(moment_is_today(NOON + 3600, NOON));
+    assert_false(moment_is_today(NOON + DAY_S, NOON));
+    assert_false(moment_is_today(NOON - 365 * (uint64_t)DAY_S, NOON));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +126,7 @@ int main(void)
         cmocka_unit_test_setup(summer_time_counts, setup),
         cmocka_unit_test_setup(what_is_no_moment_is_refused, setup),
         cmocka_unit_test_setup(what_is_printed_is_found_again, setup),
+        cmocka_unit_test_setup(a_moment_is_written_as_the_place_asks_for, setup),
     };
     return RUN_TESTS("moment", tests);
 }
