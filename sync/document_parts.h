@@ -12,6 +12,7 @@
  *   document_undo.c   undo, redo
  *   document_undo_plan.h what taking back means, byte by byte
  *   document_past.h   the log, blame, the version of a moment
+ *   document_collisions.h edits that touched each other unseen
  *   document_find.c   which version has a text
  *   document_code.h   the whole in bytes
  *   document_asleep.c  the text first, the history when it is needed

@@ -254,3 +254,18 @@ size_t naive_units(const struct naive *naive, const size_t *version, size_t coun
     free(list);
     return len;
 }
+
+void naive_touches(const struct naive *naive, struct naive_touch *out)
+{
+    struct list *list = replay_all(naive);
+    for (size_t event = 0; event < naive->count; event++)
+        out[event] = (struct naive_touch){-1, -1, -1};
+    for (size_t i = 0; i < list->count; i++) {
+        const struct unit *unit = &list->units[i];
+        if (unit->event >= 0)
+            out[unit->event] = (struct naive_touch){(long)i, index_of(list, unit->left), index_of(list, unit->right)};
+        for (size_t d = 0; d < unit->deleter_count; d++)
+            out[unit->deleters[d]] = (struct naive_touch){(long)i, (long)i, (long)i};
+    }
+    free(list);
+}

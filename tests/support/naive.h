@@ -43,6 +43,15 @@ size_t naive_add(struct naive *naive, unsigned char agent, uint64_t seq, const s
 size_t naive_text(const struct naive *naive, const size_t *version, size_t count, unsigned char *out);
 /* The same byte by byte: which event inserted it; of the base text -1 for its first byte, -2 for the next and so on. */
 size_t naive_units(const struct naive *naive, const size_t *version, size_t count, int *out);
+/*
+ * Where events touched the text, by places in the list of all bytes ever inserted: of an insert its own place and those of the two
+ * bytes that it was typed between (-1: the start; the list's length: the end), of a delete that of its byte thrice. What has no
+ * effect has -1 thrice.
+ */
+struct naive_touch {
+    long at, left, right;
+};
+void naive_touches(const struct naive *naive, struct naive_touch *out); /* room for naive->count */
 /* Whether b is a or an ancestor of it. */
 bool naive_holds(const struct naive *naive, size_t a, size_t b);
 
