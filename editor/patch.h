@@ -73,10 +73,10 @@ struct replacement {
 };
 static inline bool patch_is_replacement(const struct patch *patch, struct replacement *out)
 {
-    const struct part *part = patch->parts, *end = part + patch->count;
     *out = (struct replacement){.text = buf_view(&patch->text)};
-    if (part == end)
+    if (patch->count == 0)
         return false;
+    const struct part *part = patch->parts, *end = part + patch->count;
     if (part->kind == PART_RETAIN)
         out->at = part++->len;
     if (part < end && part->kind == PART_INSERT)

@@ -210,8 +210,10 @@ static bool is_copied(const struct undo_plan *plan, uint64_t id, uint64_t *len, 
 {
     enum { ROW_MAX = 4096 };
     const struct undo_target *copy = undo_find_target(&plan->copied, id, len);
+    if (!copy)
+        return false;
     const struct undo_target *end = plan->copied.items + plan->copied.count;
-    for (uint64_t first = copy ? copy->id : 0; copy && copy < end && copy->id == first; copy++) {
+    for (uint64_t first = copy->id; copy < end && copy->id == first; copy++) {
         uint64_t unit = copy->by + (id - copy->id);
         if (depth == ROW_MAX || !is_unmade(plan, unit, len) || is_copied(plan, unit, len, depth + 1))
             return true;

@@ -113,7 +113,8 @@ struct bytes read_bytes(struct reader *reader, size_t len)
         return (struct bytes){0};
     }
     struct bytes view = {reader->at, len};
-    reader->at += len;
+    if (len > 0) /* of no bytes there is no place to go on from: nothing may be added to NULL */
+        reader->at += len;
     return view;
 }
 
