@@ -15,6 +15,13 @@ void replica_log(const struct replica *replica, struct log_list *out)
     document_log(replica->document, out);
 }
 
+void replica_collisions(const struct replica *replica, const struct version *since, const struct version *until,
+                        struct collision_list *out)
+{
+    bool known = document_collisions(replica->document, since, until, out);
+    ensure(known);
+}
+
 void replica_blame(struct replica *replica, struct blame *out)
 {
     document_blame(replica->document, 0, document_len(replica->document), out);

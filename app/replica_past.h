@@ -9,7 +9,7 @@
 #define WEFT_APP_REPLICA_PAST_H
 
 #include "app/replica.h"
-#include "sync/document_past.h"
+#include "sync/document_collisions.h"
 
 enum { REPLICA_AUTHOR_CELLS = 24 }; /* a longer name is cut */
 
@@ -25,6 +25,9 @@ void replica_changes(const struct replica *replica, const struct version *from, 
 struct rope *replica_text_at(const struct replica *replica, const struct version *version);
 
 void replica_log(const struct replica *replica, struct log_list *out);
+/* Of the edits between two versions of this document. */
+void replica_collisions(const struct replica *replica, const struct version *since, const struct version *until,
+                        struct collision_list *out);
 void replica_blame(struct replica *replica, struct blame *out);
 /* What somebody of that name has written since a version. False with a sentence: nobody of that name, or nothing since. */
 MUST_USE bool replica_written_by(const struct replica *replica, const char *name, const struct version *since,

@@ -24,7 +24,7 @@ static const struct topic topics[] = {
     {"scripts",
      "Without a terminal:\n"
      "  weft cat LINK|FILE      print the newest text; --at VERSION|TIME: as it was then\n"
-     "  weft log LINK|FILE      who wrote when, and how much; --json: every edit\n"
+     "  weft log LINK|FILE      who wrote when, and how much; --collisions: what touched unseen; --json\n"
      "  weft blame LINK|FILE    who wrote which line, and when\n"
      "  weft diff LINK|FILE     what changed; --from VERSION|TIME --to VERSION|TIME, --who, --json\n"
      "  weft undo LINK|FILE --by NAME   take back what NAME wrote; --since VERSION|TIME, --dry-run\n"

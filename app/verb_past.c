@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "app/moment.h"
+#include "app/past_collisions.h"
 #include "app/past_columns.h"
 #include "app/target.h"
 #include "app/verb_list.h"
@@ -122,17 +123,46 @@ static bool print_entries(const struct replica *replica, const struct log_list *
     return good;
 }
 
+static bool print_log(const struct replica *replica, bool json, struct error *err)
+{
+    struct log_list log = {0};
+    replica_log(replica, &log);
+    bool good = json ? print_entries(replica, &log, err) : print_sittings(replica, &log, err);
+    log_list_release(&log);
+    return good;
+}
+
+static bool print_collisions(const struct replica *replica, const struct args *args, struct error *err)
+{
+    const char *from = args_value(args, "--from"), *to = args_value(args, "--to");
+    struct version since = {0}, until = {0};
+    struct collision_list list = {0};
+    bool good = replica_find_version(replica, from ? from : "base", &since, err) &&
+                replica_find_version(replica, to ? to : "now", &until, err);
+    if (good) {
+        replica_collisions(replica, &since, &until, &list);
+        good = past_print_collisions(replica, &list, args_flag(args, "--json"), err);
+    }
+    if (good && list.cut)
+        fputs("weft log: there may be more of them; ask for less with --from and --to\n", stderr);
+    collision_list_release(&list);
+    version_release(&since);
+    version_release(&until);
+    return good;
+}
+
 int verb_log_run(struct env *env, const struct args *args)
 {
     struct error err = {0};
-    struct log_list log = {0};
+    bool collisions = args_flag(args, "--collisions");
+    if (!collisions && (args_value(args, "--from") || args_value(args, "--to"))) {
+        fputs("weft log: --from and --to go with --collisions\n", stderr);
+        return EXIT_USAGE;
+    }
     struct replica *replica = target_open_only(env, "log", args, &err);
     bool good = replica != NULL;
-    if (good) {
-        replica_log(replica, &log);
-        good = args_flag(args, "--json") ? print_entries(replica, &log, &err) : print_sittings(replica, &log, &err);
-    }
-    log_list_release(&log);
+    if (good)
+        good = collisions ? print_collisions(replica, args, &err) : print_log(replica, args_flag(args, "--json"), &err);
     return target_finish(replica, "log", good, &err);
 }
 

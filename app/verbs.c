@@ -84,7 +84,10 @@ static const struct option_spec verify_options[] = {
 };
 
 static const struct option_spec log_options[] = {
-    {"--json", NULL, "every edit by itself, as one line of JSON"},
+    {"--collisions", NULL, "instead, which edits touched each other while neither writer knew of the other's"},
+    {"--from", "VERSION|TIME", "with --collisions: of edits since then; all unless told otherwise"},
+    {"--to", "VERSION|TIME", "with --collisions: of edits until then"},
+    {"--json", NULL, "every edit or collision by itself, as one line of JSON"},
     {"--insecure", NULL, "allow a plain connection to a public address"},
     {NULL, NULL, NULL},
 };
@@ -160,7 +163,9 @@ static const struct verb verbs[] = {
      "Prints the text's BLAKE2b-256 and the version.", verify_options, verb_verify_run, NULL},
     {"log", "LINK|FILE", "who wrote when, and how much",
      "The newest first; what somebody wrote without a pause of ten minutes is one line: when it began, who, how many edits, the "
-     "bytes that were inserted and deleted, and the version after the last of them.",
+     "bytes that were inserted and deleted, and the version after the last of them. With --collisions each two edits of different "
+     "people that touched the same or adjacent bytes unseen by each other: when, who, where it is now, and what each did there. A "
+     "VERSION and a TIME are as for weft cat.",
      log_options, verb_log_run, NULL},
     {"blame", "LINK|FILE", "who wrote which line, and when",
      "Every line of the newest text behind the time and the author of what was written into it last. Nothing stands in front of a "

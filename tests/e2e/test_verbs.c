@@ -147,6 +147,52 @@ static void everybody_sees_who_wrote_what(void **state)
     free(view);
 }
 
+/* Until the newest text has both of these words. */
+static void expect_both_soon(struct stage *stage, const char *target, const char *word, const char *other)
+{
+    enum { PATIENCE_S = 30 };
+    const char *text = "";
+    for (time_t until = time(NULL) + PATIENCE_S; time(NULL) < until && !(strstr(text, word) && strstr(text, other));)
+        text = stage_run(stage, "bo", NULL, ARGS("cat", target)).out;
+    expect_has(text, word);
+    expect_has(text, other);
+}
+
+static void everybody_sees_what_collided(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "zero\none two\n");
+    char *edit = stage_share(stage, "ada", "notes.md", "edit"), *view = stage_share(stage, "ada", "notes.md", "view");
+    struct stage_result result = stage_run(stage, "bo", NULL, ARGS("log", "--collisions", view));
+    expect_status(result, 0);
+    assert_string_equal(result.out, "");
+    const char *ann = "{\"at\": 9, \"insert\": \"small \"}\n";
+    expect_status(stage_run(stage, "ann", ann, ARGS("apply", "--name", "Ann", edit)), 0);
+    stage_write(stage, "notes.md", "zero\none big two\n"); /* by a program that knows of the file alone */
+    struct stage_job sync = stage_start(stage, "ada", NULL, ARGS("sync", "notes.md"));
+    expect_both_soon(stage, view, "big ", "small ");
+    kill(sync.pid, SIGTERM);
+    expect_status(stage_finish(stage, sync), 0);
+    result = stage_run(stage, "bo", NULL, ARGS("log", "--collisions", view));
+    expect_status(result, 0);
+    expect_has(result.out, "  in line 2: ");
+    expect_has(result.out, "Ann inserted \"small \"");
+    expect_has(result.out, "another program inserted \"");
+    result = stage_run(stage, "bo", NULL, ARGS("log", "--collisions", "--json", view));
+    expect_status(result, 0);
+    expect_has(result.out, "\"line\": 2, \"gone\": false, \"edits\": [{\"time\": ");
+    expect_has(result.out, "\"kind\": \"edit\", \"inserted\": \"small \", \"inserted_bytes\": 6, \"deleted\": \"\", "
+                           "\"deleted_bytes\": 0, \"version\": \"");
+    result = stage_run(stage, "bo", NULL, ARGS("log", "--collisions", "--from", "now", view));
+    expect_status(result, 0);
+    assert_string_equal(result.out, "");
+    result = stage_run(stage, "bo", NULL, ARGS("log", "--from", "now", view));
+    expect_status(result, 2);
+    expect_has(result.err, "weft log: --from and --to go with --collisions");
+    free(edit);
+    free(view);
+}
+
 static void the_past_of_a_file_is_in_its_journal(void **state)
 {
     struct stage *stage = *state;
@@ -1075,6 +1121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(both_links_print_the_shared_text),
         TEST(everybody_sees_who_wrote_what),
+        TEST(everybody_sees_what_collided),
         TEST(the_past_of_a_file_is_in_its_journal),
         TEST(what_changed_between_two_versions_is_told_line_by_line),
         TEST(a_diff_that_cannot_be_told_is_trouble),

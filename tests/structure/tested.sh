@@ -9,6 +9,7 @@ declare -A elsewhere=(
     [app/demo.h]='whole programs: tests/e2e/test_demo.c'
     [app/demo_cast.h]='its processes: tests/e2e/test_demo.c'
     [app/editor.h]='a whole program: tests/e2e/test_editor.c'
+    [app/past_collisions.h]='prints: tests/e2e/test_verbs.c'
     [app/unified.h]='prints: tests/e2e/test_verbs.c'
     [app/verb_list.h]='read by verbs.c alone: tests/e2e/test_verbs.c'
     [sync/document_code.h]='inside of document.h: tests/property/test_saved_*.c'
