@@ -11,7 +11,8 @@ static bool parse_ago(const char *word, time_t now, uint64_t *time_s)
         uint64_t seconds;
     } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
     size_t digits = strspn(word, "0123456789");
-    if (digits == 0 || digits > DIGITS_MAX || strlen(word) != digits + 1)
+    const char *after = word + digits + 1;
+    if (digits == 0 || digits > DIGITS_MAX || !word[digits] || (*after && strcmp(after, " ago") != 0))
         return false;
     uint64_t count = strtoull(word, NULL, 10);
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {

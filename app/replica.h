@@ -214,6 +214,7 @@ struct replica_status {
     bool short_lived;       /* closed in order it will be forgotten */
     /* the journal */
     bool kept;              /* fsynced */
+    uint64_t journal_jobs;  /* done so far: while this rises the journal works, however slowly */
     uint64_t edits_in_memory;  /* the journal does not take them */
     bool disk_full;
     struct error trouble;   /* why, when edits_in_memory is not 0 */

@@ -58,6 +58,7 @@ static void status_of_journal(struct replica *replica, struct replica_status *ou
     bool copying = !replica->is_private && !replica->joining && !atomic_load(&replica->base_kept) &&
                    rope_len(replica->base) <= replica->base_bytes_max;
     out->kept = state.kept >= replica->last_ticket && !copying;
+    out->journal_jobs = state.committed;
     out->edits_in_memory = state.failing ? state.edits_in_memory : 0;
     out->trouble = state.why;
     out->disk_full = state.failing && state.why.code == ERR_FULL;

@@ -39,25 +39,33 @@ struct replica *target_open_to_write(struct env *env, const struct target *targe
     return NULL;
 }
 
-static bool is_kept(struct replica *replica)
+/* As long as the journal takes some of them it may take as long as it likes. */
+static bool await_kept(struct replica *replica, struct error *err)
 {
-    struct replica_status status;
-    replica_status(replica, net_now_ms(), &status);
-    return status.kept && status.edits_in_memory == 0;
+    uint64_t jobs = 0, until_ms = net_now_ms() + SETTLE_MS;
+    for (;; replica_wait(replica, 20)) {
+        struct replica_status status;
+        uint64_t now_ms = net_now_ms();
+        replica_status(replica, now_ms, &status);
+        if (status.kept && status.edits_in_memory == 0)
+            return true;
+        if (status.journal_jobs > jobs) {
+            jobs = status.journal_jobs;
+            until_ms = now_ms + SETTLE_MS;
+        }
+        if (now_ms > until_ms)
+            return error_set(err, ERR_FULL, 0, "the journal does not take the edits");
+    }
 }
 
 /* For a file it is the journal that acknowledges, and the file is written unless an editor has it open. */
 static bool settle_file(struct replica *replica, bool save, struct error *err)
 {
-    uint64_t until_ms = net_now_ms() + SETTLE_MS;
-    while (!is_kept(replica)) {
-        if (net_now_ms() > until_ms)
-            return error_set(err, ERR_FULL, 0, "the journal does not take the edits");
-        replica_wait(replica, 20);
-    }
+    if (!await_kept(replica, err))
+        return false;
     if (!save || replica_has_neighbours(replica))
         return true;
-    for (until_ms = net_now_ms() + SETTLE_MS; replica_looks_at_file(replica) && net_now_ms() < until_ms;)
+    for (uint64_t until_ms = net_now_ms() + SETTLE_MS; replica_looks_at_file(replica) && net_now_ms() < until_ms;)
         replica_wait(replica, 20);
     struct buf question = {0};
     bool asks = replica_disk_question(replica, &question) != DISK_QUESTION_NONE;

@@ -312,6 +312,17 @@ static void joining_nothing_says_where_links_come_from(void **state)
     assert_false(stage_exists(stage, "ada.state"));
 }
 
+/* Nobody listens there, and nobody else will: other tests start relays meanwhile. */
+static int hold_port(const char *port)
+{
+    int held = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(port, NULL, 10)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_true(held >= 0 && setsockopt(held, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
+    assert_int_equal(bind(held, (struct sockaddr *)&address, sizeof address), 0);
+    return held;
+}
+
 static void nobody_at_the_address_is_said_soon(void **state)
 {
     struct stage *stage = *state;
@@ -319,6 +330,7 @@ static void nobody_at_the_address_is_said_soon(void **state)
     char *link = stage_share(stage, "ada", "notes.md", "edit");
     char *port = xstrdup(strrchr(stage_relay(stage), ':') + 1);
     stage_relay_signal(stage, SIGKILL);
+    int held = hold_port(port);
     static const char *const verbs[] = {"cat", "apply", "verify"};
     for (size_t i = 0; i < 3; i++) {
         char *sentence = xformat("weft %s: cannot reach 127.0.0.1:%s: connection refused", verbs[i], port);
@@ -326,6 +338,7 @@ static void nobody_at_the_address_is_said_soon(void **state)
         expect_failure(result, 1, sentence);
         free(sentence);
     }
+    close(held);
     free(port);
     free(link);
 }
