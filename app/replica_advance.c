@@ -11,13 +11,17 @@
  * from a room a moment ago.
  *
  * After a kill -9 the next start folds the rows into the journal before anything is opened; so does another process before it
- * takes over what a dead one wrote. Who only reads (weft cat, verify, log) reads them behind the journal's. Where others have the
+ * takes over what a dead one wrote. Of two who fold at once the second waits until the first is done, and who has the document open
+ * is rung and reads the rows in. After a power cut the tail may be newer than the journal, whose last commits were not synced: a row
+ * is folded only where the journal has what its agent wrote in front of it, else nobody could ever read it nor anything behind it.
+ * A tail with such rows is set aside, and that is said. Who only reads (weft cat, verify, log) reads them behind the journal's. Where others have the
  * document open on this machine the journal is waited for: they would be here, and not look, when a row is in the tail alone.
  */
 #include "app/replica_parts.h"
 
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
@@ -160,11 +164,6 @@ void replica_advance_leave(struct replica *replica, bool kept)
 
 /* --- folding --- */
 
-struct folding {
-    struct env *env;
-    struct replica_port port;
-};
-
 /* `label` is a view into the frame. */
 static bool decode_head(struct bytes frame, struct doc_id *doc, struct bytes *label, struct error *err)
 {
@@ -176,26 +175,39 @@ static bool decode_head(struct bytes frame, struct doc_id *doc, struct bytes *la
     return reader_done(&reader) || error_set(err, ERR_FORMAT, 0, "it is damaged");
 }
 
-static bool put_rows(struct journal *journal, const struct tail_left *left, struct error *err)
+/* *lost: what stands in front of a row is in neither; that row and what follows it are left out. NULL: rows are put in all the same. */
+static bool put_rows(struct journal *journal, const struct tail_left *left, bool *lost, struct error *err)
 {
     bool good = journal_begin(journal, err);
     if (!good)
         return false;
-    for (size_t i = 1; good && i < left->count; i++)
-        good = replica_fold_row(journal, &left->agent, left->frames[i], err);
+    for (size_t i = 1; good && i < left->count; i++) {
+        bool follows = true;
+        good = !lost || replica_row_follows(journal, &left->agent, left->frames[i], &follows, err);
+        if (good && !follows) {
+            *lost = true;
+            break;
+        }
+        good = good && replica_fold_row(journal, &left->agent, left->frames[i], err);
+    }
     if (good)
         return journal_commit(journal, err);
     journal_rollback(journal);
     return false;
 }
 
-/* A document that was forgotten takes them with it. */
+/* A document that was forgotten takes them with it: neither the index has it nor is there a journal. An index may be made anew. */
 static bool is_known(const struct folding *folding, const struct doc_id *doc, bool *known, struct error *err)
 {
     struct doc_entry entry = {0};
     char *path = paths_state_file(&folding->env->paths, "index.db");
     struct doc_index *index = doc_index_open(path, DOC_INDEX_READ, &folding->env->device, err);
     bool good = index && doc_index_find_doc(index, doc, &entry, known, err);
+    if (good && !*known) {
+        char *journal = env_journal_path(folding->env, doc);
+        *known = access(journal, F_OK) == 0;
+        free(journal);
+    }
     doc_index_close(index);
     doc_entry_release(&entry);
     free(path);
@@ -203,15 +215,26 @@ static bool is_known(const struct folding *folding, const struct doc_id *doc, bo
 }
 
 static bool fold_into_journal(const struct folding *folding, const struct doc_id *doc, const struct tail_left *left,
-                              struct error *err)
+                              bool *lost, struct error *err)
 {
     char *path = env_journal_path(folding->env, doc);
     struct journal_spec spec = {.path = path, .mode = JOURNAL_WRITE, .doc = *doc};
     struct journal *journal = journal_open_on(&folding->env->device, spec, err);
-    bool good = journal && put_rows(journal, left, err) && journal_sync(journal, err);
+    bool good = journal && put_rows(journal, left, lost, err) && journal_sync(journal, err);
     journal_close(journal);
     free(path);
     return good;
+}
+
+static bool set_lost_aside(const struct folding *folding, const struct tail_left *left, const char *name, struct error *err)
+{
+    char *path;
+    if (!tail_set_aside(left->path, &path, err))
+        return false;
+    replica_left_say(folding, xformat("Of %s the journal lost its newest edits, so the last keys behind them cannot be taken over; "
+                                      "they were set aside: %s", name, path));
+    free(path);
+    return true;
 }
 
 static bool fold(void *self, const struct tail_left *left)
@@ -220,33 +243,37 @@ static bool fold(void *self, const struct tail_left *left)
     struct doc_id doc;
     struct bytes label = {0};
     struct error err = {0};
-    bool known = false;
+    bool known = false, lost = false;
     bool good = decode_head(left->frames[0], &doc, &label, &err) && is_known(folding, &doc, &known, &err) &&
-                (!known || fold_into_journal(folding, &doc, left, &err));
-    if (!good && folding->port.said) {
-        char *sentence = xformat("The last that a killed weft had kept of %.*s cannot be taken over yet: %s",
-                                 label.len ? (int)label.len : (int)sizeof "a document" - 1,
-                                 label.len ? (const char *)label.data : "a document", err.text);
-        folding->port.said(folding->port.self, sentence);
-        free(sentence);
-    }
-    return good;
+                (!known || fold_into_journal(folding, &doc, left, &lost, &err));
+    char *name = label.len ? xstrndup((const char *)label.data, label.len) : xstrdup("a document");
+    if (good && known)
+        neighbours_ring_folded(folding->env, &doc, NULL);
+    if (good && lost)
+        good = set_lost_aside(folding, left, name, &err);
+    if (!good)
+        replica_left_say(folding, xformat("The last that a killed weft had kept of %s cannot be taken over yet: %s", name, err.text));
+    else if (left->damaged)
+        replica_left_say(folding, xformat("The last of what a killed weft had kept of %s cannot be read.", name));
+    free(name);
+    return good && !lost;
 }
 
 void replica_fold_advance(struct env *env, struct replica_port port)
 {
     struct folding folding = {env, port};
     char *dir = dir_of(env);
-    replica_visit_tails(env, dir, tail_visit_dead, (struct tail_visitor){&folding, fold});
+    replica_visit_tails(env, dir, tail_visit_dead,
+                        (struct tail_visitor){&folding, fold, replica_left_is_dead, replica_left_trouble});
     free(dir);
 }
 
-bool replica_advance_lives(const struct env *env, const struct agent_id *agent)
+bool replica_advance_left(const struct env *env, const struct agent_id *agent)
 {
     char *dir = dir_of(env);
-    bool lives = tail_is_alive(dir, agent);
+    bool left = tail_exists(dir, agent);
     free(dir);
-    return lives;
+    return left;
 }
 
 /* --- only reading --- */
@@ -278,7 +305,7 @@ static bool look_into(void *self, const struct tail_left *left)
         return false;
     if (!search->journal)
         search->journal = journal_in_memory(search);
-    bool read = search->journal && put_rows(search->journal, left, &ignored);
+    bool read = search->journal && put_rows(search->journal, left, NULL, &ignored);
     (void)read;
     return false;
 }
@@ -287,7 +314,7 @@ struct journal *replica_advance_journal(struct env *env, const struct doc_id *do
 {
     struct search search = {.device = &env->device, .doc = doc};
     char *dir = dir_of(env);
-    replica_visit_tails(env, dir, tail_visit_all, (struct tail_visitor){&search, look_into});
+    replica_visit_tails(env, dir, tail_visit_all, (struct tail_visitor){.self = &search, .fold = look_into});
     free(dir);
     return search.journal;
 }

@@ -173,6 +173,31 @@ void neighbours_ring(struct replica *replica, uint64_t place)
     buf_release(&message);
 }
 
+static void ring_in(char *dir)
+{
+    unsigned char id[DOORBELL_NAME_BYTES];
+    struct buf message = {0};
+    crypto_random(id, sizeof id);
+    struct doorbell *bell = doorbell_anyone_in(NULL, dir, NULL) ? doorbell_new(id) : NULL;
+    if (bell) {
+        doorbell_move(bell, 0, dir);
+        buf_add_byte(&message, BELL_ROWS);
+        buf_add_u64(&message, 0);
+        doorbell_ring(bell, buf_view(&message));
+        doorbell_free(bell);
+    } else {
+        free(dir);
+    }
+    buf_release(&message);
+}
+
+void neighbours_ring_folded(const struct env *env, const struct doc_id *doc, const char *path)
+{
+    ring_in(document_dir(env, doc));
+    if (path)
+        ring_in(meeting_dir(env, bytes_of_string(path))); /* who has typed nothing yet does not know of the document */
+}
+
 /* Unlike rows and presence this is said once, so a full queue is waited for; who sleeps looks when it wakes. */
 void neighbours_tell(struct replica *replica)
 {

@@ -547,6 +547,17 @@ struct journal *replica_left_journal(struct env *env, const struct doc_id *doc);
 /* A row as a frame, and what was one into a journal. */
 void replica_put_row_frame(struct tail *tail, const struct journal_local *row);
 MUST_USE bool replica_fold_row(struct journal *journal, const struct agent_id *agent, struct bytes frame, struct error *err);
+/* Whether what the agent had written in front of that row is in the journal. */
+MUST_USE bool replica_row_follows(struct journal *journal, const struct agent_id *agent, struct bytes frame, bool *follows,
+                                  struct error *err);
+/* Whom folding belongs to. With replica_left_is_dead() and replica_left_trouble() as a visitor's `self`. */
+struct folding {
+    struct env *env;
+    struct replica_port port;
+};
+bool replica_left_is_dead(void *self, const struct agent_id *agent);
+void replica_left_trouble(void *self, enum tail_trouble trouble, const char *path);
+void replica_left_say(const struct folding *folding, char *sentence); /* frees it */
 /* tail_visit_dead() or tail_visit_all(), with this device's key. */
 typedef void replica_tail_visit(const char *dir, const struct seal_key *key, struct tail_visitor visitor);
 void replica_visit_tails(struct env *env, const char *dir, replica_tail_visit *visit, struct tail_visitor visitor);
@@ -565,8 +576,8 @@ uint64_t replica_advance_next_ms(const struct replica *replica);
 void replica_advance_leave(struct replica *replica, bool kept);
 /* What killed processes had in front of the journals goes into them. */
 void replica_fold_advance(struct env *env, struct replica_port port);
-/* Whether this agent's process, dead by its lock, is still ending: what it left cannot be folded yet. */
-bool replica_advance_lives(const struct env *env, const struct agent_id *agent);
+/* Whether this agent's process, dead by its lock, is still ending, or has left what nobody has folded yet. */
+bool replica_advance_left(const struct env *env, const struct agent_id *agent);
 /* As replica_left_journal(): rows alone, without what the journal is founded on. */
 struct journal *replica_advance_journal(struct env *env, const struct doc_id *doc);
 
@@ -834,6 +845,8 @@ bool neighbours_listen(const struct replica *replica);
 bool neighbours_have_open(const struct replica *replica, const char *path);
 /* Somebody has a document that the index has open. */
 bool neighbours_are_in(const struct env *env, const struct doc_id *doc);
+/* Rows were put into that document's journal by somebody who need not have it open. `path` (may be NULL): the file's. */
+void neighbours_ring_folded(const struct env *env, const struct doc_id *doc, const char *path);
 /*
  * Somebody else has this replica's file or document open. While that is so its path is given no other document: who has it
  * open would go on in the one the path does not show any more.

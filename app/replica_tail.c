@@ -244,16 +244,28 @@ void replica_tail_leave(struct replica *replica, bool kept)
 
 /* --- folding --- */
 
-struct folding {
-    struct env *env;
-    struct replica_port port;
-};
-
-static void say(const struct folding *folding, char *sentence)
+void replica_left_say(const struct folding *folding, char *sentence)
 {
     if (folding->port.said)
         folding->port.said(folding->port.self, sentence);
     free(sentence);
+}
+
+bool replica_left_is_dead(void *self, const struct agent_id *agent)
+{
+    const struct folding *folding = self;
+    char *dir = paths_state_file(&folding->env->paths, "agents");
+    bool dead = agent_lock_test(dir, agent) == AGENT_DEAD;
+    free(dir);
+    return dead;
+}
+
+void replica_left_trouble(void *self, enum tail_trouble trouble, const char *path)
+{
+    const struct folding *folding = self;
+    replica_left_say(folding, trouble == TAIL_BUSY
+                                  ? xformat("Another weft is still taking over what a killed weft had kept: it is seen when that is done.")
+                                  : xformat("What a killed weft had kept cannot be read; it was set aside: %s", path));
 }
 
 static bool put_new_entry(const struct folding *folding, struct doc_index *index, struct head *head, struct error *err)
@@ -265,8 +277,8 @@ static bool put_new_entry(const struct folding *folding, struct doc_index *index
         return false;
     enum doc_index_put put = doc_index_put(index, entry, &other, err);
     if (put == DOC_INDEX_TAKEN) {
-        say(folding, xformat("What a killed weft had begun to keep of %s is a document of its own now: the file has another one. "
-                             "See weft docs.", entry->path));
+        replica_left_say(folding, xformat("What a killed weft had begun to keep of %s is a document of its own now: "
+                                          "the file has another one. See weft docs.", entry->path));
         free(entry->path);
         entry->path = NULL;
         put = doc_index_put(index, entry, &other, err);
@@ -298,6 +310,19 @@ static bool fold_saved(struct journal *journal, const struct head *head, struct 
     saved.path = head->entry.path;
     buf_release(&memory);
     return good && (found || journal_saved_put(journal, &saved, err));
+}
+
+bool replica_row_follows(struct journal *journal, const struct agent_id *agent, struct bytes frame, bool *follows,
+                         struct error *err)
+{
+    struct journal_local row = {.agent = *agent};
+    char *path = NULL;
+    bool good = decode_row(frame, &row, &path, err);
+    *follows = good && row.seq0 == 0;
+    if (good && row.seq0 > 0)
+        good = journal_has_events(journal, agent, row.seq0 - 1, 1, follows, err);
+    free(path);
+    return good;
 }
 
 bool replica_fold_row(struct journal *journal, const struct agent_id *agent, struct bytes frame, struct error *err)
@@ -361,9 +386,12 @@ static bool fold(void *self, const struct tail_left *left)
                 fold_journal(folding, &head, left, &err);
     const char *name = head.entry.name ? head.entry.name : "a document";
     if (!good)
-        say(folding, xformat("What a killed weft had begun to keep of %s cannot be taken over yet: %s", name, err.text));
+        replica_left_say(folding, xformat("What a killed weft had begun to keep of %s cannot be taken over yet: %s", name,
+                                          err.text));
     else if (left->damaged)
-        say(folding, xformat("The last of what a killed weft had begun to keep of %s cannot be read.", name));
+        replica_left_say(folding, xformat("The last of what a killed weft had begun to keep of %s cannot be read.", name));
+    if (good)
+        neighbours_ring_folded(folding->env, &head.entry.doc, head.entry.path);
     doc_entry_release(&head.entry);
     return good;
 }
@@ -390,7 +418,8 @@ static void visit_tails(struct env *env, replica_tail_visit *visit, struct tail_
 void replica_fold_left(struct env *env, struct replica_port port)
 {
     struct folding folding = {env, port};
-    visit_tails(env, tail_visit_dead, (struct tail_visitor){&folding, fold});
+    visit_tails(env, tail_visit_dead,
+                (struct tail_visitor){&folding, fold, replica_left_is_dead, replica_left_trouble});
     replica_fold_advance(env, port); /* of the same process, later */
 }
 
@@ -409,7 +438,7 @@ static bool show_entry(void *self, const struct tail_left *left)
 
 void replica_visit_left(struct env *env, const struct replica_left_visitor *visitor)
 {
-    visit_tails(env, tail_visit_all, (struct tail_visitor){(void *)visitor, show_entry});
+    visit_tails(env, tail_visit_all, (struct tail_visitor){.self = (void *)visitor, .fold = show_entry});
 }
 
 struct left_search {
@@ -448,6 +477,6 @@ static bool look_into(void *self, const struct tail_left *left)
 struct journal *replica_left_journal(struct env *env, const struct doc_id *doc)
 {
     struct left_search search = {.device = &env->device, .doc = doc};
-    visit_tails(env, tail_visit_all, (struct tail_visitor){&search, look_into});
+    visit_tails(env, tail_visit_all, (struct tail_visitor){.self = &search, .fold = look_into});
     return search.journal;
 }

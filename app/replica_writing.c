@@ -263,7 +263,7 @@ void replica_claim_dead(struct replica *replica, struct journal *journal)
     for (size_t i = 0; i < count; i++) {
         const struct journal_agent *dead = &agents[i];
         if (agent_id_equal(&dead->agent, &replica->agent) || agent_lock_test(dir, &dead->owner) == AGENT_ALIVE ||
-            replica_advance_lives(replica->env, &dead->owner))
+            replica_advance_left(replica->env, &dead->owner))
             continue;
         if (journal_agent_claim(journal, &dead->agent, &dead->owner, &replica->agent, &err) == JOURNAL_CLAIMED)
             replica_add_mine(replica, &dead->agent);

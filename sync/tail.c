@@ -3,10 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "editor/base/varint.h"
@@ -21,6 +23,7 @@ enum {
 };
 
 #define SUFFIX ".tail"
+#define ASIDE_SUFFIX ".aside"
 
 struct tail {
     char *dir, *path;
@@ -274,18 +277,69 @@ static bool agent_of(const char *name, struct agent_id *agent)
 
 enum visit { VISIT_DEAD, VISIT_ALL };
 
-static void visit(const char *path, const struct agent_id *agent, const struct seal_key *key, enum visit which,
-                  struct tail_visitor visitor)
+static bool is_dead(struct tail_visitor visitor, const struct agent_id *agent)
 {
-    struct opened opened = {.left.agent = *agent};
+    return visitor.is_dead && visitor.is_dead(visitor.self, agent);
+}
+
+static void tell(struct tail_visitor visitor, enum tail_trouble trouble, const char *path)
+{
+    if (visitor.trouble)
+        visitor.trouble(visitor.self, trouble, path);
+}
+
+/* The lock of a dead process's file is with somebody who folds it or looks at it, and comes free. */
+static bool lock_dead(int fd, const char *path, const struct agent_id *agent, struct tail_visitor visitor, unsigned *wait_ms)
+{
+    enum { PAUSE_MS = 5, NS_PER_MS = 1000000 };
+    while (!file_lock(fd, LOCK_EX | LOCK_NB)) {
+        if (!is_dead(visitor, agent))
+            return false;
+        if (*wait_ms < PAUSE_MS) {
+            tell(visitor, TAIL_BUSY, path);
+            return false;
+        }
+        *wait_ms -= PAUSE_MS;
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * NS_PER_MS}, NULL);
+    }
+    return true;
+}
+
+bool tail_set_aside(const char *tail_path, char **path, struct error *err)
+{
+    *path = xformat("%s" ASIDE_SUFFIX, tail_path);
+    if (rename(tail_path, *path) == 0)
+        return true;
+    error_errno(err, "cannot rename %s", tail_path);
+    free(*path);
+    *path = NULL;
+    return false;
+}
+
+static void set_aside_unreadable(const char *path, const struct agent_id *agent, struct tail_visitor visitor)
+{
+    struct error ignored = {0}; /* it is where it was, and tried again at the next start */
+    char *aside;
+    if (!is_dead(visitor, agent) || !tail_set_aside(path, &aside, &ignored))
+        return;
+    tell(visitor, TAIL_UNREADABLE, aside);
+    free(aside);
+}
+
+static void visit(const char *path, const struct agent_id *agent, const struct seal_key *key, enum visit which,
+                  struct tail_visitor visitor, unsigned *wait_ms)
+{
+    struct opened opened = {.left = {.agent = *agent, .path = path}};
     struct buf file = {0};
     int fd = open(path, (which == VISIT_DEAD ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
-    bool free_to_read = fd >= 0 && (which == VISIT_ALL || file_lock(fd, LOCK_EX | LOCK_NB));
+    bool free_to_read = fd >= 0 && (which == VISIT_ALL || lock_dead(fd, path, agent, visitor, wait_ms));
     if (free_to_read && read_file(fd, &file)) {
         open_frames(key, buf_view(&file), &opened);
         bool done = fold(&opened, visitor);
         if (done && which == VISIT_DEAD)
             unlink(path);
+        else if (which == VISIT_DEAD && opened.left.count == 0)
+            set_aside_unreadable(path, agent, visitor);
     }
     if (fd >= 0)
         close(fd);
@@ -296,6 +350,7 @@ static void visit(const char *path, const struct agent_id *agent, const struct s
 static void visit_dir(const char *dir, const struct seal_key *key, enum visit which, struct tail_visitor visitor)
 {
     DIR *stream = opendir(dir);
+    unsigned wait_ms = TAIL_WAIT_MS;
     if (!stream)
         return;
     for (struct dirent *entry; (entry = readdir(stream));) {
@@ -303,7 +358,7 @@ static void visit_dir(const char *dir, const struct seal_key *key, enum visit wh
         if (!agent_of(entry->d_name, &agent))
             continue;
         char *path = xformat("%s/%s", dir, entry->d_name);
-        visit(path, &agent, key, which, visitor);
+        visit(path, &agent, key, which, visitor, &wait_ms);
         free(path);
     }
     closedir(stream);
@@ -319,13 +374,10 @@ void tail_visit_all(const char *dir, const struct seal_key *key, struct tail_vis
     visit_dir(dir, key, VISIT_ALL, visitor);
 }
 
-bool tail_is_alive(const char *dir, const struct agent_id *agent)
+bool tail_exists(const char *dir, const struct agent_id *agent)
 {
     char *path = path_of(dir, agent);
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    bool alive = fd >= 0 && !file_lock(fd, LOCK_SH | LOCK_NB);
-    if (fd >= 0)
-        close(fd);
+    bool exists = access(path, F_OK) == 0 || errno != ENOENT; /* in doubt it does: an agent is not taken over then */
     free(path);
-    return alive;
+    return exists;
 }

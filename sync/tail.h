@@ -16,7 +16,8 @@
  *   Ownership  a tail owns its descriptor and its memory; frames are copied.
  *   Errors     the system's, in words. After a failed tail_write() the file is as before, and the next one tries again.
  *   Bounds     TAIL_BYTES_MAX a file, TAIL_FRAME_BYTES_MAX a frame.
- *   Durability survives kill -9, not a power cut: nothing is synced.
+ *   Durability survives kill -9, not a power cut: nothing is synced. After one a file may be newer than its journal: what does not
+ *              follow what the journal has is set aside (tail_set_aside()), under a name that is never looked at again.
  *   Threads    one at a time.
  */
 #ifndef WEFT_SYNC_TAIL_H
@@ -28,6 +29,7 @@
 enum {
     TAIL_FRAME_BYTES_MAX = BATCH_BYTES_MAX + (64 << 10),
     TAIL_BYTES_MAX = 16 << 20,
+    TAIL_WAIT_MS = 5000, /* for who folds or looks at a dead process's file just now; all files of one visit together */
 };
 
 struct tail;
@@ -46,24 +48,37 @@ void tail_restart(struct tail *tail);
 void tail_end(struct tail *tail);
 /* Frees and leaves the file to whoever finds it: this process is as good as dead. NULL is fine. */
 void tail_free(struct tail *tail);
-/* Whether this agent has a tail and its process lives, or is just ending. */
-bool tail_is_alive(const char *dir, const struct agent_id *agent);
+/* Whether this agent has a tail: its process lives, or nobody has folded what it left. */
+bool tail_exists(const char *dir, const struct agent_id *agent);
 
 /* What a dead process has left. */
 struct tail_left {
     struct agent_id agent;
+    const char *path;
     const struct bytes *frames; /* in order; at least one */
     size_t count;
     bool damaged; /* more followed that cannot be opened */
 };
+enum tail_trouble {
+    TAIL_BUSY,       /* somebody else still has it; what is in it is not folded */
+    TAIL_UNREADABLE, /* not even its first frame opens: it was set aside, and `path` is where it is now */
+};
 struct tail_visitor {
     void *self;
-    /* True: all of it is elsewhere now, the file goes. False: it stays for another time. */
+    /* True: all of it is elsewhere now, the file goes. False: it stays for another time, or was set aside. */
     bool (*fold)(void *self, const struct tail_left *left);
+    /* What else says of an agent whether its process is dead. NULL: nothing does. */
+    bool (*is_dead)(void *self, const struct agent_id *agent);
+    /* Of an agent that is dead by is_dead(). May be NULL. */
+    void (*trouble)(void *self, enum tail_trouble trouble, const char *path);
 };
+/* For the visitor: the file keeps what is in it under another name, `*path` (heap). False: it is where it was. */
+MUST_USE bool tail_set_aside(const char *tail_path, char **path, struct error *err);
 /*
- * Every file of a dead process, each locked meanwhile, so that of several who look at once one folds. Files of which not
- * even the first frame opens (another device's) are left alone; empty ones go. A missing directory holds none.
+ * Every file of a dead process, each locked meanwhile, so that of several who look at once one folds. The others wait for that one
+ * where is_dead() says that the lock is not the writer's: what it folds is in the journal when this returns. Files of which not even
+ * the first frame opens are set aside once their agent is dead by is_dead(), and left alone before; empty ones go. A missing
+ * directory holds none.
  */
 void tail_visit_dead(const char *dir, const struct seal_key *key, struct tail_visitor visitor);
 /*

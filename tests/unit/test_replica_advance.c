@@ -2,10 +2,13 @@
 #include "tests/support/support.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -276,6 +279,184 @@ static void what_cannot_be_folded_yet_stays(void **state)
     free(aside);
 }
 
+/* --- several who fold --- */
+
+/* The path of the only file there. */
+static char *only_tail(const struct home *home)
+{
+    char *dir_path = xformat("%s/advance", home->state), *path = NULL;
+    DIR *dir = opendir(dir_path);
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir));)
+        if (entry->d_name[0] != '.')
+            path = xformat("%s/%s", dir_path, entry->d_name);
+    closedir(dir);
+    free(dir_path);
+    assert_non_null(path);
+    return path;
+}
+
+/* As another process that starts at the same time, and folds it. */
+static int lock_tail(const struct home *home)
+{
+    char *path = only_tail(home);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0 && flock(fd, LOCK_EX) == 0);
+    free(path);
+    return fd;
+}
+
+static bool has_all(struct replica *a, struct replica *b)
+{
+    (void)b;
+    char *text = home_text(a);
+    bool has = strstr(text, ALL) != NULL;
+    free(text);
+    return has;
+}
+
+static void who_folds_is_waited_for(void **state)
+{
+    struct home *home = *state;
+    write_file(home);
+    type_and_die(home);
+    int fd = lock_tail(home);
+    pid_t child = fork();
+    if (child == 0) { /* the lock is its own as well, and ends with it */
+        nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+        _exit(0);
+    }
+    close(fd);
+    struct replica *replica = home_open(home, "notes.md");
+    home_expect_text(replica, ALL);
+    home_close(replica);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+static void expect_file(const struct home *home, const char *expected)
+{
+    char *path = scratch_file(home->dir, "notes.md");
+    struct buf text = {0};
+    scratch_read(path, &text);
+    assert_string_equal(buf_string(&text), expected);
+    buf_release(&text);
+    free(path);
+}
+
+/* Who was waited for long enough is told of, and what it folds is read in by all who have the document open. */
+static void what_is_folded_later_is_seen_by_who_has_it_open(void **state)
+{
+    struct home *home = *state;
+    write_file(home);
+    type_and_die(home);
+    int fd = lock_tail(home);
+    struct replica *replica = home_open(home, "notes.md");
+    home_expect_text(replica, "kept journal of the file\n");
+    assert_true(home_was_said(home, "Another weft is still taking over what a killed weft had kept"));
+    close(fd);
+    replica_fold_left(&home->env, home_port(home));
+    assert_int_equal(tails(home), 0);
+    home_wait(replica, NULL, has_all);
+    home_save(replica, NULL);
+    expect_file(home, ALL);
+    home_close(replica);
+}
+
+static void what_beginning_to_write_folds_is_read_in(void **state)
+{
+    struct home *home = *state;
+    write_file(home);
+    type_and_die(home);
+    char *path = only_tail(home), *away = xformat("%s/away", home->dir);
+    assert_int_equal(rename(path, away), 0);
+    struct replica *replica = home_open(home, "notes.md");
+    home_expect_text(replica, "kept journal of the file\n");
+    assert_int_equal(rename(away, path), 0);
+    home_type(replica, 0, "new ");
+    home_wait(replica, NULL, has_all);
+    home_expect_text(replica, "new " ALL);
+    home_close(replica);
+    free(path);
+    free(away);
+}
+
+/* --- a journal that has less than it had --- */
+
+static void find_document(struct home *home, struct doc_entry *entry)
+{
+    struct error err = {0};
+    bool found = false;
+    char *index_path = paths_state_file(&home->env.paths, "index.db"), *path = scratch_file(home->dir, "notes.md");
+    assert_true(env_device(&home->env, &err));
+    struct doc_index *index = doc_index_open(index_path, DOC_INDEX_READ, &home->env.device, &err);
+    assert_true(index && doc_index_find_path(index, path, entry, &found, &err) && found);
+    doc_index_close(index);
+    free(index_path);
+    free(path);
+}
+
+/* What a power cut does: the newest commit was not synced, and is gone; the page of the tail was written back. */
+static void lose_newest_row(struct home *home)
+{
+    struct doc_entry entry = {0};
+    find_document(home, &entry);
+    char *path = env_journal_path(&home->env, &entry.doc);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DELETE FROM arrival WHERE place = (SELECT max(place) FROM arrival)", NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+    doc_entry_release(&entry);
+    free(path);
+}
+
+static void what_does_not_follow_the_journal_is_set_aside(void **state)
+{
+    struct home *home = *state;
+    static const char *const texts[] = {"kept of the file\n", "new kept of the file\n", "new new kept of the file\n"};
+    write_file(home);
+    type_and_die(home);
+    char *path = only_tail(home), *aside = xformat("%s.aside", path);
+    lose_newest_row(home);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct replica *replica = home_open(home, "notes.md");
+        home_expect_text(replica, texts[i]);
+        assert_int_equal(replica->early_count, 0); /* no hole in anybody's chain */
+        assert_int_equal(replica->faults, 0);
+        assert_int_equal(access(path, F_OK), -1);
+        assert_int_equal(access(aside, F_OK), 0);
+        assert_int_equal(home_was_said(home, "Of notes.md the journal lost its newest edits"), i == 0);
+        assert_int_equal(home_was_said(home, aside), i == 0);
+        buf_clear(&home->said);
+        home_type(replica, 0, "new ");
+        home_close(replica);
+    }
+    free(path);
+    free(aside);
+}
+
+/* Also a journal that no index knows is not a forgotten one. */
+static void an_index_made_anew_loses_nothing(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    struct doc_entry entry = {0};
+    write_file(home);
+    type_and_die(home);
+    find_document(home, &entry);
+    char *index_path = paths_state_file(&home->env.paths, "index.db");
+    struct doc_index *index = doc_index_open(index_path, DOC_INDEX_CREATE, &home->env.device, &err);
+    assert_true(index && doc_index_forget(index, &entry.doc, &err));
+    replica_fold_left(&home->env, home_port(home));
+    assert_int_equal(tails(home), 0);
+    assert_int_equal(doc_index_put(index, &entry, &(struct doc_id){{0}}, &err), DOC_INDEX_PUT);
+    doc_index_close(index);
+    expect_read(home, ALL);
+    doc_entry_release(&entry);
+    free(index_path);
+}
+
 int main(void)
 {
 #define HOME_TEST(test) cmocka_unit_test_setup_teardown(test, home_setup, home_teardown)
@@ -289,6 +470,11 @@ int main(void)
         HOME_TEST(where_others_are_the_journal_is_waited_for),
         HOME_TEST(what_was_forgotten_does_not_come_back),
         HOME_TEST(what_cannot_be_folded_yet_stays),
+        HOME_TEST(who_folds_is_waited_for),
+        HOME_TEST(what_is_folded_later_is_seen_by_who_has_it_open),
+        HOME_TEST(what_beginning_to_write_folds_is_read_in),
+        HOME_TEST(what_does_not_follow_the_journal_is_set_aside),
+        HOME_TEST(an_index_made_anew_loses_nothing),
     };
     return RUN_TESTS("replica_advance", tests);
 }

@@ -42,7 +42,7 @@ static bool note(void *self, const struct tail_left *left)
 static struct found look(const char *dir, bool keeps)
 {
     struct found found = {.keeps = keeps};
-    tail_visit_dead(dir, &key, (struct tail_visitor){&found, note});
+    tail_visit_dead(dir, &key, (struct tail_visitor){.self = &found, .fold = note});
     return found;
 }
 
@@ -136,7 +136,7 @@ static void a_living_process_is_left_alone_and_ends_its_file_itself(void **state
     expect(dir, 0, "", false);
     struct found found = {0}; /* who only looks sees what is written, and takes nothing away */
     put(tail, "not written yet");
-    tail_visit_all(dir, &key, (struct tail_visitor){&found, note});
+    tail_visit_all(dir, &key, (struct tail_visitor){.self = &found, .fold = note});
     assert_int_equal(found.files, 1);
     assert_string_equal(buf_string(&found.text), "head|");
     buf_release(&found.text);
@@ -201,6 +201,60 @@ static void a_damaged_frame_ends_what_is_found(void **state)
     flip(path, 10); /* nothing opens: it may be another device's, and stays */
     expect(dir, 0, "", false);
     assert_int_equal(access(path, F_OK), 0);
+    free(dir);
+    free(path);
+}
+
+struct troubled {
+    enum tail_trouble trouble;
+    char *path;
+    bool dead;
+};
+
+static bool fold_nothing(void *self, const struct tail_left *left)
+{
+    (void)self;
+    (void)left;
+    fail_msg("nothing in it can be read");
+    return true;
+}
+
+static bool says_dead(void *self, const struct agent_id *of)
+{
+    const struct troubled *troubled = self;
+    assert_true(agent_id_equal(of, &agent));
+    return troubled->dead;
+}
+
+static void take_trouble(void *self, enum tail_trouble trouble, const char *path)
+{
+    struct troubled *troubled = self;
+    assert_null(troubled->path);
+    troubled->trouble = trouble;
+    troubled->path = xstrdup(path);
+}
+
+static void a_file_of_which_nothing_can_be_read_is_set_aside(void **state)
+{
+    char *dir = tails(*state), *path = file_of(*state);
+    struct troubled troubled = {0};
+    struct tail_visitor visitor = {&troubled, fold_nothing, says_dead, take_trouble};
+    leave_three(dir);
+    uint64_t size = size_of(path);
+    flip(path, 10);
+    tail_visit_dead(dir, &key, visitor); /* not while its agent may live */
+    assert_null(troubled.path);
+    assert_int_equal(size_of(path), size);
+    troubled.dead = true;
+    tail_visit_dead(dir, &key, visitor);
+    assert_non_null(troubled.path);
+    assert_int_equal(troubled.trouble, TAIL_UNREADABLE);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(size_of(troubled.path), size);
+    free(troubled.path);
+    troubled.path = NULL;
+    tail_visit_dead(dir, &key, visitor); /* once */
+    assert_null(troubled.path);
     free(dir);
     free(path);
 }
@@ -281,15 +335,18 @@ static void a_tail_that_is_begun_again_is_read_as_it_is_now(void **state)
         }
         write_ok(tail);
         struct found found = {0};
-        tail_visit_all(dir, &key, (struct tail_visitor){&found, note});
+        tail_visit_all(dir, &key, (struct tail_visitor){.self = &found, .fold = note});
         assert_string_equal(buf_string(&found.text), buf_string(&expected));
         assert_false(found.damaged);
         buf_release(&found.text);
     }
-    assert_true(tail_is_alive(dir, &agent));
+    assert_true(tail_exists(dir, &agent));
     tail_free(tail);
-    assert_false(tail_is_alive(dir, &agent));
+    assert_true(tail_exists(dir, &agent)); /* nobody has folded it */
     expect(dir, 1, buf_string(&expected), false);
+    struct found folded = look(dir, false);
+    buf_release(&folded.text);
+    assert_false(tail_exists(dir, &agent));
     buf_release(&expected);
     free(dir);
 }
@@ -362,6 +419,7 @@ int main(void)
         TEST(a_living_process_is_left_alone_and_ends_its_file_itself),
         TEST(a_torn_last_frame_counts_as_absent),
         TEST(a_damaged_frame_ends_what_is_found),
+        TEST(a_file_of_which_nothing_can_be_read_is_set_aside),
         TEST(frames_cannot_change_places_nor_files),
         TEST(a_full_disk_takes_a_frame_whole_or_not_at_all),
         TEST(a_tail_that_is_begun_again_is_read_as_it_is_now),
