@@ -9,6 +9,7 @@ void edits_release(struct edits *edits)
 {
     free(edits->items);
     free(edits->by_agent);
+    free(edits->more);
     *edits = (struct edits){0};
 }
 
@@ -29,12 +30,33 @@ static void add_edit(struct edits *edits, const struct document *document, size_
     ensure(graph_find(document->graph, agent, seq, &edit->lv, NULL));
 }
 
-static void set_kind(const struct document *document, struct edit *edit, const struct mark *mark)
+static bool same_span(struct agent_span a, struct agent_span b)
 {
-    if (edit->kind != EDIT_GESTURE || !(mark->flags & BATCH_FLAG_UNDO))
+    return a.agent == b.agent && a.seq == b.seq && a.len == b.len;
+}
+
+/* The batches of a large undo all say the same; those of an undo of several rows each one. After the first: the latest first. */
+static void add_row(struct edits *edits, struct edit *edit, struct agent_span target)
+{
+    struct agent_span last = edit->more ? edits->more[edit->more - 1].target : edit->target;
+    if (same_span(target, last))
         return;
+    edits->more = xgrow(edits->more, &edits->more_cap, edits->more_count + 1, sizeof *edits->more);
+    edits->more[edits->more_count++] = (struct edit_more){target, edit->more};
+    edit->more = edits->more_count;
+}
+
+static void set_kind(const struct document *document, struct edits *edits, struct edit *edit, const struct mark *mark)
+{
+    if (!(mark->flags & BATCH_FLAG_UNDO))
+        return;
+    struct agent_span target = document->marks.undo[mark->undo_at];
+    if (edit->kind != EDIT_GESTURE) {
+        add_row(edits, edit, target);
+        return;
+    }
     edit->kind = mark->flags & BATCH_FLAG_REDO ? EDIT_REDO : EDIT_UNDO;
-    edit->target = document->marks.undo[mark->undo_at];
+    edit->target = target;
 }
 
 /* An agent's first batch begins an edit even when it is not marked. */
@@ -59,7 +81,7 @@ static void take_mark(const struct document *document, const struct mark *mark, 
         at = newest[author.agent] = edits->count;
         add_edit(edits, document, author.agent, author.seq);
     }
-    set_kind(document, &edits->items[at], mark);
+    set_kind(document, edits, &edits->items[at], mark);
 }
 
 static int edit_compare(const void *a, const void *b)
@@ -117,7 +139,7 @@ static void begin_agents(const struct document *document, const struct agent_id 
 void edits_collect(const struct document *document, const struct agent_id *agents, size_t agent_count, struct edits *edits)
 {
     size_t *newest = xmalloc((graph_agents(document->graph) + 1) * sizeof *newest); /* by agent: of its edits; or NOT_WANTED */
-    edits->count = 0;
+    edits->count = edits->more_count = 0;
     begin_agents(document, agents, agent_count, edits, newest);
     uint64_t from = graph_len(document->graph);
     for (size_t i = 0; i < edits->count; i++)
@@ -172,6 +194,15 @@ static bool stack_take(struct edit_stack *stack, const struct edits *edits, stru
     return took;
 }
 
+/* The same of all rows that an edit takes back. */
+static bool stack_take_all(struct edit_stack *stack, const struct edits *edits, const struct edit *edit)
+{
+    bool took = stack_take(stack, edits, edit->target);
+    for (size_t at = edit->more; at > 0; at = edits->more[at - 1].more)
+        took = stack_take(stack, edits, edits->more[at - 1].target) || took;
+    return took;
+}
+
 void edits_replay(const struct edits *edits, struct edit_stack *back, struct edit_stack *again)
 {
     stack_begin(back, edits);
@@ -184,13 +215,13 @@ void edits_replay(const struct edits *edits, struct edit_stack *back, struct edi
             stack_clear(again);
             break;
         case EDIT_UNDO: {
-            bool took_undone = stack_take(again, edits, edit->target); /* of a row: what was undone in it cannot be done again */
-            if (stack_take(back, edits, edit->target) || took_undone)
+            bool took_undone = stack_take_all(again, edits, edit); /* of a row: what was undone in it cannot be done again */
+            if (stack_take_all(back, edits, edit) || took_undone)
                 stack_push(again, i);
             break;
         }
         case EDIT_REDO:
-            if (stack_take(again, edits, edit->target))
+            if (stack_take_all(again, edits, edit))
                 stack_push(back, i);
             break;
         }

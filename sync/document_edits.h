@@ -21,7 +21,14 @@ struct edit {
     size_t agent;
     uint64_t seq, end;
     uint64_t lv;              /* of its first event */
-    struct agent_span target; /* what an undo or redo takes back */
+    struct agent_span target; /* what an undo or redo takes back: the first row of it */
+    size_t more;              /* 1 + where in edits.more the next row is; 0: none */
+};
+
+/* A further row of what an edit takes back. */
+struct edit_more {
+    struct agent_span target;
+    size_t more; /* as above */
 };
 
 struct edit_ref {
@@ -34,6 +41,8 @@ struct edits {
     struct edit *items; /* by LV */
     size_t count, cap;
     struct edit_ref *by_agent; /* by agent and seq */
+    struct edit_more *more;
+    size_t more_count, more_cap;
 };
 
 enum { EDIT_NONE = SIZE_MAX };

@@ -34,6 +34,15 @@ static void put_step(struct steps *steps, size_t at, struct step step)
     steps->items[at] = step;
 }
 
+/* What the first of some units was at first; of those that follow, as many as nothing ever stood between. */
+static uint64_t root_of(const struct undo_plan *plan, uint64_t id, uint64_t *len)
+{
+    uint64_t root = copies_root(&plan->copies, id, len);
+    const struct span *span = tracker_find(plan->tracker, root);
+    *len = least(*len, span->id + span->len - root);
+    return root;
+}
+
 /* Whether a step's units stand for such that come after those of another root. */
 static bool belongs_after(const struct undo_plan *plan, const struct step *step, uint64_t root)
 {
@@ -62,8 +71,8 @@ static size_t place_for(const struct undo_plan *plan, const struct steps *steps,
 /* The first units of [id, id + len) of a visible span; gives how many. */
 static uint64_t step_over_shown(const struct undo_plan *plan, struct steps *steps, uint64_t id, uint64_t len)
 {
-    enum step_kind kind = undo_is_wanted(plan, id, &len) ? STEP_KEEP : STEP_REMOVE;
-    uint64_t root = copies_root(&plan->copies, id, &len);
+    enum step_kind kind = undo_keeps(plan, id, &len) ? STEP_KEEP : STEP_REMOVE;
+    uint64_t root = root_of(plan, id, &len);
     put_step(steps, steps->count, (struct step){kind, {.id = id, .len = len}, root});
     return len;
 }
@@ -72,9 +81,9 @@ static uint64_t step_over_shown(const struct undo_plan *plan, struct steps *step
 static uint64_t step_over_deleted(const struct undo_plan *plan, struct steps *steps, uint64_t id, uint64_t len)
 {
     const struct undo_target *target = undo_find_target(&plan->deleted, id, &len);
-    if (!target || !undo_is_ours_alone(plan, id, &len) || undo_is_copied(plan, id, &len) || !undo_is_wanted(plan, id, &len))
+    if (!target || !undo_restores(plan, id, &len))
         return len;
-    uint64_t root = copies_root(&plan->copies, id, &len);
+    uint64_t root = root_of(plan, id, &len);
     struct step step = {STEP_RESTORE, undo_target_from(target, id, id + len), root};
     put_step(steps, place_for(plan, steps, root), step);
     return len;

@@ -190,53 +190,128 @@ static uint32_t state_of(const struct undo_plan *plan, uint64_t id, uint64_t *le
     return span->state;
 }
 
-bool undo_is_ours_alone(const struct undo_plan *plan, uint64_t id, uint64_t *len)
+static bool is_inserted(const struct undo_plan *plan, uint64_t id, uint64_t *len)
 {
-    uint32_t ours = times_in(&plan->deleted, id, len);
-    return state_of(plan, id, len) == SPAN_THERE + ours;
+    return undo_find_target(&plan->inserted, id, len) != NULL;
 }
 
-static bool is_unmade(const struct undo_plan *plan, uint64_t id, uint64_t *len)
+/* How many others deleted a copy by taking back what had made it. What is no copy was deleted, whatever that was for. */
+static uint32_t unmade_by(const struct undo_plan *plan, uint64_t id, uint64_t *len)
 {
-    uint32_t others = times_in(&plan->unmade, id, len), ours = times_in(&plan->deleted, id, len);
-    return others > 0 && state_of(plan, id, len) == SPAN_THERE + others + ours;
+    uint64_t original;
+    uint32_t times = times_in(&plan->unmade, id, len);
+    return copies_original(&plan->copies, id, len, &original) ? times : 0;
 }
 
-/*
- * A copy that is unmade does not stand for it, unless it has a copy itself that does; `depth` is how many lie between. No honest
- * row is as long as that.
- */
-static bool is_copied(const struct undo_plan *plan, uint64_t id, uint64_t *len, unsigned depth)
+/* Whether others deleted it, and not by that. */
+static bool is_deleted_by_others(const struct undo_plan *plan, uint64_t id, uint64_t *len)
 {
-    enum { ROW_MAX = 4096 };
+    uint32_t ours = times_in(&plan->deleted, id, len), unmade = unmade_by(plan, id, len);
+    return state_of(plan, id, len) > SPAN_THERE + ours + unmade;
+}
+
+/* --- without the events --- */
+
+/* What a unit would be. */
+enum fate {
+    FATE_THERE,
+    FATE_GONE,   /* others deleted it, or what stands for it in the text as it is */
+    FATE_COPIED, /* others brought it back: the copy tells */
+    FATE_VOID,   /* it is a copy that others unmade */
+};
+
+/* Copies of copies are looked at no further than that: no honest question needs as many looks. */
+enum { LOOKS_MAX = 4096 };
+
+static enum fate fate_of(const struct undo_plan *plan, uint64_t id, uint64_t *len, unsigned *looks);
+
+/* What the copies of a unit say of it: FATE_THERE, when nothing. */
+static enum fate fate_of_copies(const struct undo_plan *plan, uint64_t id, uint64_t *len, unsigned *looks)
+{
+    enum fate fate = FATE_THERE;
     const struct undo_target *copy = undo_find_target(&plan->copied, id, len);
     if (!copy)
         return false;
     const struct undo_target *end = plan->copied.items + plan->copied.count;
     for (uint64_t first = copy->id; copy < end && copy->id == first; copy++) {
         uint64_t unit = copy->by + (id - copy->id);
-        if (depth == ROW_MAX || !is_unmade(plan, unit, len) || is_copied(plan, unit, len, depth + 1))
+        enum fate of_copy = fate_of(plan, unit, len, looks);
+        if (of_copy == FATE_COPIED || (of_copy != FATE_VOID && !is_inserted(plan, unit, len)))
+            return FATE_COPIED;
+        fate = of_copy == FATE_GONE ? FATE_GONE : fate;
+    }
+    return fate;
+}
+
+static enum fate fate_of(const struct undo_plan *plan, uint64_t id, uint64_t *len, unsigned *looks)
+{
+    if (++*looks > LOOKS_MAX)
+        return FATE_COPIED;
+    enum fate fate = fate_of_copies(plan, id, len, looks);
+    if (fate != FATE_THERE)
+        return fate;
+    if (is_deleted_by_others(plan, id, len))
+        return FATE_GONE;
+    return unmade_by(plan, id, len) > 0 ? FATE_VOID : FATE_THERE;
+}
+
+/*
+ * The first unit there is now that the events made, and that stands for one. False: none. What others made stands for itself.
+ */
+static bool find_stand_in(const struct undo_plan *plan, uint64_t id, uint64_t *len, unsigned *looks, uint64_t *found)
+{
+    const struct undo_target *copy = ++*looks > LOOKS_MAX ? NULL : undo_find_target(&plan->copied, id, len);
+    const struct undo_target *end = plan->copied.items + plan->copied.count;
+    for (uint64_t first = copy ? copy->id : 0; copy && copy < end && copy->id == first; copy++) {
+        *found = copy->by + (id - copy->id);
+        uint64_t unit = *found;
+        bool ours = is_inserted(plan, unit, len);
+        if (ours && state_of(plan, unit, len) == SPAN_THERE)
+            return true;
+        if ((ours || unmade_by(plan, unit, len) > 0) && find_stand_in(plan, unit, len, looks, found))
             return true;
     }
     return false;
 }
 
-bool undo_is_wanted(const struct undo_plan *plan, uint64_t id, uint64_t *len)
+/*
+ * From copy to original up to what was there first: whether that would be there, and no copy on the way stands where others had
+ * deleted what it is a copy of. *base: the first unit that would have been made.
+ */
+static bool find_base(const struct undo_plan *plan, uint64_t id, uint64_t *len, uint64_t *base)
 {
-    for (;;) {
-        bool ours = undo_find_target(&plan->inserted, id, len);
-        if (!copies_original(&plan->copies, id, len, &id))
-            return !ours;
-        if (!ours)
-            continue;
-        if (!undo_is_ours_alone(plan, id, len))
-            return false; /* one of the events brought back what others had deleted */
+    bool void_here = is_inserted(plan, id, len), found = !void_here;
+    *base = id;
+    while (copies_original(&plan->copies, id, len, &id)) {
+        bool ours = is_inserted(plan, id, len);
+        if (void_here && is_deleted_by_others(plan, id, len))
+            return false;
+        void_here = ours || (void_here && unmade_by(plan, id, len) > 0);
+        if (!found && !void_here) {
+            *base = id;
+            found = true;
+        }
     }
+    return !is_inserted(plan, id, len);
 }
 
-bool undo_is_copied(const struct undo_plan *plan, uint64_t id, uint64_t *len)
+bool undo_keeps(const struct undo_plan *plan, uint64_t id, uint64_t *len)
 {
-    return is_copied(plan, id, len, 0);
+    uint64_t base, stand_in;
+    unsigned looks = 0;
+    if (!find_base(plan, id, len, &base))
+        return false;
+    if (base == id)
+        return true;
+    return fate_of(plan, base, len, &looks) == FATE_THERE && find_stand_in(plan, base, len, &looks, &stand_in) && stand_in == id;
+}
+
+bool undo_restores(const struct undo_plan *plan, uint64_t id, uint64_t *len)
+{
+    uint64_t base, stand_in;
+    unsigned looks = 0;
+    return find_base(plan, id, len, &base) && base == id && fate_of(plan, id, len, &looks) == FATE_THERE &&
+           !find_stand_in(plan, id, len, &looks, &stand_in);
 }
 
 void undo_plan_release(struct undo_plan *plan)

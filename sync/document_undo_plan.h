@@ -2,21 +2,23 @@
  * document_undo_plan - what taking back some events means, byte by byte. Inside of sync/document.h: for sync/document_undo.c alone.
  *
  * They are taken back by looking at every byte that the text has, or had since they were written. What an undo brought back
- * is a byte of its own, a copy; so a byte that somebody reads may be the last of a row of copies. Of such rows only the last ones
- * matter:
+ * is a byte of its own, a copy; and that may have copies again, several when it was brought back more than once. What would be there,
+ * had the events not been written, is told of each byte that they did not insert themselves:
  *
- *   it is wanted      when it would be there, had the events not been written: that is, unless one of them typed the first of its
- *                     row, or brought back what others had deleted
- *   it comes back     when it is wanted and not there, and nobody else deleted it
- *   it goes           when it is there and not wanted
+ *   it would be there   when nobody else deleted it, nor what the events brought back of it, and nobody else brought it back:
+ *                       then the copy is what would be there
+ *   it comes back       when it would be there, is not, and no copy that the events made is there instead
+ *   what they inserted  stays when it is the one copy that is there instead of such a byte; else it goes, and so do copies that
+ *                       others made of it
  *
- * A copy that an undo of what had made it has deleted again (a redo) is as good as never made: its row ends before it.
+ * A copy that an undo of what had made it has deleted again (a redo) is as good as never made.
  *
  *   Units      ids of the tracker: all that is asked of a unit is told for it and up to *len that follow, which is cut to that.
  *   Ownership  zero-initialised with document, tracker and spans, then undo_plan_collect(); undo_plan_release(). The tracker stands at
  *              all events and is not moved meanwhile.
  *   Bounds     O(n log n) for n rows that the events and all undos since then inserted or deleted; look-ups are logarithmic for
- *              each copy of a row, of which there are as many as times that it was taken back and done again.
+ *              each copy of a row, of which there are as many as times that it was taken back and done again. No more than 4096 copies
+ *              are looked at for a row; of what has more, nothing comes back.
  */
 #ifndef WEFT_SYNC_DOCUMENT_UNDO_PLAN_H
 #define WEFT_SYNC_DOCUMENT_UNDO_PLAN_H
@@ -43,7 +45,7 @@ struct undo_plan {
     size_t span_count;
     struct undo_targets inserted, deleted;
     struct undo_targets unmade; /* what undos of others than us deleted of what the edits that they take back had written */
-    struct undo_targets copied; /* units that there are copies of, unmade ones aside */
+    struct undo_targets copied; /* units that there are copies of, `by` the first copy; once for each copy */
     struct copies copies;
 };
 
@@ -56,11 +58,9 @@ const struct undo_target *undo_find_target(const struct undo_targets *targets, u
 /* The part of it from unit `id` up to `end`. */
 struct undo_target undo_target_from(const struct undo_target *target, uint64_t id, uint64_t end);
 
-/* Whether a unit is wanted, as far as nobody else deleted it. */
-bool undo_is_wanted(const struct undo_plan *plan, uint64_t id, uint64_t *len);
-/* Whether nobody but the events deleted it, if anybody did. */
-bool undo_is_ours_alone(const struct undo_plan *plan, uint64_t id, uint64_t *len);
-/* Whether it has a copy that stands for it, or had one that somebody deleted. */
-bool undo_is_copied(const struct undo_plan *plan, uint64_t id, uint64_t *len);
+/* Whether a unit that is there stays. */
+bool undo_keeps(const struct undo_plan *plan, uint64_t id, uint64_t *len);
+/* Whether one that the events deleted comes back. */
+bool undo_restores(const struct undo_plan *plan, uint64_t id, uint64_t *len);
 
 #endif

@@ -516,6 +516,74 @@ static void a_row_of_edits_is_done_again_as_one(void **state)
     end(&room);
 }
 
+/* Brought back twice, the first copy deleted since. One of the two stands for the byte. */
+static void a_byte_brought_back_twice_comes_back_once(void **state)
+{
+    (void)state;
+    struct room room;
+    struct random random = random_of(1);
+    begin(&room, &random);
+    struct replica *ana = &room.people[0];
+    replica_delete(ana, 2, 1);
+    struct event_span deleted = {ana->agents[0], 0, 1}, rest = {ana->agents[0], 0, 0};
+    assert_true(replica_undo_events(ana, &deleted, 1)); /* event 1 */
+    struct event_span first = {ana->agents[0], 1, 1};
+    assert_true(replica_undo_events(ana, &first, 1)); /* 2 deletes it again */
+    assert_true(replica_undo_events(ana, &deleted, 1)); /* 3 */
+    replica_expect(ana, base_text);
+    rest.len = document_next_seq(ana->document, &ana->agents[0]);
+    assert_int_equal(rest.len, 4);
+    assert_true(replica_undo_events(ana, &rest, 1));
+    replica_expect(ana, base_text);
+    end(&room);
+}
+
+/* What was brought back in one piece is no piece to what stood in the middle of it. */
+static void a_byte_comes_back_into_the_middle_of_a_copy(void **state)
+{
+    (void)state;
+    struct room room;
+    struct random random = random_of(1);
+    begin(&room, &random);
+    struct replica *ana = &room.people[0];
+    replica_type(ana, 3, "x"); /* event 0 */
+    replica_delete(ana, 3, 1); /* event 1 */
+    replica_delete(ana, 1, 4); /* events 2 to 5 */
+    struct event_span row = {ana->agents[0], 2, 4}, letter = {ana->agents[0], 1, 1};
+    assert_true(replica_undo_events(ana, &row, 1));
+    replica_expect(ana, base_text);
+    assert_true(replica_undo_events(ana, &letter, 1));
+    replica_expect(ana, "\001\002\003x\004\005\006\007\010\011\012");
+    end(&room);
+}
+
+/* Of edits of several runs of the program taken back as one, none can be done again by itself. */
+static void several_rows_are_done_again_once(void **state)
+{
+    (void)state;
+    struct room room;
+    struct random random = random_of(1);
+    struct version since = {0};
+    begin(&room, &random);
+    struct replica *ana = &room.people[0];
+    replica_type(ana, 0, "a");
+    document_version(ana->document, &since);
+    replica_type(ana, 1, "b");
+    assert_true(replica_undo(ana));
+    replica_restart(ana, 'A');
+    assert_true(replica_undo(ana));
+    replica_expect(ana, base_text);
+    for (int i = 0; i < 2; i++) {
+        undo_all_since(ana, &since);
+        replica_expect(ana, "a\001\002\003\004\005\006\007\010\011\012");
+        assert_true(replica_redo(ana));
+        replica_expect(ana, base_text);
+        assert_false(replica_redo(ana));
+    }
+    version_release(&since);
+    end(&room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -528,6 +596,9 @@ int main(void)
         cmocka_unit_test(all_since_a_version_spares_what_others_did),
         cmocka_unit_test(what_another_took_back_is_not_brought_back_again),
         cmocka_unit_test(a_row_of_edits_is_done_again_as_one),
+        cmocka_unit_test(a_byte_brought_back_twice_comes_back_once),
+        cmocka_unit_test(a_byte_comes_back_into_the_middle_of_a_copy),
+        cmocka_unit_test(several_rows_are_done_again_once),
     };
     return RUN_TESTS("undo", tests);
 }
