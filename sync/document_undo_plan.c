@@ -90,13 +90,18 @@ static void collect_unmade(struct undo_plan *plan, uint64_t from)
     free(deleted.items);
 }
 
+/* A batch may say that it brings bytes back where there is no text: then they are nowhere. */
 static void collect_copied(struct undo_plan *plan)
 {
     for (size_t i = 0; i < plan->copies.count; i++) {
         const struct copy *copy = &plan->copies.items[i];
-        uint64_t len = copy->len, original;
-        if (copies_original(&plan->copies, copy->id, &len, &original))
-            add_target(&plan->copied, (struct undo_target){.id = original, .len = len, .by = copy->id, .times = 1});
+        for (uint64_t id = copy->id, end = id + copy->len, len; id < end; id += len) {
+            struct id_entry entry = tracker_event(plan->tracker, id);
+            uint64_t original;
+            len = least(end - id, entry.len);
+            if (entry.kind == ID_UNITS && copies_original(&plan->copies, id, &len, &original))
+                add_target(&plan->copied, (struct undo_target){.id = original, .len = len, .by = id, .times = 1});
+        }
     }
 }
 
