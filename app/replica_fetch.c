@@ -22,6 +22,7 @@ struct fetch {
     size_t bytes;
     bool more; /* there is, and it is for the next time */
     bool may_lend;
+    uint64_t sealed_to; /* where sealing goes on */
     struct agent_id *heard; /* other processes of ours, which send for themselves */
     size_t heard_count;
     struct lent *lent; /* of one that is not: what it has not sealed */
@@ -64,17 +65,22 @@ static bool fetch_row(void *self, const struct journal_row *row)
     return !wanted || fetch_record(fetch, row->body);
 }
 
+static void lend_batch(void *self, const struct local_batch *batch)
+{
+    struct fetch *fetch = self;
+    fetch->lent = xgrow(fetch->lent, &fetch->lent_cap, fetch->lent_count + 1, sizeof *fetch->lent);
+    struct lent *lent = &fetch->lent[fetch->lent_count++];
+    *lent = (struct lent){.batch = *batch};
+    lent->batch.lent = true;
+    buf_add_bytes(&lent->plain, batch->plain);
+}
+
+/* Behind one that cannot be told, for its row has not been read here yet, nothing is lent: it is asked for again. */
 static bool lend_row(void *self, const struct journal_row *row)
 {
     struct fetch *fetch = self;
-    if (row->form != JOURNAL_LOCAL)
-        return true;
-    fetch->lent = xgrow(fetch->lent, &fetch->lent_cap, fetch->lent_count + 1, sizeof *fetch->lent);
-    struct lent *lent = &fetch->lent[fetch->lent_count++];
-    *lent = (struct lent){.batch = {.agent = row->agent, .seq0 = row->seq0, .count = row->count, .digest = row->digest,
-                                    .gesture = true, .lent = true}};
-    buf_add_bytes(&lent->plain, row->body);
-    return true;
+    return row->form == JOURNAL_RECEIVED ||
+           replica_row_batches(fetch->replica->chain, row, fetch->sealed_to, (struct batch_taker){fetch, lend_batch});
 }
 
 static void forget_lent(struct fetch *fetch)
@@ -110,11 +116,10 @@ static bool is_stuck(const struct fetch *fetch, struct journal *journal)
 static bool lend(struct fetch *fetch, struct journal *journal, struct error *err)
 {
     struct journal_read read = {0};
-    uint64_t sealed_to = 0;
     forget_lent(fetch); /* of an earlier try */
     return !is_stuck(fetch, journal) ||
-           (journal_outbox_next_seq(journal, &fetch->agent, &sealed_to, err) &&
-            journal_rows_of(journal, &fetch->agent, sealed_to, (struct journal_visitor){fetch, lend_row}, &read, err));
+           (journal_outbox_next_seq(journal, &fetch->agent, &fetch->sealed_to, err) &&
+            journal_rows_of(journal, &fetch->agent, fetch->sealed_to, (struct journal_visitor){fetch, lend_row}, &read, err));
 }
 
 static bool fetch_run(void *self, struct journal *journal, struct error *err)

@@ -21,7 +21,7 @@ static bool see_sealed(void *self, const struct journal_sent *sent)
 static bool see_row(void *self, const struct journal_row *row)
 {
     struct search *search = self;
-    search->found |= row->form == JOURNAL_LOCAL;
+    search->found |= row->form != JOURNAL_RECEIVED;
     return !search->found;
 }
 

@@ -34,14 +34,16 @@ struct gathered {
     struct agent_id *mine; /* the replica's own agents and those taken over */
     size_t mine_count;
     struct stored_list members, outbox;
+    struct chain *chain;
     struct unsealed *unsealed;
     size_t unsealed_count, unsealed_cap;
+    uint64_t next_seq, place; /* where sealing goes on, of the agent whose rows are read; of the row */
     struct journal_relay relay;
 };
 
 static void gathered_init(struct gathered *gathered, const struct replica *replica)
 {
-    *gathered = (struct gathered){.mine_count = replica->mine_count};
+    *gathered = (struct gathered){.mine_count = replica->mine_count, .chain = replica->chain};
     gathered->mine = xcalloc(replica->mine_count + 1, sizeof *gathered->mine);
     for (size_t i = 0; i < replica->mine_count; i++)
         gathered->mine[i] = replica->mine[i];
@@ -83,34 +85,43 @@ static void gathered_release(struct gathered *gathered)
     free(gathered->mine);
 }
 
-/* Batches that are in no outbox record yet. */
-static bool gather_unsealed(void *self, const struct journal_row *row)
+static void gather_batch(void *self, const struct local_batch *batch)
 {
     struct gathered *gathered = self;
-    if (row->form != JOURNAL_LOCAL)
-        return true;
     size_t n = gathered->unsealed_count++;
     gathered->unsealed = xgrow(gathered->unsealed, &gathered->unsealed_cap, n + 1, sizeof *gathered->unsealed);
     struct unsealed *unsealed = &gathered->unsealed[n];
-    *unsealed = (struct unsealed){.batch = {.agent = row->agent, .seq0 = row->seq0, .count = row->count,
-                                            .digest = row->digest, .gesture = true}, .place = row->place};
-    buf_add_bytes(&unsealed->plain, row->body);
-    return true;
+    *unsealed = (struct unsealed){.batch = *batch, .place = gathered->place};
+    buf_add_bytes(&unsealed->plain, batch->plain);
 }
 
+/* Batches that are in no outbox record yet. Behind one that cannot be told nothing of its agent is of use to the room. */
+static bool gather_unsealed(void *self, const struct journal_row *row)
+{
+    struct gathered *gathered = self;
+    gathered->place = row->place;
+    return row->form == JOURNAL_RECEIVED ||
+           replica_row_batches(gathered->chain, row, gathered->next_seq, (struct batch_taker){gathered, gather_batch});
+}
+
+/* Those of one row were packed in the order of their numbers. */
 static int by_place(const void *a, const void *b)
 {
-    uint64_t x = ((const struct unsealed *)a)->place, y = ((const struct unsealed *)b)->place;
+    const struct unsealed *left = a, *right = b;
+    uint64_t x = left->place, y = right->place;
+    if (x == y) {
+        x = left->batch.seq0;
+        y = right->batch.seq0;
+    }
     return (x > y) - (x < y);
 }
 
 static bool gather_all_unsealed(struct gathered *gathered, struct journal *journal, struct error *err)
 {
     for (size_t i = 0; i < gathered->mine_count; i++) {
-        uint64_t next_seq = 0;
         struct journal_read read = {0};
-        if (!journal_outbox_next_seq(journal, &gathered->mine[i], &next_seq, err) ||
-            !journal_rows_of(journal, &gathered->mine[i], next_seq, (struct journal_visitor){gathered, gather_unsealed},
+        if (!journal_outbox_next_seq(journal, &gathered->mine[i], &gathered->next_seq, err) ||
+            !journal_rows_of(journal, &gathered->mine[i], gathered->next_seq, (struct journal_visitor){gathered, gather_unsealed},
                              &read, err))
             return false;
     }

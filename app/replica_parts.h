@@ -439,6 +439,15 @@ bool replica_take_early(struct replica *replica);
 void replica_forget_early(struct replica *replica);
 /* A stored MEMBER record, checked against the genesis and added. */
 MUST_USE bool replica_read_member(struct replica *replica, struct bytes stored, struct error *err);
+/*
+ * `take` is shown every batch of a LOCAL or PACKED row from next_seq on, as a session is handed it: of what is packed the digests
+ * follow from the chain. False: they do not, so the chain lacks what came before; nothing was shown. From any thread.
+ */
+struct batch_taker {
+    void *self;
+    void (*take)(void *self, const struct local_batch *batch);
+};
+MUST_USE bool replica_row_batches(struct chain *chain, const struct journal_row *row, uint64_t next_seq, struct batch_taker taker);
 /* chain_source's and document_source's: `self` is a struct row_source. */
 bool replica_read_digests(void *self, struct chain *whole);
 bool replica_read_history(void *self, struct document *whole);

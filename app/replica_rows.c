@@ -274,6 +274,51 @@ bool replica_take_early(struct replica *replica)
     return news;
 }
 
+/* --- a row for a session --- */
+
+/* The way that ends in the digest that the row names. */
+static bool find_digests(struct chain *chain, const struct journal_row *row, const struct batch_list *batches,
+                         const struct bytes *plains, struct digest *digests)
+{
+    enum chain_link link = CHAIN_NEXT;
+    bool found = false;
+    for (unsigned way = 0; !found && link != CHAIN_EARLY && link != CHAIN_NO_WAY && way < CHAIN_WAYS_MAX; way++) {
+        link = chain_check_run(chain, batches->items, plains, batches->count, way, digests);
+        found = link != CHAIN_EARLY && link != CHAIN_NO_WAY && digest_equal(&digests[batches->count - 1], &row->digest);
+    }
+    return found;
+}
+
+static bool unpack_row(struct chain *chain, const struct journal_row *row, uint64_t next_seq, struct batch_taker taker)
+{
+    struct batch_list batches = {0};
+    struct bytes *plains = NULL;
+    struct error ignored = {0}; /* damaged: it was said when the row was read */
+    bool good = record_read_events(row->body, &row->agent, row->seq0, row->count, &batches, &plains, &ignored);
+    struct digest *digests = xcalloc(batches.count + 1, sizeof *digests);
+    good = good && batches.count > 0 && find_digests(chain, row, &batches, plains, digests);
+    for (size_t i = 0; good && i < batches.count; i++) {
+        const struct batch *batch = &batches.items[i];
+        if (batch->seq0 >= next_seq)
+            taker.take(taker.self, &(struct local_batch){.agent = row->agent, .seq0 = batch->seq0, .count = batch->count,
+                                                         .plain = plains[i], .digest = digests[i], .gesture = true});
+    }
+    free(digests);
+    free(plains);
+    batch_list_release(&batches);
+    return good;
+}
+
+bool replica_row_batches(struct chain *chain, const struct journal_row *row, uint64_t next_seq, struct batch_taker taker)
+{
+    ensure(row->form != JOURNAL_RECEIVED);
+    if (row->form == JOURNAL_PACKED)
+        return unpack_row(chain, row, next_seq, taker);
+    taker.take(taker.self, &(struct local_batch){.agent = row->agent, .seq0 = row->seq0, .count = row->count, .plain = row->body,
+                                                 .digest = row->digest, .gesture = true});
+    return true;
+}
+
 /* --- rows of a journal --- */
 
 /* What reading rows gathers. */

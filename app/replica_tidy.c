@@ -72,7 +72,8 @@ static void begin_steps(struct tidying *tidying, unsigned steps)
 {
     if (atomic_exchange(&tidying->stepping, true))
         return;
-    tidying->compaction.sealed = replica_is_shared(tidying->replica);
+    /* One that is not shared any more may be again, and by the relay's word alone it is at the next opening. */
+    tidying->compaction.sealed = tidying->replica->entry.state != DOC_PRIVATE;
     atomic_store(&tidying->steps_left, steps);
     next_step(tidying);
 }

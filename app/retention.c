@@ -16,6 +16,7 @@ enum { DAY_S = 24 * 3600 };
 struct candidate {
     struct doc_id doc;
     uint64_t opened_s, bytes;
+    bool was_shared; /* and may be again: what is not sealed in its outbox is sealed from its rows then */
 };
 
 struct candidates {
@@ -31,7 +32,7 @@ static bool collect(void *self, const struct doc_entry *entry)
     if (entry->state == DOC_SHARED)
         return true;
     char *path = env_journal_path(all->env, &entry->doc);
-    struct candidate candidate = {entry->doc, entry->opened_s, journal_file_bytes(path)};
+    struct candidate candidate = {entry->doc, entry->opened_s, journal_file_bytes(path), entry->state != DOC_PRIVATE};
     free(path);
     all->items = xgrow(all->items, &all->cap, all->count + 1, sizeof *all->items);
     all->items[all->count++] = candidate;
@@ -134,13 +135,15 @@ bool retention_is_in_file(struct env *env, const struct doc_entry *entry, bool *
 /* --- making room --- */
 
 /* What has edits in no file keeps them, in less space. */
-static bool trim(struct env *env, const struct doc_id *doc, struct error *err)
+static bool compact(struct env *env, const struct candidate *candidate, struct error *err)
 {
+    const struct doc_id *doc = &candidate->doc;
     char *path = env_journal_path(env, doc);
     struct journal *journal =
         journal_open_on(&env->device, (struct journal_spec){.path = path, .mode = JOURNAL_WRITE, .doc = *doc}, err);
     bool lives = false; /* then it is for who writes */
-    bool good = journal && replica_writer_lives(env, journal, &lives, err) && (lives || journal_compact_all(journal, err));
+    bool good = journal && replica_writer_lives(env, journal, &lives, err) &&
+                (lives || journal_compact_all(journal, candidate->was_shared, err));
     journal_close(journal);
     free(path);
     return good;
@@ -201,7 +204,7 @@ static bool treat(struct candidates *all, const struct candidate *candidate, con
         put_right(env, &candidate->doc, looked.used_s);
         return false;
     }
-    if (!(looked.in_file ? forget(env, &candidate->doc, &looked, &why) : trim(env, &candidate->doc, &why)))
+    if (!(looked.in_file ? forget(env, &candidate->doc, &looked, &why) : compact(env, candidate, &why)))
         return false;
     char *path = env_journal_path(env, &candidate->doc);
     all->bytes -= candidate->bytes - journal_file_bytes(path);

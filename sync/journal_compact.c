@@ -215,9 +215,9 @@ bool journal_compact(struct journal *journal, struct journal_compaction *compact
     return good;
 }
 
-bool journal_compact_all(struct journal *journal, struct error *err)
+bool journal_compact_all(struct journal *journal, bool sealed, struct error *err)
 {
-    struct journal_compaction compaction = {0};
+    struct journal_compaction compaction = {.sealed = sealed};
     bool more = true;
     while (more)
         if (!journal_compact(journal, &compaction, &more, err))

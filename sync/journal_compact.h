@@ -31,7 +31,7 @@ enum {
 
 /* How far it has come; zeros: at the beginning. Kept from one time to the next, it spares looking at what did not fit together. */
 struct journal_compaction {
-    bool sealed;     /* of a shared document: only what the outbox has, for the rest is still to be sealed from its rows */
+    bool sealed;     /* of a document that is shared, or was: only what the outbox has, for the rest is sealed from its rows */
     uint64_t upto;   /* rows up to this place may be packed: a checkpoint covers them; 0: as far as the oldest one does */
     uint64_t looked; /* there is nothing to pack up to here, */
     uint64_t waits;  /* but from here on, once more is there; 0: nothing waits */
@@ -39,7 +39,7 @@ struct journal_compaction {
 
 /* One step. *more: another one is to follow. */
 MUST_USE bool journal_compact(struct journal *journal, struct journal_compaction *compaction, bool *more, struct error *err);
-/* All steps at once, and the file rewritten without a trace of what is gone: for a journal that nobody writes to. */
-MUST_USE bool journal_compact_all(struct journal *journal, struct error *err);
+/* All steps at once, and the file rewritten without a trace of what is gone: for a journal that nobody writes to. `sealed`: as above. */
+MUST_USE bool journal_compact_all(struct journal *journal, bool sealed, struct error *err);
 
 #endif

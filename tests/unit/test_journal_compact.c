@@ -334,7 +334,7 @@ static void all_at_once_leaves_nothing_free(void **state)
     struct error err = {0};
     type_all(journal, &ana, 0, 2000);
     cover(journal, 2000);
-    assert_true(journal_compact_all(journal, &err));
+    assert_true(journal_compact_all(journal, false, &err));
     assert_int_equal(read_all(journal).next[0], 2000);
     assert_in_range(journal_file_bytes(path), 1, 60000);
     journal_close(journal);

@@ -1,10 +1,15 @@
 /* A journal that is put in order while its editor is open: what a person has stays as it was. */
 #include "tests/support/support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "app/replica_parts.h"
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
+#include "sync/journal_compact.h"
+#include "tests/support/filled_relay.h"
 #include "tests/support/home.h"
 #include "tests/support/scratch.h"
 
@@ -191,6 +196,131 @@ static void a_checkpoint_whose_history_cannot_be_read_costs_nothing_but_time(voi
     free(text);
 }
 
+/* --- what was never sent --- */
+
+enum { RECORDS = 3, UNSENT_KEYS = 100 };
+
+/* A relay with a document, and lin, who joins it, and whose sharing of it ends. */
+struct room {
+    struct home *home;
+    struct doc_keys keys;
+    struct filled_relay relay;
+    char *path;
+};
+
+static struct replica *join(const struct room *room, struct home *home)
+{
+    struct error err = {0};
+    struct share_link link = {.doc = room->keys.doc, .access = ACCESS_WRITE, .host_count = 1};
+    struct replica_options options = {.port = home_port(home), .name = "lin"};
+    link.hosts[0].port = room->relay.port;
+    snprintf(link.hosts[0].name, sizeof link.hosts[0].name, "127.0.0.1");
+    memcpy(link.seed, room->keys.write_seed, sizeof link.seed);
+    struct replica *replica = replica_join(&home->env, &link, NULL, &options, &err);
+    if (!replica)
+        fail_msg("%s", err.text);
+    return replica;
+}
+
+static bool is_settled(struct replica *replica, struct replica *none)
+{
+    (void)none;
+    return replica_is_settled(replica);
+}
+
+static bool have_one_text(struct replica *replica, struct replica *other)
+{
+    return rope_equal(replica_buffer(replica)->text, replica_buffer(other)->text);
+}
+
+static void begin_room(struct room *room, struct home *home)
+{
+    struct filling filling = {.records = RECORDS};
+    *room = (struct room){.home = home, .path = xformat("%s/relay.db", home->dir)};
+    doc_keys_new(&room->keys);
+    room->relay = filled_relay_start(room->path, &room->keys, &filling);
+}
+
+static void end_room(struct room *room)
+{
+    filled_relay_end(&room->relay);
+    free(room->path);
+}
+
+/* Something that the room has, then so many keys that it has not; the window is closed. */
+static void type_after_the_end(struct room *room, bool by_the_relay)
+{
+    struct error err = {0};
+    struct replica *lin = join(room, room->home);
+    home_wait(lin, NULL, is_settled);
+    home_insert(lin, "first ");
+    home_wait(lin, NULL, is_settled);
+    if (by_the_relay)
+        replica_hear_closed(lin);
+    else if (!replica_unshare(lin, false, &err))
+        fail_msg("%s", err.text);
+    type_keys(lin, 6, UNSENT_KEYS);
+    home_wait(lin, NULL, home_is_kept);
+    home_close(lin);
+}
+
+/* Somebody on another machine has all that lin has, and what lin types from now on. */
+static void expect_sent(const struct room *room)
+{
+    void *machine;
+    assert_int_equal(home_setup(&machine), 0);
+    struct replica *lin = join(room, room->home);
+    assert_int_equal(rope_len(replica_buffer(lin)->text), RECORDS + 6 + UNSENT_KEYS);
+    home_wait(lin, NULL, is_settled);
+    struct replica *kim = join(room, machine);
+    home_wait(kim, lin, have_one_text);
+    home_insert(lin, "later ");
+    home_wait(kim, lin, have_one_text);
+    assert_int_equal(rope_len(replica_buffer(kim)->text), RECORDS + 12 + UNSENT_KEYS);
+    home_close(kim);
+    home_close(lin);
+    home_teardown(&machine);
+}
+
+static void what_was_never_sent_is_sent_when_the_document_comes_back(void **state)
+{
+    struct room room;
+    begin_room(&room, *state);
+    type_after_the_end(&room, false);
+    assert_true(rows_of(room.home, &room.keys.doc) > UNSENT_KEYS); /* none of them is packed */
+    expect_sent(&room);
+    end_room(&room);
+}
+
+static void by_the_word_of_the_relay_it_may_come_back_at_the_next_opening(void **state)
+{
+    struct room room;
+    begin_room(&room, *state);
+    type_after_the_end(&room, true);
+    assert_true(rows_of(room.home, &room.keys.doc) > UNSENT_KEYS);
+    expect_sent(&room);
+    end_room(&room);
+}
+
+/* As an older weft did: one row begins with what is sealed, and goes on with what is not. */
+static void what_was_packed_before_it_was_sent_is_sent_all_the_same(void **state)
+{
+    struct room room;
+    struct error err = {0};
+    begin_room(&room, *state);
+    type_after_the_end(&room, false);
+    char *path = env_journal_path(&room.home->env, &room.keys.doc);
+    struct journal_spec spec = {.path = path, .mode = JOURNAL_WRITE, .doc = room.keys.doc};
+    struct journal *journal = journal_open_on(&room.home->env.device, spec, &err);
+    assert_non_null(journal);
+    assert_true(journal_compact_all(journal, false, &err));
+    journal_close(journal);
+    free(path);
+    assert_true(rows_of(room.home, &room.keys.doc) < UNSENT_KEYS);
+    expect_sent(&room);
+    end_room(&room);
+}
+
 int main(void)
 {
     struct error err = {0};
@@ -202,6 +332,9 @@ int main(void)
         HOME_TEST(another_window_on_the_journal_is_not_disturbed),
         HOME_TEST(a_checkpoint_whose_history_cannot_be_read_costs_nothing_but_time),
         HOME_TEST(what_is_closed_without_a_pause_is_in_order_too),
+        HOME_TEST(what_was_never_sent_is_sent_when_the_document_comes_back),
+        HOME_TEST(by_the_word_of_the_relay_it_may_come_back_at_the_next_opening),
+        HOME_TEST(what_was_packed_before_it_was_sent_is_sent_all_the_same),
     };
     return RUN_TESTS("replica_tidy", tests);
 }
