@@ -336,7 +336,7 @@ static void a_set_is_taken_back_as_if_it_had_not_been_written(void **state)
         tell(&story, &random);
         struct replica *ana = &story.room.people[0];
         for (int i = 0; i < 3; i++) {
-            bool chosen[EDITS_MAX];
+            bool chosen[EDITS_MAX] = {false};
             struct event_span events[EDITS_MAX];
             struct buf before = {0};
             uint64_t one_in = 1 + random_below(&random, 6);
