@@ -23,6 +23,7 @@ struct row {
     bool inserts, back; /* back: the last event deleted the first unit */
     uint64_t id;        /* of the first unit */
     uint64_t place;
+    uint64_t block_end;   /* the place of the last unit of its block */
     uint64_t low, high; /* touched places; of what deletes, with the neighbours */
     uint64_t at;        /* in the present text */
     bool gone;
@@ -117,7 +118,8 @@ static struct row *add_row(struct colliding *colliding, const struct block *bloc
 {
     colliding->rows = xgrow(colliding->rows, &colliding->row_cap, colliding->row_count + 1, sizeof *colliding->rows);
     struct row *row = &colliding->rows[colliding->row_count++];
-    *row = (struct row){.id = id, .place = block->place + (id - block->id), .gone = block->gone};
+    *row = (struct row){.id = id, .place = block->place + (id - block->id), .gone = block->gone,
+                        .block_end = block->place + block->len - 1};
     row->at = block->at + (block->gone ? 0 : id - block->id);
     return row;
 }
@@ -257,6 +259,14 @@ static void add_touch(struct colliding *colliding, size_t a, size_t b)
         (struct touch){{edits[turned], edits[!turned]}, {turned ? b : a, turned ? a : b}};
 }
 
+static int row_place_compare(const void *a, const void *b)
+{
+    const struct row *left = *(const struct row *const *)a, *right = *(const struct row *const *)b;
+    if (left->place != right->place)
+        return left->place < right->place ? -1 : 1;
+    return row_compare(left, right);
+}
+
 /* The first row with an event at or after this one. */
 static size_t row_from(const struct colliding *colliding, uint64_t lv)
 {
@@ -274,28 +284,82 @@ static bool may_look(struct colliding *colliding, uint64_t looks)
     return !colliding->cut;
 }
 
-/* A row against events before it, none of which its author knew; but of a row that begins before them, he knew what is there. */
-static void look_at(struct colliding *colliding, size_t index, struct lv_range unknown)
-{
-    const struct row *row = &colliding->rows[index];
-    for (size_t i = row_from(colliding, unknown.first); i < index && colliding->rows[i].lv < unknown.end; i++) {
-        const struct row *other = &colliding->rows[i];
-        uint64_t lv;
-        if (!may_look(colliding, 1))
-            return;
-        if (agent_id_equal(author_of(colliding, row), author_of(colliding, other)))
-            continue;
-        if (rows_touch(other, row, &lv) && lv >= unknown.first)
-            add_touch(colliding, i, index);
-    }
-}
-
 /* --- what nobody knew of whom --- */
 
-struct running {
-    struct lv_list heads, parents; /* of all events before a run; of the run */
-    struct lv_ranges unknown, known;
+struct row_refs {
+    const struct row **items;
+    size_t count, cap;
 };
+
+struct running {
+    struct lv_list heads, parents;    /* of all events before a run; of the run */
+    struct lv_ranges unknown, known;  /* ascending: events before the run that its author did not know */
+    struct row_refs others, own;      /* rows of these; of the run */
+};
+
+static void add_ref(struct row_refs *refs, const struct row *row)
+{
+    refs->items = xgrow(refs->items, &refs->cap, refs->count + 1, sizeof(const struct row *));
+    refs->items[refs->count++] = row;
+}
+
+static void add_refs(struct colliding *colliding, struct lv_range events, struct row_refs *refs)
+{
+    for (size_t i = row_from(colliding, events.first);
+         i < colliding->row_count && colliding->rows[i].lv < events.end && may_look(colliding, 1); i++)
+        add_ref(refs, &colliding->rows[i]);
+}
+
+/* Two rows of which the author of `own` may have known the beginning of the other. */
+static void look_at(struct colliding *colliding, const struct running *running, const struct row *other, const struct row *own)
+{
+    uint64_t lv;
+    if (!agent_id_equal(author_of(colliding, own), author_of(colliding, other)) && rows_touch(other, own, &lv) &&
+        lv_ranges_have(&running->unknown, lv))
+        add_touch(colliding, (size_t)(other - colliding->rows), (size_t)(own - colliding->rows));
+}
+
+static void look_at_all(struct colliding *colliding, const struct running *running)
+{
+    for (size_t i = 0; i < running->own.count; i++)
+        for (size_t j = 0; j < running->others.count && may_look(colliding, 1); j++)
+            look_at(colliding, running, running->others.items[j], running->own.items[i]);
+}
+
+static bool reaches(const struct row *row, const struct row *other)
+{
+    return have_common(row->low, row->high, other->place, other->place + other->len - 1);
+}
+
+/* The first of sorted rows that may have a unit at or behind a place: its block does. */
+static size_t ref_from(const struct row_refs *refs, uint64_t place)
+{
+    size_t at;
+    BISECT(at, refs->count, refs->items[at]->block_end < place);
+    return at;
+}
+
+/* What touches stands within what one of the two reaches: first what the own rows reach, then what only the others do. */
+static void look_by_place(struct colliding *colliding, struct running *running)
+{
+    struct row_refs *own = &running->own, *others = &running->others;
+    qsort(own->items, own->count, sizeof(const struct row *), row_place_compare);
+    qsort(others->items, others->count, sizeof(const struct row *), row_place_compare);
+    for (size_t i = 0; i < own->count; i++) {
+        const struct row *row = own->items[i];
+        for (size_t j = ref_from(others, row->low);
+             j < others->count && others->items[j]->place <= row->high && may_look(colliding, 1); j++)
+            if (reaches(row, others->items[j]))
+                look_at(colliding, running, others->items[j], row);
+    }
+    for (size_t i = 0; i < others->count; i++) {
+        const struct row *other = others->items[i];
+        for (size_t j = ref_from(own, other->low);
+             j < own->count && own->items[j]->place <= other->high && may_look(colliding, 1); j++)
+            if (!reaches(own->items[j], other))
+                look_at(colliding, running, other, own->items[j]);
+    }
+}
 
 /* The heads when the run has come. */
 static void pass(struct running *running, const struct graph_run *run)
@@ -314,19 +378,24 @@ static void pass(struct running *running, const struct graph_run *run)
 /* All rows of a run: its events knew the same of all that came before it. */
 static void look_from(struct colliding *colliding, struct running *running, const struct graph_run *run)
 {
+    enum { FEW = 4 }; /* where there are so few, sorting costs more */
     struct graph *graph = colliding->document->graph;
-    size_t first = row_from(colliding, run->first);
-    if (first == colliding->row_count || colliding->rows[first].lv >= run->end)
+    running->own.count = running->others.count = 0;
+    add_refs(colliding, (struct lv_range){run->first, run->end}, &running->own);
+    if (running->own.count == 0)
         return;
     uint64_t visits = graph_visits(graph);
     lv_list_set(&running->parents, run->parents, run->parent_count);
     graph_diff(graph, &running->heads, &running->parents, &running->unknown, &running->known);
     lv_ranges_sort(&running->unknown);
+    for (size_t i = 0; i < running->unknown.count && may_look(colliding, 1); i++)
+        add_refs(colliding, running->unknown.items[i], &running->others);
     if (!may_look(colliding, graph_visits(graph) - visits))
         return;
-    for (size_t i = first; i < colliding->row_count && colliding->rows[i].lv < run->end; i++)
-        for (size_t j = 0; j < running->unknown.count && may_look(colliding, 1); j++)
-            look_at(colliding, i, running->unknown.items[j]);
+    if (running->own.count <= FEW || running->others.count <= FEW)
+        look_at_all(colliding, running);
+    else
+        look_by_place(colliding, running);
 }
 
 static void find_touches(struct colliding *colliding)
@@ -342,6 +411,8 @@ static void find_touches(struct colliding *colliding)
     lv_list_release(&running.parents);
     lv_ranges_release(&running.unknown);
     lv_ranges_release(&running.known);
+    free(running.others.items);
+    free(running.own.items);
 }
 
 /* --- what is told of them --- */
@@ -353,14 +424,6 @@ static int touch_compare(const void *a, const void *b)
         if (left->edits[side] != right->edits[side])
             return left->edits[side] < right->edits[side] ? -1 : 1;
     return 0;
-}
-
-static int row_place_compare(const void *a, const void *b)
-{
-    const struct row *left = *(const struct row *const *)a, *right = *(const struct row *const *)b;
-    if (left->place != right->place)
-        return left->place < right->place ? -1 : 1;
-    return row_compare(left, right);
 }
 
 static void add_snippet(const struct colliding *colliding, const struct row *row, struct snippet *snippet)

@@ -16,9 +16,10 @@
  *   Units      bytes; seconds since 1970, by the clock of whoever wrote.
  *   Ownership  lists belong to the caller, zero-initialised, and are released by him. Labels live as long as the document.
  *   Errors     a version that is not known.
- *   Bounds     the first time a walk over all history (sync/document_whole.h). Then O(n log n) for n events, and a look at every
- *              row of events for each row whose author did not know it: COLLISION_LOOKS_MAX of them, and COLLISION_TOUCHES_MAX
- *              that touch. What is beyond is left out and said (`cut`); what is told then is the older part.
+ *   Bounds     the first time a walk over all history (sync/document_whole.h). Then O(n log n) for n events; and for each run of
+ *              the graph the rows of events that its author did not know are sorted by place and looked up, so two branches of n
+ *              rows take O(n log n + what touches): COLLISION_LOOKS_MAX looks in all, and COLLISION_TOUCHES_MAX that touch. What
+ *              is beyond is left out and said (`cut`); what is told then is the older part.
  *   Source     origins: Weidner & Kleppmann, "The Art of the Fugue", 2023.
  */
 #ifndef WEFT_SYNC_DOCUMENT_COLLISIONS_H
