@@ -300,7 +300,7 @@ static bool lock_dead(int fd, const char *path, const struct agent_id *agent, st
             return false;
         }
         *wait_ms -= PAUSE_MS;
-        nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * NS_PER_MS}, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = (long)PAUSE_MS * NS_PER_MS}, NULL);
     }
     return true;
 }
