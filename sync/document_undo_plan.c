@@ -108,7 +108,9 @@ static void collect_copied(struct undo_plan *plan)
 static int target_compare(const void *a, const void *b)
 {
     const struct undo_target *left = a, *right = b;
-    return (left->id > right->id) - (left->id < right->id);
+    if (left->id != right->id)
+        return left->id < right->id ? -1 : 1;
+    return (left->by > right->by) - (left->by < right->by);
 }
 
 /* What is open goes on behind `end`, or ends there. */
@@ -123,17 +125,20 @@ static void close_targets(struct undo_targets *open, uint64_t end)
 
 /*
  * Sorts them, and cuts them where they overlap: several may have deleted the same units at once. Up to where the first of those
- * that are `open` ends or another one begins, nothing changes. `joined`: such become one, that happened so many times.
+ * that are `open` ends or another one begins, nothing changes. `joined`: such become one, that happened so many times. Else each
+ * stays, so more than UNDO_COPIES_MAX at once are passed over: n of them that overlap would be cut into the square of n.
  */
 static void sort_targets(struct undo_targets *targets, bool joined)
 {
     struct undo_targets open = {0}, cut = {0};
+    size_t open_max = joined ? SIZE_MAX : UNDO_COPIES_MAX;
     if (targets->count > 1)
         qsort(targets->items, targets->count, sizeof *targets->items, target_compare);
     for (size_t next = 0; next < targets->count || open.count > 0;) {
         uint64_t at = open.count > 0 ? open.items[0].id : targets->items[next].id, end = UINT64_MAX;
-        while (next < targets->count && targets->items[next].id == at)
-            add_target(&open, targets->items[next++]);
+        for (; next < targets->count && targets->items[next].id == at; next++)
+            if (open.count < open_max)
+                add_target(&open, targets->items[next]);
         if (next < targets->count)
             end = targets->items[next].id;
         for (size_t i = 0; i < open.count; i++)

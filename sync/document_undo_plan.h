@@ -16,14 +16,21 @@
  *   Units      ids of the tracker: all that is asked of a unit is told for it and up to *len that follow, which is cut to that.
  *   Ownership  zero-initialised with document, tracker and spans, then undo_plan_collect(); undo_plan_release(). The tracker stands at
  *              all events and is not moved meanwhile.
- *   Bounds     O(n log n) for n rows that the events and all undos since then inserted or deleted; look-ups are logarithmic for
- *              each copy of a row, of which there are as many as times that it was taken back and done again. No more than 4096 copies
- *              are looked at for a row; of what has more, nothing comes back.
+ *   Bounds     O(n log n) for n rows that the events and all undos since then inserted or deleted, UNDO_COPIES_MAX times as many
+ *              where copies overlap; look-ups are logarithmic for each copy of a row, of which there are as many as times that it
+ *              was taken back and done again. No more than 4096 copies are looked at for a row; of what has more, nothing comes
+ *              back.
  */
 #ifndef WEFT_SYNC_DOCUMENT_UNDO_PLAN_H
 #define WEFT_SYNC_DOCUMENT_UNDO_PLAN_H
 
 #include "sync/document_copies.h"
+
+/*
+ * Of one unit's copies so many are looked at, in the order in which they begin: as many as there are people who bring the same back
+ * at once. More are somebody's who makes them up.
+ */
+enum { UNDO_COPIES_MAX = 64 };
 
 /* Units [id, id + len) of the tracker that the events inserted or deleted. */
 struct undo_target {

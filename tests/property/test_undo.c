@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "editor/base/random.h"
+#include "sync/document_undo_plan.h"
 #include "tests/support/replica.h"
 
 enum { PEOPLE = 3, MARKS = 256 };
@@ -584,6 +585,55 @@ static void several_rows_are_done_again_once(void **state)
     end(&room);
 }
 
+/* --- somebody who makes copies up --- */
+
+/* Types so many bytes and deletes them; then batch after batch says that it brings them back: each all but one more of the first. */
+static void add_made_up_copies(struct document *document, const struct agent_id *agent, struct event_id parent, uint64_t count)
+{
+    struct error err = {0};
+    struct buf text = {0};
+    struct batch first = {.agent = *agent, .flags = BATCH_FLAG_FOREIGN | BATCH_FLAG_GESTURE};
+    for (uint64_t i = 0; i < count; i++)
+        buf_add_byte(&text, 'x');
+    batch_add_parent(&first, parent);
+    batch_add_insert(&first, 0, buf_view(&text));
+    batch_add_delete(&first, 0, count);
+    batch_end(&first);
+    assert_int_equal(document_add(document, &first, &err), DOCUMENT_ADDED);
+    batch_release(&first);
+    for (uint64_t i = 0, seq = 2 * count; i + 1 < count; seq += count - i, i++) {
+        struct batch undo = {.agent = *agent, .seq0 = seq, .flags = BATCH_FLAG_SELF | BATCH_FLAG_GESTURE | BATCH_FLAG_UNDO};
+        batch_add_undo(&undo, (struct event_span){*agent, 0, 1});
+        batch_add_undo(&undo, (struct event_span){*agent, count + i, count - i});
+        batch_add_insert(&undo, 0, bytes_of(text.data, count - i));
+        batch_end(&undo);
+        assert_int_equal(document_add(document, &undo, &err), DOCUMENT_ADDED);
+        batch_release(&undo);
+    }
+    buf_release(&text);
+}
+
+/* Half a million rows it would be, each look at which is somebody else's time. */
+static void copies_that_somebody_makes_up_do_not_cost_their_square(void **state)
+{
+    (void)state;
+    enum { COPIES = 1000 };
+    struct replica ana;
+    struct agent_id eve = {{'e'}};
+    replica_init(&ana, "base", 'a');
+    replica_edit(&ana, 0, 0, bytes_of_string("word "), true);
+    add_made_up_copies(ana.document, &eve, (struct event_id){ana.agents[0], 4}, COPIES);
+
+    struct agent_span word = {.agent = 0, .seq = 0, .len = 5};
+    struct undo_plan plan = {.document = ana.document, .spans = &word, .span_count = 1};
+    uint64_t base;
+    plan.tracker = walker_track(ana.document->walker, 0, &base);
+    undo_plan_collect(&plan, 0);
+    assert_in_range(plan.copied.count, COPIES, 2 * UNDO_COPIES_MAX * COPIES);
+    undo_plan_release(&plan);
+    replica_release(&ana);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -599,6 +649,7 @@ int main(void)
         cmocka_unit_test(a_byte_brought_back_twice_comes_back_once),
         cmocka_unit_test(a_byte_comes_back_into_the_middle_of_a_copy),
         cmocka_unit_test(several_rows_are_done_again_once),
+        cmocka_unit_test(copies_that_somebody_makes_up_do_not_cost_their_square),
     };
     return RUN_TESTS("undo", tests);
 }
