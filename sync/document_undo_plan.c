@@ -241,7 +241,7 @@ static enum fate fate_of_copies(const struct undo_plan *plan, uint64_t id, uint6
     enum fate fate = FATE_THERE;
     const struct undo_target *copy = undo_find_target(&plan->copied, id, len);
     if (!copy)
-        return false;
+        return fate;
     const struct undo_target *end = plan->copied.items + plan->copied.count;
     for (uint64_t first = copy->id; copy < end && copy->id == first; copy++) {
         uint64_t unit = copy->by + (id - copy->id);
@@ -271,8 +271,10 @@ static enum fate fate_of(const struct undo_plan *plan, uint64_t id, uint64_t *le
 static bool find_stand_in(const struct undo_plan *plan, uint64_t id, uint64_t *len, unsigned *looks, uint64_t *found)
 {
     const struct undo_target *copy = ++*looks > LOOKS_MAX ? NULL : undo_find_target(&plan->copied, id, len);
-    const struct undo_target *end = copy ? plan->copied.items + plan->copied.count : NULL;
-    for (uint64_t first = copy ? copy->id : 0; copy && copy < end && copy->id == first; copy++) {
+    if (!copy)
+        return false;
+    const struct undo_target *end = plan->copied.items + plan->copied.count;
+    for (uint64_t first = copy->id; copy < end && copy->id == first; copy++) {
         *found = copy->by + (id - copy->id);
         uint64_t unit = *found;
         bool ours = is_inserted(plan, unit, len);
