@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "editor/base/least.h"
 #include "editor/base/xalloc.h"
 
 void line_changes_release(struct line_changes *changes)
@@ -34,11 +35,6 @@ static bool begins_line(const struct rope *text, uint64_t at)
 }
 
 /* --- what a patch changes --- */
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* Bytes [from, from_end) became [to, to_end). */
 struct byte_change {

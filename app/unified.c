@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/target.h"
+#include "editor/base/least.h"
 #include "editor/base/unicode.h"
 
 enum { CONTEXT_LINES = 3, NAME_CELLS_MAX = 1024 };
@@ -42,11 +43,6 @@ static void add_range(uint64_t first, uint64_t end, struct buf *out)
     buf_addf(out, "%llu", (unsigned long long)(end > first ? first + 1 : first));
     if (end - first != 1)
         buf_addf(out, ",%llu", (unsigned long long)(end - first));
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* The changes from `first` on that stand so near that their contexts meet. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "editor/base/bisect.h"
+#include "editor/base/least.h"
 #include "editor/base/xalloc.h"
 #include "sync/between.h"
 #include "sync/document_dates.h"
@@ -63,11 +64,6 @@ static void collect_deletions(const struct tracker *tracker, const struct lv_ran
             lv += deleted.events;
         }
     }
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* Whether units [id, id + *len) were deleted, and by what; *len is cut to as many as that answer is good for. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "editor/base/bisect.h"
+#include "editor/base/least.h"
 #include "editor/base/xalloc.h"
 #include "sync/document_copies.h"
 #include "sync/document_whole.h"
@@ -56,11 +57,6 @@ void collision_list_release(struct collision_list *list)
 {
     free(list->items);
     *list = (struct collision_list){0};
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 static uint64_t most(uint64_t a, uint64_t b)

@@ -3,17 +3,13 @@
 #include <stdlib.h>
 
 #include "editor/base/bisect.h"
+#include "editor/base/least.h"
 #include "editor/base/xalloc.h"
 
 void copies_release(struct copies *copies)
 {
     free(copies->items);
     *copies = (struct copies){0};
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 struct deleted deleted_by(const struct tracker *tracker, uint64_t first, uint64_t end)

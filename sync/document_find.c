@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#include "editor/base/least.h"
 #include "editor/base/xalloc.h"
 
 enum {
@@ -89,11 +90,6 @@ static void follow_author(struct search *search, uint64_t first, uint64_t end)
     follow_missing(search, &parents);
     follow(search, first, end);
     lv_list_release(&parents);
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 static void make_path(struct search *search, size_t agent)

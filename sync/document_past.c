@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "editor/base/bisect.h"
+#include "editor/base/least.h"
 #include "editor/base/xalloc.h"
 #include "sync/document_dates.h"
 #include "sync/document_whole.h"
@@ -17,11 +18,6 @@ void blame_release(struct blame *blame)
 {
     free(blame->items);
     *blame = (struct blame){0};
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* --- edits with what their marks say --- */

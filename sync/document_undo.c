@@ -1,15 +1,11 @@
 /* Undo and redo: what taking back edits does to the text as it is now, and the batches that say so. */
 #include <stdlib.h>
 
+#include "editor/base/least.h"
 #include "editor/base/xalloc.h"
 #include "sync/document_dates.h"
 #include "sync/document_undo_plan.h"
 #include "sync/document_whole.h"
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* --- from targets to a patch --- */
 

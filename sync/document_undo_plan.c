@@ -3,12 +3,8 @@
 #include <stdlib.h>
 
 #include "editor/base/bisect.h"
+#include "editor/base/least.h"
 #include "editor/base/xalloc.h"
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 static void add_target(struct undo_targets *targets, struct undo_target target)
 {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "editor/base/bisect.h"
+#include "editor/base/least.h"
 #include "editor/base/xalloc.h"
 
 void oplog_release(struct oplog *log)
@@ -161,11 +162,6 @@ bool oplog_is_void(const struct oplog *log, uint64_t lv)
 {
     size_t upto = invalid_upto(log, lv);
     return upto > 0 && lv < log->invalid.items[upto - 1].end;
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* What is noted twice, or side by side, becomes one range, so that a later replay with other cuts finds it covered. */

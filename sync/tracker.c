@@ -1,9 +1,6 @@
 #include "sync/tracker.h"
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
+#include "editor/base/least.h"
 
 /* What the index says of units: their leaf and, as far as nothing has moved there since, where in it their span is. */
 static uint64_t whereabouts(struct span_place place)

@@ -13,9 +13,19 @@
 #include "editor/base/deadline.h"
 #include "editor/base/ensure.h"
 #include "editor/base/error.h"
+#include "editor/base/least.h"
 #include "editor/base/random.h"
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
+
+static void the_smaller_of_two_numbers_is_the_least(void **state)
+{
+    (void)state;
+    assert_int_equal(least(3, 4), 3);
+    assert_int_equal(least(4, 3), 3);
+    assert_int_equal(least(UINT64_MAX, UINT64_MAX), UINT64_MAX);
+    assert_int_equal(least(UINT64_MAX, 0), 0);
+}
 
 static void numbers_survive_the_trip_through_bytes(void **state)
 {
@@ -255,6 +265,7 @@ static void a_broken_invariant_stops_the_program_and_says_which(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_smaller_of_two_numbers_is_the_least),
         cmocka_unit_test(numbers_survive_the_trip_through_bytes),
         cmocka_unit_test(eight_bytes_begin_with_the_least),
         cmocka_unit_test(a_longer_form_of_a_number_is_refused),
