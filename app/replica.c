@@ -1,4 +1,13 @@
+#include "app/replica_ahead.h"
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
+#include "app/replica_neighbours.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_rows.h"
+#include "app/replica_succession.h"
+#include "app/replica_tail.h"
+#include "app/replica_tidy.h"
 
 #include <poll.h>
 #include <stdarg.h>

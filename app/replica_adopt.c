@@ -3,7 +3,13 @@
  * with ours (replica_succession.c). Ours ends first, with all that was typed where it is not lost; then the other one is loaded,
  * and the caret stays with its line.
  */
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
+#include "app/replica_neighbours.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_succession.h"
+#include "app/replica_tail.h"
 
 #include <stdlib.h>
 #include <time.h>

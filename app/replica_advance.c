@@ -17,7 +17,9 @@
  * A tail with such rows is set aside, and that is said. Who only reads (weft cat, verify, log) reads them behind the journal's. Where others have the
  * document open on this machine the journal is waited for: they would be here, and not look, when a row is in the tail alone.
  */
+#include "app/replica_neighbours.h"
 #include "app/replica_parts.h"
+#include "app/replica_tail.h"
 
 #include <stdlib.h>
 #include <time.h>

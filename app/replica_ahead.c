@@ -12,6 +12,8 @@
  * When the history has the checkpoint's version, the two are compared, and one transaction turns the notes into rows
  * (replica_landing.c).
  */
+#include "app/replica_ahead.h"
+#include "app/replica_journal.h"
 #include "app/replica_parts.h"
 
 #include <stdlib.h>

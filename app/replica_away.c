@@ -1,6 +1,8 @@
 /*
  * While the link is lost: whose machine that is, and what is told when it is back.
  */
+#include "app/replica_ahead.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
 
 #include <stdio.h>

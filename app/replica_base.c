@@ -13,6 +13,9 @@
  * Where none fits any more (another program rewrote the file while weft was away), the history is put on a text of zeros
  * instead: what then stands between the zeros is what was typed and not deleted, and goes to FILE.weft-recovered.
  */
+#include "app/replica_ahead.h"
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
 #include "app/replica_parts.h"
 
 #include <stdlib.h>

@@ -1,4 +1,7 @@
+#include "app/replica_journal.h"
 #include "app/replica_parts.h"
+#include "app/replica_rows.h"
+#include "app/replica_tidy.h"
 
 #include <stdlib.h>
 

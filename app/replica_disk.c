@@ -6,6 +6,10 @@
  * whose change it is leaves everything as it was and looks again: what is taken as known without being in the document would
  * be written over by the next save.
  */
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
+#include "app/replica_neighbours.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
 
 #include <stdlib.h>

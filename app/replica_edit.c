@@ -1,7 +1,11 @@
 /*
  * What is typed here: into the document and the text, to the journal, and from there to the room; and taken back.
  */
+#include "app/replica_ahead.h"
+#include "app/replica_journal.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_tail.h"
 
 #include <stdlib.h>
 #include <time.h>

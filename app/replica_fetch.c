@@ -5,7 +5,10 @@
  * It may also lack what it never had: another window of this person, at the same text, was stopped before it could send. What is
  * typed here builds on it, so it is sent from here, too. The agent stays that window's: nothing is taken over (replica_heir.c).
  */
+#include "app/replica_journal.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_rows.h"
 
 #include <stdlib.h>
 

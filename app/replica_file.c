@@ -1,3 +1,6 @@
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
+#include "app/replica_neighbours.h"
 #include "app/replica_parts.h"
 
 #include <stdlib.h>

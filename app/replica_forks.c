@@ -3,6 +3,9 @@
  * copied while weft ran, and both go on. Everything is kept and merged (sync/chain.h); people are told whose writing it is.
  * When it is our own, this process goes on as another agent, for what it wrote next would be the next fork.
  */
+#include "app/replica_journal.h"
+#include "app/replica_neighbours.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
 
 #include <string.h>

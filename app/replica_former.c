@@ -7,7 +7,10 @@
  * That ends: once a minute has gone by since the beginning and no process that wrote to the former is alive, nothing can come any
  * more. Then the former's journal hears that its text is in another place, so that it need not be kept for it.
  */
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
 #include "app/replica_parts.h"
+#include "app/replica_succession.h"
 
 #include <stdlib.h>
 #include <time.h>

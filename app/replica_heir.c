@@ -2,7 +2,10 @@
  * What another process of this person, at the same text, had not sent when it ended. Who begins to write takes such things over
  * (replica_writing.c); so does who goes on: what is typed here builds on it, and nobody else can read the one without the other.
  */
+#include "app/replica_journal.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_tail.h"
 
 enum { ENDING_MS = 1000 /* from a process's last word to its end */ };
 

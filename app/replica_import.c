@@ -7,6 +7,9 @@
  *
  * Killed between 2 and 3, whoever finds the claim of a dead owner takes it over and does 3; killed later, all is there.
  */
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
 
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /*
  * The index of this device, and the document's entry in it: found by its id, and kept up to date.
  */
+#include "app/replica_journal.h"
 #include "app/replica_parts.h"
 
 #include <stdlib.h>

@@ -1,6 +1,11 @@
 /*
  * Opening a document by a link or by its id, and what is said while its text has not come.
  */
+#include "app/replica_ahead.h"
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
+#include "app/replica_neighbours.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
 
 #include <stdlib.h>

@@ -1,7 +1,10 @@
 /*
  * Where the journal is, and who else writes to it.
  */
+#include "app/replica_journal.h"
+#include "app/replica_neighbours.h"
 #include "app/replica_parts.h"
+#include "app/replica_rows.h"
 
 #include <stdlib.h>
 #include <time.h>

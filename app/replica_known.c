@@ -37,6 +37,8 @@
  *
  * A symbolic link is the path it leads to, so it has no row. What the questions are is in replica_disk.c.
  */
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
 #include "app/replica_parts.h"
 
 #include <stdlib.h>

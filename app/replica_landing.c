@@ -1,7 +1,12 @@
 /*
  * The end of a joiner's text ahead of its history (replica_ahead.c): the history is here, and says whether it was true.
  */
+#include "app/replica_ahead.h"
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_rows.h"
 
 #include <stdlib.h>
 #include <time.h>

@@ -4,6 +4,7 @@
  *
  * A journal that is damaged is another thing: it is named, and nothing is done to it (replica_open.c).
  */
+#include "app/replica_journal.h"
 #include "app/replica_parts.h"
 
 #include <errno.h>

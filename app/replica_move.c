@@ -1,6 +1,8 @@
 /*
  * A document that goes to another relay: its owner takes it there and tells the old one, guests hear of it and follow.
  */
+#include "app/replica_neighbours.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
 
 #include <stdio.h>

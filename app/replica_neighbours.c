@@ -8,7 +8,12 @@
  * renamed, saved under another name, or has two names. (Device and inode would not do: each save makes another inode. Nor would
  * the document alone: its guest with a state directory of his own has another journal.)
  */
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
+#include "app/replica_neighbours.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_succession.h"
 
 #include <poll.h>
 #include <stdio.h>

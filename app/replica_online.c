@@ -1,7 +1,11 @@
 /*
  * Going online and coming off: the session is handed everything that the journal has for it, at once or not at all.
  */
+#include "app/replica_journal.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_rows.h"
+#include "app/replica_succession.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

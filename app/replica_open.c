@@ -1,6 +1,10 @@
 /*
  * Opening a file: with what this device keeps of it, or anew.
  */
+#include "app/replica_ahead.h"
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
+#include "app/replica_neighbours.h"
 #include "app/replica_parts.h"
 
 #include <fcntl.h>

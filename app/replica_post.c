@@ -5,6 +5,9 @@
  * Who wrote last does it. He may have left: then it is somebody else who has written in this run, some time later. Whoever hears that
  * one has been posted, and his own relay tells him soon, does not.
  */
+#include "app/replica_ahead.h"
+#include "app/replica_journal.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
 
 #include <stdlib.h>

@@ -9,6 +9,8 @@
  * at the last look it is put beside the file. Lost is what comes later than HOLD_MS or after REPLACED_MAX further saves, and what
  * came when weft is killed.
  */
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
 #include "app/replica_parts.h"
 
 #include <stdlib.h>

@@ -1,7 +1,13 @@
 /*
  * A document as the journal has it: its text, what of it is in the file, and where the cursor was.
  */
+#include "app/replica_ahead.h"
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
 #include "app/replica_parts.h"
+#include "app/replica_rows.h"
+#include "app/replica_tail.h"
+#include "app/replica_tidy.h"
 
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"

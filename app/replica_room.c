@@ -1,7 +1,13 @@
 /*
  * What the network thread reports, and what this replica shows of itself to those who are here.
  */
+#include "app/replica_ahead.h"
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
+#include "app/replica_neighbours.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_rows.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,10 @@
 /*
  * Rows of the journal, and batches from the room, into chain and document: checked, and kept until what they build on is there.
  */
+#include "app/replica_ahead.h"
+#include "app/replica_journal.h"
 #include "app/replica_parts.h"
+#include "app/replica_rows.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,12 @@
 /*
  * Sharing: a document of its own that begins with the text as it is now; its end, heard of by other processes through the index.
  */
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
+#include "app/replica_neighbours.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_succession.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,9 @@
 /*
  * What is so: in the file, kept, sent; which version this is; what was checked.
  */
+#include "app/replica_ahead.h"
+#include "app/replica_file.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
 
 #include "editor/base/deadline.h"

@@ -25,7 +25,10 @@
  * A window that was stopped may find that the document which goes on with its own has a successor in its turn (shared, unshared,
  * shared again). It goes over from one to the next, so that what it typed goes all the way along.
  */
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
 #include "app/replica_parts.h"
+#include "app/replica_succession.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -12,7 +12,10 @@
  * Only a document that begins in this process has one, and only where no other process has the file open: of two that begin a
  * file's document at once one gives way (replica_adopt()), and what it had typed must not come back as its own.
  */
+#include "app/replica_journal.h"
+#include "app/replica_neighbours.h"
 #include "app/replica_parts.h"
+#include "app/replica_tail.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,9 @@
  * has: nothing that a person sees waits for it, and what the checkpoint holds is what its rows say. The steps after that are jobs
  * of the journal's thread between the others; a key waits for one of them at most, a few milliseconds.
  */
+#include "app/replica_journal.h"
 #include "app/replica_parts.h"
+#include "app/replica_tidy.h"
 
 #include <limits.h>
 #include <stdlib.h>

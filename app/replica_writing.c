@@ -9,7 +9,14 @@
  * The order of lives, which replica_stop_writing() and its callers keep: neighbours are there before the writer and after
  * it (its thread rings them); the network may come and go while it runs (net_lock); the opening lives as long as the writer.
  */
+#include "app/replica_file.h"
+#include "app/replica_journal.h"
+#include "app/replica_neighbours.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_succession.h"
+#include "app/replica_tail.h"
+#include "app/replica_tidy.h"
 
 #include <stdlib.h>
 #include <string.h>

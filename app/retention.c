@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/replica_journal.h"
 #include "app/replica_parts.h"
 #include "editor/base/xalloc.h"
 #include "sync/journal_compact.h"

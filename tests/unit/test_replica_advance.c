@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "app/replica_parts.h"
+#include "app/replica_tail.h"
 #include "editor/base/xalloc.h"
 #include "tests/support/home.h"
 #include "tests/support/scratch.h"

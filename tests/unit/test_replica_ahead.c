@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "app/replica_ahead.h"
 #include "app/replica_parts.h"
 #include "editor/base/xalloc.h"
 #include "tests/support/filled_relay.h"

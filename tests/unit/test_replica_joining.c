@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
 #include "editor/base/xalloc.h"
 #include "tests/support/filled_relay.h"

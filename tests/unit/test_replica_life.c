@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "app/replica_journal.h"
 #include "app/replica_parts.h"
 #include "editor/base/xalloc.h"
 #include "sync/journal_parts.h"

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "app/addresses.h"
+#include "app/replica_journal.h"
+#include "app/replica_neighbours.h"
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
 #include "editor/base/xalloc.h"
 #include "tests/support/home.h"

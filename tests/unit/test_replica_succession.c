@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/replica_file.h"
 #include "app/replica_parts.h"
 #include "app/retention.h"
 #include "editor/base/xalloc.h"

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/replica_online.h"
 #include "app/replica_parts.h"
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
