@@ -3,20 +3,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* "1234567d" is no number of days but the beginning of a version's name, eight digits or more (replica_find_version()). */
 static bool parse_ago(const char *word, time_t now, uint64_t *time_s)
 {
-    enum { DIGITS_MAX = 9 };
+    enum { DIGITS_MAX = 9, DAY_DIGITS_MAX = 6 };
     static const struct {
         char unit;
+        size_t digits_max;
         uint64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    } units[] = {{'s', DIGITS_MAX, 1}, {'m', DIGITS_MAX, 60}, {'h', DIGITS_MAX, 3600}, {'d', DAY_DIGITS_MAX, 86400}};
     size_t digits = strspn(word, "0123456789");
     const char *after = word + digits + 1;
     if (digits == 0 || digits > DIGITS_MAX || !word[digits] || (*after && strcmp(after, " ago") != 0))
         return false;
     uint64_t count = strtoull(word, NULL, 10);
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (word[digits] != units[i].unit)
+        if (word[digits] != units[i].unit || digits > units[i].digits_max)
             continue;
         uint64_t ago = count * units[i].seconds;
         *time_s = ago < (uint64_t)now ? (uint64_t)now - ago : 0;

@@ -2,7 +2,7 @@
  * moment - a point in time as people write it: "2026-11-28", "2026-11-28 10:41", "10:41:07", "90m", "90m ago".
  *
  * A moment ends with what it names: a day with its last second, a minute with its 59th, so that what is printed of an edit finds
- * the edit again. "90m" (s, m, h, d) is so long before now.
+ * the edit again. "90m" (s, m, h, d) is so long before now; nine digits at most, six of days.
  */
 #ifndef WEFT_APP_MOMENT_H
 #define WEFT_APP_MOMENT_H

@@ -3,6 +3,7 @@
 #include "app/json.h"
 #include "app/moment.h"
 #include "app/past_columns.h"
+#include "app/replica_version.h"
 #include "app/target.h"
 #include "editor/base/unicode.h"
 

@@ -3,9 +3,9 @@
  * (replica_writing.c); so does who goes on: what is typed here builds on it, and nobody else can read the one without the other.
  */
 #include "app/replica_journal.h"
+#include "app/replica_left.h"
 #include "app/replica_online.h"
 #include "app/replica_parts.h"
-#include "app/replica_tail.h"
 
 enum { ENDING_MS = 1000 /* from a process's last word to its end */ };
 

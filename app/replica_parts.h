@@ -12,6 +12,8 @@
  *   replica_rows.c        rows and batches into chain and document
  *   replica_tail.c        what is typed while the journal is being made
  *   replica_advance.c       and what is typed later, before the journal has committed it
+ *   replica_left.c          folding what killed processes left of both
+ *   replica_frames.c        how it stands there
  *   replica_writing.c     beginning to write and ceasing to: the journal's thread, and what it finds out
  *   replica_adopt.c       another document in the place of ours
  *   replica_succession.c  a document that goes on with another one's text: making it, and going over to it
@@ -39,10 +41,13 @@
  *   replica_opened.c      when it was opened last, for the index; who was in it last
  *   replica_newer.c       what only a newer weft can read
  *   replica_name.c        under which name others see this person in it
+ *   replica_past.c        what it was, and who wrote what
+ *   replica_version.c     finding a version by its name
  *   replica_neighbours.c  who else has it open on this machine, and ringing them
  *
  * Here is what a replica holds, and what all of them call. The others have headers by subject: replica_file.h, replica_journal.h,
- * replica_rows.h, replica_tail.h, replica_tidy.h, replica_ahead.h, replica_online.h, replica_succession.h, replica_neighbours.h.
+ * replica_rows.h, replica_tail.h, replica_left.h, replica_frames.h, replica_tidy.h, replica_ahead.h, replica_online.h,
+ * replica_succession.h, replica_neighbours.h.
  */
 #ifndef WEFT_APP_REPLICA_PARTS_H
 #define WEFT_APP_REPLICA_PARTS_H

@@ -1,8 +1,8 @@
 /*
- * replica_past - the history of a replica's document, by the names that people and others' machines know (sync/document_past.h).
+ * replica_past - the history of a replica's document: what it was, who wrote what, and taking that back (sync/document_past.h).
  *
  *   Ownership  lists and ropes belong to the caller.
- *   Errors     a version or moment that is none, or is not known here, is said in one sentence.
+ *   Errors     a name that nobody has is said in one sentence. Versions are the caller's to find (app/replica_version.h).
  *   Bounds     linear in the history, as there.
  */
 #ifndef WEFT_APP_REPLICA_PAST_H
@@ -13,11 +13,6 @@
 
 enum { REPLICA_AUTHOR_CELLS = 24 }; /* a longer name is cut */
 
-/*
- * VERSION or TIME: "198edb96:200" as `weft log` and `weft verify` print it (an event, by at least 8 digits of its agent: it, and
- * all that its author had seen), "base", "now", or a moment (app/moment.h).
- */
-MUST_USE bool replica_find_version(const struct replica *replica, const char *word, struct version *version, struct error *err);
 /* The changes between two versions of this document, and the patch that they are. */
 void replica_changes(const struct replica *replica, const struct version *from, const struct version *to, struct patch *patch,
                      struct change_list *out);
@@ -36,7 +31,5 @@ MUST_USE bool replica_written_by(const struct replica *replica, const char *name
 void replica_preview_undo(const struct replica *replica, const struct event_span_list *events, struct patch *out);
 /* Whose an edit is: a name that is safe to show. Appended. `label` as the log has it. */
 void replica_add_author(const struct replica *replica, const struct agent_id *author, const char *label, struct buf *out);
-/* "198edb96:200" of an event by its local id. Appended. */
-void replica_add_event(const struct replica *replica, struct event_id event, struct buf *out);
 
 #endif

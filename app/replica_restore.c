@@ -4,9 +4,9 @@
 #include "app/replica_ahead.h"
 #include "app/replica_file.h"
 #include "app/replica_journal.h"
+#include "app/replica_left.h"
 #include "app/replica_parts.h"
 #include "app/replica_rows.h"
-#include "app/replica_tail.h"
 #include "app/replica_tidy.h"
 
 #include "editor/base/unicode.h"

@@ -26,26 +26,8 @@ void replica_tail_committed(struct replica *replica, uint64_t ticket);
 void replica_tail_leave(struct replica *replica, bool kept);
 /* Takes the tail away from the replica: for the caller to end once what is in it is elsewhere. May be NULL. */
 struct tail *replica_tail_take(struct replica *replica);
-
-/* What a tail holds of that document, as a journal in memory. NULL: there is no such tail. */
-struct journal *replica_left_journal(struct env *env, const struct doc_id *doc);
-/* A row as a frame, and what was one into a journal. */
+/* The row as a frame. */
 void replica_put_row_frame(struct tail *tail, const struct journal_local *row);
-MUST_USE bool replica_fold_row(struct journal *journal, const struct agent_id *agent, struct bytes frame, struct error *err);
-/* Whether what the agent had written in front of that row is in the journal. */
-MUST_USE bool replica_row_follows(struct journal *journal, const struct agent_id *agent, struct bytes frame, bool *follows,
-                                  struct error *err);
-/* Whom folding belongs to. With replica_left_is_dead() and replica_left_trouble() as a visitor's `self`. */
-struct folding {
-    struct env *env;
-    struct replica_port port;
-};
-bool replica_left_is_dead(void *self, const struct agent_id *agent);
-void replica_left_trouble(void *self, enum tail_trouble trouble, const char *path);
-void replica_left_say(const struct folding *folding, char *sentence); /* frees it */
-/* tail_visit_dead() or tail_visit_all(), with this device's key. */
-typedef void replica_tail_visit(const char *dir, const struct seal_key *key, struct tail_visitor visitor);
-void replica_visit_tails(struct env *env, const char *dir, replica_tail_visit *visit, struct tail_visitor visitor);
 
 /* replica_advance.c */
 /* The row that is given to the journal's thread next. */
@@ -59,11 +41,5 @@ void replica_advance_handle(struct replica *replica);
 uint64_t replica_advance_next_ms(const struct replica *replica);
 /* The writer has stopped; as replica_tail_leave(). */
 void replica_advance_leave(struct replica *replica, bool kept);
-/* What killed processes had in front of the journals goes into them. */
-void replica_fold_advance(struct env *env, struct replica_port port);
-/* Whether this agent's process, dead by its lock, is still ending, or has left what nobody has folded yet. */
-bool replica_advance_left(const struct env *env, const struct agent_id *agent);
-/* As replica_left_journal(): rows alone, without what the journal is founded on. */
-struct journal *replica_advance_journal(struct env *env, const struct doc_id *doc);
 
 #endif

@@ -11,6 +11,7 @@
  */
 #include "app/replica_file.h"
 #include "app/replica_journal.h"
+#include "app/replica_left.h"
 #include "app/replica_neighbours.h"
 #include "app/replica_online.h"
 #include "app/replica_parts.h"

@@ -5,6 +5,7 @@
 
 #include "app/json.h"
 #include "app/past_columns.h"
+#include "app/replica_version.h"
 #include "app/target.h"
 #include "app/unified.h"
 #include "app/verb_list.h"

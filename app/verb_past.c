@@ -7,6 +7,7 @@
 #include "app/moment.h"
 #include "app/past_collisions.h"
 #include "app/past_columns.h"
+#include "app/replica_version.h"
 #include "app/target.h"
 #include "app/verb_list.h"
 #include "app/verbs.h"

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "app/replica_past.h"
+#include "app/replica_version.h"
 #include "app/target.h"
 #include "app/unified.h"
 #include "app/verb_list.h"

@@ -9,7 +9,7 @@
  *
  * A file is a run of frames: length (u32, little endian), nonce (24), ciphertext with its tag. The tag covers the agent and
  * the frame's number, so it is the checksum as well, and frames cannot change places. What a frame says is its writer's
- * business (app/replica_tail.c, app/replica_advance.c). A last frame that is cut off was never painted and counts as absent. A length
+ * business (app/replica_frames.h). A last frame that is cut off was never painted and counts as absent. A length
  * of 0 ends the run: what follows is of a run before (tail_restart()), all of which is in the journal.
  *
  *   Liveness   the file is locked (flock) as long as its process lives; the kernel lets go of it however that ends.

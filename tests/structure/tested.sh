@@ -10,6 +10,7 @@ declare -A elsewhere=(
     [app/demo_cast.h]='its processes: tests/e2e/test_demo.c'
     [app/editor.h]='a whole program: tests/e2e/test_editor.c'
     [app/past_collisions.h]='prints: tests/e2e/test_verbs.c'
+    [app/replica_left.h]='inside of replica.h: tests/unit/test_replica_tail.c, test_replica_advance.c'
     [app/replica_succession.h]='inside of replica.h: tests/unit/test_replica_succession.c'
     [app/replica_tidy.h]='inside of replica.h: tests/unit/test_replica_tidy.c'
     [app/unified.h]='prints: tests/e2e/test_verbs.c'

@@ -6,6 +6,7 @@
 
 #include "app/past_columns.h"
 #include "app/replica_past.h"
+#include "app/replica_version.h"
 #include "editor/base/xalloc.h"
 #include "tests/support/home.h"
 #include "tests/support/scratch.h"
