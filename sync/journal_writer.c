@@ -165,7 +165,7 @@ struct journal_writer {
     bool write_failing, sync_failing;
     struct error write_error, sync_error;
     bool stopping, writer_ended;
-    bool paused; /* nobody need be woken for a job */
+    bool paused; /* no job is begun */
     bool sync_now;
     uint64_t give_up_ms; /* when stopping */
     uint64_t committed_ms;
@@ -392,7 +392,7 @@ static void *writer_main(void *self)
     unsigned failures = 0;
     pthread_mutex_lock(&writer->lock);
     while ((writer->first || !writer->stopping) && !has_given_up(writer)) {
-        if (!writer->first) {
+        if (!writer->first || (writer->paused && !writer->stopping)) {
             wait_until(writer, &writer->work, UINT64_MAX);
             continue;
         }

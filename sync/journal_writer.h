@@ -101,8 +101,8 @@ uint64_t journal_writer_run(struct journal_writer *writer, journal_run_fn *run, 
 void journal_writer_settle(struct journal_writer *writer);
 
 /*
- * A caller who has put its job elsewhere for the moment, and is about to do something that should not wait for a CPU: the
- * thread is not woken for what is given from now on, until journal_writer_go() or somebody waits for a job.
+ * A caller who has put its job elsewhere for the moment, and is about to do something that should not wait for a CPU: the thread
+ * begins nothing more, asleep or not, until journal_writer_go(), or until somebody waits for a job or stops it.
  */
 void journal_writer_pause(struct journal_writer *writer);
 void journal_writer_go(struct journal_writer *writer);

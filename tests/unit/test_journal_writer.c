@@ -116,6 +116,30 @@ static void expect_rows(const char *path, const char *expected)
     journal_close(journal);
 }
 
+/* Also a thread that is awake, as one is that was just started. */
+static void while_it_is_paused_nothing_is_begun(void **state)
+{
+    enum { LOOKS = 50, LOOK_US = 1000 };
+    struct owner owner = {0};
+    struct journal_writer *writer = writer_of(&owner);
+    (void)state;
+    journal_writer_pause(writer);
+    uint64_t ticket = type(writer, &owner, 0, "a");
+    for (int i = 0; i < LOOKS; i++) {
+        assert_int_equal(state_of(writer).committed, 0);
+        usleep(LOOK_US);
+    }
+    journal_writer_go(writer);
+    assert_int_equal(journal_writer_wait(writer, ticket, LONG_US), JOURNAL_WAIT_DONE);
+    journal_writer_pause(writer);
+    ticket = type(writer, &owner, 1, "b");
+    assert_int_equal(journal_writer_wait(writer, ticket, LONG_US), JOURNAL_WAIT_DONE); /* who waits wakes it */
+    journal_writer_pause(writer);
+    type(writer, &owner, 2, "c");
+    stop_ok(writer); /* and keeps all */
+    assert_int_equal(atomic_load(&owner.done_calls), 3);
+}
+
 static void nothing_is_made_on_disk_before_the_first_job(void **state)
 {
     struct owner owner = {.path = scratch_file(*state, "a.journal")};
@@ -571,6 +595,7 @@ int main(void)
         SCRATCH_TEST(what_was_waited_for_is_committed),
         SCRATCH_TEST(hundreds_of_jobs_keep_their_order),
         SCRATCH_TEST(kept_follows_committed),
+        cmocka_unit_test(while_it_is_paused_nothing_is_begun),
         cmocka_unit_test(a_journal_in_memory_is_committed_but_never_kept),
         SCRATCH_TEST(a_journal_that_was_open_already_is_gone_on_with),
         SCRATCH_TEST(a_journal_that_cannot_be_made_keeps_edits_in_memory_and_says_so),

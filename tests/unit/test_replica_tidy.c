@@ -80,6 +80,7 @@ static void somebody_who_never_stops_typing_has_a_small_journal(void **state)
     struct error err = {0};
     struct replica *replica = home_open(home, "notes.md");
     type_keys(replica, 0, MANY_KEYS);
+    home_wait(replica, NULL, home_is_kept); /* on a slow disk there is not even a journal yet */
     wait_for_few_rows(home, replica);
     type_keys(replica, MANY_KEYS, 10); /* the editor goes on */
     char *text = home_text(replica);
