@@ -31,7 +31,7 @@ struct walker {
 
     struct walker_plan plan;
     struct walker_cost cost;
-    struct lv_ranges old, fresh, gone; /* scratch */
+    struct lv_ranges old, fresh, gone, leave, enter; /* scratch */
 };
 
 struct walker *walker_new(struct graph *graph, struct oplog *log, struct critical *critical, uint64_t base_len)
@@ -62,6 +62,8 @@ void walker_free(struct walker *walker)
     lv_ranges_release(&walker->old);
     lv_ranges_release(&walker->fresh);
     lv_ranges_release(&walker->gone);
+    lv_ranges_release(&walker->leave);
+    lv_ranges_release(&walker->enter);
     free(walker);
 }
 
@@ -196,25 +198,38 @@ static void track_events(struct walker *walker, uint64_t first, uint64_t end)
     }
 }
 
+static void shift(struct walker *walker, const struct lv_ranges *leave, const struct lv_ranges *enter)
+{
+    for (size_t i = 0; i < leave->count; i++)
+        tracker_retreat(walker->tracker, leave->items[i].first, leave->items[i].end);
+    for (size_t i = enter->count; i > 0; i--)
+        tracker_advance(walker->tracker, enter->items[i - 1].first, enter->items[i - 1].end);
+}
+
 /* Retreats and advances the tracker that is nearest, until it stands where the next event was made. */
 static void prepare(struct walker *walker, const uint64_t *version, size_t count)
 {
     struct walker_move move = walker_stands_move(&walker->stands, walker->graph, version, count);
     use_stand(walker, move.to, move.from);
-    for (size_t i = 0; i < move.leave->count; i++)
-        tracker_retreat(walker->tracker, move.leave->items[i].first, move.leave->items[i].end);
-    for (size_t i = move.enter->count; i > 0; i--)
-        tracker_advance(walker->tracker, move.enter->items[i - 1].first, move.enter->items[i - 1].end);
+    shift(walker, move.leave, move.enter);
 }
 
-static void visit(struct walker *walker, const struct walker_piece *piece)
+static void prepare_piece(struct walker *walker, const struct walker_piece *piece)
 {
     uint64_t before;
     size_t count;
     const uint64_t *parents = walker_plan_parents(piece, &count, &before);
+    if (walker_plan_move(&walker->plan, piece, &walker->leave, &walker->enter))
+        shift(walker, &walker->leave, &walker->enter);
+    else
+        prepare(walker, parents, count);
+}
+
+static void visit(struct walker *walker, const struct walker_piece *piece)
+{
     if (piece->critical)
         critical_note(walker->critical, piece->first, tracker_shown(walker->tracker));
-    prepare(walker, parents, count);
+    prepare_piece(walker, piece);
     track_events(walker, piece->first, piece->end);
     walker_stands_add(&walker->stands, walker->stand, piece->end - 1, piece->end - piece->first);
 }
@@ -427,7 +442,7 @@ static void count_way(struct walker *walker)
         if (stop == WALKER_FAST)
             walker_cost_fast(cost, piece);
         else if (stop == WALKER_PIECE)
-            walker_cost_piece(cost, piece);
+            walker_cost_piece(cost, plan, piece);
         if (stop == WALKER_BLOCK) {
             start = plan->low > 0 ? plan->pieces[plan->low - 1].end - 1 : start;
             walker_cost_block(cost, &start, start != LV_NONE);

@@ -52,6 +52,16 @@ static void add_ranges(struct walker_cost *cost, const struct lv_ranges *ranges)
     }
 }
 
+/* In a short block there is one stand, and the graph is not asked. */
+static bool move_in_block(struct walker_cost *cost, struct walker_plan *plan, const struct walker_piece *piece)
+{
+    if (!walker_plan_move(plan, piece, &cost->stands.leave, &cost->stands.enter))
+        return false;
+    add_ranges(cost, &cost->stands.leave);
+    add_ranges(cost, &cost->stands.enter);
+    return true;
+}
+
 static size_t move_to(struct walker_cost *cost, const uint64_t *version, size_t count)
 {
     uint64_t visits = graph_visits(cost->graph);
@@ -69,12 +79,12 @@ void walker_cost_move(struct walker_cost *cost, const uint64_t *version, size_t 
     (void)move_to(cost, version, count);
 }
 
-void walker_cost_piece(struct walker_cost *cost, const struct walker_piece *piece)
+void walker_cost_piece(struct walker_cost *cost, struct walker_plan *plan, const struct walker_piece *piece)
 {
     uint64_t before, events = piece->end - piece->first;
     size_t count;
     const uint64_t *parents = walker_plan_parents(piece, &count, &before);
-    size_t stand = move_to(cost, parents, count);
+    size_t stand = move_in_block(cost, plan, piece) ? 0 : move_to(cost, parents, count);
     uint64_t ops = oplog_ops(cost->log, piece->first, piece->end);
     add_steps(cost, steps_of(cost, ops, events));
     cost->spans += SPANS_OF_OP * ops;

@@ -39,7 +39,7 @@ void walker_cost_begin(struct walker_cost *cost, struct graph *graph, const stru
 void walker_cost_block(struct walker_cost *cost, const uint64_t *version, size_t count);
 /* To a version, without applying anything there. */
 void walker_cost_move(struct walker_cost *cost, const uint64_t *version, size_t count);
-void walker_cost_piece(struct walker_cost *cost, const struct walker_piece *piece);
+void walker_cost_piece(struct walker_cost *cost, struct walker_plan *plan, const struct walker_piece *piece);
 /* Events that are applied as they are. */
 void walker_cost_fast(struct walker_cost *cost, const struct walker_piece *piece);
 bool walker_cost_is_over(const struct walker_cost *cost); /* more than the limit already */

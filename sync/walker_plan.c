@@ -23,6 +23,7 @@ void walker_plan_release(struct walker_plan *plan)
     free(plan->pieces);
     free(plan->edges);
     free(plan->ready);
+    free(plan->seen);
     *plan = (struct walker_plan){0};
 }
 
@@ -241,17 +242,34 @@ static void add_edge(struct walker_plan *plan, size_t parent, size_t child)
     plan->pieces[parent].edges = (uint32_t)plan->edge_count++;
 }
 
-static void link_pieces(struct walker_plan *plan)
+static void link_piece(struct walker_plan *plan, size_t index)
+{
+    uint64_t before;
+    size_t count;
+    const uint64_t *parents = walker_plan_parents(&plan->pieces[index], &count, &before);
+    if (plan->is_short)
+        walker_seen_piece(plan->seen, index - plan->low);
+    for (size_t p = 0; p < count; p++) {
+        if (is_below_plan(plan, plan->low, parents[p]))
+            continue;
+        size_t parent = piece_of(plan, plan->low, index, parents[p]);
+        add_edge(plan, parent, index);
+        if (plan->is_short)
+            walker_seen_parent(plan->seen, index - plan->low, parent - plan->low);
+    }
+}
+
+/* What comes before a block in the warm tracker may be anywhere; before every other one there is one version only. */
+static void link_pieces(struct walker_plan *plan, bool warm)
 {
     plan->edge_count = 0;
-    for (size_t i = plan->low; i < plan->high; i++) {
-        uint64_t before;
-        size_t count;
-        const uint64_t *parents = walker_plan_parents(&plan->pieces[i], &count, &before);
-        for (size_t p = 0; p < count; p++)
-            if (!is_below_plan(plan, plan->low, parents[p]))
-                add_edge(plan, piece_of(plan, plan->low, i, parents[p]), i);
-    }
+    plan->is_short = !warm && plan->high - plan->low <= WALKER_SEEN_MAX;
+    if (plan->is_short && !plan->seen)
+        plan->seen = xmalloc(sizeof *plan->seen);
+    if (plan->is_short)
+        walker_seen_begin(plan->seen, plan->high - plan->low);
+    for (size_t i = plan->low; i < plan->high; i++)
+        link_piece(plan, i);
 }
 
 /* Events that can be reached by several ways count several times; only the comparison matters. */
@@ -342,11 +360,11 @@ static bool is_fast(const struct walker_plan *plan, size_t index)
 }
 
 /* Up to the next piece that is applied as it is. */
-static void begin_block(struct walker_plan *plan)
+static void begin_block(struct walker_plan *plan, bool warm)
 {
     while (plan->high < plan->count && !is_fast(plan, plan->high))
         plan->high++;
-    link_pieces(plan);
+    link_pieces(plan, warm);
     weigh_pieces(plan);
     begin_pass(plan, plan->summing);
     plan->stage = plan->summing ? STAGE_FRESH : STAGE_OLD;
@@ -375,7 +393,7 @@ static bool go_to_next(struct walker_plan *plan, const struct walker_piece **pie
     if (*stop == WALKER_FAST)
         plan->high++;
     else
-        begin_block(plan);
+        begin_block(plan, warm);
     return !warm || *stop == WALKER_FAST;
 }
 
@@ -399,4 +417,29 @@ enum walker_stop walker_plan_go(struct walker_plan *plan, const struct walker_pi
             return WALKER_SUM;
         }
     }
+}
+
+/* Pieces that follow each other become one range. */
+static void add_set(const struct walker_plan *plan, struct walker_set *set, struct lv_ranges *out)
+{
+    const struct walker_piece *pieces = plan->pieces + plan->low;
+    out->count = 0;
+    for (size_t at; (at = walker_set_take(set, plan->seen->words)) < WALKER_SEEN_MAX;) {
+        if (out->count > 0 && out->items[out->count - 1].first == pieces[at].end)
+            out->items[out->count - 1].first = pieces[at].first;
+        else
+            lv_ranges_add(out, pieces[at].first, pieces[at].end);
+    }
+}
+
+bool walker_plan_move(struct walker_plan *plan, const struct walker_piece *piece, struct lv_ranges *leave,
+                      struct lv_ranges *enter)
+{
+    struct walker_set left, entered;
+    if (!plan->is_short)
+        return false;
+    walker_seen_move(plan->seen, (size_t)(piece - plan->pieces) - plan->low, &left, &entered);
+    add_set(plan, &left, leave);
+    add_set(plan, &entered, enter);
+    return true;
 }

@@ -32,6 +32,7 @@
 
 #include "sync/critical.h"
 #include "sync/graph.h"
+#include "sync/walker_seen.h"
 
 struct walker_piece {
     uint64_t first, end;
@@ -59,6 +60,8 @@ struct walker_plan {
     bool fast_path, warm, summing;
     size_t low, high; /* the present block */
     bool fresh;       /* the present pass is that of its fresh pieces */
+    bool is_short;    /* the present block: `seen` is what its pieces have seen */
+    struct walker_seen *seen;
 
     struct walker_edge *edges; /* of the present block */
     size_t edge_count, edge_cap;
@@ -99,5 +102,12 @@ struct walker_way {
 };
 void walker_plan_start(struct walker_plan *plan, struct walker_way way);
 enum walker_stop walker_plan_go(struct walker_plan *plan, const struct walker_piece **piece);
+/*
+ * How a tracker comes from the piece before, or from where the block begins, to where this one begins, newest first. Once for
+ * each piece at which there was a stop. False: the block is long or goes on in the warm tracker, and the graph has to be asked
+ * (sync/walker_stands.h).
+ */
+bool walker_plan_move(struct walker_plan *plan, const struct walker_piece *piece, struct lv_ranges *leave,
+                      struct lv_ranges *enter);
 
 #endif

@@ -40,7 +40,8 @@ static int tear_down(void **state)
 /* Events by an agent of their own. */
 static uint64_t add(struct story *story, uint64_t len, const uint64_t *parents, size_t count)
 {
-    struct agent_id id = {{(unsigned char)(1 + graph_agents(story->graph))}};
+    size_t agents = 1 + graph_agents(story->graph);
+    struct agent_id id = {{(unsigned char)(agents >> 8), (unsigned char)agents}};
     uint64_t first = graph_add(story->graph, graph_agent(story->graph, &id), 0, len, parents, count);
     critical_add(&story->critical, first, first + len - 1, parents, count, graph_frontier(story->graph));
     return first + len - 1;
@@ -213,6 +214,38 @@ static void expect_ready(const struct walker_piece *piece, bool *done)
     }
 }
 
+static void expect_ranges(struct lv_ranges *got, struct lv_ranges *expected)
+{
+    lv_ranges_sort(got);
+    lv_ranges_sort(expected);
+    assert_int_equal(got->count, expected->count);
+    for (size_t i = 0; i < got->count; i++) {
+        assert_int_equal(got->items[i].first, expected->items[i].first);
+        assert_int_equal(got->items[i].end, expected->items[i].end);
+    }
+}
+
+/* The plan moves from `at` to where a piece begins as the graph says; `at` becomes where the piece ends. */
+static void expect_move(struct story *story, const struct walker_piece *piece, struct lv_list *at)
+{
+    struct lv_ranges leave = {0}, enter = {0}, only_at = {0}, only_begin = {0};
+    struct lv_list begin = {0};
+    uint64_t before, last = piece->end - 1;
+    size_t count;
+    const uint64_t *parents = walker_plan_parents(piece, &count, &before);
+    lv_list_set(&begin, parents, count);
+    graph_diff(story->graph, at, &begin, &only_at, &only_begin);
+    assert_true(walker_plan_move(&story->plan, piece, &leave, &enter));
+    expect_ranges(&leave, &only_at);
+    expect_ranges(&enter, &only_begin);
+    lv_list_set(at, &last, 1);
+    lv_list_release(&begin);
+    lv_ranges_release(&leave);
+    lv_ranges_release(&enter);
+    lv_ranges_release(&only_at);
+    lv_ranges_release(&only_begin);
+}
+
 static void check_random_plan(struct story *story, struct random *random)
 {
     bool done[RUNS_MAX * 5] = {false};
@@ -223,18 +256,24 @@ static void check_random_plan(struct story *story, struct random *random)
     walker_plan_start(&story->plan, (struct walker_way){.fast_path = random_chance(random, 2), .summing = merged == 0});
     const struct walker_piece *piece;
     bool summing = merged == 0;
+    struct lv_list at = {0};
     for (enum walker_stop stop; (stop = walker_plan_go(&story->plan, &piece)) != WALKER_END;) {
         summing |= stop == WALKER_SUM;
+        if (stop == WALKER_BLOCK && story->plan.low > 0)
+            lv_list_set(&at, &(uint64_t){story->plan.pieces[story->plan.low - 1].end - 1}, 1);
         if (stop != WALKER_FAST && stop != WALKER_PIECE)
             continue;
         assert_int_equal(piece->fresh, summing);
         expect_ready(piece, done);
+        if (stop == WALKER_PIECE)
+            expect_move(story, piece, &at);
     }
+    lv_list_release(&at);
     for (uint64_t lv = 0; lv < len; lv++)
         assert_true(done[lv]);
 }
 
-static void every_event_comes_once_and_after_its_parents(void **state)
+static void every_event_comes_once_after_its_parents_and_by_the_nearest_way(void **state)
 {
     struct random random = random_of(support_seed("plan", 6));
     (void)state;
@@ -244,6 +283,28 @@ static void every_event_comes_once_and_after_its_parents(void **state)
         check_random_plan(story, &random);
         tear_down(&story);
     }
+}
+
+/* Two write by turns, each having seen what the other wrote but for the last. */
+static void of_a_long_block_the_graph_is_asked(void **state)
+{
+    struct story *story = *state;
+    const struct walker_piece *piece;
+    struct lv_ranges leave = {0}, enter = {0};
+    uint64_t upper = add(story, 1, NULL, 0), lower = add(story, 1, NULL, 0);
+    for (size_t pieces = 2; pieces <= WALKER_SEEN_MAX; pieces += 2) {
+        uint64_t upper_before = upper;
+        upper = add(story, 1, (uint64_t[]){upper, lower}, 2);
+        lower = add(story, 1, (uint64_t[]){upper_before, lower}, 2);
+    }
+    make(story, 0, true);
+    walker_plan_start(&story->plan, (struct walker_way){.fast_path = true, .summing = true});
+    assert_int_equal(walker_plan_go(&story->plan, &piece), WALKER_BLOCK);
+    assert_true(story->plan.high - story->plan.low > WALKER_SEEN_MAX);
+    assert_int_equal(walker_plan_go(&story->plan, &piece), WALKER_PIECE);
+    assert_false(walker_plan_move(&story->plan, piece, &leave, &enter));
+    lv_ranges_release(&leave);
+    lv_ranges_release(&enter);
 }
 
 #define STORY_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -257,7 +318,8 @@ int main(void)
         STORY_TEST(a_branch_is_followed_to_its_end_the_lighter_one_first),
         STORY_TEST(what_is_critical_needs_no_tracker),
         STORY_TEST(old_pieces_come_in_a_pass_of_their_own),
-        cmocka_unit_test(every_event_comes_once_and_after_its_parents),
+        STORY_TEST(of_a_long_block_the_graph_is_asked),
+        cmocka_unit_test(every_event_comes_once_after_its_parents_and_by_the_nearest_way),
     };
     return RUN_TESTS("walker_plan", tests);
 }
