@@ -378,6 +378,16 @@ void tracker_copy(struct tracker *to, const struct tracker *from)
     id_index_copy(&to->deletes, &from->deletes);
 }
 
+void tracker_append(struct tracker *tracker, const struct span *span)
+{
+    put_span(tracker, spans_end(&tracker->spans), span);
+}
+
+void tracker_append_delete(struct tracker *tracker, uint64_t lv, uint64_t unit)
+{
+    put_delete(tracker, &(struct tracker_deleted){.len = 1, .id = unit}, lv, false);
+}
+
 void tracker_repeat_insert(struct tracker *to, const struct tracker *from, uint64_t lv, uint64_t len)
 {
     struct span_place place = place_of(from, lv);

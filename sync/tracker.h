@@ -109,6 +109,10 @@ void tracker_repeat_insert(struct tracker *to, const struct tracker *from, uint6
 /* Any delete. */
 void tracker_repeat_delete(struct tracker *to, const struct tracker_deleted *deleted, uint64_t lv, bool back);
 
+/* What was tracked elsewhere (sync/tracker_list.h): a span behind all others; that an event deleted a unit. */
+void tracker_append(struct tracker *tracker, const struct span *span);
+void tracker_append_delete(struct tracker *tracker, uint64_t lv, uint64_t unit);
+
 /* What an event did, and how many from there on did the same: events that insert are ID_UNITS, of themselves. */
 struct id_entry tracker_event(const struct tracker *tracker, uint64_t lv);
 /* The span that holds a unit. */

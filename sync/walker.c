@@ -4,6 +4,7 @@
 
 #include "editor/base/xalloc.h"
 #include "sync/delta.h"
+#include "sync/tracker_list.h"
 #include "sync/walker_cost.h"
 #include "sync/walker_plan.h"
 #include "sync/walker_stands.h"
@@ -20,6 +21,8 @@ struct walker {
     struct tracker *tracker;                     /* of the stand that the present piece is applied at */
     struct walker_stands stands;
     size_t stand;
+    struct tracker_list list; /* in place of the tracker, in a short block that is not the last one */
+    bool listed;
     uint64_t copies;
     struct delta delta;
     bool summing;            /* the delta has begun: what happens to the text goes out */
@@ -55,6 +58,7 @@ void walker_free(struct walker *walker)
             tracker_release(walker->trackers[i]);
         free(walker->trackers[i]);
     }
+    tracker_list_release(&walker->list);
     walker_stands_release(&walker->stands);
     walker_cost_release(&walker->cost);
     delta_release(&walker->delta);
@@ -79,7 +83,7 @@ uint64_t walker_steps(const struct walker *walker)
 
 uint64_t walker_work(const struct walker *walker)
 {
-    uint64_t work = 0;
+    uint64_t work = walker->list.steps;
     for (size_t i = 0; i < WALKER_STANDS_MAX; i++)
         work += walker->trackers[i] ? walker->trackers[i]->steps : 0;
     return work;
@@ -144,23 +148,54 @@ static void use_stand(struct walker *walker, size_t stand, size_t from)
     walker->tracker = walker->trackers[stand];
 }
 
+/* From here on the block needs a tracker. */
+static void leave_list(struct walker *walker)
+{
+    tracker_begin(walker->tracker, walker->graph, 0);
+    tracker_list_move_to(&walker->list, walker->tracker);
+    walker->listed = false;
+}
+
+static uint64_t prepared(const struct walker *walker)
+{
+    return walker->listed ? walker->list.prepared : tracker_len(walker->tracker);
+}
+
+static uint64_t shown(const struct walker *walker)
+{
+    return walker->listed ? walker->list.shown : tracker_shown(walker->tracker);
+}
+
 static uint64_t track_insert(struct walker *walker, const struct op_piece *op)
 {
-    uint64_t at = tracker_insert(walker->tracker, op->lv, op->pos, op->len);
+    uint64_t at;
+    if (walker->listed && tracker_list_insert(&walker->list, op->lv, op->pos, op->len, &at))
+        return at;
+    if (walker->listed)
+        leave_list(walker);
+    at = tracker_insert(walker->tracker, op->lv, op->pos, op->len);
     for (size_t i = 0; i < WALKER_STANDS_MAX; i++)
         if (other_tracker(walker, i))
             tracker_repeat_insert(walker->trackers[i], walker->tracker, op->lv, op->len);
     return at;
 }
 
+static struct tracker_deleted track_delete(struct walker *walker, const struct op_piece *op, bool back)
+{
+    if (walker->listed)
+        return tracker_list_delete(&walker->list, op->lv, op->pos, op->len, back);
+    struct tracker_deleted deleted = tracker_delete(walker->tracker, op->lv, op->pos, op->len, back);
+    for (size_t i = 0; i < WALKER_STANDS_MAX; i++)
+        if (other_tracker(walker, i))
+            tracker_repeat_delete(walker->trackers[i], &deleted, op->lv, back);
+    return deleted;
+}
+
 static void track_deletes(struct walker *walker, struct op_piece op)
 {
     bool back = op.shape == SHAPE_BACKSPACE;
     while (op.len > 0) {
-        struct tracker_deleted deleted = tracker_delete(walker->tracker, op.lv, op.pos, op.len, back);
-        for (size_t i = 0; i < WALKER_STANDS_MAX; i++)
-            if (other_tracker(walker, i))
-                tracker_repeat_delete(walker->trackers[i], &deleted, op.lv, back);
+        struct tracker_deleted deleted = track_delete(walker, &op, back);
         if (walker->summing && deleted.shown)
             delta_delete(&walker->delta, deleted.at, deleted.len);
         op.lv += deleted.len;
@@ -190,7 +225,7 @@ static void track_events(struct walker *walker, uint64_t first, uint64_t end)
     while (first < end) {
         bool valid;
         uint64_t upto = end - first < SPAN_LEN_MAX ? end : first + SPAN_LEN_MAX;
-        struct op_piece op = next_op(walker, first, upto, tracker_len(walker->tracker), &valid);
+        struct op_piece op = next_op(walker, first, upto, prepared(walker), &valid);
         if (valid)
             track_op(walker, &op);
         first += op.len;
@@ -198,12 +233,28 @@ static void track_events(struct walker *walker, uint64_t first, uint64_t end)
     }
 }
 
+static void retreat(struct walker *walker, struct lv_range range)
+{
+    if (walker->listed)
+        tracker_list_retreat(&walker->list, range.first, range.end);
+    else
+        tracker_retreat(walker->tracker, range.first, range.end);
+}
+
+static void advance(struct walker *walker, struct lv_range range)
+{
+    if (walker->listed)
+        tracker_list_advance(&walker->list, range.first, range.end);
+    else
+        tracker_advance(walker->tracker, range.first, range.end);
+}
+
 static void shift(struct walker *walker, const struct lv_ranges *leave, const struct lv_ranges *enter)
 {
     for (size_t i = 0; i < leave->count; i++)
-        tracker_retreat(walker->tracker, leave->items[i].first, leave->items[i].end);
+        retreat(walker, leave->items[i]);
     for (size_t i = enter->count; i > 0; i--)
-        tracker_advance(walker->tracker, enter->items[i - 1].first, enter->items[i - 1].end);
+        advance(walker, enter->items[i - 1]);
 }
 
 /* Retreats and advances the tracker that is nearest, until it stands where the next event was made. */
@@ -228,7 +279,9 @@ static void prepare_piece(struct walker *walker, const struct walker_piece *piec
 static void visit(struct walker *walker, const struct walker_piece *piece)
 {
     if (piece->critical)
-        critical_note(walker->critical, piece->first, tracker_shown(walker->tracker));
+        critical_note(walker->critical, piece->first, shown(walker));
+    if (walker->listed && tracker_list_is_full(&walker->list))
+        leave_list(walker);
     prepare_piece(walker, piece);
     track_events(walker, piece->first, piece->end);
     walker_stands_add(&walker->stands, walker->stand, piece->end - 1, piece->end - piece->first);
@@ -271,10 +324,20 @@ static void begin_sum(struct walker *walker, uint64_t len)
     walker->summing = true;
 }
 
+/* The last block may be gone on in with the next update, so it has a tracker. */
+static bool begin_list(struct walker *walker, uint64_t len)
+{
+    const struct walker_plan *plan = &walker->plan;
+    return plan->is_short && plan->high < plan->count &&
+           tracker_list_begin(&walker->list, plan->pieces[plan->low].first, plan->pieces[plan->high - 1].end, len);
+}
+
 static void begin_block(struct walker *walker, uint64_t len)
 {
     use_stand(walker, 0, 0);
-    tracker_begin(walker->tracker, walker->graph, len);
+    walker->listed = begin_list(walker, len);
+    if (!walker->listed)
+        tracker_begin(walker->tracker, walker->graph, len);
     walker_stands_begin(&walker->stands, &walker->start, walker->start != LV_NONE);
     walker->tracked_from = walker->start;
     walker->tracked_end = 0;
@@ -296,11 +359,11 @@ static void go(struct walker *walker, uint64_t len)
             begin_block(walker, walker->summing ? delta_len(&walker->delta) : len);
             break;
         case WALKER_PIECE:
-            walker->tracked_end = plan->pieces[plan->high - 1].end;
+            walker->tracked_end = walker->listed ? 0 : plan->pieces[plan->high - 1].end;
             visit(walker, piece);
             break;
         case WALKER_SUM:
-            begin_sum(walker, tracker_shown(walker->tracker));
+            begin_sum(walker, shown(walker));
             break;
         case WALKER_END:
             break;

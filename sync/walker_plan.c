@@ -376,6 +376,7 @@ void walker_plan_start(struct walker_plan *plan, struct walker_way way)
     plan->warm = way.warm;
     plan->summing = way.summing;
     plan->stage = STAGE_BLOCK;
+    plan->is_short = false;
     plan->low = plan->high = 0;
 }
 
