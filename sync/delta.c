@@ -23,6 +23,8 @@ struct piece {
 
 struct delta_leaf {
     uint32_t count;
+    uint32_t at;    /* the piece where the last edit in it was: who types goes on there, also when others type elsewhere */
+    uint64_t begin; /* at which byte of the leaf that piece begins */
     struct piece pieces[LEAF_MAX];
 };
 
@@ -51,14 +53,18 @@ uint64_t delta_len(const struct delta *delta)
 
 /* --- leaves --- */
 
-static void leaf_grew(struct delta *delta, uint32_t leaf, uint64_t by)
-{
-    sum_tree_add(&delta->tree, leaf, &(struct sums){{[LENGTH] = by}});
-}
+/* Before byte number `inside` of a leaf: in piece `at`, which begins at byte `begin` of the leaf. */
+struct place {
+    uint32_t leaf, at;
+    uint64_t begin, inside;
+};
 
-static void leaf_shrank(struct delta *delta, uint32_t leaf, uint64_t by)
+/* An edit has made the leaf of its place so much longer; of what became shorter, the complement. */
+static void leaf_grew(struct delta *delta, const struct place *place, uint64_t by)
 {
-    leaf_grew(delta, leaf, 0 - by);
+    delta->leaves[place->leaf].at = place->at;
+    delta->leaves[place->leaf].begin = place->begin;
+    sum_tree_add_kind(&delta->tree, place->leaf, LENGTH, by);
 }
 
 static uint64_t lengths(const struct delta_leaf *leaf, uint32_t count)
@@ -90,13 +96,15 @@ static uint32_t split_leaf(struct delta *delta, uint32_t number)
     to->count = from->count - kept;
     from->count = kept;
     memcpy(to->pieces, from->pieces + kept, to->count * sizeof *to->pieces);
+    from->at = to->at = 0;
+    from->begin = to->begin = 0;
     uint64_t moved = lengths(to, to->count);
     ensure(sum_tree_split(&delta->tree, number, &(struct sums){{[LENGTH] = moved}}) == other);
     return other;
 }
 
 /* Afterwards two more pieces fit into the place's leaf. */
-static void make_room(struct delta *delta, struct delta_place *place)
+static void make_room(struct delta *delta, struct place *place)
 {
     if (delta->leaves[place->leaf].count + 2 <= LEAF_MAX)
         return;
@@ -105,20 +113,19 @@ static void make_room(struct delta *delta, struct delta_place *place)
     if (place->at < leaf->count)
         return;
     uint64_t kept = lengths(leaf, leaf->count);
-    *place = (struct delta_place){other, place->at - leaf->count, place->begin - kept, place->inside - kept};
+    *place = (struct place){other, place->at - leaf->count, place->begin - kept, place->inside - kept};
 }
 
 /* --- places --- */
 
-/* Before byte `pos`, which is there. Looks from the place of the last edit on when that is in the same leaf. */
-static struct delta_place place_of(const struct delta *delta, uint64_t pos)
+/* Before byte `pos`, which is there. Looks from the place of the last edit in the leaf on. */
+static struct place place_of(const struct delta *delta, uint64_t pos)
 {
-    struct delta_place place = delta->last;
-    uint32_t leaf = sum_tree_find(&delta->tree, LENGTH, pos, &place.inside);
-    if (leaf != place.leaf)
-        place.at = 0, place.begin = 0;
-    place.leaf = leaf;
-    const struct piece *pieces = delta->leaves[leaf].pieces;
+    struct place place;
+    place.leaf = sum_tree_find(&delta->tree, LENGTH, pos, &place.inside);
+    place.at = delta->leaves[place.leaf].at;
+    place.begin = delta->leaves[place.leaf].begin;
+    const struct piece *pieces = delta->leaves[place.leaf].pieces;
     while (place.inside < place.begin)
         place.begin -= pieces[--place.at].len;
     while (place.inside - place.begin >= pieces[place.at].len)
@@ -127,11 +134,11 @@ static struct delta_place place_of(const struct delta *delta, uint64_t pos)
 }
 
 /* Behind the byte before pos, at the end of its piece if that is its last one. */
-static struct delta_place place_behind(const struct delta *delta, uint64_t pos)
+static struct place place_behind(const struct delta *delta, uint64_t pos)
 {
     if (pos == 0)
-        return (struct delta_place){.leaf = sum_tree_first(&delta->tree)};
-    struct delta_place place = place_of(delta, pos - 1);
+        return (struct place){.leaf = sum_tree_first(&delta->tree)};
+    struct place place = place_of(delta, pos - 1);
     place.inside++;
     return place;
 }
@@ -139,7 +146,7 @@ static struct delta_place place_behind(const struct delta *delta, uint64_t pos)
 /* --- edits --- */
 
 /* Makes a piece end at the place and another begin there, and moves the place to between them. */
-static void cut_piece(struct delta *delta, struct delta_place *place, uint32_t room)
+static void cut_piece(struct delta *delta, struct place *place, uint32_t room)
 {
     struct delta_leaf *leaf = &delta->leaves[place->leaf];
     struct piece whole = leaf->pieces[place->at];
@@ -153,7 +160,7 @@ static void cut_piece(struct delta *delta, struct delta_place *place, uint32_t r
 
 static void insert_piece(struct delta *delta, uint64_t pos, struct piece piece)
 {
-    struct delta_place place = place_behind(delta, pos);
+    struct place place = place_behind(delta, pos);
     struct piece *here = &delta->leaves[place.leaf].pieces[place.at];
     uint64_t within = place.inside - place.begin;
     if (within > 0 && within == here->len && here->from + here->len == piece.from) { /* typed on */
@@ -170,12 +177,11 @@ static void insert_piece(struct delta *delta, uint64_t pos, struct piece piece)
         }
         leaf->pieces[place.at] = piece;
     }
-    leaf_grew(delta, place.leaf, piece.len);
-    delta->last = place;
+    leaf_grew(delta, &place, piece.len);
 }
 
 /* Deletes up to `len` bytes from the place on, where a piece begins, in its leaf; gives how many. */
-static uint64_t delete_from(struct delta *delta, const struct delta_place *place, uint64_t len)
+static uint64_t delete_from(struct delta *delta, const struct place *place, uint64_t len)
 {
     struct delta_leaf *leaf = &delta->leaves[place->leaf];
     uint64_t gone = 0;
@@ -195,7 +201,7 @@ static uint64_t delete_from(struct delta *delta, const struct delta_place *place
 static void delete_bytes(struct delta *delta, uint64_t pos, uint64_t len)
 {
     while (len > 0) {
-        struct delta_place place = place_of(delta, pos);
+        struct place place = place_of(delta, pos);
         uint64_t gone, within = place.inside - place.begin;
         struct piece *piece = &delta->leaves[place.leaf].pieces[place.at];
         if (within == 0) {
@@ -208,8 +214,7 @@ static void delete_bytes(struct delta *delta, uint64_t pos, uint64_t len)
             cut_piece(delta, &place, 0);
             gone = delete_from(delta, &place, len);
         }
-        leaf_shrank(delta, place.leaf, gone);
-        delta->last = place;
+        leaf_grew(delta, &place, 0 - gone);
         len -= gone;
     }
 }
@@ -219,8 +224,8 @@ static void plant(struct delta *delta)
     const struct delta_edit *only = &delta->only;
     sum_tree_reset(&delta->tree, 1);
     delta->leaves = xgrow(delta->leaves, &delta->leaf_cap, 1, sizeof *delta->leaves);
-    delta->leaves[0].count = 0;
-    delta->last = (struct delta_place){0};
+    delta->leaves[0].count = delta->leaves[0].at = 0;
+    delta->leaves[0].begin = 0;
     if (delta->old_len > 0)
         insert_piece(delta, 0, (struct piece){OLD_TEXT, delta->old_len});
     if (only->deletes)
@@ -307,7 +312,7 @@ static struct sums leaf_sums(const void *self, uint32_t number)
 {
     const struct delta *delta = self;
     const struct delta_leaf *leaf = &delta->leaves[number];
-    ensure(leaf->count <= LEAF_MAX);
+    ensure(leaf->count <= LEAF_MAX && leaf->at <= leaf->count && leaf->begin == lengths(leaf, leaf->at));
     for (uint32_t at = 0; at < leaf->count; at++)
         ensure(leaf->pieces[at].len > 0);
     return (struct sums){{[LENGTH] = lengths(leaf, leaf->count)}};
@@ -317,7 +322,5 @@ void delta_check(const struct delta *delta)
 {
     if (delta->edits != DELTA_MANY)
         return;
-    const struct delta_leaf *last = &delta->leaves[delta->last.leaf];
-    ensure(delta->last.at <= last->count && delta->last.begin == lengths(last, delta->last.at));
     sum_tree_check(&delta->tree, leaf_sums, delta);
 }

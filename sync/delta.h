@@ -7,7 +7,7 @@
  *
  *      old text  abcdefgh      insert "xy" at 3, delete 2 at 4:   <old 0..3> <x> <old 4..8>
  *
- * Pieces stand in the leaves of a sum_tree. The last edit's place is remembered: who types goes on there. A single edit is its own
+ * Pieces stand in the leaves of a sum_tree. Each leaf remembers where it was edited last: who types goes on there. A single edit is its own
  * sum and needs no tree: most keys of others are that.
  *
  *   Units      bytes of the text as the edits before left it. Inserted text is named by where it begins in a text that
@@ -30,12 +30,6 @@ struct delta_edit {
     bool deletes;
 };
 
-/* Before byte number `inside` of a leaf: in piece `at`, which begins at byte `begin` of the leaf. */
-struct delta_place {
-    uint32_t leaf, at;
-    uint64_t begin, inside;
-};
-
 struct delta_leaf;
 
 struct delta {
@@ -45,7 +39,6 @@ struct delta {
     struct sum_tree tree;   /* DELTA_MANY, as all that follows */
     struct delta_leaf *leaves;
     size_t leaf_cap;
-    struct delta_place last; /* where the last edit was */
 };
 
 void delta_release(struct delta *delta);

@@ -22,14 +22,6 @@ struct sum_node {
     uint64_t sums[SUM_TREE_KINDS][SUM_TREE_FAN];
 };
 
-/* Where the last look-up was, and the last change: what comes next is mostly there too. */
-struct sum_near {
-    uint32_t leaf; /* NONE: nowhere */
-    struct sums before, inside;
-    uint32_t changed;    /* a leaf; NONE: none */
-    struct sums changes; /* of it, which no node above knows yet */
-};
-
 /* --- life --- */
 
 void sum_tree_release(struct sum_tree *tree)
@@ -108,21 +100,16 @@ static void settle(const struct sum_tree *tree)
     near->changed = NONE;
 }
 
-void sum_tree_add(struct sum_tree *tree, uint32_t leaf, const struct sums *more)
+void sum_tree_turn_to(struct sum_tree *tree, uint32_t leaf)
 {
     struct sum_near *near = tree->near;
-    sums_add(&tree->total, more);
-    if (leaf == near->leaf)
-        sums_add(&near->inside, more);
-    else
-        near->leaf = NONE; /* what stands before it may be something else now */
-    if (near->changed != leaf) {
-        settle(tree);
-        near->changed = leaf;
-        near->changes = *more;
-    } else {
-        sums_add(&near->changes, more);
-    }
+    if (near->leaf != leaf)
+        near->leaf = NONE; /* what stands before it may be something else then */
+    if (near->changed == leaf)
+        return;
+    settle(tree);
+    near->changed = leaf;
+    near->changes = (struct sums){{0}};
 }
 
 static struct sums node_sums(const struct sum_tree *tree, const struct sum_node *node)
@@ -228,10 +215,11 @@ int sum_tree_compare(const struct sum_tree *tree, uint32_t a, uint32_t b)
 }
 
 /* From the root to the leaf that holds a unit, summing up what stands before. */
-static void descend(const struct sum_tree *tree, unsigned kind, uint64_t pos)
+void sum_tree_descend(const struct sum_tree *tree, unsigned kind, uint64_t pos)
 {
     struct sum_near *near = tree->near;
     uint32_t number = tree->root;
+    ensure(pos < tree->total.of[kind]);
     settle(tree);
     near->before = (struct sums){{0}};
     near->inside = tree->total;
@@ -250,16 +238,6 @@ static void descend(const struct sum_tree *tree, unsigned kind, uint64_t pos)
         number = node->child[slot];
     }
     near->leaf = number;
-}
-
-uint32_t sum_tree_find(const struct sum_tree *tree, unsigned kind, uint64_t pos, uint64_t *inside)
-{
-    const struct sum_near *near = tree->near;
-    ensure(pos < tree->total.of[kind]);
-    if (near->leaf == NONE || pos - near->before.of[kind] >= near->inside.of[kind]) /* less than 0 is much more */
-        descend(tree, kind, pos);
-    *inside = pos - near->before.of[kind];
-    return near->leaf;
 }
 
 uint64_t sum_tree_before(const struct sum_tree *tree, unsigned kind, uint32_t leaf)

@@ -52,7 +52,14 @@ static inline void sums_subtract(struct sums *sums, const struct sums *less)
 
 struct sum_leaf;
 struct sum_node;
-struct sum_near;
+
+/* Where the last look-up was, and the last change: what comes next is mostly there too. */
+struct sum_near {
+    uint32_t leaf; /* SUM_TREE_NONE: nowhere */
+    struct sums before, inside;
+    uint32_t changed;    /* a leaf; SUM_TREE_NONE: none */
+    struct sums changes; /* of it, which no node above knows yet */
+};
 
 struct sum_tree {
     struct sum_leaf *leaves;
@@ -82,16 +89,44 @@ uint32_t sum_tree_last_below(const struct sum_tree *tree, uint32_t leaf, uint32_
 /* < 0: a stands before b. */
 int sum_tree_compare(const struct sum_tree *tree, uint32_t a, uint32_t b);
 
-/* The leaf that holds unit number `pos` of a kind; *inside is its number in the leaf. pos < the total. */
-uint32_t sum_tree_find(const struct sum_tree *tree, unsigned kind, uint64_t pos, uint64_t *inside);
 uint64_t sum_tree_before(const struct sum_tree *tree, unsigned kind, uint32_t leaf);
 
-/* A leaf holds so much more; of what becomes less, the complement. */
-void sum_tree_add(struct sum_tree *tree, uint32_t leaf, const struct sums *more);
 /* A new leaf right behind this one takes so much from it. */
 uint32_t sum_tree_split(struct sum_tree *tree, uint32_t leaf, const struct sums *moved);
 
 /* Checks the nodes against what the owner says is in each leaf. */
 void sum_tree_check(const struct sum_tree *tree, struct sums (*leaf_sums)(const void *self, uint32_t leaf), const void *self);
+
+/* --- what every edit asks; here, so that it becomes part of it --- */
+
+void sum_tree_descend(const struct sum_tree *tree, unsigned kind, uint64_t pos); /* for sum_tree_find() */
+void sum_tree_turn_to(struct sum_tree *tree, uint32_t leaf);                     /* for sum_tree_add() */
+
+/* The leaf that holds unit number `pos` of a kind; *inside is its number in the leaf. pos < the total. */
+static inline uint32_t sum_tree_find(const struct sum_tree *tree, unsigned kind, uint64_t pos, uint64_t *inside)
+{
+    const struct sum_near *near = tree->near;
+    if (near->leaf == SUM_TREE_NONE || pos - near->before.of[kind] >= near->inside.of[kind]) /* less than 0 is much more */
+        sum_tree_descend(tree, kind, pos);
+    *inside = pos - near->before.of[kind];
+    return near->leaf;
+}
+
+/* A leaf holds so much more of a kind; of what becomes less, the complement. */
+static inline void sum_tree_add_kind(struct sum_tree *tree, uint32_t leaf, unsigned kind, uint64_t more)
+{
+    struct sum_near *near = tree->near;
+    if (near->leaf != leaf || near->changed != leaf)
+        sum_tree_turn_to(tree, leaf);
+    tree->total.of[kind] += more;
+    near->inside.of[kind] += more; /* of nobody when near->leaf is none */
+    near->changes.of[kind] += more;
+}
+
+static inline void sum_tree_add(struct sum_tree *tree, uint32_t leaf, const struct sums *more)
+{
+    for (unsigned kind = 0; kind < SUM_TREE_KINDS; kind++)
+        sum_tree_add_kind(tree, leaf, kind, more->of[kind]);
+}
 
 #endif
