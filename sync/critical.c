@@ -5,6 +5,7 @@
 #include "editor/base/bisect.h"
 #include "editor/base/ensure.h"
 #include "editor/base/xalloc.h"
+#include "sync/column.h"
 
 void critical_release(struct critical *critical)
 {
@@ -61,6 +62,13 @@ void critical_note(struct critical *critical, uint64_t first, uint64_t len_befor
     size_t upto = ranges_upto(critical, first);
     if (upto > 0 && critical->ranges[upto - 1].first == first)
         critical->ranges[upto - 1].len_before = len_before;
+}
+
+const struct critical_range *critical_find_near(const struct critical *critical, uint64_t lv, size_t *hint)
+{
+    if (critical->count == 0 || lv < critical->ranges[0].first)
+        return NULL;
+    return &critical->ranges[column_find(critical->ranges, sizeof *critical->ranges, critical->count, lv, hint)];
 }
 
 const struct critical_range *critical_find(const struct critical *critical, uint64_t lv)

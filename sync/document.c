@@ -156,25 +156,19 @@ uint64_t document_next_seq(const struct document *document, const struct agent_i
 
 /* --- adding --- */
 
-/* The newest event of an agent. A branch of which nothing is here yet follows what it leaves, if that is here. */
-static bool find_newest(const struct document *document, size_t agent, uint64_t *lv)
-{
-    uint64_t next = graph_next_seq(document->graph, agent);
-    return next > 0 && graph_find(document->graph, agent, next - 1, lv, NULL);
-}
-
 bool document_has_past(const struct document *document, size_t agent)
 {
     uint64_t lv;
-    return graph_next_seq(document->graph, agent) == 0 || find_newest(document, agent, &lv);
+    return graph_newest(document->graph, agent, &lv) || graph_next_seq(document->graph, agent) == 0;
 }
 
 static bool holds_own_past(struct document *document, size_t agent, const uint64_t *parents, size_t parent_count)
 {
     uint64_t previous;
-    if (graph_next_seq(document->graph, agent) == 0)
+    if (!graph_newest(document->graph, agent, &previous)) {
+        ensure(graph_next_seq(document->graph, agent) == 0);
         return true;
-    ensure(find_newest(document, agent, &previous));
+    }
     for (size_t i = 0; i < parent_count; i++)
         if (parents[i] == previous)
             return true;

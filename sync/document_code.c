@@ -203,13 +203,14 @@ static bool is_in_a_row(const struct graph *graph, uint64_t first, uint64_t len)
     return graph_run_of(graph, first).end - first >= len && graph_author_of(graph, first).len >= len;
 }
 
-bool saved_add_op(struct document *document, enum op_shape shape, uint64_t pos, uint64_t len, uint64_t *text_len)
+bool saved_add_op(struct document *document, enum op_shape shape, uint64_t pos, uint64_t len, uint64_t row_end,
+                  uint64_t *text_len)
 {
     struct oplog *log = &document->log;
     if (len == 0 || len > graph_len(document->graph) - log->len || pos > BATCH_POS_MAX + DOCUMENT_EVENTS_MAX)
         return false;
     if ((shape == SHAPE_BACKSPACE && len > pos + 1) ||
-        (shape == SHAPE_DELETE && len > 1 && !is_in_a_row(document->graph, log->len, len)))
+        (shape == SHAPE_DELETE && len > 1 && log->len + len > row_end && !is_in_a_row(document->graph, log->len, len)))
         return false;
     oplog_add_run(log, shape, pos, len, (size_t)*text_len);
     *text_len += shape == SHAPE_INSERT ? len : 0;

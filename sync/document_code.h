@@ -34,8 +34,9 @@ uint64_t saved_op_end(enum op_shape shape, uint64_t pos, uint64_t len);
 /* Each adds one thing to a document if it may stand there. Parents are ascending. */
 bool saved_add_row(struct document *document, size_t agent, uint64_t len, const uint64_t *parents, size_t parent_count,
                    struct error *err);
-/* *text_len: the bytes inserted so far. */
-bool saved_add_op(struct document *document, enum op_shape shape, uint64_t pos, uint64_t len, uint64_t *text_len);
+/* *text_len: the bytes inserted so far. Up to row_end events are known to be of one agent and one run; 0: it is looked up. */
+bool saved_add_op(struct document *document, enum op_shape shape, uint64_t pos, uint64_t len, uint64_t row_end,
+                  uint64_t *text_len);
 /* The mark `step` behind the one before; *lv is where that was and becomes where this is. NULL: it may not stand there.
  */
 struct mark *saved_add_mark(struct document *document, uint64_t step, unsigned flags, uint64_t *lv);

@@ -301,6 +301,9 @@ static bool read_row(struct loader *loader, struct number_column *columns, struc
 
 static bool read_rows(struct loader *loader, struct number_column *columns, struct error *err)
 {
+    size_t count = reader_left(&columns[GRAPH_LEN].low_reader);
+    graph_reserve(loader->document->graph, count);
+    loader->rows.items = xgrow(loader->rows.items, &loader->rows.cap, count, sizeof *loader->rows.items);
     while (reader_left(&columns[GRAPH_LEN].low_reader) > 0)
         if (!read_row(loader, columns, err))
             return false;
@@ -348,7 +351,7 @@ static bool read_op(struct loader *loader, struct number_column *columns, unsign
     if (shape != SHAPE_NOP)
         pos = rows_expect(&loader->rows, lv) +
               (uint64_t)number_column_next_signed(&columns[pos_column(&loader->rows, shape)]);
-    if (!saved_add_op(loader->document, shape, pos, len, &loader->text_len))
+    if (!saved_add_op(loader->document, shape, pos, len, loader->rows.items[loader->rows.op_row].end, &loader->text_len))
         return false;
     if (shape != SHAPE_NOP)
         rows_note_op(&loader->rows, shape, pos, len, lv + len);

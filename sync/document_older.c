@@ -68,7 +68,7 @@ static bool decode_op(struct reader *reader, struct document *document, uint64_t
     enum op_shape shape = (enum op_shape)(coded & SHAPE_MASK);
     if (shape != SHAPE_NOP)
         pos = *last + (uint64_t)read_zigzag(reader);
-    if (reader->failed || !saved_add_op(document, shape, pos, len, text_len))
+    if (reader->failed || !saved_add_op(document, shape, pos, len, 0, text_len))
         return false;
     *last = shape == SHAPE_NOP ? *last : saved_op_end(shape, pos, len);
     return true;

@@ -297,6 +297,16 @@ uint64_t graph_next_seq(const struct graph *graph, size_t agent)
     return who->count ? who->runs[who->count - 1].seq + who->runs[who->count - 1].len : who->seq0;
 }
 
+bool graph_newest(const struct graph *graph, size_t agent, uint64_t *lv)
+{
+    const struct agent *who = &graph->agents[agent];
+    if (who->count > 0) {
+        *lv = who->runs[who->count - 1].lv + who->runs[who->count - 1].len - 1;
+        return true;
+    }
+    return who->seq0 > 0 && graph_find(graph, agent, who->seq0 - 1, lv, NULL);
+}
+
 /* How many of an agent's runs begin at or before seq. */
 static size_t seq_runs_upto(const struct agent *who, uint64_t seq)
 {
@@ -438,6 +448,14 @@ struct graph_run graph_run_of(const struct graph *graph, uint64_t lv)
     return run_view(graph, run_index(graph, lv));
 }
 
+bool graph_parent_is_inside(const struct graph *graph, const uint64_t *parent)
+{
+    size_t at = (size_t)(parent - graph->parents.items);
+    ensure(at < graph->parents.count);
+    size_t next = graph->parent_runs[at] + 1;
+    return *parent + 1 != (next < graph->run_count ? graph->runs[next].first : graph->len);
+}
+
 static bool has_item(const uint64_t *items, size_t count, uint64_t lv)
 {
     for (size_t i = 0; i < count; i++)
@@ -538,6 +556,12 @@ bool graph_write_on(struct graph *graph, const struct agent_id *id, uint64_t len
     *seq = newest->seq + newest->len;
     go_on(graph, who, len);
     return true;
+}
+
+void graph_reserve(struct graph *graph, size_t runs)
+{
+    graph->runs = xgrow(graph->runs, &graph->run_cap, graph->run_count + runs, sizeof *graph->runs);
+    graph->authors = xgrow(graph->authors, &graph->author_cap, graph->author_count + runs, sizeof *graph->authors);
 }
 
 uint64_t graph_add(struct graph *graph, size_t agent, uint64_t seq, uint64_t len, const uint64_t *parents,
@@ -662,11 +686,19 @@ bool graph_contains(struct graph *graph, const uint64_t *version, size_t count, 
     return found;
 }
 
+/* Two heads, mostly: none of what the newer one's run comes from is as new as the older one. */
+static bool are_apart(const struct graph *graph, uint64_t older, uint64_t newer)
+{
+    const struct run *run = &graph->runs[run_index(graph, newer)];
+    return older < run->first &&
+           (run->parent_count == 0 || graph->parents.items[run->parents_at + run->parent_count - 1] < older);
+}
+
 /* One walk down from all items (side A) over their ancestors (side B), to the oldest item. */
 bool graph_is_reduced(struct graph *graph, const uint64_t *version, size_t count)
 {
     bool reduced = true;
-    if (count < 2)
+    if (count < 2 || (count == 2 && are_apart(graph, version[0], version[1])))
         return true;
     walk_begin(graph);
     for (size_t i = count; reduced && i > 0; i--) { /* of two in one run, the older is the newer one's ancestor */

@@ -87,6 +87,8 @@ bool graph_fork_of(const struct graph *graph, size_t agent, struct agent_fork *f
 const struct agent_id *graph_agent_id(const struct graph *graph, size_t agent);
 uint64_t graph_next_seq(const struct graph *graph, size_t agent); /* above all that are here */
 
+/* Room for so many more runs of one author each. */
+void graph_reserve(struct graph *graph, size_t runs);
 /* Appends `len` events of an agent in a row. Parents: ascending LVs below graph_len(). Gives the LV of the first. */
 uint64_t graph_add(struct graph *graph, size_t agent, uint64_t seq, uint64_t len, const uint64_t *parents,
                    size_t parent_count);
@@ -104,6 +106,8 @@ struct graph_run {
     size_t parent_count;
 };
 struct graph_run graph_run_of(const struct graph *graph, uint64_t lv);
+/* Whether a parent, one of those of a run, is not the last event of the run that it is in itself. */
+bool graph_parent_is_inside(const struct graph *graph, const uint64_t *parent);
 
 /* Whose event it is, and how many events from here on are that agent's with consecutive seqs. */
 struct graph_author {
@@ -113,6 +117,8 @@ struct graph_author {
 struct graph_author graph_author_of(const struct graph *graph, uint64_t lv);
 /* The LV of an agent's event, and how many LVs from there on are its next seqs. False when it is not here. What is before a
    branch's beginning is that of the branch it leaves. */
+/* The newest event of an agent, or where a branch that has none yet leaves; false: that is not here. */
+bool graph_newest(const struct graph *graph, size_t agent, uint64_t *lv);
 bool graph_find(const struct graph *graph, size_t agent, uint64_t seq, uint64_t *lv, uint64_t *len);
 /*
  * The order of two different events between concurrent inserts: by agent id, then seq, then, where both are one agent's, by

@@ -5,6 +5,7 @@
 
 #include "editor/base/ensure.h"
 #include "editor/base/xalloc.h"
+#include "sync/column.h"
 
 struct walker_edge {
     uint32_t child, next;
@@ -94,12 +95,10 @@ static void cut_at_parents(struct walker_plan *plan)
 {
     plan->cuts.count = 0;
     for (size_t i = 0; i < plan->count; i++) {
-        uint64_t before;
-        size_t count;
-        const uint64_t *parents = walker_plan_parents(&plan->pieces[i], &count, &before);
-        for (size_t p = 0; p < count; p++)
-            if (!is_below_plan(plan, 0, parents[p]) && graph_run_of(plan->graph, parents[p]).end != parents[p] + 1)
-                lv_list_add(&plan->cuts, parents[p] + 1);
+        const struct walker_piece *piece = &plan->pieces[i];
+        for (size_t p = 0; p < piece->parent_count; p++)
+            if (!is_below_plan(plan, 0, piece->parents[p]) && graph_parent_is_inside(plan->graph, &piece->parents[p]))
+                lv_list_add(&plan->cuts, piece->parents[p] + 1);
     }
 }
 
@@ -161,9 +160,10 @@ static void find_critical(struct walker_plan *plan)
 /* The same where the walk leads to all events: what is critical then is known. */
 static void look_up_critical(struct walker_plan *plan, const struct critical *critical)
 {
+    size_t hint = 0;
     for (size_t i = 0; i < plan->count; i++) {
         struct walker_piece *piece = &plan->pieces[i];
-        const struct critical_range *range = piece->fresh ? critical_find(critical, piece->first) : NULL;
+        const struct critical_range *range = piece->fresh ? critical_find_near(critical, piece->first, &hint) : NULL;
         uint64_t end = range ? range->last + 1 : 0;
         piece->critical_end = end < piece->first ? piece->first : end < piece->end ? end : piece->end;
     }
@@ -200,7 +200,9 @@ static void cut_pieces(struct walker_plan *plan)
     lv_list_sort(&plan->cuts);
     parts = count_parts(plan);
     moved = parts - plan->count;
-    if (parts == 0)
+    for (size_t i = 0; moved == 0 && i < parts; i++)
+        plan->pieces[i].critical = plan->pieces[i].first < plan->pieces[i].critical_end;
+    if (moved == 0)
         return;
     plan->pieces = xgrow(plan->pieces, &plan->cap, parts, sizeof *plan->pieces);
     memmove(plan->pieces + moved, plan->pieces, plan->count * sizeof *plan->pieces);
@@ -247,12 +249,14 @@ static void link_piece(struct walker_plan *plan, size_t index)
     uint64_t before;
     size_t count;
     const uint64_t *parents = walker_plan_parents(&plan->pieces[index], &count, &before);
+    size_t near = index - plan->low; /* mostly it is not far back */
     if (plan->is_short)
         walker_seen_piece(plan->seen, index - plan->low);
     for (size_t p = 0; p < count; p++) {
         if (is_below_plan(plan, plan->low, parents[p]))
             continue;
-        size_t parent = piece_of(plan, plan->low, index, parents[p]);
+        const struct walker_piece *block = &plan->pieces[plan->low];
+        size_t parent = plan->low + column_find(block, sizeof *block, index - plan->low, parents[p], &near);
         add_edge(plan, parent, index);
         if (plan->is_short)
             walker_seen_parent(plan->seen, index - plan->low, parent - plan->low);
@@ -421,16 +425,20 @@ enum walker_stop walker_plan_go(struct walker_plan *plan, const struct walker_pi
 }
 
 /* Pieces that follow each other become one range. */
-static void add_set(const struct walker_plan *plan, struct walker_set *set, struct lv_ranges *out)
+static void add_to_ranges(struct lv_ranges *ranges, const struct walker_piece *piece)
 {
-    const struct walker_piece *pieces = plan->pieces + plan->low;
+    if (ranges->count > 0 && ranges->items[ranges->count - 1].first == piece->end)
+        ranges->items[ranges->count - 1].first = piece->first;
+    else
+        lv_ranges_add(ranges, piece->first, piece->end);
+}
+
+static void add_set(const struct walker_plan *plan, const struct walker_set *set, struct lv_ranges *out)
+{
     out->count = 0;
-    for (size_t at; (at = walker_set_take(set, plan->seen->words)) < WALKER_SEEN_MAX;) {
-        if (out->count > 0 && out->items[out->count - 1].first == pieces[at].end)
-            out->items[out->count - 1].first = pieces[at].first;
-        else
-            lv_ranges_add(out, pieces[at].first, pieces[at].end);
-    }
+    for (size_t i = plan->seen->words; i > 0; i--)
+        for (uint64_t word = set->words[i - 1]; word != 0;)
+            add_to_ranges(out, &plan->pieces[plan->low + (i - 1) * WALKER_WORD_BITS + walker_set_take(&word)]);
 }
 
 bool walker_plan_move(struct walker_plan *plan, const struct walker_piece *piece, struct lv_ranges *leave,

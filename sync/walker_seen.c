@@ -2,17 +2,15 @@
 
 #include "editor/base/ensure.h"
 
-enum { WORD_BITS = 64 };
-
 static uint64_t bit_of(size_t piece)
 {
-    return (uint64_t)1 << piece % WORD_BITS;
+    return (uint64_t)1 << piece % WALKER_WORD_BITS;
 }
 
 void walker_seen_begin(struct walker_seen *seen, size_t pieces)
 {
     ensure(pieces <= WALKER_SEEN_MAX);
-    seen->words = (pieces + WORD_BITS - 1) / WORD_BITS;
+    seen->words = (pieces + WALKER_WORD_BITS - 1) / WALKER_WORD_BITS;
     for (size_t i = 0; i < seen->words; i++)
         seen->now.words[i] = 0;
 }
@@ -21,7 +19,7 @@ void walker_seen_piece(struct walker_seen *seen, size_t piece)
 {
     for (size_t i = 0; i < seen->words; i++)
         seen->of[piece].words[i] = 0;
-    seen->of[piece].words[piece / WORD_BITS] = bit_of(piece);
+    seen->of[piece].words[piece / WALKER_WORD_BITS] = bit_of(piece);
 }
 
 void walker_seen_parent(struct walker_seen *seen, size_t piece, size_t parent)
@@ -34,23 +32,10 @@ void walker_seen_parent(struct walker_seen *seen, size_t piece, size_t parent)
 void walker_seen_move(struct walker_seen *seen, size_t piece, struct walker_set *leave, struct walker_set *enter)
 {
     struct walker_set wanted = seen->of[piece];
-    wanted.words[piece / WORD_BITS] &= ~bit_of(piece);
+    wanted.words[piece / WALKER_WORD_BITS] &= ~bit_of(piece);
     for (size_t i = 0; i < seen->words; i++) {
         leave->words[i] = seen->now.words[i] & ~wanted.words[i];
         enter->words[i] = wanted.words[i] & ~seen->now.words[i];
         seen->now.words[i] = seen->of[piece].words[i];
     }
-}
-
-size_t walker_set_take(struct walker_set *set, size_t words)
-{
-    for (size_t i = words; i > 0; i--) {
-        uint64_t word = set->words[i - 1];
-        if (word == 0)
-            continue;
-        size_t highest = WORD_BITS - 1 - (size_t)__builtin_clzll(word);
-        set->words[i - 1] = word & ~((uint64_t)1 << highest);
-        return (i - 1) * WORD_BITS + highest;
-    }
-    return WALKER_SEEN_MAX;
 }

@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WALKER_SEEN_MAX = 256, WALKER_SEEN_WORDS = WALKER_SEEN_MAX / 64 };
+enum { WALKER_SEEN_MAX = 256, WALKER_WORD_BITS = 64, WALKER_SEEN_WORDS = WALKER_SEEN_MAX / WALKER_WORD_BITS };
 
 struct walker_set {
     uint64_t words[WALKER_SEEN_WORDS];
@@ -41,7 +41,12 @@ void walker_seen_piece(struct walker_seen *seen, size_t piece);
 void walker_seen_parent(struct walker_seen *seen, size_t piece, size_t parent);
 /* From what is prepared to where a piece begins; then that piece is in the prepare version too. */
 void walker_seen_move(struct walker_seen *seen, size_t piece, struct walker_set *leave, struct walker_set *enter);
-/* The highest number in a set, which is taken out; WALKER_SEEN_MAX: there is none. */
-size_t walker_set_take(struct walker_set *set, size_t words);
+/* Takes the highest number out of a word of a set, which has one. */
+static inline size_t walker_set_take(uint64_t *word)
+{
+    size_t highest = WALKER_WORD_BITS - 1 - (size_t)__builtin_clzll(*word);
+    *word &= ~((uint64_t)1 << highest);
+    return highest;
+}
 
 #endif
