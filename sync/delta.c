@@ -21,10 +21,15 @@ struct piece {
     uint64_t len;
 };
 
+/*
+ * A row of pieces with a gap where it was edited last. Who looks for a place in it moves pieces over the gap until it is there:
+ * then an insert is put down on the one side, and a delete takes away from the other.
+ *
+ *      [ a  b  c  .  .  .  d  e ]       low 3, high LEAF_MAX - 2, begin: the bytes of a, b and c
+ */
 struct delta_leaf {
-    uint32_t count;
-    uint32_t at;    /* the piece where the last edit in it was: who types goes on there, also when others type elsewhere */
-    uint64_t begin; /* at which byte of the leaf that piece begins */
+    uint32_t low, high;
+    uint64_t begin;
     struct piece pieces[LEAF_MAX];
 };
 
@@ -53,87 +58,62 @@ uint64_t delta_len(const struct delta *delta)
 
 /* --- leaves --- */
 
-/* Before byte number `inside` of a leaf: in piece `at`, which begins at byte `begin` of the leaf. */
-struct place {
-    uint32_t leaf, at;
-    uint64_t begin, inside;
-};
-
-/* An edit has made the leaf of its place so much longer; of what became shorter, the complement. */
-static void leaf_grew(struct delta *delta, const struct place *place, uint64_t by)
+static void leaf_begin(struct delta_leaf *leaf)
 {
-    delta->leaves[place->leaf].at = place->at;
-    delta->leaves[place->leaf].begin = place->begin;
-    sum_tree_add_kind(&delta->tree, place->leaf, LENGTH, by);
+    leaf->low = 0;
+    leaf->high = LEAF_MAX;
+    leaf->begin = 0;
 }
 
-static uint64_t lengths(const struct delta_leaf *leaf, uint32_t count)
+static void move_gap_down(struct delta_leaf *leaf)
 {
-    uint64_t sum = 0;
-    for (uint32_t at = 0; at < count; at++)
-        sum += leaf->pieces[at].len;
-    return sum;
+    leaf->begin -= leaf->pieces[--leaf->low].len;
+    leaf->pieces[--leaf->high] = leaf->pieces[leaf->low];
 }
 
-static void open_gap(struct delta_leaf *leaf, uint32_t at, uint32_t count)
+static void move_gap_up(struct delta_leaf *leaf)
 {
-    memmove(leaf->pieces + at + count, leaf->pieces + at, (leaf->count - at) * sizeof *leaf->pieces);
-    leaf->count += count;
+    leaf->begin += leaf->pieces[leaf->high].len;
+    leaf->pieces[leaf->low++] = leaf->pieces[leaf->high++];
 }
 
-static void take_out(struct delta_leaf *leaf, uint32_t at, uint32_t count)
-{
-    leaf->count -= count;
-    memmove(leaf->pieces + at, leaf->pieces + at + count, (leaf->count - at) * sizeof *leaf->pieces);
-}
-
+/* The upper half of the pieces becomes a leaf of its own behind this one; both gaps are at the end. */
 static uint32_t split_leaf(struct delta *delta, uint32_t number)
 {
     uint32_t other = delta->tree.leaf_count;
     delta->leaves = xgrow(delta->leaves, &delta->leaf_cap, (size_t)other + 1, sizeof *delta->leaves);
     struct delta_leaf *from = &delta->leaves[number], *to = &delta->leaves[other];
-    uint32_t kept = from->count / 2;
-    to->count = from->count - kept;
-    from->count = kept;
-    memcpy(to->pieces, from->pieces + kept, to->count * sizeof *to->pieces);
-    from->at = to->at = 0;
-    from->begin = to->begin = 0;
-    uint64_t moved = lengths(to, to->count);
-    ensure(sum_tree_split(&delta->tree, number, &(struct sums){{[LENGTH] = moved}}) == other);
+    while (from->high < LEAF_MAX)
+        move_gap_up(from);
+    uint32_t kept = from->low / 2;
+    leaf_begin(to);
+    for (uint32_t at = kept; at < from->low; at++) {
+        to->pieces[to->low++] = from->pieces[at];
+        to->begin += from->pieces[at].len;
+    }
+    from->low = kept;
+    from->begin -= to->begin;
+    ensure(sum_tree_split(&delta->tree, number, &(struct sums){{[LENGTH] = to->begin}}) == other);
     return other;
-}
-
-/* Afterwards two more pieces fit into the place's leaf. */
-static void make_room(struct delta *delta, struct place *place)
-{
-    if (delta->leaves[place->leaf].count + 2 <= LEAF_MAX)
-        return;
-    uint32_t other = split_leaf(delta, place->leaf);
-    const struct delta_leaf *leaf = &delta->leaves[place->leaf];
-    if (place->at < leaf->count)
-        return;
-    uint64_t kept = lengths(leaf, leaf->count);
-    *place = (struct place){other, place->at - leaf->count, place->begin - kept, place->inside - kept};
 }
 
 /* --- places --- */
 
-/* Before byte `pos`, which is there. Looks from the place of the last edit in the leaf on. */
+/* Before byte number `inside` of a leaf. */
+struct place {
+    uint32_t leaf;
+    uint64_t inside;
+};
+
+/* Before byte `pos`, which is there. */
 static struct place place_of(const struct delta *delta, uint64_t pos)
 {
     struct place place;
     place.leaf = sum_tree_find(&delta->tree, LENGTH, pos, &place.inside);
-    place.at = delta->leaves[place.leaf].at;
-    place.begin = delta->leaves[place.leaf].begin;
-    const struct piece *pieces = delta->leaves[place.leaf].pieces;
-    while (place.inside < place.begin)
-        place.begin -= pieces[--place.at].len;
-    while (place.inside - place.begin >= pieces[place.at].len)
-        place.begin += pieces[place.at++].len;
     return place;
 }
 
-/* Behind the byte before pos, at the end of its piece if that is its last one. */
+/* Behind the byte before pos, in the same leaf. */
 static struct place place_behind(const struct delta *delta, uint64_t pos)
 {
     if (pos == 0)
@@ -143,78 +123,65 @@ static struct place place_behind(const struct delta *delta, uint64_t pos)
     return place;
 }
 
-/* --- edits --- */
-
-/* Makes a piece end at the place and another begin there, and moves the place to between them. */
-static void cut_piece(struct delta *delta, struct place *place, uint32_t room)
+/* The leaf of a place, with the gap right there, and room for another piece. */
+static struct delta_leaf *open_leaf(struct delta *delta, struct place *place)
 {
     struct delta_leaf *leaf = &delta->leaves[place->leaf];
-    struct piece whole = leaf->pieces[place->at];
-    uint64_t kept = place->inside - place->begin;
-    open_gap(leaf, place->at, 1 + room);
-    leaf->pieces[place->at] = (struct piece){whole.from, kept};
-    leaf->pieces[place->at + 1 + room] = (struct piece){whole.from + kept, whole.len - kept};
-    place->at++;
-    place->begin = place->inside;
+    if (leaf->high - leaf->low < 2) {
+        uint32_t other = split_leaf(delta, place->leaf);
+        uint64_t kept = delta->leaves[place->leaf].begin;
+        if (place->inside > kept)
+            *place = (struct place){other, place->inside - kept};
+        leaf = &delta->leaves[place->leaf];
+    }
+    while (leaf->begin > place->inside)
+        move_gap_down(leaf);
+    while (leaf->high < LEAF_MAX && leaf->begin + leaf->pieces[leaf->high].len <= place->inside)
+        move_gap_up(leaf);
+    uint64_t within = place->inside - leaf->begin;
+    if (within > 0) { /* the first part of the piece to this side of the gap */
+        struct piece *whole = &leaf->pieces[leaf->high];
+        leaf->pieces[leaf->low++] = (struct piece){whole->from, within};
+        *whole = (struct piece){whole->from + within, whole->len - within};
+        leaf->begin += within;
+    }
+    return leaf;
 }
+
+/* --- edits --- */
 
 static void insert_piece(struct delta *delta, uint64_t pos, struct piece piece)
 {
     struct place place = place_behind(delta, pos);
-    struct piece *here = &delta->leaves[place.leaf].pieces[place.at];
-    uint64_t within = place.inside - place.begin;
-    if (within > 0 && within == here->len && here->from + here->len == piece.from) { /* typed on */
-        here->len += piece.len;
-    } else {
-        make_room(delta, &place);
-        struct delta_leaf *leaf = &delta->leaves[place.leaf];
-        if (within > 0 && within < leaf->pieces[place.at].len) {
-            cut_piece(delta, &place, 1);
-        } else {
-            place.at += within > 0;
-            place.begin = place.inside;
-            open_gap(leaf, place.at, 1);
-        }
-        leaf->pieces[place.at] = piece;
-    }
-    leaf_grew(delta, &place, piece.len);
+    struct delta_leaf *leaf = open_leaf(delta, &place);
+    struct piece *before = &leaf->pieces[leaf->low - 1];
+    if (leaf->low > 0 && before->from + before->len == piece.from) /* typed on */
+        before->len += piece.len;
+    else
+        leaf->pieces[leaf->low++] = piece;
+    leaf->begin += piece.len;
+    sum_tree_add_kind(&delta->tree, place.leaf, LENGTH, piece.len);
 }
 
-/* Deletes up to `len` bytes from the place on, where a piece begins, in its leaf; gives how many. */
-static uint64_t delete_from(struct delta *delta, const struct place *place, uint64_t len)
+/* Takes up to `len` bytes from behind the gap; gives how many there were. */
+static uint64_t take_from(struct delta_leaf *leaf, uint64_t len)
 {
-    struct delta_leaf *leaf = &delta->leaves[place->leaf];
-    uint64_t gone = 0;
-    uint32_t end = place->at;
-    for (; end < leaf->count && leaf->pieces[end].len <= len - gone; end++)
-        gone += leaf->pieces[end].len;
-    if (end < leaf->count) {
-        leaf->pieces[end].from += len - gone;
-        leaf->pieces[end].len -= len - gone;
-        gone = len;
-    }
-    if (end > place->at)
-        take_out(leaf, place->at, end - place->at);
-    return gone;
+    uint64_t left = len;
+    while (leaf->high < LEAF_MAX && leaf->pieces[leaf->high].len <= left)
+        left -= leaf->pieces[leaf->high++].len;
+    if (leaf->high == LEAF_MAX)
+        return len - left;
+    leaf->pieces[leaf->high].from += left;
+    leaf->pieces[leaf->high].len -= left;
+    return len;
 }
 
 static void delete_bytes(struct delta *delta, uint64_t pos, uint64_t len)
 {
     while (len > 0) {
         struct place place = place_of(delta, pos);
-        uint64_t gone, within = place.inside - place.begin;
-        struct piece *piece = &delta->leaves[place.leaf].pieces[place.at];
-        if (within == 0) {
-            gone = delete_from(delta, &place, len);
-        } else if (piece->len - within <= len) {
-            gone = piece->len - within;
-            piece->len = within;
-        } else {
-            make_room(delta, &place);
-            cut_piece(delta, &place, 0);
-            gone = delete_from(delta, &place, len);
-        }
-        leaf_grew(delta, &place, 0 - gone);
+        uint64_t gone = take_from(open_leaf(delta, &place), len);
+        sum_tree_add_kind(&delta->tree, place.leaf, LENGTH, 0 - gone);
         len -= gone;
     }
 }
@@ -224,8 +191,7 @@ static void plant(struct delta *delta)
     const struct delta_edit *only = &delta->only;
     sum_tree_reset(&delta->tree, 1);
     delta->leaves = xgrow(delta->leaves, &delta->leaf_cap, 1, sizeof *delta->leaves);
-    delta->leaves[0].count = delta->leaves[0].at = 0;
-    delta->leaves[0].begin = 0;
+    leaf_begin(&delta->leaves[0]);
     if (delta->old_len > 0)
         insert_piece(delta, 0, (struct piece){OLD_TEXT, delta->old_len});
     if (only->deletes)
@@ -300,7 +266,9 @@ void delta_patch(const struct delta *delta, struct bytes text, struct patch *out
     for (uint32_t number = sum_tree_first(&delta->tree); number != SUM_TREE_NONE;
          number = sum_tree_next(&delta->tree, number)) {
         const struct delta_leaf *leaf = &delta->leaves[number];
-        for (uint32_t at = 0; at < leaf->count; at++)
+        for (uint32_t at = 0; at < leaf->low; at++)
+            patch_piece(&leaf->pieces[at], text, &old, out);
+        for (uint32_t at = leaf->high; at < LEAF_MAX; at++)
             patch_piece(&leaf->pieces[at], text, &old, out);
     }
     patch_delete(out, delta->old_len - old);
@@ -308,14 +276,22 @@ void delta_patch(const struct delta *delta, struct bytes text, struct patch *out
 
 /* --- invariants --- */
 
+static uint64_t lengths(const struct delta_leaf *leaf, uint32_t from, uint32_t end)
+{
+    uint64_t sum = 0;
+    for (uint32_t at = from; at < end; at++) {
+        ensure(leaf->pieces[at].len > 0);
+        sum += leaf->pieces[at].len;
+    }
+    return sum;
+}
+
 static struct sums leaf_sums(const void *self, uint32_t number)
 {
     const struct delta *delta = self;
     const struct delta_leaf *leaf = &delta->leaves[number];
-    ensure(leaf->count <= LEAF_MAX && leaf->at <= leaf->count && leaf->begin == lengths(leaf, leaf->at));
-    for (uint32_t at = 0; at < leaf->count; at++)
-        ensure(leaf->pieces[at].len > 0);
-    return (struct sums){{[LENGTH] = lengths(leaf, leaf->count)}};
+    ensure(leaf->low <= leaf->high && leaf->high <= LEAF_MAX && leaf->begin == lengths(leaf, 0, leaf->low));
+    return (struct sums){{[LENGTH] = leaf->begin + lengths(leaf, leaf->high, LEAF_MAX)}};
 }
 
 void delta_check(const struct delta *delta)
