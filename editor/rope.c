@@ -91,39 +91,6 @@ void rope_delete(struct rope *rope, uint64_t at, uint64_t len)
     rope_tree_delete(&rope->tree, at, len);
 }
 
-static OUT_OF_LINE void apply_parts(struct rope *rope, const struct patch *patch)
-{
-    uint64_t at = 0;
-    for (size_t i = 0; i < patch->count; i++) {
-        const struct part *part = &patch->parts[i];
-        switch (part->kind) {
-        case PART_RETAIN:
-            at += part->len;
-            break;
-        case PART_INSERT:
-            rope_insert(rope, at, patch_part_text(patch, part));
-            at += part->len;
-            break;
-        case PART_DELETE:
-            rope_delete(rope, at, part->len);
-            break;
-        }
-    }
-}
-
-void rope_apply(struct rope *rope, const struct patch *patch)
-{
-    struct replacement key;
-    if (!patch_is_replacement(patch, &key)) {
-        apply_parts(rope, patch);
-        return;
-    }
-    if (key.deleted > 0) /* first: it was often typed just now */
-        rope_delete(rope, key.at, key.deleted);
-    if (key.text.len > 0)
-        rope_insert(rope, key.at, key.text);
-}
-
 static void invert_delete(const struct rope *rope, uint64_t at, uint64_t len, struct patch *out)
 {
     while (len > 0) {

@@ -241,6 +241,42 @@ static void a_patch_is_applied_and_undone_by_its_inverse(void **state)
     rope_free(rope);
 }
 
+/* One letter in every ten is replaced or taken out, some are let alone for longer. */
+static void make_many_small_edits(struct patch *patch, size_t edits)
+{
+    for (size_t i = 0; i < edits; i++) {
+        patch_retain(patch, i % 1000 == 999 ? 700 : 9);
+        patch_insert(patch, i % 3 == 2 ? bytes_of(NULL, 0) : bytes_of_string("new"));
+        patch_delete(patch, i % 3);
+    }
+}
+
+static void a_patch_of_many_small_edits_does_not_leave_as_many_pieces(void **state)
+{
+    (void)state;
+    enum { EDITS = 10000 };
+    struct buf old = {0}, new = {0};
+    struct patch patch = {0};
+    make_many_small_edits(&patch, EDITS);
+    while (old.len < patch_old_len(&patch) + 1000)
+        buf_add_string(&old, "so\nmany l\xc3\xa9tters ");
+    struct rope *rope = rope_from_bytes(buf_view(&old));
+    rope_apply(rope, &patch);
+    rope_check(rope);
+    patch_apply(&patch, buf_view(&old), &new);
+    struct rope *wanted = rope_from_bytes(buf_view(&new));
+    assert_true(rope_equal(rope, wanted));
+    size_t chunks = 0;
+    for (uint64_t at = 0; at < rope_len(rope); at += rope_chunk(rope, at).len)
+        chunks++;
+    assert_true(chunks < EDITS / 2);
+    rope_free(rope);
+    rope_free(wanted);
+    patch_release(&patch);
+    buf_release(&old);
+    buf_release(&new);
+}
+
 static void a_megabyte_keeps_its_lines_through_a_thousand_scattered_edits(void **state)
 {
     (void)state;
@@ -280,6 +316,7 @@ int main(void)
         cmocka_unit_test(needles_are_found_forwards_and_backwards),
         cmocka_unit_test(equal_texts_are_equal_however_they_were_made),
         cmocka_unit_test(a_patch_is_applied_and_undone_by_its_inverse),
+        cmocka_unit_test(a_patch_of_many_small_edits_does_not_leave_as_many_pieces),
         cmocka_unit_test(a_megabyte_keeps_its_lines_through_a_thousand_scattered_edits),
     };
     return RUN_TESTS("rope", tests);
