@@ -9,7 +9,7 @@
 #include "editor/rope.h"
 
 #ifdef WEFT_SMALL_NODES
-enum { NEAR_MAX = 4, STRETCH_MAX = 32 };
+enum { NEAR_MAX = 12, STRETCH_MAX = 64 };
 #else
 enum {
     NEAR_MAX = 256,         /* bytes between two edits that are copied rather than stepped over */

@@ -150,6 +150,17 @@ struct bytes oplog_text(const struct oplog *log, size_t text_at, uint64_t len)
     return bytes_slice(buf_view(&log->text), text_at, (size_t)len);
 }
 
+/* Of the runs that begin at or before the byte the last one is an insert: what inserts nothing has the place of the next one. */
+uint64_t oplog_typed(const struct oplog *log, size_t text_at)
+{
+    size_t after;
+    ensure(text_at < log->text.len);
+    BISECT(after, log->count, log->runs[after].text_at <= text_at);
+    const struct op_run *run = &log->runs[after - 1];
+    ensure(run->shape == SHAPE_INSERT);
+    return run->first + (text_at - run->text_at);
+}
+
 /* How many invalid ranges begin at or before lv. */
 static size_t invalid_upto(const struct oplog *log, uint64_t lv)
 {
@@ -186,6 +197,14 @@ void oplog_note_invalid(struct oplog *log, uint64_t first, uint64_t end)
     else
         memmove(ranges->items + low + 1, ranges->items + high, moved * sizeof *ranges->items);
     ranges->items[low] = (struct lv_range){first, end};
+}
+
+void oplog_note_piece(struct oplog *log, const struct op_piece *op)
+{
+    if (op->shape != SHAPE_DELETE)
+        oplog_note_invalid(log, op->lv, op->lv + op->len);
+    else if (op->lv == op->op_first)
+        oplog_note_invalid(log, op->lv, op->lv + op->op_len);
 }
 
 static int64_t nominal_before(const struct oplog *log, uint64_t lv)
@@ -234,7 +253,7 @@ void oplog_check(const struct oplog *log)
         const struct op_run *run = &log->runs[i];
         uint64_t end = i + 1 < log->count ? run[1].first : log->len;
         ensure(run->first < end && run->net_before == net);
-        ensure(run->shape != SHAPE_INSERT || run->text_at == text_at);
+        ensure(run->text_at == text_at);
         ensure(run->shape != SHAPE_BACKSPACE || end - run->first <= run->pos + 1);
         net += net_of(run->shape, end - run->first);
         if (run->shape == SHAPE_INSERT)

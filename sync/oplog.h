@@ -71,9 +71,14 @@ struct op_piece {
     size_t text_at;
     uint64_t op_first, op_len; /* SHAPE_DELETE: the whole operation it belongs to */
 };
+/* Notes them as invalid: an operation that was cut in two is judged, and noted, as a whole. */
+void oplog_note_piece(struct oplog *log, const struct op_piece *op);
 /* From lv up to the end of its run, but not beyond `end`. lv < end <= log->len. */
 struct op_piece oplog_piece(const struct oplog *log, uint64_t lv, uint64_t end);
 struct bytes oplog_text(const struct oplog *log, size_t text_at, uint64_t len);
+
+/* The event that inserted byte `text_at` of the log's text. */
+uint64_t oplog_typed(const struct oplog *log, size_t text_at);
 
 void oplog_note_invalid(struct oplog *log, uint64_t first, uint64_t end); /* may be said again */
 /* Bytes by which the valid events of [first, end) lengthen a text they are applied to one after another. */
@@ -138,6 +143,17 @@ static inline uint64_t oplog_judge(const struct oplog *log, const struct op_piec
     }
     ensure(false);
     return 0;
+}
+
+/* The next events of [lv, end) that are all valid or all void in a text of `len` bytes; those that are void are noted. */
+static inline struct op_piece oplog_next(struct oplog *log, size_t *hint, uint64_t lv, uint64_t end, uint64_t len, bool *valid)
+{
+    struct op_piece op = oplog_piece_near(log, hint, lv, end);
+    op.len = oplog_judge(log, &op, len, valid);
+    *hint += op.lv + op.len == op.op_first + op.op_len; /* mostly the next one is asked for next */
+    if (!*valid)
+        oplog_note_piece(log, &op);
+    return op;
 }
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/apart.h"
 #include "sync/delta.h"
 #include "sync/tracker_list.h"
 #include "sync/walker_cost.h"
@@ -31,6 +32,10 @@ struct walker {
     uint64_t tracked_end;    /* it holds all events after that and before this one; 0: nothing of use */
     size_t op_hint;          /* where in the log the last operation was */
     bool warm;               /* the next block goes on in the tracker as it is */
+
+    uint64_t apart_from;     /* where branches began that were merged without a tracker */
+    bool were_apart;         /* there were such ones */
+    uint64_t apart_steps;    /* what that has cost so far */
 
     struct walker_plan plan;
     struct walker_cost cost;
@@ -83,7 +88,7 @@ uint64_t walker_steps(const struct walker *walker)
 
 uint64_t walker_work(const struct walker *walker)
 {
-    uint64_t work = walker->list.steps;
+    uint64_t work = walker->list.steps + walker->apart_steps;
     for (size_t i = 0; i < WALKER_STANDS_MAX; i++)
         work += walker->trackers[i] ? walker->trackers[i]->steps : 0;
     return work;
@@ -103,26 +108,6 @@ uint64_t walker_copies(const struct walker *walker)
 }
 
 /* --- applying events --- */
-
-/* An operation that was cut in two is judged, and noted, as a whole. */
-static void note_invalid(struct walker *walker, const struct op_piece *op)
-{
-    if (op->shape != SHAPE_DELETE)
-        oplog_note_invalid(walker->log, op->lv, op->lv + op->len);
-    else if (op->lv == op->op_first)
-        oplog_note_invalid(walker->log, op->lv, op->lv + op->op_len);
-}
-
-/* The next events of [lv, end) that are all valid or all void. */
-static inline struct op_piece next_op(struct walker *walker, uint64_t lv, uint64_t end, uint64_t len, bool *valid)
-{
-    struct op_piece op = oplog_piece_near(walker->log, &walker->op_hint, lv, end);
-    op.len = oplog_judge(walker->log, &op, len, valid);
-    walker->op_hint += op.lv + op.len == op.op_first + op.op_len; /* mostly the next one is asked for next */
-    if (!*valid)
-        note_invalid(walker, &op);
-    return op;
-}
 
 static void sum_insert(struct walker *walker, uint64_t at, const struct op_piece *op)
 {
@@ -225,7 +210,7 @@ static void track_events(struct walker *walker, uint64_t first, uint64_t end)
     while (first < end) {
         bool valid;
         uint64_t upto = end - first < SPAN_LEN_MAX ? end : first + SPAN_LEN_MAX;
-        struct op_piece op = next_op(walker, first, upto, prepared(walker), &valid);
+        struct op_piece op = oplog_next(walker->log, &walker->op_hint, first, upto, prepared(walker), &valid);
         if (valid)
             track_op(walker, &op);
         first += op.len;
@@ -311,7 +296,7 @@ static void apply_as_they_are(struct walker *walker, const struct walker_piece *
     critical_note(walker->critical, piece->first, delta_len(&walker->delta));
     for (uint64_t lv = piece->first; lv < piece->end;) {
         bool valid;
-        struct op_piece op = next_op(walker, lv, piece->end, delta_len(&walker->delta), &valid);
+        struct op_piece op = oplog_next(walker->log, &walker->op_hint, lv, piece->end, delta_len(&walker->delta), &valid);
         if (valid)
             apply_op(walker, &op);
         lv += op.len;
@@ -470,12 +455,32 @@ static uint64_t last_merged(uint64_t merged)
     return merged > 0 ? merged - 1 : LV_NONE;
 }
 
+/*
+ * Two branches need no tracker. But who goes on in them with another update does: it is made then, and kept. False: this is
+ * not about two branches, or such an update.
+ */
+static bool merge_apart(struct walker *walker, uint64_t len, uint64_t merged, struct patch *out)
+{
+    struct apart apart = {0};
+    bool again = walker->were_apart && walker->apart_from == walker->start;
+    bool found = walker->fast_path && !again && apart_find(&apart, walker->graph, walker->log, walker->start, len);
+    if (found) {
+        walker->apart_steps += apart_merge(&apart, walker->graph, walker->log, len, merged, out);
+        walker->apart_from = walker->start;
+        walker->were_apart = true;
+    }
+    apart_release(&apart);
+    return found;
+}
+
 void walker_update(struct walker *walker, uint64_t merged, struct patch *out)
 {
     uint64_t len = find_start(walker, last_merged(merged));
     walker->warm = is_warm(walker, merged);
     if (walker->warm)
         len = tracker_shown(walker->tracker);
+    else if (merge_apart(walker, len, merged, out))
+        return;
     plan_update(walker, merged);
     walk(walker, len, &walker->old, &walker->fresh, walker->critical, out);
 }

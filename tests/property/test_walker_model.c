@@ -175,6 +175,22 @@ static void every_replay_of_typing_backwards_at_one_place_does_so_too(void **sta
     }
 }
 
+static void every_replay_of_two_who_were_apart_does_so_too(void **state)
+{
+    (void)state;
+    struct rounds rounds = rounds_of("apart", 5, 60);
+    struct random random;
+    static struct scene scene;
+    while (rounds_next(&rounds, &random)) {
+        scene_make_apart(&scene, &random);
+        check_replay(&scene, true, 1 + scene.count);
+        check_replay(&scene, true, 30);
+        check_replay(&scene, false, 30);
+        rounds.operations += scene.count;
+        naive_free(scene.naive);
+    }
+}
+
 /* Two people type words at one place at once, forward or by always going back to its start: the words stay whole. */
 static void runs_typed_at_one_place_do_not_mix(void **state)
 {
@@ -559,6 +575,7 @@ int main(void)
         cmocka_unit_test(every_replay_gives_the_text_of_the_model),
         cmocka_unit_test(every_replay_of_a_crowd_at_one_place_does_so_too),
         cmocka_unit_test(every_replay_of_typing_backwards_at_one_place_does_so_too),
+        cmocka_unit_test(every_replay_of_two_who_were_apart_does_so_too),
         cmocka_unit_test(runs_typed_at_one_place_do_not_mix),
         cmocka_unit_test(people_who_type_at_once_cost_the_same_however_long_they_do),
         cmocka_unit_test(a_crowd_at_one_place_costs_each_of_them_about_the_same),

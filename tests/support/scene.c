@@ -41,6 +41,16 @@ static void choose_parents(struct scene *scene, struct scene_act *act, uint64_t 
     }
 }
 
+/* The newest act of the agent's side. */
+static void choose_side(struct scene *scene, struct scene_act *act)
+{
+    size_t newest = 0;
+    for (size_t agent = act->agent % 2; agent < scene->agents; agent += 2)
+        newest = scene->heads[agent] > newest ? scene->heads[agent] : newest;
+    if (newest > 0)
+        act->parents[act->parent_count++] = (struct scene_point){.act = newest - 1};
+}
+
 static size_t length_at(const struct scene *scene, const size_t *events, size_t count)
 {
     unsigned char text[NAIVE_EVENTS_MAX + 64];
@@ -90,7 +100,10 @@ static void add_act(struct scene *scene, uint64_t merge_one_in)
     size_t events[SCENE_PARENTS_MAX];
     *act = (struct scene_act){.agent = (unsigned char)random_below(scene->random, scene->agents)};
     act->seq = scene->seqs[act->agent];
-    choose_parents(scene, act, merge_one_in);
+    if (scene->apart)
+        choose_side(scene, act);
+    else
+        choose_parents(scene, act, merge_one_in);
     for (size_t p = 0; p < act->parent_count; p++)
         events[p] = event_of(scene, act->parents[p]);
     size_t len = length_at(scene, events, act->parent_count);
@@ -125,6 +138,18 @@ void scene_make_backward(struct scene *scene, struct random *random)
     uint64_t merge_one_in = 4 + random_below(random, 60);
     while (scene->count < SCENE_ACTS_MAX)
         add_act(scene, merge_one_in);
+}
+
+void scene_make_apart(struct scene *scene, struct random *random)
+{
+    *scene = (struct scene){.random = random, .agents = 2 + random_below(random, 3), .apart = true};
+    scene->backward = random_chance(random, 3);
+    scene->crowded = random_chance(random, 3);
+    for (uint64_t i = random_below(random, 9); i > 0; i--)
+        scene->base[i - 1] = (char)('0' + i);
+    scene->naive = naive_new(scene->base);
+    while (scene->count < SCENE_ACTS_MAX)
+        add_act(scene, 0);
 }
 
 void scene_make_crowded(struct scene *scene, struct random *random)

@@ -35,6 +35,7 @@ struct scene {
     size_t agents;
     bool crowded;                   /* they are many and write at the start */
     bool backward;                  /* each types in front of what he typed before */
+    bool apart;                     /* the even ones hear all of each other and nothing of the odd ones, and the other way round */
     size_t heads[SCENE_AGENTS_MAX]; /* each agent's newest act + 1; 0: none */
     uint64_t seqs[SCENE_AGENTS_MAX];
     char base[16];
@@ -45,6 +46,8 @@ void scene_make(struct scene *scene, struct random *random);
 void scene_make_crowded(struct scene *scene, struct random *random);
 /* A few who type backwards at one place, byte by byte or word by word, and now and then hear of each other. */
 void scene_make_backward(struct scene *scene, struct random *random);
+/* Two sides that never hear of each other, of a few people each who take turns. */
+void scene_make_apart(struct scene *scene, struct random *random);
 size_t scene_last_event(const struct scene_act *act); /* in the naive model */
 
 /* An order in which the acts may come: parents first. */
