@@ -128,7 +128,7 @@ static bool check_scene(struct scene *scene, size_t told_first)
 static void two_branches_give_the_text_of_the_model_from_any_version(void **state)
 {
     (void)state;
-    struct rounds rounds = rounds_of("apart", 5, 200);
+    struct rounds rounds = rounds_of("apart", 5, 80);
     struct random random;
     static struct scene scene;
     while (rounds_next(&rounds, &random)) {
@@ -147,7 +147,7 @@ static void two_branches_give_the_text_of_the_model_from_any_version(void **stat
 static void any_other_history_is_left_alone(void **state)
 {
     (void)state;
-    struct rounds rounds = rounds_of("not apart", 6, 200);
+    struct rounds rounds = rounds_of("not apart", 6, 80);
     struct random random;
     static struct scene scene;
     uint64_t left = 0;
