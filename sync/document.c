@@ -4,14 +4,25 @@
 
 #include "editor/base/xalloc.h"
 
-struct document *document_new(const struct rope *base)
+/* Takes the rope. */
+static struct document *new_with(struct rope *base, uint64_t len)
 {
     struct document *document = xcalloc(1, sizeof *document);
-    document->base = rope_snapshot(base);
-    document->len = rope_len(base);
+    document->base = base;
+    document->len = len;
     document->graph = graph_new();
     document->walker = walker_new(document->graph, &document->log, &document->critical, document->len);
     return document;
+}
+
+struct document *document_new(const struct rope *base)
+{
+    return new_with(rope_snapshot(base), rope_len(base));
+}
+
+struct document *document_new_of(uint64_t len)
+{
+    return new_with(rope_new(), len);
 }
 
 struct document *document_new_at(const struct rope *text, const struct version *version)
@@ -109,7 +120,7 @@ bool document_next_lvs(const struct document *document, struct agent_span *span,
 bool document_is_at(const struct document *document, const struct version *version)
 {
     struct version now = {0};
-    if (document->loaded || (!document->asleep && document->merged < graph_len(document->graph)))
+    if (document->loaded || document->merged < graph_len(document->graph) || document_asleep_is_behind(document))
         return false;
     document_version(document, &now);
     bool is_at = version_equal(&now, version);
@@ -120,9 +131,8 @@ bool document_is_at(const struct document *document, const struct version *versi
 bool document_knows(struct document *document, const struct version *version)
 {
     uint64_t lv;
-    if (document_asleep_at(document, version))
-        return true;
-    document_wake(document);
+    if (document->asleep)
+        return document_asleep_knows(document, version);
     for (size_t i = 0; i < version->count && !version_equal(version, &document->root); i++)
         if (!find_event(document, &version->heads[i], &lv))
             return false;
@@ -267,8 +277,26 @@ void document_fork(struct document *document, const struct agent_fork *fork)
     (void)graph_branch(document->graph, fork); /* the chain takes none that has the id of somebody who wrote */
 }
 
+/* Without its history, where that will do. False: it has to be read. */
+static bool add_asleep(struct document *document, const struct batch *batch, enum document_added *added, struct error *err)
+{
+    struct version parents = {.heads = batch->parents, .count = batch->parent_count};
+    uint64_t next = document_asleep_next_seq(document, &batch->agent);
+    ensure(batch->count > 0);
+    *added = batch->seq0 + batch->count <= next ? DOCUMENT_KNOWN : DOCUMENT_EARLY;
+    if (*added == DOCUMENT_KNOWN || batch->seq0 > next || !document_asleep_knows(document, &parents))
+        return true;
+    if (batch->seq0 < next)
+        return false;
+    *added = document_asleep_add(document, batch, err);
+    return *added != DOCUMENT_EARLY;
+}
+
 enum document_added document_add(struct document *document, const struct batch *batch, struct error *err)
 {
+    enum document_added added;
+    if (document->asleep && add_asleep(document, batch, &added, err))
+        return added;
     document_wake(document);
     uint64_t next = document_next_seq(document, &batch->agent);
     ensure(batch->count > 0);
@@ -314,12 +342,19 @@ static void give_out_loaded(struct document *document, struct patch *patch)
 
 uint64_t document_update_cost(struct document *document, uint64_t limit)
 {
+    struct document *after = document_asleep_after(document);
+    if (after)
+        return document_update_cost(after, limit);
     return document->asleep ? 0 : walker_cost(document->walker, document->merged, limit);
 }
 
 void document_update(struct document *document, struct patch *out)
 {
-    if (document->asleep) {
+    struct document *after = document_asleep_after(document);
+    if (after) {
+        document_update(after, out);
+        document->len = after->len;
+    } else if (document->asleep) {
         patch_clear(out);
         patch_retain(out, document->len);
     } else {
@@ -331,13 +366,25 @@ void document_update(struct document *document, struct patch *out)
         give_out_loaded(document, out);
 }
 
-bool document_patch_since(struct document *document, const struct version *since, struct patch *out)
+/* By what was written since it was loaded, for a version of that. False: the history has to be asked. */
+static bool patch_since_asleep(const struct document *document, const struct version *since, struct patch *out)
 {
-    if (document_asleep_at(document, since)) {
+    struct version version = {0};
+    bool is_at = document_asleep_at(document, since);
+    bool found = is_at || (document_asleep_find(document, since, &version) &&
+                           document_patch_since(document_asleep_after(document), &version, out));
+    if (is_at) {
         patch_clear(out);
         patch_retain(out, document->len);
-        return true;
     }
+    version_release(&version);
+    return found;
+}
+
+bool document_patch_since(struct document *document, const struct version *since, struct patch *out)
+{
+    if (patch_since_asleep(document, since, out))
+        return true;
     document_wake(document);
     ensure(document->merged == graph_len(document->graph));
     if (!document_lvs(document, since, &document->scratch))
@@ -358,8 +405,22 @@ static void map_by_patch(struct document *document, const struct lv_list *since,
     patch_release(&patch);
 }
 
+static bool map_asleep(const struct document *document, const struct version *since, uint64_t *places, size_t count)
+{
+    struct version version = {0};
+    bool is_at = document_asleep_at(document, since);
+    bool found = is_at || (document_asleep_find(document, since, &version) &&
+                           document_map(document_asleep_after(document), &version, places, count));
+    for (size_t i = 0; is_at && i < count; i++)
+        places[i] = places[i] < document->len ? places[i] : document->len;
+    version_release(&version);
+    return found;
+}
+
 bool document_map(struct document *document, const struct version *since, uint64_t *places, size_t count)
 {
+    if (map_asleep(document, since, places, count))
+        return true;
     document_wake(document);
     ensure(document->merged == graph_len(document->graph));
     if (!document_lvs(document, since, &document->scratch))

@@ -14,7 +14,8 @@
  *   history            document_encode(), to the end
  *
  * Asleep, a document knows the version, the length of its text and who has written how much. That is enough to record
- * what is typed here: every batch has the version as its parents, then the batch before. Whatever else is asked for
+ * what is typed here: every batch has the version as its parents, then the batch before. What others write who have seen all that
+ * was saved is merged with it (document_after.h). Whatever else is asked for
  * wakes it: the history is read, the batches are added, and from then on it is like any other. What walks have found
  * out while the text was made is gone by then, save what the newest critical version needs; the walker makes up for the
  * rest when somebody asks for an older version (walker.h).
@@ -24,31 +25,30 @@
 #include <stdlib.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/document_after.h"
 #include "sync/packing.h"
 
 enum { KIND_BITS = 2, KIND_MASK = 3 };
-
-struct asleep_agent {
-    struct agent_id id;
-    uint64_t next_seq;
-};
 
 struct asleep {
     struct buf history;
     struct asleep_agent *agents;
     size_t agent_count;
-    struct version version;
+    struct version saved, version; /* as it was loaded, and now */
     uint64_t events;
     uint64_t saved_events, saved_len; /* as it was loaded */
     uint64_t critical;
     struct batch_list tail; /* what was written since */
+    struct after *after;    /* the same, to merge what others write with it; NULL: nothing of theirs is in it */
 };
 
 void document_asleep_free(struct asleep *asleep)
 {
     if (!asleep)
         return;
+    after_free(asleep->after);
     buf_release(&asleep->history);
+    version_release(&asleep->saved);
     version_release(&asleep->version);
     batch_list_release(&asleep->tail);
     free(asleep->agents);
@@ -147,6 +147,7 @@ static bool read_heads(struct reader *reader, struct asleep *asleep)
         version->heads[version->count++] = (struct event_id){asleep->agents[agent].id, seq};
     }
     version_sort(version);
+    version_copy(&asleep->saved, version);
     return !reader->failed;
 }
 
@@ -304,6 +305,32 @@ static void take_history(struct document *document, struct document *history)
     document_free(history);
 }
 
+/* How long the text was before the newest critical version among what was written since: as document_wrote() would have noted it. */
+static void note_newest_critical(struct document *document, const struct asleep *asleep)
+{
+    const struct critical *critical = &document->critical;
+    const struct critical_range *newest = critical->count ? &critical->ranges[critical->count - 1] : NULL;
+    if (!newest || newest->first < asleep->saved_events)
+        return;
+    uint64_t first = newest->first, len = asleep->saved_len;
+    if (asleep->after) { /* the same events in the same order */
+        const struct critical_range *same = critical_find(&asleep->after->document->critical, first - asleep->saved_events);
+        ensure(same && same->first == first - asleep->saved_events);
+        len = same->len_before;
+    }
+    critical_note(&document->critical, first, len);
+}
+
+/* What walks found to be without effect they would find again only from the beginning. */
+static void note_invalid(struct document *document, const struct asleep *asleep)
+{
+    const struct oplog *log = &asleep->after->document->log;
+    for (size_t i = 0; i < log->invalid.count; i++)
+        oplog_note_invalid(&document->log, asleep->saved_events + log->invalid.items[i].first,
+                           asleep->saved_events + log->invalid.items[i].end);
+    document->log.invalid_runs = log->invalid_runs;
+}
+
 void document_wake(struct document *document)
 {
     struct asleep *asleep = document->asleep;
@@ -314,12 +341,11 @@ void document_wake(struct document *document)
     document->asleep = NULL;
     take_history(document, history);
     add_tail(document, &asleep->tail);
-    document->merged = graph_len(document->graph);
+    if (asleep->after)
+        note_invalid(document, asleep);
+    document->merged = asleep->after ? asleep->saved_events + asleep->after->document->merged : graph_len(document->graph);
     document->len = len;
-    const struct critical *critical = &document->critical;
-    const struct critical_range *newest = critical->count ? &critical->ranges[critical->count - 1] : NULL;
-    if (newest && newest->first >= asleep->saved_events) /* as document_wrote() would have noted it */
-        critical_note(&document->critical, newest->first, asleep->saved_len);
+    note_newest_critical(document, asleep);
     document_asleep_free(asleep);
 }
 
@@ -341,7 +367,7 @@ static bool keep_tail(const struct asleep *old, struct asleep *now)
 
 static bool is_same(const struct document *document, const struct document *saved)
 {
-    if (!saved->asleep || document->loaded)
+    if (!saved->asleep || document->loaded || document_asleep_is_behind(document))
         return false;
     if (document->asleep)
         return keep_tail(document->asleep, saved->asleep);
@@ -387,6 +413,8 @@ uint64_t document_asleep_events(const struct document *document)
 uint64_t document_asleep_next_seq(const struct document *document, const struct agent_id *agent)
 {
     const struct asleep *asleep = document->asleep;
+    if (asleep->after)
+        return after_next_seq(asleep->after, agent);
     for (size_t i = asleep->tail.count; i > 0; i--) {
         const struct batch *last = &asleep->tail.items[i - 1];
         if (agent_id_equal(&last->agent, agent))
@@ -398,6 +426,14 @@ uint64_t document_asleep_next_seq(const struct document *document, const struct 
     return 0;
 }
 
+bool document_asleep_knows(const struct document *document, const struct version *version)
+{
+    for (size_t i = 0; i < version->count; i++)
+        if (version->heads[i].seq >= document_asleep_next_seq(document, &version->heads[i].agent))
+            return false;
+    return true;
+}
+
 bool document_asleep_had(const struct asleep *asleep, const struct batch *batch)
 {
     for (size_t i = 0; i < asleep->agent_count; i++)
@@ -406,10 +442,81 @@ bool document_asleep_had(const struct asleep *asleep, const struct batch *batch)
     return false;
 }
 
+/* --- written while it is asleep --- */
+
+/* Copies a batch that is complete. */
+static void keep_batch(struct asleep *asleep, const struct batch *batch)
+{
+    batch_copy(batch_list_add(&asleep->tail), batch);
+    asleep->events += batch->count;
+}
+
 void document_asleep_wrote(struct document *document, const struct batch *batch)
 {
     struct asleep *asleep = document->asleep;
-    batch_copy(batch_list_add(&asleep->tail), batch);
-    asleep->events += batch->count;
+    struct error err = {0};
+    if (asleep->after)
+        ensure(after_add(asleep->after, batch, &err) == DOCUMENT_ADDED);
+    keep_batch(asleep, batch);
     version_set(&asleep->version, (struct event_id){batch->agent, batch->seq0 + batch->count - 1});
+}
+
+void document_asleep_in_text(struct document *document)
+{
+    if (document->asleep->after)
+        after_is_in_text(document->asleep->after, document->len);
+}
+
+/* What was written here so far is in the text. NULL: something of it builds on less than all that was saved. */
+static struct after *begin_after(const struct document *document)
+{
+    struct asleep *asleep = document->asleep;
+    struct error err = {0};
+    struct after *after = after_new(asleep->saved_len, &asleep->saved, asleep->agents, asleep->agent_count);
+    for (size_t i = 0; i < asleep->tail.count; i++) {
+        if (after_add(after, &asleep->tail.items[i], &err) != DOCUMENT_ADDED) {
+            after_free(after);
+            return NULL;
+        }
+    }
+    after_is_in_text(after, document->len);
+    return after;
+}
+
+/* NULL: it is not to be had. */
+static struct after *find_after(const struct document *document)
+{
+    struct asleep *asleep = document->asleep;
+    if (asleep->agent_count > AFTER_AGENTS_MAX || asleep->tail.count >= AFTER_BATCHES_MAX)
+        return NULL;
+    if (!asleep->after)
+        asleep->after = begin_after(document);
+    return asleep->after;
+}
+
+enum document_added document_asleep_add(struct document *document, const struct batch *batch, struct error *err)
+{
+    struct asleep *asleep = document->asleep;
+    enum document_added added = find_after(document) ? after_add(asleep->after, batch, err) : DOCUMENT_EARLY;
+    if (added == DOCUMENT_ADDED) {
+        keep_batch(asleep, batch);
+        after_version(asleep->after, &asleep->version);
+    }
+    return added;
+}
+
+struct document *document_asleep_after(const struct document *document)
+{
+    return document->asleep && document->asleep->after ? document->asleep->after->document : NULL;
+}
+
+bool document_asleep_find(const struct document *document, const struct version *version, struct version *out)
+{
+    return document->asleep && find_after(document) && after_find(document->asleep->after, version, out);
+}
+
+bool document_asleep_is_behind(const struct document *document)
+{
+    const struct document *after = document_asleep_after(document);
+    return after && after->merged < graph_len(after->graph);
 }

@@ -16,6 +16,7 @@
  *   document_find.c   which version has a text
  *   document_code.h   the whole in bytes
  *   document_asleep.c  the text first, the history when it is needed
+ *   document_after.h   and what is written until then
  */
 #ifndef WEFT_SYNC_DOCUMENT_PARTS_H
 #define WEFT_SYNC_DOCUMENT_PARTS_H
@@ -119,6 +120,10 @@ void writer_restore(struct writer *writer, uint64_t pos, struct bytes text, stru
 void writer_end(struct writer *writer, bool even_if_empty);
 /* What was written at the head is in the text by this patch. */
 void document_wrote(struct document *document, const struct patch *patch);
+/* Events from `first` on were written at the head; the text had so many bytes before. */
+void document_note_critical(struct document *document, uint64_t first, uint64_t len);
+/* As document_new() for a text of which only the length is known: what asks for its bytes is not for it. */
+struct document *document_new_of(uint64_t len);
 
 /*
  * Before anything else is done with a document: reads the history of one that is asleep. What may be asked of it while it is
@@ -132,7 +137,18 @@ uint64_t document_asleep_events(const struct document *document);
 uint64_t document_asleep_next_seq(const struct document *document, const struct agent_id *agent);
 /* Whether a batch was in what was loaded. */
 bool document_asleep_had(const struct asleep *asleep, const struct batch *batch);
-/* A batch after the version is complete. */
+/* Whether every head of the version is here. */
+bool document_asleep_knows(const struct document *document, const struct version *version);
+/* A batch after the version is complete; and what was written so is in the text. */
 void document_asleep_wrote(struct document *document, const struct batch *batch);
+void document_asleep_in_text(struct document *document);
+/* The next batch of an agent, from elsewhere; its parents are here. DOCUMENT_EARLY: it is not to be had without the history. */
+MUST_USE enum document_added document_asleep_add(struct document *document, const struct batch *batch, struct error *err);
+/* What was written since it was loaded, with batches from elsewhere; NULL: there are none, or it is not asleep. */
+struct document *document_asleep_after(const struct document *document);
+/* A version there, by its numbers (sync/document_after.h). */
+MUST_USE bool document_asleep_find(const struct document *document, const struct version *version, struct version *out);
+/* Something in there is not in the text yet. */
+bool document_asleep_is_behind(const struct document *document);
 
 #endif

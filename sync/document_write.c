@@ -203,9 +203,16 @@ void document_wrote(struct document *document, const struct patch *patch)
 {
     uint64_t first = document->merged, len = document->len;
     document->len = len + patch_inserted(patch) - patch_deleted(patch);
-    if (document->asleep)
+    if (document->asleep) {
+        document_asleep_in_text(document);
         return;
+    }
     document->merged = graph_len(document->graph);
+    document_note_critical(document, first, len);
+}
+
+void document_note_critical(struct document *document, uint64_t first, uint64_t len)
+{
     const struct critical_range *range = critical_find(&document->critical, document->merged - 1);
     if (range && range->first >= first) /* markers may stand before it; they leave the text as it is */
         critical_note(&document->critical, range->first, len);
@@ -290,7 +297,7 @@ static bool write_key(struct document *document, const struct agent_id *agent, c
 void document_local(struct document *document, const struct agent_id *agent, const struct patch *patch,
                     struct edit_mark mark, struct batch_list *out)
 {
-    ensure(document->merged == graph_len(document->graph) && !document->loaded);
+    ensure(document->merged == graph_len(document->graph) && !document->loaded && !document_asleep_is_behind(document));
     mark.gesture = mark.gesture || follows_undo(document, agent);
     if (!write_key(document, agent, patch, mark, out))
         write_any(document, agent, patch, mark, out);

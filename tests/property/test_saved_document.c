@@ -275,11 +275,184 @@ static void a_document_is_the_same_whether_its_history_is_read_at_once_or_later(
     }
 }
 
+/* --- what is written while it sleeps --- */
+
+static void wakes(void *self)
+{
+    (void)self;
+    fail_msg("the history was read");
+}
+
+static bool gives_nothing(void *self, struct document *whole)
+{
+    (void)self;
+    (void)whole;
+    return false;
+}
+
+/* One whose history nobody may ask for. */
+static struct copy load_front_alone(struct document *document, const struct rope *base)
+{
+    struct buf saved = {0};
+    struct error err = {0};
+    document_save(document, &saved);
+    saved.data[saved.len - 1] ^= 0x55;
+    struct copy copy = {document_load(buf_view(&saved), base, &err), rope_snapshot(base)};
+    assert_non_null(copy.document);
+    document_set_source(copy.document, (struct document_source){NULL, wakes, gives_nothing});
+    update(&copy);
+    buf_release(&saved);
+    return copy;
+}
+
+static void type_and_update(struct random *random, struct copy *a, struct copy *b)
+{
+    if (random_chance(random, 2))
+        return;
+    update(a);
+    update(b);
+    type_on_both(random, a, b);
+}
+
+/* By which its history is read, too. */
+static void expect_saved_alike(struct copy *a, struct copy *b)
+{
+    struct buf left = {0}, right = {0};
+    document_save(a->document, &left);
+    document_save(b->document, &right);
+    assert_true(bytes_equal(buf_view(&left), buf_view(&right)));
+    buf_release(&left);
+    buf_release(&right);
+}
+
+static void expect_places_alike(struct random *random, struct copy *a, struct copy *b, const struct version *since)
+{
+    struct patch left = {0}, right = {0};
+    assert_true(document_knows(a->document, since) && document_knows(b->document, since));
+    assert_true(document_patch_since(a->document, since, &left) && document_patch_since(b->document, since, &right));
+    assert_true(patch_equal(&left, &right));
+    uint64_t len = rope_len(b->text) + patch_deleted(&right) - patch_inserted(&right);
+    uint64_t places[] = {0, random_below(random, len + 1), len};
+    assert_true(document_map(a->document, since, places, 3)); /* among bytes that are gone it may be either side of what is new there */
+    assert_true(places[0] <= places[1] && places[1] <= places[2] && places[2] <= rope_len(a->text));
+    patch_release(&left);
+    patch_release(&right);
+}
+
+/* People who have all seen `copy`'s text go on at once, hear of each other now and then, and so does who is asleep; who types too. */
+static void go_on(struct random *random, struct replica *people, struct copy *asleep, struct copy *awake)
+{
+    struct version saved = {0}, then = {0};
+    size_t heard = people[0].log.count;
+    document_version(awake->document, &saved);
+    document_version(awake->document, &then);
+    for (int step = 0; step < 40; step++) {
+        size_t from = (size_t)random_below(random, PEOPLE), to = (size_t)random_below(random, PEOPLE);
+        edit(random, &people[from]);
+        if (from != to && random_chance(random, 2))
+            replica_send(&people[from], &people[to], to);
+        if (from != 0 && random_chance(random, 2))
+            replica_send(&people[from], &people[0], 0);
+        add(awake->document, &people[0].log, heard, people[0].log.count);
+        add(asleep->document, &people[0].log, heard, people[0].log.count);
+        heard = people[0].log.count;
+        update(awake);
+        update(asleep);
+        expect_same(asleep, awake);
+        type_on_both(random, asleep, awake);
+        expect_places_alike(random, asleep, awake, random_chance(random, 2) ? &saved : &then);
+        if (random_chance(random, 5))
+            document_version(awake->document, &then);
+    }
+    version_release(&saved);
+    version_release(&then);
+}
+
+static void who_has_seen_all_goes_on_without_the_history(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("saved-after", 40));
+    for (uint64_t round = support_rounds(20); round > 0; round--) {
+        struct replica people[PEOPLE];
+        for (size_t i = 0; i < PEOPLE; i++)
+            replica_init(&people[i], "0123456789", (unsigned char)('a' + i));
+        live(&random, people);
+        struct copy awake = {document_new(people[0].base), rope_snapshot(people[0].base)};
+        add(awake.document, &people[0].log, 0, people[0].log.count);
+        update(&awake);
+        struct copy never = load_front_alone(awake.document, people[0].base), later = load(awake.document, people[0].base);
+        struct copy again = {document_new(people[0].base), rope_snapshot(people[0].base)};
+        add(again.document, &people[0].log, 0, people[0].log.count);
+        update(&again);
+        update(&later);
+        size_t before = people[0].log.count;
+        go_on(&random, people, &never, &awake);
+        for (size_t i = before; i < people[0].log.count; i++) { /* once more, and then it is woken */
+            add(again.document, &people[0].log, i, i + 1);
+            add(later.document, &people[0].log, i, i + 1);
+            type_and_update(&random, &later, &again);
+        }
+        update(&later);
+        update(&again);
+        expect_same(&later, &again);
+        wake_somehow(&random, &later, &again);
+        undo_on_both(&later, &again, &(struct agent_id){{'z'}});
+        expect_same(&later, &again);
+        expect_saved_alike(&later, &again);
+        document_check(later.document);
+        release(&awake);
+        release(&never);
+        release(&later);
+        release(&again);
+        for (size_t i = 0; i < PEOPLE; i++)
+            replica_release(&people[i]);
+    }
+}
+
+/* A batch that reaches beyond the text has no effect, whenever the history is read. */
+static void what_has_no_effect_has_none_while_it_sleeps(void **state)
+{
+    (void)state;
+    struct replica ada;
+    struct error err = {0};
+    replica_init(&ada, "0123456789", 'a');
+    replica_type(&ada, 0, "x");
+    struct copy asleep = load(ada.document, ada.base), awake = load(ada.document, ada.base);
+    update(&asleep);
+    update(&awake);
+    document_check(awake.document); /* wakes it */
+    struct batch far = {.agent = {{'e'}}}, near = {.agent = {{'e'}}, .seq0 = 3};
+    batch_add_parent(&far, (struct event_id){{{'a'}}, 0});
+    batch_add_delete(&far, 100, 3);
+    batch_end(&far);
+    batch_add_parent(&near, (struct event_id){{{'e'}}, 2});
+    batch_add_insert(&near, 5, bytes_of_string("near"));
+    batch_end(&near);
+    struct copy *both[] = {&asleep, &awake};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(document_add(both[i]->document, &far, &err), DOCUMENT_ADDED);
+        update(both[i]);
+        assert_int_equal(document_add(both[i]->document, &near, &err), DOCUMENT_ADDED);
+        update(both[i]);
+    }
+    expect_same(&asleep, &awake);
+    expect_saved_alike(&asleep, &awake);
+    assert_int_equal(document_stats(asleep.document).invalid_runs, 1);
+    document_check(asleep.document);
+    batch_release(&far);
+    batch_release(&near);
+    release(&asleep);
+    release(&awake);
+    replica_release(&ada);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_document_may_be_saved_anywhere_in_its_history),
         cmocka_unit_test(a_document_is_the_same_whether_its_history_is_read_at_once_or_later),
+        cmocka_unit_test(who_has_seen_all_goes_on_without_the_history),
+        cmocka_unit_test(what_has_no_effect_has_none_while_it_sleeps),
     };
     return RUN_TESTS("saved_document", tests);
 }
