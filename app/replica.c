@@ -4,6 +4,7 @@
 #include "app/replica_neighbours.h"
 #include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_restored.h"
 #include "app/replica_rows.h"
 #include "app/replica_succession.h"
 #include "app/replica_tail.h"
@@ -148,6 +149,7 @@ void replica_free(struct replica *replica)
     bool all_sent;
     struct error ignored = {0}; /* who wants to know has ceased already */
     replica_go_offline(replica, 0, &all_sent);
+    replica_restored_release(replica);
     worker_free(replica->worker);
     replica_drop_replaced(replica);
     replica_cease_writing(replica, STOP_MS, &ignored);
@@ -364,6 +366,7 @@ void replica_handle(struct replica *replica)
     replica_file_handle(replica, now_ms);
     replica_replaced_handle(replica, now_ms);
     replica_tidy_handle(replica, now_ms);
+    replica_restored_handle(replica);
 }
 
 uint64_t replica_next_ms(const struct replica *replica)

@@ -2,6 +2,7 @@
 #include "app/replica_journal.h"
 #include "app/replica_neighbours.h"
 #include "app/replica_parts.h"
+#include "app/replica_restored.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -451,35 +452,6 @@ bool replica_discard(struct replica *replica, struct error *err)
 
 /* --- opening again --- */
 
-/* " of 14:02", with the day when it was not today; nothing when the edits do not say. */
-static void add_time(struct buf *out, uint64_t time_s)
-{
-    if (!time_s)
-        return;
-    buf_add_string(out, " of ");
-    if (!moment_is_today(time_s, time(NULL))) {
-        moment_add_day(out, time_s);
-        buf_add_string(out, ", ");
-    }
-    moment_add_clock(out, time_s);
-}
-
-/* A person sees them on the screen again; a verb without a screen only says that they are there. */
-static void add_restored(struct replica *replica, struct buf *out)
-{
-    if (replica_same_text(replica->file.text, replica->buffer.text))
-        return; /* undone or discarded: there are edits, and nothing of them is missing in the file */
-    uint64_t edits = replica_edits_not_in_file(replica);
-    if (!edits)
-        return;
-    bool one = edits == 1;
-    buf_addf(out, "%s%s%llu edit%s", out->len ? " " : "", replica->scripted ? "" : "Restored ", (unsigned long long)edits,
-             one ? "" : "s");
-    add_time(out, document_newest_s(replica->document, &replica->file.version));
-    buf_addf(out, "%s not yet in %s.%s", !replica->scripted ? "" : one ? " is kept and" : " are kept and", replica->label,
-             replica_key_hint(replica, one ? " ^S writes it." : " ^S writes them."));
-}
-
 static void say_if_any(struct replica *replica, struct buf *text)
 {
     if (text->len)
@@ -489,7 +461,7 @@ static void say_if_any(struct replica *replica, struct buf *text)
 static void say_restored(struct replica *replica)
 {
     struct buf text = {0};
-    add_restored(replica, &text);
+    replica_add_restored(replica, &text);
     say_if_any(replica, &text);
     buf_release(&text);
 }
@@ -596,7 +568,7 @@ void replica_file_reconcile(struct replica *replica, struct rope *disk, struct f
         file->text = saved ? file->text : disk;
         file->stamp = stamp;
         replica_note_file(replica);
-        add_restored(replica, &said); /* one sentence would hide the other */
+        replica_add_restored(replica, &said); /* one sentence would hide the other */
     }
     say_if_any(replica, &said);
     buf_release(&said);

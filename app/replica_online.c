@@ -70,7 +70,7 @@ static bool gather_member(void *self, const struct journal_sent *sent)
     struct gathered *gathered = self;
     if (sent->kind == RECORD_MEMBER)
         stored_list_add(&gathered->members, sent->stored);
-    return true;
+    return sent->seq0 == 0; /* they come before everything else */
 }
 
 static void gathered_clear(struct gathered *gathered)

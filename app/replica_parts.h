@@ -8,6 +8,7 @@
  *   replica_index.c       the index's entry of the document
  *   replica_journal.c     where the journal is, and who else writes to it
  *   replica_restore.c     a document as the journal has it
+ *   replica_restored.h    and what of it is not in the file
  *   replica_lost.c        a document whose journal is gone or empty
  *   replica_rows.c        rows and batches into chain and document
  *   replica_tail.c        what is typed while the journal is being made
@@ -46,8 +47,8 @@
  *   replica_neighbours.c  who else has it open on this machine, and ringing them
  *
  * Here is what a replica holds, and what all of them call. The others have headers by subject: replica_file.h, replica_journal.h,
- * replica_rows.h, replica_tail.h, replica_left.h, replica_frames.h, replica_tidy.h, replica_ahead.h, replica_online.h,
- * replica_succession.h, replica_neighbours.h.
+ * replica_rows.h, replica_tail.h, replica_left.h, replica_frames.h, replica_tidy.h, replica_restored.h, replica_ahead.h,
+ * replica_online.h, replica_succession.h, replica_neighbours.h.
  */
 #ifndef WEFT_APP_REPLICA_PARTS_H
 #define WEFT_APP_REPLICA_PARTS_H
@@ -66,6 +67,7 @@
 
 struct neighbours;
 struct opening;
+struct restored;
 struct tidying;
 
 /* How far an agent of ours has written; gone once the relay has acknowledged that far. */
@@ -213,6 +215,7 @@ struct replica {
     struct tidying *tidying;       /* how far the journal has been put in order; NULL: not yet begun */
     uint64_t tidy_ms;              /* when that is to be thought of; 0: no reason */
     uint64_t tidy_place;           /* the newest row when that was decided */
+    struct restored *restored;     /* counts what is not in the file, of a long history; NULL: not asked for */
     struct journal_writer *writer;
     uint64_t last_ticket;          /* of the last local batch */
     bool journal_made;             /* it has committed something */

@@ -24,7 +24,16 @@ struct remembered {
     struct journal_view view;
     uint64_t view_place;
     bool has_saved, has_view;
+    struct version loaded;      /* what the checkpoint is of, */
+    uint64_t loaded_place;      /* which has all rows up to here; 0: there was none */
 };
+
+static void forget(struct remembered *remembered)
+{
+    buf_release(&remembered->memory);
+    version_release(&remembered->loaded);
+    *remembered = (struct remembered){0};
+}
 
 static bool remember_as(struct replica *replica, const char *path, struct remembered *out, struct error *err)
 {
@@ -36,8 +45,7 @@ static bool remember_as(struct replica *replica, const char *path, struct rememb
 
 static bool remember(struct replica *replica, struct remembered *out, struct error *err)
 {
-    buf_release(&out->memory);
-    *out = (struct remembered){0};
+    forget(out);
     return remember_as(replica, replica->file.path ? replica->file.path : "", out, err) &&
            (!replica_has_other_name(replica) || remember_as(replica, replica->entry.path, out, err));
 }
@@ -50,6 +58,23 @@ static void take_saved(struct replica *replica, const struct journal_saved *save
     replica->file.stamp = (struct file_stamp){saved->dev, saved->ino, saved->size, saved->mtime_ns, saved->ino != 0};
 }
 
+/* The file's text is at hand while a document is restored: if that is what was saved, no history is read for it. */
+static bool take_text_of_disk(struct replica *replica)
+{
+    struct file_side *file = &replica->file;
+    struct digest hash;
+    if (!file->hash_known || !replica->disk || !replica->disk_stamp.exists)
+        return false;
+    if (!file_stamp_equal(replica->disk_stamp, file->stamp)) {
+        replica_hash_text(replica->disk, &hash);
+        if (!digest_equal(&hash, &file->hash))
+            return false;
+    }
+    rope_free(file->text);
+    file->text = rope_snapshot(replica->disk);
+    return true;
+}
+
 /* From the document: nothing else has to be kept for that. */
 void replica_rebuild_file_text(struct replica *replica)
 {
@@ -59,6 +84,8 @@ void replica_rebuild_file_text(struct replica *replica)
         replica->file.text = rope_snapshot(replica->buffer.text);
         return;
     }
+    if (take_text_of_disk(replica))
+        return;
     if (replica->file.hash_known && document_patch_to(replica->document, &replica->file.version, &patch)) {
         rope_free(replica->file.text);
         replica->file.text = rope_snapshot(replica->base);
@@ -78,13 +105,17 @@ static bool note_version(void *self, const struct journal_row *row)
     return false;
 }
 
-/* What others wrote after it was kept moves the cursor, as it did on the screen. */
-static bool carry_view(struct replica *replica, uint64_t place, struct error *err)
+/* What others wrote after it was kept moves the cursor, as on the screen. One that was kept with a checkpoint is a place in its text. */
+static bool carry_view(struct replica *replica, const struct remembered *remembered, struct error *err)
 {
     struct version version = {0};
     struct patch since = {0};
-    struct journal_read read = {.last_place = place - 1};
-    bool good = journal_rows(replica->journal_found, 1, (struct journal_visitor){&version, note_version}, &read, err);
+    bool with_checkpoint = remembered->view_place == remembered->loaded_place, good = true;
+    struct journal_read read = {.last_place = remembered->view_place - 1};
+    if (with_checkpoint)
+        version_copy(&version, &remembered->loaded);
+    else
+        good = journal_rows(replica->journal_found, 1, (struct journal_visitor){&version, note_version}, &read, err);
     if (good && version.count && document_patch_since(replica->document, &version, &since)) {
         struct selection kept = {replica->view.anchor, replica->view.cursor, SELECTION_NO_GOAL};
         struct selection now = selection_map(kept, &since);
@@ -113,7 +144,7 @@ static bool take_view(struct replica *replica, const struct remembered *remember
 {
     const struct rope *text = replica->buffer.text;
     replica->view = remembered->view;
-    if (remembered->view_place > 0 && !carry_view(replica, remembered->view_place, err))
+    if (remembered->view_place > 0 && !carry_view(replica, remembered, err))
         return false;
     replica->view.cursor = at_character(text, replica->view.cursor);
     replica->view.anchor = at_character(text, replica->view.anchor);
@@ -131,8 +162,11 @@ static bool restore(struct replica *replica, struct remembered *remembered, stru
         !replica_load_newer(replica, err) || !replica_load_name(replica, err) || !replica_load_posted(replica, err))
         return false;
     replica_begin_document(replica, base);
-    return replica_load_checkpoint(replica, &found, err) &&
-           replica_read_rows_of(replica, replica->journal_found, &news, err);
+    if (!replica_load_checkpoint(replica, &found, err))
+        return false;
+    remembered->loaded_place = replica->place_read;
+    document_version(replica->document, &remembered->loaded);
+    return replica_read_rows_of(replica, replica->journal_found, &news, err);
 }
 
 /* What was typed in front of the journal. */
@@ -198,6 +232,6 @@ bool replica_restore(struct replica *replica, struct error *err)
         replica_update_text(replica);
         good = take_remembered(replica, &remembered, err);
     }
-    buf_release(&remembered.memory);
+    forget(&remembered);
     return good;
 }

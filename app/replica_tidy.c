@@ -113,6 +113,13 @@ static void put_to_sleep(struct tidying *tidying)
     chain_sleep(replica->chain);
 }
 
+/* Behind the checkpoint: where the cursor was before it nobody can tell without the history. */
+static void put_view(struct replica *replica)
+{
+    if (replica->file.path && !replica->scripted)
+        journal_writer_view(replica->writer, replica->file.path, &replica->view);
+}
+
 static void encode_done(void *self)
 {
     struct tidying *tidying = self;
@@ -122,6 +129,7 @@ static void encode_done(void *self)
     if (tidying->encodes && same && tidying->place > replica->checkpoint_place) {
         put_to_sleep(tidying);
         replica_put_checkpoint(replica, tidying->place, &tidying->encoded);
+        put_view(replica);
         begin_steps(tidying, UINT_MAX);
     }
     buf_release(&tidying->encoded);

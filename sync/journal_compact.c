@@ -72,12 +72,21 @@ static bool find_first(struct journal *journal, const struct journal_compaction 
     return sound || error_set(err, ERR_FORMAT, 0, "a row of the journal names no agent");
 }
 
-/* From run->seq0 on, as many as belong together. A damaged row ends it. */
-static bool gather(struct journal *journal, const struct journal_compaction *compaction, struct run *run, struct error *err)
+/* How far an agent's rows may be packed. Where it was told to be behind the row that is looked at, that holds: sealing only goes on. */
+static bool find_sealed(struct journal *journal, struct journal_compaction *compaction, const struct run *run, struct error *err)
 {
-    uint64_t end = INT64_MAX;
-    if (compaction->sealed && !journal_outbox_next_seq(journal, &run->agent, &end, err))
+    if (agent_id_equal(&compaction->agent, &run->agent) && compaction->sealed_to >= run->seq0 + JOURNAL_PACK_ROWS_MAX)
+        return true;
+    compaction->agent = run->agent;
+    return journal_outbox_next_seq(journal, &run->agent, &compaction->sealed_to, err);
+}
+
+/* From run->seq0 on, as many as belong together. A damaged row ends it. */
+static bool gather(struct journal *journal, struct journal_compaction *compaction, struct run *run, struct error *err)
+{
+    if (compaction->sealed && !find_sealed(journal, compaction, run, err))
         return false;
+    uint64_t end = compaction->sealed ? compaction->sealed_to : INT64_MAX;
     struct db_stmt *stmt = db_use(journal->db, "SELECT " JOURNAL_ROW_COLUMNS " FROM arrival WHERE agent = ?1 AND seq0 >= ?2"
                                                " AND form = 0 AND place <= ?3 AND seq0 + count <= ?5 ORDER BY seq0 LIMIT ?4");
     db_bind_bytes(stmt, 1, bytes_of(run->agent.bytes, sizeof run->agent.bytes));

@@ -35,6 +35,8 @@ struct journal_compaction {
     uint64_t upto;   /* rows up to this place may be packed: a checkpoint covers them; 0: as far as the oldest one does */
     uint64_t looked; /* there is nothing to pack up to here, */
     uint64_t waits;  /* but from here on, once more is there; 0: nothing waits */
+    struct agent_id agent; /* the one whose rows were looked at last, */
+    uint64_t sealed_to;    /* and how far it was sealed then; 0: not asked */
 };
 
 /* One step. *more: another one is to follow. */

@@ -110,8 +110,10 @@ bool journal_outbox_of(struct journal *journal, const struct agent_id *agent, ui
 bool journal_outbox_next_seq(struct journal *journal, const struct agent_id *agent, uint64_t *next_seq,
                              struct error *err)
 {
-    struct db_stmt *stmt = db_use(journal->db, "SELECT max(seq0 + count) FROM outbox WHERE agent = ?1 AND count > 0");
+    struct db_stmt *stmt = db_use(journal->db, "SELECT max(seq0 + count) FROM (SELECT seq0, count FROM outbox WHERE agent = ?1"
+                                               " AND count > 0 ORDER BY seq0 DESC LIMIT ?2)");
     db_bind_bytes(stmt, 1, bytes_of(agent->bytes, sizeof agent->bytes));
+    db_bind_int(stmt, 2, JOURNAL_LOOK_BACK); /* one that begins before all of these has no more batches than they are */
     if (!db_one(stmt, err))
         return false;
     *next_seq = db_column_u64(stmt, 0);

@@ -198,6 +198,94 @@ static void a_checkpoint_whose_history_cannot_be_read_costs_nothing_but_time(voi
     free(text);
 }
 
+/* --- opening a long one --- */
+
+static void paste_long(struct replica *replica)
+{
+    enum { LONG = 60000 };
+    char *text = xmalloc(LONG + 1);
+    memset(text, 'x', LONG);
+    text[LONG] = '\0';
+    home_insert(replica, text);
+    free(text);
+}
+
+/* By another process, in which no cursor is. */
+static struct replica *open_besides(struct home *home, const char *name, bool reads_only)
+{
+    struct error err = {0};
+    struct replica_options options = {.port = home_port(home), .name = "ada", .reads_only = reads_only, .scripted = true};
+    char *path = scratch_file(home->dir, name);
+    struct replica *replica = replica_open(&home->env, path, (struct bytes){0}, &options, &err);
+    if (!replica)
+        fail_msg("%s", err.text);
+    free(path);
+    return replica;
+}
+
+static void how_much_of_a_long_history_is_not_in_the_file_is_said_a_little_later(void **state)
+{
+    struct home *home = *state;
+    struct replica *replica = home_open(home, "notes.md");
+    paste_long(replica);
+    home_save(replica, NULL);
+    home_type(replica, 0, "a");
+    home_type(replica, 0, "b");
+    char *text = home_text(replica);
+    home_close(replica);
+    buf_clear(&home->said);
+    replica = home_open(home, "notes.md");
+    home_expect_text(replica, text);
+    assert_false(home_was_said(home, "Restored"));
+    for (uint64_t end_ms = net_now_ms() + HOME_PATIENCE_MS; !home_was_said(home, "Restored 2 edits of "); replica_wait(replica, HOME_STEP_MS))
+        if (net_now_ms() > end_ms)
+            fail_msg("it was said: %s", buf_string(&home->said));
+    home_close(replica);
+    free(text);
+}
+
+/* What is typed before they are counted is not counted with them. */
+static void who_types_at_once_is_told_all_the_same(void **state)
+{
+    struct home *home = *state;
+    struct replica *replica = home_open(home, "notes.md");
+    paste_long(replica);
+    home_save(replica, NULL);
+    home_type(replica, 0, "a");
+    home_close(replica);
+    buf_clear(&home->said);
+    replica = home_open(home, "notes.md");
+    home_type(replica, 0, "c");
+    home_wait(replica, NULL, home_is_kept);
+    for (uint64_t end_ms = net_now_ms() + HOME_PATIENCE_MS; !home_was_said(home, "Restored "); replica_wait(replica, HOME_STEP_MS))
+        if (net_now_ms() > end_ms)
+            fail_msg("it was said: %s", buf_string(&home->said));
+    assert_false(home_was_said(home, "Restored 2 "));
+    home_close(replica);
+}
+
+/* The cursor is kept with the checkpoint, as a place in its text. */
+static void where_the_cursor_was_is_known_without_the_rows_before_a_checkpoint(void **state)
+{
+    struct home *home = *state;
+    struct replica *ada = home_open(home, "notes.md");
+    type_keys(ada, 0, MANY_KEYS);
+    struct replica *other = open_besides(home, "notes.md", false);
+    replica_catch_up(other);
+    home_insert(other, "in front ");
+    home_wait(other, NULL, home_is_kept);
+    replica_catch_up(ada);
+    replica_select(ada, selection_at(100));
+    wait_for_few_rows(home, ada);
+    home_insert(other, "once more ");
+    home_wait(other, NULL, home_is_kept);
+    struct replica *found = open_besides(home, "notes.md", true);
+    assert_int_equal(replica_buffer(found)->selection.head, 100 + strlen("once more "));
+    home_close(found);
+    home_close(other);
+    home_close(ada);
+}
+
 /* --- what was never sent --- */
 
 enum { RECORDS = 3, UNSENT_KEYS = 100 };
@@ -334,6 +422,9 @@ int main(void)
         HOME_TEST(another_window_on_the_journal_is_not_disturbed),
         HOME_TEST(a_checkpoint_whose_history_cannot_be_read_costs_nothing_but_time),
         HOME_TEST(what_is_closed_without_a_pause_is_in_order_too),
+        HOME_TEST(how_much_of_a_long_history_is_not_in_the_file_is_said_a_little_later),
+        HOME_TEST(who_types_at_once_is_told_all_the_same),
+        HOME_TEST(where_the_cursor_was_is_known_without_the_rows_before_a_checkpoint),
         HOME_TEST(what_was_never_sent_is_sent_when_the_document_comes_back),
         HOME_TEST(by_the_word_of_the_relay_it_may_come_back_at_the_next_opening),
         HOME_TEST(what_was_packed_before_it_was_sent_is_sent_all_the_same),
