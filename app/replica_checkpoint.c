@@ -11,25 +11,43 @@ enum {
     CHECKPOINT_ROWS = 1000,     /* fewer are replayed faster than a checkpoint is worth, */
     CHECKPOINT_ROWS_SMALL = 64, /* but of a document with fewer events than this it takes a few milliseconds, */
     SMALL_EVENTS = 50000,       /* and rows that one covers take less space */
+    HISTORY_APART = JOURNAL_CHUNK_BYTES, /* a shorter one is read faster than it is asked for */
 };
 
 /*
  * What is encoded (everything sized): the document, the newest part of its hash chain, and the MEMBER records, for those rows are
- * not read again.
+ * not read again. A long history stands apart, as the journal's checkpoint's text: it is not read to show the document.
  */
-bool replica_encode_checkpoint(struct replica *replica, struct buf *out)
+bool replica_encode_checkpoint(struct replica *replica, struct encoded_checkpoint *out)
 {
     struct buf part = {0};
     document_save(replica->document, &part);
-    buf_add_sized(out, buf_view(&part));
+    size_t front = document_saved_front(buf_view(&part), replica->base);
+    if (part.len - front < HISTORY_APART)
+        front = part.len;
+    buf_add_sized(&out->front, bytes_slice(buf_view(&part), 0, front));
+    buf_add_bytes(&out->history, bytes_slice(buf_view(&part), front, part.len - front));
     buf_clear(&part);
     bool good = chain_encode_newest(replica->chain, &part);
-    buf_add_sized(out, buf_view(&part));
-    buf_add_varint(out, replica->members.count);
+    buf_add_sized(&out->front, buf_view(&part));
+    buf_add_varint(&out->front, replica->members.count);
     for (size_t i = 0; i < replica->members.count; i++)
-        buf_add_sized(out, buf_view(&replica->members.items[i]->stored));
+        buf_add_sized(&out->front, buf_view(&replica->members.items[i]->stored));
     buf_release(&part);
     return good;
+}
+
+void replica_saved_document(const struct encoded_checkpoint *encoded, struct buf *out)
+{
+    struct reader reader = reader_of(buf_view(&encoded->front));
+    buf_add_bytes(out, read_sized(&reader, SIZE_MAX));
+    buf_add_bytes(out, buf_view(&encoded->history));
+}
+
+void encoded_checkpoint_release(struct encoded_checkpoint *encoded)
+{
+    buf_release(&encoded->front);
+    buf_release(&encoded->history);
 }
 
 /* --- loading --- */
@@ -65,6 +83,18 @@ static void distrust(void *self)
     journal_close(journal);
 }
 
+/* What the checkpoint that was loaded has besides its front. */
+static bool read_saved_history(void *self, struct buf *out)
+{
+    const struct row_source *source = self;
+    struct error ignored = {0};
+    struct journal_spec spec = {.path = source->path, .mode = JOURNAL_READ, .doc = source->keys.doc};
+    struct journal *journal = journal_open_on(&source->device, spec, &ignored);
+    bool good = journal && journal_checkpoint_text(journal, &source->checkpoint, out, &ignored);
+    journal_close(journal);
+    return good;
+}
+
 /* Nobody asks it while the keys change: no session runs yet. */
 void replica_set_source(struct replica *replica)
 {
@@ -75,7 +105,7 @@ void replica_set_source(struct replica *replica)
     source->keys.doc = replica->entry.doc;
     source->path = env_journal_path(replica->env, &replica->entry.doc);
     chain_set_source(replica->chain, (struct chain_source){source, replica_read_digests});
-    document_set_source(replica->document, (struct document_source){source, distrust, replica_read_history});
+    document_set_source(replica->document, (struct document_source){source, distrust, replica_read_history, read_saved_history});
 }
 
 static bool take_checkpoint(struct replica *replica, const struct journal_checkpoint *checkpoint, struct error *err)
@@ -84,7 +114,13 @@ static bool take_checkpoint(struct replica *replica, const struct journal_checkp
     struct bytes document_part = read_sized(&reader, SIZE_MAX), chain_part = read_sized(&reader, SIZE_MAX);
     if (reader.failed)
         return error_set(err, ERR_FORMAT, 0, "a checkpoint cannot be read");
-    struct document *document = document_load(document_part, replica->base, err);
+    bool apart = checkpoint->has_text && checkpoint->text.len == 0;
+    struct buf whole = {0};
+    buf_add_bytes(&whole, document_part);
+    buf_add_bytes(&whole, buf_view(&checkpoint->text));
+    struct document *document = apart ? document_load_front(document_part, replica->base, err)
+                                      : document_load(buf_view(&whole), replica->base, err);
+    buf_release(&whole);
     struct chain *chain = document ? chain_decode(&replica->entry.doc, chain_part, err) : NULL;
     if (!chain || !load_members(replica, &reader, err)) {
         document_free(document);
@@ -93,6 +129,9 @@ static bool take_checkpoint(struct replica *replica, const struct journal_checkp
     }
     replica_take_loaded(replica, document, chain);
     replica_set_source(replica);
+    replica->rows.checkpoint = (struct journal_checkpoint){.has_text = checkpoint->has_text, .id = checkpoint->id,
+                                                           .place = checkpoint->place, .encoded_len = checkpoint->encoded_len,
+                                                           .text_len = checkpoint->text_len};
     return true;
 }
 
@@ -100,7 +139,7 @@ bool replica_load_checkpoint(struct replica *replica, bool *found, struct error 
 {
     struct journal_checkpoint checkpoint;
     *found = false;
-    if (!journal_checkpoint_get(replica->journal_found, &checkpoint, err))
+    if (!journal_checkpoint_front(replica->journal_found, &checkpoint, err))
         return false;
     struct error damaged = {0};
     if (checkpoint.found && !replica->joining && !replica->audits) {
@@ -116,28 +155,30 @@ bool replica_load_checkpoint(struct replica *replica, bool *found, struct error 
 
 struct checkpoint_job {
     uint64_t place; /* of the newest row when the document was encoded */
-    struct buf encoded;
+    struct buf front;
+    struct rope *history; /* NULL: it is in front */
 };
 
 static bool checkpoint_run(void *self, struct journal *journal, struct error *err)
 {
     struct checkpoint_job *job = self;
-    return journal_checkpoint_put(journal, job->place, buf_view(&job->encoded), NULL, err);
+    return journal_checkpoint_put(journal, job->place, buf_view(&job->front), job->history, err);
 }
 
 static void checkpoint_done(void *self, const struct journal_result *result)
 {
     struct checkpoint_job *job = self;
     (void)result;
-    buf_release(&job->encoded);
+    buf_release(&job->front);
+    rope_free(job->history);
     free(job);
 }
 
-void replica_put_checkpoint(struct replica *replica, uint64_t place, struct buf *encoded)
+void replica_put_checkpoint(struct replica *replica, uint64_t place, struct encoded_checkpoint *encoded)
 {
     struct checkpoint_job *job = xcalloc(1, sizeof *job);
-    *job = (struct checkpoint_job){place, *encoded};
-    *encoded = (struct buf){0};
+    *job = (struct checkpoint_job){place, encoded->front, encoded->history.len ? rope_from_bytes(buf_view(&encoded->history)) : NULL};
+    encoded->front = (struct buf){0};
     replica->checkpoint_place = place;
     journal_writer_run(replica->writer, checkpoint_run, job, (struct journal_done){checkpoint_done, job});
 }
@@ -157,7 +198,7 @@ static bool is_due(struct replica *replica)
  */
 void replica_checkpoint(struct replica *replica)
 {
-    struct buf encoded = {0};
+    struct encoded_checkpoint encoded = {0};
     if (!replica->writer || replica->is_private || replica->joining || replica->ahead || !is_due(replica))
         return;
     replica_read_rows(replica);
@@ -165,5 +206,5 @@ void replica_checkpoint(struct replica *replica)
         return;
     if (replica_encode_checkpoint(replica, &encoded))
         replica_put_checkpoint(replica, replica->place_read, &encoded);
-    buf_release(&encoded);
+    encoded_checkpoint_release(&encoded);
 }

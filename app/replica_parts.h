@@ -98,6 +98,7 @@ struct row_source {
     struct device device;
     struct doc_keys keys;
     char *path; /* of the journal; NULL: there is no source */
+    struct journal_checkpoint checkpoint; /* that was loaded; without what is in it */
 };
 
 /* The rows in front of the journal (replica_advance.c): those of the tickets from `first` on, `rows` of them. */

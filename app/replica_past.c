@@ -33,12 +33,8 @@ void replica_changes(const struct replica *replica, const struct version *from, 
 
 struct rope *replica_text_at(const struct replica *replica, const struct version *version)
 {
-    struct patch patch = {0};
-    struct rope *text = rope_snapshot(replica->base);
-    bool known = document_patch_to(replica->document, version, &patch);
-    ensure(known);
-    rope_apply(text, &patch);
-    patch_release(&patch);
+    struct rope *text = document_text_at(replica->document, replica->buffer.text, version);
+    ensure(text);
     return text;
 }
 

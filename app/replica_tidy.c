@@ -32,7 +32,7 @@ struct tidying {
     /* The worker's while it has a job. */
     struct doc_id doc;
     uint64_t place;
-    struct buf encoded;
+    struct encoded_checkpoint encoded;
     bool encodes;
     /* The writer's thread's. */
     struct journal_compaction compaction;
@@ -105,10 +105,15 @@ static void encode_run(void *self)
 static void put_to_sleep(struct tidying *tidying)
 {
     struct replica *replica = tidying->replica;
-    struct reader reader = reader_of(buf_view(&tidying->encoded));
-    struct bytes saved = read_sized(&reader, SIZE_MAX);
-    if (replica_is_shared(replica) || reader.failed || !document_sleep(replica->document, saved))
+    struct buf saved = {0};
+    if (!replica_is_shared(replica))
+        replica_saved_document(&tidying->encoded, &saved);
+    bool sleeps = saved.len > 0 && document_sleep(replica->document, buf_view(&saved));
+    buf_release(&saved);
+    if (!sleeps) {
+        document_hold(replica->document); /* the checkpoint that it was loaded from goes */
         return;
+    }
     replica_set_source(replica);
     chain_sleep(replica->chain);
 }
@@ -132,7 +137,7 @@ static void encode_done(void *self)
         put_view(replica);
         begin_steps(tidying, UINT_MAX);
     }
-    buf_release(&tidying->encoded);
+    encoded_checkpoint_release(&tidying->encoded);
 }
 
 static struct tidying *tidying_of(struct replica *replica)
@@ -218,7 +223,7 @@ void replica_tidy_release(struct replica *replica)
     if (!tidying)
         return;
     worker_free(tidying->worker);
-    buf_release(&tidying->encoded);
+    encoded_checkpoint_release(&tidying->encoded);
     free(tidying);
     replica->tidying = NULL;
 }

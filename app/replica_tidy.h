@@ -31,9 +31,17 @@ void replica_tidy_end(struct replica *replica);
 /* The same with a last checkpoint, and what follows from it. */
 void replica_tidy_last(struct replica *replica);
 void replica_tidy_release(struct replica *replica); /* the writer has ended */
-/* The document as a replica that was restored from its journal has it, in bytes for a checkpoint. False: it is not to be trusted. */
-MUST_USE bool replica_encode_checkpoint(struct replica *replica, struct buf *out);
-/* Into the journal, as of the rows up to `place`; the bytes are taken. */
-void replica_put_checkpoint(struct replica *replica, uint64_t place, struct buf *encoded);
+/* The document as a replica that was restored from its journal has it, in bytes for a checkpoint. */
+struct encoded_checkpoint {
+    struct buf front;   /* what is read to show it */
+    struct buf history; /* what is behind that, where it is long */
+};
+void encoded_checkpoint_release(struct encoded_checkpoint *encoded);
+/* False: it is not to be trusted. */
+MUST_USE bool replica_encode_checkpoint(struct replica *replica, struct encoded_checkpoint *out);
+/* Appends the document in it, as document_save() gave it. */
+void replica_saved_document(const struct encoded_checkpoint *encoded, struct buf *out);
+/* Into the journal, as of the rows up to `place`; what is in front is taken. */
+void replica_put_checkpoint(struct replica *replica, uint64_t place, struct encoded_checkpoint *encoded);
 
 #endif

@@ -124,6 +124,11 @@ bool document_patch_to(struct document *document, const struct version *version,
  */
 bool document_patch_between(struct document *document, const struct version *from, const struct version *to, struct patch *out);
 /*
+ * The text at a version, a rope for the caller: from the present text `now` where little was written since, else from the base, so it
+ * costs what lies between or what came before, whichever is less. There must be nothing to update. NULL when it is not known.
+ */
+MUST_USE struct rope *document_text_at(struct document *document, const struct rope *now, const struct version *version);
+/*
  * A version that has just this text, not older than `since`: what a replica of the document may have written into a file. `now`
  * is the present text; there must be nothing to update. Looks at a bounded number of versions, those that the
  * writers of the newest events went through last. False: none of them, or `since` is not known.
@@ -208,12 +213,21 @@ void document_save(struct document *document, struct buf *out);
 MUST_USE struct document *document_load(struct bytes saved, const struct rope *base, struct error *err);
 
 /*
+ * The front alone, the first document_saved_front() bytes of what was saved: the history stays where it is until it is asked for,
+ * and is had from the source then. document_hold() has it now, for who is about to put something else in its place; false: it is gone.
+ */
+size_t document_saved_front(struct bytes saved, const struct rope *base);
+MUST_USE struct document *document_load_front(struct bytes front, const struct rope *base, struct error *err);
+bool document_hold(struct document *document);
+
+/*
  * Where the batches of a loaded document are besides: its saved history turns out to be unreadable in the middle of an undo or a
  * merge, when there is no way back. That it was sealed by us does not exclude that we wrote it wrongly.
  *
  *   distrust   the saved form is not to be loaded again
  *   replay     adds all batches there are to `whole`, each after its parents, document_fork() where a branch begins; those that
  *              the saved version had not are passed over. False: they are not to be had
+ *   history    appends what was saved behind the front (may be NULL). False: it is not there any more, and the batches are replayed
  *
  * Without a source, or where its batches do not come to the saved version and text either, the program stops: what was typed is
  * with the source's owner, and opens by replay.
@@ -222,6 +236,7 @@ struct document_source {
     void *self;
     void (*distrust)(void *self);
     bool (*replay)(void *self, struct document *whole);
+    bool (*history)(void *self, struct buf *out);
 };
 void document_set_source(struct document *document, struct document_source source);
 /*

@@ -32,6 +32,7 @@ enum { KIND_BITS = 2, KIND_MASK = 3 };
 
 struct asleep {
     struct buf history;
+    bool elsewhere; /* it is still where the front was loaded from */
     struct asleep_agent *agents;
     size_t agent_count;
     struct version saved, version; /* as it was loaded, and now */
@@ -200,7 +201,7 @@ static bool read_front(struct reader *reader, uint64_t base_len, struct asleep *
            asleep->saved_len == base_len - patch_deleted(text) + patch_inserted(text);
 }
 
-static struct document *load_front(struct reader *reader, const struct rope *base, struct error *err)
+static struct document *read_saved(struct reader *reader, const struct rope *base, struct error *err)
 {
     struct document *document = document_new(base);
     struct reader front = reader_of(read_sized(reader, SIZE_MAX));
@@ -222,7 +223,38 @@ struct document *document_load(struct bytes saved, const struct rope *base, stru
     unsigned version;
     if (!saved_read_magic(&reader, base, &version, err))
         return NULL;
-    return version == SAVED_ASLEEP ? load_front(&reader, base, err) : document_decode(saved, base, err);
+    return version == SAVED_ASLEEP ? read_saved(&reader, base, err) : document_decode(saved, base, err);
+}
+
+size_t document_saved_front(struct bytes saved, const struct rope *base)
+{
+    struct reader reader = reader_of(saved);
+    struct error ignored = {0};
+    unsigned version;
+    if (!saved_read_magic(&reader, base, &version, &ignored) || version != SAVED_ASLEEP)
+        return saved.len;
+    (void)read_sized(&reader, SIZE_MAX);
+    return reader.failed ? saved.len : saved.len - reader_left(&reader);
+}
+
+struct document *document_load_front(struct bytes front, const struct rope *base, struct error *err)
+{
+    struct document *document = document_load(front, base, err);
+    if (document && document->asleep)
+        document->asleep->elsewhere = true;
+    return document;
+}
+
+bool document_hold(struct document *document)
+{
+    struct asleep *asleep = document->asleep;
+    const struct document_source *source = &document->source;
+    if (!asleep || !asleep->elsewhere)
+        return true;
+    asleep->elsewhere = !source->history || !source->history(source->self, &asleep->history);
+    if (asleep->elsewhere)
+        buf_clear(&asleep->history);
+    return !asleep->elsewhere;
 }
 
 /* --- waking --- */
@@ -272,13 +304,14 @@ static bool replay_history(const struct document *document, const struct asleep 
     return good;
 }
 
-static struct document *recall(const struct document *document, const struct asleep *asleep)
+static struct document *recall(struct document *document, const struct asleep *asleep)
 {
     struct document *history = document_new(document->base);
-    if (read_history(asleep, history))
+    bool held = document_hold(document); /* else a newer one has taken its place: nothing is wrong with that */
+    if (held && read_history(asleep, history))
         return history;
     document_free(history);
-    if (document->source.distrust)
+    if (held && document->source.distrust)
         document->source.distrust(document->source.self);
     history = document_new(document->base);
     bool replayed = replay_history(document, asleep, history);

@@ -225,6 +225,38 @@ bool document_patch_between(struct document *document, const struct version *fro
     return find_between(document, from, to, out, NULL);
 }
 
+/* Whether fewer events lie between the present and that version than a walk from the beginning to it would see. */
+static bool is_near(struct document *document, const struct lv_list *version)
+{
+    enum { NEAR = 4 }; /* what is taken back is asked for twice, and may bring back what only all of the history knows */
+    struct lv_ranges since = {0}, none = {0};
+    uint64_t events = 0, all = graph_len(document->graph);
+    graph_diff(document->graph, graph_frontier(document->graph), version, &since, &none);
+    for (size_t i = 0; i < since.count; i++)
+        events += since.items[i].end - since.items[i].first;
+    lv_ranges_release(&since);
+    lv_ranges_release(&none);
+    return events < (all - events) / NEAR;
+}
+
+struct rope *document_text_at(struct document *document, const struct rope *now, const struct version *version)
+{
+    struct version present = {0};
+    struct patch patch = {0};
+    document_wake(document);
+    ensure(document->merged == graph_len(document->graph) && rope_len(now) == document->len);
+    bool known = document_lvs(document, version, &document->scratch);
+    bool back = known && is_near(document, &document->scratch);
+    document_version(document, &present);
+    known = known && (back ? document_patch_between(document, &present, version, &patch) : document_patch_to(document, version, &patch));
+    struct rope *text = known ? rope_snapshot(back ? now : document->base) : NULL;
+    if (known)
+        rope_apply(text, &patch);
+    version_release(&present);
+    patch_release(&patch);
+    return text;
+}
+
 bool document_changes(struct document *document, const struct version *from, const struct version *to, struct patch *patch,
                       struct change_list *out)
 {

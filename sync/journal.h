@@ -334,21 +334,28 @@ MUST_USE bool journal_view_get(struct journal *journal, const char *path, struct
 /* --- checkpoints --- */
 
 /*
- * `encoded` (document_save()) and the text (NULL: it can be had elsewhere) are the document with all rows up to
- * `place`. It takes the place of the one before, in one transaction: one that turns out damaged costs a longer replay, nothing
+ * `encoded` (document_save()) and the text (NULL: there is none besides; app/replica_checkpoint.c puts what is not needed at once
+ * there) are the document with all rows up to `place`. It takes the place of the one before, in one transaction: one that turns out damaged costs a longer replay, nothing
  * else. In a journal from which an older weft has dropped rows that checkpoints cover, two are kept.
  */
 MUST_USE bool journal_checkpoint_put(struct journal *journal, uint64_t place, struct bytes encoded,
                                      const struct rope *text, struct error *err);
 /* What was put turned out to be useless: all rows are replayed the next time. Not where rows have been dropped. */
 MUST_USE bool journal_checkpoints_drop(struct journal *journal, struct error *err);
-/* The newest that opens. Appends to both; *has_text as it was put. *found == false: replay from the base. */
+/* The newest that opens. *has_text as it was put. *found == false: replay from the base. */
 struct journal_checkpoint {
     bool found, has_text;
-    uint64_t place;
+    uint64_t id, place, encoded_len, text_len;
     struct buf encoded, text; /* owned: journal_checkpoint_release() */
 };
 MUST_USE bool journal_checkpoint_get(struct journal *journal, struct journal_checkpoint *checkpoint, struct error *err);
+/*
+ * The same without its text, which may be long: journal_checkpoint_text() appends that, as long as no newer one has taken its place;
+ * of a journal from which rows have been dropped it is here at once. ERR_AUTH: it is gone, or damaged.
+ */
+MUST_USE bool journal_checkpoint_front(struct journal *journal, struct journal_checkpoint *checkpoint, struct error *err);
+MUST_USE bool journal_checkpoint_text(struct journal *journal, const struct journal_checkpoint *checkpoint, struct buf *out,
+                                      struct error *err);
 void journal_checkpoint_release(struct journal_checkpoint *checkpoint);
 
 #endif

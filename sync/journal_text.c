@@ -252,28 +252,27 @@ bool journal_checkpoints_drop(struct journal *journal, struct error *err)
                err);
 }
 
-/* False and ERR_AUTH: a part is missing or does not open; other errors are the disk's. */
-static bool load_parts(struct journal *journal, const struct checkpoint_row *row, struct journal_checkpoint *out,
-                       struct error *err)
+/* Parts [part, end), which have `len` bytes. False and ERR_AUTH: one is missing or does not open; other errors are the disk's. */
+static bool load_parts(struct journal *journal, const struct checkpoint_row *row, uint64_t part, uint64_t end, uint64_t len,
+                       struct buf *out, struct error *err)
 {
-    struct db_stmt *stmt =
-        db_use(journal->db, "SELECT part, sealed FROM checkpoint_part WHERE checkpoint = ?1 ORDER BY part");
+    struct db_stmt *stmt = db_use(journal->db, "SELECT part, sealed FROM checkpoint_part WHERE checkpoint = ?1 AND part >= ?2"
+                                               " AND part < ?3 ORDER BY part");
     db_bind_u64(stmt, 1, row->id);
-    uint64_t part = 0;
+    db_bind_u64(stmt, 2, part);
+    db_bind_u64(stmt, 3, end);
+    size_t before = out->len;
     enum db_stepped stepped;
     for (; (stepped = db_step(stmt, err)) == DB_ROW; part++) {
-        struct buf *into = part < encoded_parts(row) ? &out->encoded : &out->text;
         name_part(journal, row, part);
-        if (db_column_u64(stmt, 0) != part || !journal_unseal(journal, db_column_bytes(stmt, 1), into)) {
+        if (db_column_u64(stmt, 0) != part || !journal_unseal(journal, db_column_bytes(stmt, 1), out)) {
             db_end(stmt);
             return error_set(err, ERR_AUTH, 0, "a checkpoint in the journal is damaged");
         }
     }
     if (stepped == DB_FAILED)
         return false;
-    if (part != all_parts(row) || out->encoded.len != row->encoded_len || out->text.len != row->text_len)
-        return error_set(err, ERR_AUTH, 0, "a checkpoint in the journal is not whole");
-    return true;
+    return (part == end && out->len - before == len) || error_set(err, ERR_AUTH, 0, "a checkpoint in the journal is not whole");
 }
 
 struct checkpoint_rows {
@@ -301,24 +300,59 @@ static bool list_checkpoints(struct journal *journal, struct checkpoint_rows *ro
     return stepped == DB_DONE;
 }
 
-bool journal_checkpoint_get(struct journal *journal, struct journal_checkpoint *checkpoint, struct error *err)
+static struct checkpoint_row row_of(const struct journal_checkpoint *checkpoint)
+{
+    return (struct checkpoint_row){.id = checkpoint->id, .place = checkpoint->place, .encoded_len = checkpoint->encoded_len,
+                                   .text_len = checkpoint->text_len, .has_text = checkpoint->has_text};
+}
+
+bool journal_checkpoint_text(struct journal *journal, const struct journal_checkpoint *checkpoint, struct buf *out, struct error *err)
+{
+    struct checkpoint_row row = row_of(checkpoint);
+    return load_parts(journal, &row, encoded_parts(&row), all_parts(&row), row.text_len, out, err);
+}
+
+/* Of a journal without its older rows nothing else tells what a checkpoint that turns out damaged said. */
+static bool is_trimmed(struct journal *journal, bool *trimmed, struct error *err)
+{
+    struct db_stmt *stmt = db_use(journal->db, "SELECT trimmed FROM journal");
+    if (!db_one(stmt, err))
+        return false;
+    *trimmed = db_column_int(stmt, 0) != 0;
+    db_end(stmt);
+    return true;
+}
+
+static bool load_newest(struct journal *journal, bool with_text, struct journal_checkpoint *checkpoint, struct error *err)
 {
     *checkpoint = (struct journal_checkpoint){0};
     struct checkpoint_rows rows;
     if (!list_checkpoints(journal, &rows, err))
         return false;
     for (size_t i = 0; i < rows.count; i++) {
-        if (load_parts(journal, &rows.items[i], checkpoint, err)) {
-            checkpoint->found = true;
-            checkpoint->has_text = rows.items[i].has_text;
-            checkpoint->place = rows.items[i].place;
+        const struct checkpoint_row *row = &rows.items[i];
+        *checkpoint = (struct journal_checkpoint){.found = true, .has_text = row->has_text, .id = row->id, .place = row->place,
+                                                  .encoded_len = row->encoded_len, .text_len = row->text_len};
+        if (load_parts(journal, row, 0, encoded_parts(row), row->encoded_len, &checkpoint->encoded, err) &&
+            (!with_text || journal_checkpoint_text(journal, checkpoint, &checkpoint->text, err)))
             return true;
-        }
         journal_checkpoint_release(checkpoint);
         if (err->code != ERR_AUTH)
             return false;
     }
     return true;
+}
+
+bool journal_checkpoint_get(struct journal *journal, struct journal_checkpoint *checkpoint, struct error *err)
+{
+    return load_newest(journal, true, checkpoint, err);
+}
+
+bool journal_checkpoint_front(struct journal *journal, struct journal_checkpoint *checkpoint, struct error *err)
+{
+    bool trimmed;
+    *checkpoint = (struct journal_checkpoint){0};
+    return is_trimmed(journal, &trimmed, err) && load_newest(journal, trimmed, checkpoint, err);
 }
 
 void journal_checkpoint_release(struct journal_checkpoint *checkpoint)

@@ -299,7 +299,7 @@ static struct copy load_front_alone(struct document *document, const struct rope
     saved.data[saved.len - 1] ^= 0x55;
     struct copy copy = {document_load(buf_view(&saved), base, &err), rope_snapshot(base)};
     assert_non_null(copy.document);
-    document_set_source(copy.document, (struct document_source){NULL, wakes, gives_nothing});
+    document_set_source(copy.document, (struct document_source){.distrust = wakes, .replay = gives_nothing});
     update(&copy);
     buf_release(&saved);
     return copy;

@@ -783,6 +783,7 @@ struct elsewhere {
     struct replica *replica; /* has all batches */
     unsigned distrusted, replayed;
     bool lost;
+    struct bytes rest;
 };
 
 static void note_distrust(void *self)
@@ -813,9 +814,71 @@ static struct document *load_damaged(struct pair *pair, struct elsewhere *elsewh
     struct document *loaded = document_load(bytes_of(saved.data, saved.len - 1), pair->ana.base, &err);
     assert_non_null(loaded);
     *elsewhere = (struct elsewhere){.replica = &pair->ana};
-    document_set_source(loaded, (struct document_source){elsewhere, note_distrust, replay_elsewhere});
+    document_set_source(loaded, (struct document_source){.self = elsewhere, .distrust = note_distrust, .replay = replay_elsewhere});
     buf_release(&saved);
     return loaded;
+}
+
+/* --- a saved history that stays where it is --- */
+
+/* What was saved behind the front; nothing: it is gone. */
+static bool give_rest(void *self, struct buf *out)
+{
+    struct elsewhere *elsewhere = self;
+    buf_add_bytes(out, elsewhere->rest);
+    return elsewhere->rest.len > 0;
+}
+
+static struct document *load_front_of(struct pair *pair, struct elsewhere *elsewhere, struct buf *saved)
+{
+    struct error err = {0};
+    struct patch patch = {0};
+    *elsewhere = (struct elsewhere){.replica = &pair->ana};
+    document_save(pair->ana.document, saved);
+    size_t front = document_saved_front(buf_view(saved), pair->ana.base);
+    assert_in_range(front, 1, saved->len - 1);
+    struct document *loaded = document_load_front(bytes_slice(buf_view(saved), 0, front), pair->ana.base, &err);
+    assert_non_null(loaded);
+    document_set_source(loaded, (struct document_source){.self = elsewhere, .distrust = note_distrust, .replay = replay_elsewhere,
+                                                         .history = give_rest});
+    document_update(loaded, &patch);
+    patch_release(&patch);
+    elsewhere->rest = bytes_slice(buf_view(saved), front, saved->len - front);
+    return loaded;
+}
+
+static void a_history_stays_where_it_is_until_it_is_asked_for(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct elsewhere elsewhere;
+    struct buf saved = {0}, again = {0};
+    begin(&pair, "base");
+    replica_type(&pair.ana, 4, " camp");
+    struct document *loaded = load_front_of(&pair, &elsewhere, &saved);
+    assert_int_equal(document_len(loaded), 9);
+    document_save(loaded, &again); /* asks for it */
+    assert_true(bytes_equal(buf_view(&saved), buf_view(&again)));
+    document_check(loaded);
+    document_free(loaded);
+    buf_clear(&saved);
+    loaded = load_front_of(&pair, &elsewhere, &saved);
+    assert_true(document_hold(loaded));
+    elsewhere.rest = (struct bytes){0}; /* something else is in its place now */
+    document_check(loaded);
+    assert_int_equal(elsewhere.replayed, 0);
+    document_free(loaded);
+    buf_clear(&saved);
+    loaded = load_front_of(&pair, &elsewhere, &saved);
+    elsewhere.rest = (struct bytes){0};
+    assert_false(document_hold(loaded));
+    document_check(loaded);
+    assert_int_equal(elsewhere.replayed, 1);
+    assert_int_equal(elsewhere.distrusted, 0);
+    document_free(loaded);
+    buf_release(&saved);
+    buf_release(&again);
+    end(&pair);
 }
 
 static void a_history_that_cannot_be_read_is_replayed_from_elsewhere(void **state)
@@ -986,6 +1049,7 @@ int main(void)
         cmocka_unit_test(a_damaged_document_is_refused),
         cmocka_unit_test(what_an_older_weft_saved_is_read_and_saved_anew),
         cmocka_unit_test(a_history_with_void_operations_is_read_at_once),
+        cmocka_unit_test(a_history_stays_where_it_is_until_it_is_asked_for),
         cmocka_unit_test(a_history_that_cannot_be_read_is_replayed_from_elsewhere),
         cmocka_unit_test(a_document_goes_to_sleep_and_goes_on_as_before),
         cmocka_unit_test(a_sleeping_document_takes_a_newer_saved_form),

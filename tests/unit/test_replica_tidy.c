@@ -7,6 +7,7 @@
 
 #include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "editor/base/random.h"
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
 #include "sync/journal_compact.h"
@@ -244,6 +245,79 @@ static void how_much_of_a_long_history_is_not_in_the_file_is_said_a_little_later
     free(text);
 }
 
+/* What does not pack, so that its history is long in bytes. */
+static void paste_noise(struct replica *replica)
+{
+    enum { LONG = 400000 };
+    struct random random = random_of(7);
+    char *text = xmalloc(LONG + 1);
+    for (size_t i = 0; i < LONG; i++)
+        text[i] = (char)(' ' + random_below(&random, 95));
+    text[LONG] = '\0';
+    home_insert(replica, text);
+    free(text);
+}
+
+static bool history_is_apart(struct home *home, const struct doc_id *doc)
+{
+    struct journal_checkpoint checkpoint;
+    struct error err = {0};
+    struct journal *journal = journal_of(home, doc);
+    assert_true(journal_checkpoint_front(journal, &checkpoint, &err));
+    bool apart = checkpoint.found && checkpoint.has_text && checkpoint.text.len == 0;
+    journal_checkpoint_release(&checkpoint);
+    journal_close(journal);
+    return apart;
+}
+
+static void expect_undone(struct replica *replica, const char *text, const char *undone)
+{
+    struct error err = {0};
+    home_expect_text(replica, text);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    home_expect_text(replica, undone);
+    assert_int_equal(replica_undo(replica, UNDO_AGAIN, &err), REPLICA_UNDONE);
+    home_expect_text(replica, text);
+}
+
+/* Once from where the checkpoint left it; once when a newer checkpoint has taken its place, from the rows. */
+static void a_long_history_is_read_when_it_is_asked_for(void **state)
+{
+    enum { KEYS = 1100 };
+    struct home *home = *state;
+    struct replica *replica = home_open(home, "notes.md");
+    struct doc_id doc;
+    paste_noise(replica);
+    home_type(replica, 0, "x");
+    type_keys(replica, 1, KEYS - 1);
+    char *after = home_text(replica);
+    doc = replica_entry(replica)->doc;
+    home_save(replica, NULL);
+    home_close(replica);
+    assert_true(history_is_apart(home, &doc));
+
+    replica = home_open(home, "notes.md");
+    struct replica *other = home_open(home, "notes.md");
+    struct error err = {0};
+    home_expect_text(other, after);
+    assert_int_equal(replica_undo(other, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_int_equal(replica_undo(other, UNDO_AGAIN, &err), REPLICA_UNDONE);
+    home_expect_text(other, after);
+    type_keys(other, KEYS, KEYS);
+    char *later = home_text(other);
+    home_close(other); /* and leaves a checkpoint of its own */
+    replica_catch_up(replica);
+    home_expect_text(replica, later);
+    home_type(replica, 0, "y");
+    char *last = home_text(replica);
+    expect_undone(replica, last, later);
+    home_close(replica);
+    expect_audited(home, "notes.md", 1 + KEYS + 2 + KEYS + 1 + 2);
+    free(after);
+    free(later);
+    free(last);
+}
+
 /* What is typed before they are counted is not counted with them. */
 static void who_types_at_once_is_told_all_the_same(void **state)
 {
@@ -267,15 +341,17 @@ static void who_types_at_once_is_told_all_the_same(void **state)
 /* The cursor is kept with the checkpoint, as a place in its text. */
 static void where_the_cursor_was_is_known_without_the_rows_before_a_checkpoint(void **state)
 {
+    enum { KEYS = 8100, MORE_KEYS = 200 };
     struct home *home = *state;
     struct replica *ada = home_open(home, "notes.md");
-    type_keys(ada, 0, MANY_KEYS);
+    type_keys(ada, 0, KEYS);
     struct replica *other = open_besides(home, "notes.md", false);
     replica_catch_up(other);
     home_insert(other, "in front ");
     home_wait(other, NULL, home_is_kept);
     replica_catch_up(ada);
-    replica_select(ada, selection_at(100));
+    for (int i = 0; i < MORE_KEYS; i++)
+        home_type(ada, 99, "y");
     wait_for_few_rows(home, ada);
     home_insert(other, "once more ");
     home_wait(other, NULL, home_is_kept);
@@ -423,6 +499,7 @@ int main(void)
         HOME_TEST(a_checkpoint_whose_history_cannot_be_read_costs_nothing_but_time),
         HOME_TEST(what_is_closed_without_a_pause_is_in_order_too),
         HOME_TEST(how_much_of_a_long_history_is_not_in_the_file_is_said_a_little_later),
+        HOME_TEST(a_long_history_is_read_when_it_is_asked_for),
         HOME_TEST(who_types_at_once_is_told_all_the_same),
         HOME_TEST(where_the_cursor_was_is_known_without_the_rows_before_a_checkpoint),
         HOME_TEST(what_was_never_sent_is_sent_when_the_document_comes_back),
