@@ -106,6 +106,8 @@ static inline struct op_piece oplog_piece_near(const struct oplog *log, size_t *
     piece.len = (end < run_end ? end : run_end) - lv;
     piece.op_first = run->first;
     piece.op_len = run_end - run->first;
+    if (offset == 0) /* mostly; which shape it is nobody could tell before */
+        return piece;
     if (run->shape == SHAPE_INSERT) {
         piece.pos += offset;
         piece.text_at += (size_t)offset;
@@ -121,6 +123,10 @@ static inline struct op_piece oplog_piece_near(const struct oplog *log, size_t *
  */
 static inline uint64_t oplog_judge(const struct oplog *log, const struct op_piece *piece, uint64_t len, bool *valid)
 {
+    if (piece->lv == piece->op_first && piece->op_len <= len && piece->pos <= len - piece->op_len) { /* valid whatever it is */
+        *valid = true;
+        return piece->len;
+    }
     switch (piece->shape) {
     case SHAPE_NOP:
         *valid = true;
