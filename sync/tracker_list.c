@@ -147,15 +147,15 @@ bool tracker_list_is_full(const struct tracker_list *list)
 /* Before unit number `pos` of the prepare version, which is there. */
 static struct spot spot_of(const struct tracker_list *list, uint64_t pos)
 {
-    const struct tracker_knot *knots = list->knots;
-    struct spot spot = {.knot = 0, .offset = pos};
+    const struct tracker_knot *knots = list->knots, *knot = knots;
+    uint64_t shown = 0;
     ensure(pos < list->prepared);
-    while (spot.offset >= knots[spot.knot].prepared) {
-        spot.offset -= knots[spot.knot].prepared;
-        spot.shown += knots[spot.knot].shown;
-        spot.knot = knots[spot.knot].next;
+    while (pos >= knot->prepared) {
+        pos -= knot->prepared;
+        shown += knot->shown;
+        knot = &knots[knot->next];
     }
-    return spot;
+    return (struct spot){(uint32_t)(knot - knots), pos, shown};
 }
 
 static uint64_t shown_at(const struct tracker_list *list, const struct spot *spot)
@@ -242,8 +242,11 @@ static uint64_t shift_row(struct tracker_list *list, const struct tracker_done *
 {
     uint32_t knot = knot_with(list, done->knot, done->unit);
     const struct span *span = &list->spans[knot];
-    uint64_t offset = done->unit - span->id, count = in_a_row(done, least(max, span->len - offset), 1);
-    if (count == 1) {
+    bool inserted = done->unit - list->first == (uint64_t)(done - list->done);
+    uint64_t offset = done->unit - span->id, count = least(max, span->len - offset);
+    if (!inserted)
+        count = in_a_row(done, count, 1);
+    if (!inserted && count == 1) {
         count = in_a_row(done, least(max, offset + 1), UINT64_MAX);
         offset -= count - 1;
     }
