@@ -686,12 +686,26 @@ bool graph_contains(struct graph *graph, const uint64_t *version, size_t count, 
     return found;
 }
 
-/* Two heads, mostly: none of what the newer one's run comes from is as new as the older one. */
+enum { HOPS_MAX = 8 };
+
+/*
+ * Two heads, mostly: whether the older one is surely not among what the newer one comes from. Goes down from run to run as long as
+ * there is one way only that leads to anything as new as the older one: mostly what its author wrote meanwhile.
+ */
 static bool are_apart(const struct graph *graph, uint64_t older, uint64_t newer)
 {
-    const struct run *run = &graph->runs[run_index(graph, newer)];
-    return older < run->first &&
-           (run->parent_count == 0 || graph->parents.items[run->parents_at + run->parent_count - 1] < older);
+    size_t at = run_index(graph, newer);
+    for (int hops = 0; hops < HOPS_MAX; hops++) {
+        const struct run *run = &graph->runs[at];
+        const uint64_t *parents = graph->parents.items + run->parents_at;
+        size_t count = run->parent_count;
+        if (run->first <= older || (count > 1 && parents[count - 2] >= older))
+            return false;
+        if (count == 0 || parents[count - 1] < older)
+            return true;
+        at = graph->parent_runs[run->parents_at + count - 1];
+    }
+    return false;
 }
 
 /* One walk down from all items (side A) over their ancestors (side B), to the oldest item. */

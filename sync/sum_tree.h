@@ -125,8 +125,12 @@ static inline void sum_tree_add_kind(struct sum_tree *tree, uint32_t leaf, unsig
 
 static inline void sum_tree_add(struct sum_tree *tree, uint32_t leaf, const struct sums *more)
 {
-    for (unsigned kind = 0; kind < SUM_TREE_KINDS; kind++)
-        sum_tree_add_kind(tree, leaf, kind, more->of[kind]);
+    struct sum_near *near = tree->near;
+    if (near->leaf != leaf || near->changed != leaf)
+        sum_tree_turn_to(tree, leaf);
+    sums_add(&tree->total, more);
+    sums_add(&near->inside, more);
+    sums_add(&near->changes, more);
 }
 
 #endif
