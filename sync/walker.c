@@ -255,7 +255,10 @@ static void prepare_piece(struct walker *walker, const struct walker_piece *piec
     uint64_t before;
     size_t count;
     const uint64_t *parents = walker_plan_parents(piece, &count, &before);
-    if (walker_plan_move(&walker->plan, piece, &walker->leave, &walker->enter))
+    bool told = walker_plan_move(&walker->plan, piece, &walker->leave, &walker->enter);
+    if (walker->listed && (!told || tracker_list_is_full(&walker->list)))
+        leave_list(walker);
+    if (told)
         shift(walker, &walker->leave, &walker->enter);
     else
         prepare(walker, parents, count);
@@ -265,8 +268,6 @@ static void visit(struct walker *walker, const struct walker_piece *piece)
 {
     if (piece->critical)
         critical_note(walker->critical, piece->first, shown(walker));
-    if (walker->listed && tracker_list_is_full(&walker->list))
-        leave_list(walker);
     prepare_piece(walker, piece);
     track_events(walker, piece->first, piece->end);
     walker_stands_add(&walker->stands, walker->stand, piece->end - 1, piece->end - piece->first);

@@ -18,6 +18,15 @@ struct walker_choice {
 
 #define NO_EDGE UINT32_MAX
 
+#ifdef WEFT_SMALL_NODES
+enum { PATIENCE = 1, NEAR = 8 };
+#else
+enum {
+    PATIENCE = 8, /* as many times the events of a short block so far may be moved over in it */
+    NEAR = 256,   /* and so many in any case */
+};
+#endif
+
 void walker_plan_release(struct walker_plan *plan)
 {
     lv_list_release(&plan->cuts);
@@ -272,6 +281,7 @@ static void link_pieces(struct walker_plan *plan, bool warm)
         plan->seen = xmalloc(sizeof *plan->seen);
     if (plan->is_short)
         walker_seen_begin(plan->seen, plan->high - plan->low);
+    plan->moved = plan->visited = 0;
     for (size_t i = plan->low; i < plan->high; i++)
         link_piece(plan, i);
 }
@@ -433,22 +443,34 @@ static void add_to_ranges(struct lv_ranges *ranges, const struct walker_piece *p
         lv_ranges_add(ranges, piece->first, piece->end);
 }
 
-static void add_set(const struct walker_plan *plan, const struct walker_set *set, struct lv_ranges *out)
+static void add_set(struct walker_plan *plan, const struct walker_set *set, struct lv_ranges *out)
 {
     out->count = 0;
-    for (size_t i = plan->seen->words; i > 0; i--)
-        for (uint64_t word = set->words[i - 1]; word != 0;)
-            add_to_ranges(out, &plan->pieces[plan->low + (i - 1) * WALKER_WORD_BITS + walker_set_take(&word)]);
+    for (size_t i = plan->seen->words; i > 0; i--) {
+        for (uint64_t word = set->words[i - 1]; word != 0;) {
+            size_t at = plan->low + (i - 1) * WALKER_WORD_BITS + walker_set_take(&word);
+            plan->moved += plan->pieces[at].end - plan->pieces[at].first;
+            add_to_ranges(out, &plan->pieces[at]);
+        }
+    }
+}
+
+/* Where one of them does not hear the others there have to be several stands, sooner or later. */
+static bool move_is_told(const struct walker_plan *plan)
+{
+    return plan->is_short && plan->moved / PATIENCE <= plan->visited + NEAR;
 }
 
 bool walker_plan_move(struct walker_plan *plan, const struct walker_piece *piece, struct lv_ranges *leave,
                       struct lv_ranges *enter)
 {
     struct walker_set left, entered;
+    plan->is_short = move_is_told(plan);
     if (!plan->is_short)
         return false;
     walker_seen_move(plan->seen, (size_t)(piece - plan->pieces) - plan->low, &left, &entered);
     add_set(plan, &left, leave);
     add_set(plan, &entered, enter);
+    plan->visited += piece->end - piece->first;
     return true;
 }

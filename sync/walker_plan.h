@@ -62,6 +62,7 @@ struct walker_plan {
     bool fresh;       /* the present pass is that of its fresh pieces */
     bool is_short;    /* the present block: `seen` is what its pieces have seen */
     struct walker_seen *seen;
+    uint64_t moved, visited; /* events of the present block: taken out or put back so far; come to so far */
 
     struct walker_edge *edges; /* of the present block */
     size_t edge_count, edge_cap;
@@ -104,7 +105,8 @@ void walker_plan_start(struct walker_plan *plan, struct walker_way way);
 enum walker_stop walker_plan_go(struct walker_plan *plan, const struct walker_piece **piece);
 /*
  * How a tracker comes from the piece before, or from where the block begins, to where this one begins, newest first. Once for
- * each piece at which there was a stop. False: the block is long or goes on in the warm tracker, and the graph has to be asked
+ * each piece at which there was a stop. False, and so from then on to the end of the block: it is long, goes on in the warm tracker,
+ * or has cost several times what is in it; then the graph has to be asked, and there may be several trackers
  * (sync/walker_stands.h).
  */
 bool walker_plan_move(struct walker_plan *plan, const struct walker_piece *piece, struct lv_ranges *leave,
