@@ -259,6 +259,7 @@ static void link_piece(struct walker_plan *plan, size_t index)
     size_t count;
     const uint64_t *parents = walker_plan_parents(&plan->pieces[index], &count, &before);
     size_t near = index - plan->low; /* mostly it is not far back */
+    plan->pieces[index].waits = 0;
     if (plan->is_short)
         walker_seen_piece(plan->seen, index - plan->low);
     for (size_t p = 0; p < count; p++) {
@@ -267,6 +268,7 @@ static void link_piece(struct walker_plan *plan, size_t index)
         const struct walker_piece *block = &plan->pieces[plan->low];
         size_t parent = plan->low + column_find(block, sizeof *block, index - plan->low, parents[p], &near);
         add_edge(plan, parent, index);
+        plan->pieces[index].waits += plan->pieces[parent].fresh == plan->pieces[index].fresh;
         if (plan->is_short)
             walker_seen_parent(plan->seen, index - plan->low, parent - plan->low);
     }
@@ -327,15 +329,6 @@ static void sort_ready(struct walker_plan *plan, size_t from)
     choices[1] = lighter;
 }
 
-static void count_waits(struct walker_plan *plan)
-{
-    for (size_t i = plan->low; i < plan->high; i++)
-        plan->pieces[i].waits = 0;
-    for (size_t i = plan->low; i < plan->high; i++)
-        for (uint32_t e = plan->pieces[i].edges; e != NO_EDGE; e = plan->edges[e].next)
-            plan->pieces[plan->edges[e].child].waits += plan->pieces[i].fresh == plan->fresh;
-}
-
 static void push_children(struct walker_plan *plan, const struct walker_piece *piece)
 {
     size_t from = plan->ready_count;
@@ -349,9 +342,7 @@ static void push_children(struct walker_plan *plan, const struct walker_piece *p
 
 static void begin_pass(struct walker_plan *plan, bool fresh)
 {
-    plan->fresh = fresh;
     plan->ready_count = 0;
-    count_waits(plan);
     for (size_t i = plan->low; i < plan->high; i++)
         if (plan->pieces[i].fresh == fresh && plan->pieces[i].waits == 0)
             push_ready(plan, i);

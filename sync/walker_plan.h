@@ -40,7 +40,7 @@ struct walker_piece {
     uint64_t weight;         /* of a piece of the present block: about how many events come after it */
     const uint64_t *parents; /* of its first event, in the graph; NULL: the event before it */
     uint32_t parent_count;
-    uint32_t waits; /* parents not yet visited, during a pass */
+    uint32_t waits; /* parents of its pass not yet visited */
     uint32_t edges; /* first of the edges to its children, or none */
     bool fresh;     /* not in the old text: what it does goes out */
     bool critical;  /* all of its events are */
@@ -59,7 +59,6 @@ struct walker_plan {
     enum walker_stage { STAGE_BLOCK, STAGE_OLD, STAGE_FRESH } stage; /* of the walk, in the present block */
     bool fast_path, warm, summing;
     size_t low, high; /* the present block */
-    bool fresh;       /* the present pass is that of its fresh pieces */
     bool is_short;    /* the present block: `seen` is what its pieces have seen */
     struct walker_seen *seen;
     uint64_t moved, visited; /* events of the present block: taken out or put back so far; come to so far */
