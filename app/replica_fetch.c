@@ -2,6 +2,8 @@
  * What a relay that lost its tail needs again, read on the journal's thread: in pieces, so that it is never in memory as a whole
  * and no key waits for the reading of it.
  *
+ * What was sent and acknowledged long ago is in packed rows alone (sync/journal_compact.h): such a row becomes a record again.
+ *
  * It may also lack what it never had: another window of this person, at the same text, was stopped before it could send. What is
  * typed here builds on it, so it is sent from here, too. The agent stays that window's: nothing is taken over (replica_heir.c).
  */
@@ -11,6 +13,7 @@
 #include "app/replica_rows.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/stored_list.h"
 #include "editor/base/xalloc.h"
@@ -24,6 +27,9 @@ struct fetch {
     struct stored_list stored;
     size_t bytes;
     bool more; /* there is, and it is for the next time */
+    uint64_t next; /* what is in the piece reaches up to here without a gap */
+    struct doc_keys keys;
+    struct sign_key doc_key;
     bool may_lend;
     uint64_t sealed_to; /* where sealing goes on */
     struct agent_id *heard; /* other processes of ours, which send for themselves */
@@ -58,7 +64,87 @@ static bool fetch_record(struct fetch *fetch, struct bytes stored)
 static bool fetch_sent(void *self, const struct journal_sent *sent)
 {
     struct fetch *fetch = self;
-    return sent->kind != RECORD_EVENTS || fetch_record(fetch, sent->stored);
+    uint64_t end = sent->seq0 + sent->count;
+    if (sent->kind != RECORD_EVENTS || (!fetch->forked && end <= fetch->next))
+        return true;
+    if (!fetch->forked && sent->seq0 > fetch->next)
+        return false; /* what is in front of it has gone from the outbox, and is in the rows */
+    bool fits = fetch_record(fetch, sent->stored);
+    fetch->next = fits && end > fetch->next ? end : fetch->next;
+    return fits;
+}
+
+/* No session counts so far; and the same content is sealed to the same bytes, so that a relay which has it knows it. */
+static uint64_t counter_of(struct bytes plain)
+{
+    struct digest digest;
+    uint64_t counter;
+    record_hash(plain, &digest);
+    memcpy(&counter, digest.bytes, sizeof counter);
+    return counter | (uint64_t)1 << 63;
+}
+
+/* The batches of a packed row from there on, in a new record: what its agent wrote is signed by this device, whoever seals it. */
+static bool seal_packed(const struct fetch *fetch, const struct journal_row *row, struct buf *stored)
+{
+    struct batch_list batches = {0};
+    struct bytes *plains = NULL;
+    struct buf plain = {0};
+    struct error ignored = {0}; /* damaged: it was said when the row was read */
+    uint64_t from = UINT64_MAX;
+    if (record_read_events(row->body, &row->agent, row->seq0, row->count, &batches, &plains, &ignored)) {
+        for (size_t i = 0; i < batches.count; i++) {
+            if (batches.items[i].seq0 < fetch->next)
+                continue;
+            from = batches.items[i].seq0 < from ? batches.items[i].seq0 : from;
+            record_plain_add(&plain, plains[i]);
+        }
+    }
+    if (plain.len > 0)
+        record_seal(&(struct record_spec){.kind = RECORD_EVENTS, .agent = row->agent, .sealer = row->agent,
+                                          .counter = counter_of(buf_view(&plain)), .seq0 = from,
+                                          .count = row->seq0 + row->count - from, .plain = buf_view(&plain),
+                                          .last = &row->digest, .keys = &fetch->keys, .signer = &fetch->doc_key},
+                    stored);
+    buf_release(&plain);
+    free(plains);
+    batch_list_release(&batches);
+    return stored->len > 0;
+}
+
+static bool fetch_packed(void *self, const struct journal_row *row)
+{
+    struct fetch *fetch = self;
+    uint64_t end = row->seq0 + row->count;
+    struct buf stored = {0};
+    if (row->form != JOURNAL_PACKED || end <= fetch->next)
+        return true;
+    if ((!fetch->forked && row->seq0 > fetch->next) || end > fetch->sealed_to) /* what is not sealed is sent by who seals it */
+        return false;
+    bool fits = seal_packed(fetch, row, &stored) && fetch_record(fetch, buf_view(&stored));
+    fetch->next = fits ? end : fetch->next;
+    buf_release(&stored);
+    return fits;
+}
+
+/* From the outbox, and where that has a gap from the rows, as far as they go on without one. */
+static bool fetch_own(struct fetch *fetch, struct journal *journal, struct error *err)
+{
+    uint64_t before;
+    fetch->next = fetch->from_seq;
+    if (!journal_outbox_next_seq(journal, &fetch->agent, &fetch->sealed_to, err))
+        return false;
+    do {
+        struct journal_read read = {0};
+        before = fetch->next;
+        if (!journal_outbox_of(journal, &fetch->agent, fetch->next, (struct journal_sent_visitor){fetch, fetch_sent}, err))
+            return false;
+        fetch->next = fetch->forked ? fetch->from_seq : fetch->next; /* the rows may have another side */
+        if (!fetch->more &&
+            !journal_rows_of(journal, &fetch->agent, fetch->next, (struct journal_visitor){fetch, fetch_packed}, &read, err))
+            return false;
+    } while (!fetch->more && !fetch->forked && fetch->next > before);
+    return true;
 }
 
 static bool fetch_row(void *self, const struct journal_row *row)
@@ -132,8 +218,7 @@ static bool fetch_run(void *self, struct journal *journal, struct error *err)
     stored_list_release(&fetch->stored);
     fetch->bytes = 0;
     fetch->more = false;
-    return journal_outbox_of(journal, &fetch->agent, fetch->from_seq, (struct journal_sent_visitor){fetch, fetch_sent},
-                             err) &&
+    return fetch_own(fetch, journal, err) &&
            ((fetch->stored.count > 0 && !fetch->forked) || fetch->more ||
             journal_rows_of(journal, &fetch->agent, fetch->from_seq, (struct journal_visitor){fetch, fetch_row}, &read, err)) &&
            lend(fetch, journal, err);
@@ -157,6 +242,8 @@ static void fetch_done(void *self, const struct journal_result *result)
     forget_lent(fetch);
     free(fetch->lent);
     free(fetch->heard);
+    crypto_wipe(&fetch->doc_key, sizeof fetch->doc_key);
+    crypto_wipe(&fetch->keys, sizeof fetch->keys);
     free(fetch);
 }
 
@@ -177,7 +264,9 @@ void replica_fetch(struct replica *replica, const struct agent_id *agent, uint64
 {
     struct fetch *fetch = xcalloc(1, sizeof *fetch);
     *fetch = (struct fetch){.replica = replica, .agent = *agent, .from_seq = from_seq, .packs = packs,
-                            .forked = chain_is_forked(replica->chain, agent), .may_lend = !replica_is_mine(replica, agent)};
+                            .forked = chain_is_forked(replica->chain, agent), .may_lend = !replica_is_mine(replica, agent),
+                            .keys = replica->entry.keys};
+    device_doc_key(&replica->env->device, &replica->entry.doc, &fetch->doc_key);
     note_heard(replica, fetch);
     journal_writer_run(replica->writer, fetch_run, fetch, (struct journal_done){fetch_done, fetch});
 }

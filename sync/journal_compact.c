@@ -185,6 +185,55 @@ static bool pack_next(struct journal *journal, struct journal_compaction *compac
     return good;
 }
 
+/* --- what was sent of packed rows --- */
+
+/* The next packed row. False and ERR_MISSING: there is none. */
+static bool find_packed(struct journal *journal, const struct journal_compaction *compaction, struct run *run, struct error *err)
+{
+    struct db_stmt *stmt = db_use(journal->db, "SELECT place, agent, seq0, seq0 + count FROM arrival WHERE place > ?1 AND form = 2"
+                                               " ORDER BY place LIMIT 1");
+    db_bind_u64(stmt, 1, compaction->stripped);
+    if (!db_one(stmt, err))
+        return false;
+    run->place = db_column_u64(stmt, 0);
+    run->seq0 = db_column_u64(stmt, 2);
+    run->end = db_column_u64(stmt, 3);
+    bool sound = db_column_into(stmt, 1, run->agent.bytes, sizeof run->agent.bytes);
+    db_end(stmt);
+    return sound || error_set(err, ERR_FORMAT, 0, "a row of the journal names no agent");
+}
+
+/* What does not fit between the row's ends, or is not acknowledged, stays. */
+static bool strip(struct journal *journal, const struct run *run, struct error *err)
+{
+    struct db_stmt *stmt = db_use(journal->db, "DELETE FROM outbox WHERE agent = ?1 AND seq0 >= ?2 AND seq0 < ?3 AND count > 0"
+                                               " AND seq0 + count <= ?3 AND acked = 1"
+                                               " AND seq0 < (SELECT max(seq0) FROM outbox WHERE agent = ?1 AND count > 0)");
+    db_bind_bytes(stmt, 1, bytes_of(run->agent.bytes, sizeof run->agent.bytes));
+    db_bind_u64(stmt, 2, run->seq0);
+    db_bind_u64(stmt, 3, run->end);
+    return db_run(stmt, err);
+}
+
+/* *rows: how many were looked at; 0: there are no more. */
+static bool strip_next(struct journal *journal, struct journal_compaction *compaction, size_t *rows, struct error *err)
+{
+    enum { ROWS_A_STEP = 8 };
+    struct run run = {0};
+    struct error none = {0};
+    for (*rows = 0; *rows < ROWS_A_STEP; ++*rows) {
+        if (!find_packed(journal, compaction, &run, &none)) {
+            if (none.code != ERR_MISSING)
+                *err = none;
+            return none.code == ERR_MISSING;
+        }
+        if (!strip(journal, &run, err))
+            return false;
+        compaction->stripped = run.place;
+    }
+    return true;
+}
+
 /* As far as the oldest checkpoint that is kept. */
 static bool find_end(struct journal *journal, struct journal_compaction *compaction, struct error *err)
 {
@@ -208,6 +257,10 @@ static bool step(struct journal *journal, struct journal_compaction *compaction,
         compaction->looked = compaction->waits - 1;
         compaction->waits = 0;
     }
+    if (good && rows == 0)
+        good = strip_next(journal, compaction, &rows, err);
+    if (good && rows == 0)
+        compaction->stripped = 0; /* the next time from the beginning: more is acknowledged by then */
     *more = rows > 0;
     return good && (*more || db_shrink(journal->db, JOURNAL_SHRINK_PAGES, more, err));
 }

@@ -11,6 +11,9 @@
  * The packed row has the place of the last row it stands for, so places stay what they were to who has read up to one of them.
  * Where somebody else's events are parents a packed row begins: so whatever it needs was there before all of it.
  *
+ * What the outbox has of packed rows, and the relay has acknowledged, goes: a relay that loses it is sent what the rows say, sealed
+ * anew (app/replica_fetch.c). The newest record of an agent stays, for it says where sealing goes on.
+ *
  *   Use        journal_compact() again and again, each a step of a few milliseconds in a transaction, until there is no more; what
  *              becomes free goes back to the file system step by step as well. A process that is killed between two steps, or
  *              in one, leaves a journal with all that was in it.
@@ -37,6 +40,7 @@ struct journal_compaction {
     uint64_t waits;  /* but from here on, once more is there; 0: nothing waits */
     struct agent_id agent; /* the one whose rows were looked at last, */
     uint64_t sealed_to;    /* and how far it was sealed then; 0: not asked */
+    uint64_t stripped;     /* rows up to this place have nothing in the outbox that could go */
 };
 
 /* One step. *more: another one is to follow. */

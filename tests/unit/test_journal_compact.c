@@ -3,6 +3,7 @@
 
 #include "tests/support/support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -285,6 +286,74 @@ static void what_is_not_sealed_for_the_relay_stays_in_rows(void **state)
     free(path);
 }
 
+/* --- what was sent of them --- */
+
+static void send(struct journal *journal, uint64_t seq0, uint64_t count)
+{
+    struct error err = {0};
+    char stored[32];
+    snprintf(stored, sizeof stored, "sealed %llu", (unsigned long long)seq0);
+    struct journal_sent sent = {.kind = RECORD_EVENTS, .agent = ana, .seq0 = seq0, .count = count, .stored = bytes_of_string(stored)};
+    assert_int_equal(journal_outbox_put(journal, &sent, NULL, &err), JOURNAL_ADDED);
+}
+
+struct left {
+    uint64_t seqs[8];
+    size_t count;
+};
+
+static bool note_left(void *self, const struct journal_sent *sent)
+{
+    struct left *left = self;
+    assert_in_range(left->count, 0, 7);
+    left->seqs[left->count++] = sent->kind == RECORD_EVENTS ? sent->seq0 : 1000;
+    return true;
+}
+
+static void expect_left(struct journal *journal, const uint64_t *seqs, size_t count)
+{
+    struct left left = {0};
+    struct error err = {0};
+    assert_true(journal_outbox_of(journal, &ana, 0, (struct journal_sent_visitor){&left, note_left}, &err));
+    assert_int_equal(left.count, count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(left.seqs[i], seqs[i]);
+}
+
+/* What is acknowledged of packed rows goes; what is not, or reaches out of them, or says where sealing goes on, stays. */
+static void what_was_sent_of_packed_rows_goes(void **state)
+{
+    char *path = scratch_file(*state, "a.journal");
+    struct journal *journal = open_ok(path);
+    struct error err = {0};
+    uint64_t next_seq = 0;
+    struct journal_sent member = {.kind = RECORD_MEMBER, .agent = ana, .stored = bytes_of_string("ana")};
+    assert_int_equal(journal_outbox_put(journal, &member, NULL, &err), JOURNAL_ADDED);
+    type_all(journal, &ana, 0, 100);
+    for (uint64_t seq = 0; seq < 100; seq += 20)
+        send(journal, seq, 20);
+    assert_true(journal_outbox_ack_below(journal, &ana, 60, true, &err));
+    cover(journal, 90); /* so the last record reaches out of the packed row */
+    struct journal_compaction compaction = {.sealed = true};
+    compact(journal, &compaction);
+    assert_int_equal(read_all(journal).packed, 1);
+    expect_left(journal, (uint64_t[]){1000, 60, 80}, 3);
+    assert_true(journal_outbox_ack_below(journal, &ana, 100, true, &err));
+    compact(journal, &compaction);
+    expect_left(journal, (uint64_t[]){1000, 80}, 2);
+    cover(journal, 100);
+    type_all(journal, &ana, 100, 140);
+    send(journal, 100, 40);
+    cover(journal, 140);
+    compact(journal, &compaction);
+    expect_left(journal, (uint64_t[]){1000, 80, 100}, 3);
+    assert_true(journal_outbox_next_seq(journal, &ana, &next_seq, &err));
+    assert_int_equal(next_seq, 140);
+    assert_int_equal(read_all(journal).next[0], 140);
+    journal_close(journal);
+    free(path);
+}
+
 static void the_cursor_that_rode_with_a_row_is_still_known(void **state)
 {
     char *path = scratch_file(*state, "a.journal");
@@ -356,6 +425,7 @@ int main(void)
         SCRATCH_TEST(few_rows_wait_for_more),
         SCRATCH_TEST(a_packed_row_begins_where_another_agent_is_built_on),
         SCRATCH_TEST(what_is_not_sealed_for_the_relay_stays_in_rows),
+        SCRATCH_TEST(what_was_sent_of_packed_rows_goes),
         SCRATCH_TEST(the_cursor_that_rode_with_a_row_is_still_known),
         SCRATCH_TEST(who_has_read_half_of_it_meets_the_rest),
         SCRATCH_TEST(all_at_once_leaves_nothing_free),

@@ -487,6 +487,90 @@ static void what_was_packed_before_it_was_sent_is_sent_all_the_same(void **state
     end_room(&room);
 }
 
+/* --- what was sent, and is in packed rows alone --- */
+
+struct sent_count {
+    uint64_t count;
+};
+
+static bool count_sent(void *self, const struct journal_sent *sent)
+{
+    struct sent_count *counted = self;
+    counted->count += sent->kind == RECORD_EVENTS;
+    return true;
+}
+
+static uint64_t outbox_of_all(struct home *home, const struct doc_id *doc)
+{
+    struct sent_count counted = {0};
+    struct journal_agent *agents;
+    struct error err = {0};
+    size_t count;
+    struct journal *journal = journal_of(home, doc);
+    assert_true(journal_agents(journal, &agents, &count, &err));
+    for (size_t i = 0; i < count; i++)
+        assert_true(journal_outbox_of(journal, &agents[i].agent, 0, (struct journal_sent_visitor){&counted, count_sent}, &err));
+    free(agents);
+    journal_close(journal);
+    return counted.count;
+}
+
+/* In several goes, so that the relay gets many records; then the journal is put in order. */
+static void type_and_close(struct room *room)
+{
+    enum { GOES = 30, KEYS_A_GO = 10 };
+    struct replica *lin = join(room, room->home);
+    home_wait(lin, NULL, is_settled);
+    for (size_t i = 0; i < GOES; i++) {
+        type_keys(lin, i * KEYS_A_GO, KEYS_A_GO);
+        home_wait(lin, NULL, is_settled);
+    }
+    home_close(lin);
+    lin = join(room, room->home); /* what was acknowledged last is known now */
+    home_wait(lin, NULL, is_settled);
+    type_keys(lin, GOES * KEYS_A_GO, UNSENT_KEYS);
+    home_wait(lin, NULL, is_settled);
+    home_close(lin);
+}
+
+/* The relay was put back to what it had before lin: her part is in no outbox any more. */
+static void a_relay_that_lost_it_gets_it_from_the_packed_rows(void **state)
+{
+    enum { KEYS = 300 + UNSENT_KEYS };
+    struct room room;
+    void *machine;
+    begin_room(&room, *state);
+    type_and_close(&room);
+    assert_in_range(rows_of(room.home, &room.keys.doc), 1, 40);
+    assert_in_range(outbox_of_all(room.home, &room.keys.doc), 1, 40);
+    filled_relay_end(&room.relay);
+    char *other = xformat("%s/other.db", room.home->dir);
+    struct filling filling = {.records = RECORDS};
+    room.relay = filled_relay_start(other, &room.keys, &filling);
+    assert_int_equal(home_setup(&machine), 0);
+    struct replica *lin = join(&room, room.home);
+    struct replica *kim = join(&room, machine);
+    home_wait(kim, lin, have_one_text);
+    assert_int_equal(rope_len(replica_buffer(kim)->text), RECORDS + KEYS);
+    home_wait(lin, NULL, is_settled);
+    home_insert(lin, "later ");
+    home_wait(kim, lin, have_one_text);
+    home_close(kim);
+    home_close(lin);
+    struct replica_audit audit; /* by every signature */
+    struct error err = {0};
+    struct replica_options options = {.reads_only = true, .alone = true, .audits = true};
+    kim = replica_open_known(&((struct home *)machine)->env, &room.keys.doc, NULL, &options, &err);
+    assert_non_null(kim);
+    if (!replica_audit(kim, &audit, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(audit.batches, RECORDS + KEYS + 1);
+    home_close(kim);
+    home_teardown(&machine);
+    end_room(&room);
+    free(other);
+}
+
 int main(void)
 {
     struct error err = {0};
@@ -505,6 +589,7 @@ int main(void)
         HOME_TEST(what_was_never_sent_is_sent_when_the_document_comes_back),
         HOME_TEST(by_the_word_of_the_relay_it_may_come_back_at_the_next_opening),
         HOME_TEST(what_was_packed_before_it_was_sent_is_sent_all_the_same),
+        HOME_TEST(a_relay_that_lost_it_gets_it_from_the_packed_rows),
     };
     return RUN_TESTS("replica_tidy", tests);
 }
