@@ -14,7 +14,7 @@ struct picture {
     struct view_peer peers[PEERS_DRAWN];
     char fingerprints[PEERS_DRAWN][FINGERPRINT_TEXT_BYTES];
     struct replica_status status;
-    char away[128], unchecked[64];
+    char away[128], coming[64];
 };
 
 void editor_view_text(struct editor *editor, struct view_text *text)
@@ -112,6 +112,7 @@ static void fill_status(struct editor *editor, struct picture *picture, uint64_t
         .private = status->is_private,
         .sharing = !status->shared ? VIEW_ALONE : status->view_only ? VIEW_ONLY : VIEW_SHARED,
         .link = link_of(status),
+        .connecting = status->joining && status->net.state == SESSION_OFFLINE && !status->net.why.text[0],
         .unsent = status->unsent_edits,
         .unsent_s = status->unsent_age_ms / 1000,
         .offline_kept = status->net.unacked_edits,
@@ -160,14 +161,14 @@ static void fill_away(struct editor *editor, struct picture *picture)
     buf_release(&away);
 }
 
-/* A text that is shown and nobody has checked yet. */
-static void fill_unchecked(struct editor *editor, struct picture *picture)
+/* What has not come yet: the text, or the history of one that is shown. */
+static void fill_coming(struct editor *editor, struct picture *picture)
 {
     struct buf remark = {0};
-    replica_ahead(editor_replica(editor), &remark);
-    if (remark.len > 0 && remark.len < sizeof picture->unchecked) {
-        memcpy(picture->unchecked, remark.data, remark.len);
-        picture->model.status.unchecked = picture->unchecked;
+    replica_coming(editor_replica(editor), &remark);
+    if (remark.len > 0 && remark.len < sizeof picture->coming) {
+        memcpy(picture->coming, remark.data, remark.len);
+        picture->model.status.coming = picture->coming;
     }
     buf_release(&remark);
 }
@@ -318,7 +319,7 @@ void editor_draw(struct editor *editor)
     fill_peers(editor, picture, now_ms);
     fill_status(editor, picture, now_ms);
     fill_away(editor, picture);
-    fill_unchecked(editor, picture);
+    fill_coming(editor, picture);
     fill_bottom(editor, &picture->model, now_ms);
     fill_panel(editor, picture);
     scroll(editor, picture, screen_layout(&picture->model, rows, cols).text);

@@ -15,6 +15,7 @@
 enum {
     GREET_WAIT_MS = 1000, /* for the others to be heard */
     GREET_SOON_MS = 400,  /* the first of them is rarely the only one */
+    GREET_MORE_MS = 4000, /* where the relay counts others of whom nothing is heard yet */
     GREET_GAP_MS = 2000,  /* what was said just now can be read first */
     GREETED_MAX = 4,
     NAME_CELLS = 24,
@@ -62,7 +63,7 @@ uint64_t editor_greet_next_ms(const struct editor *editor, uint64_t now_ms)
     if (other_until_ms(editor) > now_ms)
         return other_until_ms(editor);
     if (editor->greet_ms <= now_ms)
-        return UINT64_MAX;
+        return editor->greet_ms + GREET_MORE_MS > now_ms ? editor->greet_ms + GREET_MORE_MS : UINT64_MAX;
     return soon_ms > now_ms ? soon_ms : editor->greet_ms;
 }
 
@@ -92,6 +93,8 @@ void editor_greet(struct editor *editor)
         return;
     if (early || (now_ms < editor->greet_ms && !all_are_located(replica_people(replica))))
         return;
+    if (status.net.peers > 1 && replica_people(replica)->count == 0 && now_ms < editor->greet_ms + GREET_MORE_MS)
+        return; /* "nobody" would not be true */
     struct buf text = {0};
     buf_add_string(&text, "You are ");
     unicode_safe_label(bytes_of_string(replica_person(replica)), NAME_CELLS, &text);

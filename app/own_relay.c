@@ -159,14 +159,15 @@ static bool ask_reach(char reach[SMALL_BYTES], struct error *err)
 {
     char network[INET_ADDRSTRLEN], line[SMALL_BYTES];
     network_address(network);
-    fputs("Who may reach it? [1] this machine", stderr);
+    fputs("Who may reach it? [1] this machine (Enter)", stderr);
     if (network[0])
         fprintf(stderr, " [2] my network (%s)", network);
     char everyone = network[0] ? '3' : '2'; /* the numbers leave no gap */
     fprintf(stderr, " [%c] everyone: needs a relay\n> ", everyone);
     char answer = fgets(line, sizeof line, stdin) ? line[0] : '\0';
-    if (answer == '1' || (answer == '2' && network[0])) {
-        snprintf(reach, SMALL_BYTES, "%s", answer == '1' ? "machine" : network);
+    bool here = answer == '1' || answer == '\n';
+    if (here || (answer == '2' && network[0])) {
+        snprintf(reach, SMALL_BYTES, "%s", here ? "machine" : network);
         return true;
     }
     if (answer == everyone)
@@ -374,6 +375,14 @@ char *own_relay_socket(struct env *env, const char *relay)
     char *path = is_own_relay(&place, relay) && place.socket[0] ? xstrdup(place.socket) : NULL;
     place_release(&place);
     return path;
+}
+
+bool own_relay_has_died(struct env *env, const char *relay)
+{
+    struct place place = place_of(env);
+    bool died = is_own_relay(&place, relay) && !running_pid(&place) && place.socket[0] && access(place.socket, F_OK) == 0;
+    place_release(&place);
+    return died;
 }
 
 bool own_relay_revive(struct env *env, const char *relay, struct error *err)

@@ -17,6 +17,9 @@ MUST_USE char *own_relay_ensure(struct env *env, bool may_ask, struct error *err
 /* When `relay` (a document's, may be NULL) is this own relay: makes sure that it runs. True when there is nothing to do. */
 MUST_USE bool own_relay_revive(struct env *env, const char *relay, struct error *err);
 
+/* Whether `relay` is this own relay, and its process has ended without being told to: it has left its socket behind. */
+bool own_relay_has_died(struct env *env, const char *relay);
+
 /* Whether `relay` (a document's, may be NULL) is this own relay. */
 bool own_relay_is(struct env *env, const char *relay);
 /*

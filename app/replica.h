@@ -193,8 +193,9 @@ void replica_set_away(struct replica *replica, bool away);
 void replica_work_alone(struct replica *replica, bool alone);
 /* While the text of a joined document has not come: what is so, a sentence. Appends nothing when it is here. */
 void replica_joining(const struct replica *replica, struct buf *sentence);
-/* "checked: ada's copy", while a joiner sees a text whose history has not come yet. Safe to show. Else appends nothing. */
-void replica_ahead(const struct replica *replica, struct buf *remark);
+/* To who joins: "joining"; "unchecked: ada's copy", while he sees a text whose history has not come yet; "history coming", where he sees
+   the text as far as that has come. Safe to show. Else appends nothing. */
+void replica_coming(const struct replica *replica, struct buf *remark);
 /* Offline: "ada's machine is away" where ada has said that the relay is there, or why it was never reached. Online: why the relay
    takes nothing, "the relay is full". Safe to show. Where none of that is known appends nothing. */
 void replica_away(const struct replica *replica, struct buf *sentence);

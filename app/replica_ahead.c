@@ -42,13 +42,17 @@ void replica_set_first_text(struct replica *replica, struct rope *base)
     replica->history_base = base;
 }
 
-void replica_ahead(const struct replica *replica, struct buf *remark)
+void replica_coming(const struct replica *replica, struct buf *remark)
 {
-    if (!replica->ahead)
-        return;
     struct buf name = {0};
-    unicode_safe_label(bytes_of_string(replica_name_of(replica, ahead_by(replica->ahead), "somebody")), NAME_CELLS, &name);
-    buf_addf(remark, "checked: %s's copy", buf_string(&name));
+    if (replica->ahead) {
+        unicode_safe_label(bytes_of_string(replica_name_of(replica, ahead_by(replica->ahead), "somebody")), NAME_CELLS, &name);
+        buf_addf(remark, "unchecked: %s's copy", buf_string(&name));
+    } else if (replica->joining) {
+        buf_add_string(remark, "joining");
+    } else if (replica->history_due) {
+        buf_add_string(remark, "history coming");
+    }
     buf_release(&name);
 }
 

@@ -67,7 +67,7 @@ static void name_it(struct replica *replica)
 
 void replica_begin_joining(struct replica *replica)
 {
-    replica->joining = true;
+    replica->joining = replica->history_due = true;
     replica_begin_document(replica, rope_new());
     neighbours_open(replica);
 }

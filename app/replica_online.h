@@ -31,6 +31,10 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms);
 /* Whether the journal has more to do than a key may have to wait for, or half of that. On the journal's thread too. */
 bool replica_journal_is_behind(struct replica *replica, bool by_half);
 uint64_t replica_room_next_ms(const struct replica *replica);
+
+/* replica_revive.c */
+void replica_revive_handle(struct replica *replica, uint64_t now_ms);
+uint64_t replica_revive_next_ms(const struct replica *replica);
 void replica_present_soon(struct replica *replica);
 /* Into journal and document; replica->text_due says that the text is behind. */
 void replica_take_received(struct replica *replica, const struct received *received);

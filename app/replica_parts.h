@@ -34,6 +34,7 @@
  *   replica_post.c        the text as it is, for who joins
  *   replica_online.c      going online with what the journal has, and coming off
  *   replica_room.c        what the network thread reports
+ *   replica_revive.c      the own relay, started again when it has died
  *   replica_fetch.c       from the journal, what a relay has lost, or a process that is stopped does not send
  *   replica_away.c        while the link is lost, and what is told when it is back
  *   replica_move.c        to another relay, and following there
@@ -265,6 +266,9 @@ struct replica {
     uint64_t add_ms;           /* while more is coming: when they are */
     bool text_due, people_due, neighbour_rows_due; /* what replica_room_handle() has left to do */
     bool joining;              /* the base text has not arrived */
+    bool history_due;          /* it was joined in this run, and what the relay had by then has not all come */
+    bool revives;              /* the worker starts the own relay again; */
+    uint64_t revive_ms;        /* when that was tried last; 0: not since it was there */
     unsigned newer_kind;       /* of a record that this weft must know and does not; 0: none */
     bool moving;               /* the owner, telling the old relay: he need not follow himself */
     bool closing;              /* the relay is asked to forget it, and its answer waited for */

@@ -2,8 +2,8 @@
  * When the text as it is goes to the relay, for who joins (sync/checkpoint.h): nobody types, the relay has acknowledged everything,
  * and there has been more written since the last one than the text is long; so a text is uploaded once for every time it was written.
  *
- * Who wrote last does it. He may have left: then it is somebody else who has written in this run, some time later. Whoever hears that
- * one has been posted, and his own relay tells him soon, does not.
+ * Who wrote last does it. He may have left: then it is somebody else who has written in this run, some time later, or else, later again,
+ * who has it open and may write. Whoever hears that one has been posted, and his own relay tells him soon, does not.
  */
 #include "app/replica_ahead.h"
 #include "app/replica_journal.h"
@@ -17,7 +17,8 @@
 enum {
     POST_EVENTS_MIN = 4096, /* fewer come in a frame or two, whatever the text is: nobody would wait any shorter */
     POST_MS = 10000,        /* after the newest edit, by who made it, and a random part of as much on top of it */
-    POST_OTHER_MS = 60000,  /* the same by others */
+    POST_OTHER_MS = 60000,  /* the same by others who wrote, */
+    POST_READER_MS = 120000, /* and by those who did not */
 };
 
 #define NOTE "checkpoint-events"
@@ -85,18 +86,24 @@ static bool wrote_last(const struct replica *replica)
     return did;
 }
 
-/* Nobody is introduced to a document only for this. */
 static bool has_written(const struct replica *replica)
 {
-    return !replica->ahead && !replica->joining && document_next_seq(replica->document, &replica->agent) > 0;
+    return document_next_seq(replica->document, &replica->agent) > 0;
+}
+
+/* A script that wrote nothing is no witness. */
+static bool may_post(const struct replica *replica)
+{
+    return !replica->ahead && !replica->joining && replica->entry.keys.access >= ACCESS_WRITE &&
+           (!replica->scripted || has_written(replica));
 }
 
 void replica_post_soon(struct replica *replica, uint64_t now_ms)
 {
     replica->post_ms = 0;
-    if (!replica->net || !has_written(replica) || !pays(replica))
+    if (!replica->net || !may_post(replica) || !pays(replica))
         return;
-    uint64_t wait_ms = wrote_last(replica) ? POST_MS : POST_OTHER_MS, random;
+    uint64_t wait_ms = wrote_last(replica) ? POST_MS : has_written(replica) ? POST_OTHER_MS : POST_READER_MS, random;
     crypto_random(&random, sizeof random);
     replica->post_ms = now_ms + wait_ms + random % wait_ms;
 }
@@ -134,7 +141,7 @@ void replica_post_handle(struct replica *replica, uint64_t now_ms)
     if (!replica->post_ms || now_ms < replica->post_ms)
         return;
     replica->post_ms = 0;
-    if (!replica->net || replica->net_status.state != SESSION_ONLINE || !has_written(replica) || !pays(replica))
+    if (!replica->net || replica->net_status.state != SESSION_ONLINE || !may_post(replica) || !pays(replica))
         return; /* the next edit, or coming back, asks for it again */
     if (!relay_has_all(replica)) {
         replica->post_ms = now_ms + POST_MS;

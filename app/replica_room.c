@@ -455,6 +455,19 @@ static void look_at_link(struct replica *replica, uint64_t now_ms)
         take_status(replica, &now, now_ms);
 }
 
+/* All that the relay had is in the text. */
+static void look_at_history(struct replica *replica)
+{
+    struct session_status status;
+    if (!replica->history_due || replica->joining || replica->ahead || !replica->net)
+        return;
+    replica_net_status(replica, &status);
+    if (status.state != SESSION_ONLINE || !status.caught_up)
+        return;
+    replica->history_due = false;
+    replica_touch(replica);
+}
+
 static void count_seconds(struct replica *replica, uint64_t now_ms)
 {
     if (!counts_seconds(replica) || now_ms < replica->counted_ms + COUNT_MS)
@@ -477,6 +490,8 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
     replica_online_handle(replica, now_ms);
     take_into_text(replica, now_ms);
     replica_ahead_handle(replica, now_ms);
+    look_at_history(replica);
+    replica_revive_handle(replica, now_ms);
     replica_post_handle(replica, now_ms);
     if (replica->present_due)
         present(replica);
@@ -497,6 +512,7 @@ uint64_t replica_room_next_ms(const struct replica *replica)
         next_ms = deadline_earlier(next_ms, replica->again_ms);
     if (replica->post_ms)
         next_ms = deadline_earlier(next_ms, replica->post_ms);
+    next_ms = deadline_earlier(next_ms, replica_revive_next_ms(replica));
     next_ms = deadline_earlier(next_ms, replica_ahead_next_ms(replica));
     return replica->arrived && !replica->comparing ? deadline_earlier(next_ms, replica->add_ms) : next_ms;
 }

@@ -7,11 +7,9 @@ void upload_post_drop(struct upload *upload)
     upload->posting = (struct posting){0};
 }
 
-/* The relay takes one from who has written there, and keeps none that somebody who has not is introduced for. */
-static bool may_post(struct upload *upload)
+static bool may_post(const struct upload *upload)
 {
-    const struct stream *own = upload_find_stream(upload, &upload->config.self);
-    return upload->online && upload->caught_up && own && own->relay_knows && upload->lacking_count == 0;
+    return upload->online && upload->caught_up && upload->config.keys->access >= ACCESS_WRITE && upload->lacking_count == 0;
 }
 
 void upload_post(struct upload *upload, const struct checkpoint *checkpoint, const struct rope *text)
@@ -49,7 +47,8 @@ static void send_part(struct upload *upload)
 void upload_post_run(struct upload *upload)
 {
     struct posting *posting = &upload->posting;
-    while (posting->text && upload->waiting == 0 && upload_window_open(upload)) {
+    /* The relay takes one from writers only: who has written nothing yet is introduced first. */
+    while (posting->text && upload->waiting == 0 && upload_is_known_writer(upload) && upload_window_open(upload)) {
         send_part(upload);
         if (posting->next > posting->parts)
             upload_post_drop(upload);

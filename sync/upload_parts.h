@@ -204,6 +204,8 @@ uint64_t upload_base_bytes(const struct upload *upload, uint64_t chunks);
 /* --- upload_send.c --- */
 
 bool upload_window_open(struct upload *upload);
+/* A relay takes an offer or a checkpoint from writers only, and may have lost that we are one: introduces us. False: not yet. */
+bool upload_is_known_writer(struct upload *upload);
 void upload_note_sent(struct upload *upload, struct sent sent);
 
 /* --- upload_again.c --- */

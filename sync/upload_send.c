@@ -82,8 +82,7 @@ static void send_reoffer(struct upload *upload, struct bytes stored, const struc
     upload->port.send(upload->port.self, &message);
 }
 
-/* A relay takes an offer from writers only, and may have lost that we are one. */
-static bool is_known_writer(struct upload *upload)
+bool upload_is_known_writer(struct upload *upload)
 {
     struct stream *own = upload_get_stream(upload, &upload->config.self);
     struct bundle bundle = {.count = 0};
@@ -113,7 +112,7 @@ static bool signed_digest(const struct upload *upload, const struct sign_public 
 static void reoffer_stream(struct upload *upload, struct stream *stream)
 {
     const struct roster_entry *entry = roster_find(upload->config.roster, &stream->agent);
-    if (!entry || !is_known_writer(upload))
+    if (!entry || !upload_is_known_writer(upload))
         return;
     for (size_t i = 0; i < stream->record_count && upload_window_open(upload); i++) {
         struct upload_record *record = stream->records[i];

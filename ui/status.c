@@ -86,6 +86,10 @@ static void add_alone(const struct view_status *status, enum state_form form, st
 static void add_offline(const struct view_status *status, enum state_form form, struct buf *out)
 {
     unsigned long long kept = status->offline_kept;
+    if (status->connecting && kept == 0) {
+        buf_add_string(out, "connecting");
+        return;
+    }
     if (form == STATE_SHORTEST && status->sharing == VIEW_SHARED)
         buf_addf(out, "off %llu", kept);
     else if (status->sharing == VIEW_SHARED)
@@ -99,8 +103,10 @@ static void add_offline(const struct view_status *status, enum state_form form, 
 static void add_online(const struct view_status *status, enum state_form form, struct buf *out)
 {
     bool view = status->sharing == VIEW_ONLY;
-    if (status->unchecked && form != STATE_SHORTEST)
-        buf_add_string(out, status->unchecked);
+    if (status->coming && form != STATE_SHORTEST)
+        buf_add_string(out, status->coming);
+    else if (status->coming)
+        buf_add_string(out, "coming");
     else if (status->link == VIEW_LINK_IDLE)
         buf_add_string(out, "idle");
     else if (!view)

@@ -70,7 +70,7 @@ static void a_long_history_is_joined_at_once_and_a_kill_takes_nothing(void **sta
     struct scene scene;
     begin(&scene, state, FILLED_TRUE);
     struct vt *lin = stage_weft(scene.stage, "lin", ARGS("join", "--name", "lin", scene.link));
-    vt_expect(lin, "checked: peer 7's copy");
+    vt_expect(lin, "unchecked: peer 7's copy");
     vt_expect_row_has(lin, 0, "xxxxx");
     vt_type(lin, "no ");
     vt_expect_row_has(lin, 0, "no xxxxx");
@@ -90,7 +90,7 @@ static void a_false_copy_is_found_out_and_said(void **state)
     struct scene scene;
     begin(&scene, state, FILLED_FALSE_TEXT);
     struct vt *lin = stage_weft(scene.stage, "lin", ARGS("join", "--name", "lin", scene.link));
-    vt_expect(lin, "checked: peer 7's copy");
+    vt_expect(lin, "unchecked: peer 7's copy");
     vt_type(lin, "no ");
     vt_expect(lin, "peer 7's copy of this text was false");
     vt_expect_row_has(lin, 0, "no xxxxx");

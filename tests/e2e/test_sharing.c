@@ -896,6 +896,66 @@ static void a_room_on_ones_own_machine_stays_open_and_is_missed_when_it_does_not
     free(link);
 }
 
+static void kill_own_relay(struct stage *stage)
+{
+    char *pid = stage_read(stage, "ada.state/weft/relay/pid");
+    assert_true(atoi(pid) > 1);
+    assert_int_equal(kill((pid_t)atoi(pid), SIGKILL), 0);
+    free(pid);
+}
+
+static void a_relay_of_ones_own_that_died_is_started_again(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "mine\n");
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("share", "--no-edit", "--name", "ada", "notes.md"));
+    assert_int_equal(result.status, 0);
+    char *link = xstrndup(result.out + strlen("edit "), strcspn(result.out, "\n") - strlen("edit "));
+    struct vt *ada = stage_weft(stage, "ada", ARGS("--name", "ada", "notes.md"));
+    vt_type(ada, "x");
+    vt_expect(ada, "sent");
+    kill_own_relay(stage);
+    vt_expect(ada, "The relay on this machine had died and was started again: nothing is lost.");
+    vt_expect(ada, "sent");
+    vt_type(ada, "y");
+    vt_expect(ada, "sent");
+    struct vt *lin = stage_weft(stage, "lin", ARGS("join", "--name", "lin", link));
+    vt_link(ada, lin);
+    vt_expect(lin, "xymine");
+    assert_int_equal(stage_run(stage, "ada", NULL, ARGS("relay", "stop")).status, 0); /* that is another thing */
+    vt_expect(ada, "offline");
+    assert_false(vt_wait_text(ada, "started again", 1500));
+    assert_string_equal(stage_run(stage, "ada", NULL, ARGS("relay", "status")).out, "not running\n");
+    vt_free(ada);
+    vt_free(lin);
+    free(link);
+}
+
+static void who_may_reach_ones_own_relay_has_a_default(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "mine\n");
+    struct vt *ada = stage_weft(stage, "ada", ARGS("share", "notes.md"));
+    vt_expect(ada, "[1] this machine (Enter)");
+    vt_type(ada, "\r");
+    vt_expect(ada, "weft+ws://127.0.0.1:");
+    vt_free(ada);
+}
+
+static void unshare_of_a_renamed_file_says_one_thing(void **state)
+{
+    struct pair pair = pair_up(*state, "one\n", "edit");
+    vt_ctrl(pair.ada, 'q');
+    assert_int_equal(vt_close(pair.ada), 0);
+    assert_int_equal(stage_script(pair.stage, "ada", "mv notes.md plan.md").status, 0);
+    struct stage_result result = stage_run(pair.stage, "ada", NULL, ARGS("unshare", "plan.md"));
+    assert_string_equal(result.out, "plan.md is not shared any more; its text is here.\n");
+    assert_non_null(strstr(result.err, "plan.md was notes.md before: its history came along."));
+    assert_null(strstr(result.err, "still shared"));
+    vt_free(pair.lin);
+    free(pair.link);
+}
+
 /* On a private address, and of ada's file: but ada only uses it. */
 static void a_relay_that_somebody_runs_is_not_called_the_hosts_machine(void **state)
 {
@@ -1179,6 +1239,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_relay_that_somebody_runs_is_not_called_the_hosts_machine, stage_setup, stage_teardown),
         cmocka_unit_test_setup_teardown(a_room_on_ones_own_machine_stays_open_and_is_missed_when_it_does_not, stage_setup,
                                         teardown_own_relay),
+        cmocka_unit_test_setup_teardown(a_relay_of_ones_own_that_died_is_started_again, stage_setup, teardown_own_relay),
+        cmocka_unit_test_setup_teardown(who_may_reach_ones_own_relay_has_a_default, stage_setup, teardown_own_relay),
+        TEST(unshare_of_a_renamed_file_says_one_thing),
         cmocka_unit_test_setup_teardown(a_document_that_moves_takes_everything_and_everybody_along, stage_setup,
                                         teardown_own_relay),
         cmocka_unit_test_setup_teardown(scripts_with_an_old_link_go_where_the_document_went, stage_setup,

@@ -97,7 +97,7 @@ static void expect_row_of_x(const struct replica *replica, const char *before, u
 static char *remark_of(const struct replica *replica)
 {
     struct buf remark = {0};
-    replica_ahead(replica, &remark);
+    replica_coming(replica, &remark);
     char *string = xstrdup(buf_string(&remark));
     buf_release(&remark);
     return string;
@@ -121,7 +121,7 @@ static void a_joiner_sees_and_edits_the_text_before_its_history_is_here(void **s
     assert_non_null(lin->ahead);
     assert_true(document_events(replica_history(lin)) < RECORDS - BEHIND);
     expect_row_of_x(lin, "", RECORDS - BEHIND);
-    expect_remark(lin, "checked: peer 7's copy");
+    expect_remark(lin, "unchecked: peer 7's copy");
     home_insert(lin, "no ");
     home_insert(lin, "lin ");
     assert_int_equal(replica_undo(lin, UNDO_BACK, &err), REPLICA_UNDONE);

@@ -58,10 +58,26 @@ static void a_text_ahead_of_its_history_says_whose_word_it_is(void **state)
 {
     (void)state;
     struct view_status status = shared(VIEW_LINK_SENT);
-    status.unchecked = "checked: ada's copy";
-    expect(status, TWO, 2, 79, "notes.md +  shared  checked: ada's copy     ada lin                Ln 12, Col 5");
+    status.coming = "unchecked: ada's copy";
+    expect(status, TWO, 2, 79, "notes.md +  shared  unchecked: ada's copy   ada lin                Ln 12, Col 5");
     status.link = VIEW_LINK_UNSENT; /* what was typed on it is of more interest */
     expect(status, TWO, 2, 79, "notes.md +  shared  3 unsent, 4 s           ada lin                Ln 12, Col 5");
+}
+
+static void who_joins_is_told_what_has_not_come(void **state)
+{
+    (void)state;
+    struct view_status status = shared(VIEW_LINK_OFFLINE);
+    status.offline_kept = 0;
+    status.connecting = true;
+    expect(status, NULL, 0, 79, "notes.md +  shared  connecting                                     Ln 12, Col 5");
+    status.link = VIEW_LINK_SENT;
+    status.connecting = false;
+    status.coming = "joining";
+    expect(status, NULL, 0, 79, "notes.md +  shared  joining                                        Ln 12, Col 5");
+    status.coming = "history coming";
+    expect(status, NULL, 0, 79, "notes.md +  shared  history coming                                 Ln 12, Col 5");
+    expect(status, NULL, 0, 20, "notes+ shared coming");
 }
 
 static void shared_it_says_whether_others_can_have_it(void **state)
@@ -277,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alone_it_says_whether_the_text_is_in_the_file),
         cmocka_unit_test(a_text_ahead_of_its_history_says_whose_word_it_is),
+        cmocka_unit_test(who_joins_is_told_what_has_not_come),
         cmocka_unit_test(shared_it_says_whether_others_can_have_it),
         cmocka_unit_test(a_viewer_is_told_so),
         cmocka_unit_test(a_full_disk_is_louder_than_everything),
