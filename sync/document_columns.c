@@ -302,7 +302,7 @@ static bool read_row(struct loader *loader, struct number_column *columns, struc
 static bool read_rows(struct loader *loader, struct number_column *columns, struct error *err)
 {
     size_t count = reader_left(&columns[GRAPH_LEN].low_reader);
-    graph_reserve(loader->document->graph, count);
+    graph_reserve(loader->document->graph, count, count + reader_left(&columns[GRAPH_BACK].low_reader));
     loader->rows.items = xgrow(loader->rows.items, &loader->rows.cap, count, sizeof *loader->rows.items);
     while (reader_left(&columns[GRAPH_LEN].low_reader) > 0)
         if (!read_row(loader, columns, err))

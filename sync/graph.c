@@ -448,6 +448,14 @@ struct graph_run graph_run_of(const struct graph *graph, uint64_t lv)
     return run_view(graph, run_index(graph, lv));
 }
 
+size_t graph_runs_in(const struct graph *graph, uint64_t first, uint64_t end)
+{
+    if (first == end)
+        return 0;
+    size_t last = run_index(graph, end - 1);
+    return last - run_index(graph, first) + 1;
+}
+
 bool graph_parent_is_inside(const struct graph *graph, const uint64_t *parent)
 {
     size_t at = (size_t)(parent - graph->parents.items);
@@ -558,8 +566,11 @@ bool graph_write_on(struct graph *graph, const struct agent_id *id, uint64_t len
     return true;
 }
 
-void graph_reserve(struct graph *graph, size_t runs)
+void graph_reserve(struct graph *graph, size_t runs, size_t parents)
 {
+    struct lv_list *list = &graph->parents;
+    list->items = xgrow(list->items, &list->cap, list->count + parents, sizeof *list->items);
+    graph->parent_runs = xgrow(graph->parent_runs, &graph->parent_run_cap, list->count + parents, sizeof *graph->parent_runs);
     graph->runs = xgrow(graph->runs, &graph->run_cap, graph->run_count + runs, sizeof *graph->runs);
     graph->authors = xgrow(graph->authors, &graph->author_cap, graph->author_count + runs, sizeof *graph->authors);
 }

@@ -87,8 +87,8 @@ bool graph_fork_of(const struct graph *graph, size_t agent, struct agent_fork *f
 const struct agent_id *graph_agent_id(const struct graph *graph, size_t agent);
 uint64_t graph_next_seq(const struct graph *graph, size_t agent); /* above all that are here */
 
-/* Room for so many more runs of one author each. */
-void graph_reserve(struct graph *graph, size_t runs);
+/* Room for so many more runs of one author each, and their parents. */
+void graph_reserve(struct graph *graph, size_t runs, size_t parents);
 /* Appends `len` events of an agent in a row. Parents: ascending LVs below graph_len(). Gives the LV of the first. */
 uint64_t graph_add(struct graph *graph, size_t agent, uint64_t seq, uint64_t len, const uint64_t *parents,
                    size_t parent_count);
@@ -106,6 +106,8 @@ struct graph_run {
     size_t parent_count;
 };
 struct graph_run graph_run_of(const struct graph *graph, uint64_t lv);
+/* How many of them the events of [first, end) are in. */
+size_t graph_runs_in(const struct graph *graph, uint64_t first, uint64_t end);
 /* Whether a parent, one of those of a run, is not the last event of the run that it is in itself. */
 bool graph_parent_is_inside(const struct graph *graph, const uint64_t *parent);
 

@@ -351,13 +351,16 @@ void spans_set(struct spans *spans, struct span_place place, uint32_t state, boo
 {
     struct span_leaf *leaf = &spans->leaves[place.leaf];
     struct span *span = &leaf->spans[place.at];
-    struct sums before = sums_of(span);
+    uint64_t len = span->len;
     ensure(state >> SPAN_STATE_BITS == 0);
+    struct sums change = {{ /* so much more or, as the complement, less */
+        [SUM_PREPARED] = len * (uint64_t)((state == SPAN_THERE) - (span->state == SPAN_THERE)),
+        [SUM_SHOWN] = len * (uint64_t)(span->gone - gone),
+        [SUM_KNOWN] = len * (uint64_t)((state != SPAN_NOT_YET) - (span->state != SPAN_NOT_YET)),
+    }};
     span->state = state;
     span->gone = gone;
     leaf_note(leaf, place.at);
-    struct sums change = sums_of(span);
-    sums_subtract(&change, &before);
     sum_tree_add(&spans->tree, place.leaf, &change);
 }
 

@@ -321,7 +321,8 @@ static void shift_units(struct tracker *tracker, uint64_t id, uint64_t len, int 
         uint64_t step = least(len, span->len - place.offset);
         uint32_t state = span->state + (uint32_t)by;
         bool gone = span->gone;
-        place = spans_isolate(&tracker->spans, place, step);
+        if (step < span->len)
+            place = spans_isolate(&tracker->spans, place, step);
         spans_set(&tracker->spans, place, state, gone);
         spans_next(&place);
         tracker->steps++;

@@ -49,6 +49,8 @@ static struct walker_piece *add_piece(struct walker_plan *plan, uint64_t first, 
 
 static void add_range(struct walker_plan *plan, struct lv_range range, bool fresh)
 {
+    size_t most = plan->count + graph_runs_in(plan->graph, range.first, range.end);
+    plan->pieces = xgrow(plan->pieces, &plan->cap, most, sizeof *plan->pieces);
     while (range.first < range.end) {
         struct graph_run run = graph_run_of(plan->graph, range.first);
         uint64_t end = run.end < range.end ? run.end : range.end;
