@@ -344,14 +344,16 @@ static unsigned next_shape(struct shapes *shapes)
 
 static bool read_op(struct loader *loader, struct number_column *columns, unsigned coded_shape)
 {
-    uint64_t lv = loader->document->log.len, len = number_column_next(&columns[OPS_LEN]) + 1, pos = 0;
+    uint64_t lv = loader->document->log.len, len = number_column_next(&columns[OPS_LEN]) + 1, pos = 0, row_end = 0;
     if (coded_shape > SHAPE_NOP || lv >= graph_len(loader->document->graph))
         return false;
     enum op_shape shape = (enum op_shape)coded_shape;
-    if (shape != SHAPE_NOP)
+    if (shape != SHAPE_NOP) {
         pos = rows_expect(&loader->rows, lv) +
               (uint64_t)number_column_next_signed(&columns[pos_column(&loader->rows, shape)]);
-    if (!saved_add_op(loader->document, shape, pos, len, loader->rows.items[loader->rows.op_row].end, &loader->text_len))
+        row_end = loader->rows.items[loader->rows.op_row].end;
+    }
+    if (!saved_add_op(loader->document, shape, pos, len, row_end, &loader->text_len))
         return false;
     if (shape != SHAPE_NOP)
         rows_note_op(&loader->rows, shape, pos, len, lv + len);
