@@ -481,12 +481,19 @@ static uint64_t shadow_of(const struct graph *graph, uint64_t first, const uint6
     return shadow;
 }
 
-static void add_parent(struct graph *graph, uint64_t lv)
+/* Parents are mostly in one of the newest runs, so they are looked for from there, the newest first. */
+static void add_parents(struct graph *graph, uint64_t first, const uint64_t *parents, size_t count)
 {
-    size_t at = graph->parents.count;
-    graph->parent_runs = xgrow(graph->parent_runs, &graph->parent_run_cap, at + 1, sizeof *graph->parent_runs);
-    graph->parent_runs[at] = run_index(graph, lv);
-    lv_list_add(&graph->parents, lv);
+    size_t at = graph->parents.count, near = graph->run_count;
+    graph->parent_runs = xgrow(graph->parent_runs, &graph->parent_run_cap, at + count, sizeof *graph->parent_runs);
+    graph->parents.items = xgrow(graph->parents.items, &graph->parents.cap, at + count, sizeof *graph->parents.items);
+    for (size_t i = count; i > 0; i--) {
+        uint64_t lv = parents[i - 1];
+        ensure(lv < first && (i == count || lv < parents[i]));
+        graph->parents.items[at + i - 1] = lv;
+        graph->parent_runs[at + i - 1] = column_find(graph->runs, sizeof *graph->runs, graph->run_count, lv, &near);
+    }
+    graph->parents.count += count;
 }
 
 static void add_run(struct graph *graph, uint64_t first, const uint64_t *parents, size_t parent_count)
@@ -497,10 +504,7 @@ static void add_run(struct graph *graph, uint64_t first, const uint64_t *parents
     struct run run = {first, first, graph->parents.count, parent_count};
     if (first > 0)
         run.shadow = shadow_of(graph, first, parents, parent_count);
-    for (size_t i = 0; i < parent_count; i++) {
-        ensure(parents[i] < first && (i == 0 || parents[i - 1] < parents[i]));
-        add_parent(graph, parents[i]);
-    }
+    add_parents(graph, first, parents, parent_count);
     graph->runs = xgrow(graph->runs, &graph->run_cap, graph->run_count + 1, sizeof *graph->runs);
     graph->runs[graph->run_count++] = run;
 }
@@ -705,7 +709,8 @@ enum { HOPS_MAX = 8 };
  */
 static bool are_apart(const struct graph *graph, uint64_t older, uint64_t newer)
 {
-    size_t at = run_index(graph, newer);
+    size_t near = graph->run_count; /* it is one of the newest, mostly */
+    size_t at = column_find(graph->runs, sizeof *graph->runs, graph->run_count, newer, &near);
     for (int hops = 0; hops < HOPS_MAX; hops++) {
         const struct run *run = &graph->runs[at];
         const uint64_t *parents = graph->parents.items + run->parents_at;

@@ -428,24 +428,22 @@ enum walker_stop walker_plan_go(struct walker_plan *plan, const struct walker_pi
 }
 
 /* Pieces that follow each other become one range. */
-static void add_to_ranges(struct lv_ranges *ranges, const struct walker_piece *piece)
-{
-    if (ranges->count > 0 && ranges->items[ranges->count - 1].first == piece->end)
-        ranges->items[ranges->count - 1].first = piece->first;
-    else
-        lv_ranges_add(ranges, piece->first, piece->end);
-}
-
 static void add_set(struct walker_plan *plan, const struct walker_set *set, struct lv_ranges *out)
 {
-    out->count = 0;
+    out->items = xgrow(out->items, &out->cap, WALKER_SEEN_MAX, sizeof *out->items);
+    struct lv_range *range = out->items;
     for (size_t i = plan->seen->words; i > 0; i--) {
         for (uint64_t word = set->words[i - 1]; word != 0;) {
             size_t at = plan->low + (i - 1) * WALKER_WORD_BITS + walker_set_take(&word);
-            plan->moved += plan->pieces[at].end - plan->pieces[at].first;
-            add_to_ranges(out, &plan->pieces[at]);
+            uint64_t first = plan->pieces[at].first, end = plan->pieces[at].end;
+            plan->moved += end - first;
+            if (range > out->items && range[-1].first == end)
+                range[-1].first = first;
+            else
+                *range++ = (struct lv_range){first, end};
         }
     }
+    out->count = (size_t)(range - out->items);
 }
 
 /* Where one of them does not hear the others there have to be several stands, sooner or later. */
