@@ -15,7 +15,7 @@
  *   Ownership  zero-initialised, then tracker_list_begin(), which keeps memory; tracker_list_release().
  *   Errors     none: the walker checks positions first.
  *   Bounds     an operation or a range: linear in the spans, of which there are hardly more than TRACKER_LIST_SPANS_MAX when
- *              the walker asks tracker_list_is_full() before each piece.
+ *              the walker asks tracker_list_is_full() before each operation.
  */
 #ifndef WEFT_SYNC_TRACKER_LIST_H
 #define WEFT_SYNC_TRACKER_LIST_H

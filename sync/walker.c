@@ -191,6 +191,8 @@ static void track_deletes(struct walker *walker, struct op_piece op)
 
 static void track_op(struct walker *walker, const struct op_piece *op)
 {
+    if (walker->listed && tracker_list_is_full(&walker->list))
+        leave_list(walker);
     switch (op->shape) {
     case SHAPE_INSERT:
         sum_insert(walker, track_insert(walker, op), op);
@@ -256,7 +258,7 @@ static void prepare_piece(struct walker *walker, const struct walker_piece *piec
     size_t count;
     const uint64_t *parents = walker_plan_parents(piece, &count, &before);
     bool told = walker_plan_move(&walker->plan, piece, &walker->leave, &walker->enter);
-    if (walker->listed && (!told || tracker_list_is_full(&walker->list)))
+    if (walker->listed && !told)
         leave_list(walker);
     if (told)
         shift(walker, &walker->leave, &walker->enter);
