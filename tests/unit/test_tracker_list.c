@@ -122,7 +122,8 @@ static bool write(struct story *story, struct random *random, size_t who)
     } else {
         uint64_t pos = random_below(random, text);
         bool back = random_chance(random, 2);
-        struct tracker_deleted a = tracker_list_delete(&story->list, lv, pos, back ? least(len, pos + 1) : least(len, text - pos), back);
+        len = back ? least(len, pos + 1) : least(len, text - pos);
+        struct tracker_deleted a = tracker_list_delete(&story->list, lv, pos, len, back);
         struct tracker_deleted b = tracker_delete(&story->tracker, lv, pos, a.len, back);
         assert_int_equal(a.len, b.len);
         assert_int_equal(a.id, b.id);
