@@ -249,6 +249,18 @@ static void check_states(const struct room *room, const struct replica *asked, c
     patch_release(&patch);
 }
 
+/* Whichever way is shorter. */
+static void check_text_at(const struct replica *asked, const struct state *state)
+{
+    struct buf text = {0};
+    struct rope *found = document_text_at(asked->document, asked->text, &state->version);
+    assert_non_null(found);
+    rope_append_to(found, 0, rope_len(found), &text);
+    assert_true(bytes_equal(buf_view(&text), buf_view(&state->text)));
+    rope_free(found);
+    buf_release(&text);
+}
+
 static void check_room(struct random *random, bool undoes)
 {
     struct room room = {.random = random, .next_byte = sizeof base_text, .undoes = undoes};
@@ -264,6 +276,7 @@ static void check_room(struct random *random, bool undoes)
     for (int i = 0; i < 3 * STATES; i++) { /* what it is asked goes on in between */
         const struct state *from = &room.states[random_below(random, STATES)];
         check_states(&room, &room.people[0], from, &room.states[random_below(random, STATES)]);
+        check_text_at(&room.people[0], from);
         if (random_chance(random, 4))
             edit(&room, &room.people[0]);
     }
@@ -293,6 +306,7 @@ static void versions_that_are_not_known_are_refused(void **state)
     version_set(&unknown, (struct event_id){{{'x'}}, 3});
     assert_false(document_patch_between(ana.document, &known, &unknown, &patch));
     assert_false(document_patch_between(ana.document, &unknown, &known, &patch));
+    assert_null(document_text_at(ana.document, ana.text, &unknown));
     assert_true(document_patch_between(ana.document, &known, &known, &patch));
     assert_true(patch_is_empty(&patch));
     patch_release(&patch);

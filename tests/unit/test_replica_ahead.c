@@ -48,13 +48,17 @@ static struct replica *join(struct scene *scene, enum access access)
     return replica;
 }
 
-static void begin(struct scene *scene, void **state, enum filled_checkpoint checkpoint)
+static void begin_with(struct scene *scene, void **state, struct filling filling)
 {
-    struct filling filling = filling_of(checkpoint);
     *scene = (struct scene){.home = *state};
     scene->path = xformat("%s/relay.db", scene->home->dir);
     doc_keys_new(&scene->keys);
     scene->relay = filled_relay_start(scene->path, &scene->keys, &filling);
+}
+
+static void begin(struct scene *scene, void **state, enum filled_checkpoint checkpoint)
+{
+    begin_with(scene, state, filling_of(checkpoint));
 }
 
 static void end(struct scene *scene)
@@ -300,6 +304,25 @@ static void kill_nine_takes_nothing_typed_ahead_of_the_history(void **state)
     end(&scene);
 }
 
+/* Of a time long ago: it is shown at once all the same, and what is typed on it goes where it belongs. */
+static void one_from_long_ago_is_shown_until_the_rest_has_come(void **state)
+{
+    enum { EARLY = 20 };
+    struct scene scene;
+    begin_with(&scene, state, (struct filling){.records = RECORDS, .checkpoint = FILLED_TRUE, .checkpoint_at = EARLY});
+    struct replica *lin = join(&scene, ACCESS_WRITE);
+    until_it_is_shown(lin);
+    assert_non_null(lin->ahead);
+    expect_row_of_x(lin, "", EARLY);
+    home_insert(lin, "lin ");
+    home_wait(lin, NULL, has_caught_up);
+    assert_null(lin->ahead);
+    expect_row_of_x(lin, "lin ", RECORDS);
+    expect_remark(lin, "");
+    home_close(lin);
+    end(&scene);
+}
+
 /* --- posting --- */
 
 static bool has_posted(struct replica *replica, struct replica *other)
@@ -355,6 +378,48 @@ static void who_has_written_more_than_the_text_is_long_posts_it(void **state)
     end(&scene);
 }
 
+static void who_has_it_open_and_wrote_nothing_posts_it_later(void **state)
+{
+    enum { LONG = 5000 };
+    struct scene scene;
+    void *machine;
+    begin_with(&scene, state, (struct filling){.records = LONG});
+    struct replica *lin = join(&scene, ACCESS_WRITE);
+    home_wait(lin, NULL, has_caught_up);
+    uint64_t in_ms = lin->post_ms - net_now_ms();
+    assert_in_range(in_ms, 100000, 240000);
+    lin->post_ms = 1;
+    home_wait(lin, NULL, has_posted);
+    assert_int_equal(lin->posted_events, LONG);
+    expect_row_of_x(lin, "", LONG);
+    for (int i = 0; i < 2; i++) { /* it is sent behind the first key at the latest, so in front of the second */
+        home_insert(lin, "l");
+        home_wait(lin, NULL, has_caught_up);
+    }
+    struct replica *kim = join_elsewhere(&scene, &machine);
+    until_it_is_shown(kim);
+    assert_non_null(kim->ahead);
+    expect_row_of_x(kim, "", LONG);
+    home_wait(kim, NULL, has_caught_up);
+    expect_row_of_x(kim, "ll", LONG);
+    home_close(kim);
+    home_close(lin);
+    home_teardown(&machine);
+    end(&scene);
+}
+
+/* A view link gives nobody the right to say what the text is. */
+static void who_may_only_read_posts_none(void **state)
+{
+    struct scene scene;
+    begin_with(&scene, state, (struct filling){.records = 5000});
+    struct replica *lin = join(&scene, ACCESS_READ);
+    home_wait(lin, NULL, has_caught_up);
+    assert_int_equal(lin->post_ms, 0);
+    home_close(lin);
+    end(&scene);
+}
+
 int main(void)
 {
     struct error err;
@@ -369,6 +434,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_that_says_we_had_written_before_is_not_taken, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(another_window_waits_for_the_history, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(who_has_written_more_than_the_text_is_long_posts_it, home_setup, home_teardown),
+        cmocka_unit_test_setup_teardown(one_from_long_ago_is_shown_until_the_rest_has_come, home_setup, home_teardown),
+        cmocka_unit_test_setup_teardown(who_has_it_open_and_wrote_nothing_posts_it_later, home_setup, home_teardown),
+        cmocka_unit_test_setup_teardown(who_may_only_read_posts_none, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(kill_nine_takes_nothing_typed_ahead_of_the_history, home_setup, home_teardown),
     };
     return RUN_TESTS("replica_ahead", tests);
