@@ -87,18 +87,19 @@ static uint64_t counter_of(struct bytes plain)
 /* The batches of a packed row from there on, in a new record: what its agent wrote is signed by this device, whoever seals it. */
 static bool seal_packed(const struct fetch *fetch, const struct journal_row *row, struct buf *stored)
 {
-    struct batch_list batches = {0};
-    struct bytes *plains = NULL;
+    struct batch_run run;
     struct buf plain = {0};
     struct error ignored = {0}; /* damaged: it was said when the row was read */
     uint64_t from = UINT64_MAX;
-    if (record_read_events(row->body, &row->agent, row->seq0, row->count, &batches, &plains, &ignored)) {
-        for (size_t i = 0; i < batches.count; i++) {
-            if (batches.items[i].seq0 < fetch->next)
+    if (batch_run_read(row->body, &row->agent, row->seq0, row->count, &run, &ignored)) {
+        struct batch_cursor cursor = batch_cursor_of(&run);
+        while (batch_cursor_next(&cursor)) {
+            if (cursor.batch->seq0 < fetch->next)
                 continue;
-            from = batches.items[i].seq0 < from ? batches.items[i].seq0 : from;
-            record_plain_add(&plain, plains[i]);
+            from = cursor.batch->seq0 < from ? cursor.batch->seq0 : from;
+            record_plain_add(&plain, cursor.plain);
         }
+        batch_cursor_release(&cursor);
     }
     if (plain.len > 0)
         record_seal(&(struct record_spec){.kind = RECORD_EVENTS, .agent = row->agent, .sealer = row->agent,
@@ -107,8 +108,6 @@ static bool seal_packed(const struct fetch *fetch, const struct journal_row *row
                                           .last = &row->digest, .keys = &fetch->keys, .signer = &fetch->doc_key},
                     stored);
     buf_release(&plain);
-    free(plains);
-    batch_list_release(&batches);
     return stored->len > 0;
 }
 

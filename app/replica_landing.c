@@ -90,7 +90,8 @@ static void take_over(struct replica *replica, const struct rope *now)
     struct ahead *ahead = replica->ahead;
     const struct batch_list *typed = ahead_batches(ahead);
     leave(replica);
-    (void)replica_add_batches(replica, typed->items, typed->count, NULL);
+    for (size_t i = 0; i < typed->count; i++)
+        (void)replica_add_batch(replica, &typed->items[i]);
     struct rope *text = brought_up(replica, now);
     replica_show_text(replica, text);
     give(replica, typed);

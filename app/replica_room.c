@@ -76,14 +76,13 @@ static void add_received(struct replica *replica, const struct received *receive
     replica->signatures_checked += received->checked; /* by the session, which lets out nothing that none vouches for */
     size_t early_before = replica->early_count;
     uint64_t before = document_events(replica_history(replica));
-    bool news = replica_add_batches(replica, received->batches.items, received->batches.count,
-                                    received->forked ? &received->fork : NULL);
+    bool news = replica_add_batches(replica, &received->run, received->forked ? &received->fork : NULL);
     if (replica->early_count > early_before) /* what it builds on may be in rows of another process, read in a moment */
         replica->neighbour_rows_due = true;
     if (replica->early_count > 0)
         news |= replica_take_early(replica);
     if (document_events(replica_history(replica)) > before)
-        replica->received_edits += received->batches.count;
+        replica->received_edits += received->run.count;
     replica->text_due |= news && !replica->ahead;
     if (news)
         replica_post_soon(replica, net_now_ms());

@@ -86,18 +86,23 @@ static enum document_added add_batch(struct replica *replica, const struct batch
     return added;
 }
 
-bool replica_add_batches(struct replica *replica, const struct batch *batches, size_t count,
-                         const struct agent_fork *fork)
+bool replica_add_batch(struct replica *replica, const struct batch *batch)
+{
+    enum document_added added = add_batch(replica, batch);
+    if (added == DOCUMENT_EARLY)
+        keep_batch(replica, batch);
+    return added == DOCUMENT_ADDED;
+}
+
+bool replica_add_batches(struct replica *replica, const struct batch_run *run, const struct agent_fork *fork)
 {
     bool news = false;
     if (fork)
         document_fork(replica_history(replica), fork);
-    for (size_t i = 0; i < count; i++) {
-        enum document_added added = add_batch(replica, &batches[i]);
-        news |= added == DOCUMENT_ADDED;
-        if (added == DOCUMENT_EARLY)
-            keep_batch(replica, &batches[i]);
-    }
+    struct batch_cursor cursor = batch_cursor_of(run);
+    while (batch_cursor_next(&cursor))
+        news |= replica_add_batch(replica, cursor.batch);
+    batch_cursor_release(&cursor);
     return news;
 }
 
@@ -106,16 +111,14 @@ struct opened {
     const struct journal_row *row;
     struct record record; /* of a RECEIVED row */
     struct buf plain;
-    struct batch_list batches;
-    struct bytes *plains;
+    struct batch_run run;
     struct digest *digests;
 };
 
 static void opened_release(struct opened *opened)
 {
-    batch_list_release(&opened->batches);
+    batch_run_release(&opened->run);
     buf_release(&opened->plain);
-    free(opened->plains);
     free(opened->digests);
 }
 
@@ -163,11 +166,10 @@ static bool waits_before(const struct replica *replica, const struct agent_id *a
 static enum chain_link find_last(struct replica *replica, const struct opened *opened, unsigned *way,
                                  struct digest *last)
 {
-    size_t count = opened->batches.count;
+    size_t count = opened->run.count;
     bool forks = chain_forks(replica->chain) > 0 || waits_before(replica, &opened->row->agent, opened->row->seq0);
     for (*way = 0; *way < CHAIN_WAYS_MAX; ++*way) {
-        enum chain_link link = chain_check_run(replica->chain, opened->batches.items, opened->plains, count, *way,
-                                               opened->digests);
+        enum chain_link link = chain_check_run(replica->chain, &opened->run, *way, opened->digests);
         *last = opened->digests[count - 1];
         bool sure = opened->row->form != JOURNAL_RECEIVED
                         ? digest_equal(last, &opened->row->digest)
@@ -185,19 +187,17 @@ static enum chain_link take_doubtful(struct replica *replica, const struct opene
 {
     bool local = opened->row->form != JOURNAL_RECEIVED;
     note_row(replica, opened->row, local ? "is not what its digest says" : "is not signed by its author");
-    enum chain_link link = chain_check_run(replica->chain, opened->batches.items, opened->plains,
-                                           opened->batches.count, 0, opened->digests);
-    *last = opened->digests[opened->batches.count - 1];
+    enum chain_link link = chain_check_run(replica->chain, &opened->run, 0, opened->digests);
+    *last = opened->digests[opened->run.count - 1];
     return link == CHAIN_NEXT || link == CHAIN_KNOWN || link == CHAIN_EARLY ? link : CHAIN_NO_WAY;
 }
 
 enum row_took { ROW_NEWS, ROW_KNOWN, ROW_EARLY, ROW_BROKEN };
 
-static enum row_took take_opened(struct replica *replica, const struct opened *opened)
+static enum row_took take_opened(struct replica *replica, struct opened *opened)
 {
     struct digest last;
     struct chain_taken taken;
-    size_t count = opened->batches.count;
     unsigned way;
     enum chain_link link = find_last(replica, opened, &way, &last);
     if (link == CHAIN_NO_WAY && waits_before(replica, &opened->row->agent, opened->row->seq0))
@@ -206,11 +206,10 @@ static enum row_took take_opened(struct replica *replica, const struct opened *o
         link = take_doubtful(replica, opened, &last);
     if (link == CHAIN_EARLY)
         return ROW_EARLY;
-    link = chain_take_run(replica->chain, opened->batches.items, opened->plains, count, way, &last, opened->digests,
-                          &taken);
+    link = chain_take_run(replica->chain, &opened->run, way, &last, opened->digests, &taken);
     if (link != CHAIN_NEXT && link != CHAIN_FORKED && link != CHAIN_KNOWN)
         return ROW_BROKEN;
-    bool news = replica_add_batches(replica, opened->batches.items, count, taken.forked ? &taken.fork : NULL);
+    bool news = replica_add_batches(replica, &opened->run, taken.forked ? &taken.fork : NULL);
     return news ? ROW_NEWS : ROW_KNOWN;
 }
 
@@ -219,12 +218,10 @@ static bool open_row(const struct doc_keys *keys, const struct journal_row *row,
     opened->row = row;
     if (row->form == JOURNAL_RECEIVED)
         return record_decode(row->body, &opened->record, err) &&
-               record_open_events(&opened->record, keys, &opened->plain, &opened->batches, &opened->plains, err);
+               record_open_events(&opened->record, keys, &opened->plain, &opened->run, err);
     if (row->form == JOURNAL_PACKED)
-        return record_read_events(row->body, &row->agent, row->seq0, row->count, &opened->batches, &opened->plains, err);
-    opened->plains = xmalloc(sizeof *opened->plains);
-    opened->plains[0] = row->body;
-    return batch_decode(row->body, &row->agent, row->seq0, batch_list_add(&opened->batches), err);
+        return batch_run_read(row->body, &row->agent, row->seq0, row->count, &opened->run, err);
+    return batch_run_read_one(row->body, &row->agent, row->seq0, &opened->run, err);
 }
 
 static enum row_took take_row(struct replica *replica, const struct journal_row *row)
@@ -233,7 +230,7 @@ static enum row_took take_row(struct replica *replica, const struct journal_row 
     struct error err = {0};
     enum row_took took = ROW_BROKEN;
     if (open_row(&replica->entry.keys, row, &opened, &err)) {
-        opened.digests = xmalloc((opened.batches.count + 1) * sizeof *opened.digests);
+        opened.digests = xmalloc((opened.run.count + 1) * sizeof *opened.digests);
         took = take_opened(replica, &opened);
     }
     opened_release(&opened);
@@ -280,35 +277,32 @@ bool replica_take_early(struct replica *replica)
 /* --- a row for a session --- */
 
 /* The way that ends in the digest that the row names. */
-static bool find_digests(struct chain *chain, const struct journal_row *row, const struct batch_list *batches,
-                         const struct bytes *plains, struct digest *digests)
+static bool find_digests(struct chain *chain, const struct journal_row *row, const struct batch_run *run, struct digest *digests)
 {
     enum chain_link link = CHAIN_NEXT;
     bool found = false;
     for (unsigned way = 0; !found && link != CHAIN_EARLY && link != CHAIN_NO_WAY && way < CHAIN_WAYS_MAX; way++) {
-        link = chain_check_run(chain, batches->items, plains, batches->count, way, digests);
-        found = link != CHAIN_EARLY && link != CHAIN_NO_WAY && digest_equal(&digests[batches->count - 1], &row->digest);
+        link = chain_check_run(chain, run, way, digests);
+        found = link != CHAIN_EARLY && link != CHAIN_NO_WAY && digest_equal(&digests[run->count - 1], &row->digest);
     }
     return found;
 }
 
 static bool unpack_row(struct chain *chain, const struct journal_row *row, uint64_t next_seq, struct batch_taker taker)
 {
-    struct batch_list batches = {0};
-    struct bytes *plains = NULL;
+    struct batch_run run;
     struct error ignored = {0}; /* damaged: it was said when the row was read */
-    bool good = record_read_events(row->body, &row->agent, row->seq0, row->count, &batches, &plains, &ignored);
-    struct digest *digests = xcalloc(batches.count + 1, sizeof *digests);
-    good = good && batches.count > 0 && find_digests(chain, row, &batches, plains, digests);
-    for (size_t i = 0; good && i < batches.count; i++) {
-        const struct batch *batch = &batches.items[i];
-        if (batch->seq0 >= next_seq)
-            taker.take(taker.self, &(struct local_batch){.agent = row->agent, .seq0 = batch->seq0, .count = batch->count,
-                                                         .plain = plains[i], .digest = digests[i], .gesture = true});
-    }
+    bool good = batch_run_read(row->body, &row->agent, row->seq0, row->count, &run, &ignored);
+    struct digest *digests = xcalloc(run.count + 1, sizeof *digests);
+    good = good && find_digests(chain, row, &run, digests);
+    struct batch_cursor cursor = batch_cursor_of(&run);
+    for (size_t i = 0; good && batch_cursor_next(&cursor); i++)
+        if (cursor.batch->seq0 >= next_seq)
+            taker.take(taker.self, &(struct local_batch){.agent = row->agent, .seq0 = cursor.batch->seq0,
+                                                         .count = cursor.batch->count, .plain = cursor.plain,
+                                                         .digest = digests[i], .gesture = true});
+    batch_cursor_release(&cursor);
     free(digests);
-    free(plains);
-    batch_list_release(&batches);
     return good;
 }
 
@@ -428,11 +422,11 @@ struct digesting {
 /* The way that leads to the digest that the row names; a RECEIVED one names none. */
 static enum chain_link find_way(const struct digesting *digesting, const struct opened *opened, unsigned *way)
 {
-    size_t count = opened->batches.count;
+    size_t count = opened->run.count;
     bool names = opened->row->form != JOURNAL_RECEIVED;
     enum chain_link link = CHAIN_NO_WAY;
     for (*way = 0; *way < CHAIN_WAYS_MAX; ++*way) {
-        link = chain_check_run(digesting->chain, opened->batches.items, opened->plains, count, *way, opened->digests);
+        link = chain_check_run(digesting->chain, &opened->run, *way, opened->digests);
         if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || !names || digest_equal(&opened->digests[count - 1], &opened->row->digest))
             return link;
     }
@@ -445,9 +439,11 @@ static void add_taken(const struct digesting *digesting, const struct opened *op
     struct error ignored = {0};
     if (taken->forked)
         document_fork(digesting->document, &taken->fork);
-    for (size_t i = taken->known; i < opened->batches.count; i++)
-        if (document_add(digesting->document, &opened->batches.items[i], &ignored) == DOCUMENT_REFUSED)
-            return;
+    bool takes = true;
+    struct batch_cursor cursor = batch_cursor_of(&opened->run);
+    for (size_t i = 0; takes && batch_cursor_next(&cursor); i++)
+        takes = i < taken->known || document_add(digesting->document, cursor.batch, &ignored) != DOCUMENT_REFUSED;
+    batch_cursor_release(&cursor);
 }
 
 static enum chain_link digest_row(const struct digesting *digesting, const struct journal_row *row)
@@ -457,14 +453,14 @@ static enum chain_link digest_row(const struct digesting *digesting, const struc
     struct error ignored = {0};
     enum chain_link link = CHAIN_NO_WAY;
     if (open_row(digesting->keys, row, &opened, &ignored)) {
-        size_t count = opened.batches.count;
+        size_t count = opened.run.count;
         opened.digests = xmalloc((count + 1) * sizeof *opened.digests);
         unsigned way;
         link = find_way(digesting, &opened, &way);
         struct digest last = opened.digests[count - 1];
         bool takes = link == CHAIN_NEXT || link == CHAIN_FORKED;
         if (takes)
-            link = chain_take_run(digesting->chain, opened.batches.items, opened.plains, count, way, &last, opened.digests, &taken);
+            link = chain_take_run(digesting->chain, &opened.run, way, &last, opened.digests, &taken);
         if (takes && digesting->document && (link == CHAIN_NEXT || link == CHAIN_FORKED))
             add_taken(digesting, &opened, &taken);
     }

@@ -18,8 +18,8 @@ MUST_USE bool replica_read_rows_of(struct replica *replica, struct journal *jour
 MUST_USE bool replica_read_left(struct replica *replica, struct journal *left, struct error *err);
 /* To the document, with what is known of a branch that begins with the first of them; what is early there is kept. Batches of
    the hash chain, with the ids that agents have here. True when the document got something. */
-bool replica_add_batches(struct replica *replica, const struct batch *batches, size_t count,
-                         const struct agent_fork *fork);
+bool replica_add_batches(struct replica *replica, const struct batch_run *run, const struct agent_fork *fork);
+bool replica_add_batch(struct replica *replica, const struct batch *batch);
 /* Offers what was early again until nothing moves any more; true when the document got something. */
 bool replica_take_early(struct replica *replica);
 void replica_forget_early(struct replica *replica);

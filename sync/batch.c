@@ -14,7 +14,7 @@ void batch_release(struct batch *batch)
 {
     free(batch->parents);
     free(batch->undo);
-    free(batch->ops);
+    buf_release(&batch->ops);
     buf_release(&batch->text);
     *batch = (struct batch){0};
 }
@@ -26,14 +26,20 @@ void batch_clear(struct batch *batch)
     batch->flags = 0;
     batch->parent_count = batch->undo_count = batch->op_count = 0;
     batch->label[0] = '\0';
+    buf_clear(&batch->ops);
     buf_clear(&batch->text);
 }
 
-static void batch_add_op(struct batch *batch, struct batch_op op)
+/* What decoding would refuse must not be encoded: it would be hashed, sealed and then accepted by nobody. */
+static void batch_add_op(struct batch *batch, enum op_kind kind, uint64_t pos, uint64_t len)
 {
-    batch->ops = xgrow(batch->ops, &batch->op_cap, batch->op_count + 1, sizeof *batch->ops);
-    batch->ops[batch->op_count++] = op;
-    batch->count += op.len;
+    ensure(len > 0 && len <= BATCH_POS_MAX && pos <= BATCH_POS_MAX);
+    unsigned char *end = varint_put(buf_extend(&batch->ops, OP_BYTES_MAX), len << KIND_BITS | (unsigned)kind);
+    if (kind != OP_NOP)
+        end = varint_put(end, pos);
+    batch->ops.len = (size_t)(end - batch->ops.data);
+    batch->op_count++;
+    batch->count += len;
 }
 
 void batch_copy(struct batch *out, const struct batch *batch)
@@ -48,8 +54,9 @@ void batch_copy(struct batch *out, const struct batch *batch)
         batch_add_parent(out, batch->parents[i]);
     for (size_t i = 0; i < batch->undo_count; i++)
         batch_add_undo(out, batch->undo[i]);
-    for (size_t i = 0; i < batch->op_count; i++)
-        batch_add_op(out, batch->ops[i]);
+    out->count = batch->count;
+    out->op_count = batch->op_count;
+    buf_add_bytes(&out->ops, buf_view(&batch->ops));
     buf_add_bytes(&out->text, buf_view(&batch->text));
 }
 
@@ -85,18 +92,18 @@ void batch_add_undo(struct batch *batch, struct event_span span)
 
 void batch_add_insert(struct batch *batch, uint64_t pos, struct bytes text)
 {
-    batch_add_op(batch, (struct batch_op){OP_INSERT, pos, text.len, batch->text.len});
+    batch_add_op(batch, OP_INSERT, pos, text.len);
     buf_add_bytes(&batch->text, text);
 }
 
 void batch_add_delete(struct batch *batch, uint64_t pos, uint64_t len)
 {
-    batch_add_op(batch, (struct batch_op){OP_DELETE, pos, len, 0});
+    batch_add_op(batch, OP_DELETE, pos, len);
 }
 
 void batch_add_nop(struct batch *batch)
 {
-    batch_add_op(batch, (struct batch_op){OP_NOP, 0, 1, 0});
+    batch_add_op(batch, OP_NOP, 0, 1);
 }
 
 void batch_end(struct batch *batch)
@@ -105,36 +112,52 @@ void batch_end(struct batch *batch)
         batch->flags |= BATCH_FLAG_ONE;
 }
 
-struct bytes batch_op_text(const struct batch *batch, const struct batch_op *op)
+/* --- going over the operations --- */
+
+struct batch_ops batch_ops_of(const struct batch *batch)
 {
-    ensure(op->kind == OP_INSERT);
-    return bytes_slice(buf_view(&batch->text), op->text_at, (size_t)op->len);
+    return (struct batch_ops){batch->ops.data, batch->ops.data + batch->ops.len, buf_view(&batch->text)};
+}
+
+/* Of bytes that were written here, or read before. */
+static uint64_t next_number(struct batch_ops *ops)
+{
+    uint64_t number = *ops->at & 0x7f;
+    for (int bits = 7; *ops->at++ & 0x80; bits += 7)
+        number |= (uint64_t)(*ops->at & 0x7f) << bits;
+    return number;
+}
+
+bool batch_next_op(struct batch_ops *ops, struct batch_op *op)
+{
+    if (ops->at == ops->end)
+        return false;
+    uint64_t coded = next_number(ops);
+    *op = (struct batch_op){.kind = (enum op_kind)(coded & KIND_MASK), .len = coded >> KIND_BITS};
+    op->pos = op->kind == OP_NOP ? 0 : next_number(ops);
+    if (op->kind == OP_INSERT) {
+        op->text = bytes_slice(ops->text, 0, (size_t)op->len);
+        ops->text = bytes_slice(ops->text, op->text.len, ops->text.len - op->text.len);
+    }
+    return true;
 }
 
 /* --- encoding --- */
 
-/* What decoding would refuse must not be encoded: it would be hashed, sealed and then accepted by nobody. */
 static void batch_ensure_ops(const struct batch *batch)
 {
-    ensure(batch->op_count > 0 && batch->op_count <= BATCH_OPS_MAX);
-    ensure(!(batch->flags & BATCH_FLAG_ONE) || batch->op_count == 1);
-    size_t text_at = 0;
-    for (size_t i = 0; i < batch->op_count; i++) {
-        const struct batch_op *op = &batch->ops[i];
-        ensure(op->len > 0 && op->len <= BATCH_POS_MAX && op->pos <= BATCH_POS_MAX);
-        ensure(op->kind != OP_NOP || (batch->op_count == 1 && op->len == 1));
-        if (op->kind == OP_INSERT) {
-            ensure(op->text_at == text_at);
-            text_at += (size_t)op->len;
-        }
-    }
-    ensure(text_at == batch->text.len);
+    struct batch_ops ops = batch_ops_of(batch);
+    struct batch_op op;
+    while (batch->op_count > 1 && batch_next_op(&ops, &op))
+        ensure(op.kind != OP_NOP);
 }
 
 static void batch_ensure_head(const struct batch *batch)
 {
     enum { PLAIN = BATCH_FLAG_SELF | BATCH_FLAG_ONE };
     ensure((batch->flags & ~(unsigned)FLAGS_KNOWN) == 0 && batch->seq0 <= BATCH_SEQ_MAX);
+    ensure(batch->op_count > 0 && batch->op_count <= BATCH_OPS_MAX);
+    ensure(!(batch->flags & BATCH_FLAG_ONE) || batch->op_count == 1);
     ensure(!(batch->flags & BATCH_FLAG_SELF) || batch->seq0 > 0);
     if ((batch->flags & ~(unsigned)PLAIN) == 0 && batch->parent_count + batch->undo_count == 0 && batch->label[0] == '\0')
         return; /* nearly every key */
@@ -169,26 +192,15 @@ static void encode_head(const struct batch *batch, struct buf *out)
         buf_add_sized(out, bytes_of_string(batch->label));
 }
 
-static void encode_ops(const struct batch *batch, struct buf *out)
-{
-    if (!(batch->flags & BATCH_FLAG_ONE))
-        buf_add_varint(out, batch->op_count);
-    for (size_t i = 0; i < batch->op_count; i++) {
-        const struct batch_op *op = &batch->ops[i];
-        unsigned char *end = varint_put(buf_extend(out, OP_BYTES_MAX), op->len << KIND_BITS | (unsigned)op->kind);
-        if (op->kind != OP_NOP)
-            end = varint_put(end, op->pos);
-        out->len = (size_t)(end - out->data);
-    }
-}
-
 void batch_encode(const struct batch *batch, struct buf *out)
 {
     size_t start = out->len;
     batch_ensure_head(batch);
     batch_ensure_ops(batch);
     encode_head(batch, out);
-    encode_ops(batch, out);
+    if (!(batch->flags & BATCH_FLAG_ONE))
+        buf_add_varint(out, batch->op_count);
+    buf_add_bytes(out, buf_view(&batch->ops));
     buf_add_bytes(out, buf_view(&batch->text));
     ensure(out->len - start <= BATCH_BYTES_MAX);
 }
@@ -263,23 +275,22 @@ static bool decode_marks(struct reader *reader, struct batch *batch, struct erro
     return true;
 }
 
-/* *text_len counts the bytes that inserts up to here have asked for. */
-static bool decode_op(struct reader *reader, struct batch *batch, uint64_t *text_len, struct error *err)
+/* Passes over an operation. *text_len counts the bytes that inserts up to here have asked for. */
+static bool decode_op(struct reader *reader, struct batch *batch, uint64_t op_count, uint64_t *text_len, struct error *err)
 {
-    uint64_t coded = read_varint(reader);
-    struct batch_op op = {.len = coded >> KIND_BITS};
-    if (reader->failed || (coded & KIND_MASK) > OP_NOP || op.len == 0 || op.len > BATCH_POS_MAX)
+    uint64_t coded = read_varint(reader), len = coded >> KIND_BITS;
+    unsigned kind = coded & KIND_MASK;
+    if (reader->failed || kind > OP_NOP || len == 0 || len > BATCH_POS_MAX)
         return refuse(err, "an operation");
-    op.kind = (enum op_kind)(coded & KIND_MASK);
-    if (op.kind != OP_NOP)
-        op.pos = read_varint_max(reader, BATCH_POS_MAX);
-    if (op.kind == OP_INSERT) {
-        op.text_at = (size_t)*text_len;
-        *text_len += op.len;
-    }
+    if (kind == OP_NOP && (op_count > 1 || len > 1))
+        return refuse(err, "a merge marker that is not alone");
+    if (kind != OP_NOP)
+        (void)read_varint_max(reader, BATCH_POS_MAX);
+    if (kind == OP_INSERT)
+        *text_len += len;
     if (reader->failed || *text_len > reader_left(reader))
         return refuse(err, "an operation's place or text");
-    batch_add_op(batch, op);
+    batch->count += len;
     return true;
 }
 
@@ -291,16 +302,19 @@ static bool decode_ops(struct reader *reader, struct batch *batch, struct error 
         return refuse(err, "the number of its operations");
     if (count == 0)
         return error_set(err, ERR_NEWER, 0, "a batch is of a kind that this weft does not know; a newer one made it");
+    const unsigned char *first = reader->at;
     for (uint64_t i = 0; i < count; i++)
-        if (!decode_op(reader, batch, &text_len, err))
+        if (!decode_op(reader, batch, count, &text_len, err))
             return false;
-    for (size_t i = 0; i < batch->op_count; i++)
-        if (batch->ops[i].kind == OP_NOP && (batch->op_count > 1 || batch->ops[i].len > 1))
-            return refuse(err, "a merge marker that is not alone");
     if (batch->count > BATCH_SEQ_MAX - batch->seq0)
         return refuse(err, "the number of its last event");
     if (text_len != reader_left(reader))
         return refuse(err, "the length of its text");
+    batch->op_count = (size_t)count;
+    size_t ops_len = (size_t)(reader->at - first);
+    buf_reserve(&batch->ops, ops_len);
+    buf_add_bytes(&batch->ops, bytes_of(first, ops_len));
+    buf_reserve(&batch->text, (size_t)text_len);
     buf_add_bytes(&batch->text, read_bytes(reader, (size_t)text_len));
     return true;
 }
@@ -347,18 +361,6 @@ void batch_list_cut(struct batch_list *list, size_t count)
 {
     ensure(count <= list->count);
     list->count = count;
-}
-
-void batch_list_drop(struct batch_list *list, size_t count)
-{
-    ensure(count <= list->count);
-    if (count == 0)
-        return;
-    for (size_t i = 0; i < count; i++)
-        batch_release(&list->items[i]);
-    list->count -= count;
-    list->made -= count;
-    memmove(list->items, list->items + count, list->made * sizeof *list->items);
 }
 
 struct batch *batch_list_add(struct batch_list *list)

@@ -28,7 +28,8 @@
  *   Errors     batch_decode() refuses whatever is not the canonical form of some batch (ERR_FORMAT, ERR_LIMIT).
  *              Whether a position lies inside the text is not decided here: a run out of range is a no-op for
  *              everybody.
- *   Bounds     BATCH_*_MAX below; decoding allocates no more than a small multiple of its input.
+ *   Bounds     BATCH_*_MAX below; what batch_decode() allocates is at most 4 x its input, and BATCH_DECODE_BYTES besides:
+ *              operations stay as they are written until somebody goes over them.
  */
 #ifndef WEFT_SYNC_BATCH_H
 #define WEFT_SYNC_BATCH_H
@@ -43,6 +44,7 @@ enum {
     BATCH_UNDO_MAX = 65536,
     BATCH_LABEL_BYTES_MAX = 64,
     BATCH_BYTES_MAX = 1 << 20, /* of canonical plaintext; a larger edit becomes several batches */
+    BATCH_DECODE_BYTES = 1024, /* what even the smallest arrays take */
 };
 #define BATCH_POS_MAX ((uint64_t)1 << 40)
 #define BATCH_SEQ_MAX ((uint64_t)1 << 56) /* of any event: above it numbers are refused, so that sums cannot overflow */
@@ -52,8 +54,8 @@ enum op_kind { OP_INSERT, OP_DELETE, OP_NOP };
 struct batch_op {
     enum op_kind kind;
     uint64_t pos;
-    uint64_t len;   /* events; > 0 */
-    size_t text_at; /* OP_INSERT: where its bytes begin in batch.text */
+    uint64_t len;      /* events; > 0 */
+    struct bytes text; /* OP_INSERT: its bytes, in batch.text */
 };
 
 struct event_span {
@@ -84,10 +86,18 @@ struct batch {
     size_t undo_count, undo_cap;
     uint64_t time_s;
     char label[BATCH_LABEL_BYTES_MAX + 1];
-    struct batch_op *ops;
-    size_t op_count, op_cap;
+    struct buf ops; /* as they are written: batch_next_op() */
+    size_t op_count;
     struct buf text;
 };
+
+/* Goes over the operations of a batch, in order. It is a view of the batch, which must not change meanwhile. */
+struct batch_ops {
+    const unsigned char *at, *end;
+    struct bytes text; /* what the operations that are left insert */
+};
+struct batch_ops batch_ops_of(const struct batch *batch);
+bool batch_next_op(struct batch_ops *ops, struct batch_op *op);
 
 void batch_release(struct batch *batch);
 void batch_clear(struct batch *batch); /* empty again, memory kept */
@@ -98,7 +108,6 @@ void batch_add_insert(struct batch *batch, uint64_t pos, struct bytes text);
 void batch_add_delete(struct batch *batch, uint64_t pos, uint64_t len);
 void batch_add_nop(struct batch *batch);
 void batch_end(struct batch *batch); /* nothing more is added: sets FLAG_ONE if it is so */
-struct bytes batch_op_text(const struct batch *batch, const struct batch_op *op);
 
 /* Appends the canonical plaintext. The batch must be well-formed (ensure). */
 void batch_encode(const struct batch *batch, struct buf *out);
@@ -114,8 +123,7 @@ struct batch_list {
 };
 void batch_list_release(struct batch_list *list);
 void batch_list_clear(struct batch_list *list);
-void batch_list_cut(struct batch_list *list, size_t count);  /* keeps the first `count` */
-void batch_list_drop(struct batch_list *list, size_t count); /* the first `count` go */
+void batch_list_cut(struct batch_list *list, size_t count); /* keeps the first `count` */
 struct batch *batch_list_add(struct batch_list *list); /* an empty batch at the end; valid until the next add */
 
 #endif

@@ -110,13 +110,14 @@ static void pack_batch(struct bundle *bundle, const struct batch *batch)
 {
     pack_head(bundle, batch);
     number_column_add(&bundle->columns[OPS], batch->op_count - 1);
-    for (size_t i = 0; i < batch->op_count; i++) {
-        const struct batch_op *op = &batch->ops[i];
-        number_column_add(&bundle->columns[OP], op->len << KIND_BITS | (unsigned)op->kind);
-        if (op->kind == OP_NOP)
+    struct batch_ops ops = batch_ops_of(batch);
+    struct batch_op op;
+    while (batch_next_op(&ops, &op)) {
+        number_column_add(&bundle->columns[OP], op.len << KIND_BITS | (unsigned)op.kind);
+        if (op.kind == OP_NOP)
             continue;
-        number_column_add_signed(&bundle->columns[place_column(bundle, op->kind)], (int64_t)(op->pos - bundle->expected));
-        note_op(bundle, op->kind, op->pos, op->len);
+        number_column_add_signed(&bundle->columns[place_column(bundle, op.kind)], (int64_t)(op.pos - bundle->expected));
+        note_op(bundle, op.kind, op.pos, op.len);
     }
     buf_add_bytes(&bundle->text, buf_view(&batch->text));
 }
@@ -268,6 +269,7 @@ static bool unpack_batches(struct bundle *bundle, size_t plain_len, struct buf *
     size_t before = out->len;
     struct buf one = {0};
     bool good = true;
+    buf_reserve(out, plain_len);
     while (good && reader_left(&bundle->columns[FLAGS].low_reader) > 0) {
         buf_clear(&one);
         bundle->plain_left = plain_len - (out->len - before);

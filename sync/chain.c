@@ -174,10 +174,10 @@ static void find_spots(const struct chain *chain, const struct agent_id *agent, 
  * A way is a number whose digits, each to its own base, choose where the run stands and what each name in it means, in that
  * order. Every choice takes its digit off. False: there is nothing to choose from.
  */
-static bool choose_spot(const struct chain *chain, const struct batch *batch, unsigned *way, struct spot *spot)
+static bool choose_spot(const struct chain *chain, const struct batch_run *run, unsigned *way, struct spot *spot)
 {
     struct spots spots;
-    find_spots(chain, &batch->agent, batch->seq0, &spots);
+    find_spots(chain, &run->agent, run->seq0, &spots);
     if (spots.count == 0)
         return false;
     *spot = spots.items[*way % spots.count];
@@ -210,16 +210,18 @@ static int compare_meanings(const void *a, const void *b)
     return order != 0 ? order : (left->newest.seq < right->newest.seq) - (left->newest.seq > right->newest.seq);
 }
 
-static void find_names(const struct chain *chain, const struct batch *batches, size_t count, struct meanings *out)
+static void find_names(const struct chain *chain, const struct batch_run *run, struct meanings *out)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < count; i++)
-        for (size_t p = 0; p < batches[i].parent_count; p++) {
-            if (!chain_is_in_doubt(chain, &batches[i].parents[p].agent))
+    struct batch_cursor cursor = batch_cursor_of(run);
+    while (batch_cursor_next(&cursor))
+        for (size_t p = 0; p < cursor.batch->parent_count; p++) {
+            if (!chain_is_in_doubt(chain, &cursor.batch->parents[p].agent))
                 continue;
             out->items = xgrow(out->items, &out->cap, out->count + 1, sizeof *out->items);
-            out->items[out->count++] = (struct meaning){batches[i].parents[p], NULL};
+            out->items[out->count++] = (struct meaning){cursor.batch->parents[p], NULL};
         }
+    batch_cursor_release(&cursor);
     if (out->count > 1)
         qsort(out->items, out->count, sizeof *out->items, compare_meanings);
     for (size_t i = 0; i < out->count; i++) /* the newest of each name comes first */
@@ -228,11 +230,10 @@ static void find_names(const struct chain *chain, const struct batch *batches, s
     out->count = kept;
 }
 
-static bool choose_meanings(const struct chain *chain, const struct batch *batches, size_t count, unsigned *way,
-                            struct meanings *out)
+static bool choose_meanings(const struct chain *chain, const struct batch_run *run, unsigned *way, struct meanings *out)
 {
     if (chain->fork_count > 0)
-        find_names(chain, batches, count, out);
+        find_names(chain, run, out);
     for (size_t i = 0; i < out->count; i++) {
         struct chain_choices choices;
         chain_named_all(chain, &out->items[i].newest, &choices);
@@ -312,61 +313,54 @@ static bool is_taken(const struct spot *spot)
     return spot->branch && spot->index < spot->branch->count;
 }
 
-static void check_run(const struct batch *batches, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        ensure(batches[i].count > 0 && batches[i].count <= UINT64_MAX - batches[i].seq0);
-        ensure(i == 0 || (agent_id_equal(&batches[i].agent, &batches[0].agent) &&
-                          batches[i].seq0 == batches[i - 1].seq0 + batches[i - 1].count));
-    }
-}
-
 /* How many ways the caller may try: each one hashes the run, looks up its parents and costs the caller a signature. */
-static unsigned count_ways(const struct batch *batches, const struct bytes *plains, size_t count)
+static unsigned count_ways(const struct batch_run *run)
 {
     enum { SIGNATURE_COST = 64 * 1024, BATCH_COST = 512, PARENT_COST = 256 }; /* as bytes hashed in that time */
     uint64_t cost = SIGNATURE_COST;
-    for (size_t i = 0; i < count; i++)
-        cost += plains[i].len + BATCH_COST + (uint64_t)batches[i].parent_count * PARENT_COST;
+    struct batch_cursor cursor = batch_cursor_of(run);
+    while (batch_cursor_next(&cursor))
+        cost += cursor.plain.len + BATCH_COST + (uint64_t)cursor.batch->parent_count * PARENT_COST;
+    batch_cursor_release(&cursor);
     return cost < CHAIN_WORK_BYTES ? (unsigned)(CHAIN_WORK_BYTES / cost) : 1;
 }
 
 /* The digests of a run that stands at a spot; steps over those batches that are there. False when a parent is missing. */
-static bool digest_run(const struct chain *chain, const struct batch *batches, const struct bytes *plains, size_t count,
-                       const struct meanings *meanings, struct spot *spot, size_t *known, struct digest *digests)
+static bool digest_run(const struct chain *chain, const struct batch_run *run, const struct meanings *meanings,
+                       struct spot *spot, size_t *known, struct digest *digests)
 {
     const struct digest *previous = digest_before(spot);
-    for (size_t i = 0; i < count; i++) {
-        if (!batch_digest(chain, &batches[i], plains[i], previous, meanings, &digests[i]))
-            return false;
-        if (*known == i && step_known(chain, spot, batches[i].seq0, &digests[i]))
+    struct batch_cursor cursor = batch_cursor_of(run);
+    size_t i = 0;
+    for (; batch_cursor_next(&cursor); i++) {
+        if (!batch_digest(chain, cursor.batch, cursor.plain, previous, meanings, &digests[i]))
+            break;
+        if (*known == i && step_known(chain, spot, cursor.batch->seq0, &digests[i]))
             ++*known;
         previous = &digests[i];
     }
-    return true;
+    batch_cursor_release(&cursor);
+    return i == run->count;
 }
 
-static enum chain_link link_run(const struct chain *chain, const struct batch *batches, const struct bytes *plains,
-                                size_t count, unsigned way, struct digest *digests)
+static enum chain_link link_run(const struct chain *chain, const struct batch_run *run, unsigned way, struct digest *digests)
 {
     struct spot spot = {NULL, 0};
     struct meanings meanings = {0};
     size_t known = 0;
-    check_run(batches, count);
-    if (way > 0 && way >= count_ways(batches, plains, count))
+    if (way > 0 && way >= count_ways(run))
         return CHAIN_NO_WAY;
-    bool found = choose_spot(chain, &batches[0], &way, &spot) &&
-                 choose_meanings(chain, batches, count, &way, &meanings) && way == 0 &&
-                 digest_run(chain, batches, plains, count, &meanings, &spot, &known, digests);
+    bool found = choose_spot(chain, run, &way, &spot) && choose_meanings(chain, run, &way, &meanings) && way == 0 &&
+                 digest_run(chain, run, &meanings, &spot, &known, digests);
     meanings_release(&meanings);
     if (way > 0)
         return CHAIN_NO_WAY;
     if (!found)
         return CHAIN_EARLY;
-    if (known == count)
+    if (known == run->count)
         return CHAIN_KNOWN;
     if (!is_taken(&spot))
-        return !spot.branch && chain_is_branch(chain, &batches[0].agent) ? CHAIN_NAMESAKE : CHAIN_NEXT;
+        return !spot.branch && chain_is_branch(chain, &run->agent) ? CHAIN_NAMESAKE : CHAIN_NEXT;
     struct agent_id id = chain_branch_id(&digests[known]);
     if (chain_branch(chain, &id))
         return CHAIN_NAMESAKE;
@@ -400,58 +394,80 @@ static void add_at(struct chain *chain, struct spot *spot, const struct batch *b
 }
 
 /* Parents and undo spans as they are called here. */
-static void localize(const struct chain *chain, struct batch *batch, const struct meanings *meanings)
+static void localize(const struct chain *chain, const struct batch *batch, const struct meanings *meanings, struct agent_id *names)
 {
     for (size_t i = 0; i < batch->parent_count; i++)
-        batch->parents[i].agent = parent_branch(chain, meanings, &batch->parents[i])->id;
+        *names++ = parent_branch(chain, meanings, &batch->parents[i])->id;
     for (size_t i = 0; i < batch->undo_count; i++) {
-        struct event_span *span = &batch->undo[i];
+        const struct event_span *span = &batch->undo[i];
         struct event_id last = {span->agent, span->seq + span->len - 1};
         const struct chain_branch *branch = chain_named(chain, &last, 0);
-        span->agent = branch ? branch->id : span->agent;
+        *names++ = branch ? branch->id : span->agent;
     }
 }
 
-static void add_run(struct chain *chain, struct batch *batches, size_t count, unsigned way, const struct digest *digests,
+/* How many names a run has (batch_run.h). */
+static size_t count_names(const struct batch_run *run)
+{
+    struct batch_cursor cursor = batch_cursor_of(run);
+    while (batch_cursor_next(&cursor))
+        continue;
+    batch_cursor_release(&cursor);
+    return cursor.local_end;
+}
+
+static struct agent_id *name_run(const struct chain *chain, const struct batch_run *run, const struct meanings *meanings)
+{
+    struct agent_id *names = xcalloc(count_names(run), sizeof *names);
+    struct batch_cursor cursor = batch_cursor_of(run);
+    while (batch_cursor_next(&cursor))
+        localize(chain, cursor.batch, meanings, names + cursor.local_at + 1);
+    batch_cursor_release(&cursor);
+    return names;
+}
+
+static void add_run(struct chain *chain, struct batch_run *run, unsigned way, const struct digest *digests, bool has_forks,
                     struct chain_taken *taken)
 {
     struct spot spot = {NULL, 0};
     *taken = (struct chain_taken){.known = 0};
     struct meanings meanings = {0};
-    bool found = choose_spot(chain, &batches[0], &way, &spot) && choose_meanings(chain, batches, count, &way, &meanings);
+    bool found = choose_spot(chain, run, &way, &spot) && choose_meanings(chain, run, &way, &meanings);
     ensure(found); /* by link_run() */
-    for (size_t i = 0; i < count && chain->fork_count > 0; i++) /* all, before anything is added that others could mean */
-        localize(chain, &batches[i], &meanings);
+    /* all, before anything is added that others could mean */
+    struct agent_id *names = has_forks ? name_run(chain, run, &meanings) : NULL;
     meanings_release(&meanings);
-    for (size_t i = 0; i < count; i++) {
-        if (taken->known == i && step_known(chain, &spot, batches[i].seq0, &digests[i]))
+    struct batch_cursor cursor = batch_cursor_of(run);
+    for (size_t i = 0; batch_cursor_next(&cursor); i++) {
+        if (taken->known == i && step_known(chain, &spot, cursor.batch->seq0, &digests[i]))
             taken->known++;
         else
-            add_at(chain, &spot, &batches[i], &digests[i], taken);
-        batches[i].agent = spot.branch->id;
+            add_at(chain, &spot, cursor.batch, &digests[i], taken);
+        if (names)
+            names[cursor.local_at] = spot.branch->id;
     }
+    batch_cursor_release(&cursor);
+    run->local = names;
 }
 
-static enum chain_link take_way(struct chain *chain, struct batch *batches, const struct bytes *plains, size_t count,
-                                unsigned way, const struct digest *last, struct digest *digests,
-                                struct chain_taken *taken, bool *found)
+static enum chain_link take_way(struct chain *chain, struct batch_run *run, unsigned way, const struct digest *last,
+                                struct digest *digests, struct chain_taken *taken, bool *found)
 {
-    enum chain_link link = link_run(chain, batches, plains, count, way, digests);
-    *found = link != CHAIN_EARLY && link != CHAIN_NO_WAY && digest_equal(&digests[count - 1], last);
+    enum chain_link link = link_run(chain, run, way, digests);
+    *found = link != CHAIN_EARLY && link != CHAIN_NO_WAY && digest_equal(&digests[run->count - 1], last);
     if (!*found || link == CHAIN_CROWDED || link == CHAIN_NAMESAKE)
         return link;
-    add_run(chain, batches, count, way, digests, taken);
+    add_run(chain, run, way, digests, chain->fork_count > 0 || link == CHAIN_FORKED, taken);
     return link;
 }
 
-static enum chain_link take_run(struct chain *chain, struct batch *batches, const struct bytes *plains, size_t count,
-                                unsigned way, const struct digest *last, struct digest *digests,
-                                struct chain_taken *taken)
+static enum chain_link take_run(struct chain *chain, struct batch_run *run, unsigned way, const struct digest *last,
+                                struct digest *digests, struct chain_taken *taken)
 {
     bool found;
-    enum chain_link link = take_way(chain, batches, plains, count, way, last, digests, taken, &found);
+    enum chain_link link = take_way(chain, run, way, last, digests, taken, &found);
     for (unsigned other = 0; !found && other < CHAIN_WAYS_MAX; other++) {
-        link = take_way(chain, batches, plains, count, other, last, digests, taken, &found);
+        link = take_way(chain, run, other, last, digests, taken, &found);
         if (link == CHAIN_EARLY || link == CHAIN_NO_WAY)
             return link;
     }
@@ -542,37 +558,39 @@ static void need(struct chain *chain, const struct agent_id *agent, uint64_t seq
         return; /* then it is not found */
 }
 
-static void need_run(struct chain *chain, const struct batch *batches, size_t count)
+static void need_run(struct chain *chain, const struct batch_run *run)
 {
-    for (size_t i = 0; i < count && chain->asleep; i++) {
-        need(chain, &batches[i].agent, batches[i].seq0 ? batches[i].seq0 - 1 : 0);
-        for (size_t p = 0; p < batches[i].parent_count; p++)
-            need(chain, &batches[i].parents[p].agent, batches[i].parents[p].seq);
+    if (!chain->asleep)
+        return;
+    struct batch_cursor cursor = batch_cursor_of(run);
+    while (chain->asleep && batch_cursor_next(&cursor)) {
+        need(chain, &run->agent, cursor.batch->seq0 ? cursor.batch->seq0 - 1 : 0);
+        for (size_t p = 0; p < cursor.batch->parent_count; p++)
+            need(chain, &cursor.batch->parents[p].agent, cursor.batch->parents[p].seq);
     }
+    batch_cursor_release(&cursor);
 }
 
 /* --- the public calls: each under the lock --- */
 
-enum chain_link chain_check_run(struct chain *chain, const struct batch *batches, const struct bytes *plains,
-                                size_t count, unsigned way, struct digest *digests)
+enum chain_link chain_check_run(struct chain *chain, const struct batch_run *run, unsigned way, struct digest *digests)
 {
-    ensure(count > 0);
+    ensure(run->count > 0 && !run->local);
     pthread_mutex_lock(&chain->lock);
-    need_run(chain, batches, count);
-    enum chain_link link = link_run(chain, batches, plains, count, way, digests);
+    need_run(chain, run);
+    enum chain_link link = link_run(chain, run, way, digests);
     pthread_mutex_unlock(&chain->lock);
     return link;
 }
 
-enum chain_link chain_take_run(struct chain *chain, struct batch *batches, const struct bytes *plains, size_t count,
-                               unsigned way, const struct digest *last, struct digest *digests,
-                               struct chain_taken *taken)
+enum chain_link chain_take_run(struct chain *chain, struct batch_run *run, unsigned way, const struct digest *last,
+                               struct digest *digests, struct chain_taken *taken)
 {
-    ensure(count > 0);
+    ensure(run->count > 0 && !run->local);
     *taken = (struct chain_taken){.known = 0};
     pthread_mutex_lock(&chain->lock);
-    need_run(chain, batches, count);
-    enum chain_link link = take_run(chain, batches, plains, count, way, last, digests, taken);
+    need_run(chain, run);
+    enum chain_link link = take_run(chain, run, way, last, digests, taken);
     pthread_mutex_unlock(&chain->lock);
     return link;
 }
@@ -581,11 +599,12 @@ enum chain_link chain_add(struct chain *chain, const struct batch *batch, struct
 {
     unsigned way = 0;
     struct spot spot;
+    struct batch_run run = batch_run_of(batch, plain);
     struct chain_taken taken;
     pthread_mutex_lock(&chain->lock);
-    need_run(chain, batch, 1);
-    enum chain_link link = link_run(chain, batch, &plain, 1, 0, digest);
-    if (link == CHAIN_NEXT && choose_spot(chain, batch, &way, &spot))
+    need_run(chain, &run);
+    enum chain_link link = link_run(chain, &run, 0, digest);
+    if (link == CHAIN_NEXT && choose_spot(chain, &run, &way, &spot))
         add_at(chain, &spot, batch, digest, &taken);
     pthread_mutex_unlock(&chain->lock);
     return link;

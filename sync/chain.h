@@ -45,7 +45,7 @@
 #ifndef WEFT_SYNC_CHAIN_H
 #define WEFT_SYNC_CHAIN_H
 
-#include "sync/batch.h"
+#include "sync/batch_run.h"
 
 enum {
     CHAIN_AGENT_FORKS_MAX = 16,
@@ -76,12 +76,10 @@ enum chain_link {
 enum chain_link chain_add(struct chain *chain, const struct batch *batch, struct bytes plain, struct digest *digest);
 
 /*
- * Several consecutive batches of one agent, of which none or all are to be added: computes the digests of
- * batches[0..count) in a row, digests[i] for each, and adds nothing. `way` counts from 0 to CHAIN_NO_WAY; without forks
- * there is one way. count > 0.
+ * Several consecutive batches of one agent, of which none or all are to be added: computes their digests in a row, digests[i]
+ * for each, and adds nothing. `way` counts from 0 to CHAIN_NO_WAY; without forks there is one way. The run is not empty.
  */
-enum chain_link chain_check_run(struct chain *chain, const struct batch *batches, const struct bytes *plains,
-                                size_t count, unsigned way, struct digest *digests);
+enum chain_link chain_check_run(struct chain *chain, const struct batch_run *run, unsigned way, struct digest *digests);
 
 /*
  * The digest alone, by the rule above: behind `previous` (NULL: it is its agent's first), `parents` the digests of the
@@ -92,17 +90,16 @@ void chain_digest(const struct doc_id *doc, const struct batch *batch, struct by
 
 struct chain_taken {
     size_t known;           /* the first so many batches were there already */
-    bool forked;            /* batches[known] begins the branch `fork` */
+    bool forked;            /* the one behind them begins the branch `fork` */
     struct agent_fork fork;
 };
 /*
  * Adds what is new of such a run the way that ends in the digest `last`, whose truth the caller has checked. `way` is the
- * one he found: it is tried first. The batches get local ids. CHAIN_NEXT, _FORKED, _KNOWN; CHAIN_NO_WAY when no way ends
- * so, CHAIN_EARLY when there is none yet, CHAIN_CROWDED, CHAIN_NAMESAKE: nothing is changed then.
+ * one he found: it is tried first. Where anybody has forked, the run gets local ids (run->local). CHAIN_NEXT, _FORKED, _KNOWN;
+ * CHAIN_NO_WAY when no way ends so, CHAIN_EARLY when there is none yet, CHAIN_CROWDED, CHAIN_NAMESAKE: nothing is changed then.
  */
-enum chain_link chain_take_run(struct chain *chain, struct batch *batches, const struct bytes *plains, size_t count,
-                               unsigned way, const struct digest *last, struct digest *digests,
-                               struct chain_taken *taken);
+enum chain_link chain_take_run(struct chain *chain, struct batch_run *run, unsigned way, const struct digest *last,
+                               struct digest *digests, struct chain_taken *taken);
 
 /*
  * A chain that was decoded from its newest batches is *asleep*: digests are long and cannot be packed, and older ones are rarely

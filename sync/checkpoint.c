@@ -2,7 +2,6 @@
 
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
-#include "sync/compressor.h"
 
 enum { FORM_PLAIN, FORM_PACKED };
 
@@ -175,8 +174,8 @@ bool checkpoint_open(const struct record *record, const struct doc_keys *keys, s
     return clear.part == checkpoint_parts(out->text_len) || refuse(err, "how many parts its text has");
 }
 
-/* Appends the part's text. */
-static bool unpack(struct bytes plain, struct buf *text)
+/* Appends the part's text, of which there are `len` bytes at most. */
+static bool unpack(struct bytes plain, size_t len, struct buf *text)
 {
     struct bytes content = bytes_slice(plain, 1, plain.len - 1);
     if (plain.data[0] == FORM_PLAIN) {
@@ -186,6 +185,8 @@ static bool unpack(struct bytes plain, struct buf *text)
     if (plain.data[0] != FORM_PACKED || content.len >= CHECKPOINT_CHUNK_BYTES)
         return false;
     struct compressor *compressor = compressor_new();
+    compressor_limit(compressor, len);
+    buf_reserve(text, len);
     bool good = compressor_unpack(compressor, content, text);
     compressor_free(compressor);
     return good;
@@ -201,7 +202,8 @@ bool checkpoint_text_open(const struct record *record, const struct doc_keys *ke
         return refuse(err, "it is of another kind");
     if (!checkpoint_read_clear(record, &clear, err) || !record_open(record, keys, &plain, err))
         return false;
-    bool good = clear.part == part && part < checkpoint_parts(text_len) && plain.len > 1 && unpack(buf_view(&plain), text) &&
+    bool good = clear.part == part && part < checkpoint_parts(text_len) && plain.len > 1 &&
+                unpack(buf_view(&plain), (size_t)part_len(text_len, part), text) &&
                 text->len - before == part_len(text_len, part);
     buf_release(&plain);
     if (!good)

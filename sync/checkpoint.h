@@ -28,11 +28,12 @@
  *   Ownership  values; nothing is kept.
  *   Errors     ERR_FORMAT, ERR_LIMIT for what no writer of a weft seals; ERR_AUTH for what does not open. Signatures are the
  *              caller's to check: record_verify() by the agent's device key, without a digest.
- *   Bounds     a text of BASE_BYTES_MAX; opening a part allocates COMPRESSOR_RATIO_MAX times its bytes at most.
+ *   Bounds     a text of BASE_BYTES_MAX; opening a part takes twice its record, a part of the text and COMPRESSOR_BYTES at most.
  */
 #ifndef WEFT_SYNC_CHECKPOINT_H
 #define WEFT_SYNC_CHECKPOINT_H
 
+#include "sync/compressor.h"
 #include "sync/record.h"
 
 enum {

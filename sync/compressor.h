@@ -14,7 +14,10 @@
 
 #include "editor/base/bytes.h"
 
-enum { COMPRESSOR_RATIO_MAX = 64 };
+enum {
+    COMPRESSOR_RATIO_MAX = 64,
+    COMPRESSOR_BYTES = 256 * 1024, /* what unpacking needs to work with, however short the frame is */
+};
 
 struct compressor;
 

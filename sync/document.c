@@ -203,11 +203,11 @@ void document_append(struct document *document, size_t agent, uint64_t count, co
     critical_add(&document->critical, first, first + count - 1, parents, parent_count, graph_frontier(graph));
 }
 
-static void append_op(struct oplog *log, const struct batch *batch, const struct batch_op *op)
+static void append_op(struct oplog *log, const struct batch_op *op)
 {
     switch (op->kind) {
     case OP_INSERT:
-        oplog_add_insert(log, op->pos, batch_op_text(batch, op));
+        oplog_add_insert(log, op->pos, op->text);
         break;
     case OP_DELETE:
         oplog_add_delete(log, op->pos, op->len);
@@ -236,9 +236,11 @@ void document_append_batch(struct document *document, const struct batch *batch,
                            size_t parent_count)
 {
     size_t agent = graph_agent(document->graph, &batch->agent);
+    struct batch_ops ops = batch_ops_of(batch);
+    struct batch_op op;
     append_marks(document, batch);
-    for (size_t i = 0; i < batch->op_count; i++)
-        append_op(&document->log, batch, &batch->ops[i]);
+    while (batch_next_op(&ops, &op))
+        append_op(&document->log, &op);
     document_append(document, agent, batch->count, parents, parent_count);
     ensure(document->log.len == graph_len(document->graph));
 }

@@ -35,8 +35,7 @@ struct frame {
     struct digest *last; /* by record, where it is of a run */
     /* one record, opened */
     struct buf plain;
-    struct batch_list batches;
-    struct bytes *plains;
+    struct batch_run batches;
 };
 
 void history_release(struct history *history)
@@ -126,10 +125,7 @@ static bool open_record(struct frame *frame, const struct record *record)
 {
     struct error err = {0};
     buf_clear(&frame->plain);
-    batch_list_clear(&frame->batches);
-    free(frame->plains);
-    frame->plains = NULL;
-    return record_open_events(record, frame->keys, &frame->plain, &frame->batches, &frame->plains, &err);
+    return record_open_events(record, frame->keys, &frame->plain, &frame->batches, &err);
 }
 
 /* What does not follow is left to whoever takes it, and so is all of its agent behind it. */
@@ -137,10 +133,12 @@ static bool append_record(struct frame *frame, struct run *run, const struct rec
 {
     if (record->seq0 != run->next_seq || !open_record(frame, record))
         return false;
-    for (size_t i = 0; i < frame->batches.count; i++)
-        if (!append_batch(frame, run, &frame->batches.items[i], frame->plains[i]))
-            return false;
-    return true;
+    struct batch_cursor cursor = batch_cursor_of(&frame->batches);
+    bool follows = true;
+    while (follows && batch_cursor_next(&cursor))
+        follows = append_batch(frame, run, cursor.batch, cursor.plain);
+    batch_cursor_release(&cursor);
+    return follows;
 }
 
 static void chain_records(struct frame *frame, const struct record *records, size_t count, const struct roster *roster)
@@ -198,9 +196,7 @@ void history_vouch(struct history *history, const struct record *records, size_t
     free(frame.by_agent);
     free(frame.run_of);
     free(frame.last);
-    free(frame.plains);
     buf_release(&frame.plain);
-    batch_list_release(&frame.batches);
 }
 
 const struct vouched *history_find(struct history *history, const struct digest *last)

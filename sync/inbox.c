@@ -40,9 +40,8 @@ struct inbox {
 void received_release(struct received *received)
 {
     buf_release(&received->stored);
-    batch_list_release(&received->batches);
+    batch_run_release(&received->run);
     buf_release(&received->plain);
-    free(received->plains);
     free(received->digests);
     *received = (struct received){0};
 }
@@ -238,25 +237,25 @@ static enum inbox_took wait_behind(struct inbox *inbox, uint64_t place, const st
 }
 
 /* The first parent that is nowhere. */
-static bool find_missing_parent(struct inbox *inbox, const struct batch_list *batches, struct event_id *missing)
+static bool find_missing_parent(struct inbox *inbox, const struct batch_run *run, struct event_id *missing)
 {
     struct digest digest;
-    for (size_t i = 0; i < batches->count; i++) {
-        const struct batch *batch = &batches->items[i];
-        for (size_t p = 0; p < batch->parent_count; p++) {
-            *missing = batch->parents[p];
-            if (!chain_find(inbox->chain, missing, &digest))
-                return true;
+    bool found = false;
+    struct batch_cursor cursor = batch_cursor_of(run);
+    while (!found && batch_cursor_next(&cursor))
+        for (size_t p = 0; !found && p < cursor.batch->parent_count; p++) {
+            *missing = cursor.batch->parents[p];
+            found = !chain_find(inbox->chain, missing, &digest);
         }
-    }
-    return false;
+    batch_cursor_release(&cursor);
+    return found;
 }
 
 static bool open_record(struct inbox *inbox, const struct record *record, struct received *out, struct error *err)
 {
-    if (!record_open_events(record, inbox->keys, &out->plain, &out->batches, &out->plains, err))
+    if (!record_open_events(record, inbox->keys, &out->plain, &out->run, err))
         return false;
-    out->digests = xmalloc((out->batches.count + 1) * sizeof *out->digests);
+    out->digests = xmalloc((out->run.count + 1) * sizeof *out->digests);
     out->kind = record->kind;
     out->agent = record->agent;
     out->seq0 = record->seq0;
@@ -269,16 +268,14 @@ static bool add_to_chain(struct inbox *inbox, struct received *received, unsigne
                          struct error *err)
 {
     struct chain_taken taken;
-    struct batch_list *batches = &received->batches;
-    enum chain_link link = chain_take_run(inbox->chain, batches->items, received->plains, batches->count, way, last,
-                                          received->digests, &taken);
+    struct batch_run *run = &received->run;
+    enum chain_link link = chain_take_run(inbox->chain, run, way, last, received->digests, &taken);
     if (link != CHAIN_NEXT && link != CHAIN_FORKED && link != CHAIN_KNOWN)
         return error_set(err, ERR_FORMAT, 0, "a batch does not follow the one before it");
     received->forked = taken.forked;
     received->fork = taken.fork;
-    batch_list_drop(batches, taken.known);
-    memmove(received->plains, received->plains + taken.known, batches->count * sizeof *received->plains);
-    memmove(received->digests, received->digests + taken.known, batches->count * sizeof *received->digests);
+    batch_run_drop(run, taken.known);
+    memmove(received->digests, received->digests + taken.known, run->count * sizeof *received->digests);
     return true;
 }
 
@@ -286,10 +283,10 @@ static enum inbox_took hand_out(struct inbox *inbox, uint64_t place, const struc
                                 struct received *received, unsigned way)
 {
     struct error err = {0};
-    struct digest last = received->digests[received->batches.count - 1];
+    struct digest last = received->digests[received->run.count - 1];
     if (!add_to_chain(inbox, received, way, &last, &err))
         return refuse(inbox, &record->agent, &err);
-    if (received->batches.count == 0)
+    if (received->run.count == 0)
         return INBOX_KNOWN;
     received->place = place;
     buf_add_bytes(&received->stored, record->whole);
@@ -321,12 +318,11 @@ static bool is_signed(struct inbox *inbox, const struct record *record, const st
 static enum chain_link find_way(struct inbox *inbox, const struct record *record, const struct member *member,
                                 struct received *received, unsigned *way)
 {
-    size_t count = received->batches.count;
+    size_t count = received->run.count;
     bool doubt = chain_forks(inbox->chain) > 0 || inbox_is_refused(inbox, &record->agent) ||
                  waits_before(inbox, &record->agent, record->seq0);
     for (*way = 0; *way < CHAIN_WAYS_MAX; ++*way) {
-        enum chain_link link = chain_check_run(inbox->chain, received->batches.items, received->plains, count, *way,
-                                               received->digests);
+        enum chain_link link = chain_check_run(inbox->chain, &received->run, *way, received->digests);
         if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || (link == CHAIN_KNOWN && !doubt) ||
             is_signed(inbox, record, member, &received->digests[count - 1], &received->checked))
             return link;
@@ -361,11 +357,11 @@ static enum inbox_took take_opened(struct inbox *inbox, uint64_t place, const st
     switch (link) {
     case CHAIN_KNOWN:
         if (record->kind == RECORD_PACK)
-            keep_pack(inbox, place, record, member, &received->digests[received->batches.count - 1]);
+            keep_pack(inbox, place, record, member, &received->digests[received->run.count - 1]);
         return INBOX_KNOWN;
     case CHAIN_EARLY:
         return keep_waiting(inbox, place, record,
-                            find_missing_parent(inbox, &received->batches, &missing) ? &missing : NULL, now_ms);
+                            find_missing_parent(inbox, &received->run, &missing) ? &missing : NULL, now_ms);
     case CHAIN_NO_WAY:
         return may_be_behind(inbox, record) ? wait_behind(inbox, place, record, now_ms)
                                             : refuse_misfit(inbox, &record->agent);

@@ -44,12 +44,11 @@ struct received {
     bool checked;              /* its own signature was; else that of a later record, which vouches for it */
     uint64_t seq0, count;      /* of the record; its first batches may have been known already */
     struct buf stored;         /* the record as received, for the journal */
-    bool forked;               /* batches.items[0] begins a branch: document_fork() comes first */
+    bool forked;               /* the first of the run begins a branch: document_fork() comes first */
     struct agent_fork fork;
-    struct batch_list batches; /* the new ones, in order, with the ids that agents have here (sync/chain.h) */
+    struct batch_run run;      /* the new batches, with the ids that agents have here (sync/chain.h); a view of `plain` */
     struct buf plain;
-    struct bytes *plains;      /* canonical form of batches.items[i]: views into `plain` */
-    struct digest *digests;    /* of batches.items[i] */
+    struct digest *digests;    /* of each batch of the run */
 };
 void received_release(struct received *received);
 void received_move(struct received *out, struct received *from); /* `from` becomes empty */

@@ -139,14 +139,9 @@ static bool add_packed(struct journal *journal, const struct run *run, const str
 /* Whether it will be read again as it is: a row with something else in it (a bug of ours) must not take others with it. */
 static bool is_sound(const struct run *run)
 {
-    struct batch_list batches = {0};
-    struct bytes *plains = NULL;
+    struct batch_run batches;
     struct error ignored = {0};
-    bool sound = record_read_events(buf_view(&run->plain), &run->agent, run->seq0, run->end - run->seq0, &batches, &plains,
-                                    &ignored);
-    free(plains);
-    batch_list_release(&batches);
-    return sound;
+    return batch_run_read(buf_view(&run->plain), &run->agent, run->seq0, run->end - run->seq0, &batches, &ignored);
 }
 
 static bool pack(struct journal *journal, const struct run *run, struct error *err)

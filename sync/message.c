@@ -10,7 +10,8 @@ enum {
     RECORD_FLAG_SEALER = 1, /* sync/record.h: a second agent follows the first */
     LOG_ID_BYTES = 16,      /* of a log's digest, in a frame */
     VECTOR_ENTRY_BYTES_MIN = AGENT_ID_BYTES + 1,
-    RECORD_FRAME_BYTES_MIN = 5, /* its size, format, kind, flags, an agent's number */
+    RECORD_HEAD_BYTES = 3,  /* format, kind, flags */
+    RECORD_FRAMED_BYTES_MIN = RECORD_BYTES_MIN - AGENT_ID_BYTES + 1, /* a number instead of an id */
 };
 
 /* --- numbered agents --- */
@@ -98,7 +99,7 @@ static void decode_agent(struct reader *reader, struct agent_numbers *numbers, s
 static void encode_record(struct bytes stored, struct agent_numbers *numbers, struct buf *out)
 {
     struct reader reader = reader_of(stored);
-    struct bytes head = read_bytes(&reader, 3);
+    struct bytes head = read_bytes(&reader, RECORD_HEAD_BYTES);
     ensure(!reader.failed && stored.len <= RECORD_BYTES_MAX);
     struct buf framed = {0};
     buf_add_bytes(&framed, head);
@@ -121,8 +122,8 @@ static size_t decode_record(struct reader *reader, struct agent_numbers *numbers
     size_t start = stored->len;
     struct bytes framed = read_sized(reader, RECORD_BYTES_MAX);
     struct reader record = reader_of(framed);
-    struct bytes head = read_bytes(&record, 3);
-    if (reader->failed || record.failed || head.data[0] != RECORD_FORMAT) {
+    struct bytes head = read_bytes(&record, RECORD_HEAD_BYTES);
+    if (reader->failed || framed.len < RECORD_FRAMED_BYTES_MIN || head.data[0] != RECORD_FORMAT) {
         reader_fail(reader);
         return 0;
     }
@@ -348,7 +349,7 @@ static void decode_records(struct frame_in *frame, struct message *message)
 {
     struct reader *reader = &frame->reader;
     size_t count = (size_t)read_varint_max(reader, MESSAGE_RECORDS_MAX);
-    if (count == 0 || count > reader_left(reader) / RECORD_FRAME_BYTES_MIN)
+    if (count == 0 || count > reader_left(reader) / RECORD_FRAMED_BYTES_MIN)
         reader_fail(reader);
     if (reader->failed)
         return;

@@ -27,7 +27,8 @@
  *   Ownership  struct message is a view into the frame, except that records are restored into `records` (owned; release
  *              with message_release()).
  *   Errors     ERR_FORMAT, ERR_LIMIT: the peer is told and the connection ends.
- *   Bounds     MESSAGE_*_MAX, checked before anything is allocated.
+ *   Bounds     MESSAGE_*_MAX, checked before anything is allocated. A message that is decoded takes at most 8 x its frame and
+ *              MESSAGE_DECODE_BYTES, with the agents that it numbers.
  */
 #ifndef WEFT_SYNC_MESSAGE_H
 #define WEFT_SYNC_MESSAGE_H
@@ -43,6 +44,7 @@ enum {
     MESSAGE_BYTES_MAX = RECORD_BYTES_MAX + 4096,
     MESSAGE_HELLO_BYTES_MAX = 4096, /* before the proofs are checked nothing larger is taken */
     MESSAGE_RECORDS_MAX = 4096,     /* in one frame */
+    MESSAGE_DECODE_BYTES = 512,     /* what even the smallest tables take */
     MESSAGE_AGENTS_MAX = 65536,     /* numbered on one connection and direction */
     MESSAGE_VECTOR_MAX = 65536,
     MESSAGE_TEXT_BYTES_MAX = 256,

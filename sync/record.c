@@ -277,64 +277,16 @@ void record_plain_add(struct buf *plain, struct bytes batch_plain)
     buf_add_sized(plain, batch_plain);
 }
 
-/* The batches being read out of one record. */
-struct unpacking {
-    struct batch_list *batches;
-    size_t first; /* where this record's begin in the list */
-    struct bytes *plains;
-    size_t plains_cap;
-};
-
-static bool unpack_batch(struct unpacking *unpacking, struct reader *reader, const struct agent_id *agent, uint64_t seq,
-                         struct error *err)
-{
-    size_t at = unpacking->batches->count - unpacking->first;
-    if (at == RECORD_BATCHES_MAX)
-        return error_set(err, ERR_LIMIT, 0, "a record holds more than %d batches", RECORD_BATCHES_MAX);
-    struct bytes plain = read_sized(reader, BATCH_BYTES_MAX);
-    if (reader->failed)
-        return refuse(err, "the length of a batch in it");
-    unpacking->plains = xgrow(unpacking->plains, &unpacking->plains_cap, at + 1, sizeof *unpacking->plains);
-    unpacking->plains[at] = plain;
-    return batch_decode(plain, agent, seq, batch_list_add(unpacking->batches), err);
-}
-
-static bool unpack_events(struct unpacking *unpacking, struct bytes content, const struct agent_id *agent, uint64_t seq,
-                          uint64_t end, struct error *err)
-{
-    struct reader reader = reader_of(content);
-    while (reader_left(&reader) > 0 && seq < end) {
-        if (!unpack_batch(unpacking, &reader, agent, seq, err))
-            return false;
-        seq += unpacking->batches->items[unpacking->batches->count - 1].count;
-    }
-    return (reader_done(&reader) && seq == end) || refuse(err, "its batches do not fill the range it names");
-}
-
-bool record_read_events(struct bytes plain, const struct agent_id *agent, uint64_t seq0, uint64_t count,
-                        struct batch_list *batches, struct bytes **plains, struct error *err)
-{
-    struct unpacking unpacking = {.batches = batches, .first = batches->count};
-    bool good = unpack_events(&unpacking, plain, agent, seq0, seq0 + count, err);
-    if (!good) {
-        free(unpacking.plains);
-        batch_list_cut(batches, unpacking.first);
-    }
-    *plains = good ? unpacking.plains : NULL;
-    return good;
-}
-
 bool record_open_events(const struct record *record, const struct doc_keys *keys, struct buf *plain,
-                        struct batch_list *batches, struct bytes **plains, struct error *err)
+                        struct batch_run *run, struct error *err)
 {
     size_t start = plain->len;
-    *plains = NULL;
+    *run = (struct batch_run){.count = 0};
     if (!record_kind_has_events(record->kind))
         return expect_kind(record, RECORD_EVENTS, "events", err);
     if (!record_open(record, keys, plain, err))
         return false;
-    if (record_read_events(bytes_of(plain->data + start, plain->len - start), &record->agent, record->seq0, record->count,
-                           batches, plains, err))
+    if (batch_run_read(bytes_of(plain->data + start, plain->len - start), &record->agent, record->seq0, record->count, run, err))
         return true;
     plain->len = start;
     return false;

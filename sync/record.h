@@ -50,7 +50,7 @@
 #ifndef WEFT_SYNC_RECORD_H
 #define WEFT_SYNC_RECORD_H
 
-#include "sync/batch.h"
+#include "sync/batch_run.h"
 #include "sync/document.h"
 #include "sync/keys.h"
 
@@ -58,8 +58,10 @@ enum {
     RECORD_FORMAT = 0x11,
     RECORD_OPTIONAL = 0x80,
     RECORD_BYTES_MAX = (1 << 20) + 4096,
+    /* Three bytes, an id, four numbers, a sized tag with nothing in it, a signature. */
+    RECORD_BYTES_MIN = 3 + AGENT_ID_BYTES + 4 + 1 + CRYPTO_TAG_BYTES + CRYPTO_SIGNATURE_BYTES,
     RECORD_CLEAR_BYTES_MAX = 512,
-    RECORD_BATCHES_MAX = 4096,
+    RECORD_BATCHES_MAX = BATCH_RUN_MAX,
     RECORD_PACK_BYTES = 16384,  /* of plaintext: how much the outbox packs into one record */
     BASE_CHUNK_BYTES = 256 * 1024,
     BASE_BYTES_MAX = 64 << 20,  /* a larger text is edited alone, not shared */
@@ -125,16 +127,11 @@ void record_seal(const struct record_spec *spec, struct buf *out);
 /* Appends one batch's canonical form to a record's plaintext. */
 void record_plain_add(struct buf *plain, struct bytes batch_plain);
 /*
- * Opens and decodes an EVENTS record: batches are appended to `batches`; plains[i] (heap array for the caller, views
- * into `plain`, valid until it changes) are their canonical bytes. Seq ranges must follow one another and fill the
- * header's range exactly. On failure nothing was appended and *plains is NULL.
+ * Opens an EVENTS record: its plaintext is appended to `plain`, and *run is the batches in it (a view, valid until `plain`
+ * changes), which fill the header's range of events exactly. On failure nothing was appended and *run is empty.
  */
 MUST_USE bool record_open_events(const struct record *record, const struct doc_keys *keys, struct buf *plain,
-                                 struct batch_list *batches, struct bytes **plains, struct error *err);
-
-/* The same from a plaintext that is there: batches of `agent` that fill the events from seq0 on. */
-MUST_USE bool record_read_events(struct bytes plain, const struct agent_id *agent, uint64_t seq0, uint64_t count,
-                                 struct batch_list *batches, struct bytes **plains, struct error *err);
+                                 struct batch_run *run, struct error *err);
 
 /* --- GENESIS --- */
 

@@ -162,7 +162,7 @@ static void on_received(void *self, struct received *received)
     upload_relay_has(session->upload, &received->agent, received->seq0 + received->count);
     struct agent_id agent = received->agent;
     uint64_t branch_seq0 = received->fork.seq;
-    bool forked = received->forked, tells_news = received->batches.count > 0;
+    bool forked = received->forked, tells_news = received->run.count > 0;
     session->port.received(session->port.self, received);
     session->fork_found |= forked || (tells_news && chain_is_forked(session->chain, &agent));
     if (forked && (session->whole || !session->caught_up)) /* this log has another side of it than we had, and may not have ours */

@@ -59,19 +59,19 @@ static bool count_inside(struct upload *upload, const struct record *view, struc
                          struct error *err)
 {
     struct buf plain = {0};
-    struct batch_list batches = {0};
-    struct bytes *plains = NULL;
-    bool opened = record_open_events(view, upload->config.keys, &plain, &batches, &plains, err);
+    struct batch_run run;
+    bool opened = record_open_events(view, upload->config.keys, &plain, &run, err);
     if (opened) {
-        record->batches = batches.count;
-        record->edits = batches.count;
+        record->batches = run.count;
+        record->edits = run.count;
         upload->batches += record->batches;
         upload->edits += record->edits;
-        note_label(upload_get_stream(upload, &view->agent), &batches.items[0]);
+        struct batch_cursor first = batch_cursor_of(&run);
+        if (batch_cursor_next(&first))
+            note_label(upload_get_stream(upload, &view->agent), first.batch);
+        batch_cursor_release(&first);
     }
-    batch_list_release(&batches);
     buf_release(&plain);
-    free(plains);
     return opened;
 }
 

@@ -39,6 +39,14 @@ void buf_clear(struct buf *buf)
     buf->len = 0;
 }
 
+void buf_reserve(struct buf *buf, size_t len)
+{
+    if (len < buf->cap - buf->len)
+        return;
+    buf->cap = buf->len + len + 1; /* as buf_grow() */
+    buf->data = xrealloc(buf->data, buf->cap);
+}
+
 /* One more than asked for: also an empty extension of an empty buffer points somewhere. */
 void buf_grow(struct buf *buf, size_t len)
 {

@@ -30,6 +30,7 @@ struct buf {
 
 void buf_release(struct buf *buf);                                /* frees; leaves it empty and usable */
 void buf_clear(struct buf *buf);                                  /* empties, keeps the memory */
+void buf_reserve(struct buf *buf, size_t len);                    /* room for len more, and for no more than that */
 void buf_grow(struct buf *buf, size_t len);                       /* for buf_extend() */
 void buf_add_many(struct buf *buf, const void *data, size_t len); /* for buf_add() */
 

@@ -83,18 +83,17 @@ static void read_record(const struct reader_state *state, struct bytes stored)
 {
     struct record record;
     struct buf plain = {0};
-    struct batch_list batches = {0};
-    struct bytes *plains = NULL;
+    struct batch_run run;
     struct error err = {0};
     ensure(record_decode(stored, &record, &err));
-    ensure(record_open_events(&record, &state->writer->keys, &plain, &batches, &plains, &err));
+    ensure(record_open_events(&record, &state->writer->keys, &plain, &run, &err));
     struct digest last = {{0}};
-    for (size_t i = 0; i < batches.count; i++)
-        ensure(chain_add(state->chain, &batches.items[i], plains[i], &last) == CHAIN_NEXT);
+    struct batch_cursor cursor = batch_cursor_of(&run);
+    while (batch_cursor_next(&cursor))
+        ensure(chain_add(state->chain, cursor.batch, cursor.plain, &last) == CHAIN_NEXT);
     ensure(!state->verify ||
            record_verify(&record, &state->writer->keys.doc, &state->writer->doc_key.public_key, &last));
-    free(plains);
-    batch_list_release(&batches);
+    batch_cursor_release(&cursor);
     buf_release(&plain);
 }
 
@@ -130,7 +129,7 @@ static void measure(size_t batches, int rounds)
 
 static void count_received(void *self, struct received *received)
 {
-    *(size_t *)self += received->batches.count;
+    *(size_t *)self += received->run.count;
 }
 
 static void stop_refused(void *self, const struct agent_id *agent, const struct error *why)

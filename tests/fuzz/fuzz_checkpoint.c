@@ -8,6 +8,7 @@
 
 #include "editor/base/xalloc.h"
 #include "sync/checkpoint.h"
+#include "tests/support/heap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -36,7 +37,10 @@ static void read_head(const struct doc_keys *keys, uint64_t counter, struct byte
     struct error err = {0};
     seal(keys, RECORD_CHECKPOINT, counter, clear, plain, &stored);
     ensure(record_decode(buf_view(&stored), &record, &err));
-    if (checkpoint_open(&record, keys, &checkpoint, &err)) {
+    heap_begin();
+    bool taken = checkpoint_open(&record, keys, &checkpoint, &err);
+    heap_end_decode(stored.len, 0);
+    if (taken) {
         struct checkpoint_sealer sealer = {keys, &keys->read_key, {{1}}, counter - checkpoint_parts(checkpoint.text_len)};
         checkpoint_seal(&sealer, &checkpoint, &again);
         ensure(record_decode(buf_view(&again), &second, &err) && record_open(&second, keys, &opened, &err));
@@ -57,7 +61,9 @@ static void read_text(const struct doc_keys *keys, uint64_t counter, struct byte
     ensure(record_decode(buf_view(&stored), &record, &err));
     if (checkpoint_read_clear(&record, &place, &err)) {
         uint64_t len = place.part * CHECKPOINT_CHUNK_BYTES + (plain.len > 1 ? plain.len - 1 : 0);
+        heap_begin();
         bool taken = checkpoint_text_open(&record, keys, len, place.part, &text, &err);
+        heap_end_decode(stored.len, CHECKPOINT_CHUNK_BYTES + COMPRESSOR_BYTES);
         ensure(taken ? text.len <= CHECKPOINT_CHUNK_BYTES : text.len == 0);
     }
     buf_release(&stored);

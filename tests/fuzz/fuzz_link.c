@@ -2,6 +2,7 @@
 #include <stdint.h>
 
 #include "sync/share_link.h"
+#include "tests/support/heap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,7 +25,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct share_link link;
     struct share_host host;
     struct error err = {0};
-    if (share_link_parse(bytes_of(data, size), &link, &err))
+    heap_begin();
+    bool parsed = share_link_parse(bytes_of(data, size), &link, &err);
+    heap_end_decode(size, SHARE_LINK_BYTES_MAX);
+    if (parsed)
         write_and_read(&link);
     else
         ensure(err.code != ERR_NONE);

@@ -1,7 +1,8 @@
-/* Frames from either side, and presence. What is read must write back to the same bytes. */
+/* Frames from either side, and presence. What is read must write back to the same bytes, and keeps the bound on memory. */
 #include <stdint.h>
 
 #include "sync/message.h"
+#include "tests/support/heap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -12,7 +13,10 @@ static void read_frame(struct bytes frame, enum message_sender sender)
     struct message message = {0};
     struct buf again = {0};
     struct error err = {0};
-    if (message_decode(frame, sender, &heard, &message, &err)) {
+    heap_begin();
+    bool decoded = message_decode(frame, sender, &heard, &message, &err);
+    heap_end_decode(frame.len, MESSAGE_DECODE_BYTES);
+    if (decoded) {
         message_encode(&message, sender, &sent, &again);
         ensure(again.len <= frame.len);
         ensure(again.len < frame.len || bytes_equal(buf_view(&again), frame));
@@ -37,6 +41,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     struct presence presence;
     struct error err = {0};
-    ensure(presence_open(bytes_of(data, size), &keys, &presence, &err) || err.code != ERR_NONE);
+    heap_begin();
+    bool opened = presence_open(bytes_of(data, size), &keys, &presence, &err);
+    heap_end_decode(size, 0);
+    ensure(opened || err.code != ERR_NONE);
     return 0;
 }

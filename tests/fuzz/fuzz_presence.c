@@ -8,6 +8,7 @@
 #include "editor/base/ensure.h"
 #include "editor/base/varint.h"
 #include "sync/presence.h"
+#include "tests/support/heap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -41,7 +42,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct presence presence;
     struct error err = {0};
     seal(&keys, bytes_of(data, size), &sealed);
-    ensure(!presence_open(buf_view(&sealed), &keys, &presence, &err));
+    heap_begin();
+    bool opened = presence_open(buf_view(&sealed), &keys, &presence, &err);
+    heap_end_decode(size, PRESENCE_BYTES_MAX);
+    ensure(!opened);
     ensure(err.code == ERR_FORMAT || err.code == ERR_AUTH);
     ensure(presence.head_count <= PRESENCE_HEADS_MAX && presence.flags <= UINT8_MAX);
     ensure(presence.cursor <= BATCH_POS_MAX && presence.anchor <= BATCH_POS_MAX);

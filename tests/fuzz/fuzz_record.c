@@ -1,12 +1,14 @@
 /*
  * Bytes as a stored record: decoded as a relay does it; and, with the signature and tag taken on trust, the rest as its
- * plaintext, as a malicious member with all keys could have sealed it.
+ * plaintext, as a malicious member with all keys could have sealed it. Opening it keeps the bound on memory.
  */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/bundle.h"
 #include "sync/record.h"
+#include "tests/support/heap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,8 +32,7 @@ static void read_as_relay(struct bytes stored)
 static void read_as_events(const struct doc_keys *keys, unsigned kind, struct bytes plain)
 {
     struct buf stored = {0}, opened = {0};
-    struct batch_list batches = {0};
-    struct bytes *plains = NULL;
+    struct batch_run run;
     struct record record;
     struct error err = {0};
     struct digest last = {{0}};
@@ -43,10 +44,16 @@ static void read_as_events(const struct doc_keys *keys, unsigned kind, struct by
                                       .signer = &keys->read_key},
                 &stored);
     ensure(record_decode(buf_view(&stored), &record, &err));
-    if (record_open_events(&record, keys, &opened, &batches, &plains, &err))
-        ensure(batches.count > 0 && plains);
-    free(plains);
-    batch_list_release(&batches);
+    size_t count = 0, bundle = record.is_bundle ? stored.len : 0;
+    heap_begin();
+    bool good = record_open_events(&record, keys, &opened, &run, &err);
+    struct batch_cursor cursor = batch_cursor_of(&run);
+    while (batch_cursor_next(&cursor))
+        count++;
+    batch_cursor_release(&cursor);
+    heap_end_decode(stored.len, BATCH_DECODE_BYTES + (BUNDLE_HELD_RATIO_MAX - HEAP_DECODE_RATIO) * bundle +
+                                    (bundle ? COMPRESSOR_BYTES : 0));
+    ensure(count == run.count && (count > 0) == good);
     buf_release(&opened);
     buf_release(&stored);
 }

@@ -141,11 +141,10 @@ static void write(struct world *world, struct machine *machine)
 
 /* --- taking --- */
 
-static bool find_way(struct machine *machine, const struct parcel *parcel, const struct batch *batches,
-                     const struct bytes *plains, struct digest *digests)
+static bool find_way(struct machine *machine, const struct parcel *parcel, const struct batch_run *run, struct digest *digests)
 {
     for (unsigned way = 0; way < CHAIN_WAYS_MAX; way++) {
-        switch (chain_check_run(machine->chain, batches, plains, parcel->count, way, digests)) {
+        switch (chain_check_run(machine->chain, run, way, digests)) {
         case CHAIN_EARLY:
         case CHAIN_NO_WAY:
         case CHAIN_CROWDED:
@@ -161,40 +160,45 @@ static bool find_way(struct machine *machine, const struct parcel *parcel, const
     return false;
 }
 
-static bool take_opened(struct machine *machine, const struct parcel *parcel, struct batch *batches,
-                        const struct bytes *plains)
+static bool take_opened(struct machine *machine, const struct parcel *parcel, struct batch_run *run)
 {
     struct digest digests[PACK_MAX];
     struct chain_taken taken;
     struct error err = {0};
-    if (!find_way(machine, parcel, batches, plains, digests))
+    if (!find_way(machine, parcel, run, digests))
         return false;
-    enum chain_link link =
-        chain_take_run(machine->chain, batches, plains, parcel->count, 0, &parcel->last, digests, &taken);
+    enum chain_link link = chain_take_run(machine->chain, run, 0, &parcel->last, digests, &taken);
     assert_true(link == CHAIN_NEXT || link == CHAIN_FORKED || link == CHAIN_KNOWN);
     if (taken.forked)
         document_fork(machine->document, &taken.fork);
-    for (size_t i = taken.known; i < parcel->count; i++)
-        if (document_add(machine->document, &batches[i], &err) != DOCUMENT_ADDED)
+    batch_run_drop(run, taken.known);
+    struct batch_cursor cursor = batch_cursor_of(run);
+    while (batch_cursor_next(&cursor))
+        if (document_add(machine->document, cursor.batch, &err) != DOCUMENT_ADDED)
             fail_msg("%s", err.text[0] ? err.text : "a linked batch is not added");
+    batch_cursor_release(&cursor);
     return true;
 }
 
 /* False: too early. */
 static bool take(struct machine *machine, const struct parcel *parcel)
 {
-    struct batch batches[PACK_MAX] = {{.seq0 = 0}};
-    struct bytes plains[PACK_MAX];
+    struct batch_run run;
+    struct buf plain = {0};
     struct error err = {0};
-    uint64_t seq0 = parcel->seq0;
+    struct batch batch = {0};
+    uint64_t seq = parcel->seq0;
     for (size_t i = 0; i < parcel->count; i++) {
-        plains[i] = buf_view(&parcel->plains[i]);
-        assert_true(batch_decode(plains[i], &parcel->agent, seq0, &batches[i], &err));
-        seq0 += batches[i].count;
+        assert_true(batch_decode(buf_view(&parcel->plains[i]), &parcel->agent, seq, &batch, &err));
+        buf_add_sized(&plain, buf_view(&parcel->plains[i]));
+        seq += batch.count;
     }
-    bool taken = take_opened(machine, parcel, batches, plains);
-    for (size_t i = 0; i < parcel->count; i++)
-        batch_release(&batches[i]);
+    batch_release(&batch);
+    assert_true(batch_run_read(buf_view(&plain), &parcel->agent, parcel->seq0, seq - parcel->seq0, &run, &err));
+    assert_int_equal(run.count, parcel->count);
+    bool taken = take_opened(machine, parcel, &run);
+    batch_run_release(&run);
+    buf_release(&plain);
     return taken;
 }
 

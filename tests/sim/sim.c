@@ -604,7 +604,7 @@ static void on_received(void *self, struct received *received)
     struct replica *replica = self;
     struct job *job = job_new(replica, JOB_RECEIVED, buf_view(&received->stored));
     job->record_kind = received->kind;
-    if (received->kind == RECORD_PACK && received->batches.count > 0 && replica->sim->options->seen)
+    if (received->kind == RECORD_PACK && received->run.count > 0 && replica->sim->options->seen)
         replica->sim->options->seen->packs_read++;
     job->agent = received->agent;
     job->seq0 = received->seq0;
@@ -614,8 +614,10 @@ static void on_received(void *self, struct received *received)
     job->resume = received->resume;
     if (received->forked)
         document_fork(replica->document, &received->fork);
-    for (size_t i = 0; i < received->batches.count; i++)
-        add_batch(replica, &received->batches.items[i]);
+    struct batch_cursor cursor = batch_cursor_of(&received->run);
+    while (batch_cursor_next(&cursor))
+        add_batch(replica, cursor.batch);
+    batch_cursor_release(&cursor);
     bring_up_to_date(replica);
 }
 
@@ -722,14 +724,14 @@ static bool is_signed(const struct sim *sim, const struct record *record, const 
 }
 
 /* A row's batches the way its digest (LOCAL) or its signature (`record`) says. */
-static void restore_batches(struct replica *replica, struct batch_list *batches, const struct bytes *plains,
-                            const struct digest *expected, const struct record *record)
+static void restore_batches(struct replica *replica, struct batch_run *run, const struct digest *expected,
+                            const struct record *record)
 {
-    struct digest *digests = xcalloc(batches->count + 1, sizeof *digests), *last = &digests[batches->count - 1], found;
+    struct digest *digests = xcalloc(run->count + 1, sizeof *digests), *last = &digests[run->count - 1], found;
     enum chain_link link = CHAIN_NO_WAY;
     struct chain_taken taken;
     for (unsigned way = 0; way < CHAIN_WAYS_MAX; way++) {
-        link = chain_check_run(replica->chain, batches->items, plains, batches->count, way, digests);
+        link = chain_check_run(replica->chain, run, way, digests);
         bool there = link == CHAIN_NEXT || link == CHAIN_FORKED || link == CHAIN_KNOWN;
         if (!there || (expected ? digest_equal(last, expected) : is_signed(replica->sim, record, last)))
             break;
@@ -738,41 +740,41 @@ static void restore_batches(struct replica *replica, struct batch_list *batches,
     if (link != CHAIN_NEXT && link != CHAIN_FORKED && link != CHAIN_KNOWN) {
         fail(replica->sim, "a row of the journal does not follow those before it", replica->number);
     } else {
-        chain_take_run(replica->chain, batches->items, plains, batches->count, 0, &found, digests, &taken);
+        chain_take_run(replica->chain, run, 0, &found, digests, &taken);
         if (taken.forked)
             document_fork(replica->document, &taken.fork);
-        for (size_t i = taken.known; i < batches->count; i++)
-            add_batch(replica, &batches->items[i]);
+        struct batch_cursor cursor = batch_cursor_of(run);
+        for (size_t i = 0; batch_cursor_next(&cursor); i++)
+            if (i >= taken.known)
+                add_batch(replica, cursor.batch);
+        batch_cursor_release(&cursor);
     }
     free(digests);
 }
 
 static void restore_local(struct replica *replica, const struct journal_row *row)
 {
-    struct batch_list batches = {0};
+    struct batch_run run;
     struct error err = {0};
-    if (batch_decode(row->body, &row->agent, row->seq0, batch_list_add(&batches), &err))
-        restore_batches(replica, &batches, &row->body, &row->digest, NULL);
+    if (batch_run_read_one(row->body, &row->agent, row->seq0, &run, &err))
+        restore_batches(replica, &run, &row->digest, NULL);
     else
         fail(replica->sim, err.text, replica->number);
-    batch_list_release(&batches);
+    batch_run_release(&run);
 }
 
 static void restore_record(struct replica *replica, const struct journal_row *row)
 {
     struct record record;
     struct buf plain = {0};
-    struct batch_list batches = {0};
-    struct bytes *plains = NULL;
+    struct batch_run run = {.count = 0};
     struct error err = {0};
-    if (record_decode(row->body, &record, &err) &&
-        record_open_events(&record, &replica->sim->keys, &plain, &batches, &plains, &err))
-        restore_batches(replica, &batches, plains, NULL, &record);
+    if (record_decode(row->body, &record, &err) && record_open_events(&record, &replica->sim->keys, &plain, &run, &err))
+        restore_batches(replica, &run, NULL, &record);
     else
         fail(replica->sim, err.text, replica->number);
-    batch_list_release(&batches);
+    batch_run_release(&run);
     buf_release(&plain);
-    free(plains);
 }
 
 static bool restore_row(void *self, const struct journal_row *row)

@@ -4,12 +4,40 @@
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static bool counting;
 static long now, peak;
 
-#ifndef WEFT_SANITIZE /* sanitizers have a malloc() of their own: everything is 0 then */
+#ifdef WEFT_SANITIZE /* sanitizers have a malloc() of their own, and tell of each call */
+
+int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t),
+                                              void (*on_free)(const volatile void *)) __attribute__((weak));
+size_t __sanitizer_get_allocated_size(const volatile void *got) __attribute__((weak));
+
+static void on_malloc(const volatile void *got, size_t size)
+{
+    if (!counting || !got)
+        return;
+    now += (long)size;
+    peak = now > peak ? now : peak;
+}
+
+static void on_free(const volatile void *old)
+{
+    if (counting && old)
+        now -= (long)__sanitizer_get_allocated_size(old);
+}
+
+static void install_hooks(void)
+{
+    static bool installed;
+    if (!installed && __sanitizer_install_malloc_and_free_hooks)
+        installed = __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free) > 0;
+}
+
+#else
 
 /* glibc's own, under the names that it keeps for programs with a malloc() of their own. */
 void *__libc_malloc(size_t size);
@@ -74,6 +102,9 @@ void free(void *old)
 
 void heap_begin(void)
 {
+#ifdef WEFT_SANITIZE
+    install_hooks();
+#endif
     now = peak = 0;
     counting = true;
 }
@@ -96,4 +127,13 @@ long heap_peak(void)
 void heap_peak_reset(void)
 {
     peak = now;
+}
+
+void heap_end_decode(size_t input, size_t besides)
+{
+    heap_end();
+    if (peak < 0 || (size_t)peak <= HEAP_DECODE_RATIO * input + besides)
+        return;
+    fprintf(stderr, "%zu bytes were decoded with %ld of memory\n", input, peak);
+    abort();
 }

@@ -49,8 +49,10 @@ static void on_received(void *self, struct received *received)
     struct room *room = self;
     room->received++;
     room->resume = received->resume;
-    for (size_t i = 0; i < received->batches.count; i++)
-        buf_add_bytes(&room->text, buf_view(&received->batches.items[i].text));
+    struct batch_cursor cursor = batch_cursor_of(&received->run);
+    while (batch_cursor_next(&cursor))
+        buf_add_bytes(&room->text, buf_view(&cursor.batch->text));
+    batch_cursor_release(&cursor);
 }
 
 static void on_member(void *self, const struct member *member, struct bytes stored, const struct resume_point *resume)
@@ -465,17 +467,16 @@ void author_reads(struct author *author, const struct room *room, const struct b
     struct record record;
     struct error err = {0};
     struct buf plain = {0};
-    struct batch_list batches = {0};
-    struct bytes *plains = NULL;
+    struct batch_run run;
     struct digest digest;
 
     ensure(record_decode(buf_view(stored), &record, &err));
-    ensure(record_open_events(&record, &room->keys, &plain, &batches, &plains, &err));
-    for (size_t i = 0; i < batches.count; i++)
-        ensure(chain_add(author->chain, &batches.items[i], plains[i], &digest) == CHAIN_NEXT);
-    batch_list_release(&batches);
+    ensure(record_open_events(&record, &room->keys, &plain, &run, &err));
+    struct batch_cursor cursor = batch_cursor_of(&run);
+    while (batch_cursor_next(&cursor))
+        ensure(chain_add(author->chain, cursor.batch, cursor.plain, &digest) == CHAIN_NEXT);
+    batch_cursor_release(&cursor);
     buf_release(&plain);
-    free(plains);
 }
 
 void room_join(struct room *room, struct author *author, unsigned char name)

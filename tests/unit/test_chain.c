@@ -129,8 +129,16 @@ static enum chain_link take(struct chain *chain, struct written *written, const 
                             struct chain_taken *taken)
 {
     struct digest found;
-    return chain_take_run(chain, &written->batch, &(struct bytes){written->plain.data, written->plain.len}, 1, 0, digest,
-                          &found, taken);
+    struct batch_run run = batch_run_of(&written->batch, buf_view(&written->plain));
+    enum chain_link link = chain_take_run(chain, &run, 0, digest, &found, taken);
+    if (run.local) { /* with its names here */
+        struct batch_cursor cursor = batch_cursor_of(&run);
+        assert_true(batch_cursor_next(&cursor));
+        batch_copy(&written->batch, cursor.batch);
+        batch_cursor_release(&cursor);
+    }
+    batch_run_release(&run);
+    return link;
 }
 
 static void take_insert(struct chain *chain, struct chain *author, uint64_t seq0, const char *text,
@@ -510,9 +518,9 @@ static unsigned count_ways(struct chain *chain, unsigned agents, unsigned events
             batch_add_parent(&written.batch, (struct event_id){crowd(i), 3 + n});
     batch_add_insert(&written.batch, 0, bytes_of_string(text));
     batch_encode(&written.batch, &written.plain);
-    struct bytes plain = plain_of(&written);
+    struct batch_run run = batch_run_of(&written.batch, plain_of(&written));
     unsigned way = 0;
-    while (chain_check_run(chain, &written.batch, &plain, 1, way, &digest) == CHAIN_NEXT)
+    while (chain_check_run(chain, &run, way, &digest) == CHAIN_NEXT)
         way++;
     written_release(&written);
     free(text);
@@ -538,9 +546,8 @@ enum { REPLIES = 40 };
 struct replies {
     struct written letters[2][REPLIES + 1];
     struct digest digests[2][REPLIES + 1];
-    struct batch batches[REPLIES];
-    struct bytes plains[REPLIES];
-    struct buf memory[REPLIES];
+    struct buf plain;
+    struct batch_run run;
     struct digest last;
 };
 
@@ -555,14 +562,15 @@ static void write_letters(struct replies *replies, struct chain *machine, int si
 
 static void write_replies(struct replies *replies, struct chain *machine)
 {
+    struct error err = {0};
     for (unsigned i = 0; i < REPLIES; i++) {
         struct written reply;
         write_insert(&reply, &ana, i, &(struct event_id){eve, 3 + i}, "r");
         assert_int_equal(chain_add(machine, &reply.batch, plain_of(&reply), &replies->last), CHAIN_NEXT);
-        replies->batches[i] = reply.batch;
-        replies->memory[i] = reply.plain;
-        replies->plains[i] = buf_view(&replies->memory[i]);
+        buf_add_sized(&replies->plain, buf_view(&reply.plain));
+        written_release(&reply);
     }
+    assert_true(batch_run_read(buf_view(&replies->plain), &ana, 0, REPLIES, &replies->run, &err));
 }
 
 static void replies_release(struct replies *replies)
@@ -571,17 +579,15 @@ static void replies_release(struct replies *replies)
         written_release(&replies->letters[0][i]);
         written_release(&replies->letters[1][i]);
     }
-    for (unsigned i = 0; i < REPLIES; i++) {
-        batch_release(&replies->batches[i]);
-        buf_release(&replies->memory[i]);
-    }
+    batch_run_release(&replies->run);
+    buf_release(&replies->plain);
 }
 
 static unsigned ways_of(struct chain *chain, const struct replies *replies)
 {
     struct digest digests[REPLIES];
     unsigned way = 0;
-    while (chain_check_run(chain, replies->batches, replies->plains, REPLIES, way, digests) == CHAIN_NEXT)
+    while (chain_check_run(chain, &replies->run, way, digests) == CHAIN_NEXT)
         way++;
     return way;
 }
@@ -603,12 +609,16 @@ static void answers_to_one_side_of_a_fork_are_taken_however_many_they_are(void *
                 take(reader, &replies.letters[side][i], &replies.digests[side][i], &taken);
         assert_int_equal(chain_forks(reader), 1);
         assert_int_equal(ways_of(reader, &replies), 2);
-        assert_int_equal(chain_take_run(reader, replies.batches, replies.plains, REPLIES, 0, &replies.last, digests, &taken),
-                         CHAIN_NEXT);
-        bool meant_is_first = agent_id_equal(&replies.batches[0].parents[0].agent, &eve);
-        assert_int_equal(meant_is_first, first == 0);
-        for (unsigned i = 1; i < REPLIES; i++)
-            assert_true(agent_id_equal(&replies.batches[i].parents[0].agent, &replies.batches[0].parents[0].agent));
+        assert_int_equal(chain_take_run(reader, &replies.run, 0, &replies.last, digests, &taken), CHAIN_NEXT);
+        struct batch_cursor cursor = batch_cursor_of(&replies.run);
+        struct agent_id meant = {{0}};
+        for (unsigned i = 0; batch_cursor_next(&cursor); i++) {
+            if (i == 0)
+                meant = cursor.batch->parents[0].agent;
+            assert_true(agent_id_equal(&cursor.batch->parents[0].agent, &meant));
+        }
+        batch_cursor_release(&cursor);
+        assert_int_equal(agent_id_equal(&meant, &eve), first == 0);
         replies_release(&replies);
         chain_free(machines[0]);
         chain_free(machines[1]);
@@ -641,7 +651,8 @@ static void checking_adds_nothing(void **state)
     struct written written;
     struct digest checked, added;
     write_insert(&written, &ana, 0, NULL, "abc");
-    assert_int_equal(chain_check_run(chain, &written.batch, (struct bytes[]){plain_of(&written)}, 1, 0, &checked), CHAIN_NEXT);
+    struct batch_run run = batch_run_of(&written.batch, plain_of(&written));
+    assert_int_equal(chain_check_run(chain, &run, 0, &checked), CHAIN_NEXT);
     assert_int_equal(chain_next_seq(chain, &ana), 0);
     assert_false(chain_newest(chain, &ana, &added));
     assert_int_equal(chain_add(chain, &written.batch, plain_of(&written), &added), CHAIN_NEXT);
@@ -708,27 +719,31 @@ static void every_event_of_a_batch_finds_its_digest(void **state)
 enum { RUN = 4 };
 
 struct run {
-    struct batch batches[RUN];
-    struct bytes plains[RUN];
     struct written written[RUN];
+    struct buf plain;
+    struct batch_run batches;
 };
 
 static void write_run(struct run *run)
 {
     static const char *const texts[RUN] = {"a", "bc", "d", "efg"};
     uint64_t seq = 0;
+    struct error err = {0};
+    *run = (struct run){.plain = {0}};
     for (size_t i = 0; i < RUN; i++) {
         write_insert(&run->written[i], &ana, seq, NULL, texts[i]);
-        run->batches[i] = run->written[i].batch;
-        run->plains[i] = plain_of(&run->written[i]);
-        seq += run->batches[i].count;
+        buf_add_sized(&run->plain, plain_of(&run->written[i]));
+        seq += run->written[i].batch.count;
     }
+    assert_true(batch_run_read(buf_view(&run->plain), &ana, 0, seq, &run->batches, &err));
 }
 
 static void run_release(struct run *run)
 {
     for (size_t i = 0; i < RUN; i++)
         written_release(&run->written[i]);
+    batch_run_release(&run->batches);
+    buf_release(&run->plain);
 }
 
 static void a_run_has_the_digests_of_its_batches_one_by_one(void **state)
@@ -740,11 +755,11 @@ static void a_run_has_the_digests_of_its_batches_one_by_one(void **state)
         struct chain *chain = chain_new(&doc);
         struct digest one_by_one[RUN], digests[RUN];
         for (size_t i = 0; i < known; i++)
-            assert_int_equal(chain_add(chain, &run.batches[i], run.plains[i], &one_by_one[i]), CHAIN_NEXT);
-        enum chain_link link = chain_check_run(chain, run.batches, run.plains, RUN, 0, digests);
+            assert_int_equal(chain_add(chain, &run.written[i].batch, plain_of(&run.written[i]), &one_by_one[i]), CHAIN_NEXT);
+        enum chain_link link = chain_check_run(chain, &run.batches, 0, digests);
         assert_int_equal(link, known == RUN ? CHAIN_KNOWN : CHAIN_NEXT);
         for (size_t i = known; i < RUN; i++)
-            assert_int_equal(chain_add(chain, &run.batches[i], run.plains[i], &one_by_one[i]), CHAIN_NEXT);
+            assert_int_equal(chain_add(chain, &run.written[i].batch, plain_of(&run.written[i]), &one_by_one[i]), CHAIN_NEXT);
         assert_memory_equal(digests, one_by_one, sizeof digests);
         chain_free(chain);
     }
@@ -758,10 +773,13 @@ static void a_run_behind_a_gap_is_early_and_one_over_other_content_a_fork(void *
     struct digest digests[RUN];
     write_run(&run);
     struct chain *chain = chain_new(&doc);
-    assert_int_equal(chain_check_run(chain, run.batches + 1, run.plains + 1, RUN - 1, 0, digests), CHAIN_EARLY);
+    struct batch_run rest = run.batches;
+    batch_run_drop(&rest, 1);
+    assert_int_equal(rest.count, RUN - 1);
+    assert_int_equal(chain_check_run(chain, &rest, 0, digests), CHAIN_EARLY);
     add_insert(chain, &ana, 0, NULL, "a");
     add_insert(chain, &ana, 1, NULL, "xy");
-    assert_int_equal(chain_check_run(chain, run.batches, run.plains, RUN, 0, digests), CHAIN_FORKED);
+    assert_int_equal(chain_check_run(chain, &run.batches, 0, digests), CHAIN_FORKED);
     chain_free(chain);
     run_release(&run);
 }

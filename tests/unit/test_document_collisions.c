@@ -347,15 +347,16 @@ static void tell_batch(struct model *model, const struct batch *batch)
         parents[count++] = model_event(model, batch->parents[i]);
     if (batch->flags & BATCH_FLAG_SELF)
         parents[count++] = model_event(model, (struct event_id){batch->agent, seq - 1});
-    for (size_t i = 0; i < batch->op_count; i++) {
+    struct batch_ops ops = batch_ops_of(batch);
+    struct batch_op op;
+    while (batch_next_op(&ops, &op)) {
         static const enum naive_kind kinds[] = {
             [OP_INSERT] = NAIVE_INSERT, [OP_DELETE] = NAIVE_DELETE, [OP_NOP] = NAIVE_NOTHING};
-        const struct batch_op *op = &batch->ops[i];
-        const char *text = op->kind == OP_INSERT ? (const char *)batch_op_text(batch, op).data : NULL;
-        parents[0] = naive_add(model->naive, batch->agent.bytes[0], seq, parents, count, kinds[op->kind], op->pos, text,
-                               (size_t)op->len) - 1;
+        const char *text = op.kind == OP_INSERT ? (const char *)op.text.data : NULL;
+        parents[0] = naive_add(model->naive, batch->agent.bytes[0], seq, parents, count, kinds[op.kind], op.pos, text,
+                               (size_t)op.len) - 1;
         count = 1;
-        seq += op->len;
+        seq += op.len;
     }
 }
 

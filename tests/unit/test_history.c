@@ -50,8 +50,10 @@ static struct person *person_of(struct world *world, const struct agent_id *agen
 static void on_received(void *self, struct received *received)
 {
     struct person *person = person_of(self, &received->agent);
-    for (size_t i = 0; i < received->batches.count; i++)
-        buf_add_bytes(&person->received, buf_view(&received->batches.items[i].text));
+    struct batch_cursor cursor = batch_cursor_of(&received->run);
+    while (batch_cursor_next(&cursor))
+        buf_add_bytes(&person->received, buf_view(&cursor.batch->text));
+    batch_cursor_release(&cursor);
 }
 
 static void on_refused(void *self, const struct agent_id *agent, const struct error *why)

@@ -98,39 +98,35 @@ struct reading {
 static bool read_row(void *self, const struct journal_row *row)
 {
     struct reading *reading = self;
-    struct batch_list batches = {0};
-    struct bytes *plains = NULL;
+    struct batch_run run;
     struct error err = {0};
     uint64_t *next = &reading->next[agent_id_equal(&row->agent, &ben)];
     assert_true(row->place > reading->last_place);
     reading->last_place = row->place;
     reading->rows++;
     if (row->form == JOURNAL_LOCAL) {
-        assert_true(batch_decode(row->body, &row->agent, row->seq0, batch_list_add(&batches), &err));
+        assert_true(batch_run_read_one(row->body, &row->agent, row->seq0, &run, &err));
     } else {
         reading->packed++;
         assert_int_equal(row->form, JOURNAL_PACKED);
-        assert_true(record_read_events(row->body, &row->agent, row->seq0, row->count, &batches, &plains, &err));
+        assert_true(batch_run_read(row->body, &row->agent, row->seq0, row->count, &run, &err));
     }
-    for (size_t i = 0; i < batches.count; i++) {
-        struct key key = {&row->agent, *next, batches.items[i].flags & BATCH_FLAG_FOREIGN, NULL};
+    struct batch_cursor cursor = batch_cursor_of(&run);
+    for (size_t i = 0; batch_cursor_next(&cursor); i++) {
+        struct key key = {&row->agent, *next, cursor.batch->flags & BATCH_FLAG_FOREIGN, NULL};
         struct buf expected = {0};
         struct digest digest = digest_of(&key);
-        assert_int_equal(batches.items[i].seq0, *next);
+        assert_int_equal(cursor.batch->seq0, *next);
         encode_key(&key, &expected);
-        if (plains)
-            assert_true(bytes_equal(plains[i], buf_view(&expected)));
-        else
-            assert_true(bytes_equal(row->body, buf_view(&expected)));
-        if (i + 1 == batches.count)
+        assert_true(bytes_equal(cursor.plain, buf_view(&expected)));
+        if (i + 1 == run.count)
             assert_true(digest_equal(&row->digest, &digest));
         if (i > 0)
             assert_false(key.foreign);
         buf_release(&expected);
         ++*next;
     }
-    free(plains);
-    batch_list_release(&batches);
+    batch_cursor_release(&cursor);
     return true;
 }
 

@@ -322,22 +322,24 @@ static void expect_cursor_at_the_end(char *path, const struct victim *victim)
 static bool check_keys(void *self, const struct journal_row *row)
 {
     struct checker *checker = self;
-    struct batch_list batches = {0};
-    struct bytes *plains = NULL, one = row->body;
+    struct batch_run run;
     struct error err = {0};
     struct buf expected = {0};
     assert_true(row->place > checker->last_place);
     if (row->form == JOURNAL_PACKED)
-        assert_true(record_read_events(row->body, &row->agent, row->seq0, row->count, &batches, &plains, &err));
-    for (size_t i = 0; i < row->count; i++, checker->next_seq++) {
+        assert_true(batch_run_read(row->body, &row->agent, row->seq0, row->count, &run, &err));
+    else
+        assert_true(batch_run_read_one(row->body, &row->agent, row->seq0, &run, &err));
+    assert_int_equal(run.count, row->count);
+    struct batch_cursor cursor = batch_cursor_of(&run);
+    for (; batch_cursor_next(&cursor); checker->next_seq++) {
         key_plain(&row->agent, checker->next_seq, &expected);
-        assert_true(bytes_equal(plains ? plains[i] : one, buf_view(&expected)));
+        assert_true(bytes_equal(cursor.plain, buf_view(&expected)));
     }
+    batch_cursor_release(&cursor);
     checker->last_place = row->place;
     checker->rows++;
     buf_release(&expected);
-    free(plains);
-    batch_list_release(&batches);
     return true;
 }
 

@@ -29,6 +29,8 @@ static struct bytes shell_record(struct buf *out, unsigned char flags, unsigned 
         buf_add(out, id.bytes, sizeof id.bytes);
     }
     buf_add_string(out, rest);
+    while (out->len < (size_t)RECORD_BYTES_MIN + (flags & 1 ? AGENT_ID_BYTES : 0))
+        buf_add_byte(out, 0);
     return buf_view(out);
 }
 

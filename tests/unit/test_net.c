@@ -232,12 +232,19 @@ static bool person_stop(struct place *place, struct person *person, unsigned dea
     return all_sent;
 }
 
+static void add_text(struct person *person, const struct batch_run *run)
+{
+    struct batch_cursor cursor = batch_cursor_of(run);
+    while (batch_cursor_next(&cursor))
+        buf_add_bytes(&person->text, buf_view(&cursor.batch->text));
+    batch_cursor_release(&cursor);
+}
+
 static void take_event(struct person *person, struct net_event *event)
 {
     switch (event->kind) {
     case NET_RECEIVED:
-        for (size_t i = 0; i < event->received.batches.count; i++)
-            buf_add_bytes(&person->text, buf_view(&event->received.batches.items[i].text));
+        add_text(person, &event->received.run);
         break;
     case NET_PERSIST:
         net_persisted(person->net, event->persist.record.ticket);

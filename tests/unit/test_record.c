@@ -79,30 +79,27 @@ static void seal_texts(const struct scene *scene, const char *const *texts, size
 }
 
 /* All that a replica checks before it takes an EVENTS record of an agent it has heard nothing of. */
-static bool accepts(const struct scene *scene, struct bytes stored, struct batch_list *batches)
+static bool accepts(const struct scene *scene, struct bytes stored, struct buf *plain, struct batch_run *run)
 {
     struct record record;
-    struct buf plain = {0};
-    struct bytes *plains = NULL;
     struct digest digests[8];
     struct error err = {0};
     struct chain *chain = chain_new(&scene->keys.doc);
     bool good = record_decode(stored, &record, &err) &&
-                record_open_events(&record, &scene->keys, &plain, batches, &plains, &err) && batches->count <= 8 &&
-                chain_check_run(chain, batches->items, plains, batches->count, 0, digests) == CHAIN_NEXT &&
-                record_verify(&record, &scene->keys.doc, &scene->doc_key.public_key, &digests[batches->count - 1]);
-    assert_true(good || err.code != ERR_NONE || batches->count > 0);
-    free(plains);
-    buf_release(&plain);
+                record_open_events(&record, &scene->keys, plain, run, &err) && run->count <= 8 &&
+                chain_check_run(chain, run, 0, digests) == CHAIN_NEXT &&
+                record_verify(&record, &scene->keys.doc, &scene->doc_key.public_key, &digests[run->count - 1]);
+    assert_true(good || err.code != ERR_NONE || run->count > 0);
     chain_free(chain);
     return good;
 }
 
 static bool accepts_quietly(const struct scene *scene, struct bytes stored)
 {
-    struct batch_list batches = {0};
-    bool good = accepts(scene, stored, &batches);
-    batch_list_release(&batches);
+    struct batch_run run = {.count = 0};
+    struct buf plain = {0};
+    bool good = accepts(scene, stored, &plain, &run);
+    buf_release(&plain);
     return good;
 }
 
@@ -112,17 +109,20 @@ static void batches_come_back_as_they_were_sealed(void **state)
 {
     (void)state;
     struct scene scene;
-    struct buf stored = {0};
-    struct batch_list batches = {0};
+    struct buf stored = {0}, plain = {0};
+    struct batch_run run = {.count = 0};
     scene_init(&scene);
     seal_texts(&scene, two_words, 2, &stored);
-    assert_true(accepts(&scene, buf_view(&stored), &batches));
-    ensure(batches.items && batches.count == 2);
-    const struct batch *second = batches.items + 1;
-    assert_int_equal(second->seq0, 4);
-    assert_true(agent_id_equal(&second->agent, &scene.ana));
-    assert_true(bytes_equal(buf_view(&second->text), bytes_of_string("weft")));
-    batch_list_release(&batches);
+    assert_true(accepts(&scene, buf_view(&stored), &plain, &run));
+    assert_int_equal(run.count, 2);
+    struct batch_cursor cursor = batch_cursor_of(&run);
+    assert_true(batch_cursor_next(&cursor) && batch_cursor_next(&cursor));
+    assert_int_equal(cursor.batch->seq0, 4);
+    assert_true(agent_id_equal(&cursor.batch->agent, &scene.ana));
+    assert_true(bytes_equal(buf_view(&cursor.batch->text), bytes_of_string("weft")));
+    assert_false(batch_cursor_next(&cursor));
+    batch_cursor_release(&cursor);
+    buf_release(&plain);
     buf_release(&stored);
 }
 
@@ -263,9 +263,9 @@ static void a_pack_is_a_bundle_of_its_batches(void **state)
     enum { KEYS = 300 };
     (void)state;
     struct scene scene;
-    struct batch_list keys = {0}, back = {0};
+    struct batch_list keys = {0};
+    struct batch_run back;
     struct buf plain = {0}, stored = {0}, again = {0};
-    struct bytes *plains;
     struct digest last;
     struct record record;
     struct error err = {0};
@@ -280,12 +280,10 @@ static void a_pack_is_a_bundle_of_its_batches(void **state)
     assert_true(record_decode(buf_view(&stored), &record, &err));
     assert_true(record.is_bundle);
     assert_true(record_verify(&record, &scene.keys.doc, &scene.doc_key.public_key, &last));
-    assert_true(record_open_events(&record, &scene.keys, &again, &back, &plains, &err));
+    assert_true(record_open_events(&record, &scene.keys, &again, &back, &err));
     assert_true(bytes_equal(buf_view(&again), buf_view(&plain)));
     assert_int_equal(back.count, KEYS);
-    free(plains);
     batch_list_release(&keys);
-    batch_list_release(&back);
     buf_release(&plain);
     buf_release(&stored);
     buf_release(&again);
@@ -414,8 +412,7 @@ static void a_record_beyond_the_bound_is_refused_unread(void **state)
 static void expect_range_refused(const struct scene *scene, uint64_t count, struct bytes plain)
 {
     struct buf stored = {0}, opened = {0};
-    struct batch_list batches = {0};
-    struct bytes *plains;
+    struct batch_run run;
     struct record record;
     struct error err = {0};
     struct digest last = {{0}};
@@ -429,12 +426,10 @@ static void expect_range_refused(const struct scene *scene, uint64_t count, stru
                                       .signer = &scene->doc_key},
                 &stored);
     assert_true(record_decode(buf_view(&stored), &record, &err));
-    assert_false(record_open_events(&record, &scene->keys, &opened, &batches, &plains, &err));
+    assert_false(record_open_events(&record, &scene->keys, &opened, &run, &err));
     assert_int_equal(err.code, ERR_FORMAT);
-    assert_null(plains);
-    assert_int_equal(batches.count, 0);
+    assert_int_equal(run.count, 0);
     assert_int_equal(opened.len, 0);
-    batch_list_release(&batches);
     buf_release(&stored);
     buf_release(&opened);
 }
@@ -771,8 +766,7 @@ static void kinds_do_not_stand_for_each_other(void **state)
     struct buf stored = {0}, plain = {0};
     struct record record;
     struct genesis genesis;
-    struct batch_list batches = {0};
-    struct bytes *plains;
+    struct batch_run run;
     struct error err = {0};
     uint64_t chunk;
     scene_init(&scene);
@@ -780,7 +774,7 @@ static void kinds_do_not_stand_for_each_other(void **state)
     assert_true(record_decode(buf_view(&stored), &record, &err));
     assert_false(genesis_open(&record, &scene.keys, &genesis, &err));
     assert_false(base_open(&record, &scene.keys, &chunk, &plain, &err));
-    assert_false(record_open_events(&record, &scene.keys, &plain, &batches, &plains, &err));
+    assert_false(record_open_events(&record, &scene.keys, &plain, &run, &err));
     assert_int_equal(err.code, ERR_FORMAT);
     assert_int_equal(plain.len, 0);
     buf_release(&plain);

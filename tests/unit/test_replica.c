@@ -47,16 +47,14 @@ static void expect_text(struct replica *replica, const char *text)
 static struct received letter_of_lin(struct replica *replica, uint64_t seq, const char *letter)
 {
     struct received received = {.agent = {{0x11}}, .seq0 = seq, .count = 1, .place = seq + 1};
-    struct batch *batch = batch_list_add(&received.batches);
-    batch->agent = received.agent;
-    batch->seq0 = seq;
-    batch->flags = seq > 0 ? BATCH_FLAG_SELF : 0;
-    batch_add_insert(batch, seq + 1, bytes_of_string(letter));
-    batch_encode(batch, &received.plain);
-    received.plains = xcalloc(1, sizeof *received.plains);
-    received.plains[0] = buf_view(&received.plain);
+    struct batch batch = {.agent = received.agent, .seq0 = seq, .flags = seq > 0 ? BATCH_FLAG_SELF : 0};
+    struct error err = {0};
+    batch_add_insert(&batch, seq + 1, bytes_of_string(letter));
+    batch_encode(&batch, &received.plain);
     received.digests = xcalloc(1, sizeof *received.digests);
-    assert_int_equal(chain_add(replica->chain, batch, received.plains[0], received.digests), CHAIN_NEXT);
+    assert_int_equal(chain_add(replica->chain, &batch, buf_view(&received.plain), received.digests), CHAIN_NEXT);
+    assert_true(batch_run_read_one(buf_view(&received.plain), &received.agent, seq, &received.run, &err));
+    batch_release(&batch);
     buf_add_bytes(&received.stored, bytes_of_string(letter)); /* nobody reads it back here */
     record_hash(buf_view(&received.stored), &received.hash);
     return received;
@@ -124,7 +122,7 @@ static void no_checkpoint_is_made_while_something_waits_for_its_parents(void **s
     struct replica *replica = home_open(*state, "notes.md");
     type_enough(replica);
     struct received first = letter_of_lin(replica, 0, "l"), second = letter_of_lin(replica, 1, "i");
-    replica_add_batches(replica, second.batches.items, 1, NULL);
+    replica_add_batches(replica, &second.run, NULL);
     assert_int_equal(replica->early_count, 1);
     home_close(replica);
     replica = home_open(*state, "notes.md");
@@ -176,25 +174,26 @@ static struct received letter_after(struct replica *replica, const struct receiv
     struct chain *chain = chain_new(&replica->entry.doc);
     struct buf plain = {0};
     struct sign_key doc_key;
-    received.plains = xcalloc(1, sizeof *received.plains);
+    struct error err = {0};
     received.digests = xcalloc(1, sizeof *received.digests);
-    if (after)
-        assert_int_equal(chain_add(chain, after->batches.items, after->plains[0], received.digests), CHAIN_NEXT);
-    for (uint64_t seq = 0; seq <= newest; seq++) {
-        batch_list_clear(&received.batches);
-        buf_clear(&received.plain);
-        struct batch *batch = batch_list_add(&received.batches);
-        batch->agent = *agent;
-        batch->seq0 = seq;
-        batch->flags = seq > 0 ? BATCH_FLAG_SELF : 0;
-        if (after && seq == 0)
-            batch_add_parent(batch, (struct event_id){after->agent, 0});
-        batch_add_insert(batch, seq + 1, bytes_of(letters + seq, 1));
-        batch_encode(batch, &received.plain);
-        received.plains[0] = buf_view(&received.plain);
-        assert_int_equal(chain_add(chain, batch, received.plains[0], received.digests), CHAIN_NEXT);
+    if (after) {
+        struct batch_cursor first = batch_cursor_of(&after->run);
+        assert_true(batch_cursor_next(&first));
+        assert_int_equal(chain_add(chain, first.batch, first.plain, received.digests), CHAIN_NEXT);
+        batch_cursor_release(&first);
     }
-    record_plain_add(&plain, received.plains[0]);
+    for (uint64_t seq = 0; seq <= newest; seq++) {
+        struct batch batch = {.agent = *agent, .seq0 = seq, .flags = seq > 0 ? BATCH_FLAG_SELF : 0};
+        buf_clear(&received.plain);
+        if (after && seq == 0)
+            batch_add_parent(&batch, (struct event_id){after->agent, 0});
+        batch_add_insert(&batch, seq + 1, bytes_of(letters + seq, 1));
+        batch_encode(&batch, &received.plain);
+        assert_int_equal(chain_add(chain, &batch, buf_view(&received.plain), received.digests), CHAIN_NEXT);
+        batch_release(&batch);
+    }
+    assert_true(batch_run_read_one(buf_view(&received.plain), agent, newest, &received.run, &err));
+    record_plain_add(&plain, buf_view(&received.plain));
     device_doc_key(&replica->env->device, &replica->entry.doc, &doc_key);
     struct record_spec spec = {.kind = RECORD_EVENTS, .agent = *agent, .sealer = *agent, .counter = 1 + newest,
                                .seq0 = newest, .count = 1, .plain = buf_view(&plain), .last = received.digests,
@@ -215,8 +214,7 @@ static void take_from_twin(struct replica *replica, struct received *received, e
 {
     struct chain_taken taken;
     struct digest last = received->digests[0];
-    assert_int_equal(chain_take_run(replica->chain, received->batches.items, received->plains, 1, 0, &last,
-                                    received->digests, &taken), expected);
+    assert_int_equal(chain_take_run(replica->chain, &received->run, 0, &last, received->digests, &taken), expected);
     received->forked = taken.forked;
     received->fork = taken.fork;
     replica_take_received(replica, received);

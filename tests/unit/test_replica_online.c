@@ -381,7 +381,9 @@ static void take_letter(struct replica *replica, const struct agent_id *agent, c
     struct bytes view = buf_view(&plain);
     chain_digest(&replica->entry.doc, &batch, view, NULL, NULL, &digest);
     struct digest last = digest;
-    assert_int_equal(chain_take_run(replica->chain, &batch, &view, 1, 0, &last, &digest, &taken), expected);
+    struct batch_run run = batch_run_of(&batch, view);
+    assert_int_equal(chain_take_run(replica->chain, &run, 0, &last, &digest, &taken), expected);
+    batch_run_release(&run);
     batch_release(&batch);
     buf_release(&plain);
 }

@@ -225,19 +225,16 @@ static struct record hear_pack(struct room *room)
 static void expect_letters(struct room *room, const struct record *pack, size_t count)
 {
     struct buf plain = {0};
-    struct batch_list batches = {0};
-    struct bytes *plains = NULL;
+    struct batch_run run;
     struct digest *digests = xcalloc(count, sizeof *digests);
     struct error err = {0};
-    assert_true(record_open_events(pack, &room->keys, &plain, &batches, &plains, &err));
-    assert_int_equal(batches.count, count);
-    assert_int_equal(chain_check_run(room->chain, batches.items, plains, count, 0, digests), CHAIN_KNOWN);
+    assert_true(record_open_events(pack, &room->keys, &plain, &run, &err));
+    assert_int_equal(run.count, count);
+    assert_int_equal(chain_check_run(room->chain, &run, 0, digests), CHAIN_KNOWN);
     struct sign_key doc_key;
     device_doc_key(&room->device, &room->keys.doc, &doc_key);
     assert_true(record_verify(pack, &room->keys.doc, &doc_key.public_key, &digests[count - 1]));
     free(digests);
-    free(plains);
-    batch_list_release(&batches);
     buf_release(&plain);
 }
 
@@ -933,22 +930,22 @@ static void window_types(struct window *window, struct room *room, const char *t
 {
     struct record record;
     struct error err = {0};
-    struct batch_list batches = {0};
-    struct bytes *plains = NULL;
+    struct batch_run run;
     struct local_batch *batch = &window->batch;
     buf_clear(&window->record);
     buf_clear(&window->plain);
     author_record(&window->author, room, NULL, text, &window->record);
     assert_true(record_decode(buf_view(&window->record), &record, &err));
-    assert_true(record_open_events(&record, &room->keys, &window->plain, &batches, &plains, &err));
-    assert_int_equal(chain_add(room->chain, &batches.items[0], plains[0], &batch->digest), CHAIN_NEXT);
+    assert_true(record_open_events(&record, &room->keys, &window->plain, &run, &err));
+    struct batch_cursor first = batch_cursor_of(&run);
+    assert_true(batch_cursor_next(&first));
+    assert_int_equal(chain_add(room->chain, first.batch, first.plain, &batch->digest), CHAIN_NEXT);
     batch->agent = record.agent;
     batch->seq0 = record.seq0;
     batch->count = record.count;
-    batch->plain = plains[0];
+    batch->plain = first.plain;
     session_neighbour(room->session, &record.agent, record.seq0 + record.count, room->now_ms);
-    batch_list_release(&batches);
-    free(plains);
+    batch_cursor_release(&first);
 }
 
 static void what_another_process_of_ours_has_to_send_is_lacking_until_the_relay_has_it(void **state)
