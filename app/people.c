@@ -1,12 +1,19 @@
 #include "app/people.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
 enum { PEOPLE_COLOURS = 7 };
+
+void people_release(struct people *people)
+{
+    free(people->items);
+    *people = (struct people){.count = 0};
+}
 
 void people_clear(struct people *people)
 {
@@ -112,6 +119,7 @@ struct person *people_hear(struct people *people, const struct session_peer *pee
         if (people->count == PEOPLE_MAX)
             return NULL;
         int colour = free_colour(people);
+        people->items = xgrow(people->items, &people->cap, people->count + 1, sizeof *people->items);
         person = &people->items[people->count++];
         *person = (struct person){.colour = colour, .moved_ms = now_ms};
     } else if (!same_place(&person->peer.presence, &peer->presence)) {

@@ -31,12 +31,13 @@ struct person {
 };
 
 struct people {
-    struct person items[PEOPLE_MAX];
-    size_t count;
+    struct person *items; /* moves when somebody comes */
+    size_t count, cap;
     char host[PEOPLE_NAME_CELLS * 4 + 1]; /* who shares the file, also when gone since; safe to show; "": not heard of yet */
     char keeper[PEOPLE_NAME_CELLS * 4 + 1]; /* the same of him on whose machine the relay is; "": on nobody's that we know of */
 };
 
+void people_release(struct people *people);
 void people_clear(struct people *people); /* what is known of the host stays, for it is the document's */
 /* What the session (or a neighbour) says of somebody. Returns the entry, NULL when it is gone or there are too many. */
 struct person *people_hear(struct people *people, const struct session_peer *peer, uint64_t now_ms);

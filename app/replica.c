@@ -164,6 +164,7 @@ void replica_free(struct replica *replica)
     pthread_cond_destroy(&replica->handed_on);
     pthread_mutex_destroy(&replica->net_lock);
     pthread_mutex_destroy(&replica->tail_lock);
+    people_release(&replica->people);
     free(replica->mine);
     free(replica->person);
     free(replica->token_file);

@@ -120,6 +120,19 @@ void replica_advance_put(struct replica *replica, const struct journal_local *ro
     let_it_be_painted(replica);
 }
 
+void replica_advance_rest(struct replica *replica)
+{
+    struct advance *advance = &replica->advance;
+    struct journal_writer_state state;
+    if (!advance->tail || !replica->writer)
+        return;
+    journal_writer_state(replica->writer, &state);
+    if (state.committed != state.issued)
+        return;
+    tail_restart(advance->tail);
+    advance->rows = 0; /* the next one begins again */
+}
+
 void replica_advance_go(struct replica *replica)
 {
     if (replica->advance.paused != ADVANCE_GOES)

@@ -32,6 +32,8 @@ void replica_put_row_frame(struct tail *tail, const struct journal_local *row);
 /* replica_advance.c */
 /* The row that is given to the journal's thread next. */
 void replica_advance_put(struct replica *replica, const struct journal_local *row);
+/* Nobody types: what was staged, and the journal has by now, goes. */
+void replica_advance_rest(struct replica *replica);
 /* True: all that the journal has not committed is in the tail's file, so kill -9 does it no harm. */
 MUST_USE bool replica_advance_hold(struct replica *replica);
 /* It is painted, or was waited for: the journal's thread goes on. Again is free. */

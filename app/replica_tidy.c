@@ -8,6 +8,7 @@
  */
 #include "app/replica_journal.h"
 #include "app/replica_parts.h"
+#include "app/replica_tail.h"
 #include "app/replica_tidy.h"
 
 #include <limits.h>
@@ -132,6 +133,7 @@ static void encode_done(void *self)
     bool same = replica->writer && doc_id_equal(&tidying->doc, &replica->entry.doc);
     tidying->runs = false;
     if (tidying->encodes && same && tidying->place > replica->checkpoint_place) {
+        replica_advance_rest(replica);
         put_to_sleep(tidying);
         replica_put_checkpoint(replica, tidying->place, &tidying->encoded);
         put_view(replica);

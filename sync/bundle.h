@@ -17,8 +17,8 @@
  *   Ownership  what is appended to is the caller's.
  *   Errors     bytes that are unpacked are not trusted: what is no bundle is refused and nothing appended. What comes out may still
  *              be no batch: that is for who decodes it. There is one plain for a bundle, not one bundle for a plain.
- *   Bounds     no more than BUNDLE_RATIO_MAX times the bundle's bytes come out. While it is unpacked, its columns are held besides, which
- *              are twice as long at most: BUNDLE_HELD_RATIO_MAX times, and COMPRESSOR_BYTES.
+ *   Bounds     no more than BUNDLE_RATIO_MAX times the bundle's bytes come out. While it is unpacked, its columns are held
+ *              besides, which are twice as long at most: BUNDLE_HELD_RATIO_MAX times, and COMPRESSOR_BYTES.
  */
 #ifndef WEFT_SYNC_BUNDLE_H
 #define WEFT_SYNC_BUNDLE_H

@@ -74,6 +74,7 @@ bool compressor_unpack(struct compressor *compressor, struct bytes packed, struc
     if (!compressor->unpacking)
         compressor->unpacking = ZSTD_createDCtx();
     ensure(compressor->unpacking);
+    buf_reserve(out, len);
     unsigned char *to = buf_extend(out, len);
     bool good = ZSTD_decompressDCtx(compressor->unpacking, to, len, packed.data, packed.len) == len;
     out->len = before + (good ? len : 0);

@@ -795,6 +795,11 @@ bool db_shrink(struct db *db, unsigned pages_max, bool *more, struct error *err)
     return db_exec(db, sql, err);
 }
 
+void db_release_memory(struct db *db)
+{
+    sqlite3_db_release_memory(db->handle);
+}
+
 bool db_vacuum(struct db *db, struct error *err)
 {
     if (!db_exec(db, "VACUUM", err))

@@ -12,7 +12,7 @@
  *   Ownership  opaque; document_free(). Patches and batches passed for output belong to the caller.
  *   Errors     only data from outside fails; the document is then unchanged. Runs out of range are no-ops by rule, on
  *              every replica and every path, and are counted (document_stats()).
- *   Bounds     BATCH_*_MAX; DOCUMENT_EVENTS_MAX.
+ *   Bounds     BATCH_*_MAX; DOCUMENT_EVENTS_MAX; of what document_decode() takes, DOCUMENT_DECODE_RATIO_MAX.
  *   Threads    one thread owns a document.
  *   Source     Gentle & Kleppmann, "Collaborative Text Editing with Eg-walker: Better, Faster, Smaller", EuroSys 2025.
  */
@@ -25,6 +25,14 @@
 #include "sync/batch.h"
 
 #define DOCUMENT_EVENTS_MAX ((uint64_t)1 << 40)
+
+/*
+ * What document_decode() takes of memory: so many times the columns that are saved (sync/packing.h), and COMPRESSOR_BYTES. A
+ * document comes to 12 to 28 times them, for a row of three bytes becomes a row of graph, author, operation and agent; what
+ * is refused in the end may have come to more. The columns in turn are at most COMPRESSOR_RATIO_MAX times what is stored of
+ * them. Saved forms are sealed by who reads them: nobody else gets so far.
+ */
+enum { DOCUMENT_DECODE_RATIO_MAX = 96 };
 
 struct document;
 

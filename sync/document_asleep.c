@@ -213,7 +213,9 @@ static struct document *read_saved(struct reader *reader, const struct rope *bas
         return NULL;
     }
     document->len = document->asleep->saved_len;
-    buf_add_bytes(&document->asleep->history, read_bytes(reader, reader_left(reader)));
+    struct bytes history = read_bytes(reader, reader_left(reader));
+    buf_reserve(&document->asleep->history, history.len);
+    buf_add_bytes(&document->asleep->history, history);
     return document;
 }
 

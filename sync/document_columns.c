@@ -317,6 +317,7 @@ static bool read_graph(struct loader *loader, struct error *err)
                     ? read_rows(loader, columns, err)
                     : saved_refuse(err, "the columns of its graph");
     columns_release(columns, GRAPH_COLUMNS);
+    graph_fit(loader->document->graph);
     return good;
 }
 
@@ -363,7 +364,8 @@ static bool read_op(struct loader *loader, struct number_column *columns, unsign
 static bool read_runs(struct loader *loader, struct bytes coded_shapes, struct number_column *columns, struct error *err)
 {
     struct shapes shapes = {.reader = reader_of(coded_shapes)};
-    oplog_reserve(&loader->document->log, reader_left(&columns[OPS_LEN].low_reader));
+    size_t runs = reader_left(&columns[OPS_LEN].low_reader);
+    oplog_reserve(&loader->document->log, runs < coded_shapes.len * SHAPES_A_BYTE ? runs : coded_shapes.len * SHAPES_A_BYTE);
     while (reader_left(&columns[OPS_LEN].low_reader) > 0)
         if (!read_op(loader, columns, next_shape(&shapes)))
             return saved_refuse(err, "one of its operations");
@@ -420,6 +422,8 @@ static bool read_marks(struct loader *loader, struct error *err)
                     : saved_refuse(err, "the columns of its marks");
     columns_release(columns, MARKS_COLUMNS);
     buf_release(&rest);
+    struct marks *marks = &loader->document->marks;
+    marks->items = xfit(marks->items, &marks->cap, marks->count, sizeof *marks->items);
     return good;
 }
 

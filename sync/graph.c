@@ -198,6 +198,19 @@ void graph_free(struct graph *graph)
     free(graph);
 }
 
+void graph_fit(struct graph *graph)
+{
+    struct lv_list *parents = &graph->parents;
+    graph->runs = xfit(graph->runs, &graph->run_cap, graph->run_count, sizeof *graph->runs);
+    graph->parent_runs = xfit(graph->parent_runs, &graph->parent_run_cap, parents->count, sizeof *graph->parent_runs);
+    parents->items = xfit(parents->items, &parents->cap, parents->count, sizeof *parents->items);
+    graph->authors = xfit(graph->authors, &graph->author_cap, graph->author_count, sizeof *graph->authors);
+    for (size_t i = 0; i < graph->agent_count; i++) {
+        struct agent *agent = &graph->agents[i];
+        agent->runs = xfit(agent->runs, &agent->cap, agent->count, sizeof *agent->runs);
+    }
+}
+
 uint64_t graph_len(const struct graph *graph)
 {
     return graph->len;

@@ -67,6 +67,7 @@ struct graph;
 
 struct graph *graph_new(void);
 void graph_free(struct graph *graph);
+void graph_fit(struct graph *graph); /* gives back what it has room for and does not need */
 
 uint64_t graph_len(const struct graph *graph);  /* how many events; the next LV */
 size_t graph_runs(const struct graph *graph);

@@ -211,6 +211,24 @@ struct journal *journal_open_on(const struct device *device, struct journal_spec
     return journal;
 }
 
+static void release_scratch(struct journal *journal)
+{
+    if (journal->plain.data)
+        crypto_wipe(journal->plain.data, journal->plain.cap);
+    if (journal->unpacked.data)
+        crypto_wipe(journal->unpacked.data, journal->unpacked.cap);
+    buf_release(&journal->name);
+    buf_release(&journal->plain);
+    buf_release(&journal->sealed);
+    buf_release(&journal->unpacked);
+}
+
+void journal_release_memory(struct journal *journal)
+{
+    release_scratch(journal);
+    db_release_memory(journal->db);
+}
+
 void journal_close(struct journal *journal)
 {
     if (!journal)
@@ -218,14 +236,7 @@ void journal_close(struct journal *journal)
     db_close(journal->db);
     free(journal->path);
     crypto_wipe(&journal->key, sizeof journal->key);
-    if (journal->plain.data)
-        crypto_wipe(journal->plain.data, journal->plain.cap);
-    buf_release(&journal->name);
-    buf_release(&journal->plain);
-    buf_release(&journal->sealed);
-    if (journal->unpacked.data)
-        crypto_wipe(journal->unpacked.data, journal->unpacked.cap);
-    buf_release(&journal->unpacked);
+    release_scratch(journal);
     free(journal);
 }
 

@@ -269,6 +269,8 @@ bool journal_compact(struct journal *journal, struct journal_compaction *compact
     bool good = journal_step_end(journal, in, step(journal, compaction, more, err), err);
     if (!good)
         *compaction = before;
+    else if (!*more) /* it is idle from here on */
+        journal_release_memory(journal);
     return good;
 }
 

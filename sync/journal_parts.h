@@ -17,6 +17,9 @@ struct journal {
     struct buf name, plain, sealed, unpacked; /* scratch, kept to save allocations; never used across calls */
 };
 
+/* What is kept between calls to be faster. */
+void journal_release_memory(struct journal *journal);
+
 /* What a path is called in the tables: keyed, so that the disk does not tell which files were edited. */
 struct path_tag {
     unsigned char bytes[PATH_TAG_BYTES];

@@ -48,7 +48,10 @@ static void add_run(struct oplog *log, enum op_shape shape, uint64_t pos)
 
 void oplog_reserve(struct oplog *log, size_t runs)
 {
-    log->runs = xgrow(log->runs, &log->cap, log->count + runs, sizeof *log->runs);
+    if (log->count + runs <= log->cap)
+        return;
+    log->cap = log->count + runs;
+    log->runs = xrealloc_array(log->runs, log->cap, sizeof *log->runs);
 }
 
 void oplog_add_run(struct oplog *log, enum op_shape shape, uint64_t pos, uint64_t len, size_t text_at)

@@ -56,7 +56,7 @@ void oplog_release(struct oplog *log);
 void oplog_add_insert(struct oplog *log, uint64_t pos, struct bytes text);
 void oplog_add_delete(struct oplog *log, uint64_t pos, uint64_t len);
 void oplog_add_nop(struct oplog *log);
-/* Room for so many more runs. */
+/* Room for so many more runs, and for no more. */
 void oplog_reserve(struct oplog *log, size_t runs);
 /* A whole run as it was coded elsewhere; a backspace has len <= pos + 1. The caller adds the text of inserts later. */
 void oplog_add_run(struct oplog *log, enum op_shape shape, uint64_t pos, uint64_t len, size_t text_at);

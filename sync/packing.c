@@ -95,10 +95,12 @@ bool packing_read_part(struct compressor *compressor, struct reader *reader, str
         return false;
     }
     struct bytes stored = read_bytes(reader, (size_t)len);
-    if (!(coded & 1))
+    if (!(coded & 1)) {
+        buf_reserve(out, stored.len);
         buf_add_bytes(out, stored);
-    else if (!compressor_unpack(compressor, stored, out))
+    } else if (!compressor_unpack(compressor, stored, out)) {
         reader_fail(reader);
+    }
     return !reader->failed;
 }
 

@@ -169,6 +169,15 @@ static bool write_staged(struct tail *tail, struct error *err)
     return good;
 }
 
+/* Keys need little room; what a paste or a stalled disk needed is given back. */
+static void clear_staged(struct tail *tail)
+{
+    enum { KEPT = 16384 };
+    if (tail->staged.cap > KEPT)
+        buf_release(&tail->staged);
+    buf_clear(&tail->staged);
+}
+
 bool tail_write(struct tail *tail, struct error *err)
 {
     if (tail->given_up)
@@ -179,7 +188,7 @@ bool tail_write(struct tail *tail, struct error *err)
         return false;
     tail->bytes += tail->staged.len;
     tail->extent = tail->bytes > tail->extent ? tail->bytes : tail->extent;
-    buf_clear(&tail->staged);
+    clear_staged(tail);
     return true;
 }
 
@@ -187,7 +196,7 @@ void tail_restart(struct tail *tail)
 {
     tail->frames = tail->bytes = 0;
     tail->given_up = false;
-    buf_clear(&tail->staged);
+    clear_staged(tail);
 }
 
 /* --- what the dead have left --- */

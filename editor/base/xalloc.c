@@ -82,3 +82,11 @@ void *xgrow_more(void *items, size_t *cap, size_t needed, size_t size)
     *cap = grown;
     return xrealloc_array(items, grown, size);
 }
+
+void *xfit(void *items, size_t *cap, size_t count, size_t size)
+{
+    if (count == 0 || count == *cap)
+        return items;
+    *cap = count;
+    return xrealloc_array(items, count, size);
+}

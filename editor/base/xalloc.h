@@ -28,5 +28,7 @@ static inline void *xgrow(void *items, size_t *cap, size_t needed, size_t size)
 {
     return needed <= *cap ? items : xgrow_more(items, cap, needed, size);
 }
+/* Gives back what such an array has room for and does not need: it is `count` elements long and will be for a while. */
+void *xfit(void *items, size_t *cap, size_t count, size_t size);
 
 #endif

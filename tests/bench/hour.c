@@ -74,10 +74,31 @@ static void type(struct replica *replica, const struct trace_txn *txn)
     replica_handle(replica);
 }
 
+/* The size that stands behind `what` in the sums over all arenas, which come last. */
+static size_t sum_of(const char *sums, const char *what)
+{
+    const char *at = strstr(sums, what), *size = at ? strstr(at, "size=\"") : NULL;
+    if (!size)
+        exit(1);
+    return strtoull(size + strlen("size=\""), NULL, 10);
+}
+
+/* Of all threads: mallinfo2() tells of the first one alone, and the journal's pages are its thread's. */
 static size_t heap_bytes(void)
 {
+    char *text = NULL;
+    size_t len;
     malloc_trim(0);
-    return mallinfo2().uordblks;
+    FILE *file = open_memstream(&text, &len);
+    if (!file || malloc_info(0, file) != 0 || fclose(file) != 0)
+        exit(1);
+    const char *sums = text;
+    for (const char *next; (next = strstr(sums, "</heap>"));)
+        sums = next + 1;
+    size_t held = sum_of(sums, "<system type=\"current\"") + sum_of(sums, "<total type=\"mmap\"") -
+                  sum_of(sums, "<total type=\"fast\"") - sum_of(sums, "<total type=\"rest\"");
+    free(text);
+    return held;
 }
 
 static void be_idle(struct replica *replica, unsigned seconds)

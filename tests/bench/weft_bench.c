@@ -253,6 +253,7 @@ static struct memory memory_of(struct bench *bench, size_t message)
     peer_load(&peer, message_bytes(bench, message));
     peer_text(&peer, &bench->text);
     memory.peak = heap_peak();
+    patch_release(&peer.patch); /* an editor keeps none, and how long it was is the text's length once more */
     memory.held = heap_now() - (long)bench->text.cap;
     heap_end();
     peer_release(&peer);

@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "sync/compressor.h"
 #include "sync/document.h"
+#include "tests/support/heap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -64,7 +66,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct rope *base = rope_from_bytes(bytes_of_string("base"));
     struct error err = {0};
+    heap_begin();
     struct document *document = document_decode(bytes_of(data, size), base, &err);
+    heap_end_decode(size, (size_t)DOCUMENT_DECODE_RATIO_MAX * COMPRESSOR_RATIO_MAX * size + COMPRESSOR_BYTES);
     if (document) {
         struct buf first = {0}, second = {0};
         document_encode(document, &first);

@@ -443,6 +443,7 @@ static void a_cursor_is_carried_through_what_others_type(void **state)
     lin.presence.flags = PRESENCE_LEAVING;
     people_hear(&people, &lin, 0);
     assert_int_equal(people.count, 1);
+    people_release(&people);
     patch_release(&patch);
     document_free(document);
     rope_free(base);
@@ -466,6 +467,7 @@ static void whose_machine_the_relay_is_on_is_what_the_host_says(void **state)
     people_clear(&people);
     assert_string_equal(people.host, "ada");
     assert_string_equal(people.keeper, ""); /* the next room may be elsewhere */
+    people_release(&people);
 }
 
 static void a_cursor_of_an_unknown_version_waits(void **state)
@@ -485,6 +487,7 @@ static void a_cursor_of_an_unknown_version_waits(void **state)
     struct session_peer twin = peer_named(2, "l\x1b[31min", 3);
     twin.presence.device_key.bytes[0] = 1;
     assert_true(people_hear(&people, &twin, 0)->key_changed);
+    people_release(&people);
     document_free(document);
     rope_free(base);
 }

@@ -12,6 +12,7 @@
 #include "sync/bundle.h"
 #include "sync/checkpoint.h"
 #include "sync/message.h"
+#include "sync/packing.h"
 #include "sync/presence.h"
 #include "sync/share_link.h"
 
@@ -298,6 +299,81 @@ static void a_part_of_a_checkpoint_is_as_long_as_a_part_at_most(void **state)
     buf_release(&text);
 }
 
+/* --- a saved document --- */
+
+/* How many bytes its columns and texts are, unpacked: all parts behind its agents. */
+static size_t unpacked_len(struct bytes saved)
+{
+    enum { MAGIC_BYTES = 8 };
+    struct reader reader = reader_of(saved);
+    struct compressor *compressor = compressor_new();
+    struct buf plain = {0};
+    read_bytes(&reader, MAGIC_BYTES);
+    read_varint(&reader);
+    for (uint64_t agents = read_varint(&reader); agents > 0; agents--) {
+        read_bytes(&reader, AGENT_ID_BYTES);
+        assert_int_equal(read_varint(&reader), 0);
+    }
+    while (reader_left(&reader) > 0)
+        assert_true(packing_read_part(compressor, &reader, &plain));
+    assert_true(reader_done(&reader));
+    size_t len = plain.len;
+    buf_release(&plain);
+    compressor_free(compressor);
+    return len;
+}
+
+/* Keys of so many people by turns, each of whom has seen the one before, or nobody. */
+static struct document *write_document(const struct rope *base, uint64_t keys_typed, unsigned people, bool hear, unsigned flags)
+{
+    struct document *document = document_new(base);
+    struct error err = {0};
+    for (uint64_t i = 0; i < keys_typed; i++) {
+        struct batch batch = {.agent = {{'a', (unsigned char)(i % people)}}, .seq0 = i / people, .flags = flags, .time_s = i};
+        if (batch.seq0 > 0 && !hear)
+            batch.flags |= BATCH_FLAG_SELF;
+        if (hear && i > 0) /* what he wrote himself is an ancestor of that */
+            batch_add_parent(&batch, (struct event_id){{{'a', (unsigned char)((i - 1) % people)}}, (i - 1) / people});
+        if (i % 2)
+            batch_add_delete(&batch, 0, 1);
+        else
+            batch_add_insert(&batch, 0, bytes_of_string("x"));
+        assert_int_equal(document_add(document, &batch, &err), DOCUMENT_ADDED);
+        batch_release(&batch);
+    }
+    return document;
+}
+
+static void a_saved_document_takes_so_many_times_its_columns(void **state)
+{
+    (void)state;
+    enum { VALID_RATIO_MAX = 48, KEYS = 100000 };
+    static const struct {
+        unsigned people, flags;
+        bool hear;
+    } worst[] = {
+        {1, 0, false}, {2, 0, true}, {2, 0, false}, {200, 0, true}, {1, BATCH_FLAG_GESTURE, false},
+        {2, BATCH_FLAG_GESTURE | BATCH_FLAG_TIME, true},
+    };
+    for (size_t i = 0; i < sizeof worst / sizeof *worst; i++) {
+        struct rope *base = rope_from_bytes((struct bytes){0});
+        struct document *document = write_document(base, KEYS, worst[i].people, worst[i].hear, worst[i].flags);
+        struct buf saved = {0};
+        struct error err = {0};
+        document_encode(document, &saved);
+        document_free(document);
+        size_t columns = unpacked_len(buf_view(&saved));
+        heap_begin();
+        document = document_decode(buf_view(&saved), base, &err);
+        assert_in_range(heap_peak(), 0, VALID_RATIO_MAX * columns + COMPRESSOR_BYTES);
+        heap_end();
+        assert_non_null(document);
+        document_free(document);
+        rope_free(base);
+        buf_release(&saved);
+    }
+}
+
 int main(void)
 {
     static const unsigned char seed[KEY_SEED_BYTES] = {3};
@@ -315,6 +391,7 @@ int main(void)
         cmocka_unit_test(a_message_of_the_longest_vector_keeps_the_bound),
         cmocka_unit_test(a_message_that_lies_about_its_length_takes_nothing),
         cmocka_unit_test(a_presence_and_a_link_are_decoded_in_place),
+        cmocka_unit_test(a_saved_document_takes_so_many_times_its_columns),
         cmocka_unit_test(a_part_of_a_checkpoint_is_as_long_as_a_part_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 
 #include "editor/base/random.h"
 #include "editor/base/xalloc.h"
+#include "tests/support/heap.h"
 #include "tests/support/scratch.h"
 
 static const struct agent_id ana = {{'a'}}, ben = {{'b'}};
@@ -142,11 +143,12 @@ static struct reading read_all(struct journal *journal)
 
 static void keys_become_few_rows_and_the_file_small(void **state)
 {
-    enum { KEYS = 5000 };
+    enum { KEYS = 5000, HELD_MAX = 256 * 1024 };
     char *path = scratch_file(*state, "a.journal");
     struct journal *journal = open_ok(path);
     struct journal_compaction compaction = {0};
     struct error err = {0};
+    heap_begin();
     assert_true(journal_begin(journal, &err));
     type_all(journal, &ana, 0, KEYS);
     assert_true(journal_commit(journal, &err));
@@ -154,6 +156,8 @@ static void keys_become_few_rows_and_the_file_small(void **state)
     uint64_t before = journal_file_bytes(path);
     cover(journal, KEYS);
     assert_true(compact(journal, &compaction) > 5); /* a key waits for one of them */
+    assert_in_range(heap_now(), 0, HELD_MAX); /* prepared statements, and none of the pages that were read */
+    heap_end();
     assert_true(journal_checkpoint_wal(path, &err));
     print_message("%d keys: %llu B as rows, %llu B packed\n", KEYS, (unsigned long long)before,
                   (unsigned long long)journal_file_bytes(path));
