@@ -213,10 +213,11 @@ static bool strip(struct journal *journal, const struct run *run, struct error *
 /* *rows: how many were looked at; 0: there are no more. */
 static bool strip_next(struct journal *journal, struct journal_compaction *compaction, size_t *rows, struct error *err)
 {
-    enum { ROWS_A_STEP = 8 };
+    enum { ROWS_A_STEP = 128 };
     struct run run = {0};
     struct error none = {0};
-    for (*rows = 0; *rows < ROWS_A_STEP; ++*rows) {
+    uint64_t gone = 0;
+    for (*rows = 0; *rows < ROWS_A_STEP && gone < JOURNAL_PACK_ROWS_MAX; ++*rows) {
         if (!find_packed(journal, compaction, &run, &none)) {
             if (none.code != ERR_MISSING)
                 *err = none;
@@ -224,6 +225,7 @@ static bool strip_next(struct journal *journal, struct journal_compaction *compa
         }
         if (!strip(journal, &run, err))
             return false;
+        gone += db_changes(journal->db);
         compaction->stripped = run.place;
     }
     return true;
