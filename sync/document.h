@@ -211,8 +211,8 @@ MUST_USE struct document *document_decode(struct bytes encoded, const struct rop
 
 /*
  * The same with the text in front, so that a document opens at once however long its history is: document_load() reads the
- * text, and the history waits until something is asked for but document_version(), _is_at(), _len(), _events(), _next_seq(),
- * _update() and _local(). The first document_update() gives the text; it comes before anything else.
+ * text, and the history waits until something is asked for but document_version(), _is_at(), _len(), _events(), _next_seq(), _knows(),
+ * _update() and _local(); or _add(), _map() and _patch_since() of what was written by those who had seen all that was saved. The first document_update() gives the text; it comes before anything else.
  *
  * Only for bytes that were sealed by who loads them: what stands in front is not compared with the history, and where that then
  * cannot be read, the source has to help. Bytes from elsewhere go to document_decode(), which takes both forms.
