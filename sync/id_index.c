@@ -82,11 +82,8 @@ void id_index_reset(struct id_index *index)
 void id_index_copy(struct id_index *to, const struct id_index *from)
 {
     id_index_reset(to);
-    to->leaves = xgrow(to->leaves, &to->leaf_cap, from->leaf_count, sizeof *to->leaves);
-    to->nodes = xgrow(to->nodes, &to->node_cap, from->node_count, sizeof *to->nodes);
-    memcpy(to->leaves, from->leaves, from->leaf_count * sizeof *to->leaves);
-    if (from->node_count > 0)
-        memcpy(to->nodes, from->nodes, from->node_count * sizeof *to->nodes);
+    to->leaves = xgrow_copy(to->leaves, &to->leaf_cap, from->leaves, from->leaf_count, sizeof *to->leaves);
+    to->nodes = xgrow_copy(to->nodes, &to->node_cap, from->nodes, from->node_count, sizeof *to->nodes);
     to->leaf_count = from->leaf_count;
     to->node_count = from->node_count;
     to->root = from->root;

@@ -35,10 +35,8 @@ void spans_reset(struct spans *spans)
 
 void spans_copy(struct spans *to, const struct spans *from)
 {
-    uint32_t count = from->tree.leaf_count;
     sum_tree_copy(&to->tree, &from->tree);
-    to->leaves = xgrow(to->leaves, &to->leaf_cap, count, sizeof *to->leaves);
-    memcpy(to->leaves, from->leaves, count * sizeof *to->leaves);
+    to->leaves = xgrow_copy(to->leaves, &to->leaf_cap, from->leaves, from->tree.leaf_count, sizeof *to->leaves);
 }
 
 /* --- leaves --- */

@@ -68,11 +68,8 @@ void sum_tree_reset(struct sum_tree *tree, unsigned kinds)
 void sum_tree_copy(struct sum_tree *to, const struct sum_tree *from)
 {
     sum_tree_reset(to, from->kinds);
-    to->leaves = xgrow(to->leaves, &to->leaf_cap, from->leaf_count, sizeof *to->leaves);
-    to->nodes = xgrow(to->nodes, &to->node_cap, from->node_count, sizeof *to->nodes);
-    memcpy(to->leaves, from->leaves, from->leaf_count * sizeof *to->leaves);
-    if (from->node_count > 0)
-        memcpy(to->nodes, from->nodes, from->node_count * sizeof *to->nodes);
+    to->leaves = xgrow_copy(to->leaves, &to->leaf_cap, from->leaves, from->leaf_count, sizeof *to->leaves);
+    to->nodes = xgrow_copy(to->nodes, &to->node_cap, from->nodes, from->node_count, sizeof *to->nodes);
     to->leaf_count = from->leaf_count;
     to->node_count = from->node_count;
     to->root = from->root;

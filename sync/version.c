@@ -16,10 +16,8 @@ void version_release(struct version *version)
 
 void version_copy(struct version *out, const struct version *version)
 {
-    out->heads = xgrow(out->heads, &out->cap, version->count, sizeof *out->heads);
+    out->heads = xgrow_copy(out->heads, &out->cap, version->heads, version->count, sizeof *out->heads);
     out->count = version->count;
-    if (version->count)
-        memcpy(out->heads, version->heads, version->count * sizeof *out->heads);
 }
 
 void version_set(struct version *out, struct event_id head)

@@ -8,6 +8,7 @@
 #define WEFT_EDITOR_BASE_XALLOC_H
 
 #include <stddef.h>
+#include <string.h>
 
 /* Never NULL, also for 0 bytes. Free with free(). */
 void *xmalloc(size_t size);
@@ -30,5 +31,14 @@ static inline void *xgrow(void *items, size_t *cap, size_t needed, size_t size)
 }
 /* Gives back what such an array has room for and does not need: it is `count` elements long and will be for a while. */
 void *xfit(void *items, size_t *cap, size_t count, size_t size);
+
+/* As xgrow(), and the first `count` elements are those of `from` (NULL is fine for none of them). */
+static inline void *xgrow_copy(void *items, size_t *cap, const void *from, size_t count, size_t size)
+{
+    items = xgrow(items, cap, count, size);
+    if (count > 0)
+        memcpy(items, from, count * size);
+    return items;
+}
 
 #endif

@@ -62,6 +62,10 @@ static void expect_order(const struct model *model)
         assert_true(sum_tree_compare(&model->tree, leaf, model->order[0]) > 0);
     }
     assert_int_equal(leaf, SUM_TREE_NONE);
+    leaf = sum_tree_last(&model->tree);
+    for (uint32_t at = model->count; at-- > 0; leaf = sum_tree_previous(&model->tree, leaf))
+        assert_int_equal(leaf, model->order[at]);
+    assert_int_equal(leaf, SUM_TREE_NONE);
 }
 
 static void expect_units(const struct model *model, unsigned kind)
@@ -152,12 +156,45 @@ static void the_last_leaf_below_a_node_closes_what_is_below_it(void **state)
     sum_tree_release(&model.tree);
 }
 
+/* From one that has less, or more, than what it takes the place of; and what happens to either afterwards is its own. */
+static void a_copy_is_as_what_it_was_made_of(void **state)
+{
+    enum { SMALL = 3, LARGE = 200 };
+    static struct model model, copy;
+    struct random random = random_of(support_seed("sum_tree_copy", 3));
+    (void)state;
+    static const uint32_t sizes[] = {LARGE, SMALL, LARGE};
+    for (size_t round = 0; round < sizeof sizes / sizeof *sizes; round++) {
+        model_reset(&model, 2);
+        while (model.count < sizes[round]) {
+            uint32_t at = (uint32_t)random_below(&random, model.count);
+            add(&model, model.order[at], (struct sums){{random_below(&random, 9), 1}});
+            split(&model, at);
+        }
+        add(&model, model.order[0], (struct sums){{7, 0}}); /* which no node above knows yet */
+        struct sum_tree tree = copy.tree;
+        copy = model;
+        copy.tree = tree;
+        sum_tree_copy(&copy.tree, &model.tree);
+        expect_order(&copy);
+        expect_units(&copy, FIRST);
+        expect_units(&copy, SECOND);
+        sum_tree_check(&copy.tree, held_by, &copy);
+        split(&copy, 0);
+        expect_order(&model);
+        expect_units(&model, FIRST);
+    }
+    sum_tree_release(&model.tree);
+    sum_tree_release(&copy.tree);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_tree_has_one_leaf),
         cmocka_unit_test(any_changes_agree_with_a_list_of_leaves),
         cmocka_unit_test(the_last_leaf_below_a_node_closes_what_is_below_it),
+        cmocka_unit_test(a_copy_is_as_what_it_was_made_of),
     };
     return RUN_TESTS("sum_tree", tests);
 }
