@@ -155,10 +155,7 @@ static void a_name_typed_ahead_writes_over_nothing(void **state)
     vt_expect(vt, "in file");
     vt_type(vt, "x");
     vt_expect(vt, "notes.md +");
-    vt_type(vt, VT_ALT("s"));
-    vt_expect(vt, "Write to file:");
-    vt_ctrl(vt, 'u');
-    vt_type(vt, "other.md" VT_ENTER "play/y" VT_ENTER);
+    stage_write_to(vt, "other.md" VT_ENTER "play/y" VT_ENTER);
     vt_expect(vt, "Not saved: other.md is as it was.");
     stage_expect_file(stage, "other.md", "other\n");
     vt_ctrl(vt, 'q');
@@ -168,10 +165,7 @@ static void a_name_typed_ahead_writes_over_nothing(void **state)
     vt_type(vt, VT_ESC);
     vt_expect_gone(vt, "[D]iscard");
     vt_expect_row(vt, 0, "xa");
-    vt_type(vt, VT_ALT("s"));
-    vt_expect(vt, "Write to file:");
-    vt_ctrl(vt, 'u');
-    vt_type(vt, "other.md" VT_ENTER);
+    stage_write_to(vt, "other.md" VT_ENTER);
     vt_expect(vt, "other.md exists. \"yes\" writes over it (a copy is kept as other.md~):");
     vt_type(vt, "yes" VT_ENTER);
     vt_expect(vt, "in file");
@@ -227,10 +221,7 @@ static void keys_that_must_not_surprise(void **state)
     vt_expect_row(vt, 0, "oxyne");
     vt_type(vt, VT_BACKSPACE VT_BACKSPACE);
     vt_expect_row(vt, 0, "one");
-    vt_type(vt, VT_ALT("s"));
-    vt_expect(vt, "Write to file:");
-    vt_ctrl(vt, 'u');
-    vt_type(vt, "nowhere/notes.md" VT_ENTER);
+    stage_write_to(vt, "nowhere/notes.md" VT_ENTER);
     vt_expect(vt, "Not saved: cannot use the directory");
     vt_ctrl(vt, 's');
     vt_expect(vt, "in file");
@@ -258,10 +249,7 @@ static void tab_completes_the_name_of_a_file_that_is_asked_for(void **state)
     vt_expect(vt, "Open file: plans.txt");
     vt_type(vt, VT_ENTER);
     vt_expect_row(vt, 0, "of texts");
-    vt_type(vt, VT_ALT("s"));
-    vt_expect(vt, "Write to file:");
-    vt_ctrl(vt, 'u');
-    vt_type(vt, "no\t");
+    stage_write_to(vt, "no\t");
     vt_expect(vt, "Write to file: notes.md");
     vt_type(vt, VT_ESC);
     vt_expect_gone(vt, "Write to file:");

@@ -238,16 +238,11 @@ static void a_prompt_knows_the_home_directory(void **state)
     struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
     vt_expect(vt, "new file");
     vt_type(vt, "text");
-    vt_type(vt, VT_ALT("s"));
-    vt_expect(vt, "Write to file:");
-    vt_ctrl(vt, 'u');
-    vt_type(vt, "~/kept.md" VT_ENTER);
+    stage_write_to(vt, "~/kept.md" VT_ENTER);
     vt_expect(vt, "Saved kept.md: 1 line.");
     vt_expect(vt, "in file");
     stage_expect_file(stage, "ada.home/kept.md", "text");
-    vt_type(vt, VT_ALT("s"));
-    vt_ctrl(vt, 'u');
-    vt_type(vt, "ada.home" VT_ENTER);
+    stage_write_to(vt, "ada.home" VT_ENTER);
     vt_expect(vt, "is still here;");
     vt_free(vt);
 }
@@ -259,10 +254,7 @@ static void the_terminal_is_called_after_the_file(void **state)
     struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
     vt_expect(vt, "in file");
     assert_string_equal(vt_title(vt), "notes.md - weft");
-    vt_type(vt, VT_ALT("s"));
-    vt_expect(vt, "Write to file:");
-    vt_ctrl(vt, 'u');
-    vt_type(vt, "other\033]2;.md" VT_ENTER);
+    stage_write_to(vt, "other\033]2;.md" VT_ENTER);
     vt_expect(vt, "Saved ");
     assert_null(strchr(vt_title(vt), '\033'));
     vt_ctrl(vt, 'q');

@@ -9,15 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
 #include "tests/support/stage.h"
 
-enum { PATIENCE_MS = 20000, LOOK_MS = 10, TRIES_MAX = 500, ARGS_MAX = 24, OUTPUT_BYTES = 4096 };
+enum { PATIENCE_MS = 20000, TRIES_MAX = 500, ARGS_MAX = 24, OUTPUT_BYTES = 4096 };
 
 struct office {
     struct stage *stage;
@@ -59,14 +59,27 @@ static const char *relay_output(struct office *office)
     return office->output;
 }
 
+/* Readable whenever something more was said: the file has no name, but a descriptor is one. */
+static int watch_output(const struct office *office)
+{
+    int fd = inotify_init1(IN_CLOEXEC);
+    char *path = xformat("/proc/self/fd/%d", fileno(office->relay.out));
+    assert_true(fd >= 0 && inotify_add_watch(fd, path, IN_MODIFY) >= 0);
+    free(path);
+    return fd;
+}
+
 static void expect_output(struct office *office, const char *text)
 {
-    const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
-    for (unsigned ms = 0; !strstr(relay_output(office), text); ms += LOOK_MS) {
-        if (ms > PATIENCE_MS)
+    char changes[OUTPUT_BYTES];
+    int fd = watch_output(office);
+    while (!strstr(relay_output(office), text)) {
+        struct pollfd changed = {.fd = fd, .events = POLLIN};
+        if (poll(&changed, 1, PATIENCE_MS) != 1)
             fail_msg("the relay did not say \"%s\": %s", text, office->output);
-        nanosleep(&pause, NULL);
+        assert_true(read(fd, changes, sizeof changes) > 0);
     }
+    close(fd);
 }
 
 static void start(struct office *office, const char *const *options)

@@ -178,10 +178,7 @@ static void a_shared_text_under_a_second_name_says_that_both_are_one(void **stat
     free(stage_share(stage, "ada", "notes.md", "edit"));
     struct vt *vt = stage_weft_sized(stage, "ada", 24, 200, ARGS("notes.md"));
     vt_expect_row(vt, 0, "one");
-    vt_type(vt, VT_ALT("s"));
-    vt_expect(vt, "Write to file:");
-    vt_ctrl(vt, 'u');
-    vt_type(vt, "second.md" VT_ENTER);
+    stage_write_to(vt, "second.md" VT_ENTER);
     vt_expect(vt, "notes.md and second.md are two names of one shared document now.");
     vt_type(vt, "zero ");
     vt_ctrl(vt, 's');

@@ -32,6 +32,13 @@ static void begin(struct room *room, struct random *random)
         replica_init(&room->people[i], base_text, (unsigned char)('a' + i));
 }
 
+/* Where nothing is left to chance. */
+static struct replica *begin_with_ana(struct room *room)
+{
+    begin(room, NULL);
+    return &room->people[0];
+}
+
 static void end(struct room *room)
 {
     for (int i = 0; i < PEOPLE; i++)
@@ -471,9 +478,7 @@ static void what_another_took_back_is_not_brought_back_again(void **state)
 {
     (void)state;
     struct room room;
-    struct random random = random_of(1);
-    begin(&room, &random);
-    struct replica *ana = &room.people[0], *ben = &room.people[1];
+    struct replica *ana = begin_with_ana(&room), *ben = &room.people[1];
     replica_delete(ana, 2, 3);
     sync_all(&room);
     struct event_span hers = {ana->agents[0], 0, 3};
@@ -486,14 +491,36 @@ static void what_another_took_back_is_not_brought_back_again(void **state)
     end(&room);
 }
 
+/* A limit: neither saw that the other brought it back, and a merge keeps what both wrote. Either of them takes his own back. */
+static void two_who_take_back_the_same_at_once_bring_it_back_twice(void **state)
+{
+    (void)state;
+    struct room room;
+    struct replica *ana = begin_with_ana(&room), *ben = &room.people[1];
+    replica_delete(ana, 2, 3);
+    sync_all(&room);
+    struct event_span hers = {ana->agents[0], 0, 3};
+    assert_true(replica_undo(ana));
+    assert_true(replica_undo_events(ben, &hers, 1));
+    replica_expect(ana, base_text);
+    replica_expect(ben, base_text);
+    sync_all(&room);
+    replica_expect(ana, "\001\002\003\004\005\003\004\005\006\007\010\011\012");
+    replica_expect(ben, "\001\002\003\004\005\003\004\005\006\007\010\011\012");
+    struct event_span his = {ben->agents[0], 0, 3};
+    assert_true(replica_undo_events(ben, &his, 1));
+    sync_all(&room);
+    replica_expect(ana, base_text);
+    replica_expect(ben, base_text);
+    end(&room);
+}
+
 static void a_row_of_edits_is_done_again_as_one(void **state)
 {
     (void)state;
     struct room room;
-    struct random random = random_of(1);
     struct version since = {0};
-    begin(&room, &random);
-    struct replica *ana = &room.people[0];
+    struct replica *ana = begin_with_ana(&room);
     replica_type(ana, 0, "a");
     document_version(ana->document, &since);
     replica_type(ana, 1, "b");
@@ -522,9 +549,7 @@ static void a_byte_brought_back_twice_comes_back_once(void **state)
 {
     (void)state;
     struct room room;
-    struct random random = random_of(1);
-    begin(&room, &random);
-    struct replica *ana = &room.people[0];
+    struct replica *ana = begin_with_ana(&room);
     replica_delete(ana, 2, 1);
     struct event_span deleted = {ana->agents[0], 0, 1}, rest = {ana->agents[0], 0, 0};
     assert_true(replica_undo_events(ana, &deleted, 1)); /* event 1 */
@@ -544,9 +569,7 @@ static void a_byte_comes_back_into_the_middle_of_a_copy(void **state)
 {
     (void)state;
     struct room room;
-    struct random random = random_of(1);
-    begin(&room, &random);
-    struct replica *ana = &room.people[0];
+    struct replica *ana = begin_with_ana(&room);
     replica_type(ana, 10, "y"); /* event 0 */
     replica_type(ana, 3, "x");  /* event 1 */
     replica_delete(ana, 3, 1);  /* event 2 */
@@ -563,10 +586,8 @@ static void several_rows_are_done_again_once(void **state)
 {
     (void)state;
     struct room room;
-    struct random random = random_of(1);
     struct version since = {0};
-    begin(&room, &random);
-    struct replica *ana = &room.people[0];
+    struct replica *ana = begin_with_ana(&room);
     replica_type(ana, 0, "a");
     document_version(ana->document, &since);
     replica_type(ana, 1, "b");
@@ -645,6 +666,7 @@ int main(void)
         cmocka_unit_test(all_since_a_version_leads_back_to_it),
         cmocka_unit_test(all_since_a_version_spares_what_others_did),
         cmocka_unit_test(what_another_took_back_is_not_brought_back_again),
+        cmocka_unit_test(two_who_take_back_the_same_at_once_bring_it_back_twice),
         cmocka_unit_test(a_row_of_edits_is_done_again_as_one),
         cmocka_unit_test(a_byte_brought_back_twice_comes_back_once),
         cmocka_unit_test(a_byte_comes_back_into_the_middle_of_a_copy),

@@ -9,6 +9,7 @@
 
 static struct sim_seen seen;
 
+#define EVERYTHING .cuts = true, .client_crashes = true, .relay_crashes = true, .restores = true, .undo = true
 static const struct sim_options mixes[] = {
     {.name = "calm", .replicas = 3, .edits = 12, .base_bytes = 10},
     {.name = "cuts", .replicas = 4, .edits = 10, .base_bytes = 10, .cuts = true},
@@ -26,46 +27,19 @@ static const struct sim_options mixes[] = {
      .client_crashes = true,
      .relay_crashes = true,
      .copies = true},
-    {.name = "all",
-     .replicas = 5,
-     .edits = 8,
-     .base_bytes = 300000,
-     .cuts = true,
-     .client_crashes = true,
-     .relay_crashes = true,
-     .restores = true,
-     .undo = true},
+    {.name = "all", .replicas = 5, .edits = 8, .base_bytes = 300000, EVERYTHING},
     {.name = "packs", .replicas = 4, .edits = 30, .base_bytes = 10, .cuts = true, .pack_records_min = 2, .seen = &seen},
     {.name = "packs-evil", .replicas = 3, .edits = 20, .base_bytes = 10, .evil = true, .pack_records_min = 2, .seen = &seen},
-    {.name = "packs-all",
-     .replicas = 4,
-     .edits = 20,
-     .base_bytes = 10,
-     .cuts = true,
-     .client_crashes = true,
-     .relay_crashes = true,
-     .restores = true,
-     .undo = true,
-     .pack_records_min = 2,
-     .seen = &seen},
+    {.name = "packs-all", .replicas = 4, .edits = 20, .base_bytes = 10, EVERYTHING, .pack_records_min = 2, .seen = &seen},
     {.name = "views", .replicas = 4, .edits = 10, .base_bytes = 10, .cuts = true, .undo = true, .views = true},
     {.name = "views-copies", .replicas = 4, .edits = 2, .base_bytes = 10, .cuts = true, .views = true, .copies = true},
     {.name = "moves", .replicas = 4, .edits = 10, .base_bytes = 10, .cuts = true, .moves = true},
     {.name = "moves-crashes", .replicas = 4, .edits = 10, .base_bytes = 10, .cuts = true, .client_crashes = true, .moves = true},
     {.name = "checkpoints", .replicas = 5, .edits = 8, .base_bytes = 10, .checkpoints = true, .seen = &seen},
-    {.name = "checkpoints-all",
-     .replicas = 5,
-     .edits = 8,
-     .base_bytes = 10,
-     .cuts = true,
-     .client_crashes = true,
-     .relay_crashes = true,
-     .restores = true,
-     .undo = true,
-     .checkpoints = true,
-     .seen = &seen},
+    {.name = "checkpoints-all", .replicas = 5, .edits = 8, .base_bytes = 10, EVERYTHING, .checkpoints = true, .seen = &seen},
     {.name = "crowd", .replicas = 8, .edits = 5, .base_bytes = 10, .cuts = true, .client_crashes = true},
 };
+#undef EVERYTHING
 enum { MIXES = sizeof mixes / sizeof *mixes };
 
 static const struct sim_options *find_mix(const char *name)

@@ -329,6 +329,14 @@ struct stage_result stage_finish(struct stage *stage, struct stage_job job)
     return (struct stage_result){status, buf_string(&stage->out), buf_string(&stage->err)};
 }
 
+void stage_write_to(struct vt *vt, const char *keys)
+{
+    vt_type(vt, VT_ALT("s"));
+    vt_expect(vt, "Write to file:");
+    vt_ctrl(vt, 'u');
+    vt_type(vt, keys);
+}
+
 struct stage_result stage_run(struct stage *stage, const char *person, const char *input, const char *const *args)
 {
     return stage_finish(stage, stage_start(stage, person, input, args));

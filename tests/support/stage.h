@@ -42,6 +42,8 @@ struct vt *stage_weft_sized(struct stage *stage, const char *person, int rows, i
 
 /* A shell's script in such a terminal: "$WEFT" is the program. */
 struct vt *stage_shell(struct stage *stage, const char *person, const char *script);
+/* In an editor: asks to save under another name, and types these keys in the place of the one that is offered. */
+void stage_write_to(struct vt *vt, const char *keys);
 
 /* weft without a terminal: runs to its end. Output of both streams is kept until the next call. */
 struct stage_result {

@@ -205,23 +205,30 @@ static void one_that_no_writer_signed_is_as_good_as_none(void **state)
     author_release(&ada);
 }
 
+/* The member record of `ada`, who can say things from then on, has come. */
+static void join_knowing(struct room *room, struct author *ada)
+{
+    struct buf member = {0};
+    author_init(ada, room, 0xad);
+    join(room);
+    author_member(ada, room, &member);
+    room_say_record(room, 0, buf_view(&room->genesis));
+    room_say_record(room, 0, buf_view(&member));
+    buf_release(&member);
+}
+
 static void one_whose_text_is_another_is_as_good_as_none(void **state)
 {
     struct room *room = *state;
     struct author ada;
-    struct buf member = {0}, stored = {0};
-    author_init(&ada, room, 0xad);
-    join(room);
-    author_member(&ada, room, &member);
-    room_say_record(room, 0, buf_view(&room->genesis));
-    room_say_record(room, 0, buf_view(&member));
+    struct buf stored = {0};
+    join_knowing(room, &ada);
     seal(&ada, room, "plan a", 1, &stored);
     room_say_record(room, 0, buf_view(&stored));
     buf_clear(&stored);
     seal(&ada, room, "plan b", 0, &stored);
     room_say_record(room, 0, buf_view(&stored));
     expect_done_without(room);
-    buf_release(&member);
     buf_release(&stored);
     author_release(&ada);
 }
@@ -230,17 +237,12 @@ static void a_text_before_its_checkpoint_is_as_good_as_none(void **state)
 {
     struct room *room = *state;
     struct author ada;
-    struct buf member = {0}, stored = {0};
-    author_init(&ada, room, 0xad);
-    join(room);
-    author_member(&ada, room, &member);
-    room_say_record(room, 0, buf_view(&room->genesis));
-    room_say_record(room, 0, buf_view(&member));
+    struct buf stored = {0};
+    join_knowing(room, &ada);
     seal(&ada, room, "plan a", 0, &stored);
     room_say_record(room, 0, buf_view(&stored));
     say_ahead(room, &ada, "plan a");
     expect_done_without(room);
-    buf_release(&member);
     buf_release(&stored);
     author_release(&ada);
 }
