@@ -76,6 +76,19 @@ struct replica_left_visitor {
     void (*entry)(void *self, const struct doc_entry *entry, bool takes_path /* whatever the index has for it */);
 };
 void replica_visit_left(struct env *env, const struct replica_left_visitor *visitor);
+/* What a killed process had typed and could be put into no journal: what came before it was lost, or it cannot be read. */
+struct replica_aside {
+    const char *path;         /* of the file that has it */
+    const struct doc_id *doc; /* NULL: nothing of it can be read */
+    const char *name;         /* of the document; not safe to show */
+    uint64_t edits;
+    struct bytes typed;       /* what they put in, one after the other; not safe to show */
+};
+struct replica_aside_visitor {
+    void *self;
+    bool (*aside)(void *self, const struct replica_aside *aside); /* true: it is removed */
+};
+void replica_visit_aside(struct env *env, const struct replica_aside_visitor *visitor);
 /* What is short-lived is kept all the same: a signal ended weft, and nobody was asked. Before replica_close(). */
 void replica_outlive(struct replica *replica);
 /*
@@ -236,7 +249,8 @@ void replica_status(struct replica *replica, uint64_t now_ms, struct replica_sta
 uint64_t replica_edits_not_in_file(const struct replica *replica);
 /* The version and BLAKE2b-256 of the text, for `weft verify` and the demo. */
 void replica_version(const struct replica *replica, struct version *version, struct digest *text_hash);
-/* The index is told that the document is open now, on another thread: how long an unshared one is kept counts from there. */
+/* The index is told that the document is open now, on another thread, and at its closing again: how long an unshared one is kept
+   counts from there. */
 void replica_note_opened(struct replica *replica);
 const struct doc_entry *replica_entry(const struct replica *replica);
 const char *replica_person(const struct replica *replica); /* how others see this person */

@@ -349,6 +349,60 @@ bool replica_advance_left(const struct env *env, const struct agent_id *agent)
     return left;
 }
 
+/* --- what was set aside --- */
+
+static void add_typed(const struct tail_left *left, struct buf *out)
+{
+    struct batch batch = {0};
+    struct error ignored = {0};
+    for (size_t i = 1; i < left->count; i++) {
+        struct journal_local row = {.agent = left->agent};
+        char *path = NULL;
+        if (frames_read_row(left->frames[i], &row, &path, &ignored) &&
+            batch_decode(row.plain, &row.agent, row.seq0, &batch, &ignored))
+            buf_add_bytes(out, buf_view(&batch.text));
+        free(path);
+    }
+    batch_release(&batch);
+}
+
+struct showing_aside {
+    const struct replica_aside_visitor *visitor;
+    const struct kind *kind;
+};
+
+static bool show_aside(void *self, const struct tail_left *left)
+{
+    const struct showing_aside *showing = self;
+    struct replica_aside aside = {.path = left->path};
+    struct frames_head head = {0};
+    struct error ignored = {0};
+    struct buf typed = {0};
+    if (left->count > 0 && showing->kind->read_head(left->frames[0], &head, &ignored)) {
+        add_typed(left, &typed);
+        aside.doc = &head.entry.doc;
+        aside.name = name_in(&head);
+        aside.edits = left->count - 1;
+        aside.typed = buf_view(&typed);
+    }
+    bool goes = showing->visitor->aside(showing->visitor->self, &aside);
+    frames_head_release(&head);
+    buf_release(&typed);
+    return goes;
+}
+
+static void visit_aside(const char *dir, const struct seal_key *key, struct tail_visitor visitor)
+{
+    tail_visit_aside(dir, key, (struct tail_aside_visitor){visitor.self, visitor.fold});
+}
+
+void replica_visit_aside(struct env *env, const struct replica_aside_visitor *visitor)
+{
+    struct showing_aside founded = {visitor, &founded_kind}, advance = {visitor, &advance_kind};
+    visit(env, &founded_kind, visit_aside, (struct tail_visitor){.self = &founded, .fold = show_aside});
+    visit(env, &advance_kind, visit_aside, (struct tail_visitor){.self = &advance, .fold = show_aside});
+}
+
 /* --- only reading --- */
 
 static bool show_entry(void *self, const struct tail_left *left)

@@ -89,6 +89,16 @@ static void print_version(const struct replica *replica)
     version_release(&version);
 }
 
+/* What was typed in this document and is in none of what was checked. */
+static bool print_aside(void *self, const struct replica_aside *aside)
+{
+    const struct doc_id *doc = self;
+    if (aside->doc && doc_id_equal(aside->doc, doc))
+        printf("aside   %llu edit%s whose place in the text was lost with what came before; weft docs shows what was typed\n",
+               (unsigned long long)aside->edits, aside->edits == 1 ? "" : "s");
+    return false;
+}
+
 /* Whether anything was said: what then is not known may be there all the same. */
 static void say_and_note(void *self, const char *text)
 {
@@ -129,6 +139,8 @@ int verb_verify_run(struct env *env, const struct args *args)
                audit.batches == 1 ? "" : "es", (unsigned long long)audit.agents, audit.agents == 1 ? "" : "s",
                (unsigned long long)audit.signatures, audit.signatures == 1 ? "" : "s");
         print_version(replica);
+        struct doc_id doc = replica_entry(replica)->doc;
+        replica_visit_aside(env, &(struct replica_aside_visitor){&doc, print_aside});
     }
     return target_finish(replica, "verify", good, &err);
 }

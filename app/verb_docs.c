@@ -107,6 +107,26 @@ static void print_left(void *self, const struct doc_entry *entry, bool takes_pat
     doc_entry_release(&known);
 }
 
+/* The last that was typed before a power cut, say: nobody else would ever tell of it. */
+static bool print_aside(void *self, const struct replica_aside *aside)
+{
+    enum { NAME_CELLS = 60, TYPED_CELLS = 200 };
+    struct buf name = {0}, typed = {0};
+    (void)self;
+    if (!aside->doc) {
+        printf("Set aside, for it cannot be read: %s. weft forget --all removes it.\n", aside->path);
+        return false;
+    }
+    unicode_safe_label(bytes_of_string(aside->name), NAME_CELLS, &name);
+    unicode_safe_label(aside->typed, TYPED_CELLS, &typed);
+    printf("Set aside: %llu edit%s of %s, whose place in the text was lost with what came before: \"%s\" (%s). weft forget removes "
+           "%s with the document.\n", (unsigned long long)aside->edits, aside->edits == 1 ? "" : "s", buf_string(&name),
+           buf_string(&typed), aside->path, aside->edits == 1 ? "it" : "them");
+    buf_release(&name);
+    buf_release(&typed);
+    return false;
+}
+
 int verb_docs_run(struct env *env, const struct args *args)
 {
     struct error err = {0};
@@ -121,6 +141,8 @@ int verb_docs_run(struct env *env, const struct args *args)
     if (docs.any_in_no_file)
         puts("In no file: a buffer or a joined text that was never saved, or what a file had before another text took its place. "
              "weft forget " DOC_WORD "... removes one.");
+    if (good)
+        replica_visit_aside(env, &(struct replica_aside_visitor){.aside = print_aside});
     return good ? EXIT_OK : verb_fail("docs", &err);
 }
 
@@ -130,7 +152,9 @@ struct forgetting {
     struct env *env;
     struct doc_index *index;
     bool forced;    /* also what is shared or in no file */
+    bool every_one; /* --all: also what was set aside and is nobody's */
     struct doc_entry *entries;
+    bool *gone;     /* of each, once it is forgotten */
     size_t count, cap;
     struct buf kept; /* a line each: what is not taken, and why */
     bool any_open;   /* of that */
@@ -141,6 +165,7 @@ static void forgetting_release(struct forgetting *all)
     for (size_t i = 0; i < all->count; i++)
         doc_entry_release(&all->entries[i]);
     free(all->entries);
+    free(all->gone);
     buf_release(&all->kept);
 }
 
@@ -298,11 +323,32 @@ static bool forget_one(struct forgetting *all, const struct doc_entry *entry, st
     return good;
 }
 
+static bool is_known(const struct forgetting *all, const struct doc_id *doc)
+{
+    struct doc_entry entry = {0};
+    struct error ignored = {0};
+    bool found = false;
+    bool asked = doc_index_find_doc(all->index, doc, &entry, &found, &ignored);
+    doc_entry_release(&entry);
+    return found || !asked;
+}
+
+static bool forget_aside(void *self, const struct replica_aside *aside)
+{
+    const struct forgetting *all = self;
+    for (size_t i = 0; aside->doc && i < all->count; i++)
+        if (all->gone[i] && doc_id_equal(&all->entries[i].doc, aside->doc))
+            return true;
+    return all->every_one && (!aside->doc || !is_known(all, aside->doc));
+}
+
 static bool forget_taken(struct forgetting *all, size_t *forgotten, struct error *err)
 {
+    all->gone = xcalloc(all->count + 1, sizeof *all->gone);
     for (size_t i = 0; i < all->count; i++) {
         const struct doc_entry *entry = &all->entries[i];
         if (forget_one(all, entry, err)) {
+            all->gone[i] = true;
             ++*forgotten;
         } else if (err->code == ERR_BUSY) {
             note_kept(all, IS_OPEN, entry);
@@ -311,6 +357,7 @@ static bool forget_taken(struct forgetting *all, size_t *forgotten, struct error
             return false;
         }
     }
+    replica_visit_aside(all->env, &(struct replica_aside_visitor){all, forget_aside});
     return doc_index_vacuum(all->index, err);
 }
 
@@ -318,7 +365,8 @@ static bool forget(struct forgetting *all, const struct args *args, struct error
 {
     size_t forgotten = 0;
     bool good = true;
-    if (args_flag(args, "--all"))
+    all->every_one = args_flag(args, "--all");
+    if (all->every_one)
         good = doc_index_recent(all->index, 0, collect, all, err);
     for (size_t i = 0; good && i < args->positional_count; i++)
         good = collect_word(all, args->positional[i], err);

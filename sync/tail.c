@@ -246,19 +246,22 @@ static void open_frames(const struct seal_key *key, struct bytes file, struct op
     }
 }
 
-static bool fold(const struct opened *opened, struct tail_visitor visitor)
+static bool show(const struct opened *opened, bool (*look)(void *self, const struct tail_left *left), void *self)
 {
     size_t count = opened->left.count, at = 0;
-    if (count == 0)
-        return !opened->left.damaged;
     struct bytes *frames = xmalloc(count * sizeof *frames);
     for (size_t i = 0; i < count; at = opened->ends[i], i++)
         frames[i] = bytes_slice(buf_view(&opened->plain), at, opened->ends[i] - at);
     struct tail_left left = opened->left;
     left.frames = frames;
-    bool done = visitor.fold(visitor.self, &left);
+    bool done = look(self, &left);
     free(frames);
     return done;
+}
+
+static bool fold(const struct opened *opened, struct tail_visitor visitor)
+{
+    return opened->left.count ? show(opened, visitor.fold, visitor.self) : !opened->left.damaged;
 }
 
 static bool read_file(int fd, struct buf *out)
@@ -271,11 +274,10 @@ static bool read_file(int fd, struct buf *out)
 }
 
 /* The agent that a file is named after. */
-static bool agent_of(const char *name, struct agent_id *agent)
+static bool agent_of(const char *name, const char *suffix, struct agent_id *agent)
 {
     static const char digits[] = "0123456789abcdef";
-    if (strlen(name) != HEX_BYTES + strlen(SUFFIX) || strspn(name, digits) != HEX_BYTES ||
-        strcmp(name + HEX_BYTES, SUFFIX) != 0)
+    if (strspn(name, digits) != HEX_BYTES || strcmp(name + HEX_BYTES, suffix) != 0)
         return false;
     for (size_t i = 0; i < AGENT_ID_BYTES; i++) {
         size_t high = (size_t)(strchr(digits, name[2 * i]) - digits), low = (size_t)(strchr(digits, name[2 * i + 1]) - digits);
@@ -356,31 +358,75 @@ static void visit(const char *path, const struct agent_id *agent, const struct s
     buf_release(&file);
 }
 
-static void visit_dir(const char *dir, const struct seal_key *key, enum visit which, struct tail_visitor visitor)
+typedef void visit_file(void *self, const char *path, const struct agent_id *agent);
+
+static void visit_dir(const char *dir, const char *suffix, visit_file *each, void *self)
 {
     DIR *stream = opendir(dir);
-    unsigned wait_ms = TAIL_WAIT_MS;
     if (!stream)
         return;
     for (struct dirent *entry; (entry = readdir(stream));) {
         struct agent_id agent;
-        if (!agent_of(entry->d_name, &agent))
+        if (!agent_of(entry->d_name, suffix, &agent))
             continue;
         char *path = xformat("%s/%s", dir, entry->d_name);
-        visit(path, &agent, key, which, visitor, &wait_ms);
+        each(self, path, &agent);
         free(path);
     }
     closedir(stream);
 }
 
+struct visiting {
+    const struct seal_key *key;
+    enum visit which;
+    struct tail_visitor visitor;
+    unsigned wait_ms;
+};
+
+static void visit_left(void *self, const char *path, const struct agent_id *agent)
+{
+    struct visiting *visiting = self;
+    visit(path, agent, visiting->key, visiting->which, visiting->visitor, &visiting->wait_ms);
+}
+
 void tail_visit_dead(const char *dir, const struct seal_key *key, struct tail_visitor visitor)
 {
-    visit_dir(dir, key, VISIT_DEAD, visitor);
+    struct visiting visiting = {key, VISIT_DEAD, visitor, TAIL_WAIT_MS};
+    visit_dir(dir, SUFFIX, visit_left, &visiting);
 }
 
 void tail_visit_all(const char *dir, const struct seal_key *key, struct tail_visitor visitor)
 {
-    visit_dir(dir, key, VISIT_ALL, visitor);
+    struct visiting visiting = {key, VISIT_ALL, visitor, 0};
+    visit_dir(dir, SUFFIX, visit_left, &visiting);
+}
+
+struct visiting_aside {
+    const struct seal_key *key;
+    struct tail_aside_visitor visitor;
+};
+
+static void visit_aside(void *self, const char *path, const struct agent_id *agent)
+{
+    const struct visiting_aside *visiting = self;
+    struct opened opened = {.left = {.agent = *agent, .path = path}};
+    struct buf file = {0};
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && read_file(fd, &file)) {
+        open_frames(visiting->key, buf_view(&file), &opened);
+        if (show(&opened, visiting->visitor.aside, visiting->visitor.self))
+            unlink(path);
+    }
+    if (fd >= 0)
+        close(fd);
+    opened_release(&opened);
+    buf_release(&file);
+}
+
+void tail_visit_aside(const char *dir, const struct seal_key *key, struct tail_aside_visitor visitor)
+{
+    struct visiting_aside visiting = {key, visitor};
+    visit_dir(dir, SUFFIX ASIDE_SUFFIX, visit_aside, &visiting);
 }
 
 bool tail_exists(const char *dir, const struct agent_id *agent)

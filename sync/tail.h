@@ -17,7 +17,7 @@
  *   Errors     the system's, in words. After a failed tail_write() the file is as before, and the next one tries again.
  *   Bounds     TAIL_BYTES_MAX a file, TAIL_FRAME_BYTES_MAX a frame.
  *   Durability survives kill -9, not a power cut: nothing is synced. After one a file may be newer than its journal: what does not
- *              follow what the journal has is set aside (tail_set_aside()), under a name that is never looked at again.
+ *              follow what the journal has is set aside (tail_set_aside()), under a name that only tail_visit_aside() looks at.
  *   Threads    one at a time.
  */
 #ifndef WEFT_SYNC_TAIL_H
@@ -55,7 +55,7 @@ bool tail_exists(const char *dir, const struct agent_id *agent);
 struct tail_left {
     struct agent_id agent;
     const char *path;
-    const struct bytes *frames; /* in order; at least one */
+    const struct bytes *frames; /* in order; at least one, but of what was set aside */
     size_t count;
     bool damaged; /* more followed that cannot be opened */
 };
@@ -86,5 +86,11 @@ void tail_visit_dead(const char *dir, const struct seal_key *key, struct tail_vi
  * visitor returns.
  */
 void tail_visit_all(const char *dir, const struct seal_key *key, struct tail_visitor visitor);
+/* Every file that was set aside. True: it goes. Where its `count` is 0 nothing of it can be read. */
+struct tail_aside_visitor {
+    void *self;
+    bool (*aside)(void *self, const struct tail_left *left);
+};
+void tail_visit_aside(const char *dir, const struct seal_key *key, struct tail_aside_visitor visitor);
 
 #endif

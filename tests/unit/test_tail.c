@@ -259,6 +259,54 @@ static void a_file_of_which_nothing_can_be_read_is_set_aside(void **state)
     free(path);
 }
 
+struct seen_aside {
+    struct buf text; /* the frames with a bar behind each */
+    size_t files;
+    bool removes;
+};
+
+static bool note_aside(void *self, const struct tail_left *left)
+{
+    struct seen_aside *seen = self;
+    assert_true(agent_id_equal(&left->agent, &agent));
+    seen->files++;
+    for (size_t i = 0; i < left->count; i++) {
+        buf_add_bytes(&seen->text, left->frames[i]);
+        buf_add_byte(&seen->text, '|');
+    }
+    return seen->removes;
+}
+
+static void expect_aside(const char *dir, size_t files, const char *text, bool removes)
+{
+    struct seen_aside seen = {.removes = removes};
+    tail_visit_aside(dir, &key, (struct tail_aside_visitor){&seen, note_aside});
+    assert_int_equal(seen.files, files);
+    assert_string_equal(buf_string(&seen.text), text);
+    buf_release(&seen.text);
+}
+
+/* By nobody else, and it goes when who reads it says so. */
+static void what_was_set_aside_can_be_read(void **state)
+{
+    char *dir = tails(*state), *path = file_of(*state), *aside;
+    struct error err = {0};
+    expect_aside(dir, 0, "", true); /* there is not even the directory */
+    leave_three(dir);
+    expect_aside(dir, 0, "", true);
+    assert_true(tail_set_aside(path, &aside, &err));
+    expect(dir, 0, "", false);
+    expect_aside(dir, 1, "head|one|two|", false);
+    flip(aside, 10);
+    expect_aside(dir, 1, "", false);
+    expect_aside(dir, 1, "", true);
+    assert_int_equal(access(aside, F_OK), -1);
+    expect_aside(dir, 0, "", false);
+    free(dir);
+    free(path);
+    free(aside);
+}
+
 static void frames_cannot_change_places_nor_files(void **state)
 {
     char *dir = tails(*state), *path = file_of(*state);
@@ -420,6 +468,7 @@ int main(void)
         TEST(a_torn_last_frame_counts_as_absent),
         TEST(a_damaged_frame_ends_what_is_found),
         TEST(a_file_of_which_nothing_can_be_read_is_set_aside),
+        TEST(what_was_set_aside_can_be_read),
         TEST(frames_cannot_change_places_nor_files),
         TEST(a_full_disk_takes_a_frame_whole_or_not_at_all),
         TEST(a_tail_that_is_begun_again_is_read_as_it_is_now),
