@@ -245,6 +245,7 @@ void replica_outlive(struct replica *replica)
 bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_edits, struct error *err)
 {
     struct replica_status status;
+    replica_note_closing(replica);
     worker_drain(replica->worker);
     replica_end_replaced(replica);
     replica_status(replica, net_now_ms(), &status);

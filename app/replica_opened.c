@@ -1,5 +1,5 @@
 /*
- * When the document was opened last, for the index; and who was in it last, for a greeting.
+ * When the document was open last, for the index; and who was in it last, for a greeting.
  */
 #include "app/replica_parts.h"
 
@@ -38,7 +38,7 @@ static void opened_done(void *self)
     free(job);
 }
 
-void replica_note_opened(struct replica *replica)
+static void note_open_now(struct replica *replica)
 {
     struct error ignored = {0}; /* without the key nothing of it could be read */
     if (replica->is_private || !replica->indexed || !env_device(replica->env, &ignored))
@@ -50,6 +50,20 @@ void replica_note_opened(struct replica *replica)
     job->now_s = (uint64_t)time(NULL);
     replica->entry.opened_s = job->now_s; /* what is put into the index later says so too */
     worker_give(replica->worker, (struct worker_job){opened_run, opened_done, job});
+}
+
+void replica_note_opened(struct replica *replica)
+{
+    replica->noted_opened = true;
+    note_open_now(replica);
+}
+
+/* What is open for weeks was not used weeks ago. A list that says minutes need not hear of fewer. */
+void replica_note_closing(struct replica *replica)
+{
+    enum { WORTH_NOTING_S = 60 };
+    if (replica->noted_opened && (uint64_t)time(NULL) >= replica->entry.opened_s + WORTH_NOTING_S)
+        note_open_now(replica);
 }
 
 /* --- for a greeting --- */

@@ -40,7 +40,7 @@
  *   replica_move.c        to another relay, and following there
  *   replica_heir.c        what another process left unsent when it ended
  *   replica_forks.c       when an agent has written two things under one number
- *   replica_opened.c      when it was opened last, for the index; who was in it last
+ *   replica_opened.c      when it was open last, for the index; who was in it last
  *   replica_newer.c       what only a newer weft can read
  *   replica_name.c        under which name others see this person in it
  *   replica_past.c        what it was, and who wrote what
@@ -179,6 +179,7 @@ struct replica {
     /* the document */
     struct doc_entry entry; /* keys, role, state; strings owned */
     bool indexed;           /* the index has the entry */
+    bool noted_opened;      /* and was told when it was opened */
     bool takes_path;        /* the path showed another document until now */
     struct document *document;
     struct chain *chain;
@@ -221,6 +222,7 @@ struct replica {
     struct journal_writer *writer;
     uint64_t last_ticket;          /* of the last local batch */
     bool journal_made;             /* it has committed something */
+    bool trouble_said;             /* why it commits nothing any more */
     pthread_mutex_t tail_lock;     /* around the next two: the journal's thread removes the tail */
     struct tail *tail;             /* holds what is typed until the journal has it; NULL: none is needed any more */
     uint64_t tail_ticket;          /* of the last row in it */
@@ -372,6 +374,10 @@ bool replica_same_text(const struct rope *a, const struct rope *b);
 bool replica_has_sent_own(struct replica *replica);
 /* Something that came in or was kept is not authentic; the first such reason is kept for replica_audit(). */
 void replica_note_fault(struct replica *replica, const struct error *why);
+
+/* replica_opened.c */
+/* The index is told once more, if it was told of the opening. */
+void replica_note_closing(struct replica *replica);
 
 /* replica_forks.c */
 /* What its member record calls an agent (not safe to show as it is); `unknown` when there is none. */

@@ -6,9 +6,14 @@
 
 #include "app/moment.h"
 #include "app/replica_parts.h"
+#include "editor/base/xalloc.h"
 #include "sync/document_past.h"
 
-enum { EVENT_AGENT_BYTES = 4, EVENT_DIGITS_MIN = 2 * EVENT_AGENT_BYTES };
+enum {
+    EVENT_AGENT_BYTES = 4,
+    EVENT_DIGITS_MIN = 2 * EVENT_AGENT_BYTES,
+    VERSION_WORDS_MAX = 256, /* events that make one version */
+};
 
 void replica_add_event(const struct replica *replica, struct event_id event, struct buf *out)
 {
@@ -69,11 +74,27 @@ static bool find_event(const struct replica *replica, const struct wanted *wante
                      replica->label, (int)wanted->digit_count, wanted->digits, (unsigned long long)wanted->seq);
 }
 
+/* "198edb96:200 0a1b2c3d:7": all that both have. False, and no error: it is none of that. */
+static bool find_events(const struct replica *replica, const char *word, struct version *version, struct error *err)
+{
+    char *words = xstrdup(word), *rest = words;
+    bool good = true;
+    for (const char *one; good && (one = strtok_r(rest, " ", &rest));) {
+        struct wanted wanted;
+        struct event_id event;
+        good = version->count < VERSION_WORDS_MAX && read_wanted(one, &wanted) && find_event(replica, &wanted, &event, err);
+        if (good) {
+            version->heads = xgrow(version->heads, &version->cap, version->count + 1, sizeof *version->heads);
+            version->heads[version->count++] = event;
+        }
+    }
+    free(words);
+    return good && version->count > 0 && document_join(replica->document, version);
+}
+
 bool replica_find_version(const struct replica *replica, const char *word, struct version *version, struct error *err)
 {
     uint64_t time_s;
-    struct wanted wanted;
-    struct event_id event;
     version->count = 0;
     if (strcmp(word, "base") == 0)
         return true;
@@ -85,12 +106,10 @@ bool replica_find_version(const struct replica *replica, const char *word, struc
         document_version_at(replica->document, time_s, version);
         return true;
     }
-    if (read_wanted(word, &wanted)) {
-        bool found = find_event(replica, &wanted, &event, err);
-        if (found)
-            version_set(version, event);
-        return found;
-    }
+    if (find_events(replica, word, version, err))
+        return true;
+    if (err->code != ERR_NONE)
+        return false;
     return error_set(err, ERR_USAGE, 0, "\"%s\" is no version (198edb96:200, as weft log prints it) and no time (2026-11-28, "
                                         "\"2026-11-28 10:41\", 10:41, 90m)", word);
 }

@@ -357,8 +357,22 @@ static void take_taken(struct replica *replica)
     replica_adopt(replica, &other);
 }
 
+/* Once, until it is over. A full disk is in the status line, with what helps. */
+static void say_trouble(struct replica *replica)
+{
+    struct journal_writer_state state;
+    if (!replica->writer)
+        return;
+    journal_writer_state(replica->writer, &state);
+    bool failing = state.failing && state.why.code != ERR_FULL && state.edits_in_memory > 0;
+    if (failing && !replica->trouble_said)
+        replica_say(replica, "What you type is not kept on this machine: %s", state.why.text);
+    replica->trouble_said = failing;
+}
+
 void replica_writing_handle(struct replica *replica)
 {
+    say_trouble(replica);
     if (!replica->opening || replica->opening->drawn)
         return;
     switch (what_was_told(replica->opening)) {

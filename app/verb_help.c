@@ -53,7 +53,8 @@ static const struct topic topics[] = {
      "^G or F1 help    F2, Alt+2 people  F3, Alt+3 links   F12, Alt+M messages\n"
      "^O open          Alt+S save as     Alt+. next file   Alt+, previous file\n"
      "Alt+F follow     Alt+A work alone  Alt+Z suspend     Alt+Q quit, exit status 1\n"
-     "Shift with arrows selects, Ctrl with arrows goes by words, Alt+Up and Alt+Down move the line.\n"},
+     "Alt+# line numbers; Alt+Shift+N finds backwards; Shift with arrows selects, Ctrl with arrows goes by words,\n"
+     "Alt+Up and Alt+Down move the line.\n"},
     {"trust",
      "Text, names and cursors are sealed on your machine (XChaCha20-Poly1305) and signed by it (Ed25519). The relay sees\n"
      "document ids, sizes, times and addresses; never text, names or file names. A link is a key: anyone who has it gets\n"

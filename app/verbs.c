@@ -149,8 +149,10 @@ static const struct verb verbs[] = {
      "both texts compared on F7 (Alt+5, 6, 7 too). Needs no network and leaves nothing behind.",
      demo_options,
      verb_demo_run, ""},
-    {"cat", "LINK|FILE", "print the newest text", "From the relay, or the journal's state; never writes. A VERSION is what `weft log` prints last on a line, `base` or `now`; a TIME is "
-     "2026-11-28, \"2026-11-28 10:41\", 10:41, or 90m ago: all that was written until then, by the clocks of those who wrote.",
+    {"cat", "LINK|FILE", "print the newest text",
+     "From the relay, or the journal's state; never writes. A VERSION is what `weft log` prints last on a line, "
+     "what `weft verify` prints (\"198edb96:200 0a1b2c3d:7\"), `base` or `now`; a TIME is 2026-11-28, \"2026-11-28 10:41\", "
+     "10:41, or 90m ago: all that was written until then, by the clocks of those who wrote.",
      cat_options,
      verb_cat_run, NULL},
     {"apply", "LINK|FILE", "edits as JSON lines on standard input",
@@ -163,13 +165,13 @@ static const struct verb verbs[] = {
      "Prints the text's BLAKE2b-256 and the version.", verify_options, verb_verify_run, NULL},
     {"log", "LINK|FILE", "who wrote when, and how much",
      "The newest first; what somebody wrote without a pause of ten minutes is one line: when it began, who, how many edits, the "
-     "bytes that were inserted and deleted, and the version after the last of them. With --collisions each two edits of different "
-     "people that touched the same or adjacent bytes unseen by each other: when, who, where it is now, and what each did there. A "
-     "VERSION and a TIME are as for weft cat.",
+     "bytes that were inserted and deleted, and the version after the last of them. With --collisions each two edits of "
+     "different people that touched the same or adjacent bytes unseen by each other: when, who, where it is now, and what each "
+     "did there. A VERSION and a TIME are as for weft cat.",
      log_options, verb_log_run, NULL},
     {"blame", "LINK|FILE", "who wrote which line, and when",
-     "Every line of the newest text behind the time and the author of what was written into it last. Nothing stands in front of a "
-     "line that is as it was at the beginning. What an undo brought back is its first writer's.",
+     "Every line of the newest text behind the time and the author of what was written into it last. Nothing stands in front of "
+     "a line that is as it was at the beginning. What an undo brought back is its first writer's.",
      verify_options, verb_blame_run, NULL},
     {"diff", "LINK|FILE", "what changed between two versions",
      "By lines, as `diff -u` writes it: between any two versions, also such as were never one text. A VERSION and a TIME are as "
@@ -178,15 +180,14 @@ static const struct verb verbs[] = {
      "Exits 0 when both texts are equal, 1 when they are not, 2 when that cannot be told.",
      diff_options, verb_diff_run, NULL},
     {"undo", "LINK|FILE --by NAME", "take back all that somebody wrote",
-     "The text becomes what it would be without these edits: what others wrote stays, what others deleted too does not come back. It is "
-     "an edit of yours, which goes to everybody and can be taken back by the same verb with your own name. A VERSION and a TIME are "
-     "as for weft cat. See first what it does: --dry-run.",
+     "The text becomes what it would be without these edits: what others wrote stays, what others deleted too does not come "
+     "back. It is an edit of yours, which goes to everybody and can be taken back by the same verb with your own name. A VERSION "
+     "and a TIME are as for weft cat. See first what it does: --dry-run.",
      undo_options, verb_undo_run, NULL},
     {"docs", "", "list what is kept on this machine",
      "One document a line: state, size, when it was last open or that it is open now, path. What is in no file is named doc:... "
-     "instead, for weft forget. A document that is not shared and whose text is all in "
-     "its file is forgotten 30 days after it was open last, or when all of them take more than 256 MB, the longest unused "
-     "first; one with edits in no file, or shared, is kept. What is not shared and belongs to a file below /tmp, /var/tmp or "
+     "instead, for weft forget. A document that is not shared and whose text is all in its file is forgotten 30 days after it "
+     "was open last, or when all of them take more than 256 MB, the longest unused first; one with edits in no file, or shared, is kept. What is not shared and belongs to a file below /tmp, /var/tmp or "
      "/dev/shm, a commit message or a crontab is forgotten when it is closed in order.",
      no_options, verb_docs_run, ""},
     {"forget", "FILE|--all", "remove what is kept of it",
@@ -196,11 +197,12 @@ static const struct verb verbs[] = {
     {"doctor", "", "what works here", "Looks at the terminal, colours, the journal and a relay round trip.", no_options,
      verb_doctor_run, ""},
     {"config", "[name [NAME]]", "show or change the configuration",
-     "Without a word: where it is and what holds. `weft config name` says how others see you, and where that comes from.", no_options,
-     verb_config_run, "name"},
+     "Without a word: where it is and what holds. `weft config name` says how others see you, and where that comes from.",
+     no_options, verb_config_run, "name"},
     {"key", "show|export FILE", "this device's fingerprint; a shared file's admin link",
      "The admin link is the backup of a lost laptop: whoever has it owns the document.", no_options, verb_key_run, "show export"},
-    {"help", "[VERB|scripts|relay|keys|trust]", "more about one thing", "", no_options, verb_help_run, "scripts relay keys trust"},
+    {"help", "[VERB|scripts|relay|keys|trust]", "more about one thing", "", no_options, verb_help_run,
+     "scripts relay keys trust"},
     {"man", "", "the manual page, roff on standard output", "", no_options, verb_man_run, ""},
     {"completions", "bash|zsh|fish", "for your shell, on standard output", "", no_options, verb_completions_run, "bash zsh fish"},
 };

@@ -152,6 +152,26 @@ void document_version_at(struct document *document, uint64_t time_s, struct vers
     lv_list_release(&moment.parents);
 }
 
+bool document_join(struct document *document, struct version *version)
+{
+    struct lv_list heads = {0};
+    size_t kept = 0;
+    document_wake(document);
+    bool known = document_lvs(document, version, &heads);
+    for (size_t i = 0; i < heads.count; i++) {
+        bool is_built_on = false;
+        for (size_t later = i + 1; later < heads.count && !is_built_on; later++)
+            is_built_on = graph_contains(document->graph, &heads.items[later], 1, heads.items[i]);
+        if (!is_built_on)
+            heads.items[kept++] = heads.items[i];
+    }
+    heads.count = kept;
+    if (known)
+        document_ids(document, &heads, version);
+    lv_list_release(&heads);
+    return known;
+}
+
 /* --- blame --- */
 
 struct blaming {

@@ -40,6 +40,9 @@ void log_list_release(struct log_list *list);
  */
 void document_version_at(struct document *document, uint64_t time_s, struct version *out);
 
+/* All that these versions have together: what others build on is no head. False: one of them is not known. */
+bool document_join(struct document *document, struct version *version);
+
 /* Bytes [at, at + len) of the present text that came with one edit. */
 struct blame_range {
     uint64_t at, len;

@@ -125,6 +125,7 @@ void panel_help(struct panel *panel, int cols)
         {"^O", "open file"},
         {"Alt+S", "save as"},
         {"Alt+.", "next file"},
+        {"Alt+,", "previous file"},
         {"Alt+Z", "suspend"},
         {"F12", "messages (Alt+M)"},
         {"Alt+#", "line numbers"},

@@ -576,6 +576,30 @@ static void a_shared_file_that_is_gone_asks_at_opening(void **state)
     vt_free(vt);
 }
 
+/* Whoever removes a journal that is open gets no new one, which would begin in the middle: what is on the screen stays, that it is
+   not kept is said, and it can be written to the file. */
+static void a_journal_that_is_removed_costs_nothing_on_the_screen(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\n");
+    struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect(vt, "in file");
+    vt_type(vt, "x");
+    vt_expect(vt, "kept");
+    stage_script(stage, "ada", "rm -f ada.state/weft/docs/*.journal*");
+    vt_type(vt, "y");
+    vt_expect(vt, "was removed or emptied by somebody else");
+    vt_expect_row(vt, 0, "xyone");
+    vt_ctrl(vt, 's');
+    stage_expect_file(stage, "notes.md", "xyone\n");
+    vt_expect(vt, "notes.md    NOT KEPT: 1 edit only in memory.");
+    vt_ctrl(vt, 'q');
+    assert_int_equal(vt_close(vt), 1); /* and says that the history was not kept */
+    vt = stage_weft(stage, "ada", ARGS("notes.md"));
+    vt_expect_row(vt, 0, "xyone");
+    vt_free(vt);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -585,6 +609,7 @@ int main(void)
         TEST(a_file_that_stays_empty_is_empty_and_comes_back_with_undo),
         TEST(a_file_that_is_replaced_is_merged_once),
         TEST(a_file_that_is_removed_and_written_anew_is_merged_once),
+        TEST(a_journal_that_is_removed_costs_nothing_on_the_screen),
         TEST(a_file_that_is_only_touched_changes_nothing),
         TEST(a_change_made_while_weft_was_away_is_merged_with_what_was_kept),
         TEST(two_processes_merge_a_change_once),

@@ -197,8 +197,8 @@ static void a_lost_journal_is_said_and_the_file_is_shown(void **state)
     struct stage_result result = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
     assert_int_equal(result.status, 0);
     assert_string_equal(result.out, "one\n");
-    assert_non_null(strstr(result.err, "weft cat: The journal of notes.md is empty: this is the file's text; its history, and edits "
-                                       "that were not in the file, are lost. It is "));
+    assert_non_null(strstr(result.err, "weft cat: The journal of notes.md is empty: this is the file's text; its history, and "
+                                       "edits that were not in the file, are lost. It is "));
     struct vt *vt = stage_weft(stage, "ada", ARGS("notes.md"));
     vt_expect(vt, "The journal of notes.md is empty: this is the file's text; its history, and");
     vt_expect(vt, "edits that were not in the file, are lost. It is kept as");
@@ -277,7 +277,8 @@ static void a_bad_link_is_told_before_anything_is_opened(void **state)
         const char *link, *says;
     } links[] = {
         {"weft://relay.example/abc#w.def", "This link is damaged (a character is missing or changed); ask for it again."},
-        {"weft://x", "This link is cut off: the part behind # is missing, and that is the key. Copy the whole link, or ask for it again."},
+        {"weft://x", "This link is cut off: the part behind # is missing, and that is the key. Copy the whole link, or ask for "
+                     "it again."},
     };
     static const char *const verbs[] = {"cat", "apply", "verify", "join"};
     struct stage *stage = *state;
@@ -365,7 +366,8 @@ static void a_wrong_key_opens_nothing(void **state)
     stage_write(stage, "two.md", "two\n");
     char *one = stage_share(stage, "ada", "one.md", "view"), *two = stage_share(stage, "ada", "two.md", "view");
     char *wrong = with_key_of(one, two);
-    char *sentence = xformat("weft cat: 127.0.0.1%s says: this link does not open that document", strrchr(stage_relay(stage), ':'));
+    const char *port = strrchr(stage_relay(stage), ':');
+    char *sentence = xformat("weft cat: 127.0.0.1%s says: this link does not open that document", port);
     struct stage_result result = stage_run(stage, "lin", NULL, ARGS("cat", wrong));
     expect_failure(result, 1, sentence);
     free(sentence);
@@ -427,8 +429,8 @@ static void a_mistake_in_the_configuration_is_named_and_the_rest_holds(void **st
         bool name_holds;
     } mistakes[] = {
         {"{\"name\": \"Ada\",\n\"nmae\": \"Lin\"}",
-         ": line 2 is left out, the rest holds: there is no setting \"nmae\"; there are name, relay, relay_token_file, tab_width, "
-         "indent_spaces, line_numbers, keys", true},
+         ": line 2 is left out, the rest holds: there is no setting \"nmae\"; there are name, relay, relay_token_file, "
+         "tab_width, indent_spaces, line_numbers, keys", true},
         {"{\"tab_width\": 99, \"name\": \"Ada\"}",
          ": line 1 is left out, the rest holds: \"tab_width\" must be a whole number from 1 to 16", true},
         {"{\"keys\": \"emacs\", \"name\": \"Ada\", \"line_numbers\": 1}",
@@ -442,7 +444,8 @@ static void a_mistake_in_the_configuration_is_named_and_the_rest_holds(void **st
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
         stage_write(stage, "ada.config/weft/config.json", mistakes[i].config);
         struct stage_result result = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
-        char *sentence = xformat("weft: the configuration %s/ada.config/weft/config.json%s\n", stage_dir(stage), mistakes[i].says);
+        char *sentence =
+            xformat("weft: the configuration %s/ada.config/weft/config.json%s\n", stage_dir(stage), mistakes[i].says);
         assert_string_equal(result.err, sentence);
         assert_string_equal(result.out, "one\n");
         assert_int_equal(result.status, 0);
@@ -509,10 +512,10 @@ static void a_share_that_reaches_nobody_says_what_to_do_and_shares_nothing(void 
     struct stage *stage = *state;
     stage_write(stage, "notes.md", "one\n");
     for (int i = 0; i < 2; i++) {
-        expect_failure(stage_run(stage, "ada", NULL, share), 1, "weft share: cannot reach 127.0.0.1:1: connection refused; notes.md is "
-                       "not shared. `weft relay` starts a relay; then share it again");
-        expect_failure(stage_run(stage, "ada", NULL, ARGS("links", "notes.md")), 1, "weft links: notes.md is not shared; weft share "
-                       "notes.md shares it");
+        expect_failure(stage_run(stage, "ada", NULL, share), 1, "weft share: cannot reach 127.0.0.1:1: connection refused; "
+                       "notes.md is not shared. `weft relay` starts a relay; then share it again");
+        expect_failure(stage_run(stage, "ada", NULL, ARGS("links", "notes.md")), 1, "weft links: notes.md is not shared; weft "
+                       "share notes.md shares it");
     }
     char *link = stage_share(stage, "ada", "notes.md", "edit"); /* there is a relay now */
     assert_string_equal(stage_run(stage, "lin", NULL, ARGS("cat", link)).out, "one\n");
@@ -548,7 +551,8 @@ static void what_cannot_be_looked_up_is_not_said_never_to_have_been(void **state
     struct stage *stage = *state;
     stage_write(stage, "notes.md", "one\n");
     assert_int_equal(stage_run(stage, "ada", "{\"at\": 0, \"insert\": \"zero \"}\n", ARGS("apply", "notes.md")).status, 0);
-    stage_write(stage, "ada.state/weft/index.db", "this was an index, and now it is a text that is long enough for the header of one");
+    stage_write(stage, "ada.state/weft/index.db", "this was an index, and now it is a text that is long enough for the header of "
+                                                  "one");
     struct stage_result result = stage_run(stage, "ada", NULL, ARGS("verify", "notes.md"));
     assert_int_equal(result.status, 1);
     assert_non_null(strstr(result.err, "index.db: the file is not a database\n"));
@@ -560,8 +564,8 @@ static void without_a_terminal_the_editor_says_so(void **state)
 {
     struct stage *stage = *state;
     stage_write(stage, "notes.md", "one\n");
-    expect_error(stage, ARGS("notes.md"), 1, "weft: cannot open the terminal: No such device or address; `weft help scripts` tells what works without "
-                                         "one");
+    expect_error(stage, ARGS("notes.md"), 1, "weft: cannot open the terminal: No such device or address; `weft help scripts` "
+                                         "tells what works without one");
 }
 
 static void a_window_too_small_for_anything_loses_nothing(void **state)

@@ -372,6 +372,14 @@ static void a_view_link_applies_nothing(void **state)
     free(view);
 }
 
+/* The text at a version as it was printed: of as many words as there are ends of what people wrote at once. */
+static void expect_then(struct stage *stage, const char *path, const char *line, const char *text)
+{
+    struct stage_result result = stage_run(stage, "ada", NULL, ARGS("cat", "--at", line + strlen("version "), path));
+    expect_status(result, 0);
+    assert_string_equal(result.out, text);
+}
+
 static void everybody_verifies_the_same_text_and_version(void **state)
 {
     static const char *const words[] = {"text ", "version "};
@@ -387,6 +395,8 @@ static void everybody_verifies_the_same_text_and_version(void **state)
         char *by_file = verified(stage, "ada", "notes.md", words[i]);
         assert_string_equal(by_edit, by_view);
         assert_string_equal(by_edit, by_file);
+        if (i == 1)
+            expect_then(stage, "notes.md", by_edit, "zero\none\ntwo\n");
         free(by_edit);
         free(by_view);
         free(by_file);
@@ -719,8 +729,12 @@ static void forgetting_leaves_the_file_and_nothing_else(void **state)
     vt_type(vt, VT_BACKSPACE);
     vt_ctrl(vt, 'q');
     assert_int_equal(vt_close(vt), 0);
+    stage_write(stage, "ada.state/weft/advance/0123456789abcdef0123456789abcdef.tail.aside", "nobody can read it");
+    result = stage_run(stage, "ada", NULL, ARGS("docs"));
+    expect_has(result.out, "Set aside, for it cannot be read: ");
     expect_status(stage_run(stage, "ada", NULL, ARGS("forget", "--all")), 0);
     result = stage_run(stage, "ada", NULL, ARGS("docs"));
+    assert_null(strstr(result.out, "Set aside"));
     assert_null(strstr(result.out, "notes.md"));
     expect_has(result.out, "shared.md");
     expect_status(stage_run(stage, "ada", NULL, ARGS("forget", "--force", "shared.md")), 0);
@@ -777,8 +791,8 @@ static void what_is_in_no_file_is_listed_so_and_forgotten_by_its_name(void **sta
     free(stage_share(stage, "ada", "notes.md", "edit")); /* another document has the file now */
     struct stage_result result = stage_run(stage, "ada", NULL, ARGS("docs"));
     expect_has(result.out, "notes.md (in no file: doc:");
-    expect_has(result.out, "In no file: a buffer or a joined text that was never saved, or what a file had before another text took "
-                           "its place. weft forget doc:... removes one.\n");
+    expect_has(result.out, "In no file: a buffer or a joined text that was never saved, or what a file had before another text "
+                           "took its place. weft forget doc:... removes one.\n");
     char *word = doc_word(result.out);
     result = stage_run(stage, "ada", NULL, ARGS("forget", word));
     expect_status(result, 2);
@@ -882,8 +896,9 @@ static void help_is_what_the_manual_says(void **state)
         "more: weft help scripts | relay | keys | trust\n"
         "In the editor: ^S save  ^Q quit  ^Z undo mine  ^F find  ^G or F1 help\n"
         "What you type is kept on this machine: weft docs lists it, weft forget removes it.\n";
-    static const char *const verbs[] = {"share", "join",   "links", "unshare", "sync",   "relay",  "demo", "cat",
-                                        "apply", "verify", "diff",  "undo", "docs",  "forget",  "doctor", "config", "key",  "help", "man", "completions"};
+    static const char *const verbs[] = {"share", "join",   "links", "unshare", "sync",   "relay", "demo", "cat", "apply",
+                                        "verify", "diff",  "undo",  "docs",    "forget", "doctor", "config", "key", "help",
+                                        "man",   "completions"};
     struct stage *stage = *state;
     assert_string_equal(stage_run(stage, "ada", NULL, ARGS("--help")).out, main_help);
     assert_string_equal(stage_run(stage, "ada", NULL, ARGS("help")).out, main_help);

@@ -63,6 +63,11 @@ static void a_version_is_found_by_what_the_log_calls_it(void **state)
     char *first = version_after(replica, 0), *second = version_after(replica, 1);
     expect_at(replica, first, "one base\n");
     expect_at(replica, second, "two one base\n");
+    char *both = xformat("%s %s", second, first), *beyond = xformat("%s %s x", second, first);
+    expect_at(replica, both, "two one base\n"); /* what one has that the other has, too, is there once */
+    expect_none(replica, beyond, ERR_USAGE, "is no version");
+    free(both);
+    free(beyond);
     expect_at(replica, "0s", "two one base\n");
     expect_at(replica, "1970-01-02", "base\n");
     home_expect_text(replica, "two one base\n"); /* looking back changes nothing */

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/replica.h"
+#include "app/replica_parts.h"
 #include "app/retention.h"
 #include "editor/base/xalloc.h"
 #include "tests/support/home.h"
@@ -187,6 +187,23 @@ static void opening_tells_the_index(void **state)
     assert_true(opened_of(home, "daily.md") + DAY_S > (uint64_t)time(NULL));
 }
 
+/* It is used until it is closed; `weft cat` and the like do not count. */
+static void closing_tells_the_index_too(void **state)
+{
+    struct home *home = *state;
+    free(make(home, "daily.md", "text", true));
+    struct replica *replica = home_open(home, "daily.md");
+    replica_note_opened(replica);
+    worker_drain(replica->worker);
+    age(home, "daily.md", 31 * DAY_S);
+    replica->entry.opened_s -= 31 * DAY_S;
+    home_close(replica);
+    assert_true(opened_of(home, "daily.md") + DAY_S > (uint64_t)time(NULL));
+    age(home, "daily.md", 31 * DAY_S);
+    home_close(home_open(home, "daily.md"));
+    assert_true(opened_of(home, "daily.md") + DAY_S < (uint64_t)time(NULL));
+}
+
 static void what_was_written_to_lately_stays_whatever_the_index_says(void **state)
 {
     struct home *home = *state;
@@ -252,6 +269,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_document_that_is_open_is_left_alone, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(beyond_the_bytes_the_longest_unused_goes_first, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(opening_tells_the_index, home_setup, home_teardown),
+        cmocka_unit_test_setup_teardown(closing_tells_the_index_too, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(what_was_written_to_lately_stays_whatever_the_index_says, home_setup,
                                         home_teardown),
         cmocka_unit_test_setup_teardown(what_an_empty_file_took_the_place_of_stays, home_setup, home_teardown),
