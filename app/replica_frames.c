@@ -22,7 +22,7 @@ void frames_head_release(struct frames_head *head)
 static char *read_text(struct reader *reader, size_t len_max)
 {
     struct bytes text = read_sized(reader, len_max);
-    return xstrndup((const char *)text.data, text.len);
+    return text.len > 0 ? xstrndup((const char *)text.data, text.len) : xstrdup(""); /* of what is cut off there are no bytes */
 }
 
 static bool is_newer(struct error *err)

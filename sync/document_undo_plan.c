@@ -226,9 +226,6 @@ enum fate {
     FATE_VOID,   /* it is a copy that others unmade */
 };
 
-/* Copies of copies are looked at no further than that: no honest question needs as many looks. */
-enum { LOOKS_MAX = 4096 };
-
 static enum fate fate_of(const struct undo_plan *plan, uint64_t id, uint64_t *len, unsigned *looks);
 
 /* What the copies of a unit say of it: FATE_THERE, when nothing. */
@@ -251,7 +248,7 @@ static enum fate fate_of_copies(const struct undo_plan *plan, uint64_t id, uint6
 
 static enum fate fate_of(const struct undo_plan *plan, uint64_t id, uint64_t *len, unsigned *looks)
 {
-    if (++*looks > LOOKS_MAX)
+    if (++*looks > UNDO_LOOKS_MAX)
         return FATE_COPIED;
     enum fate fate = fate_of_copies(plan, id, len, looks);
     if (fate != FATE_THERE)
@@ -266,7 +263,7 @@ static enum fate fate_of(const struct undo_plan *plan, uint64_t id, uint64_t *le
  */
 static bool find_stand_in(const struct undo_plan *plan, uint64_t id, uint64_t *len, unsigned *looks, uint64_t *found)
 {
-    const struct undo_target *copy = ++*looks > LOOKS_MAX ? NULL : undo_find_target(&plan->copied, id, len);
+    const struct undo_target *copy = ++*looks > UNDO_LOOKS_MAX ? NULL : undo_find_target(&plan->copied, id, len);
     if (!copy)
         return false;
     const struct undo_target *end = plan->copied.items + plan->copied.count;

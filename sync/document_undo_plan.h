@@ -18,7 +18,7 @@
  *              all events and is not moved meanwhile.
  *   Bounds     O(n log n) for n rows that the events and all undos since then inserted or deleted, UNDO_COPIES_MAX times as many
  *              where copies overlap; look-ups are logarithmic for each copy of a row, of which there are as many as times that it
- *              was taken back and done again. No more than 4096 copies are looked at for a row; of what has more, nothing comes
+ *              was taken back and done again. No more than UNDO_LOOKS_MAX copies are looked at for a row; of what has more, nothing comes
  *              back.
  */
 #ifndef WEFT_SYNC_DOCUMENT_UNDO_PLAN_H
@@ -31,6 +31,13 @@
  * at once. More are somebody's who makes them up.
  */
 enum { UNDO_COPIES_MAX = 64 };
+
+/* Copies of copies are looked at no further than that: no honest question needs as many looks. */
+#ifdef WEFT_SMALL_NODES
+enum { UNDO_LOOKS_MAX = 256 };
+#else
+enum { UNDO_LOOKS_MAX = 4096 };
+#endif
 
 /* Units [id, id + len) of the tracker that the events inserted or deleted. */
 struct undo_target {

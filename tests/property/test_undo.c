@@ -581,6 +581,39 @@ static void a_byte_comes_back_into_the_middle_of_a_copy(void **state)
     end(&room);
 }
 
+/* What it was deleted by is taken back, that again, and so on: each second event is a copy of the copy before it. */
+static void bring_back_again(struct replica *ana, int turns)
+{
+    replica_delete(ana, 2, 1);
+    for (int turn = 0; turn < turns; turn++) {
+        struct event_span last = {ana->agents[0], document_next_seq(ana->document, &ana->agents[0]) - 1, 1};
+        assert_true(replica_undo_events(ana, &last, 1));
+    }
+}
+
+/* As far as copies of copies are looked at, and beyond, where nothing comes back: but it ends, and all have the same. */
+static void a_byte_brought_back_without_end_is_not_looked_for_without_end(void **state)
+{
+    (void)state;
+    enum { COPIES = 2 /* turns each */, NEAR = 20 };
+    static const struct {
+        int turns;
+        const char *text;
+    } cases[] = {{COPIES * (UNDO_LOOKS_MAX - NEAR), base_text},
+                 {COPIES * (UNDO_LOOKS_MAX + NEAR), "\001\002\004\005\006\007\010\011\012"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct room room;
+        struct replica *ana = begin_with_ana(&room);
+        bring_back_again(ana, cases[i].turns);
+        struct event_span all = {ana->agents[0], 0, document_next_seq(ana->document, &ana->agents[0])};
+        assert_true(replica_undo_events(ana, &all, 1));
+        replica_expect(ana, cases[i].text);
+        sync_all(&room);
+        replica_expect(&room.people[1], cases[i].text);
+        end(&room);
+    }
+}
+
 /* Of edits of several runs of the program taken back as one, none can be done again by itself. */
 static void several_rows_are_done_again_once(void **state)
 {
@@ -667,6 +700,7 @@ int main(void)
         cmocka_unit_test(all_since_a_version_spares_what_others_did),
         cmocka_unit_test(what_another_took_back_is_not_brought_back_again),
         cmocka_unit_test(two_who_take_back_the_same_at_once_bring_it_back_twice),
+        cmocka_unit_test(a_byte_brought_back_without_end_is_not_looked_for_without_end),
         cmocka_unit_test(a_row_of_edits_is_done_again_as_one),
         cmocka_unit_test(a_byte_brought_back_twice_comes_back_once),
         cmocka_unit_test(a_byte_comes_back_into_the_middle_of_a_copy),
