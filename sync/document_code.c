@@ -183,18 +183,8 @@ bool saved_add_row(struct document *document, size_t agent, uint64_t len, const 
 
 uint64_t saved_op_end(enum op_shape shape, uint64_t pos, uint64_t len)
 {
-    switch (shape) {
-    case SHAPE_INSERT:
-        return pos + len;
-    case SHAPE_BACKSPACE:
-        return pos + 1 - len;
-    case SHAPE_DELETE:
-    case SHAPE_DELETE_EACH:
-    case SHAPE_NOP:
-        return pos;
-    }
-    ensure(false);
-    return pos;
+    uint64_t inserted = shape == SHAPE_INSERT ? len : 0, back = shape == SHAPE_BACKSPACE ? len - 1 : 0;
+    return pos + inserted - back;
 }
 
 /* One delete of several bytes is valid or void as a whole, so nothing may come between its events. */
@@ -209,8 +199,9 @@ bool saved_add_op(struct document *document, enum op_shape shape, uint64_t pos, 
     struct oplog *log = &document->log;
     if (len == 0 || len > graph_len(document->graph) - log->len || pos > BATCH_POS_MAX + DOCUMENT_EVENTS_MAX)
         return false;
-    if ((shape == SHAPE_BACKSPACE && len > pos + 1) ||
-        (shape == SHAPE_DELETE && len > 1 && log->len + len > row_end && !is_in_a_row(document->graph, log->len, len)))
+    /* What hardly ever is so is asked first: which shape comes next a processor cannot foresee. */
+    if ((len > pos + 1 && shape == SHAPE_BACKSPACE) ||
+        (log->len + len > row_end && shape == SHAPE_DELETE && len > 1 && !is_in_a_row(document->graph, log->len, len)))
         return false;
     oplog_add_run(log, shape, pos, len, (size_t)*text_len);
     *text_len += shape == SHAPE_INSERT ? len : 0;

@@ -19,18 +19,9 @@ void oplog_release(struct oplog *log)
 
 static int64_t net_of(enum op_shape shape, uint64_t len)
 {
-    switch (shape) {
-    case SHAPE_INSERT:
-        return (int64_t)len;
-    case SHAPE_DELETE:
-    case SHAPE_DELETE_EACH:
-    case SHAPE_BACKSPACE:
-        return -(int64_t)len;
-    case SHAPE_NOP:
-        return 0;
-    }
-    ensure(false);
-    return 0;
+    static const int64_t each[] = {
+        [SHAPE_INSERT] = 1, [SHAPE_DELETE] = -1, [SHAPE_DELETE_EACH] = -1, [SHAPE_BACKSPACE] = -1, [SHAPE_NOP] = 0};
+    return (int64_t)len * each[shape];
 }
 
 static void add_run(struct oplog *log, enum op_shape shape, uint64_t pos)
@@ -56,7 +47,7 @@ void oplog_reserve(struct oplog *log, size_t runs)
 
 void oplog_add_run(struct oplog *log, enum op_shape shape, uint64_t pos, uint64_t len, size_t text_at)
 {
-    ensure(len > 0 && (shape != SHAPE_BACKSPACE || len <= pos + 1));
+    ensure(len > 0 && (len <= pos + 1 || shape != SHAPE_BACKSPACE));
     add_run(log, shape, pos);
     log->runs[log->count - 1].text_at = text_at;
     log->len += len;

@@ -98,7 +98,8 @@ void oplog_check(const struct oplog *log);
 static inline struct op_piece oplog_piece_near(const struct oplog *log, size_t *hint, uint64_t lv, uint64_t end)
 {
     ensure(lv < end && end <= log->len);
-    size_t index = column_find(log->runs, sizeof *log->runs, log->count, lv, hint);
+    bool begins = *hint < log->count && log->runs[*hint].first == lv; /* mostly they are asked for one after the other */
+    size_t index = begins ? *hint : column_find(log->runs, sizeof *log->runs, log->count, lv, hint);
     const struct op_run *run = &log->runs[index];
     uint64_t run_end = index + 1 < log->count ? run[1].first : log->len;
     uint64_t offset = lv - run->first;
