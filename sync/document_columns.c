@@ -26,6 +26,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "editor/base/least.h"
 #include "editor/base/xalloc.h"
 #include "sync/column.h"
 #include "sync/packing.h"
@@ -243,6 +244,7 @@ struct loader {
     struct reader *reader;
     struct rows rows;
     uint64_t text_len; /* bytes inserted so far */
+    size_t room;       /* for so many rows there is room from the beginning; what claims more, densely packed, has to have them */
 };
 
 /* An event of a row before this one. */
@@ -301,8 +303,9 @@ static bool read_row(struct loader *loader, struct number_column *columns, struc
 
 static bool read_rows(struct loader *loader, struct number_column *columns, struct error *err)
 {
-    size_t count = reader_left(&columns[GRAPH_LEN].low_reader);
-    graph_reserve(loader->document->graph, count, count + reader_left(&columns[GRAPH_BACK].low_reader));
+    size_t count = least(reader_left(&columns[GRAPH_LEN].low_reader), loader->room);
+    size_t others = least(reader_left(&columns[GRAPH_BACK].low_reader), loader->room);
+    graph_reserve(loader->document->graph, count, count + others);
     loader->rows.items = xgrow(loader->rows.items, &loader->rows.cap, count, sizeof *loader->rows.items);
     while (reader_left(&columns[GRAPH_LEN].low_reader) > 0)
         if (!read_row(loader, columns, err))
@@ -437,7 +440,8 @@ static bool read_text(const struct loader *loader, struct error *err)
 
 bool saved_read_columns(struct reader *reader, struct document *document, struct error *err)
 {
-    struct loader loader = {.document = document, .compressor = compressor_new(), .reader = reader};
+    struct loader loader = {
+        .document = document, .compressor = compressor_new(), .reader = reader, .room = reader_left(reader) / 2};
     rows_init(&loader.rows, graph_agents(document->graph));
     bool good =
         read_graph(&loader, err) && read_ops(&loader, err) && read_marks(&loader, err) && read_text(&loader, err);
