@@ -40,8 +40,9 @@ void people_drop(struct people *people, const struct agent_id *agent)
 static int free_colour(const struct people *people)
 {
     int used[PEOPLE_COLOURS] = {0}, best = 0;
-    for (size_t i = 0; i < people->count; i++)
-        used[people->items[i].colour]++;
+    const struct person *items = people->items;
+    for (size_t i = 0; items && i < people->count; i++)
+        used[items[i].colour]++;
     for (int i = 1; i < PEOPLE_COLOURS; i++)
         if (used[i] < used[best])
             best = i;

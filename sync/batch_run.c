@@ -40,7 +40,6 @@ static bool decode_next(struct batch_cursor *cursor, struct error *err)
     cursor->plain = run->bare ? run->plain : read_sized(&cursor->reader, BATCH_BYTES_MAX);
     if (cursor->reader.failed)
         return error_set(err, ERR_FORMAT, 0, "the length of a batch cannot be read");
-    cursor->batch = &cursor->memory;
     return batch_decode(cursor->plain, &run->agent, cursor->seq, &cursor->memory, err);
 }
 
@@ -51,16 +50,17 @@ bool batch_cursor_next(struct batch_cursor *cursor)
     if (cursor->left == 0)
         return false;
     cursor->left--;
+    const struct batch *batch = run->given ? run->given : &cursor->memory;
     if (run->given) {
-        cursor->batch = run->given;
         cursor->plain = run->plain;
     } else {
         bool sound = decode_next(cursor, &err);
         ensure(sound); /* it was read before */
     }
-    cursor->seq = cursor->batch->seq0 + cursor->batch->count;
+    cursor->batch = batch;
+    cursor->seq = batch->seq0 + batch->count;
     cursor->local_at = cursor->local_end;
-    cursor->local_end += 1 + cursor->batch->parent_count + cursor->batch->undo_count;
+    cursor->local_end += 1 + batch->parent_count + batch->undo_count;
     if (run->local)
         use_local_names(cursor);
     return true;

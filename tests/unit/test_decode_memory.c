@@ -220,8 +220,7 @@ static void a_message_that_lies_about_its_length_takes_nothing(void **state)
     (void)state;
     unsigned char frame[16] = {MESSAGE_RECORDS, 0xff, 0x1f};
     expect_message_bound(bytes_of(frame, sizeof frame), MESSAGE_BY_RELAY, false);
-    unsigned char resume[60] = {MESSAGE_RESUME};
-    memcpy(resume + 50, "\xff\xff\x03", 3);
+    unsigned char resume[60] = {MESSAGE_RESUME, [50] = 0xff, 0xff, 0x03};
     expect_message_bound(bytes_of(resume, sizeof resume), MESSAGE_BY_CLIENT, false);
 }
 
