@@ -154,8 +154,8 @@ static void insert_piece(struct delta *delta, uint64_t pos, struct piece piece)
 {
     struct place place = place_behind(delta, pos);
     struct delta_leaf *leaf = open_leaf(delta, &place);
-    struct piece *before = &leaf->pieces[leaf->low - 1];
-    if (leaf->low > 0 && before->from + before->len == piece.from) /* typed on */
+    struct piece *before = leaf->low > 0 ? &leaf->pieces[leaf->low - 1] : NULL;
+    if (before && before->from + before->len == piece.from) /* typed on */
         before->len += piece.len;
     else
         leaf->pieces[leaf->low++] = piece;
