@@ -5,7 +5,7 @@
  * changed in place; any other is copied first, so that trees which share it never notice.
  *
  * What is typed on, or taken back, where the text was edited last does not go into the tree at once: a finger stays
- * there, and the piece and the sums above it are told when somebody looks, shares the tree or edits elsewhere.
+ * there (rope_finger.h), and the piece and the sums above it are told when somebody looks, shares the tree or edits elsewhere.
  *
  * Invariants (rope_tree_check):
  *   1  a parent's entry for a child holds the child's true sums; a piece's counts are true of its bytes
@@ -22,20 +22,13 @@
 
 #include "editor/rope_piece.h"
 
-#ifdef WEFT_SMALL_NODES
-enum { ROPE_FANOUT = 4 };
-#else
-enum { ROPE_FANOUT = 16 };
-#endif
-enum { ROPE_MERGE_MAX = ROPE_FANOUT * 3 / 4 /* less than a node holds, so that typing at a border does not flap */ };
-
 struct rope_node;
 struct rope_finger;
 
 struct rope_tree {
     struct rope_node *root;
     struct rope_sums sums;      /* of the text */
-    struct rope_finger *finger; /* where it was edited last (rope_tree.c); NULL: it never was */
+    struct rope_finger *finger; /* where it was edited last (rope_finger.h); NULL: it never was */
 };
 
 /* A tree of `count` pieces, whose references it takes over; 0 makes the empty text. */

@@ -16,6 +16,7 @@ declare -A elsewhere=(
     [app/replica_tidy.h]='inside of replica.h: tests/unit/test_replica_tidy.c'
     [app/unified.h]='prints: tests/e2e/test_verbs.c'
     [app/verb_list.h]='read by verbs.c alone: tests/e2e/test_verbs.c'
+    [editor/rope_finger.h]='inside of rope_tree.h: tests/unit/test_rope_tree.c'
     [sync/document_after.h]='inside of document.h: tests/property/test_saved_document.c'
     [sync/document_code.h]='inside of document.h: tests/property/test_saved_*.c'
     [sync/document_copies.h]='inside of document.h: tests/unit/test_document_past.c'

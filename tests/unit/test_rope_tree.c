@@ -6,6 +6,7 @@
 
 #include "editor/base/random.h"
 #include "editor/base/xalloc.h"
+#include "editor/rope_node.h"
 #include "editor/rope_piece.h"
 #include "editor/rope_tree.h"
 
