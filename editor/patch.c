@@ -18,6 +18,7 @@ void patch_clear(struct patch *patch)
 {
     patch->count = 0;
     patch->pending = 0;
+    patch->replaces = false;
     buf_clear(&patch->text);
 }
 
@@ -46,8 +47,10 @@ static bool part_is(const struct patch *patch, size_t index, enum part_kind kind
     return index < patch->count && patch->parts[index].kind == kind;
 }
 
+/* Something follows. */
 static void flush_pending(struct patch *patch)
 {
+    patch->replaces = false;
     if (patch->pending)
         parts_put(patch, patch->count, (struct part){.kind = PART_RETAIN, .len = patch->pending});
     patch->pending = 0;
@@ -104,6 +107,24 @@ void patch_replace(struct patch *patch, uint64_t at, uint64_t deleted, struct by
     if (deleted > 0)
         *part++ = (struct part){.kind = PART_DELETE, .len = deleted};
     patch->count = (size_t)(part - patch->parts);
+    patch->replaces = true;
+    patch->at = at;
+    patch->deleted = deleted;
+}
+
+bool patch_read_replacement(const struct patch *patch, struct replacement *out)
+{
+    *out = (struct replacement){.text = buf_view(&patch->text)};
+    if (patch->count == 0)
+        return false;
+    const struct part *part = patch->parts, *end = part + patch->count;
+    if (part->kind == PART_RETAIN)
+        out->at = part++->len;
+    if (part < end && part->kind == PART_INSERT)
+        part++;
+    if (part < end && part->kind == PART_DELETE)
+        out->deleted = part++->len;
+    return part == end;
 }
 
 /* --- questions --- */

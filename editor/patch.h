@@ -53,6 +53,8 @@ struct patch {
     size_t cap;
     struct buf text;  /* the inserted bytes of all parts, in order */
     uint64_t pending; /* retained by the builders since the last part; becomes a part when something follows */
+    bool replaces;    /* patch_replace() made it, and nothing was added: of these */
+    uint64_t at, deleted;
 };
 
 void patch_release(struct patch *patch);
@@ -71,19 +73,13 @@ struct replacement {
     uint64_t at, deleted;
     struct bytes text; /* lives until the patch is next changed */
 };
+bool patch_read_replacement(const struct patch *patch, struct replacement *out); /* the same, of any patch */
 static inline bool patch_is_replacement(const struct patch *patch, struct replacement *out)
 {
-    *out = (struct replacement){.text = buf_view(&patch->text)};
-    if (patch->count == 0)
-        return false;
-    const struct part *part = patch->parts, *end = part + patch->count;
-    if (part->kind == PART_RETAIN)
-        out->at = part++->len;
-    if (part < end && part->kind == PART_INSERT)
-        part++;
-    if (part < end && part->kind == PART_DELETE)
-        out->deleted = part++->len;
-    return part == end;
+    if (!patch->replaces)
+        return patch_read_replacement(patch, out);
+    *out = (struct replacement){patch->at, patch->deleted, buf_view(&patch->text)};
+    return true;
 }
 
 bool patch_is_empty(const struct patch *patch);

@@ -98,21 +98,27 @@ struct rope_finger *rope_finger_of(struct rope_tree *tree)
     return tree->finger;
 }
 
-bool rope_finger_type(struct rope_tree *tree, uint64_t at, struct bytes text)
+static OUT_OF_LINE bool type_any(struct rope_tree *tree, uint64_t at, struct bytes text)
 {
     struct rope_finger *finger = finger_at(tree, at);
     if (!finger || finger->stop - finger->tail < (ptrdiff_t)text.len)
         return false;
-    if (text.len == 1) { /* worth no call */
-        *finger->tail = *text.data;
-        tree->sums = rope_sums_add(tree->sums, rope_sums_of_byte(*text.data));
-    } else {
-        tree->sums = rope_sums_add(tree->sums, rope_sums_of(text));
-        if (text.len > 0)
-            memcpy(finger->tail, text.data, text.len);
-    }
+    tree->sums = rope_sums_add(tree->sums, rope_sums_of(text));
+    if (text.len > 0)
+        memcpy(finger->tail, text.data, text.len);
     finger->tail += text.len;
     finger->end += text.len;
+    return true;
+}
+
+bool rope_finger_type(struct rope_tree *tree, uint64_t at, struct bytes text)
+{
+    struct rope_finger *finger = tree->finger;
+    if (text.len != 1 || !finger || finger->end != at || finger->stop <= finger->tail)
+        return type_any(tree, at, text);
+    tree->sums = rope_sums_add(tree->sums, rope_sums_of_byte(*text.data)); /* a key, and the finger is open: worth no call */
+    *finger->tail++ = *text.data;
+    finger->end++;
     return true;
 }
 

@@ -62,12 +62,9 @@ static struct op_run *last_run(struct oplog *log, uint64_t *len)
     return last;
 }
 
-void oplog_add_insert(struct oplog *log, uint64_t pos, struct bytes text)
+void oplog_begin_insert(struct oplog *log, uint64_t pos, struct bytes text)
 {
-    uint64_t len;
-    const struct op_run *last = last_run(log, &len);
-    if (!last || last->shape != SHAPE_INSERT || last->pos + len != pos)
-        add_run(log, SHAPE_INSERT, pos);
+    add_run(log, SHAPE_INSERT, pos);
     buf_add_bytes(&log->text, text);
     log->len += text.len;
 }

@@ -53,7 +53,18 @@ struct oplog {
 };
 
 void oplog_release(struct oplog *log);
-void oplog_add_insert(struct oplog *log, uint64_t pos, struct bytes text);
+void oplog_begin_insert(struct oplog *log, uint64_t pos, struct bytes text); /* for oplog_add_insert() */
+/* Typing on makes the last run longer. */
+static inline void oplog_add_insert(struct oplog *log, uint64_t pos, struct bytes text)
+{
+    const struct op_run *last = log->count > 0 ? &log->runs[log->count - 1] : NULL;
+    if (!last || last->shape != SHAPE_INSERT || last->pos + (log->len - last->first) != pos) {
+        oplog_begin_insert(log, pos, text);
+        return;
+    }
+    buf_add_bytes(&log->text, text);
+    log->len += text.len;
+}
 void oplog_add_delete(struct oplog *log, uint64_t pos, uint64_t len);
 void oplog_add_nop(struct oplog *log);
 /* Room for so many more runs, and for no more. */

@@ -97,6 +97,12 @@ static void a_replacement_is_a_patch_of_one_place(void **state)
         patch_insert(&built, bytes_of_string("!"));
         patch_check(&patch);
         assert_true(patch_equal(&patch, &built));
+        assert_true(patch_is_replacement(&patch, &found) && found.at == at && found.text.len == text.len + 1);
+        patch_delete(&patch, 7);
+        assert_true(patch_is_replacement(&patch, &found) && found.deleted == deleted + 7);
+        patch_retain(&patch, 1);
+        patch_insert(&patch, bytes_of_string("far"));
+        assert_false(patch_is_replacement(&patch, &found));
     }
     build(&patch, "=1 +a =1 +b");
     assert_false(patch_is_replacement(&patch, &found));
