@@ -321,10 +321,21 @@ static struct document *recall(struct document *document, const struct asleep *a
     return history;
 }
 
+/* What was found out about the past, and goes by the numbers of its graph or looks into it. */
+static void forget_answers(struct document *document)
+{
+    walker_free(document->whole);
+    walker_free(document->aside);
+    document->whole = document->aside = NULL;
+    copies_release(&document->copies);
+    dates_release(&document->dates);
+}
+
 /* All that is known of the past changes hands, and what was known before goes. */
 static void take_history(struct document *document, struct document *history)
 {
     struct document before = *document;
+    forget_answers(document);
     walker_free(document->walker);
     walker_free(history->walker);
     document->graph = history->graph;
