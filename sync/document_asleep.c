@@ -397,7 +397,11 @@ void document_wake(struct document *document)
 
 /* --- falling asleep --- */
 
-/* What the saved version has not of the tail is its tail; then both come to the same. */
+/*
+ * What the saved version has not of the tail is its tail; then both come to the same. One who wakes takes a tail for one row of what
+ * was written here unless `after` tells more, and what that has found out is about the old saved version: where others wrote too,
+ * nothing of the tail may be left.
+ */
 static bool keep_tail(const struct asleep *old, struct asleep *now)
 {
     for (size_t i = 0; i < old->tail.count; i++) {
@@ -408,7 +412,7 @@ static bool keep_tail(const struct asleep *old, struct asleep *now)
         now->events += batch->count;
     }
     version_copy(&now->version, &old->version);
-    return now->events == old->events;
+    return now->events == old->events && (!old->after || now->tail.count == 0);
 }
 
 static bool is_same(const struct document *document, const struct document *saved)
@@ -416,7 +420,7 @@ static bool is_same(const struct document *document, const struct document *save
     if (!saved->asleep || document->loaded || document_asleep_is_behind(document))
         return false;
     if (document->asleep)
-        return keep_tail(document->asleep, saved->asleep);
+        return keep_tail(document->asleep, saved->asleep) && (saved->asleep->tail.count > 0 || document->len == saved->len);
     return document_is_at(document, &saved->asleep->version) && document->len == saved->len;
 }
 
