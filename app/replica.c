@@ -401,7 +401,10 @@ void replica_barrier(struct replica *replica)
     if ((!replica->journal_made && !replica->ahead && replica_tail_hold(replica)) || replica_advance_hold(replica))
         return;
     replica_advance_go(replica);
-    (void)is_committed(replica, replica->journal_made ? BARRIER_US : FIRST_BARRIER_US);
+    if (is_committed(replica, replica->journal_made ? BARRIER_US : FIRST_BARRIER_US))
+        return;
+    bool kept = replica_advance_keep(replica); /* if not, the status line says so as soon as the journal's thread knows why */
+    (void)kept;
 }
 
 void replica_shown(struct replica *replica)

@@ -14,6 +14,10 @@
  * process before it takes over what a dead one wrote. Who only reads (weft cat, verify, log) reads them behind the journal's.
  * Where others have the document open on this machine the journal is waited for: they would be here, and not look, when a row is
  * in the tail alone.
+ *
+ * Waiting has an end, for a person types; and another program may have the journal's lock for longer than that. Then the rows go
+ * into the tail whatever else the journal lacks: what they build on is there again when the relay is asked, or the other program
+ * has put it in.
  */
 #include "app/replica_frames.h"
 #include "app/replica_left.h"
@@ -26,7 +30,6 @@
 #include "editor/base/xalloc.h"
 
 enum { ROW_BYTES_MAX = 4096 /* a longer one is a paste: it is waited for, twice on the disk would cost more than that spares */ };
-
 
 /* The journal's thread makes the file: a busy disk may take its time for that. */
 struct make_job {
@@ -106,10 +109,6 @@ void replica_advance_put(struct replica *replica, const struct journal_local *ro
     struct advance *advance = &replica->advance;
     struct tail *tail = tail_of(replica);
     struct journal_writer_state state;
-    if (row->plain.len > ROW_BYTES_MAX) {
-        advance->rows = 0; /* what follows does not follow what is in the file */
-        return;
-    }
     if (!tail)
         return;
     journal_writer_state(replica->writer, &state);
@@ -117,7 +116,10 @@ void replica_advance_put(struct replica *replica, const struct journal_local *ro
         begin_again(replica, state.issued + 1);
     replica_put_row_frame(tail, row);
     advance->rows++;
-    let_it_be_painted(replica);
+    if (row->plain.len > ROW_BYTES_MAX)
+        advance->long_row = state.issued + 1;
+    else
+        let_it_be_painted(replica);
 }
 
 void replica_advance_rest(struct replica *replica)
@@ -157,8 +159,18 @@ bool replica_advance_hold(struct replica *replica)
 {
     const struct advance *advance = &replica->advance;
     struct journal_writer_state state;
-    struct error ignored = {0}; /* the journal is waited for then, and says itself what is wrong with the disk */
     if (!advance->rows || replica->last_ticket != advance->first + advance->rows - 1 || neighbours_listen(replica))
+        return false;
+    journal_writer_state(replica->writer, &state);
+    return state.committed >= advance->long_row && replica_advance_keep(replica);
+}
+
+bool replica_advance_keep(struct replica *replica)
+{
+    const struct advance *advance = &replica->advance;
+    struct journal_writer_state state;
+    struct error ignored = {0}; /* the journal is waited for then, and says itself what is wrong with the disk */
+    if (!advance->rows)
         return false;
     journal_writer_state(replica->writer, &state);
     return state.committed + 1 >= advance->first && tail_write(advance->tail, &ignored);
@@ -175,5 +187,5 @@ void replica_advance_leave(struct replica *replica, bool kept)
     replica->advance.tail = NULL;
     replica->advance.asked = false;
     replica->advance.paused = ADVANCE_GOES;
-    replica->advance.first = replica->advance.rows = 0;
+    replica->advance.first = replica->advance.rows = replica->advance.long_row = 0;
 }

@@ -107,7 +107,8 @@ struct advance {
     _Atomic(struct tail *) made; /* by the journal's thread; NULL: not yet */
     struct tail *tail;           /* the same once this thread has seen it */
     bool asked;
-    uint64_t first, rows;
+    uint64_t first, rows;        /* the ticket of the first row in it, and how many of them follow each other */
+    uint64_t long_row;           /* the ticket of the last row that is waited for */
     enum {
         ADVANCE_GOES,   /* the journal's thread is woken for what it is given */
         ADVANCE_NOW,    /* not before what was typed in this turn is painted, */

@@ -36,6 +36,9 @@ void replica_advance_put(struct replica *replica, const struct journal_local *ro
 void replica_advance_rest(struct replica *replica);
 /* True: all that the journal has not committed is in the tail's file, so kill -9 does it no harm. */
 MUST_USE bool replica_advance_hold(struct replica *replica);
+/* True: every row of this process that the journal has not committed is in the tail's file, where the journal could not be waited
+   for any longer. What others wrote may be in neither. */
+MUST_USE bool replica_advance_keep(struct replica *replica);
 /* It is painted, or was waited for: the journal's thread goes on. Again is free. */
 void replica_advance_go(struct replica *replica);
 /* At each turn: what was not painted in the one before need not be waited for. */

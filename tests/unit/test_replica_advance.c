@@ -229,6 +229,61 @@ static void where_others_are_the_journal_is_waited_for(void **state)
     home_close(a);
 }
 
+/* As another program that writes into the journal, and takes its time. */
+static sqlite3 *lock_journal(const struct home *home, const struct replica *replica)
+{
+    sqlite3 *db;
+    char *path = env_journal_path(&home->env, &replica_entry(replica)->doc);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, 1000);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    free(path);
+    return db;
+}
+
+/* Beside somebody who has it open too; behind a paste; and behind what the journal's thread has to do else. */
+static void type_beside_a_locked_journal_and_die(struct home *home)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        struct replica *replica = begin(home), *other = home_open(home, "notes.md");
+        char paste[10001];
+        memset(paste, 'p', sizeof paste - 1);
+        paste[sizeof paste - 1] = '\0';
+        home_wait(replica, other, see_each_other);
+        home_wait(replica, NULL, is_ready);
+        sqlite3 *db = lock_journal(home, replica);
+        home_type(replica, 13, "one ");
+        replica_barrier(replica);
+        journal_writer_run(replica->writer, nothing, NULL, (struct journal_done){0});
+        home_type(replica, 17, "two ");
+        replica_barrier(replica);
+        home_type(replica, 21, paste);
+        replica_barrier(replica);
+        home_type(replica, 21, "three ");
+        replica_barrier(replica);
+        if (is_committed(replica) || sqlite3_get_autocommit(db))
+            _exit(1);
+        raise(SIGKILL);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void what_was_painted_while_the_journal_was_locked_is_there_after_a_kill(void **state)
+{
+    struct home *home = *state;
+    write_file(home);
+    type_beside_a_locked_journal_and_die(home);
+    struct replica *replica = home_open(home, "notes.md");
+    char *text = home_text(replica);
+    assert_ptr_equal(strstr(text, "kept journal one two three ppp"), text);
+    assert_int_equal(strlen(text), strlen("kept journal one two three of the file\n") + 10000);
+    free(text);
+    home_close(replica);
+}
+
 static void what_was_forgotten_does_not_come_back(void **state)
 {
     struct home *home = *state;
@@ -496,6 +551,7 @@ int main(void)
         HOME_TEST(behind_anything_else_the_journal_is_waited_for),
         HOME_TEST(a_paste_is_waited_for),
         HOME_TEST(where_others_are_the_journal_is_waited_for),
+        HOME_TEST(what_was_painted_while_the_journal_was_locked_is_there_after_a_kill),
         HOME_TEST(what_was_forgotten_does_not_come_back),
         HOME_TEST(what_cannot_be_folded_yet_stays),
         HOME_TEST(who_folds_is_waited_for),
