@@ -4,7 +4,7 @@
  *
  *      retain 900   insert 1   retain 7   delete 2   retain 3   insert 1   retain 5,000   ...
  *                   \______________________________________________/
- *                   a stretch: 12 bytes go, 12 others come
+ *                   a stretch: 12 bytes go, 12 others come; it ends where they become too many
  */
 #include "editor/rope.h"
 
@@ -13,7 +13,7 @@ enum { NEAR_MAX = 12, STRETCH_MAX = 64 };
 #else
 enum {
     NEAR_MAX = 256,         /* bytes between two edits that are copied rather than stepped over */
-    STRETCH_MAX = 16 * 1024 /* new bytes: about a piece */
+    STRETCH_MAX = 16 * 1024 /* new bytes, copied ones among them: about a piece */
 };
 #endif
 
@@ -61,7 +61,7 @@ static void stretch_skip(struct stretch *stretch, uint64_t len)
 
 static void stretch_retain(struct stretch *stretch, uint64_t len)
 {
-    if (len > NEAR_MAX || stretch_is_empty(stretch)) {
+    if (len > NEAR_MAX || stretch->text.len + len > STRETCH_MAX || stretch_is_empty(stretch)) {
         stretch_end(stretch);
         stretch->at += len;
         return;
