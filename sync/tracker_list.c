@@ -6,9 +6,9 @@
 #include "editor/base/xalloc.h"
 
 #ifdef WEFT_SMALL_NODES
-enum { SPANS_MAX = 12 };
+enum { TRACKER_LIST_SPANS_MAX = 12 };
 #else
-enum { SPANS_MAX = 256 }; /* from then on trees find a place sooner */
+enum { TRACKER_LIST_SPANS_MAX = 256 }; /* from then on trees find a place sooner */
 #endif
 
 #define NOWHERE UINT32_MAX /* no knot: the end of the list, or an event that did nothing */
@@ -78,7 +78,7 @@ static void note_events(struct tracker_list *list, uint64_t lv, uint64_t len, ui
         list->done[lv - list->first + i] = (struct tracker_done){lv + i, knot};
 }
 
-/* Makes a span end before its unit `offset`; the rest becomes a knot of its own behind it. */
+/* Makes a span end before its unit `offset`; the rest becomes a knot of its own behind it, and the events that inserted it say so. */
 static uint32_t cut(struct tracker_list *list, uint32_t knot, uint64_t offset)
 {
     struct span tail = list->spans[knot];
@@ -88,8 +88,8 @@ static uint32_t cut(struct tracker_list *list, uint32_t knot, uint64_t offset)
     list->spans[knot].len = (uint32_t)offset;
     note_span(list, knot);
     uint32_t behind = add_knot(list, knot, &tail);
-    if (tail.id < TRACKER_BASE)
-        note_events(list, tail.id, tail.len, behind);
+    for (uint64_t i = 0; tail.id < TRACKER_BASE && i < tail.len; i++)
+        list->done[tail.id - list->first + i].knot = behind;
     return behind;
 }
 
@@ -139,7 +139,7 @@ bool tracker_list_begin(struct tracker_list *list, uint64_t first, uint64_t end,
 
 bool tracker_list_is_full(const struct tracker_list *list)
 {
-    return list->count > SPANS_MAX;
+    return list->count > TRACKER_LIST_SPANS_MAX;
 }
 
 /* --- applying --- */
@@ -228,6 +228,15 @@ static uint32_t knot_with(const struct tracker_list *list, uint32_t knot, uint64
     return knot;
 }
 
+/* For the check: whether there is such a piece, counted in steps that end in every case. */
+static bool is_from(const struct tracker_list *list, uint32_t knot, uint64_t unit)
+{
+    for (uint32_t steps = 0; knot < list->count && steps < list->count; knot = list->knots[knot].next, steps++)
+        if (unit - list->spans[knot].id < list->spans[knot].len)
+            return true;
+    return false;
+}
+
 /* How many events from `done` on, at most `max`, did the same to units one after the other, or (step -1) one before the other. */
 static uint64_t in_a_row(const struct tracker_done *done, uint64_t max, uint64_t step)
 {
@@ -302,5 +311,5 @@ void tracker_list_check(const struct tracker_list *list)
     }
     ensure(count == list->count && prepared == list->prepared && shown == list->shown); /* [8] */
     for (uint64_t i = 0; i < list->events; i++)
-        ensure(list->done[i].knot == NOWHERE || knot_with(list, list->done[i].knot, list->done[i].unit) != NOWHERE); /* [9] */
+        ensure(list->done[i].knot == NOWHERE || is_from(list, list->done[i].knot, list->done[i].unit)); /* [9] */
 }

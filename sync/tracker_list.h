@@ -14,15 +14,17 @@
  *   Units      as in sync/tracker.h. Events are those of [first, first + TRACKER_LIST_EVENTS_MAX).
  *   Ownership  zero-initialised, then tracker_list_begin(), which keeps memory; tracker_list_release().
  *   Errors     none: the walker checks positions first.
- *   Bounds     an operation or a range: linear in the spans, of which there are hardly more than TRACKER_LIST_SPANS_MAX when
- *              the walker asks tracker_list_is_full() before each operation.
+ *   Bounds     an operation: linear in the spans, of which there are hardly more than TRACKER_LIST_SPANS_MAX (tracker_list.c) when
+ *              the walker asks tracker_list_is_full() before each operation, and in the bytes of a span that it cuts, of
+ *              which there are TRACKER_LIST_EVENTS_MAX at most: each event of them is told where it is now. A range of events:
+ *              linear in these, in the spans that it cuts, and in the pieces into which what they deleted fell since.
  */
 #ifndef WEFT_SYNC_TRACKER_LIST_H
 #define WEFT_SYNC_TRACKER_LIST_H
 
 #include "sync/tracker.h"
 
-enum { TRACKER_LIST_EVENTS_MAX = 4096 };
+enum { TRACKER_LIST_EVENTS_MAX = 512 }; /* what a cut moves then is about what finding its place costs */
 
 struct tracker_knot;
 struct tracker_done;
