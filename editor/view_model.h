@@ -7,8 +7,8 @@
  *   Units      places are bytes in the document; lines, columns and scroll count from 0 unless a name says otherwise.
  *   Ownership  every pointer is borrowed for the time of one draw; strings are NUL-terminated UTF-8 or whatever came
  *              from elsewhere: ui/ shows control characters visibly, so nothing needs cleaning before.
- *   Bounds     VIEW_PEERS_SHOWN names in the status line, VIEW_PEERS_SHOWN_WIDE in a wide window; lists may be of any length, only what is visible is looked
- *              at.
+ *   Bounds     VIEW_PEERS_SHOWN names in the status line, VIEW_PEERS_SHOWN_WIDE in a wide window; lists may be of any length,
+ *              only what is visible is looked at.
  */
 #ifndef WEFT_EDITOR_VIEW_MODEL_H
 #define WEFT_EDITOR_VIEW_MODEL_H

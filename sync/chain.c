@@ -394,7 +394,8 @@ static void add_at(struct chain *chain, struct spot *spot, const struct batch *b
 }
 
 /* Parents and undo spans as they are called here. */
-static void localize(const struct chain *chain, const struct batch *batch, const struct meanings *meanings, struct agent_id *names)
+static void localize(const struct chain *chain, const struct batch *batch, const struct meanings *meanings,
+                     struct agent_id *names)
 {
     for (size_t i = 0; i < batch->parent_count; i++)
         *names++ = parent_branch(chain, meanings, &batch->parents[i])->id;
@@ -484,7 +485,8 @@ void chain_set_source(struct chain *chain, struct chain_source source)
 }
 
 /* The batch of `whole` that is the oldest one known here; its index there is how many there are before it. */
-static bool find_older(const struct chain *whole, const struct chain_branch *branch, const struct chain_branch **from, size_t *older)
+static bool find_older(const struct chain *whole, const struct chain_branch *branch, const struct chain_branch **from,
+                       size_t *older)
 {
     *from = chain_agent(whole, &branch->id);
     return chain_entry_at(*from, branch->known_seq, older) && (*from)->entries[*older].seq0 == branch->known_seq &&

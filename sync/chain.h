@@ -28,10 +28,10 @@
  *   Ownership  opaque; chain_new() / chain_free(). Plaintexts are not kept.
  *   Threads    every call takes the chain's own lock: the user interface adds what is typed while the network thread
  *              checks what arrives.
- *   Bounds     40 bytes a batch that is not asleep. A batch, an agent and a branch are found in logarithmic time; a new one costs a move of
- *              those behind it. An agent that forked costs a look at each of its own branches, CHAIN_AGENT_FORKS_MAX + 1
- *              at most, whatever others do. All ways of a run together cost no more than hashing CHAIN_WORK_BYTES, and a
- *              call holds the lock for one way (chain_take_run(): unless the chain has changed since that was found).
+ *   Bounds     40 bytes a batch that is not asleep. A batch, an agent and a branch are found in logarithmic time; a new one
+ *              costs a move of those behind it. An agent that forked costs a look at each of its own branches,
+ *              CHAIN_AGENT_FORKS_MAX + 1 at most, whatever others do. All ways of a run together cost no more than hashing
+ *              CHAIN_WORK_BYTES, and a call holds the lock for one way (chain_take_run(): unless the chain has changed since that was found).
  *   Limit      Ways that are left out because of that are the one case in which replicas part: who saw a record before the
  *              branches takes it, who saw them first may not find its way and refuses it, and says so. That needs a record
  *              whose author knew none of the forks of ten agents that forked once, or of three that forked sixteen times;

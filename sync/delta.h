@@ -7,8 +7,8 @@
  *
  *      old text  abcdefgh      insert "xy" at 3, delete 2 at 4:   <old 0..3> <x> <old 4..8>
  *
- * Pieces stand in the leaves of a sum_tree. Each leaf remembers where it was edited last: who types goes on there. A single edit is its own
- * sum and needs no tree: most keys of others are that.
+ * Pieces stand in the leaves of a sum_tree. Each leaf remembers where it was edited last: who types goes on there. A single edit
+ * is its own sum and needs no tree: most keys of others are that.
  *
  *   Units      bytes of the text as the edits before left it. Inserted text is named by where it begins in a text that
  *              the caller keeps (sync/oplog.h).

@@ -118,10 +118,10 @@ struct graph_author {
     uint64_t seq, len;
 };
 struct graph_author graph_author_of(const struct graph *graph, uint64_t lv);
-/* The LV of an agent's event, and how many LVs from there on are its next seqs. False when it is not here. What is before a
-   branch's beginning is that of the branch it leaves. */
 /* The newest event of an agent, or where a branch that has none yet leaves; false: that is not here. */
 bool graph_newest(const struct graph *graph, size_t agent, uint64_t *lv);
+/* The LV of an agent's event, and how many LVs from there on are its next seqs. False when it is not here. What is before a
+   branch's beginning is that of the branch it leaves. */
 bool graph_find(const struct graph *graph, size_t agent, uint64_t seq, uint64_t *lv, uint64_t *len);
 /*
  * The order of two different events between concurrent inserts: by agent id, then seq, then, where both are one agent's, by

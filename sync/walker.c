@@ -636,6 +636,9 @@ const struct tracker *walker_both(struct walker *walker, const struct lv_list *a
 
 void walker_check(struct walker *walker)
 {
+    delta_check(&walker->delta);
+    if (walker->list.count > 0)
+        tracker_list_check(&walker->list);
     if (walker->tracked_end == 0)
         return;
     ensure(walker->tracked_end <= graph_len(walker->graph));

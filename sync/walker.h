@@ -17,6 +17,10 @@
  *      base --+-- old events (silently) --+-- new events ---- critical ---- critical -+- ...
  *             tracker: prepare and effect version                as they are          tracker, begun anew
  *
+ * What is tracked at one stretch is a block. A short one that is not the last has a list in place of a tracker, for as long as
+ * that suffices (sync/tracker_list.h). And where all that an update has to look at is two branches that know nothing of each
+ * other, there is neither walk nor tracker (sync/apart.h).
+ *
  * While people type at once hardly any version stays critical, and what lies since the last one becomes the whole
  * session. So the tracker is kept: a walk that begins where the one before it did goes on in it with the events that it
  * lacks, and only then with the new ones. Where it would have to be moved far again and again, because somebody does not hear
@@ -31,7 +35,8 @@
  *   Invariants (the numbers are those of assets/doc/engine.md, which names the tests)
  *     [14] spans are cut where history is, and do not stay in pieces for other reasons
  *     [15] any order of arrival and any way to cut it into updates gives the same text
- *     [16] so does a whole walk, one from a critical version, one in the kept tracker, and one without the fast path
+ *     [16] so does a whole walk, one from a critical version, one in the kept tracker, one without a tracker (two who were
+ *          apart, or a list in its place), and one without the fast path
  *     [18] where history is a line, its operations are the patch
  *     [25] a run out of range does nothing on every path
  *
@@ -98,6 +103,7 @@ uint64_t walker_work(const struct walker *walker);   /* spans put in, taken out 
 uint64_t walker_looks(const struct walker *walker);  /* at spans that are concurrent at one place */
 uint64_t walker_copies(const struct walker *walker); /* how often a tracker was copied (sync/walker_stands.h) */
 
-void walker_check(struct walker *walker); /* what it keeps between two walks; stops the program when an invariant is broken */
+/* What it keeps between two walks, and what the last one left: its sum and its last list; stops the program when an invariant is broken. */
+void walker_check(struct walker *walker);
 
 #endif
