@@ -214,6 +214,7 @@ struct replica {
     struct journal *journal_found; /* opened to restore, handed to the writer when writing begins */
     struct journal *reader;        /* for rows of other processes */
     uint64_t place_read;           /* rows up to here are in the document */
+    uint64_t neighbour_wrote_ms;   /* when rows of another process were last read; 0: never */
     uint64_t checkpoint_place;     /* rows up to here are in a checkpoint */
     struct row_source rows;
     struct tidying *tidying;       /* how far the journal has been put in order; NULL: not yet begun */

@@ -386,6 +386,8 @@ bool replica_read_rows_of(struct replica *replica, struct journal *journal, bool
     *news = replica_take_early(replica) || reader.news;
     if (good)
         replica->place_read = read.last_place;
+    if (*news && journal == replica->reader)
+        replica->neighbour_wrote_ms = net_now_ms();
     unsigned long long unread = read.damaged + reader.broken;
     if (journal == replica->journal_found)
         unread += replica->early_count;

@@ -5,8 +5,11 @@
  * Encoding a document takes as long as its history is, so another one is made for it, on a thread of its own, from what the journal
  * has: nothing that a person sees waits for it, and what the checkpoint holds is what its rows say. The steps after that are jobs
  * of the journal's thread between the others; a key waits for one of them at most, a few milliseconds.
+ *
+ * Another process cannot get in between them so easily, for each holds the journal locked: while one writes, there are none.
  */
 #include "app/replica_journal.h"
+#include "app/replica_neighbours.h"
 #include "app/replica_parts.h"
 #include "app/replica_tail.h"
 #include "app/replica_tidy.h"
@@ -20,7 +23,7 @@
 enum {
     TIDY_ROWS = 64,       /* fewer are not worth it; */
     TIDY_EVENTS_A_ROW = 128, /* and one more for so many events, for it takes as long as the history is */
-    TIDY_ROWS_MANY = 8192, /* so many are, even if somebody never stops typing */
+    TIDY_ROWS_MANY = 8192, /* so many are, even if somebody never stops typing, where no other process writes */
     TIDY_IDLE_MS = 10000, /* nothing came for so long */
     STEPS_AT_END = 48,    /* a person waits who has closed the window, */
     COMMIT_US = 1000000,  /* also for what the journal has not taken yet */
@@ -30,6 +33,7 @@ struct tidying {
     struct replica *replica;
     struct worker *worker;
     bool runs; /* the worker has a job, or the writer steps */
+    bool gave_way; /* to a neighbour: steps are left to do */
     /* The worker's while it has a job. */
     struct doc_id doc;
     uint64_t place;
@@ -77,6 +81,7 @@ static void begin_steps(struct tidying *tidying, unsigned steps)
         return;
     /* One that is not shared any more may be again, and by the relay's word alone it is at the next opening. */
     tidying->compaction.sealed = tidying->replica->entry.state != DOC_PRIVATE;
+    tidying->gave_way = false;
     atomic_store(&tidying->steps_left, steps);
     next_step(tidying);
 }
@@ -170,24 +175,47 @@ static bool may_tidy(const struct replica *replica)
            !(tidying && (tidying->runs || atomic_load(&tidying->stepping)));
 }
 
+/* When no other process has written for a while. */
+static uint64_t idle_from_ms(const struct replica *replica)
+{
+    return replica->neighbour_wrote_ms && neighbours_listen(replica) ? replica->neighbour_wrote_ms + TIDY_IDLE_MS : 0;
+}
+
+/* A neighbour has begun to write: the step that runs is the last one for now. */
+static void give_way(struct tidying *tidying, uint64_t now_ms)
+{
+    if (tidying->gave_way || !atomic_load(&tidying->stepping) || idle_from_ms(tidying->replica) <= now_ms)
+        return;
+    atomic_store(&tidying->steps_left, 1); /* the journal's thread may be about to count one down */
+    tidying->gave_way = true;
+}
+
 void replica_tidy_handle(struct replica *replica, uint64_t now_ms)
 {
     struct journal_writer_state state;
-    if (replica->tidying)
+    if (replica->tidying) {
         worker_handle(replica->tidying->worker);
+        give_way(replica->tidying, now_ms);
+    }
     if (!may_tidy(replica))
         return;
     journal_writer_state(replica->writer, &state);
     uint64_t rows = state.place > replica->checkpoint_place ? state.place - replica->checkpoint_place : 0;
-    if (state.failing || rows < TIDY_ROWS + document_events(replica->document) / TIDY_EVENTS_A_ROW) {
+    bool many = rows >= TIDY_ROWS + document_events(replica->document) / TIDY_EVENTS_A_ROW;
+    if (state.failing || !(many || (replica->tidying && replica->tidying->gave_way))) {
         replica->tidy_ms = 0;
     } else if (!replica->tidy_ms || state.place != replica->tidy_place) {
         replica->tidy_ms = now_ms + (rows < TIDY_ROWS_MANY ? TIDY_IDLE_MS : 0);
         replica->tidy_place = state.place;
     }
+    if (replica->tidy_ms && replica->tidy_ms < idle_from_ms(replica))
+        replica->tidy_ms = idle_from_ms(replica);
     if (replica->tidy_ms && now_ms >= replica->tidy_ms) {
         replica->tidy_ms = 0;
-        begin(replica);
+        if (many)
+            begin(replica);
+        else
+            begin_steps(replica->tidying, UINT_MAX);
     }
 }
 

@@ -95,6 +95,7 @@ MUST_USE bool db_column_into(struct db_stmt *stmt, int at, void *out, size_t len
 /* Several statements of fixed SQL, no results. */
 MUST_USE bool db_exec(struct db *db, const char *sql, struct error *err);
 uint64_t db_changes(const struct db *db); /* rows changed by the last INSERT, UPDATE or DELETE */
+uint64_t db_work(const struct db *db); /* what its statements have done so far, in steps of SQLite's machine: to see what grows */
 uint64_t db_last_id(const struct db *db); /* rowid of the last INSERT */
 
 /* --- transactions --- */

@@ -272,6 +272,14 @@ uint64_t db_changes(const struct db *db)
     return (uint64_t)sqlite3_changes64(db->handle);
 }
 
+uint64_t db_work(const struct db *db)
+{
+    uint64_t steps = 0;
+    for (sqlite3_stmt *stmt = NULL; (stmt = sqlite3_next_stmt(db->handle, stmt)) != NULL;)
+        steps += (uint64_t)sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 0);
+    return steps;
+}
+
 uint64_t db_last_id(const struct db *db)
 {
     return (uint64_t)sqlite3_last_insert_rowid(db->handle);

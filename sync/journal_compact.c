@@ -72,33 +72,52 @@ static bool find_first(struct journal *journal, const struct journal_compaction 
     return sound || error_set(err, ERR_FORMAT, 0, "a row of the journal names no agent");
 }
 
-/* How far an agent's rows may be packed. Where it was told to be behind the row that is looked at, that holds: sealing only goes on. */
+/*
+ * How far an agent's rows may be packed: to the end of its newest record, at least. Where it was told to be behind the row that is
+ * looked at, that holds: sealing only goes on. Each row that is not sealed asks again, so it is one look.
+ */
 static bool find_sealed(struct journal *journal, struct journal_compaction *compaction, const struct run *run, struct error *err)
 {
+    struct error none = {0};
     if (agent_id_equal(&compaction->agent, &run->agent) && compaction->sealed_to >= run->seq0 + JOURNAL_PACK_ROWS_MAX)
         return true;
+    struct db_stmt *stmt = db_use(journal->db, "SELECT seq0 + count FROM outbox WHERE agent = ?1 AND count > 0"
+                                               " ORDER BY seq0 DESC LIMIT 1");
+    db_bind_bytes(stmt, 1, bytes_of(run->agent.bytes, sizeof run->agent.bytes));
+    bool found = db_one(stmt, &none);
+    if (!found && none.code != ERR_MISSING) {
+        *err = none;
+        return false;
+    }
     compaction->agent = run->agent;
-    return journal_outbox_next_seq(journal, &run->agent, &compaction->sealed_to, err);
+    compaction->sealed_to = found ? db_column_u64(stmt, 0) : 0;
+    if (found)
+        db_end(stmt);
+    return true;
 }
 
-/* From run->seq0 on, as many as belong together. A damaged row ends it. */
+/*
+ * From run->seq0 on, as many as belong together. A damaged row ends it, and so does one beyond what may be packed: what follows
+ * may be as long as all that somebody has just written, and is not to be looked at for each row again.
+ */
 static bool gather(struct journal *journal, struct journal_compaction *compaction, struct run *run, struct error *err)
 {
     if (compaction->sealed && !find_sealed(journal, compaction, run, err))
         return false;
     uint64_t end = compaction->sealed ? compaction->sealed_to : INT64_MAX;
     struct db_stmt *stmt = db_use(journal->db, "SELECT " JOURNAL_ROW_COLUMNS " FROM arrival WHERE agent = ?1 AND seq0 >= ?2"
-                                               " AND form = 0 AND place <= ?3 AND seq0 + count <= ?5 ORDER BY seq0 LIMIT ?4");
+                                               " AND seq0 < ?4 AND form = 0 ORDER BY seq0 LIMIT ?3");
     db_bind_bytes(stmt, 1, bytes_of(run->agent.bytes, sizeof run->agent.bytes));
     db_bind_u64(stmt, 2, run->seq0);
-    db_bind_u64(stmt, 3, compaction->upto);
-    db_bind_int(stmt, 4, JOURNAL_PACK_ROWS_MAX + 1);
-    db_bind_u64(stmt, 5, end);
+    db_bind_int(stmt, 3, JOURNAL_PACK_ROWS_MAX + 1);
+    db_bind_u64(stmt, 4, end);
     enum db_stepped stepped = DB_DONE;
     while (!run->full && (stepped = db_step(stmt, err)) == DB_ROW) {
         struct journal_row row;
         struct local_body local;
         bool sound = journal_row_read(journal, stmt, &row, &local);
+        if (sound && (row.place > compaction->upto || row.seq0 + row.count > end))
+            break;
         run->full = !sound || run->rows == JOURNAL_PACK_ROWS_MAX || !belongs(run, &row, &local);
         if (!run->full)
             take_row(run, &row, &local);
@@ -242,6 +261,14 @@ static bool find_end(struct journal *journal, struct journal_compaction *compact
     return true;
 }
 
+/* The next time: by then there may be more of what waits and of what is acknowledged. Any earlier it would be looked at again. */
+static void begin_anew(struct journal_compaction *compaction)
+{
+    if (compaction->waits)
+        compaction->looked = compaction->waits - 1;
+    compaction->waits = compaction->stripped = 0;
+}
+
 static bool step(struct journal *journal, struct journal_compaction *compaction, bool *more, struct error *err)
 {
     size_t rows = 1, looked_at = 0;
@@ -250,14 +277,10 @@ static bool step(struct journal *journal, struct journal_compaction *compaction,
         good = pack_next(journal, compaction, &rows, err);
         looked_at += rows;
     }
-    if (good && rows == 0 && compaction->waits) {
-        compaction->looked = compaction->waits - 1;
-        compaction->waits = 0;
-    }
     if (good && rows == 0)
         good = strip_next(journal, compaction, &rows, err);
     if (good && rows == 0)
-        compaction->stripped = 0; /* the next time from the beginning: more is acknowledged by then */
+        begin_anew(compaction);
     *more = rows > 0;
     return good && (*more || db_shrink(journal->db, JOURNAL_SHRINK_PAGES, more, err));
 }

@@ -1,5 +1,6 @@
 /* A journal in less space: what was written comes back batch by batch, whatever was put together and when. */
 #include "sync/journal_compact.h"
+#include "sync/journal_parts.h"
 
 #include "tests/support/support.h"
 
@@ -286,6 +287,42 @@ static void what_is_not_sealed_for_the_relay_stays_in_rows(void **state)
     free(path);
 }
 
+/* What it costs to find that nothing can be packed of so many rows; a shared journal is open while a script writes. */
+static uint64_t work_for(struct journal *journal, uint64_t rows, uint64_t sealed, uint64_t covered)
+{
+    struct journal_compaction compaction = {.sealed = true};
+    struct journal_sent sent = {.kind = RECORD_EVENTS, .agent = ana, .count = sealed, .stored = bytes_of_string("sealed")};
+    struct error err = {0};
+    assert_true(journal_begin(journal, &err));
+    type_all(journal, &ana, 0, rows);
+    assert_true(journal_commit(journal, &err));
+    assert_int_equal(journal_outbox_put(journal, &sent, NULL, &err), JOURNAL_ADDED);
+    cover(journal, covered);
+    uint64_t before = db_work(journal->db);
+    compact(journal, &compaction);
+    return db_work(journal->db) - before;
+}
+
+static void rows_that_must_wait_are_not_looked_at_again_and_again(void **state)
+{
+    static const struct {
+        uint64_t sealed, covered; /* of 1000, and of four times as many */
+    } cases[] = {{10, 1000}, {1000, 10}};
+    for (size_t i = 0; i < 2; i++) {
+        char name[] = {(char)('a' + i), '1', '\0'};
+        char *few_path = scratch_file(*state, name);
+        name[1] = '4';
+        char *many_path = scratch_file(*state, name);
+        struct journal *few = open_ok(few_path), *many = open_ok(many_path);
+        uint64_t work = work_for(few, 1000, cases[i].sealed, cases[i].covered);
+        assert_in_range(work_for(many, 4000, cases[i].sealed * 4, cases[i].covered * 4), 1, work * 6);
+        journal_close(few);
+        journal_close(many);
+        free(few_path);
+        free(many_path);
+    }
+}
+
 /* --- what was sent of them --- */
 
 static void send(struct journal *journal, uint64_t seq0, uint64_t count)
@@ -425,6 +462,7 @@ int main(void)
         SCRATCH_TEST(few_rows_wait_for_more),
         SCRATCH_TEST(a_packed_row_begins_where_another_agent_is_built_on),
         SCRATCH_TEST(what_is_not_sealed_for_the_relay_stays_in_rows),
+        SCRATCH_TEST(rows_that_must_wait_are_not_looked_at_again_and_again),
         SCRATCH_TEST(what_was_sent_of_packed_rows_goes),
         SCRATCH_TEST(the_cursor_that_rode_with_a_row_is_still_known),
         SCRATCH_TEST(who_has_read_half_of_it_meets_the_rest),

@@ -7,6 +7,7 @@
 
 #include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_tidy.h"
 #include "editor/base/random.h"
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
@@ -121,6 +122,35 @@ static void another_window_on_the_journal_is_not_disturbed(void **state)
     home_close(other);
     expect_audited(home, "notes.md", MANY_KEYS + 2);
     free(text);
+}
+
+/* While it writes, no step takes the journal's lock: here it is the clock that is asked, for nobody waits. */
+static void while_another_process_writes_nothing_is_tidied(void **state)
+{
+    struct home *home = *state;
+    struct replica *ada = home_open(home, "notes.md");
+    home_type(ada, 0, "x");
+    home_wait(ada, NULL, home_is_kept);
+    struct replica *other = home_open(home, "notes.md");
+    type_keys(ada, 1, 200);
+    home_wait(ada, NULL, home_is_kept);
+    home_type(other, 0, "from the other window ");
+    home_wait(other, NULL, home_is_kept);
+    replica_catch_up(ada);
+    uint64_t wrote_ms = ada->neighbour_wrote_ms;
+    assert_true(wrote_ms > 0);
+    replica_tidy_handle(ada, wrote_ms);
+    assert_in_range(replica_tidy_next_ms(ada), wrote_ms + 10000, UINT64_MAX - 1);
+    ada->tidy_ms = 1; /* it is long due */
+    replica_tidy_handle(ada, wrote_ms + 9999);
+    assert_int_equal(replica_tidy_next_ms(ada), wrote_ms + 10000);
+    assert_null(ada->tidying);
+    ada->tidy_ms = 1;
+    replica_tidy_handle(ada, wrote_ms + 10000);
+    assert_non_null(ada->tidying);
+    home_close(ada);
+    home_close(other);
+    expect_audited(home, "notes.md", 202);
 }
 
 static void what_is_closed_without_a_pause_is_in_order_too(void **state)
@@ -580,6 +610,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         HOME_TEST(somebody_who_never_stops_typing_has_a_small_journal),
         HOME_TEST(another_window_on_the_journal_is_not_disturbed),
+        HOME_TEST(while_another_process_writes_nothing_is_tidied),
         HOME_TEST(a_checkpoint_whose_history_cannot_be_read_costs_nothing_but_time),
         HOME_TEST(what_is_closed_without_a_pause_is_in_order_too),
         HOME_TEST(how_much_of_a_long_history_is_not_in_the_file_is_said_a_little_later),
