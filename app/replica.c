@@ -264,7 +264,8 @@ bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_ed
     }
     bool last = !neighbours_listen(replica);
     neighbours_close(replica);
-    if (kept && replica->short_lived && last && !replica_is_shared(replica))
+    if (kept && replica->short_lived && last && !replica_is_shared(replica) &&
+        !replica_has_aside(replica->env, &replica->entry.doc)) /* of that weft docs says that it is kept */
         replica_forget(replica);
     replica_free(replica);
     return kept;

@@ -89,6 +89,8 @@ struct replica_aside_visitor {
     bool (*aside)(void *self, const struct replica_aside *aside); /* true: it is removed */
 };
 void replica_visit_aside(struct env *env, const struct replica_aside_visitor *visitor);
+/* Whether there is any of that document: whoever forgets it would lose what is nowhere else. */
+bool replica_has_aside(struct env *env, const struct doc_id *doc);
 /* What is short-lived is kept all the same: a signal ended weft, and nobody was asked. Before replica_close(). */
 void replica_outlive(struct replica *replica);
 /*

@@ -403,6 +403,25 @@ void replica_visit_aside(struct env *env, const struct replica_aside_visitor *vi
     visit(env, &advance_kind, visit_aside, (struct tail_visitor){.self = &advance, .fold = show_aside});
 }
 
+struct aside_of {
+    const struct doc_id *doc;
+    bool found;
+};
+
+static bool note_aside(void *self, const struct replica_aside *aside)
+{
+    struct aside_of *search = self;
+    search->found |= aside->doc && doc_id_equal(aside->doc, search->doc);
+    return false;
+}
+
+bool replica_has_aside(struct env *env, const struct doc_id *doc)
+{
+    struct aside_of search = {.doc = doc};
+    replica_visit_aside(env, &(struct replica_aside_visitor){&search, note_aside});
+    return search.found;
+}
+
 /* --- only reading --- */
 
 static bool show_entry(void *self, const struct tail_left *left)

@@ -205,12 +205,13 @@ static bool treat(struct candidates *all, const struct candidate *candidate, con
         put_right(env, &candidate->doc, looked.used_s);
         return false;
     }
-    if (!(looked.in_file ? forget(env, &candidate->doc, &looked, &why) : compact(env, candidate, &why)))
+    bool goes = looked.in_file && !replica_has_aside(env, &candidate->doc);
+    if (!(goes ? forget(env, &candidate->doc, &looked, &why) : compact(env, candidate, &why)))
         return false;
     char *path = env_journal_path(env, &candidate->doc);
     all->bytes -= candidate->bytes - journal_file_bytes(path);
     free(path);
-    return looked.in_file;
+    return goes;
 }
 
 bool retention_run(struct env *env, const struct retention *retention, struct retention_place *place, size_t *forgotten,

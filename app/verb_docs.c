@@ -119,8 +119,8 @@ static bool print_aside(void *self, const struct replica_aside *aside)
     }
     unicode_safe_label(bytes_of_string(aside->name), NAME_CELLS, &name);
     unicode_safe_label(aside->typed, TYPED_CELLS, &typed);
-    printf("Set aside: %llu edit%s of %s, whose place in the text was lost with what came before: \"%s\" (%s). weft forget removes "
-           "%s with the document.\n", (unsigned long long)aside->edits, aside->edits == 1 ? "" : "s", buf_string(&name),
+    printf("Set aside: %llu edit%s of %s, whose place in the text was lost with what came before: \"%s\" (%s). weft forget --force "
+           "removes %s with the document.\n", (unsigned long long)aside->edits, aside->edits == 1 ? "" : "s", buf_string(&name),
            buf_string(&typed), aside->path, aside->edits == 1 ? "it" : "them");
     buf_release(&name);
     buf_release(&typed);
@@ -183,7 +183,7 @@ static void take(struct forgetting *all, const struct doc_entry *entry)
     doc_entry_copy(&all->entries[all->count++], entry);
 }
 
-enum obstacle { FREE_TO_GO, IS_OPEN, IS_SHARED, HAS_EDITS };
+enum obstacle { FREE_TO_GO, IS_OPEN, IS_SHARED, HAS_ASIDE, HAS_EDITS };
 
 static enum obstacle obstacle_of(const struct forgetting *all, const struct doc_entry *entry)
 {
@@ -191,7 +191,11 @@ static enum obstacle obstacle_of(const struct forgetting *all, const struct doc_
         return IS_OPEN;
     if (all->forced)
         return FREE_TO_GO;
-    return entry->state == DOC_SHARED ? IS_SHARED : is_in_file(all->env, entry) ? FREE_TO_GO : HAS_EDITS;
+    if (entry->state == DOC_SHARED)
+        return IS_SHARED;
+    if (replica_has_aside(all->env, &entry->doc))
+        return HAS_ASIDE;
+    return is_in_file(all->env, entry) ? FREE_TO_GO : HAS_EDITS;
 }
 
 /* `word` is what a person called it, or what it is listed as. */
@@ -204,6 +208,8 @@ static char *why_kept(enum obstacle obstacle, const struct doc_entry *entry, con
         return xformat("%s is open in another weft; leave that one first", word);
     case IS_SHARED:
         return xformat("%s is shared; weft unshare it first, or --force", word);
+    case HAS_ASIDE:
+        return xformat("%s has edits that were set aside and are in no file; weft docs shows them, --force forgets them", word);
     case HAS_EDITS:
         return entry->path ? xformat("%s has edits that are not in the file; weft %s shows them, --force forgets them", word, word)
                            : xformat("%s has edits that are in no file; --force forgets them", word);
@@ -249,6 +255,8 @@ static bool may_take(const struct forgetting *all, const char *word, const struc
     char *why = why_kept(obstacle, entry, word), *question = NULL;
     if (obstacle == IS_SHARED)
         question = xformat("%s is shared: its keys and what was not sent go too. Forget it?", word);
+    else if (obstacle == HAS_ASIDE)
+        question = xformat("%s has edits that were set aside and are in no file. Forget all that is kept of it?", word);
     else if (obstacle == HAS_EDITS)
         question = xformat("%s has edits that are %s. Forget them?", word, entry->path ? "not in the file" : "in no file");
     bool may = obstacle == FREE_TO_GO || (question && confirm(question)) ||

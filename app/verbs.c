@@ -187,8 +187,9 @@ static const struct verb verbs[] = {
     {"docs", "", "list what is kept on this machine",
      "One document a line: state, size, when it was last open or that it is open now, path. What is in no file is named doc:... "
      "instead, for weft forget. A document that is not shared and whose text is all in its file is forgotten 30 days after it "
-     "was open last, or when all of them take more than 256 MB, the longest unused first; one with edits in no file, or shared, is kept. What is not shared and belongs to a file below /tmp, /var/tmp or "
-     "/dev/shm, a commit message or a crontab is forgotten when it is closed in order.",
+     "was open last, or when all of them take more than 256 MB, the longest unused first; one that is shared, or has edits that "
+     "are in no file or were set aside, is kept. What is not shared and belongs to a file below /tmp, /var/tmp or /dev/shm, a "
+     "commit message or a crontab is forgotten when it is closed in order, unless edits of it were set aside.",
      no_options, verb_docs_run, ""},
     {"forget", "FILE|--all", "remove what is kept of it",
      "Removes the journal of a document from this machine. The file itself is not touched. doc:... is a document that weft docs "

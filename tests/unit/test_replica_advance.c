@@ -14,6 +14,8 @@
 
 #include "app/replica_parts.h"
 #include "app/replica_tail.h"
+#include "app/retention.h"
+#include "app/verbs.h"
 #include "editor/base/xalloc.h"
 #include "tests/support/home.h"
 #include "tests/support/scratch.h"
@@ -519,6 +521,103 @@ static void what_does_not_follow_the_journal_is_set_aside(void **state)
     free(aside);
 }
 
+static size_t run_retention(struct home *home)
+{
+    struct error err = {0};
+    struct retention_place place = {0};
+    struct retention retention = {.now_s = UINT64_MAX, .documents_max = RETENTION_DOCUMENTS_A_RUN};
+    size_t forgotten = 0;
+    if (!retention_run(&home->env, &retention, &place, &forgotten, &err))
+        fail_msg("%s", err.text);
+    return forgotten;
+}
+
+/* Nobody is there to answer. What is said instead is appended. */
+static int run_forget(struct home *home, const char *option, struct buf *said)
+{
+    struct error err = {0};
+    struct args args = {0};
+    char *path = scratch_file(home->dir, "notes.md"), *file = scratch_file(home->dir, "said");
+    const char *const words[] = {path, option};
+    assert_true(args_parse(&args, "forget", verb_find("forget")->options, option ? 2 : 1, words, &err));
+    int in = dup(STDIN_FILENO), out = dup(STDERR_FILENO);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC), to = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(in >= 0 && out >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(to, STDERR_FILENO) >= 0);
+    int status = verb_find("forget")->run(&home->env, &args);
+    assert_true(dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDERR_FILENO) >= 0);
+    close(in);
+    close(out);
+    close(null);
+    close(to);
+    scratch_read(file, said);
+    args_release(&args);
+    free(path);
+    free(file);
+    return status;
+}
+
+/* All of the text is in the file, which says nothing of what was set aside. */
+static void what_was_set_aside_is_forgotten_when_a_person_says_so(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    struct buf said = {0};
+    struct doc_entry entry = {0};
+    write_file(home);
+    type_and_die(home);
+    char *path = only_tail(home), *aside = xformat("%s.aside", path), *file = scratch_file(home->dir, "notes.md");
+    lose_newest_row(home);
+    find_document(home, &entry);
+    char *journal = env_journal_path(&home->env, &entry.doc);
+    struct replica *replica = home_open(home, "notes.md");
+    home_save(replica, NULL);
+    home_close(replica);
+    assert_true(replica_has_aside(&home->env, &entry.doc));
+    assert_false(replica_has_aside(&home->env, &(struct doc_id){{1}}));
+
+    assert_int_equal(run_retention(home), 0);
+    assert_int_equal(access(journal, F_OK), 0);
+    struct replica_options options = {.port = home_port(home), .name = "ada", .short_lived = true};
+    replica = replica_open(&home->env, file, (struct bytes){0}, &options, &err);
+    assert_non_null(replica);
+    home_close(replica);
+    assert_int_equal(access(journal, F_OK), 0);
+    assert_int_not_equal(run_forget(home, NULL, &said), EXIT_OK);
+    assert_non_null(strstr(buf_string(&said), "has edits that were set aside and are in no file; weft docs shows them, --force "));
+    assert_int_equal(access(journal, F_OK), 0);
+    assert_int_equal(access(aside, F_OK), 0);
+
+    assert_int_equal(run_forget(home, "--force", &said), EXIT_OK);
+    assert_int_equal(access(journal, F_OK), -1);
+    assert_int_equal(access(aside, F_OK), -1);
+    assert_false(replica_has_aside(&home->env, &entry.doc));
+    doc_entry_release(&entry);
+    buf_release(&said);
+    free(journal);
+    free(file);
+    free(path);
+    free(aside);
+}
+
+/* Without anything that was set aside the same documents go. */
+static void what_is_in_its_file_is_forgotten_unasked(void **state)
+{
+    struct home *home = *state;
+    struct buf said = {0};
+    for (int i = 0; i < 2; i++) {
+        write_file(home);
+        type_and_die(home);
+        struct replica *replica = home_open(home, "notes.md");
+        home_save(replica, NULL);
+        home_close(replica);
+        if (i == 0)
+            assert_int_equal(run_retention(home), 1);
+        else
+            assert_int_equal(run_forget(home, NULL, &said), EXIT_OK);
+    }
+    buf_release(&said);
+}
+
 /* Also a journal that no index knows is not a forgotten one. */
 static void an_index_made_anew_loses_nothing(void **state)
 {
@@ -558,6 +657,8 @@ int main(void)
         HOME_TEST(what_is_folded_later_is_seen_by_who_has_it_open),
         HOME_TEST(what_beginning_to_write_folds_is_read_in),
         HOME_TEST(what_does_not_follow_the_journal_is_set_aside),
+        HOME_TEST(what_was_set_aside_is_forgotten_when_a_person_says_so),
+        HOME_TEST(what_is_in_its_file_is_forgotten_unasked),
         HOME_TEST(an_index_made_anew_loses_nothing),
     };
     return RUN_TESTS("replica_advance", tests);
