@@ -13,7 +13,6 @@
 #include "app/replica_rows.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "app/stored_list.h"
 #include "editor/base/xalloc.h"
@@ -74,16 +73,6 @@ static bool fetch_sent(void *self, const struct journal_sent *sent)
     return fits;
 }
 
-/* No session counts so far; and the same content is sealed to the same bytes, so that a relay which has it knows it. */
-static uint64_t counter_of(struct bytes plain)
-{
-    struct digest digest;
-    uint64_t counter;
-    record_hash(plain, &digest);
-    memcpy(&counter, digest.bytes, sizeof counter);
-    return counter | (uint64_t)1 << 63;
-}
-
 /* The batches of a packed row from there on, in a new record: what its agent wrote is signed by this device, whoever seals it. */
 static bool seal_packed(const struct fetch *fetch, const struct journal_row *row, struct buf *stored)
 {
@@ -101,12 +90,13 @@ static bool seal_packed(const struct fetch *fetch, const struct journal_row *row
         }
         batch_cursor_release(&cursor);
     }
-    if (plain.len > 0)
-        record_seal(&(struct record_spec){.kind = RECORD_EVENTS, .agent = row->agent, .sealer = row->agent,
-                                          .counter = counter_of(buf_view(&plain)), .seq0 = from,
-                                          .count = row->seq0 + row->count - from, .plain = buf_view(&plain),
-                                          .last = &row->digest, .keys = &fetch->keys, .signer = &fetch->doc_key},
-                    stored);
+    if (plain.len > 0) {
+        struct record_spec spec = {.kind = RECORD_EVENTS, .agent = row->agent, .sealer = row->agent, .seq0 = from,
+                                   .count = row->seq0 + row->count - from, .plain = buf_view(&plain), .last = &row->digest,
+                                   .keys = &fetch->keys, .signer = &fetch->doc_key};
+        spec.counter = record_counter_of_content(&spec); /* the same bytes each time: a relay which has them knows them */
+        record_seal(&spec, stored);
+    }
     buf_release(&plain);
     return stored->len > 0;
 }

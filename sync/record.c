@@ -240,6 +240,27 @@ static void ensure_spec(const struct record_spec *spec)
     ensure((spec->last != NULL) == record_kind_has_events(spec->kind));
 }
 
+uint64_t record_counter_of_content(const struct record_spec *spec)
+{
+    struct hasher hasher;
+    struct digest digest;
+    uint64_t counter;
+    hasher_init(&hasher, "weft-counter-1");
+    hasher_add_u64(&hasher, spec->kind);
+    hasher_add(&hasher, spec->agent.bytes, AGENT_ID_BYTES);
+    hasher_add(&hasher, spec->sealer.bytes, AGENT_ID_BYTES);
+    hasher_add_u64(&hasher, spec->epoch);
+    hasher_add_u64(&hasher, spec->seq0);
+    hasher_add_u64(&hasher, spec->count);
+    hasher_add_sized(&hasher, spec->clear);
+    hasher_add_sized(&hasher, spec->plain);
+    if (spec->last)
+        hasher_add(&hasher, spec->last->bytes, DIGEST_BYTES);
+    hasher_digest(&hasher, &digest);
+    memcpy(&counter, digest.bytes, sizeof counter);
+    return counter | (uint64_t)1 << 63;
+}
+
 void record_seal(const struct record_spec *spec, struct buf *out)
 {
     ensure_spec(spec);

@@ -14,7 +14,9 @@
  *   agent     16       the author's agent (in frames a connection-local number stands here, sync/message.h)
  *   sealer    16       with flag 1: the agent of the process that sealed it (it took a dead agent over)
  *   epoch              key epoch; 0 until keys are rotated
- *   counter            of the sealing process; with the sealer's id it is the nonce, and is never used twice
+ *   counter            of the sealing process; with the sealer's id it is the nonce, and is never used twice. Only what
+ *                      is made again from rows that were sent has one that nobody counted, made from all that is in the
+ *                      record: used twice it is for the same bytes throughout (record_counter_of_content())
  *   seq0, count        the events inside; 0 and 0 for other kinds
  *   clear              with flag 2: sized
  *   sealed             sized: ciphertext and tag
@@ -119,6 +121,12 @@ struct record_spec {
     const struct doc_keys *keys;
     const struct sign_key *signer;
 };
+/*
+ * For what has no session that counts: a counter made from all else that is sealed, authenticated and signed, whatever spec->counter
+ * is. Equal ones are for equal records, and those are the same bytes (Ed25519 signs without chance). Its highest bit is set; a
+ * session's never is.
+ */
+uint64_t record_counter_of_content(const struct record_spec *spec);
 /* Appends the stored form. */
 void record_seal(const struct record_spec *spec, struct buf *out);
 

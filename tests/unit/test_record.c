@@ -139,6 +139,56 @@ static void sealing_twice_gives_the_same_bytes(void **state)
     buf_release(&two);
 }
 
+/* A letter put in and taken out a thousand times is the same plaintext at many places of an agent's history. */
+static void a_counter_made_from_the_content_is_for_one_record(void **state)
+{
+    (void)state;
+    enum { EDITS = 512 };
+    struct scene scene;
+    scene_init(&scene);
+    struct rope *base = rope_from_bytes((struct bytes){0});
+    struct document *document = document_new(base);
+    struct batch_list list = {0};
+    struct patch patch = {0};
+    for (size_t i = 0; i < 1 + 2 * EDITS; i++) {
+        patch_replace(&patch, 0, i % 2, bytes_of_string(i % 2 ? "" : "x"));
+        document_local(document, &scene.ana, &patch, (struct edit_mark){0}, &list);
+    }
+    struct buf plains[2] = {{0}, {0}}, one = {0};
+    for (size_t i = 1; i < list.count; i++) {
+        buf_clear(&one);
+        batch_encode(&list.items[i], &one);
+        record_plain_add(&plains[(i - 1) / EDITS], buf_view(&one));
+    }
+    assert_true(bytes_equal(buf_view(&plains[0]), buf_view(&plains[1])));
+    const struct digest last = {{1}}, other_last = {{2}};
+    struct record_spec spec = {.kind = RECORD_EVENTS, .agent = scene.ana, .sealer = scene.ana, .seq0 = list.items[1].seq0,
+                               .count = EDITS, .plain = buf_view(&plains[0]), .last = &last};
+    uint64_t counter = record_counter_of_content(&spec);
+    assert_true(counter >> 63);
+    struct record_spec same = spec, others[] = {spec, spec, spec, spec, spec, spec, spec, spec};
+    same.plain = buf_view(&plains[1]);
+    same.counter = counter; /* it is what is asked for */
+    assert_int_equal(record_counter_of_content(&same), counter);
+    others[0].seq0 = list.items[1 + EDITS].seq0;
+    others[1].count++;
+    others[2].last = &other_last;
+    others[3].agent.bytes[0]++;
+    others[4].sealer.bytes[0]++;
+    others[5].kind = RECORD_PACK;
+    others[6].epoch++;
+    others[7].plain.len--;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_int_not_equal(record_counter_of_content(&others[i]), counter);
+    buf_release(&plains[0]);
+    buf_release(&plains[1]);
+    buf_release(&one);
+    patch_release(&patch);
+    batch_list_release(&list);
+    document_free(document);
+    rope_free(base);
+}
+
 /* On the wire the agent's 16 bytes become a number of one byte (sync/message.h). */
 static void a_keystroke_is_at_most_110_bytes_on_the_wire(void **state)
 {
@@ -789,6 +839,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_come_back_as_they_were_sealed),
         cmocka_unit_test(sealing_twice_gives_the_same_bytes),
+        cmocka_unit_test(a_counter_made_from_the_content_is_for_one_record),
         cmocka_unit_test(a_keystroke_is_at_most_110_bytes_on_the_wire),
         cmocka_unit_test(every_changed_bit_is_refused),
         cmocka_unit_test(every_truncation_and_addition_is_refused),
