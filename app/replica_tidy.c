@@ -105,8 +105,8 @@ static void encode_run(void *self)
 }
 
 /*
- * Nobody has asked about the past for a while, so it goes: what is left is as large as its saved form. Not where others write:
- * their next word would bring it back.
+ * Nobody has asked about the past for a while, so it goes: what is left is as large as its saved form. Not where others
+ * write: who has not seen all of it writes beside it (sync/document_asleep.c), and to merge that, all would be read again.
  */
 static void put_to_sleep(struct tidying *tidying)
 {

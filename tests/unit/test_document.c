@@ -969,7 +969,7 @@ static void a_document_goes_to_sleep_and_goes_on_as_before(void **state)
     expect_text_of(pair.ana.document, pair.ana.text, "boot camps");
     assert_true(document_sleep(pair.ana.document, buf_view(&saved))); /* it went through that: what came since stays */
     type_asleep(&pair.ana, 10, "!");
-    sync(&pair);                                                       /* a merge wakes it */
+    sync(&pair);
     replica_expect(&pair.ana, "boot camps!");
     assert_true(replica_undo(&pair.ana));
     assert_true(replica_undo(&pair.ana));
