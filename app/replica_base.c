@@ -128,7 +128,8 @@ static bool decode_ref(struct bytes encoded, struct base_ref *ref)
 static bool make_ref(struct replica *replica, const struct version *version, struct base_ref *ref)
 {
     struct patch forth = {0};
-    if (!document_patch_to(replica->document, version, &forth))
+    struct error ignored = {0};
+    if (!document_read_history(replica->document, &ignored) || !document_patch_to(replica->document, version, &forth))
         return false;
     rope_invert(replica->base, &forth, &ref->back);
     ref->base_len = rope_len(replica->base);

@@ -3,6 +3,7 @@
 #include "app/replica_rows.h"
 #include "app/replica_tidy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "editor/base/xalloc.h"
@@ -21,6 +22,9 @@ enum {
 bool replica_encode_checkpoint(struct replica *replica, struct encoded_checkpoint *out)
 {
     struct buf part = {0};
+    struct error ignored = {0};
+    if (!document_read_history(replica->document, &ignored))
+        return false;
     document_save(replica->document, &part);
     size_t front = document_saved_front(buf_view(&part), replica->base);
     if (part.len - front < HISTORY_APART)
@@ -83,16 +87,44 @@ static void distrust(void *self)
     journal_close(journal);
 }
 
-/* What the checkpoint that was loaded has besides its front. */
+static bool is_newest(struct journal *journal, uint64_t id)
+{
+    struct journal_checkpoint newest;
+    struct error ignored = {0};
+    bool is_it = journal_checkpoint_front(journal, &newest, &ignored) && newest.found && newest.id == id;
+    journal_checkpoint_release(&newest);
+    return is_it;
+}
+
+/* What the checkpoint that was loaded has besides its front. Where no newer one has taken its place it is damaged. */
 static bool read_saved_history(void *self, struct buf *out)
 {
     const struct row_source *source = self;
-    struct error ignored = {0};
+    struct error err = {0};
     struct journal_spec spec = {.path = source->path, .mode = JOURNAL_READ, .doc = source->keys.doc};
-    struct journal *journal = journal_open_on(&source->device, spec, &ignored);
-    bool good = journal && journal_checkpoint_text(journal, &source->checkpoint, out, &ignored);
+    struct journal *journal = journal_open_on(&source->device, spec, &err);
+    bool good = journal && journal_checkpoint_text(journal, &source->checkpoint, out, &err);
+    bool damaged = journal && !good && err.code == ERR_AUTH && is_newest(journal, source->checkpoint.id);
     journal_close(journal);
+    if (damaged)
+        distrust(self);
     return good;
+}
+
+/* The program is about to stop, and the journal may not have what was typed: it goes beside the file. */
+static void put_beside(void *self)
+{
+    const struct row_source *source = self;
+    const struct replica *replica = source->replica;
+    struct error err = {0};
+    char *written = NULL;
+    if (replica->reads_only || !replica->file.path)
+        return;
+    if (replica_write_beside(replica->file.path, replica->buffer.text, &written, &err))
+        fprintf(stderr, "weft: the text as it was on the screen is in %s\n", written);
+    else
+        fprintf(stderr, "weft: the text as it was on the screen cannot be written: %s\n", err.text);
+    free(written);
 }
 
 /* Nobody asks it while the keys change: no session runs yet. */
@@ -100,12 +132,14 @@ void replica_set_source(struct replica *replica)
 {
     struct row_source *source = &replica->rows;
     replica_source_release(source);
+    source->replica = replica;
     source->device = replica->env->device;
     source->keys = replica->entry.keys;
     source->keys.doc = replica->entry.doc;
     source->path = env_journal_path(replica->env, &replica->entry.doc);
     chain_set_source(replica->chain, (struct chain_source){source, replica_read_digests});
-    document_set_source(replica->document, (struct document_source){source, distrust, replica_read_history, read_saved_history});
+    document_set_source(replica->document, (struct document_source){source, distrust, replica_read_history, read_saved_history,
+                                                               put_beside});
 }
 
 static bool take_checkpoint(struct replica *replica, const struct journal_checkpoint *checkpoint, struct error *err)

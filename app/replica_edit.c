@@ -259,6 +259,8 @@ enum replica_undone replica_undo(struct replica *replica, enum undo_direction di
         return REPLICA_UNDO_REFUSED;
     if (document_events(replica->document) == 0)
         return REPLICA_NOTHING_TO_UNDO; /* and no reason to begin a journal */
+    if (!document_read_history(replica->document, err))
+        return REPLICA_UNDO_REFUSED;
     replica_begin_writing(replica);
     struct patch patch = {0};
     struct batch_list batches = {0};
@@ -274,7 +276,7 @@ enum replica_undone replica_undo(struct replica *replica, enum undo_direction di
 
 bool replica_undo_events(struct replica *replica, const struct event_span_list *events, struct error *err)
 {
-    if (!may_write(replica, err))
+    if (!may_write(replica, err) || !document_read_history(replica->document, err))
         return false;
     replica_begin_writing(replica);
     struct patch patch = {0};

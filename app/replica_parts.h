@@ -96,6 +96,7 @@ struct gesture {
 /* Where what a checkpoint leaves out is to be had: older digests of the chain (sync/chain.h), on whatever thread asks, and a
    history that cannot be read (sync/document.h). */
 struct row_source {
+    const struct replica *replica; /* whose it is: for its own thread */
     struct device device;
     struct doc_keys keys;
     char *path; /* of the journal; NULL: there is no source */

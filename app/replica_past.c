@@ -7,6 +7,11 @@
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
+bool replica_read_past(const struct replica *replica, struct error *err)
+{
+    return document_read_history(replica->document, err);
+}
+
 void replica_log(const struct replica *replica, struct log_list *out)
 {
     document_log(replica->document, out);

@@ -127,6 +127,8 @@ static bool print_entries(const struct replica *replica, const struct log_list *
 static bool print_log(const struct replica *replica, bool json, struct error *err)
 {
     struct log_list log = {0};
+    if (!replica_read_past(replica, err))
+        return false;
     replica_log(replica, &log);
     bool good = json ? print_entries(replica, &log, err) : print_sittings(replica, &log, err);
     log_list_release(&log);
@@ -211,7 +213,7 @@ int verb_blame_run(struct env *env, const struct args *args)
     struct error err = {0};
     struct blame blame = {0};
     struct replica *replica = target_open_only(env, "blame", args, &err);
-    bool good = replica != NULL;
+    bool good = replica && replica_read_past(replica, &err);
     if (good) {
         replica_blame(replica, &blame);
         good = print_blamed_lines(replica, &blame, &err);

@@ -299,7 +299,8 @@ enum document_added document_add(struct document *document, const struct batch *
     enum document_added added;
     if (document->asleep && add_asleep(document, batch, &added, err))
         return added;
-    document_wake(document);
+    if (!document_read_history(document, err))
+        return DOCUMENT_EARLY;
     uint64_t next = document_next_seq(document, &batch->agent);
     ensure(batch->count > 0);
     if (document->only && !document_asleep_had(document->only, batch))
@@ -421,9 +422,11 @@ static bool map_asleep(const struct document *document, const struct version *si
 
 bool document_map(struct document *document, const struct version *since, uint64_t *places, size_t count)
 {
+    struct error ignored = {0};
     if (map_asleep(document, since, places, count))
         return true;
-    document_wake(document);
+    if (!document_read_history(document, &ignored))
+        return false;
     ensure(document->merged == graph_len(document->graph));
     if (!document_lvs(document, since, &document->scratch))
         return false;

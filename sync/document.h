@@ -98,7 +98,7 @@ void document_fork(struct document *document, const struct agent_fork *fork);
 enum document_added {
     DOCUMENT_ADDED,
     DOCUMENT_KNOWN,   /* all of it was there already */
-    DOCUMENT_EARLY,   /* a parent or the agent's previous event is missing: offer it again */
+    DOCUMENT_EARLY,   /* a parent or the agent's previous event is missing, or the history cannot be read now: offer it again */
     DOCUMENT_REFUSED, /* *err says why */
 };
 MUST_USE enum document_added document_add(struct document *document, const struct batch *batch, struct error *err);
@@ -237,16 +237,26 @@ bool document_hold(struct document *document);
  *              the saved version had not are passed over. False: they are not to be had
  *   history    appends what was saved behind the front (may be NULL). False: it is not there any more, and the batches are replayed
  *
- * Without a source, or where its batches do not come to the saved version and text either, the program stops: what was typed is
- * with the source's owner, and opens by replay.
+ *   lost       the program is about to stop (may be NULL): the last chance to put the text somewhere
+ *
+ * Without a source, or where its batches do not come to the saved version and text either, the history is not to be had:
+ * document_read_history() says so, and nothing is lost by it. Whoever asks for the history all the same has the program stopped.
+ * Where that is not said to be otherwise, every function is one that asks.
  */
 struct document_source {
     void *self;
     void (*distrust)(void *self);
     bool (*replay)(void *self, struct document *whole);
     bool (*history)(void *self, struct buf *out);
+    void (*lost)(void *self);
 };
 void document_set_source(struct document *document, struct document_source source);
+/*
+ * Reads the history of one that is asleep. False and ERR_IO: it cannot be had now, say because the journal's directory is gone or no
+ * file can be opened. The document sleeps on: it takes what is typed as before, and this may be tried again. document_add() tries it
+ * itself; document_map(), document_newest_s() and document_last_edit() find nothing then.
+ */
+MUST_USE bool document_read_history(struct document *document, struct error *err);
 /*
  * `saved` is what document_save() made of this document, or of another replica's that had the same batches: it goes to sleep
  * (again), so that it takes the memory of its saved form. That has to be of the present version, or, where the document is asleep,

@@ -306,6 +306,7 @@ static bool replay_history(const struct document *document, const struct asleep 
     return good;
 }
 
+/* NULL: it is not to be had now. */
 static struct document *recall(struct document *document, const struct asleep *asleep)
 {
     struct document *history = document_new(document->base);
@@ -316,9 +317,10 @@ static struct document *recall(struct document *document, const struct asleep *a
     if (held && document->source.distrust)
         document->source.distrust(document->source.self);
     history = document_new(document->base);
-    bool replayed = replay_history(document, asleep, history);
-    ensure(replayed);
-    return history;
+    if (replay_history(document, asleep, history))
+        return history;
+    document_free(history);
+    return NULL;
 }
 
 /* What was found out about the past, and goes by the numbers of its graph or looks into it. */
@@ -377,13 +379,15 @@ static void note_invalid(struct document *document, const struct asleep *asleep)
     document->log.invalid_runs = log->invalid_runs;
 }
 
-void document_wake(struct document *document)
+bool document_read_history(struct document *document, struct error *err)
 {
     struct asleep *asleep = document->asleep;
     uint64_t len = document->len;
     if (!asleep)
-        return;
+        return true;
     struct document *history = recall(document, asleep);
+    if (!history)
+        return error_set(err, ERR_IO, 0, "the history cannot be read from the journal now");
     document->asleep = NULL;
     take_history(document, history);
     add_tail(document, &asleep->tail);
@@ -393,6 +397,16 @@ void document_wake(struct document *document)
     document->len = len;
     note_newest_critical(document, asleep);
     document_asleep_free(asleep);
+    return true;
+}
+
+void document_wake(struct document *document)
+{
+    struct error ignored = {0};
+    bool awake = document_read_history(document, &ignored);
+    if (!awake && document->source.lost)
+        document->source.lost(document->source.self);
+    ensure(awake);
 }
 
 /* --- falling asleep --- */

@@ -332,7 +332,9 @@ uint64_t document_edits_since(struct document *document, const struct version *s
 
 uint64_t document_newest_s(struct document *document, const struct version *since)
 {
-    document_wake(document);
+    struct error ignored = {0};
+    if (!document_read_history(document, &ignored))
+        return 0;
     struct lv_ranges after = {0};
     uint64_t newest_s = 0;
     events_since(document, since, &after);
@@ -347,8 +349,10 @@ uint64_t document_newest_s(struct document *document, const struct version *sinc
 
 struct last_edit document_last_edit(struct document *document, struct agent_filter filter)
 {
-    document_wake(document);
+    struct error ignored = {0};
     struct last_edit last = {.time_s = 0};
+    if (!document_read_history(document, &ignored))
+        return last;
     for (size_t i = 0; i < document->marks.count; i++) {
         const struct mark *mark = &document->marks.items[i];
         if (mark->time_s <= last.time_s || mark->flags & BATCH_FLAG_LABEL)

@@ -881,6 +881,51 @@ static void a_history_stays_where_it_is_until_it_is_asked_for(void **state)
     end(&pair);
 }
 
+static void a_history_that_cannot_be_had_is_waited_for(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct elsewhere elsewhere;
+    struct buf saved = {0};
+    struct patch patch = {0};
+    struct batch_list batches = {0};
+    struct version nothing = {0};
+    struct error err = {0};
+    const struct agent_id cleo = {{CLEO}};
+    uint64_t place = 0;
+    begin(&pair, "base");
+    replica_type(&pair.ana, 4, " camp");
+    replica_type(&pair.ben, 0, "re");
+    struct document *loaded = load_front_of(&pair, &elsewhere, &saved);
+    struct bytes rest = elsewhere.rest;
+    elsewhere.rest = (struct bytes){0};
+    elsewhere.lost = true;
+    for (int i = 0; i < 2; i++) {
+        assert_false(document_read_history(loaded, &err));
+        assert_int_equal(err.code, ERR_IO);
+        assert_int_equal(document_add(loaded, &pair.ben.log.items[0], &err), DOCUMENT_EARLY); /* which has seen less */
+        assert_false(document_map(loaded, &nothing, &place, 1));
+        assert_int_equal(document_last_edit(loaded, (struct agent_filter){0}).time_s, 0);
+        patch_clear(&patch); /* typing goes on */
+        patch_replace(&patch, document_len(loaded), 0, bytes_of_string("s"));
+        document_local(loaded, &cleo, &patch, (struct edit_mark){.gesture = true}, &batches);
+    }
+    assert_int_equal(elsewhere.replayed, 8);
+    assert_int_equal(elsewhere.distrusted, 0);
+    elsewhere.rest = rest; /* it is back */
+    assert_int_equal(document_add(loaded, &pair.ben.log.items[0], &err), DOCUMENT_ADDED);
+    document_update(loaded, &patch);
+    assert_int_equal(document_len(loaded), 13);
+    assert_int_equal(document_undo(loaded, &cleo, 1, &cleo, UNDO_BACK, 0, &patch, &batches), DOCUMENT_UNDONE);
+    assert_int_equal(document_len(loaded), 12);
+    document_check(loaded);
+    patch_release(&patch);
+    batch_list_release(&batches);
+    buf_release(&saved);
+    document_free(loaded);
+    end(&pair);
+}
+
 static void a_history_that_cannot_be_read_is_replayed_from_elsewhere(void **state)
 {
     (void)state;
@@ -1050,6 +1095,7 @@ int main(void)
         cmocka_unit_test(what_an_older_weft_saved_is_read_and_saved_anew),
         cmocka_unit_test(a_history_with_void_operations_is_read_at_once),
         cmocka_unit_test(a_history_stays_where_it_is_until_it_is_asked_for),
+        cmocka_unit_test(a_history_that_cannot_be_had_is_waited_for),
         cmocka_unit_test(a_history_that_cannot_be_read_is_replayed_from_elsewhere),
         cmocka_unit_test(a_document_goes_to_sleep_and_goes_on_as_before),
         cmocka_unit_test(a_sleeping_document_takes_a_newer_saved_form),

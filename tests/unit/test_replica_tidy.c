@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "app/replica_online.h"
 #include "app/replica_parts.h"
@@ -11,6 +13,7 @@
 #include "editor/base/random.h"
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
+#include "sync/db.h"
 #include "sync/journal_compact.h"
 #include "tests/support/filled_relay.h"
 #include "tests/support/home.h"
@@ -348,6 +351,92 @@ static void a_long_history_is_read_when_it_is_asked_for(void **state)
     free(last);
 }
 
+static char *leave_long_history(struct home *home, struct doc_id *doc)
+{
+    struct replica *replica = home_open(home, "notes.md");
+    paste_noise(replica);
+    type_keys(replica, 0, 1100);
+    char *text = home_text(replica);
+    *doc = replica_entry(replica)->doc;
+    home_save(replica, NULL);
+    home_close(replica);
+    assert_true(history_is_apart(home, doc));
+    return text;
+}
+
+/* No more files can be opened; what it was before. */
+static struct rlimit open_no_more(void)
+{
+    struct rlimit before;
+    int lowest = dup(STDOUT_FILENO);
+    assert_true(lowest >= 0);
+    close(lowest);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)lowest, before.rlim_max}), 0);
+    return before;
+}
+
+static void an_undo_whose_history_cannot_be_read_is_refused_and_typing_goes_on(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    struct doc_id doc;
+    char *text = leave_long_history(home, &doc);
+    struct replica *replica = home_open(home, "notes.md");
+    home_expect_text(replica, text);
+    home_type(replica, 0, "y");
+    home_wait(replica, NULL, home_is_kept);
+    struct rlimit before = open_no_more();
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDO_REFUSED);
+    assert_non_null(strstr(err.text, "cannot be read"));
+    assert_in_range(replica_edits_not_in_file(replica), 1, UINT64_MAX);
+    home_type(replica, 0, "z");
+    char *typed = home_text(replica);
+    assert_int_equal(strncmp(typed, "zy", 2), 0);
+    assert_string_equal(typed + 2, text);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    home_wait(replica, NULL, home_is_kept);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_int_equal(replica_undo(replica, UNDO_AGAIN, &err), REPLICA_UNDONE);
+    home_expect_text(replica, typed);
+    home_close(replica);
+    free(text);
+    free(typed);
+}
+
+/* Plain access to the database, as a disk that forgets has it. */
+static void damage_last_part(struct home *home, const struct doc_id *doc)
+{
+    struct db_options options = {
+        .what = "damaging", .mode = DB_WRITE, .application_id = 0x77666a31, .schema_count = 2, .busy_ms = 1000};
+    struct error err = {0};
+    char *path = env_journal_path(&home->env, doc);
+    struct db *db = db_open(path, &options, &err);
+    if (!db || !db_exec(db, "UPDATE checkpoint_part SET sealed = zeroblob(60)"
+                            " WHERE part = (SELECT max(part) FROM checkpoint_part)", &err))
+        fail_msg("%s", err.text);
+    db_close(db);
+    free(path);
+}
+
+static void a_history_whose_bytes_are_damaged_is_replayed_once(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    struct doc_id doc;
+    char *text = leave_long_history(home, &doc);
+    damage_last_part(home, &doc);
+    struct replica *replica = home_open(home, "notes.md");
+    home_expect_text(replica, text);
+    assert_true(history_is_apart(home, &doc)); /* what stands in front is good */
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_false(history_is_apart(home, &doc)); /* the next opening does not build on it */
+    assert_int_equal(replica_undo(replica, UNDO_AGAIN, &err), REPLICA_UNDONE);
+    home_expect_text(replica, text);
+    home_close(replica);
+    free(text);
+}
+
 /* What is typed before they are counted is not counted with them. */
 static void who_types_at_once_is_told_all_the_same(void **state)
 {
@@ -615,6 +704,8 @@ int main(void)
         HOME_TEST(what_is_closed_without_a_pause_is_in_order_too),
         HOME_TEST(how_much_of_a_long_history_is_not_in_the_file_is_said_a_little_later),
         HOME_TEST(a_long_history_is_read_when_it_is_asked_for),
+        HOME_TEST(an_undo_whose_history_cannot_be_read_is_refused_and_typing_goes_on),
+        HOME_TEST(a_history_whose_bytes_are_damaged_is_replayed_once),
         HOME_TEST(who_types_at_once_is_told_all_the_same),
         HOME_TEST(where_the_cursor_was_is_known_without_the_rows_before_a_checkpoint),
         HOME_TEST(what_was_never_sent_is_sent_when_the_document_comes_back),
