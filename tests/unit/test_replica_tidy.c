@@ -458,6 +458,13 @@ static void who_types_at_once_is_told_all_the_same(void **state)
 }
 
 /* The cursor is kept with the checkpoint, as a place in its text. */
+static bool has_what_is_in_front(struct replica *a, struct replica *b)
+{
+    (void)b;
+    replica_catch_up(a);
+    return rope_len(replica_buffer(a)->text) > 0 && rope_byte(replica_buffer(a)->text, 0) == 'i';
+}
+
 static void where_the_cursor_was_is_known_without_the_rows_before_a_checkpoint(void **state)
 {
     enum { KEYS = 8100, MORE_KEYS = 200 };
@@ -467,8 +474,7 @@ static void where_the_cursor_was_is_known_without_the_rows_before_a_checkpoint(v
     struct replica *other = open_besides(home, "notes.md", false);
     replica_catch_up(other);
     home_insert(other, "in front ");
-    home_wait(other, NULL, home_is_kept);
-    replica_catch_up(ada);
+    home_wait(ada, other, has_what_is_in_front);
     for (int i = 0; i < MORE_KEYS; i++)
         home_type(ada, 99, "y");
     wait_for_few_rows(home, ada);
