@@ -500,9 +500,20 @@ static uint64_t spans_max(const struct walker *walker)
     return most;
 }
 
+static uint64_t runs_in(const struct graph *graph, const struct lv_ranges *ranges)
+{
+    uint64_t runs = 0;
+    for (size_t i = 0; i < ranges->count; i++)
+        runs += graph_runs_in(graph, ranges->items[i].first, ranges->items[i].end);
+    return runs;
+}
+
 /* The way over a plan for walker->old and walker->fresh, as go() will go it. */
 static void count_way(struct walker *walker)
 {
+    walker_cost_runs(&walker->cost, runs_in(walker->graph, &walker->old) + runs_in(walker->graph, &walker->fresh));
+    if (walker_cost_is_over(&walker->cost))
+        return;
     walker_plan_make(&walker->plan, walker->graph, &walker->old, &walker->fresh, walker->critical);
     walker_plan_start(&walker->plan, way_of(walker));
     const struct walker_piece *piece;
@@ -536,6 +547,7 @@ uint64_t walker_cost(struct walker *walker, uint64_t merged, uint64_t limit)
     plan_update(walker, merged);
     count_way(walker);
     walker->warm = false;
+    let_go(walker);
     return walker->cost.steps;
 }
 

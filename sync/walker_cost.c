@@ -91,6 +91,12 @@ void walker_cost_piece(struct walker_cost *cost, struct walker_plan *plan, const
     walker_stands_add(&cost->stands, stand, piece->end - 1, events);
 }
 
+void walker_cost_runs(struct walker_cost *cost, uint64_t runs)
+{
+    if (!walker_cost_is_over(cost) && runs > cost->limit - cost->steps)
+        add_steps(cost, runs);
+}
+
 void walker_cost_fast(struct walker_cost *cost, const struct walker_piece *piece)
 {
     add_steps(cost, oplog_ops(cost->log, piece->first, piece->end));

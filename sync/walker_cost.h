@@ -14,7 +14,7 @@
  *   Ownership  zero-initialised it is empty; walker_cost_release().
  *   Errors     none.
  *   Bounds     counting ends soon after `limit`, so it costs no more than that either: runs of the graph that had to be looked at are
- *              counted too.
+ *              counted too, and a way over more runs than that is not even planned.
  */
 #ifndef WEFT_SYNC_WALKER_COST_H
 #define WEFT_SYNC_WALKER_COST_H
@@ -40,6 +40,8 @@ void walker_cost_block(struct walker_cost *cost, const uint64_t *version, size_t
 /* To a version, without applying anything there. */
 void walker_cost_move(struct walker_cost *cost, const uint64_t *version, size_t count);
 void walker_cost_piece(struct walker_cost *cost, struct walker_plan *plan, const struct walker_piece *piece);
+/* Before a way over so many runs of the graph is planned: each is a step at least, so it may be over already. */
+void walker_cost_runs(struct walker_cost *cost, uint64_t runs);
 /* Events that are applied as they are. */
 void walker_cost_fast(struct walker_cost *cost, const struct walker_piece *piece);
 bool walker_cost_is_over(const struct walker_cost *cost); /* more than the limit already */

@@ -4,6 +4,7 @@
 #include "tests/support/support.h"
 
 #include "sync/walker.h"
+#include "tests/support/heap.h"
 #include "tests/support/history.h"
 
 static const struct agent_id ana = {{1}}, ben = {{2}};
@@ -94,6 +95,53 @@ static void counting_ends_soon_after_the_limit(void **state)
     history_release(&history);
 }
 
+/* Each key is a run of the graph: both type at once, and both have seen all before. */
+static void type_in_rounds(struct history *history, uint64_t rounds)
+{
+    uint64_t seen[2] = {0};
+    for (uint64_t seq = 0; seq < rounds; seq++) {
+        struct history_op op = {.kind = OP_INSERT, .pos = 0, .text = bytes_of_string("x")};
+        size_t count = seq > 0 ? 2 : 0;
+        uint64_t anas = history_add(history, &ana, seq, seen, count, &op, 1) - 1;
+        seen[1] = history_add(history, &ben, seq, seen, count, &op, 1) - 1;
+        seen[0] = anas;
+    }
+}
+
+enum { LIMIT = 100, MANY = 8000, LITTLE = 32 * 1024 };
+
+/* What is asked with a limit costs what the limit is, whatever the history is: where that is long there is no plan of it. */
+static void a_limit_bounds_the_plan(void **state)
+{
+    (void)state;
+    for (uint64_t rounds = 1000; rounds <= MANY; rounds *= 2) {
+        struct history history;
+        history_init(&history, (struct bytes){0});
+        type_in_rounds(&history, rounds);
+        heap_begin();
+        assert_true(walker_cost(history.walker, 0, LIMIT) > LIMIT);
+        long peak = heap_peak();
+        heap_end();
+        assert_in_range(peak, 0, LITTLE);
+        assert_true(walker_cost(history.walker, 2 * rounds - 2, UINT64_MAX) > LIMIT); /* the old events are walked too */
+        history_release(&history);
+    }
+}
+
+static void what_counting_took_is_given_back(void **state)
+{
+    struct history history;
+    (void)state;
+    history_init(&history, (struct bytes){0});
+    type_in_rounds(&history, MANY);
+    heap_begin();
+    assert_true(walker_cost(history.walker, 0, UINT64_MAX) >= 2 * MANY);
+    long held = heap_now();
+    heap_end();
+    assert_in_range(held, 0, 2 * MANY * 16 + LITTLE); /* 16 bytes a run are the graph's, which keeps room for its own questions */
+    history_release(&history);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +149,8 @@ int main(void)
         cmocka_unit_test(what_is_applied_as_it_is_costs_a_step_for_each_operation),
         cmocka_unit_test(a_long_run_costs_no_more_than_there_are_spans),
         cmocka_unit_test(counting_ends_soon_after_the_limit),
+        cmocka_unit_test(a_limit_bounds_the_plan),
+        cmocka_unit_test(what_counting_took_is_given_back),
     };
     return RUN_TESTS("walker_cost", tests);
 }
