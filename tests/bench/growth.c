@@ -161,6 +161,19 @@ static void make_halves(struct batch_list *out, size_t n)
     }
 }
 
+/* A chain, then people with a key each, each of whom has seen one event of it less: every one makes its newest event concurrent. */
+static void make_backing(struct batch_list *out, size_t n)
+{
+    for (uint64_t i = 0; i < n / 2; i++)
+        type(out, 0, i, i);
+    for (uint32_t i = 0; i < n / 2; i++) {
+        uint64_t seen = n / 2 - 1 - i;
+        struct batch *batch = type(out, 1 + i, 0, seen);
+        if (seen > 0)
+            batch_add_parent(batch, (struct event_id){agent_number(0), seen - 1});
+    }
+}
+
 static const struct family families[] = {
     {"ascending", "n people insert at one place, ids ascending", make_ascending, ONCE},
     {"descending", "the same, ids descending", make_descending, ONCE},
@@ -173,6 +186,7 @@ static const struct family families[] = {
     {"backward", "two type backwards at one place, byte by byte, unseen", make_two_backward, ONCE},
     {"one-sided-live", "one never sees the other, an update after each key", make_one_sided, EACH},
     {"rounds-live", "both type one byte at once, sync, n / 2 times", make_rounds, EACH},
+    {"backing-live", "n / 2 keys, then n / 2 people who have seen one of them less each", make_backing, EACH},
     {"halves", "32 branches, then n / 2 people who have seen another half of them each", make_halves, ONCE},
 };
 
