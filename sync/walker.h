@@ -103,7 +103,8 @@ uint64_t walker_work(const struct walker *walker);   /* spans put in, taken out 
 uint64_t walker_looks(const struct walker *walker);  /* at spans that are concurrent at one place */
 uint64_t walker_copies(const struct walker *walker); /* how often a tracker was copied (sync/walker_stands.h) */
 
-/* What it keeps between two walks, and what the last one left: its sum and its last list; stops the program when an invariant is broken. */
+/* What it keeps between two walks, and what the last one left: its sum and its last list; stops the program when an invariant
+   is broken. */
 void walker_check(struct walker *walker);
 
 #endif

@@ -161,7 +161,8 @@ static void make_halves(struct batch_list *out, size_t n)
     }
 }
 
-/* A chain, then people with a key each, each of whom has seen one event of it less: every one makes its newest event concurrent. */
+/* A chain, then people with a key each, each of whom has seen one event of it less: every one makes its newest event
+   concurrent. */
 static void make_backing(struct batch_list *out, size_t n)
 {
     for (uint64_t i = 0; i < n / 2; i++)
