@@ -19,6 +19,7 @@
 
 #include "editor/base/xalloc.h"
 #include "editor/file.h"
+#include "sync/relay/relay_server.h"
 #include "sync/share_link.h"
 
 /*
@@ -257,8 +258,11 @@ static bool hear_start(int fd, struct error *err)
     }
     line[len] = '\0';
     line[strcspn(line, "\n")] = '\0';
-    return strncmp(line, "weft relay on ", 14) == 0 ||
-           error_set(err, ERR_IO, 0, "a relay of your own could not be started: %s", line[0] ? line : "it said nothing");
+    if (strncmp(line, "weft relay on ", 14) == 0)
+        return true;
+    const char *elsewhere = strstr(line, RELAY_SERVER_ELSEWHERE "ws");
+    return error_set(err, ERR_IO, 0, "a relay of your own could not be started: %s%s%s", line[0] ? line : "it said nothing",
+                     elsewhere ? "; share with --relay " : "", elsewhere ? elsewhere + strlen(RELAY_SERVER_ELSEWHERE) : "");
 }
 
 static bool start(struct env *env, const struct place *place, const char *listen, struct error *err)

@@ -151,15 +151,27 @@ static bool parse_listen(struct relay_server *server, const char *text, struct e
     return true;
 }
 
+/* Where the one that holds the lock says that it listens; it may not have come that far. */
+static void refuse_store(const struct relay_server *server, struct error *err)
+{
+    char where[256];
+    ssize_t len = pread(server->lock, where, sizeof where - 1, 0);
+    where[len > 0 ? len : 0] = '\0';
+    error_set(err, ERR_BUSY, EWOULDBLOCK, "another relay is using the store %s%s%s", server->store_path,
+              len > 0 ? RELAY_SERVER_ELSEWHERE : "", where);
+}
+
 static bool lock_store(struct relay_server *server, struct error *err)
 {
     char *path = xformat("%s.lock", server->store_path);
     server->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     bool held = server->lock >= 0 && flock(server->lock, LOCK_EX | LOCK_NB) == 0;
     if (!held && errno == EWOULDBLOCK)
-        error_set(err, ERR_BUSY, errno, "another relay is using the store %s", server->store_path);
+        refuse_store(server, err);
     else if (!held)
         error_errno(err, "cannot lock the store with %s", path);
+    if (held)
+        (void)!ftruncate(server->lock, 0);
     free(path);
     return held;
 }
@@ -243,6 +255,27 @@ static void make_relay(struct relay_server *server, const struct relay_server_op
     server->links.now_ms = now_ms;
 }
 
+static void describe_address(const struct relay_server *server, struct buf *out)
+{
+    if (!server->address) {
+        buf_addf(out, "%s", server->unix_path);
+        return;
+    }
+    bool literal6 = strchr(server->address, ':') != NULL;
+    buf_addf(out, "%s://%s%s%s:%d", server->tls_cert ? "wss" : "ws", literal6 ? "[" : "", server->address,
+             literal6 ? "]" : "", relay_server_port(server));
+}
+
+/* For who finds the store locked. That it cannot be written is no reason not to serve: then it is not said. */
+static void tell_address(const struct relay_server *server)
+{
+    struct buf where = {0};
+    describe_address(server, &where);
+    if (ftruncate(server->lock, 0) == 0)
+        (void)!pwrite(server->lock, where.data, where.len, 0);
+    buf_release(&where);
+}
+
 static bool start_thread(struct relay_server *server, struct error *err)
 {
     int rc = pthread_create(&server->thread, NULL, server_thread, server);
@@ -277,7 +310,10 @@ static bool server_begin(struct relay_server *server, const struct relay_server_
         return false;
     raise_descriptor_limit();
     make_relay(server, options);
-    return open_sockets(server, options, err) && start_thread(server, err);
+    if (!open_sockets(server, options, err))
+        return false;
+    tell_address(server);
+    return start_thread(server, err);
 }
 
 /* The store is idle before the sockets go, for it wakes them; the sockets go before the relay, for they tell it. */
@@ -356,17 +392,6 @@ uint64_t relay_server_empty_ms(const struct relay_server *server)
 struct sign_public relay_server_key(const struct relay_server *server)
 {
     return server->identity.key.public_key;
-}
-
-static void describe_address(const struct relay_server *server, struct buf *out)
-{
-    if (!server->address) {
-        buf_addf(out, "%s", server->unix_path);
-        return;
-    }
-    bool literal6 = strchr(server->address, ':') != NULL;
-    buf_addf(out, "%s://%s%s%s:%d", server->tls_cert ? "wss" : "ws", literal6 ? "[" : "", server->address,
-             literal6 ? "]" : "", relay_server_port(server));
 }
 
 void relay_server_describe(struct relay_server *server, struct buf *out)

@@ -30,6 +30,9 @@ struct relay_server_options {
 };
 struct relay_server_options relay_server_options_default(void);
 
+/* Behind what is said of a store that another relay has, where that one told: its URL, or the path of its socket. */
+#define RELAY_SERVER_ELSEWHERE ", on "
+
 /* Listens and serves on a thread of its own. NULL: *err says why. */
 MUST_USE struct relay_server *relay_server_start(const struct relay_server_options *options, struct error *err);
 /* For how long nobody has been in any document. */

@@ -554,7 +554,7 @@ static void what_stands_in_the_way_of_a_start_is_one_sentence(void **state)
     char *says = xformat("cannot listen on 127.0.0.1 port %d: another program listens there already", office->port);
     expect_no_start(office, other, taken, says);
     free(says);
-    says = xformat("another relay is using the store %s/relay.db", dir);
+    says = xformat("another relay is using the store %s/relay.db, on ws://127.0.0.1:%d", dir, office->port);
     expect_no_start(office, office->store, ":0", says);
     free(says);
     says = xformat("cannot lock the store with %s/no/relay.db.lock: No such file or directory", dir);

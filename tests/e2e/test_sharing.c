@@ -939,6 +939,24 @@ static void who_may_reach_ones_own_relay_has_a_default(void **state)
     vt_free(ada);
 }
 
+/* It has the store that one's own relay would have. */
+static void a_relay_run_by_hand_is_named_to_who_shares(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "mine\n");
+    struct stage_result result = stage_script(stage, "ada",
+                                              "\"$WEFT\" relay --listen 127.0.0.1:0 > relay.out & relay=$!\n"
+                                              "until grep -q 'weft relay on' relay.out; do sleep 0.05; done\n"
+                                              "\"$WEFT\" share --no-edit notes.md\n"
+                                              "sed 's/^weft relay on \\([^,]*\\),.*/share with --relay \\1/' relay.out\n"
+                                              "kill $relay; wait $relay");
+    char *hint = xstrndup(result.out, strcspn(result.out, "\n"));
+    assert_non_null(strstr(hint, "share with --relay ws://127.0.0.1:"));
+    if (!strstr(result.err, hint))
+        fail_msg("%s is not in %s", hint, result.err);
+    free(hint);
+}
+
 static void unshare_of_a_renamed_file_says_one_thing(void **state)
 {
     struct pair pair = pair_up(*state, "one\n", "edit");
@@ -1238,6 +1256,7 @@ int main(void)
                                         teardown_own_relay),
         cmocka_unit_test_setup_teardown(a_relay_of_ones_own_that_died_is_started_again, stage_setup, teardown_own_relay),
         cmocka_unit_test_setup_teardown(who_may_reach_ones_own_relay_has_a_default, stage_setup, teardown_own_relay),
+        cmocka_unit_test_setup_teardown(a_relay_run_by_hand_is_named_to_who_shares, stage_setup, teardown_own_relay),
         TEST(unshare_of_a_renamed_file_says_one_thing),
         cmocka_unit_test_setup_teardown(a_document_that_moves_takes_everything_and_everybody_along, stage_setup,
                                         teardown_own_relay),

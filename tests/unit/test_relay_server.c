@@ -484,7 +484,10 @@ static void one_store_serves_one_relay(void **state)
     host_start(host);
     assert_null(relay_server_start(&host->options, &err));
     assert_int_equal(err.code, ERR_BUSY);
+    char *where = xformat(RELAY_SERVER_ELSEWHERE "ws://127.0.0.1:%d", relay_server_port(host->server));
     assert_non_null(strstr(err.text, "another relay is using the store"));
+    assert_non_null(strstr(err.text, where));
+    free(where);
 }
 
 static void what_cannot_be_listened_on_is_said(void **state)
