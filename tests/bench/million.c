@@ -25,6 +25,7 @@
 #include "editor/base/random.h"
 #include "editor/base/xalloc.h"
 #include "sync/journal_compact.h"
+#include "tests/bench/bench_base.h"
 
 enum { TEXT_BYTES = 1000000, BURST = 20, RUNS = 5, ROWS_A_COMMIT = 2000, ROWS_AFTER = 64, EVENTS_A_ROW = 128 };
 
@@ -59,13 +60,6 @@ static void must(bool good, const char *what, const struct error *err)
 {
     if (!good)
         end(what, err);
-}
-
-static double now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
 /* Of this thread: what else runs on the machine does not count. */
@@ -267,10 +261,10 @@ static void put_in_order(struct bench *bench)
 {
     struct error err = {0};
     struct encoded_checkpoint encoded = {0};
-    double start = now_ms();
+    uint64_t start = bench_now_ns();
     struct replica *copy = replica_new(&bench->env, &(struct replica_options){.reads_only = true, .alone = true});
     must(replica_find_doc(copy, &bench->keys.doc, &err) && replica_restore(copy, &err), "reading all rows", &err);
-    printf("all rows read in %.0f ms\n", now_ms() - start);
+    printf("all rows read in %.0f ms\n", bench_ms_since(start));
     must(copy->faults == 0 && copy->early_count == 0 && replica_encode_checkpoint(copy, &encoded), "a checkpoint", &copy->fault);
     struct rope *history = rope_from_bytes(buf_view(&encoded.history));
     must(journal_checkpoint_put(bench->journal, copy->place_read, buf_view(&encoded.front), history, &err) &&
@@ -313,18 +307,19 @@ static void open_here(struct bench *bench, struct opened *out)
     struct error err = {0};
     struct patch patch = {0};
     size_t heap = mallinfo2().uordblks, peak = peak_kb();
-    double start = now_ms(), cpu = cpu_ms();
+    uint64_t start = bench_now_ns();
+    double cpu = cpu_ms();
     struct replica *replica = open_file(bench, true);
-    out->text_ms = now_ms() - start;
+    out->text_ms = bench_ms_since(start);
     out->cpu_ms = cpu_ms() - cpu;
     out->heap = mallinfo2().uordblks + mallinfo2().hblkhd - heap;
     out->peak_kb = peak_kb() - peak;
     out->len = rope_len(replica->buffer.text);
-    start = now_ms();
+    start = bench_now_ns();
     patch_retain(&patch, out->len / 2);
     patch_insert(&patch, bytes_of_string("x"));
     must(replica_edit(replica, &patch, selection_at(out->len / 2 + 1), EDIT_TYPING, &err), "a key", &err);
-    out->key_ms = now_ms() - start;
+    out->key_ms = bench_ms_since(start);
     patch_release(&patch);
 }
 
@@ -383,9 +378,9 @@ static void make(struct bench *bench, uint64_t events)
     open_journal(bench);
     begin(bench, &bench->ada, 0xaa, true);
     begin(bench, &bench->joe, 0xbb, false);
-    double start = now_ms();
+    uint64_t start = bench_now_ns();
     fill(bench, events);
-    printf("filled in %.0f s\n", (now_ms() - start) / 1e3);
+    printf("filled in %.0f s\n", bench_ms_since(start) / 1e3);
     print_size(bench, "typed");
     put_in_order(bench);
     print_size(bench, "in order");
