@@ -69,10 +69,14 @@ size_t home_entries(const struct home *home, const char *name)
 
 struct replica *home_open(struct home *home, const char *name)
 {
+    return home_open_with(home, name, &(struct replica_options){.port = home_port(home), .name = "ada"});
+}
+
+struct replica *home_open_with(struct home *home, const char *name, const struct replica_options *options)
+{
     struct error err = {0};
-    struct replica_options options = {.port = home_port(home), .name = "ada"};
     char *path = scratch_file(home->dir, name);
-    struct replica *replica = replica_open(&home->env, path, (struct bytes){0}, &options, &err);
+    struct replica *replica = replica_open(&home->env, path, (struct bytes){0}, options, &err);
     if (!replica)
         fail_msg("%s", err.text);
     free(path);

@@ -28,6 +28,8 @@ size_t home_entries(const struct home *home, const char *name);
 
 /* DIR/NAME, by ada. */
 struct replica *home_open(struct home *home, const char *name);
+/* The same as the options say. */
+struct replica *home_open_with(struct home *home, const char *name, const struct replica_options *options);
 void home_close(struct replica *replica);
 void home_save(struct replica *replica, const char *path); /* NULL: where it was; ends when it is written */
 /* As keys are typed. */

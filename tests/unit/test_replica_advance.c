@@ -52,14 +52,10 @@ static bool is_ready(struct replica *a, struct replica *b)
 static void expect_read(struct home *home, const char *expected)
 {
     struct error err = {0};
-    char *path = scratch_file(home->dir, "notes.md");
     struct replica_options options = {.port = home_port(home), .reads_only = true, .alone = true};
-    struct replica *replica = replica_open(&home->env, path, (struct bytes){0}, &options, &err);
-    if (!replica)
-        fail_msg("%s", err.text);
+    struct replica *replica = home_open_with(home, "notes.md", &options);
     home_expect_text(replica, expected);
     assert_true(replica_close(replica, 0, NULL, &err));
-    free(path);
 }
 
 /* --- who types --- */

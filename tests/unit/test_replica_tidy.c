@@ -71,13 +71,11 @@ static void expect_audited(struct home *home, const char *name, uint64_t batches
     struct replica_audit audit;
     struct error err = {0};
     struct replica_options options = {.port = home_port(home), .reads_only = true, .alone = true, .audits = true};
-    char *path = scratch_file(home->dir, name);
-    struct replica *replica = replica_open(&home->env, path, (struct bytes){0}, &options, &err);
-    if (!replica || !replica_audit(replica, &audit, &err))
+    struct replica *replica = home_open_with(home, name, &options);
+    if (!replica_audit(replica, &audit, &err))
         fail_msg("%s", err.text);
     assert_int_equal(audit.batches, batches);
     home_close(replica);
-    free(path);
 }
 
 static void somebody_who_never_stops_typing_has_a_small_journal(void **state)
@@ -247,14 +245,8 @@ static void paste_long(struct replica *replica)
 /* By another process, in which no cursor is. */
 static struct replica *open_besides(struct home *home, const char *name, bool reads_only)
 {
-    struct error err = {0};
     struct replica_options options = {.port = home_port(home), .name = "ada", .reads_only = reads_only, .scripted = true};
-    char *path = scratch_file(home->dir, name);
-    struct replica *replica = replica_open(&home->env, path, (struct bytes){0}, &options, &err);
-    if (!replica)
-        fail_msg("%s", err.text);
-    free(path);
-    return replica;
+    return home_open_with(home, name, &options);
 }
 
 static void how_much_of_a_long_history_is_not_in_the_file_is_said_a_little_later(void **state)
