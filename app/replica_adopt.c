@@ -71,6 +71,19 @@ static bool load_other(struct replica *replica, const struct doc_id *other, stru
     return good && replica_restore(replica, err);
 }
 
+/* A patch of the document's base text, as one of the text that is there now: where a comparison of the two puts it. */
+static void write_now(struct replica *replica, const struct patch *patch, struct edit_mark mark, struct batch_list *out)
+{
+    struct patch since = {0}, now = {0};
+    struct line_diff ignored;
+    line_diff(replica->base, replica->buffer.text, &since, &ignored);
+    patch_transform(&now, patch, &since, PATCH_RIGHT);
+    document_local(replica->document, &replica->agent, &now, mark, out);
+    buffer_apply(&replica->buffer, &now, ORIGIN_REMOTE);
+    patch_release(&since);
+    patch_release(&now);
+}
+
 /* What was typed here since `base`, as an edit of the other document's base text: concurrent with all that was typed there. */
 static void carry_over(struct replica *replica, const struct rope *base, const struct patch *typed)
 {
@@ -85,8 +98,8 @@ static void carry_over(struct replica *replica, const struct rope *base, const s
     patch_transform(&patch, typed, &between, PATCH_RIGHT);
     struct edit_mark mark = {.gesture = true, .time_s = (uint64_t)time(NULL)};
     replica_begin_writing(replica);
-    bool fits = document_local_at(replica->document, &replica->agent, &nothing, &patch, mark, &batches, &err);
-    ensure(fits); /* it was made for that very text */
+    if (!document_local_at(replica->document, &replica->agent, &nothing, &patch, mark, &batches, &err))
+        write_now(replica, &patch, mark, &batches); /* it was made for that very text, but the history cannot be read now */
     replica_commit(replica, &batches);
     replica_update_text(replica);
     patch_release(&between);
@@ -102,8 +115,9 @@ static void leave_document(struct replica *replica, struct patch *typed, struct 
     worker_drain(replica->worker); /* a save speaks of versions of the document that ends here */
     replica_drop_replaced(replica);
     document_version(replica->document, &now);
-    bool known = document_patch_to(replica->document, &now, typed);
-    ensure(known);
+    struct line_diff summary;
+    if (!document_patch_to(replica->document, &now, typed)) /* the history cannot be read now: a comparison gives the same text */
+        line_diff(replica->base, replica->buffer.text, typed, &summary);
     version_release(&now);
     *tail = replica_tail_take(replica);
     replica_cease_writing(replica, 0, &ignored);

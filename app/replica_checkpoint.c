@@ -97,17 +97,15 @@ static bool is_newest(struct journal *journal, uint64_t id)
 }
 
 /* What the checkpoint that was loaded has besides its front. Where no newer one has taken its place it is damaged. */
-static bool read_saved_history(void *self, struct buf *out)
+static bool read_saved_history(void *self, struct buf *out, struct error *err)
 {
     const struct row_source *source = self;
-    struct error err = {0};
     struct journal_spec spec = {.path = source->path, .mode = JOURNAL_READ, .doc = source->keys.doc};
-    struct journal *journal = journal_open_on(&source->device, spec, &err);
-    bool good = journal && journal_checkpoint_text(journal, &source->checkpoint, out, &err);
-    bool damaged = journal && !good && err.code == ERR_AUTH && is_newest(journal, source->checkpoint.id);
+    struct journal *journal = journal_open_on(&source->device, spec, err);
+    bool good = journal && journal_checkpoint_text(journal, &source->checkpoint, out, err);
+    if (journal && !good && err->code == ERR_AUTH && !is_newest(journal, source->checkpoint.id))
+        error_set(err, ERR_MISSING, 0, "a newer one has taken its place");
     journal_close(journal);
-    if (damaged)
-        distrust(self);
     return good;
 }
 

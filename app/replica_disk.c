@@ -236,7 +236,8 @@ void replica_disk_changed(struct replica *replica, struct rope *disk, struct fil
     (void)replica_take_pending_save(replica, &hash);
     if (take_known(replica, disk, stamp, &hash))
         return;
-    if (may_still_come(replica, stamp)) {
+    /* Where the history cannot be read now, it may be one of its versions. */
+    if (!document_read_history(replica->document, &err) || may_still_come(replica, stamp)) {
         look_again(replica, stamp, &err);
         rope_free(disk);
     } else if (!asks(replica, disk, stamp, &hash)) {

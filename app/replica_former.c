@@ -208,7 +208,8 @@ static enum brought bring_piece(struct replica *replica, const struct origin *or
     bool known = replica_decode_version(former->replica, origin->there, &there) &&
                  document_patch_since(former->replica->document, &there, &patch);
     if (!known) {
-        error_set(err, ERR_MISSING, 0, "its journal has lost rows");
+        if (document_read_history(former->replica->document, err))
+            error_set(err, ERR_MISSING, 0, "its journal has lost rows");
         brought = BROUGHT_NOT;
     } else if (!replica_decode_version(replica, origin->here, &here)) {
         replica_read_rows(replica); /* another process has brought over the piece before */

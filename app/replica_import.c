@@ -36,14 +36,16 @@ bool replica_flush(struct replica *replica, struct error *err)
                      state.failing ? state.why.text : "");
 }
 
-/* Takes over the state of the file that a row tells. False: it speaks of rows that are not read yet. */
-static bool take_saved_row(struct replica *replica, const struct journal_saved *saved)
+/* Takes over the state of the file that a row tells. False: it speaks of rows that are not read yet, or cannot be now: *err. */
+static bool take_saved_row(struct replica *replica, const struct journal_saved *saved, struct error *err)
 {
     struct file_side *file = &replica->file;
     struct version version = {0};
     bool known = replica_decode_version(replica, saved->version, &version);
     bool ours = file->hash_known && digest_equal(&file->hash, &saved->hash) && version_equal(&file->version, &version);
-    if (known && !ours) {
+    bool at_hand = !known || ours || document_is_at(replica->document, &version);
+    bool readable = at_hand || document_read_history(replica->document, err);
+    if (known && !ours && readable) {
         version_copy(&file->version, &version);
         file->hash = saved->hash;
         file->hash_known = true;
@@ -51,7 +53,7 @@ static bool take_saved_row(struct replica *replica, const struct journal_saved *
         replica_rebuild_file_text(replica);
     }
     version_release(&version);
-    return known || ours;
+    return readable && (known || ours);
 }
 
 bool replica_take_pending_save(struct replica *replica, const struct digest *hash)
@@ -66,7 +68,7 @@ bool replica_take_pending_save(struct replica *replica, const struct digest *has
         found = journal_saved_pending(journal, replica_known_path(replica), hash, &saved, &memory, &found, &ignored) && found;
     if (found && journal == replica->reader)
         replica_read_rows(replica);
-    found = found && take_saved_row(replica, &saved);
+    found = found && take_saved_row(replica, &saved, &ignored);
     buf_release(&memory);
     return found;
 }
@@ -85,7 +87,7 @@ bool replica_catch_up_file(struct replica *replica, struct error *err)
     bool good = journal_saved_get(replica->reader, replica->file.path, &saved, &memory, &found, err);
     if (good) {
         replica_read_rows(replica);
-        good = !found || take_saved_row(replica, &saved) || replica->file.origin_unknown;
+        good = !found || take_saved_row(replica, &saved, err) || replica->file.origin_unknown;
     }
     buf_release(&memory);
     return good;
@@ -260,7 +262,7 @@ static bool find_imported(struct replica *replica, const struct digest *hash, st
     bool good = journal_saved_find(replica->reader, replica->file.path, hash, &saved, &memory, &found, err);
     if (good) {
         replica_read_rows(replica);
-        good = found && (replica->file.origin_unknown || take_saved_row(replica, &saved));
+        good = found && (replica->file.origin_unknown || take_saved_row(replica, &saved, err));
     }
     buf_release(&memory);
     return good;

@@ -79,6 +79,7 @@ static bool take_text_of_disk(struct replica *replica)
 void replica_rebuild_file_text(struct replica *replica)
 {
     struct patch patch = {0};
+    struct error ignored = {0};
     if (replica->file.hash_known && document_is_at(replica->document, &replica->file.version)) {
         rope_free(replica->file.text);
         replica->file.text = rope_snapshot(replica->buffer.text);
@@ -90,6 +91,10 @@ void replica_rebuild_file_text(struct replica *replica)
         rope_free(replica->file.text);
         replica->file.text = rope_snapshot(replica->base);
         rope_apply(replica->file.text, &patch);
+    } else if (replica->file.hash_known && !document_read_history(replica->document, &ignored)) {
+        rope_free(replica->file.text); /* nobody can tell now what was in the file: nothing of it is merged unasked */
+        replica->file.text = rope_snapshot(replica->base);
+        replica->file.text_guessed = true;
     }
     patch_release(&patch);
 }

@@ -499,14 +499,13 @@ static bool digest_early(struct digesting *digesting)
 }
 
 /* On any thread, so with a journal of its own. What is wrong with the rows shows in what comes out. */
-static bool read_source(const struct row_source *source, struct chain *chain, struct document *document)
+static bool read_source(const struct row_source *source, struct chain *chain, struct document *document, struct error *err)
 {
-    struct error ignored = {0};
     struct journal_read read = {0};
     struct digesting digesting = {.keys = &source->keys, .chain = chain, .document = document};
     struct journal_spec spec = {.path = source->path, .mode = JOURNAL_READ, .doc = source->keys.doc};
-    struct journal *journal = journal_open_on(&source->device, spec, &ignored);
-    bool good = journal && journal_rows(journal, 0, (struct journal_visitor){&digesting, visit_digest}, &read, &ignored);
+    struct journal *journal = journal_open_on(&source->device, spec, err);
+    bool good = journal && journal_rows(journal, 0, (struct journal_visitor){&digesting, visit_digest}, &read, err);
     while (good && digest_early(&digesting))
         ;
     for (size_t i = 0; i < digesting.early_count; i++)
@@ -518,14 +517,15 @@ static bool read_source(const struct row_source *source, struct chain *chain, st
 
 bool replica_read_digests(void *self, struct chain *whole)
 {
-    return read_source(self, whole, NULL);
+    struct error ignored = {0};
+    return read_source(self, whole, NULL, &ignored);
 }
 
-bool replica_read_history(void *self, struct document *whole)
+bool replica_read_history(void *self, struct document *whole, struct error *err)
 {
     const struct row_source *source = self;
     struct chain *chain = chain_new(&source->keys.doc);
-    bool good = read_source(source, chain, whole);
+    bool good = read_source(source, chain, whole, err);
     chain_free(chain);
     return good;
 }

@@ -147,6 +147,8 @@ void replica_note_fault(struct replica *replica, const struct error *why)
 
 bool replica_audit(const struct replica *replica, struct replica_audit *audit, struct error *err)
 {
+    if (!document_read_history(replica->document, err))
+        return false;
     *audit = (struct replica_audit){.batches = replica->batches_checked, .signatures = replica->signatures_checked,
                                     .agents = document_stats(replica->document).agents};
     if (replica->faults == 0)

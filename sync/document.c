@@ -141,8 +141,8 @@ bool document_knows(struct document *document, const struct version *version)
 
 bool document_may_follow(struct document *document, const struct version *version)
 {
-    document_wake(document);
-    return document_lvs(document, version, &document->scratch) &&
+    struct error ignored = {0};
+    return document_read_history(document, &ignored) && document_lvs(document, version, &document->scratch) &&
            graph_is_reduced(document->graph, document->scratch.items, document->scratch.count);
 }
 
@@ -275,8 +275,11 @@ static bool find_parents(const struct document *document, const struct batch *ba
 
 void document_fork(struct document *document, const struct agent_fork *fork)
 {
-    document_wake(document);
-    (void)graph_branch(document->graph, fork); /* the chain takes none that has the id of somebody who wrote */
+    struct error ignored = {0};
+    if (document_read_history(document, &ignored))
+        (void)graph_branch(document->graph, fork); /* the chain takes none that has the id of somebody who wrote */
+    else
+        document_asleep_fork(document, fork);
 }
 
 /* Without its history, where that will do. False: it has to be read. */
@@ -288,7 +291,7 @@ static bool add_asleep(struct document *document, const struct batch *batch, enu
     *added = batch->seq0 + batch->count <= next ? DOCUMENT_KNOWN : DOCUMENT_EARLY;
     if (*added == DOCUMENT_KNOWN || batch->seq0 > next || !document_asleep_knows(document, &parents))
         return true;
-    if (batch->seq0 < next)
+    if (batch->seq0 < next || document_asleep_is_branch(document, &batch->agent))
         return false;
     *added = document_asleep_add(document, batch, err);
     return *added != DOCUMENT_EARLY;
@@ -386,9 +389,11 @@ static bool patch_since_asleep(const struct document *document, const struct ver
 
 bool document_patch_since(struct document *document, const struct version *since, struct patch *out)
 {
+    struct error ignored = {0};
     if (patch_since_asleep(document, since, out))
         return true;
-    document_wake(document);
+    if (!document_read_history(document, &ignored))
+        return false;
     ensure(document->merged == graph_len(document->graph));
     if (!document_lvs(document, since, &document->scratch))
         return false;
@@ -437,8 +442,8 @@ bool document_map(struct document *document, const struct version *since, uint64
 
 bool document_patch_to(struct document *document, const struct version *version, struct patch *out)
 {
-    document_wake(document);
-    if (!document_lvs(document, version, &document->scratch))
+    struct error ignored = {0};
+    if (!document_read_history(document, &ignored) || !document_lvs(document, version, &document->scratch))
         return false;
     walker_to(document->walker, &document->scratch, out);
     return true;

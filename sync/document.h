@@ -232,29 +232,30 @@ bool document_hold(struct document *document);
  * Where the batches of a loaded document are besides: its saved history turns out to be unreadable in the middle of an undo or a
  * merge, when there is no way back. That it was sealed by us does not exclude that we wrote it wrongly.
  *
- *   distrust   the saved form is not to be loaded again
+ *   distrust   the saved form is not to be loaded again, for its history cannot be read and the batches are all there
  *   replay     adds all batches there are to `whole`, each after its parents, document_fork() where a branch begins; those that
  *              the saved version had not are passed over. False: they are not to be had
- *   history    appends what was saved behind the front (may be NULL). False: it is not there any more, and the batches are replayed
- *
+ *   history    appends what was saved behind the front (may be NULL). False: it is not there any more, or damaged (ERR_AUTH);
+ *              the batches are replayed then
  *   lost       the program is about to stop (may be NULL): the last chance to put the text somewhere
  *
  * Without a source, or where its batches do not come to the saved version and text either, the history is not to be had:
- * document_read_history() says so, and nothing is lost by it. Whoever asks for the history all the same has the program stopped.
- * Where that is not said to be otherwise, every function is one that asks.
+ * document_read_history() says so and why, and nothing is lost by it. What takes an error, or says false when a version is not
+ * known, fails then as well. What can do neither, say an undo or the log, asks for the history all the same and stops the
+ * program: who calls that has read the history first.
  */
 struct document_source {
     void *self;
     void (*distrust)(void *self);
-    bool (*replay)(void *self, struct document *whole);
-    bool (*history)(void *self, struct buf *out);
+    bool (*replay)(void *self, struct document *whole, struct error *err);
+    bool (*history)(void *self, struct buf *out, struct error *err);
     void (*lost)(void *self);
 };
 void document_set_source(struct document *document, struct document_source source);
 /*
  * Reads the history of one that is asleep. False and ERR_IO: it cannot be had now, say because the journal's directory is gone or no
  * file can be opened. The document sleeps on: it takes what is typed as before, and this may be tried again. document_add() tries it
- * itself; document_map(), document_newest_s() and document_last_edit() find nothing then.
+ * itself, and what a branch writes waits (DOCUMENT_EARLY); document_newest_s() and document_last_edit() find nothing then.
  */
 MUST_USE bool document_read_history(struct document *document, struct error *err);
 /*

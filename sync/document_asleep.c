@@ -41,6 +41,8 @@ struct asleep {
     uint64_t critical;
     struct batch_list tail; /* what was written since */
     struct after *after;    /* the same, to merge what others write with it; NULL: nothing of theirs is in it */
+    struct agent_fork *forks; /* branches that begin, while the history cannot be read */
+    size_t fork_count, fork_cap;
 };
 
 void document_asleep_free(struct asleep *asleep)
@@ -52,6 +54,7 @@ void document_asleep_free(struct asleep *asleep)
     version_release(&asleep->saved);
     version_release(&asleep->version);
     batch_list_release(&asleep->tail);
+    free(asleep->forks);
     free(asleep->agents);
     free(asleep);
 }
@@ -247,16 +250,23 @@ struct document *document_load_front(struct bytes front, const struct rope *base
     return document;
 }
 
-bool document_hold(struct document *document)
+/* *why is left as it is where there is no source. */
+static bool hold(struct document *document, struct error *why)
 {
     struct asleep *asleep = document->asleep;
     const struct document_source *source = &document->source;
     if (!asleep || !asleep->elsewhere)
         return true;
-    asleep->elsewhere = !source->history || !source->history(source->self, &asleep->history);
+    asleep->elsewhere = !source->history || !source->history(source->self, &asleep->history, why);
     if (asleep->elsewhere)
         buf_clear(&asleep->history);
     return !asleep->elsewhere;
+}
+
+bool document_hold(struct document *document)
+{
+    struct error ignored = {0};
+    return hold(document, &ignored);
 }
 
 /* --- waking --- */
@@ -269,14 +279,13 @@ static void add_tail(struct document *document, const struct batch_list *tail)
 }
 
 /* The length of the text at the newest critical version is what the walk that is spared would have found out. */
-static bool read_history(const struct asleep *asleep, struct document *history)
+static bool read_history(const struct asleep *asleep, struct document *history, struct error *why)
 {
-    struct error ignored = {0};
-    if (!saved_read_all(buf_view(&asleep->history), history, &ignored) || graph_len(history->graph) != asleep->saved_events)
+    if (!saved_read_all(buf_view(&asleep->history), history, why))
         return false;
     struct critical *critical = &history->critical;
-    if ((asleep->critical > 0) != (critical->count > 0))
-        return false;
+    if (graph_len(history->graph) != asleep->saved_events || (asleep->critical > 0) != (critical->count > 0))
+        return saved_refuse(why, "it is another history than that of its text");
     if (critical->count > 0)
         critical->ranges[critical->count - 1].len_before = asleep->critical - 1;
     return true;
@@ -291,12 +300,13 @@ static bool has_all(const struct document *history, const struct asleep *asleep)
 }
 
 /* From the source, and walked: what the walks found out was lost with the saved form. */
-static bool replay_history(const struct document *document, const struct asleep *asleep, struct document *history)
+static bool replay_history(const struct document *document, const struct asleep *asleep, struct document *history,
+                           struct error *why)
 {
     struct patch text = {0};
     const struct document_source *source = &document->source;
     history->only = asleep;
-    bool good = source->replay && source->replay(source->self, history) && has_all(history, asleep);
+    bool good = source->replay && source->replay(source->self, history, why) && has_all(history, asleep);
     history->only = NULL;
     if (good) {
         walker_update(history->walker, 0, &text);
@@ -307,19 +317,23 @@ static bool replay_history(const struct document *document, const struct asleep 
 }
 
 /* NULL: it is not to be had now. */
-static struct document *recall(struct document *document, const struct asleep *asleep)
+static struct document *recall(struct document *document, const struct asleep *asleep, struct error *err)
 {
+    struct error why = {0}, why_not_rows = {0};
     struct document *history = document_new(document->base);
-    bool held = document_hold(document); /* else a newer one has taken its place: nothing is wrong with that */
-    if (held && read_history(asleep, history))
+    bool held = hold(document, &why); /* else a newer one has taken its place: nothing is wrong with that */
+    if (held && read_history(asleep, history, &why))
         return history;
     document_free(history);
-    if (held && document->source.distrust)
-        document->source.distrust(document->source.self);
     history = document_new(document->base);
-    if (replay_history(document, asleep, history))
+    if (replay_history(document, asleep, history, &why_not_rows)) {
+        if ((held || why.code == ERR_AUTH) && document->source.distrust)
+            document->source.distrust(document->source.self);
         return history;
-    document_free(history);
+    }
+    document_free(history); /* what was saved is all there is: its text is good */
+    error_set(err, ERR_IO, 0, "the history cannot be read from the journal now, neither as it was saved nor edit by edit: %s",
+              why_not_rows.code ? why_not_rows.text : why.code ? why.text : "edits are missing there");
     return NULL;
 }
 
@@ -385,11 +399,13 @@ bool document_read_history(struct document *document, struct error *err)
     uint64_t len = document->len;
     if (!asleep)
         return true;
-    struct document *history = recall(document, asleep);
+    struct document *history = recall(document, asleep, err);
     if (!history)
-        return error_set(err, ERR_IO, 0, "the history cannot be read from the journal now");
+        return false;
     document->asleep = NULL;
     take_history(document, history);
+    for (size_t i = 0; i < asleep->fork_count; i++)
+        (void)graph_branch(document->graph, &asleep->forks[i]);
     add_tail(document, &asleep->tail);
     if (asleep->after)
         note_invalid(document, asleep);
@@ -429,9 +445,15 @@ static bool keep_tail(const struct asleep *old, struct asleep *now)
     return now->events == old->events && (!old->after || now->tail.count == 0);
 }
 
+/* A branch has begun that the saved version cannot know of. */
+static bool waits_for_history(const struct document *document)
+{
+    return document->asleep && document->asleep->fork_count > 0;
+}
+
 static bool is_same(const struct document *document, const struct document *saved)
 {
-    if (!saved->asleep || document->loaded || document_asleep_is_behind(document))
+    if (!saved->asleep || document->loaded || document_asleep_is_behind(document) || waits_for_history(document))
         return false;
     if (document->asleep)
         return keep_tail(document->asleep, saved->asleep) && (saved->asleep->tail.count > 0 || document->len == saved->len);
@@ -496,6 +518,24 @@ bool document_asleep_knows(const struct document *document, const struct version
         if (version->heads[i].seq >= document_asleep_next_seq(document, &version->heads[i].agent))
             return false;
     return true;
+}
+
+void document_asleep_fork(struct document *document, const struct agent_fork *fork)
+{
+    struct asleep *asleep = document->asleep;
+    if (document_asleep_is_branch(document, &fork->branch))
+        return;
+    asleep->forks = xgrow(asleep->forks, &asleep->fork_cap, asleep->fork_count + 1, sizeof *asleep->forks);
+    asleep->forks[asleep->fork_count++] = *fork;
+}
+
+bool document_asleep_is_branch(const struct document *document, const struct agent_id *agent)
+{
+    const struct asleep *asleep = document->asleep;
+    for (size_t i = 0; i < asleep->fork_count; i++)
+        if (agent_id_equal(&asleep->forks[i].branch, agent))
+            return true;
+    return false;
 }
 
 bool document_asleep_had(const struct asleep *asleep, const struct batch *batch)

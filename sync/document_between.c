@@ -197,8 +197,8 @@ static bool find_between(struct document *document, const struct version *from, 
     struct lv_ranges only_from = {0}, only_to = {0};
     struct between between = {0};
     struct deletions deletions = {0};
-    document_wake(document);
-    bool known = document_lvs(document, from, &a) && document_lvs(document, to, &b);
+    struct error ignored = {0};
+    bool known = document_read_history(document, &ignored) && document_lvs(document, from, &a) && document_lvs(document, to, &b);
     patch_clear(out);
     if (known) {
         between_find(aside(document), &a, &b, &between);
@@ -243,7 +243,9 @@ struct rope *document_text_at(struct document *document, const struct rope *now,
 {
     struct version present = {0};
     struct patch patch = {0};
-    document_wake(document);
+    struct error ignored = {0};
+    if (!document_read_history(document, &ignored))
+        return NULL;
     ensure(document->merged == graph_len(document->graph) && rope_len(now) == document->len);
     bool known = document_lvs(document, version, &document->scratch);
     bool back = known && is_near(document, &document->scratch);

@@ -511,10 +511,12 @@ bool document_collisions(struct document *document, const struct version *since,
                          struct collision_list *out)
 {
     struct colliding colliding = {.document = document};
-    document_wake(document);
-    ensure(document->merged == graph_len(document->graph));
+    struct error ignored = {0};
     out->count = 0;
     out->cut = false;
+    if (!document_read_history(document, &ignored))
+        return false;
+    ensure(document->merged == graph_len(document->graph));
     bool known = set_span(document, since, until, &colliding.span);
     if (known && colliding.span.count > 0) {
         colliding.whole = document_whole(document);

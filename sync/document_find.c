@@ -240,7 +240,9 @@ static bool search_all(struct search *search)
 bool document_find_text(struct document *document, const struct version *since, const struct rope *now,
                         const struct rope *text, struct version *out)
 {
-    document_wake(document);
+    struct error ignored = {0};
+    if (!document_read_history(document, &ignored))
+        return false;
     struct search search = {.document = document, .now = now, .wanted = text};
     struct lv_ranges older = {0};
     bool found = false;

@@ -137,6 +137,9 @@ uint64_t document_asleep_events(const struct document *document);
 uint64_t document_asleep_next_seq(const struct document *document, const struct agent_id *agent);
 /* Whether a batch was in what was loaded. */
 bool document_asleep_had(const struct asleep *asleep, const struct batch *batch);
+/* A branch that begins. What its agent writes waits until the history is read. */
+void document_asleep_fork(struct document *document, const struct agent_fork *fork);
+bool document_asleep_is_branch(const struct document *document, const struct agent_id *agent);
 /* Whether every head of the version is here. */
 bool document_asleep_knows(const struct document *document, const struct version *version);
 /* A batch after the version is complete; and what was written so is in the text. */

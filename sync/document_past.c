@@ -155,9 +155,9 @@ void document_version_at(struct document *document, uint64_t time_s, struct vers
 bool document_join(struct document *document, struct version *version)
 {
     struct lv_list heads = {0};
+    struct error ignored = {0};
     size_t kept = 0;
-    document_wake(document);
-    bool known = document_lvs(document, version, &heads);
+    bool known = document_read_history(document, &ignored) && document_lvs(document, version, &heads);
     for (size_t i = 0; i < heads.count; i++) {
         bool is_built_on = false;
         for (size_t later = i + 1; later < heads.count && !is_built_on; later++)

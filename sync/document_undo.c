@@ -290,9 +290,9 @@ bool document_written_since(struct document *document, const struct version *sin
                             struct event_span_list *out)
 {
     struct lv_list version = {0};
-    document_wake(document);
+    struct error ignored = {0};
     out->count = 0;
-    bool known = document_lvs(document, since, &version);
+    bool known = document_read_history(document, &ignored) && document_lvs(document, since, &version);
     for (size_t agent = 0; known && agent < graph_agents(document->graph); agent++) {
         struct agent_id author = document_author(document, agent);
         uint64_t end = graph_next_seq(document->graph, agent);

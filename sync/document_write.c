@@ -316,7 +316,8 @@ static uint64_t len_at(struct document *document, const struct lv_list *version)
 bool document_local_at(struct document *document, const struct agent_id *agent, const struct version *at,
                        const struct patch *patch, struct edit_mark mark, struct batch_list *out, struct error *err)
 {
-    document_wake(document);
+    if (!document_read_history(document, err))
+        return false;
     struct lv_list *parents = &document->scratch;
     if (!document_lvs(document, at, parents))
         return error_set(err, ERR_MISSING, 0, "the version that a change belongs to is not here");

@@ -290,10 +290,11 @@ static void wakes(void *self)
     fail_msg("the history was read");
 }
 
-static bool gives_nothing(void *self, struct document *whole)
+static bool gives_nothing(void *self, struct document *whole, struct error *err)
 {
     (void)self;
     (void)whole;
+    (void)err;
     return false;
 }
 

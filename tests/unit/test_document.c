@@ -792,13 +792,12 @@ static void note_distrust(void *self)
     elsewhere->distrusted++;
 }
 
-static bool replay_elsewhere(void *self, struct document *whole)
+static bool replay_elsewhere(void *self, struct document *whole, struct error *err)
 {
     struct elsewhere *elsewhere = self;
-    struct error err = {0};
     elsewhere->replayed++;
     for (size_t i = 0; i < elsewhere->replica->log.count && !elsewhere->lost; i++)
-        assert_int_not_equal(document_add(whole, &elsewhere->replica->log.items[i], &err), DOCUMENT_REFUSED);
+        assert_int_not_equal(document_add(whole, &elsewhere->replica->log.items[i], err), DOCUMENT_REFUSED);
     return true;
 }
 
@@ -822,11 +821,11 @@ static struct document *load_damaged(struct pair *pair, struct elsewhere *elsewh
 /* --- a saved history that stays where it is --- */
 
 /* What was saved behind the front; nothing: it is gone. */
-static bool give_rest(void *self, struct buf *out)
+static bool give_rest(void *self, struct buf *out, struct error *err)
 {
     struct elsewhere *elsewhere = self;
     buf_add_bytes(out, elsewhere->rest);
-    return elsewhere->rest.len > 0;
+    return elsewhere->rest.len > 0 || error_set(err, ERR_IO, 0, "there is no disk");
 }
 
 static struct document *load_front_of(struct pair *pair, struct elsewhere *elsewhere, struct buf *saved)
@@ -921,6 +920,94 @@ static void a_history_that_cannot_be_had_is_waited_for(void **state)
     document_check(loaded);
     patch_release(&patch);
     batch_list_release(&batches);
+    buf_release(&saved);
+    document_free(loaded);
+    end(&pair);
+}
+
+static void what_needs_a_history_that_cannot_be_had_fails_and_changes_nothing(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct elsewhere elsewhere;
+    struct buf saved = {0};
+    struct patch patch = {0};
+    struct batch_list batches = {0};
+    struct version nothing = {0}, now = {0}, found = {0};
+    struct error err = {0};
+    const struct agent_id cleo = {{CLEO}};
+    begin(&pair, "base");
+    replica_type(&pair.ana, 4, " camp");
+    struct document *loaded = load_front_of(&pair, &elsewhere, &saved);
+    struct rope *text = rope_snapshot(pair.ana.text);
+    struct bytes rest = elsewhere.rest;
+    elsewhere.rest = (struct bytes){0};
+    elsewhere.lost = true;
+    document_version(loaded, &now);
+    assert_false(document_patch_since(loaded, &nothing, &patch));
+    assert_false(document_patch_to(loaded, &now, &patch));
+    assert_false(document_patch_between(loaded, &nothing, &now, &patch));
+    assert_null(document_text_at(loaded, text, &nothing));
+    assert_false(document_find_text(loaded, &nothing, text, text, &found));
+    assert_false(document_may_follow(loaded, &now));
+    patch_clear(&patch);
+    patch_insert(&patch, bytes_of_string("x"));
+    assert_false(document_local_at(loaded, &cleo, &nothing, &patch, (struct edit_mark){0}, &batches, &err));
+    assert_int_equal(err.code, ERR_IO);
+    assert_non_null(strstr(err.text, "there is no disk"));
+    assert_int_equal(batches.count, 0);
+    assert_int_equal(document_len(loaded), 9);
+    elsewhere.rest = rest;
+    assert_true(document_patch_since(loaded, &nothing, &patch));
+    rope_free(text);
+    patch_release(&patch);
+    version_release(&now);
+    buf_release(&saved);
+    document_free(loaded);
+    end(&pair);
+}
+
+static enum document_added add_to_branch(struct document *document, const struct agent_id *branch, uint64_t seq)
+{
+    struct batch batch = {.agent = *branch, .seq0 = seq, .flags = seq > 0 ? BATCH_FLAG_SELF : 0};
+    struct error err = {0};
+    batch_add_insert(&batch, 0, bytes_of_string("b"));
+    batch_end(&batch);
+    enum document_added added = document_add(document, &batch, &err);
+    batch_release(&batch);
+    return added;
+}
+
+/* From its beginning, and from where somebody had written already: both wait, and are branches afterwards. */
+static void a_branch_that_begins_while_the_history_is_not_to_be_had_waits(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct elsewhere elsewhere;
+    struct buf saved = {0};
+    struct patch patch = {0};
+    begin(&pair, "base");
+    replica_type(&pair.ana, 4, " camp");
+    struct document *loaded = load_front_of(&pair, &elsewhere, &saved);
+    struct bytes rest = elsewhere.rest;
+    elsewhere.rest = (struct bytes){0};
+    elsewhere.lost = true;
+    const struct agent_fork forks[] = {{.branch = {{'x'}}, .from = pair.ana.log.items[0].agent, .seq = 0},
+                                       {.branch = {{'y'}}, .from = pair.ana.log.items[0].agent, .seq = 2}};
+    for (int i = 0; i < 2; i++)
+        for (int again = 0; again < 2; again++) {
+            document_fork(loaded, &forks[i]);
+            assert_int_equal(add_to_branch(loaded, &forks[i].branch, forks[i].seq), DOCUMENT_EARLY);
+        }
+    assert_false(document_sleep(loaded, buf_view(&saved))); /* which would forget them */
+    elsewhere.rest = rest;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(add_to_branch(loaded, &forks[i].branch, forks[i].seq), DOCUMENT_ADDED);
+    document_update(loaded, &patch);
+    assert_int_equal(document_len(loaded), 11);
+    assert_int_equal(document_stats(loaded).agents, 3);
+    document_check(loaded);
+    patch_release(&patch);
     buf_release(&saved);
     document_free(loaded);
     end(&pair);
@@ -1096,6 +1183,8 @@ int main(void)
         cmocka_unit_test(a_history_with_void_operations_is_read_at_once),
         cmocka_unit_test(a_history_stays_where_it_is_until_it_is_asked_for),
         cmocka_unit_test(a_history_that_cannot_be_had_is_waited_for),
+        cmocka_unit_test(what_needs_a_history_that_cannot_be_had_fails_and_changes_nothing),
+        cmocka_unit_test(a_branch_that_begins_while_the_history_is_not_to_be_had_waits),
         cmocka_unit_test(a_history_that_cannot_be_read_is_replayed_from_elsewhere),
         cmocka_unit_test(a_document_goes_to_sleep_and_goes_on_as_before),
         cmocka_unit_test(a_sleeping_document_takes_a_newer_saved_form),
