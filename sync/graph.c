@@ -427,10 +427,17 @@ static int compare_branches(const struct graph *graph, size_t left, size_t right
     return left_first ? agent_id_compare(&a->id, &a->rival) : agent_id_compare(&b->rival, &b->id);
 }
 
+/* Where the author of an event would stand if all runs were equally long: the event need not be near the one looked for last. */
+static size_t author_guess(const struct graph *graph, uint64_t lv)
+{
+    return (size_t)((double)lv / (double)graph->len * (double)graph->author_count);
+}
+
 int graph_compare(const struct graph *graph, uint64_t a, uint64_t b)
 {
+    size_t guess = author_guess(graph, b);
     struct graph_author left = author_near(graph, a, &graph->hints->compared); /* mostly the one as before */
-    struct graph_author right = author_near(graph, b, &graph->hints->author);
+    struct graph_author right = author_near(graph, b, &guess);
     if (left.agent != right.agent) {
         size_t one = first_branch(graph, left.agent), other = first_branch(graph, right.agent);
         if (one != other)

@@ -245,15 +245,35 @@ bool spans_unit_before(const struct spans *spans, struct span_place place, uint6
     return true;
 }
 
+static struct span_place last_in_leaf(const struct spans *spans, uint32_t number)
+{
+    ensure(spans->leaves[number].count > 0);
+    return (struct span_place){number, spans->leaves[number].count - 1, 0};
+}
+
 const struct span *spans_last_below(const struct spans *spans, struct span_place *place, uint32_t level)
 {
     if (level > spans->tree.depth)
         return NULL;
-    uint32_t number = sum_tree_last_below(&spans->tree, place->leaf, level);
-    const struct span_leaf *leaf = &spans->leaves[number];
-    ensure(leaf->count > 0);
-    *place = (struct span_place){number, leaf->count - 1, 0};
-    return &leaf->spans[place->at];
+    *place = last_in_leaf(spans, sum_tree_last_below(&spans->tree, place->leaf, level));
+    return &spans->leaves[place->leaf].spans[place->at];
+}
+
+uint32_t spans_part(const struct spans *spans, struct span_place place, uint32_t level)
+{
+    return level == 0 ? place.at : sum_tree_slot(&spans->tree, place.leaf, level);
+}
+
+uint32_t spans_parts(const struct spans *spans, struct span_place place, uint32_t level)
+{
+    return level == 0 ? spans->leaves[place.leaf].count : sum_tree_children(&spans->tree, place.leaf, level);
+}
+
+struct span_place spans_last_in_part(const struct spans *spans, struct span_place place, uint32_t level, uint32_t part)
+{
+    if (level == 0)
+        return (struct span_place){place.leaf, part, 0};
+    return last_in_leaf(spans, sum_tree_last_of_child(&spans->tree, place.leaf, level, part));
 }
 
 static const struct span *known_in_leaf(const struct spans *spans, struct span_place *place)

@@ -103,6 +103,13 @@ void spans_next(struct span_place *place);
  * is no such node. No leaf may be empty.
  */
 const struct span *spans_last_below(const struct spans *spans, struct span_place *place, uint32_t level);
+/*
+ * The parts of that node are its children, of a leaf its spans: in which of them the place is, how many there are, and where the
+ * last span of one is. For who looks for something by halves.
+ */
+uint32_t spans_part(const struct spans *spans, struct span_place place, uint32_t level);
+uint32_t spans_parts(const struct spans *spans, struct span_place place, uint32_t level);
+struct span_place spans_last_in_part(const struct spans *spans, struct span_place place, uint32_t level, uint32_t part);
 /* The span before the one that a place is at, with its place; NULL: there is none. */
 const struct span *spans_previous(const struct spans *spans, struct span_place *place);
 /* The first known span at or after the place, with its place; NULL: there is none. */

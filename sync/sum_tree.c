@@ -186,13 +186,40 @@ uint32_t sum_tree_next_with(const struct sum_tree *tree, unsigned kind, uint32_t
     return NONE;
 }
 
-uint32_t sum_tree_last_below(const struct sum_tree *tree, uint32_t leaf, uint32_t level)
+/* The node that is `level` above a leaf; 0: the leaf itself. */
+static uint32_t node_above(const struct sum_tree *tree, uint32_t leaf, uint32_t level)
 {
     uint32_t number = leaf;
     ensure(level <= tree->depth);
     for (uint32_t up = 1; up <= level; up++)
         number = up == 1 ? tree->leaves[number].parent : tree->nodes[number].parent;
-    return last_below(tree, number, level);
+    return number;
+}
+
+uint32_t sum_tree_last_below(const struct sum_tree *tree, uint32_t leaf, uint32_t level)
+{
+    return last_below(tree, node_above(tree, leaf, level), level);
+}
+
+uint32_t sum_tree_slot(const struct sum_tree *tree, uint32_t leaf, uint32_t level)
+{
+    ensure(level > 0);
+    uint32_t below = node_above(tree, leaf, level - 1);
+    return level == 1 ? tree->leaves[below].slot : tree->nodes[below].slot;
+}
+
+uint32_t sum_tree_children(const struct sum_tree *tree, uint32_t leaf, uint32_t level)
+{
+    ensure(level > 0);
+    return tree->nodes[node_above(tree, leaf, level)].count;
+}
+
+uint32_t sum_tree_last_of_child(const struct sum_tree *tree, uint32_t leaf, uint32_t level, uint32_t slot)
+{
+    ensure(level > 0);
+    const struct sum_node *node = &tree->nodes[node_above(tree, leaf, level)];
+    ensure(slot < node->count);
+    return last_below(tree, node->child[slot], level - 1);
 }
 
 /* Climbs from both leaves, which are equally deep, to the node where their ways part. */

@@ -86,6 +86,10 @@ uint32_t sum_tree_previous(const struct sum_tree *tree, uint32_t leaf);
 uint32_t sum_tree_last(const struct sum_tree *tree);
 /* The last leaf below the node that is `level` above a leaf; level <= depth. */
 uint32_t sum_tree_last_below(const struct sum_tree *tree, uint32_t leaf, uint32_t level);
+/* Of that node, `level` > 0: which of its children holds the leaf, how many it has, and the last leaf below one of them. */
+uint32_t sum_tree_slot(const struct sum_tree *tree, uint32_t leaf, uint32_t level);
+uint32_t sum_tree_children(const struct sum_tree *tree, uint32_t leaf, uint32_t level);
+uint32_t sum_tree_last_of_child(const struct sum_tree *tree, uint32_t leaf, uint32_t level, uint32_t slot);
 /* < 0: a stands before b. */
 int sum_tree_compare(const struct sum_tree *tree, uint32_t a, uint32_t b);
 

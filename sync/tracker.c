@@ -182,23 +182,58 @@ static bool goes_behind(const struct search *search, struct span_place *place)
     return false;
 }
 
-/* Goes ahead to the last span that is known to stand in front of the new one: the last one of all, or of a part of the tree. */
+/*
+ * By halves over those parts of a node of which it is known that all of them is in front of the new span. The node is so far above
+ * *place, in front of which everything is; its own last span is not known to be. False: that is all there is to find.
+ */
+static bool skip_parts(const struct search *search, struct span_place *place, uint32_t level)
+{
+    const struct spans *spans = &search->tracker->spans;
+    struct span_place inside = *place;
+    if (!spans_peek(spans, &inside))
+        return false;
+    uint32_t low = spans_part(spans, inside, level), high = spans_parts(spans, inside, level) - 1;
+    while (low < high) {
+        uint32_t part = low + (high - low) / 2;
+        struct span_place last = spans_last_in_part(spans, inside, level, part), far = last;
+        if (!goes_behind(search, &far)) {
+            high = part;
+            continue;
+        }
+        low = part + 1;
+        *place = far;
+        spans_next(place);
+        if (far.leaf != last.leaf || far.at != last.at)
+            return false;
+    }
+    return level > 0;
+}
+
+/*
+ * Goes ahead over what is known to stand in front of the new span: all that is concurrent; else up the tree, as long as the
+ * last span below is in front, and down again by halves. False: there is nothing of that.
+ */
 static bool skip(const struct search *search, struct span_place *place, bool to_end)
 {
     const struct spans *spans = &search->tracker->spans;
-    struct span_place last = search->end;
-    bool moved = to_end && spans_previous(spans, &last) && goes_behind(search, &last);
-    if (moved)
+    struct span_place from = *place, last = search->end;
+    if (to_end && spans_previous(spans, &last) && goes_behind(search, &last)) {
         *place = last;
-    last = *place;
-    for (uint32_t level = 0; !(moved && to_end) && spans_last_below(spans, &last, level); level++) {
+        spans_next(place);
+        return true;
+    }
+    uint32_t level = 0;
+    for (last = from; spans_last_below(spans, &last, level); level++) {
         struct span_place far = last;
         if (!goes_behind(search, &far))
             break;
         *place = last = far;
-        moved = true;
+        spans_next(place);
     }
-    return moved;
+    if (level > 0) /* of one leaf it is no dearer to look at all */
+        while (skip_parts(search, place, level))
+            level--;
+    return place->leaf != from.leaf || place->at != from.at;
 }
 
 /*
@@ -218,9 +253,10 @@ static struct span_place integrate(const struct search *search, struct span_plac
         const struct span *other = spans_peek(&tracker->spans, &place);
         if (!other || other->state != SPAN_NOT_YET)
             return found;
-        if ((seen == PATIENCE || (seen > PATIENCE && place.at == 0)) && skip(search, &place, seen == PATIENCE)) {
-            other = spans_peek(&tracker->spans, &place);
+        bool far = seen == PATIENCE || (seen > PATIENCE && place.at == 0);
+        if (far && skip(search, &place, seen == PATIENCE)) {
             undecided = false;
+            continue;
         }
         tracker->looks++;
         int order = compare_left_origins(tracker, other->left, span->left);

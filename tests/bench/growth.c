@@ -1,7 +1,7 @@
 /*
  * growth - how the cost of merging grows with the size of histories that are bad for merge engines.
  *
- *   growth [--upto N] [FAMILY...]        N: 64000 unless told otherwise
+ *   growth [--from N] [--upto N] [FAMILY...]        1000 and 64000 unless told otherwise
  *
  * Every family is a history of n events, made beforehand; what is measured is the CPU time in which a replica that has
  * nothing takes it: all batches, then one update, or an update after each. Prints one row a family, Markdown:
@@ -224,12 +224,12 @@ static double run(const struct family *family, size_t n)
     return ms;
 }
 
-static void measure(const struct family *family, size_t upto)
+static void measure(const struct family *family, size_t from, size_t upto)
 {
     double ms[POINTS_MAX];
     size_t count = 0;
     printf("| %s: %s |", family->name, family->what);
-    for (size_t n = LEAST; n <= upto && count < POINTS_MAX; n *= 2) {
+    for (size_t n = from; n <= upto && count < POINTS_MAX; n *= 2) {
         ms[count] = run(family, n);
         printf(" %.1f", ms[count]);
         fflush(stdout);
@@ -250,15 +250,13 @@ static bool is_wanted(const struct family *family, char **names, int count)
 
 int main(int argc, char **argv)
 {
-    size_t upto = (size_t)64 * LEAST;
+    size_t from = LEAST, upto = (size_t)64 * LEAST;
     int first = 1;
-    if (argc > 2 && strcmp(argv[1], "--upto") == 0) {
-        upto = strtoul(argv[2], NULL, 10);
-        first = 3;
-    }
-    printf("| family | ms for n = %d and twice as many each | exponent |\n|---|---|---:|\n", LEAST);
+    for (; first + 1 < argc && strncmp(argv[first], "--", 2) == 0; first += 2)
+        *(strcmp(argv[first], "--from") == 0 ? &from : &upto) = strtoul(argv[first + 1], NULL, 10);
+    printf("| family | ms for n = %zu and twice as many each | exponent |\n|---|---|---:|\n", from);
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
         if (is_wanted(&families[i], argv + first, argc - first))
-            measure(&families[i], upto);
+            measure(&families[i], from, upto);
     return 0;
 }
