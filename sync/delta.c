@@ -13,6 +13,7 @@ enum { LEAF_MAX = 64 };
 #endif
 
 enum { LENGTH }; /* the one kind of sum */
+enum { LEAVES_KEPT_MAX = 4 };
 
 #define OLD_TEXT ((uint64_t)1 << 62)
 
@@ -36,14 +37,22 @@ struct delta_leaf {
 void delta_release(struct delta *delta)
 {
     sum_tree_release(&delta->tree);
+    gap_text_release(&delta->new_text);
     free(delta->leaves);
     *delta = (struct delta){0};
 }
 
-void delta_begin(struct delta *delta, uint64_t len)
+void delta_begin(struct delta *delta, uint64_t len, const struct buf *text)
 {
+    delta->text = text;
     delta->edits = DELTA_NONE;
     delta->old_len = len;
+}
+
+void delta_end(struct delta *delta)
+{
+    if (delta->leaf_cap > LEAVES_KEPT_MAX || delta->new_text.leaf_cap > LEAVES_KEPT_MAX)
+        delta_release(delta);
 }
 
 uint64_t delta_len(const struct delta *delta)
@@ -53,6 +62,8 @@ uint64_t delta_len(const struct delta *delta)
         return delta->old_len;
     if (delta->edits == DELTA_ONE)
         return only->deletes ? delta->old_len - only->len : delta->old_len + only->len;
+    if (delta->edits == DELTA_TEXT)
+        return gap_text_len(&delta->new_text);
     return delta->tree.total.of[LENGTH];
 }
 
@@ -186,19 +197,40 @@ static void delete_bytes(struct delta *delta, uint64_t pos, uint64_t len)
     }
 }
 
+static void apply_insert(struct delta *delta, uint64_t pos, size_t text_at, uint64_t len)
+{
+    if (delta->edits == DELTA_TEXT)
+        gap_text_insert(&delta->new_text, pos, buf_view(delta->text), text_at, (size_t)len);
+    else
+        insert_piece(delta, pos, (struct piece){text_at, len});
+}
+
+static void apply_delete(struct delta *delta, uint64_t pos, uint64_t len)
+{
+    if (delta->edits == DELTA_TEXT)
+        gap_text_delete(&delta->new_text, pos, len);
+    else
+        delete_bytes(delta, pos, len);
+}
+
+/* Of an empty text nothing can stand in the new one, so which byte is whose need not be known. */
 static void plant(struct delta *delta)
 {
     const struct delta_edit *only = &delta->only;
-    sum_tree_reset(&delta->tree, 1);
-    delta->leaves = xgrow(delta->leaves, &delta->leaf_cap, 1, sizeof *delta->leaves);
-    leaf_begin(&delta->leaves[0]);
-    if (delta->old_len > 0)
+    if (delta->old_len == 0) {
+        delta->edits = DELTA_TEXT;
+        gap_text_begin(&delta->new_text);
+    } else {
+        delta->edits = DELTA_MANY;
+        sum_tree_reset(&delta->tree, 1);
+        delta->leaves = xgrow(delta->leaves, &delta->leaf_cap, 1, sizeof *delta->leaves);
+        leaf_begin(&delta->leaves[0]);
         insert_piece(delta, 0, (struct piece){OLD_TEXT, delta->old_len});
+    }
     if (only->deletes)
-        delete_bytes(delta, only->pos, only->len);
+        apply_delete(delta, only->pos, only->len);
     else
-        insert_piece(delta, only->pos, (struct piece){only->text_at, only->len});
-    delta->edits = DELTA_MANY;
+        apply_insert(delta, only->pos, only->text_at, only->len);
 }
 
 /* Whether it is the first edit, which is kept as it is. */
@@ -217,15 +249,15 @@ static bool keep_edit(struct delta *delta, struct delta_edit edit)
 void delta_insert(struct delta *delta, uint64_t pos, size_t text_at, uint64_t len)
 {
     ensure(pos <= delta_len(delta));
-    if (delta->edits == DELTA_MANY || !keep_edit(delta, (struct delta_edit){.pos = pos, .len = len, .text_at = text_at}))
-        insert_piece(delta, pos, (struct piece){text_at, len});
+    if (delta->edits >= DELTA_MANY || !keep_edit(delta, (struct delta_edit){.pos = pos, .len = len, .text_at = text_at}))
+        apply_insert(delta, pos, text_at, len);
 }
 
 void delta_delete(struct delta *delta, uint64_t pos, uint64_t len)
 {
     ensure(pos <= delta_len(delta) && len <= delta_len(delta) - pos);
-    if (delta->edits == DELTA_MANY || !keep_edit(delta, (struct delta_edit){.pos = pos, .len = len, .deletes = true}))
-        delete_bytes(delta, pos, len);
+    if (delta->edits >= DELTA_MANY || !keep_edit(delta, (struct delta_edit){.pos = pos, .len = len, .deletes = true}))
+        apply_delete(delta, pos, len);
 }
 
 /* --- the patch --- */
@@ -253,13 +285,16 @@ static void patch_piece(const struct piece *piece, struct bytes text, uint64_t *
     *old = piece->from - OLD_TEXT + piece->len;
 }
 
-void delta_patch(const struct delta *delta, struct bytes text, struct patch *out)
+void delta_patch(const struct delta *delta, struct patch *out)
 {
+    struct bytes text = buf_view(delta->text);
     patch_clear(out);
     if (delta->edits == DELTA_NONE)
         patch_retain(out, delta->old_len);
     if (delta->edits == DELTA_ONE)
         patch_of_one(delta, text, out);
+    if (delta->edits == DELTA_TEXT)
+        gap_text_patch(&delta->new_text, out);
     if (delta->edits != DELTA_MANY)
         return;
     uint64_t old = 0;
@@ -296,6 +331,8 @@ static struct sums leaf_sums(const void *self, uint32_t number)
 
 void delta_check(const struct delta *delta)
 {
+    if (delta->edits == DELTA_TEXT)
+        gap_text_check(&delta->new_text);
     if (delta->edits != DELTA_MANY)
         return;
     sum_tree_check(&delta->tree, leaf_sums, delta);

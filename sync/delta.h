@@ -8,11 +8,12 @@
  *      old text  abcdefgh      insert "xy" at 3, delete 2 at 4:   <old 0..3> <x> <old 4..8>
  *
  * Pieces stand in the leaves of a sum_tree. Each leaf remembers where it was edited last: who types goes on there. A single edit
- * is its own sum and needs no tree: most keys of others are that.
+ * is its own sum and needs no tree: most keys of others are that. Where the old text is empty, as for a whole history, it is
+ * no matter which byte comes from where: then the new text itself is kept, which is quicker (sync/gap_text.h).
  *
  *   Units      bytes of the text as the edits before left it. Inserted text is named by where it begins in a text that
- *              the caller keeps (sync/oplog.h).
- *   Ownership  zero-initialised, then delta_begin(), which keeps memory; delta_release().
+ *              the caller keeps (sync/oplog.h), and may add to.
+ *   Ownership  zero-initialised, then delta_begin(), which keeps memory, as delta_end() does; delta_release().
  *   Errors     none; positions beyond delta_len() are bugs (ensure).
  *   Bounds     O(log pieces) an edit, linear for the patch; 16 bytes a piece. Leaves are small with WEFT_SMALL_NODES.
  */
@@ -20,9 +21,9 @@
 #define WEFT_SYNC_DELTA_H
 
 #include "editor/patch.h"
-#include "sync/sum_tree.h"
+#include "sync/gap_text.h"
 
-enum delta_edits { DELTA_NONE, DELTA_ONE, DELTA_MANY };
+enum delta_edits { DELTA_NONE, DELTA_ONE, DELTA_MANY, DELTA_TEXT };
 
 struct delta_edit {
     uint64_t pos, len;
@@ -39,14 +40,17 @@ struct delta {
     struct sum_tree tree;   /* DELTA_MANY, as all that follows */
     struct delta_leaf *leaves;
     size_t leaf_cap;
+    const struct buf *text;   /* which the inserts are named in */
+    struct gap_text new_text; /* DELTA_TEXT: all there is */
 };
 
 void delta_release(struct delta *delta);
-void delta_begin(struct delta *delta, uint64_t len);
+void delta_begin(struct delta *delta, uint64_t len, const struct buf *text);
 uint64_t delta_len(const struct delta *delta); /* of the new text */
 void delta_insert(struct delta *delta, uint64_t pos, size_t text_at, uint64_t len);
 void delta_delete(struct delta *delta, uint64_t pos, uint64_t len);
-void delta_patch(const struct delta *delta, struct bytes text, struct patch *out);
+void delta_patch(const struct delta *delta, struct patch *out);
+void delta_end(struct delta *delta); /* keeps no more memory than a few edits take */
 void delta_check(const struct delta *delta);
 
 #endif

@@ -308,7 +308,7 @@ static void apply_as_they_are(struct walker *walker, const struct walker_piece *
 
 static void begin_sum(struct walker *walker, uint64_t len)
 {
-    delta_begin(&walker->delta, len);
+    delta_begin(&walker->delta, len, &walker->log->text);
     walker->summing = true;
 }
 
@@ -366,10 +366,9 @@ enum { PIECES_KEPT_MAX = 1 << 12 };
 /* Memory is kept for the next walk, which is mostly a key or a few; not what loading a whole history took. */
 static void let_go(struct walker *walker)
 {
-    if (walker->plan.cap <= PIECES_KEPT_MAX)
-        return;
-    walker_plan_release(&walker->plan);
-    delta_release(&walker->delta);
+    delta_end(&walker->delta);
+    if (walker->plan.cap > PIECES_KEPT_MAX)
+        walker_plan_release(&walker->plan);
 }
 
 static struct walker_way way_of(const struct walker *walker)
@@ -387,7 +386,7 @@ static void walk(struct walker *walker, uint64_t len, const struct lv_ranges *ol
         begin_sum(walker, len);
     go(walker, len);
     if (walker->summing)
-        delta_patch(&walker->delta, buf_view(&walker->log->text), out);
+        delta_patch(&walker->delta, out);
     else
         patch_clear(out);
     walker->warm = false;

@@ -1,10 +1,9 @@
-/* The trees of a merge: spans of text with their sums, the index of ids, and the sum of many edits. */
+/* The trees of a merge: spans of text with their sums, and the index of ids. */
 #include "tests/support/support.h"
 
 #include <string.h>
 
 #include "editor/base/random.h"
-#include "sync/delta.h"
 #include "sync/id_index.h"
 #include "sync/spans.h"
 
@@ -398,116 +397,6 @@ static void keys_that_come_backwards_make_no_deep_tree(void **state)
     id_index_release(&index);
 }
 
-/* --- delta --- */
-
-static void expect_patch(const struct delta *delta, const char *inserted, const char *old, const char *new)
-{
-    struct patch patch = {0};
-    struct buf text = {0};
-    delta_patch(delta, bytes_of_string(inserted), &patch);
-    patch_check(&patch);
-    delta_check(delta);
-    patch_apply(&patch, bytes_of_string(old), &text);
-    assert_string_equal(buf_string(&text), new);
-    assert_int_equal(delta_len(delta), text.len);
-    patch_release(&patch);
-    buf_release(&text);
-}
-
-static void no_edit_changes_nothing_and_one_is_its_own_sum(void **state)
-{
-    (void)state;
-    struct delta delta = {0};
-    delta_begin(&delta, 5);
-    expect_patch(&delta, "", "abcde", "abcde");
-    delta_insert(&delta, 5, 1, 2);
-    expect_patch(&delta, "-xy-", "abcde", "abcdexy");
-    delta_begin(&delta, 5);
-    delta_delete(&delta, 0, 5);
-    expect_patch(&delta, "", "abcde", "");
-    assert_int_equal(delta.edits, DELTA_ONE); /* for which no tree is needed */
-    delta_release(&delta);
-}
-
-static void what_was_inserted_and_deleted_again_leaves_nothing(void **state)
-{
-    (void)state;
-    struct delta delta = {0};
-    struct patch patch = {0};
-    delta_begin(&delta, 3);
-    delta_insert(&delta, 1, 0, 2);
-    delta_delete(&delta, 1, 2);
-    delta_patch(&delta, bytes_of_string("xy"), &patch);
-    assert_true(patch_is_empty(&patch));
-    delta_delete(&delta, 0, 3);
-    delta_insert(&delta, 0, 2, 1);
-    expect_patch(&delta, "xyz", "abc", "z");
-    delta_begin(&delta, 0); /* used again, for an empty text */
-    delta_insert(&delta, 0, 0, 1);
-    delta_insert(&delta, 0, 1, 2);
-    expect_patch(&delta, "xyz", "", "yzx");
-    patch_release(&patch);
-    delta_release(&delta);
-}
-
-static void edit_both(struct random *random, struct delta *delta, struct buf *text, struct bytes letters)
-{
-    uint64_t pos = random_below(random, text->len + 1), room = text->len - pos;
-    struct patch patch = {0};
-    struct buf after = {0};
-    if (room > 0 && random_chance(random, 2)) {
-        uint64_t len = 1 + random_below(random, room < 9 ? room : 9);
-        patch_replace(&patch, pos, len, bytes_of("", 0));
-        delta_delete(delta, pos, len);
-    } else {
-        size_t at = (size_t)random_below(random, letters.len), len = 1 + (size_t)random_below(random, letters.len - at);
-        patch_replace(&patch, pos, 0, bytes_slice(letters, at, len));
-        delta_insert(delta, pos, at, len);
-    }
-    patch_apply(&patch, buf_view(text), &after);
-    buf_release(text);
-    *text = after;
-    patch_release(&patch);
-}
-
-static void many_edits_sum_up_to_what_they_do_one_by_one(void **state)
-{
-    (void)state;
-    static const char old[] = "The warp is what is stretched on the loom.", letters[] = "abcdefghijklm";
-    struct random random = random_of(support_seed("delta", 13));
-    struct delta delta = {0};
-    for (uint64_t round = support_rounds(20); round > 0; round--) {
-        struct buf text = {0};
-        buf_add_string(&text, old);
-        delta_begin(&delta, text.len);
-        for (int edit = 0; edit < 60; edit++)
-            edit_both(&random, &delta, &text, bytes_of_string(letters));
-        expect_patch(&delta, letters, old, buf_string(&text));
-        buf_release(&text);
-    }
-    delta_release(&delta);
-}
-
-/* As many as make a tree of several levels, with big leaves too. */
-static void thousands_of_edits_sum_up_as_well(void **state)
-{
-    (void)state;
-    static const char letters[] = "abcdefghijklm";
-    struct random random = random_of(support_seed("delta of thousands", 17));
-    struct delta delta = {0};
-    struct buf old = {0}, text = {0};
-    for (int i = 0; i < 1000; i++)
-        buf_add_byte(&old, (unsigned char)('A' + i % 26));
-    buf_add_bytes(&text, buf_view(&old));
-    delta_begin(&delta, text.len);
-    for (int edit = 0; edit < 4000; edit++)
-        edit_both(&random, &delta, &text, bytes_of_string(letters));
-    expect_patch(&delta, letters, buf_string(&old), buf_string(&text));
-    buf_release(&old);
-    buf_release(&text);
-    delta_release(&delta);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -522,10 +411,6 @@ int main(void)
         cmocka_unit_test(what_goes_on_is_one_entry),
         cmocka_unit_test(any_order_of_keys_agrees_with_a_table),
         cmocka_unit_test(keys_that_come_backwards_make_no_deep_tree),
-        cmocka_unit_test(no_edit_changes_nothing_and_one_is_its_own_sum),
-        cmocka_unit_test(what_was_inserted_and_deleted_again_leaves_nothing),
-        cmocka_unit_test(many_edits_sum_up_to_what_they_do_one_by_one),
-        cmocka_unit_test(thousands_of_edits_sum_up_as_well),
     };
     return RUN_TESTS("spans", tests);
 }
