@@ -324,6 +324,45 @@ struct tracker_deleted tracker_delete(struct tracker *tracker, uint64_t lv, uint
     return deleted;
 }
 
+/* Nothing is concurrent to it: it goes right behind the unit before it, whatever has become of what follows. */
+void tracker_insert_shown(struct tracker *tracker, uint64_t lv, uint64_t pos, uint64_t len)
+{
+    const struct spans *spans = &tracker->spans;
+    struct span span = {
+        .id = lv, .len = (uint32_t)len, .left = TRACKER_EDGE, .right = TRACKER_EDGE, .state = SPAN_NOT_YET};
+    ensure(len <= SPAN_LEN_MAX);
+    struct span_place place = spans_start(spans);
+    if (pos > 0) {
+        place = spans_find(spans, SUM_SHOWN, pos - 1);
+        span.left = spans_peek(spans, &place)->id + place.offset;
+        place.offset++;
+    }
+    struct span_place next = place;
+    const struct span *right = spans_peek(spans, &next);
+    if (right)
+        span.right = right->id + next.offset;
+    tracker->after = span.left;
+    tracker->steps++;
+    put_span(tracker, place, &span);
+}
+
+struct tracker_deleted tracker_delete_shown(struct tracker *tracker, uint64_t lv, uint64_t pos, uint64_t len, bool back)
+{
+    struct span_place place = spans_find(&tracker->spans, SUM_SHOWN, pos);
+    const struct span *span = spans_peek(&tracker->spans, &place);
+    len = back ? least(len, place.offset + 1) : least(len, span->len - place.offset);
+    if (back)
+        place.offset -= len - 1;
+    struct tracker_deleted deleted = {len, span->id + place.offset, back ? pos + 1 - len : pos, true};
+    uint32_t state = span->state;
+    place = spans_isolate(&tracker->spans, place, len);
+    spans_set(&tracker->spans, place, state, true);
+    put_delete(tracker, &deleted, lv, back);
+    *id_index_note(&tracker->deletes, lv) = whereabouts(place);
+    tracker->steps++;
+    return deleted;
+}
+
 /* --- moving the prepare version --- */
 
 struct id_entry tracker_event(const struct tracker *tracker, uint64_t lv)
@@ -339,22 +378,23 @@ struct id_entry tracker_event(const struct tracker *tracker, uint64_t lv)
 /*
  * Inserting and deleting both raise a unit's state by one, so the order in which a range is gone through is free. Where the
  * range is in several spans, the next one mostly stands right behind. *where is where the first one was when it was looked for
- * last, and becomes where it is.
+ * last, and becomes where it is. Gives how many units were done when the steps were.
  */
-static void shift_units(struct tracker *tracker, uint64_t id, uint64_t len, int by, uint64_t *where)
+static uint64_t shift_units(struct tracker *tracker, uint64_t id, uint64_t len, int by, uint64_t steps, uint64_t *where)
 {
     struct span_place place;
+    uint64_t end = id + len;
     if (!find_there(tracker, *where, id, &place))
         place = place_of(tracker, id);
     *where = whereabouts(place);
-    while (len > 0) {
+    while (id < end && tracker->steps < steps) {
         const struct span *span = spans_peek(&tracker->spans, &place);
         if (!span || id - span->id >= span->len) {
             place = place_of(tracker, id);
             continue;
         }
         place.offset = id - span->id;
-        uint64_t step = least(len, span->len - place.offset);
+        uint64_t step = least(end - id, span->len - place.offset);
         uint32_t state = span->state + (uint32_t)by;
         bool gone = span->gone;
         if (step < span->len)
@@ -363,46 +403,51 @@ static void shift_units(struct tracker *tracker, uint64_t id, uint64_t len, int 
         spans_next(&place);
         tracker->steps++;
         id += step;
-        len -= step;
     }
+    return len - (end - id);
 }
 
-/* Deletes are of units from anywhere: where these are is noted with the delete. */
-static void shift_deleted(struct tracker *tracker, uint64_t lv, uint64_t id, uint64_t len, int by)
+#ifdef WEFT_SMALL_NODES
+enum { BACK_MAX = 3 };
+#else
+enum { BACK_MAX = 4096 }; /* of deletes from the end on that are moved at once: these are gone through from the last one on */
+#endif
+
+/* The first of these events that do the same. Gives how many of them were done. Deletes are of units from anywhere: where these are is
+   noted with the delete. */
+static uint64_t shift_first(struct tracker *tracker, uint64_t first, uint64_t end, int by, uint64_t steps)
 {
-    shift_units(tracker, id, len, by, id_index_note(&tracker->deletes, lv));
+    struct id_entry entry = tracker_event(tracker, first);
+    uint64_t len = least(entry.len, end - first);
+    switch (entry.kind) {
+    case ID_NOTHING:
+        break;
+    case ID_UNITS:
+        return shift_units(tracker, first, len, by, steps, &entry.value);
+    case ID_DELETES:
+        return shift_units(tracker, entry.value, len, by, steps, id_index_note(&tracker->deletes, first));
+    case ID_DELETES_BACK:
+        len = steps == UINT64_MAX ? len : least(len, BACK_MAX);
+        return shift_units(tracker, entry.value - (len - 1), len, by, UINT64_MAX, id_index_note(&tracker->deletes, first));
+    }
+    return len;
 }
 
-static void shift_events(struct tracker *tracker, uint64_t first, uint64_t end, int by)
+bool tracker_move_some(struct tracker *tracker, uint64_t *first, uint64_t end, int by, uint64_t steps)
 {
-    while (first < end) {
-        struct id_entry entry = tracker_event(tracker, first);
-        uint64_t len = least(entry.len, end - first);
-        switch (entry.kind) {
-        case ID_NOTHING:
-            break;
-        case ID_UNITS:
-            shift_units(tracker, first, len, by, &entry.value);
-            break;
-        case ID_DELETES:
-            shift_deleted(tracker, first, entry.value, len, by);
-            break;
-        case ID_DELETES_BACK:
-            shift_deleted(tracker, first, entry.value - (len - 1), len, by);
-            break;
-        }
-        first += len;
-    }
+    while (*first < end && tracker->steps < steps)
+        *first += shift_first(tracker, *first, end, by, steps);
+    return *first == end;
 }
 
 void tracker_retreat(struct tracker *tracker, uint64_t first, uint64_t end)
 {
-    shift_events(tracker, first, end, -1);
+    (void)tracker_move_some(tracker, &first, end, -1, UINT64_MAX);
 }
 
 void tracker_advance(struct tracker *tracker, uint64_t first, uint64_t end)
 {
-    shift_events(tracker, first, end, 1);
+    (void)tracker_move_some(tracker, &first, end, 1, UINT64_MAX);
 }
 
 /* --- two trackers --- */

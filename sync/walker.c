@@ -1,46 +1,8 @@
-#include "sync/walker.h"
+#include "sync/walker_parts.h"
 
 #include <stdlib.h>
 
 #include "editor/base/xalloc.h"
-#include "sync/apart.h"
-#include "sync/delta.h"
-#include "sync/tracker_list.h"
-#include "sync/walker_cost.h"
-#include "sync/walker_plan.h"
-#include "sync/walker_stands.h"
-
-struct walker {
-    struct graph *graph;
-    struct oplog *log;
-    struct critical *critical;
-    uint64_t base_len;
-    bool fast_path;
-    uint64_t steps;
-
-    struct tracker *trackers[WALKER_STANDS_MAX]; /* one for each stand; NULL: never needed */
-    struct tracker *tracker;                     /* of the stand that the present piece is applied at */
-    struct walker_stands stands;
-    size_t stand;
-    struct tracker_list list; /* in place of the tracker, in a short block that is not the last one */
-    bool listed;
-    uint64_t copies;
-    struct delta delta;
-    bool summing;            /* the delta has begun: what happens to the text goes out */
-    uint64_t start;          /* the critical version where the present block begins */
-    uint64_t tracked_from;   /* the critical version at which the tracker begins */
-    uint64_t tracked_end;    /* it holds all events after that and before this one; 0: nothing of use */
-    size_t op_hint;          /* where in the log the last operation was */
-    bool warm;               /* the next block goes on in the tracker as it is */
-
-    uint64_t apart_from;     /* where branches began that were merged without a tracker */
-    bool were_apart;         /* there were such ones */
-    uint64_t apart_steps;    /* what that has cost so far */
-
-    struct walker_plan plan;
-    struct walker_cost cost;
-    struct lv_ranges old, fresh, gone, leave, enter; /* scratch */
-};
 
 struct walker *walker_new(struct graph *graph, struct oplog *log, struct critical *critical, uint64_t base_len)
 {
@@ -73,6 +35,8 @@ void walker_free(struct walker *walker)
     lv_ranges_release(&walker->gone);
     lv_ranges_release(&walker->leave);
     lv_ranges_release(&walker->enter);
+    walker_approach_release(&walker->approach);
+    lv_list_release(&walker->seen);
     free(walker);
 }
 
@@ -121,7 +85,7 @@ static struct tracker *other_tracker(struct walker *walker, size_t stand)
     return stand != walker->stand && walker->stands.items[stand].live ? walker->trackers[stand] : NULL;
 }
 
-static void use_stand(struct walker *walker, size_t stand, size_t from)
+void walker_use_stand(struct walker *walker, size_t stand, size_t from)
 {
     if (!walker->trackers[stand])
         walker->trackers[stand] = xcalloc(1, sizeof *walker->trackers[stand]);
@@ -131,6 +95,7 @@ static void use_stand(struct walker *walker, size_t stand, size_t from)
     }
     walker->stand = stand;
     walker->tracker = walker->trackers[stand];
+    walker->turn++;
 }
 
 /* From here on the block needs a tracker. */
@@ -151,6 +116,20 @@ static uint64_t shown(const struct walker *walker)
     return walker->listed ? walker->list.shown : tracker_shown(walker->tracker);
 }
 
+static void repeat_insert(struct walker *walker, const struct op_piece *op)
+{
+    for (size_t i = 0; i < WALKER_STANDS_MAX; i++)
+        if (other_tracker(walker, i))
+            tracker_repeat_insert(walker->trackers[i], walker->tracker, op->lv, op->len);
+}
+
+static void repeat_delete(struct walker *walker, const struct tracker_deleted *deleted, uint64_t lv, bool back)
+{
+    for (size_t i = 0; i < WALKER_STANDS_MAX; i++)
+        if (other_tracker(walker, i))
+            tracker_repeat_delete(walker->trackers[i], deleted, lv, back);
+}
+
 static uint64_t track_insert(struct walker *walker, const struct op_piece *op)
 {
     uint64_t at;
@@ -159,9 +138,7 @@ static uint64_t track_insert(struct walker *walker, const struct op_piece *op)
     if (walker->listed)
         leave_list(walker);
     at = tracker_insert(walker->tracker, op->lv, op->pos, op->len);
-    for (size_t i = 0; i < WALKER_STANDS_MAX; i++)
-        if (other_tracker(walker, i))
-            tracker_repeat_insert(walker->trackers[i], walker->tracker, op->lv, op->len);
+    repeat_insert(walker, op);
     return at;
 }
 
@@ -170,10 +147,15 @@ static struct tracker_deleted track_delete(struct walker *walker, const struct o
     if (walker->listed)
         return tracker_list_delete(&walker->list, op->lv, op->pos, op->len, back);
     struct tracker_deleted deleted = tracker_delete(walker->tracker, op->lv, op->pos, op->len, back);
-    for (size_t i = 0; i < WALKER_STANDS_MAX; i++)
-        if (other_tracker(walker, i))
-            tracker_repeat_delete(walker->trackers[i], &deleted, op->lv, back);
+    repeat_delete(walker, &deleted, op->lv, back);
     return deleted;
+}
+
+static void skip_deleted(struct op_piece *op, const struct tracker_deleted *deleted, bool back)
+{
+    op->lv += deleted->len;
+    op->len -= deleted->len;
+    op->pos -= back ? deleted->len : 0;
 }
 
 static void track_deletes(struct walker *walker, struct op_piece op)
@@ -183,13 +165,11 @@ static void track_deletes(struct walker *walker, struct op_piece op)
         struct tracker_deleted deleted = track_delete(walker, &op, back);
         if (walker->summing && deleted.shown)
             delta_delete(&walker->delta, deleted.at, deleted.len);
-        op.lv += deleted.len;
-        op.len -= deleted.len;
-        op.pos -= back ? deleted.len : 0;
+        skip_deleted(&op, &deleted, back);
     }
 }
 
-static void track_op(struct walker *walker, const struct op_piece *op)
+void walker_track_op(struct walker *walker, const struct op_piece *op)
 {
     if (walker->listed && tracker_list_is_full(&walker->list))
         leave_list(walker);
@@ -207,6 +187,23 @@ static void track_op(struct walker *walker, const struct op_piece *op)
     }
 }
 
+void walker_track_shown(struct walker *walker, const struct op_piece *op)
+{
+    if (op->shape == SHAPE_NOP)
+        return;
+    if (op->shape == SHAPE_INSERT) {
+        tracker_insert_shown(walker->tracker, op->lv, op->pos, op->len);
+        repeat_insert(walker, op);
+        return;
+    }
+    struct op_piece rest = *op;
+    for (bool back = op->shape == SHAPE_BACKSPACE; rest.len > 0;) {
+        struct tracker_deleted deleted = tracker_delete_shown(walker->tracker, rest.lv, rest.pos, rest.len, back);
+        repeat_delete(walker, &deleted, rest.lv, back);
+        skip_deleted(&rest, &deleted, back);
+    }
+}
+
 static void track_events(struct walker *walker, uint64_t first, uint64_t end)
 {
     while (first < end) {
@@ -214,7 +211,7 @@ static void track_events(struct walker *walker, uint64_t first, uint64_t end)
         uint64_t upto = end - first < SPAN_LEN_MAX ? end : first + SPAN_LEN_MAX;
         struct op_piece op = oplog_next(walker->log, &walker->op_hint, first, upto, prepared(walker), &valid);
         if (valid)
-            track_op(walker, &op);
+            walker_track_op(walker, &op);
         first += op.len;
         walker->steps += op.len;
     }
@@ -248,7 +245,7 @@ static void shift(struct walker *walker, const struct lv_ranges *leave, const st
 static void prepare(struct walker *walker, const uint64_t *version, size_t count)
 {
     struct walker_move move = walker_stands_move(&walker->stands, walker->graph, version, count);
-    use_stand(walker, move.to, move.from);
+    walker_use_stand(walker, move.to, move.from);
     shift(walker, move.leave, move.enter);
 }
 
@@ -320,15 +317,20 @@ static bool begin_list(struct walker *walker, uint64_t len)
            tracker_list_begin(&walker->list, plan->pieces[plan->low].first, plan->pieces[plan->high - 1].end, len);
 }
 
-static void begin_block(struct walker *walker, uint64_t len)
+static void begin_block(struct walker *walker, uint64_t len, bool may_list)
 {
-    use_stand(walker, 0, 0);
-    walker->listed = begin_list(walker, len);
+    walker_use_stand(walker, 0, 0);
+    walker->listed = may_list && begin_list(walker, len);
     if (!walker->listed)
         tracker_begin(walker->tracker, walker->graph, len);
     walker_stands_begin(&walker->stands, &walker->start, walker->start != LV_NONE);
     walker->tracked_from = walker->start;
     walker->tracked_end = 0;
+}
+
+void walker_begin_block(struct walker *walker, uint64_t len)
+{
+    begin_block(walker, len, false);
 }
 
 /* The way over the plan. `len`: of the text where the walk begins, unless it is warm. */
@@ -344,7 +346,7 @@ static void go(struct walker *walker, uint64_t len)
         case WALKER_BLOCK:
             if (plan->low > 0)
                 walker->start = plan->pieces[plan->low - 1].end - 1;
-            begin_block(walker, walker->summing ? delta_len(&walker->delta) : len);
+            begin_block(walker, walker->summing ? delta_len(&walker->delta) : len, true);
             break;
         case WALKER_PIECE:
             walker->tracked_end = walker->listed ? 0 : plan->pieces[plan->high - 1].end;
@@ -405,15 +407,14 @@ static void measure(struct walker *walker)
     patch_release(&text);
 }
 
-/* Sets walker->start to the last critical version at or before lv. NULL: that is the root. */
-static const struct critical_range *set_start(struct walker *walker, uint64_t lv)
+const struct critical_range *walker_set_start(struct walker *walker, uint64_t lv)
 {
     const struct critical_range *range = lv == LV_NONE ? NULL : critical_find(walker->critical, lv);
     walker->start = !range ? LV_NONE : lv < range->last ? lv : range->last;
     return range;
 }
 
-static bool is_measured(const struct critical_range *range) /* or the text was loaded, not made */
+bool walker_is_measured(const struct critical_range *range) /* or the text was loaded, not made */
 {
     return !range || range->len_before != UINT64_MAX;
 }
@@ -421,10 +422,10 @@ static bool is_measured(const struct critical_range *range) /* or the text was l
 /* The same, and gives the length of its text. */
 static uint64_t find_start(struct walker *walker, uint64_t lv)
 {
-    const struct critical_range *range = set_start(walker, lv);
-    if (!is_measured(range)) {
+    const struct critical_range *range = walker_set_start(walker, lv);
+    if (!walker_is_measured(range)) {
         measure(walker);
-        range = set_start(walker, lv);
+        range = walker_set_start(walker, lv);
     }
     if (!range)
         return walker->base_len;
@@ -436,9 +437,7 @@ static uint64_t event_after(uint64_t lv)
     return lv == LV_NONE ? 0 : lv + 1;
 }
 
-/* Whether a walk from walker->start whose old text is that of the events before `merged` can go on in the kept tracker.
- */
-static bool is_warm(const struct walker *walker, uint64_t merged)
+bool walker_is_warm(const struct walker *walker, uint64_t merged)
 {
     return walker->tracked_end > 0 && walker->tracked_end <= merged && walker->tracked_from == walker->start;
 }
@@ -478,13 +477,14 @@ static bool merge_apart(struct walker *walker, uint64_t len, uint64_t merged, st
 void walker_update(struct walker *walker, uint64_t merged, struct patch *out)
 {
     uint64_t len = find_start(walker, last_merged(merged));
-    walker->warm = is_warm(walker, merged);
+    walker->warm = walker_is_warm(walker, merged);
     if (walker->warm)
         len = tracker_shown(walker->tracker);
     else if (merge_apart(walker, len, merged, out))
         return;
     plan_update(walker, merged);
     walk(walker, len, &walker->old, &walker->fresh, walker->critical, out);
+    walker_see_all(walker);
 }
 
 /* --- what it will cost --- */
@@ -534,15 +534,15 @@ static void count_way(struct walker *walker)
 uint64_t walker_cost(struct walker *walker, uint64_t merged, uint64_t limit)
 {
     walker_cost_begin(&walker->cost, walker->graph, walker->log, &walker->stands, spans_max(walker), limit);
-    bool measured = is_measured(set_start(walker, last_merged(merged)));
+    bool measured = walker_is_measured(walker_set_start(walker, last_merged(merged)));
     if (!measured) { /* as measure() will; what it leaves in the tracker is not counted on */
         walker->start = LV_NONE;
         walker->warm = false;
         plan_update(walker, 0);
         count_way(walker);
-        set_start(walker, last_merged(merged));
+        walker_set_start(walker, last_merged(merged));
     }
-    walker->warm = measured && is_warm(walker, merged);
+    walker->warm = measured && walker_is_warm(walker, merged);
     plan_update(walker, merged);
     count_way(walker);
     walker->warm = false;
@@ -571,7 +571,7 @@ static void track(struct walker *walker, uint64_t len)
     walker_plan_start(&walker->plan, (struct walker_way){.warm = walker->warm});
     walker->summing = false;
     if (walker->plan.count == 0 && !walker->warm)
-        begin_block(walker, len);
+        walker_begin_block(walker, len);
     walker->warm = false;
     go(walker, len);
 }
@@ -588,7 +588,7 @@ static void catch_up(struct walker *walker)
 bool walker_map(struct walker *walker, const struct lv_list *version, uint64_t *positions, size_t count)
 {
     find_start(walker, version->count ? version->items[version->count - 1] : LV_NONE);
-    if (!is_warm(walker, graph_len(walker->graph)))
+    if (!walker_is_warm(walker, graph_len(walker->graph)))
         return false;
     catch_up(walker);
     prepare(walker, version->items, version->count);
@@ -618,7 +618,7 @@ const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_
 {
     uint64_t len = find_start(walker, from > 0 ? from - 1 : LV_NONE);
     *base = walker->start;
-    walker->warm = is_warm(walker, graph_len(walker->graph));
+    walker->warm = walker_is_warm(walker, graph_len(walker->graph));
     walker->old.count = 0;
     lv_ranges_add(&walker->old, walker->warm ? walker->tracked_end : event_after(walker->start), graph_len(walker->graph));
     track(walker, len);

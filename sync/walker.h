@@ -75,7 +75,19 @@ void walker_update(struct walker *walker, uint64_t merged, struct patch *out);
  * more than that. (An insert at a place where many others are concurrent looks at more spans than are counted.)
  */
 uint64_t walker_cost(struct walker *walker, uint64_t merged, uint64_t limit);
-/* The same from any version. */
+/*
+ * What an update does before it comes to events that are made in a version, in portions: brings the kept tracker forward to all events
+ * there are, and to that version, in about so many steps a call. True: it is there; an update of nothing but events made there, which comes
+ * before anything else, then costs what these do themselves. Everything is merged when it is called, and between two calls anything may
+ * happen: events that are added, and merged, in between are put in too; where the tracker was used for something else it begins anew.
+ * (Nothing is gained by walker_map() until it is there.) Another version ends the approach to the one before.
+ */
+bool walker_approach(struct walker *walker, const uint64_t *version, size_t count, uint64_t steps);
+void walker_approach_stop(struct walker *walker);
+uint64_t walker_approach_steps(const struct walker *walker);   /* done so far on the way that it is on; 0: on none */
+unsigned walker_approach_percent(const struct walker *walker); /* of that way, about */
+
+/* The patch from any version. */
 void walker_since(struct walker *walker, const struct lv_list *version, struct patch *out);
 /* From the base text to that of a version. */
 void walker_to(struct walker *walker, const struct lv_list *version, struct patch *out);

@@ -63,6 +63,12 @@ static bool find_exact(const struct walker_stands *stands, const uint64_t *versi
     return false;
 }
 
+bool walker_stands_are_at(const struct walker_stands *stands, const uint64_t *version, size_t count)
+{
+    size_t found;
+    return find_exact(stands, version, count, &found);
+}
+
 static size_t live_ones(const struct walker_stands *stands)
 {
     size_t count = 0;
@@ -162,4 +168,9 @@ void walker_stands_add(struct walker_stands *stands, size_t stand, uint64_t last
     stands->events += events;
     stands->items[stand].used = stands->events;
     lv_list_set(&stands->items[stand].version, &last, 1);
+}
+
+void walker_stands_saw(struct walker_stands *stands, uint64_t events)
+{
+    stands->events += events;
 }

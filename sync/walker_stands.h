@@ -45,6 +45,8 @@ void walker_stands_release(struct walker_stands *stands);
 /* One stand, number 0, at a version, with nothing in it yet. */
 void walker_stands_begin(struct walker_stands *stands, const uint64_t *version, size_t count);
 void walker_stands_copy(struct walker_stands *to, const struct walker_stands *from);
+/* Whether one of them is just there. */
+bool walker_stands_are_at(const struct walker_stands *stands, const uint64_t *version, size_t count);
 
 /* How to come to a version. The ranges live until the next move. */
 struct walker_move {
@@ -56,5 +58,7 @@ struct walker_move walker_stands_move(struct walker_stands *stands, struct graph
                                       size_t count);
 /* The next `events` events were applied at a stand, the last of them `last`; every other stand got them too. */
 void walker_stands_add(struct walker_stands *stands, size_t stand, uint64_t last, uint64_t events);
+/* All of them got the next events without any of them moving. */
+void walker_stands_saw(struct walker_stands *stands, uint64_t events);
 
 #endif

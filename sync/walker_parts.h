@@ -1,0 +1,90 @@
+/*
+ * walker_parts - the inside of struct walker, for the files that implement sync/walker.h; nobody else includes it.
+ *
+ *   walker.c           the walk
+ *   walker_approach.c  the part of it that may be done before, in portions
+ */
+#ifndef WEFT_SYNC_WALKER_PARTS_H
+#define WEFT_SYNC_WALKER_PARTS_H
+
+#include "sync/apart.h"
+#include "sync/delta.h"
+#include "sync/tracker_list.h"
+#include "sync/walker.h"
+#include "sync/walker_cost.h"
+#include "sync/walker_plan.h"
+#include "sync/walker_stands.h"
+
+/* How far an approach has come; walker_approach.c says what that is. */
+struct approach {
+    bool on;
+    struct lv_list target; /* the version to be at; */
+    uint64_t start;        /* the critical version at which a walk to what was made there begins */
+    uint64_t first, at;    /* it began with that event; those before `at` are in the trackers, or passed over */
+    bool tracking;         /* there is a tracker; else history is a line here, */
+    uint64_t len;          /* and the text that long before `at` */
+    bool moving;           /* a tracker is on its way: */
+    size_t stand;
+    struct lv_ranges leave, enter; /* what is left of that, the next one last */
+    bool last;             /* to the target: what is written meanwhile is put in where it shows */
+    struct lv_list heads;  /* the version of all events before `at`; more than a batch may have as parents: not known */
+    uint64_t way, gone;    /* events to be moved over on that last way, and how many were */
+    uint64_t turn;         /* walker->turn when it was left last */
+    uint64_t ops;          /* passed over without a tracker: steps, too */
+    uint64_t work;         /* walker_work() when it began */
+};
+
+struct walker {
+    struct graph *graph;
+    struct oplog *log;
+    struct critical *critical;
+    uint64_t base_len;
+    bool fast_path;
+    uint64_t steps;
+
+    struct tracker *trackers[WALKER_STANDS_MAX]; /* one for each stand; NULL: never needed */
+    struct tracker *tracker;                     /* of the stand that the present piece is applied at */
+    struct walker_stands stands;
+    size_t stand;
+    uint64_t turn;           /* counts what is done with the trackers */
+    struct tracker_list list; /* in place of the tracker, in a short block that is not the last one */
+    bool listed;
+    uint64_t copies;
+    struct delta delta;
+    bool summing;            /* the delta has begun: what happens to the text goes out */
+    uint64_t start;          /* the critical version where the present block begins */
+    uint64_t tracked_from;   /* the critical version at which the tracker begins */
+    uint64_t tracked_end;    /* it holds all events after that and before this one; 0: nothing of use */
+    struct lv_list seen;     /* the version of all events before `seen_end`; 0: not known */
+    uint64_t seen_end;
+    size_t op_hint;          /* where in the log the last operation was */
+    bool warm;               /* the next block goes on in the tracker as it is */
+
+    uint64_t apart_from;     /* where branches began that were merged without a tracker */
+    bool were_apart;         /* there were such ones */
+    uint64_t apart_steps;    /* what that has cost so far */
+
+    struct walker_plan plan;
+    struct walker_cost cost;
+    struct approach approach;
+    struct lv_ranges old, fresh, gone, leave, enter; /* scratch */
+};
+
+/* Operations of the present stand's tracker; one that is not summed up only changes trackers. */
+void walker_track_op(struct walker *walker, const struct op_piece *op);
+/* The same for an operation that was made in the text of all that the trackers hold; no version changes by that. */
+void walker_track_shown(struct walker *walker, const struct op_piece *op);
+/* The present stand; when it is another one than `from`, as a copy of that. */
+void walker_use_stand(struct walker *walker, size_t stand, size_t from);
+/* Begins the trackers anew at walker->start, where the text has `len` bytes. */
+void walker_begin_block(struct walker *walker, uint64_t len);
+/* Sets walker->start to the last critical version at or before lv. NULL: that is the root. */
+const struct critical_range *walker_set_start(struct walker *walker, uint64_t lv);
+bool walker_is_measured(const struct critical_range *range); /* or the text was loaded, not made */
+/* Whether a walk from walker->start whose old text is that of the events before `merged` can go on in the kept tracker. */
+bool walker_is_warm(const struct walker *walker, uint64_t merged);
+/* Notes the version of all events, if anybody may have seen it. */
+void walker_see_all(struct walker *walker);
+void walker_approach_release(struct approach *approach);
+
+#endif
