@@ -161,11 +161,13 @@ static void fill_away(struct editor *editor, struct picture *picture)
     buf_release(&away);
 }
 
-/* What has not come yet: the text, or the history of one that is shown. */
+/* What has not come yet: the text, or the history of one that is shown; or what has and is not in the text. */
 static void fill_coming(struct editor *editor, struct picture *picture)
 {
     struct buf remark = {0};
     replica_coming(editor_replica(editor), &remark);
+    if (remark.len == 0)
+        replica_merging(editor_replica(editor), &remark);
     if (remark.len > 0 && remark.len < sizeof picture->coming) {
         memcpy(picture->coming, remark.data, remark.len);
         picture->model.status.coming = picture->coming;

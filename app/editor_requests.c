@@ -48,6 +48,14 @@ static void escape(struct editor *editor)
         replica_select(replica, selection_at(selection.head));
 }
 
+static void merge_held(struct editor *editor)
+{
+    if (replica_merge_held(editor_replica(editor)))
+        editor_say(editor, "What was held is merged now, however long it takes. You can type on.");
+    else
+        editor_say(editor, "Nothing of anybody's is held.");
+}
+
 void editor_request(struct editor *editor, enum request request)
 {
     switch (request) {
@@ -74,6 +82,7 @@ void editor_request(struct editor *editor, enum request request)
     case REQUEST_MESSAGES: toggle_panel(editor, PANEL_MESSAGES); break;
     case REQUEST_FOLLOW: editor_follow(editor); break;
     case REQUEST_ALONE: editor_toggle_alone(editor); break;
+    case REQUEST_MERGE_HELD: merge_held(editor); break;
     case REQUEST_SUSPEND: editor_suspend(editor); break;
     case REQUEST_NEXT_FILE: editor_switch_file(editor, 1); break;
     case REQUEST_PREVIOUS_FILE: editor_switch_file(editor, editor->count - 1); break;

@@ -83,6 +83,7 @@ static const struct keymap_entry entries[] = {
     ASK('m', KEY_ALT, REQUEST_MESSAGES),
     ASK('f', KEY_ALT, REQUEST_FOLLOW),
     ASK('a', KEY_ALT, REQUEST_ALONE),
+    ASK('h', KEY_ALT, REQUEST_MERGE_HELD),
     ASK('z', KEY_ALT, REQUEST_SUSPEND),
     ASK('.', KEY_ALT, REQUEST_NEXT_FILE),
     ASK(',', KEY_ALT, REQUEST_PREVIOUS_FILE),

@@ -31,6 +31,7 @@ enum request {
     REQUEST_FOLLOW,
     REQUEST_ALONE, /* work alone, or go back online */
     REQUEST_SHARE,
+    REQUEST_MERGE_HELD,
     REQUEST_SUSPEND,
     REQUEST_NEXT_FILE,
     REQUEST_PREVIOUS_FILE,

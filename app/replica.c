@@ -1,6 +1,7 @@
 #include "app/replica_ahead.h"
 #include "app/replica_file.h"
 #include "app/replica_journal.h"
+#include "app/replica_merge.h"
 #include "app/replica_neighbours.h"
 #include "app/replica_online.h"
 #include "app/replica_parts.h"
@@ -86,6 +87,7 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->awaited = options->awaited;
     replica->audits = options->audits;
     replica->short_lived = options->short_lived;
+    replica->merge_steps_max = options->merge_steps_max;
     replica->base_bytes_max = options->base_bytes_max ? options->base_bytes_max : BASE_BYTES_MAX;
     atomic_init(&replica->base_kept, false);
     atomic_init(&replica->awaits_journal, false);
@@ -123,6 +125,7 @@ static void end_document(struct replica *replica)
         buffer_release(&replica->buffer);
     }
     replica_forget_early(replica);
+    replica_forget_held(replica);
     if (replica->ahead)
         ahead_free(replica->ahead);
     else
@@ -231,6 +234,8 @@ void replica_cut_chain(struct replica *replica)
     struct chain_head *heads = chain_branches(replica->chain, &count);
     for (size_t i = 0; i < count; i++) {
         uint64_t next_seq = document_next_seq(replica_history(replica), &heads[i].agent);
+        uint64_t waits = replica_early_upto(replica, &heads[i].agent);
+        next_seq = waits > next_seq ? waits : next_seq;
         if (next_seq < heads[i].next_seq)
             chain_cut(replica->chain, &heads[i].agent, next_seq);
     }
@@ -329,13 +334,18 @@ void replica_get_view(const struct replica *replica, uint64_t *top, uint64_t *le
     *left_cells = replica->view.left_cells;
 }
 
-void replica_update_text_by(struct replica *replica, struct patch *patch)
+void replica_change_text(struct replica *replica, struct patch *patch)
 {
     document_update(replica->document, patch);
     replica_note_away(replica, patch, false);
     buffer_apply(&replica->buffer, patch, ORIGIN_REMOTE);
     replica->view.cursor = replica->buffer.selection.head;
     replica->view.anchor = replica->buffer.selection.anchor;
+}
+
+void replica_update_text_by(struct replica *replica, struct patch *patch)
+{
+    replica_change_text(replica, patch);
     people_locate(&replica->people, replica->document);
     replica_touch(replica);
 }

@@ -51,6 +51,7 @@ struct replica_options {
     bool audits;            /* with reads_only: every row is read again and every signature checked, for replica_audit() */
     bool short_lived;       /* kept only until it is closed in order */
     uint64_t base_bytes_max; /* a larger file is referred to by its journal, not copied; 0: BASE_BYTES_MAX */
+    uint64_t merge_steps_max; /* what merging one person's edits may take (sync/walker_cost.h) before they are held; 0: 100 million */
 };
 
 /* `path` NULL: an unnamed buffer with `text` (may be empty). Nothing is made on disk before the first edit. */
@@ -211,6 +212,10 @@ void replica_joining(const struct replica *replica, struct buf *sentence);
 /* To who joins: "joining"; "unchecked: ada's copy", while he sees a text whose history has not come yet; "history coming", where he sees
    the text as far as that has come. Safe to show. Else appends nothing. */
 void replica_coming(const struct replica *replica, struct buf *remark);
+/* "merging 40 %" while something takes long; "ada's edits held" where something would take too long. Safe to show. Else nothing. */
+void replica_merging(const struct replica *replica, struct buf *remark);
+/* Merges what is held all the same. False: nothing is. */
+bool replica_merge_held(struct replica *replica);
 /* Offline: "ada's machine is away" where ada has said that the relay is there, or why it was never reached. Online: why the relay
    takes nothing, "the relay is full". Safe to show. Where none of that is known appends nothing. */
 void replica_away(const struct replica *replica, struct buf *sentence);

@@ -234,7 +234,7 @@ void replica_checkpoint(struct replica *replica)
     if (!replica->writer || replica->is_private || replica->joining || replica->ahead || !is_due(replica))
         return;
     replica_read_rows(replica);
-    if (replica->early_count > 0) /* rows that were read are not in the document */
+    if (replica->early_count > 0 || replica->merging.agent_count > 0) /* rows that were read are not in the document */
         return;
     if (replica_encode_checkpoint(replica, &encoded))
         replica_put_checkpoint(replica, replica->place_read, &encoded);

@@ -71,6 +71,7 @@ static void leave(struct replica *replica)
     replica->history = NULL;
     replica->history_base = NULL;
     replica->gesture.open = false;
+    replica->merging.live = false; /* until the next turn: the text that is shown is not yet this document's */
 }
 
 /* The text, which was that one at the last update. */

@@ -2,6 +2,7 @@
  * Going online and coming off: the session is handed everything that the journal has for it, at once or not at all.
  */
 #include "app/replica_journal.h"
+#include "app/replica_merge.h"
 #include "app/replica_online.h"
 #include "app/replica_parts.h"
 #include "app/replica_rows.h"
@@ -262,7 +263,7 @@ void replica_net_status(struct replica *replica, struct session_status *out)
     net_status(replica->net, out);
     session_status_add(out, replica->hands.batches, replica->hands.since_ms);
     pthread_mutex_unlock(&replica->net_lock);
-    out->caught_up = out->caught_up && !replica->arrived && !net_has_next(replica->net);
+    out->caught_up = out->caught_up && !replica->arrived && !replica_is_merging(replica) && !net_has_next(replica->net);
 }
 
 /* Who joins by an admin link owns the document, but has nothing to create it from yet. */

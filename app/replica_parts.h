@@ -11,6 +11,7 @@
  *   replica_restored.h    and what of it is not in the file
  *   replica_lost.c        a document whose journal is gone or empty
  *   replica_rows.c        rows and batches into chain and document
+ *   replica_merge.c       whose turn it is to be merged: in portions what takes long, not at all what is absurd
  *   replica_tail.c        what is typed while the journal is being made
  *   replica_advance.c       and what is typed later, before the journal has committed it
  *   replica_left.c          folding what killed processes left of both
@@ -125,6 +126,43 @@ struct early {
     struct buf body;
 };
 
+/*
+ * What takes long to merge is merged in portions, and what would take too long is held (replica_merge.c). Agents by the names they
+ * have here.
+ */
+struct held_agent {
+    struct agent_id agent;
+    uint64_t from_seq; /* what it wrote from there on */
+    enum held_why {
+        HELD_COSTLY, /* it would take too long */
+        HELD_BEHIND, /* it builds on something that is held */
+        HELD_SLOW,   /* it was on its way when weft ended: it goes on when there is a screen */
+    } why;
+};
+struct spender {
+    struct agent_id agent;
+    uint64_t steps, events; /* what merging its batches took, in this run, where it took more than a portion */
+    bool granted;           /* a person wants them, whatever it takes */
+};
+struct merging {
+    bool live;           /* there is a loop: what takes long may wait for its next turn */
+    uint64_t until_ms;   /* of this turn */
+    bool pending;        /* something waits for the next one: among what is early, */
+    bool on;             /* or is on its way: */
+    const struct document *document;
+    struct event_id first;
+    uint64_t since_ms, steps;
+    unsigned percent;
+    bool said;           /* for so long that the status line says so */
+    struct spender *spenders;
+    size_t spender_count, spender_cap;
+    struct held_agent *agents;
+    size_t agent_count, agent_cap;
+    struct batch *held;  /* in the order they came; in the hash chain, and in the journal */
+    size_t held_count, held_cap;
+    bool held_more;      /* there was no room for all: the others are in the journal alone */
+};
+
 /* The state of the file that belongs to the text: what was last read or written. */
 struct file_side {
     char *path;                /* resolved; NULL: none */
@@ -232,6 +270,8 @@ struct replica {
     struct advance advance;
     struct early *early;           /* in the order they came; offered again whenever the document got something */
     size_t early_count, early_cap;
+    struct merging merging;
+    uint64_t merge_steps_max;      /* for what one agent wrote; more is held */
     struct buf genesis;            /* stored GENESIS; empty: never shared */
     struct roster members;         /* with their records as stored, for the next session */
     bool renew_due;                /* our own agent has forked: replica_go_on_as_another() */
@@ -268,7 +308,8 @@ struct replica {
     uint64_t heir_ms;          /* when to look for what another process left; 0: nobody has gone */
     struct net_event *arrived, **arrived_end; /* given to the journal, and not to the document yet */
     size_t arrived_count;
-    uint64_t add_ms;           /* while more is coming: when they are */
+    struct batch_cursor arrived_at; /* of the first of them, where it is begun: the batch whose turn comes next */
+    bool arrived_begun;
     bool text_due, people_due, neighbour_rows_due; /* what replica_room_handle() has left to do */
     bool joining;              /* the base text has not arrived */
     bool history_due;          /* it was joined in this run, and what the relay had by then has not all come */
@@ -329,7 +370,8 @@ void replica_take_loaded(struct replica *replica, struct document *document, str
  * when it was stopped, and nobody took, has to be taken when it comes again. Not while a session runs.
  */
 void replica_cut_chain(struct replica *replica);
-/* After document_add(): brings the text up to date. */
+/* After document_add(): brings the text up to date; without where people are in it, and with it. */
+void replica_change_text(struct replica *replica, struct patch *patch);
 void replica_update_text(struct replica *replica);
 /* The same; `patch` becomes what that changed. */
 void replica_update_text_by(struct replica *replica, struct patch *patch);

@@ -7,6 +7,7 @@
  */
 #include "app/replica_ahead.h"
 #include "app/replica_journal.h"
+#include "app/replica_merge.h"
 #include "app/replica_online.h"
 #include "app/replica_parts.h"
 
@@ -132,7 +133,7 @@ static bool relay_has_all(struct replica *replica)
     struct session_status status;
     replica_net_status(replica, &status);
     return status.caught_up && status.unacked_batches == 0 && status.lacking_batches == 0 && !replica->arrived &&
-           replica->early_count == 0 && !replica->text_due;
+           replica->early_count == 0 && !replica_is_merging(replica) && !replica->text_due;
 }
 
 void replica_post_handle(struct replica *replica, uint64_t now_ms)

@@ -5,6 +5,7 @@
 #include "app/replica_file.h"
 #include "app/replica_journal.h"
 #include "app/replica_left.h"
+#include "app/replica_merge.h"
 #include "app/replica_parts.h"
 #include "app/replica_rows.h"
 #include "app/replica_tidy.h"
@@ -167,7 +168,7 @@ static bool restore(struct replica *replica, struct remembered *remembered, stru
         !replica_load_newer(replica, err) || !replica_load_name(replica, err) || !replica_load_posted(replica, err))
         return false;
     replica_begin_document(replica, base);
-    if (!replica_load_checkpoint(replica, &found, err))
+    if (!replica_restore_held(replica, err) || !replica_load_checkpoint(replica, &found, err))
         return false;
     remembered->loaded_place = replica->place_read;
     document_version(replica->document, &remembered->loaded);

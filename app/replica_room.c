@@ -4,6 +4,7 @@
 #include "app/replica_ahead.h"
 #include "app/replica_file.h"
 #include "app/replica_journal.h"
+#include "app/replica_merge.h"
 #include "app/replica_neighbours.h"
 #include "app/replica_online.h"
 #include "app/replica_parts.h"
@@ -22,7 +23,8 @@ enum {
     AHEAD_JOBS = 512,           /* and for so many rows in the journal: some 10 ms */
     AHEAD_BYTES = 1 << 20,
     ARRIVED_MAX = 4096,         /* records that wait to be taken into the text: some 5 MB */
-    REST = 3,                   /* times as long as that took last */
+    MERGE_MS = 4,               /* and for so much of it on its way into the text */
+    LEAVING_MS = 100,           /* what came last is still taken into the text, where that takes no longer */
     LOOK_MS = 500,   /* how often the link is looked at while nothing is taken from it */
     COUNT_MS = 500,  /* how often a count of seconds is drawn anew */
     NAME_CELLS = 16, /* of a name, in a message */
@@ -71,45 +73,107 @@ static void journal_received(struct replica *replica, const struct received *rec
     journal_writer_relay(replica->writer, &relay);
 }
 
-static void add_received(struct replica *replica, const struct received *received)
+/* Before the first of its batches is added. */
+static void begin_received(struct replica *replica, const struct received *received)
 {
     replica->signatures_checked += received->checked; /* by the session, which lets out nothing that none vouches for */
-    size_t early_before = replica->early_count;
-    uint64_t before = document_events(replica_history(replica));
-    bool news = replica_add_batches(replica, &received->run, received->forked ? &received->fork : NULL);
+    if (received->forked)
+        document_fork(replica_history(replica), &received->fork);
+}
+
+/* After `before` events and `early_before` early ones. */
+static void note_news(struct replica *replica, uint64_t before, size_t early_before)
+{
     if (replica->early_count > early_before) /* what it builds on may be in rows of another process, read in a moment */
         replica->neighbour_rows_due = true;
     if (replica->early_count > 0)
-        news |= replica_take_early(replica);
-    if (document_events(replica_history(replica)) > before)
-        replica->received_edits += received->run.count;
-    replica->text_due |= news && !replica->ahead;
-    if (news)
-        replica_post_soon(replica, net_now_ms());
+        replica_take_early(replica);
+    if (document_events(replica_history(replica)) == before)
+        return;
+    replica->text_due |= !replica->ahead;
+    replica_post_soon(replica, net_now_ms());
 }
 
 void replica_take_received(struct replica *replica, const struct received *received)
 {
+    size_t early_before = replica->early_count;
+    uint64_t before = document_events(replica_history(replica));
     journal_received(replica, received);
-    add_received(replica, received);
+    begin_received(replica, received);
+    (void)replica_add_batches(replica, &received->run, NULL);
+    note_news(replica, before, early_before);
 }
 
-static void add_arrived(struct replica *replica)
+static void drop_first(struct replica *replica)
+{
+    struct net_event *event = replica->arrived;
+    replica->arrived = event->next;
+    replica->arrived_begun = false;
+    replica->arrived_count--;
+    batch_cursor_release(&replica->arrived_at);
+    net_event_free(event);
+}
+
+/* The next batch of what has arrived, and of that the next one, to its end. */
+static const struct batch *first_arrived(struct replica *replica)
 {
     while (replica->arrived) {
-        struct net_event *event = replica->arrived;
-        replica->arrived = event->next;
-        add_received(replica, &event->received);
-        net_event_free(event);
+        const struct received *received = &replica->arrived->received;
+        if (replica->arrived_begun)
+            return replica->arrived_at.batch;
+        begin_received(replica, received);
+        replica->arrived_at = batch_cursor_of(&received->run);
+        replica->arrived_begun = true;
+        if (!batch_cursor_next(&replica->arrived_at))
+            drop_first(replica);
     }
-    replica->arrived_count = 0;
+    return NULL;
 }
 
+static void go_to_next(struct replica *replica)
+{
+    if (!batch_cursor_next(&replica->arrived_at))
+        drop_first(replica);
+}
+
+/* False: its turn comes later, or there is none. */
+static bool take_next(struct replica *replica)
+{
+    size_t early_before = replica->early_count;
+    uint64_t before = document_events(replica_history(replica));
+    const struct batch *batch = first_arrived(replica);
+    enum merge_turn turn = batch ? replica_merge_turn(replica, batch) : MERGE_LATER;
+    if (turn == MERGE_LATER)
+        return false;
+    if (turn == MERGE_NOW && replica_add_now(replica, batch) == DOCUMENT_EARLY)
+        replica_keep_early(replica, batch);
+    replica->received_edits += document_events(replica_history(replica)) > before;
+    go_to_next(replica);
+    note_news(replica, before, early_before);
+    return true;
+}
+
+static void take_all(struct replica *replica, uint64_t until_ms)
+{
+    replica_merge_begin_turn(replica, until_ms);
+    if (replica->merging.pending) {
+        replica->merging.pending = false;
+        replica->text_due |= replica_take_early(replica) && !replica->ahead;
+    }
+    while (replica->arrived && net_now_ms() < until_ms && take_next(replica))
+        ;
+}
+
+/* What takes longer is kept: it is in the journal, and in the hash chain. */
 void replica_take_arrived(struct replica *replica)
 {
     if (!replica->arrived)
         return;
-    add_arrived(replica);
+    take_all(replica, net_now_ms() + LEAVING_MS);
+    for (const struct batch *batch; (batch = first_arrived(replica)); go_to_next(replica)) {
+        replica_keep_early(replica, batch);
+        replica->merging.pending = true;
+    }
     if (replica->text_due)
         replica_update_text(replica);
     replica->text_due = false;
@@ -396,7 +460,7 @@ static void take_events(struct replica *replica, uint64_t now_ms)
 {
     uint64_t until_ms = net_now_ms() + TAKE_MS;
     while (replica->net && !replica_journal_is_behind(replica, replica->held) && net_now_ms() < until_ms &&
-           !(replica->comparing && replica->arrived_count >= ARRIVED_MAX)) {
+           !((replica->comparing || replica_is_merging(replica)) && replica->arrived_count >= ARRIVED_MAX)) {
         struct net_event *event = net_next(replica->net);
         if (!event)
             break;
@@ -406,40 +470,24 @@ static void take_events(struct replica *replica, uint64_t now_ms)
         hold_or_go_on(replica);
 }
 
-/*
- * Bringing the text up to date costs little where nobody typed meanwhile, but looks at everything since where somebody did. So,
- * while a long history comes, it has its rest between two times.
- */
-static bool is_text_due(const struct replica *replica, uint64_t now_ms)
-{
-    bool more = replica->held || (replica->net && net_has_next(replica->net));
-    return replica->arrived && !replica->comparing && (!more || replica->arrived_count >= ARRIVED_MAX || now_ms >= replica->add_ms);
-}
-
-static void update_text(struct replica *replica)
-{
-    uint64_t began_ms = net_now_ms();
-    replica_update_text(replica);
-    uint64_t ended_ms = net_now_ms();
-    replica->add_ms = ended_ms + REST * (ended_ms - began_ms);
-}
-
 /* Once for all that has come: the text, where people are in it, and the screen. */
-static void take_into_text(struct replica *replica, uint64_t now_ms)
+static void take_into_text(struct replica *replica)
 {
-    if (is_text_due(replica, now_ms))
-        add_arrived(replica);
+    if (!replica->comparing && (!replica->joining || replica->ahead)) /* nothing is merged into a text that is not here */
+        take_all(replica, net_now_ms() + MERGE_MS);
     if (replica->neighbour_rows_due && !replica->comparing) {
         replica->neighbour_rows_due = false;
         replica_read_rows(replica);
     }
-    if (replica->text_due)
-        update_text(replica);
-    else if (replica->people_due)
+    bool merging = replica->merging.on; /* to locate people now would end its way */
+    if (replica->text_due && !merging)
+        replica_update_text(replica);
+    else if (replica->people_due && !merging)
         people_locate(&replica->people, replica->document);
-    if (replica->text_due || replica->people_due)
+    if (replica->text_due || (replica->people_due && !merging))
         replica_touch(replica);
-    replica->text_due = replica->people_due = false;
+    replica->text_due = false;
+    replica->people_due &= merging;
 }
 
 /* While the journal is behind, the newest status waits with all the rest; that the link is gone, or back, does not. */
@@ -487,7 +535,7 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
         replica_hear_closed(replica);
     replica_heir_handle(replica, now_ms);
     replica_online_handle(replica, now_ms);
-    take_into_text(replica, now_ms);
+    take_into_text(replica);
     replica_ahead_handle(replica, now_ms);
     look_at_history(replica);
     replica_revive_handle(replica, now_ms);
@@ -513,5 +561,6 @@ uint64_t replica_room_next_ms(const struct replica *replica)
         next_ms = deadline_earlier(next_ms, replica->post_ms);
     next_ms = deadline_earlier(next_ms, replica_revive_next_ms(replica));
     next_ms = deadline_earlier(next_ms, replica_ahead_next_ms(replica));
-    return replica->arrived && !replica->comparing ? deadline_earlier(next_ms, replica->add_ms) : next_ms;
+    bool waits = replica->comparing || (replica->joining && !replica->ahead);
+    return (replica->arrived || replica_is_merging(replica)) && !waits ? 0 : next_ms;
 }

@@ -3,6 +3,7 @@
  */
 #include "app/replica_ahead.h"
 #include "app/replica_journal.h"
+#include "app/replica_merge.h"
 #include "app/replica_parts.h"
 #include "app/replica_rows.h"
 
@@ -38,6 +39,13 @@ static struct early *add_early(struct replica *replica)
     return early;
 }
 
+void replica_keep_early(struct replica *replica, const struct batch *batch)
+{
+    struct early *early = add_early(replica);
+    early->linked = true;
+    batch_copy(&early->batch, batch);
+}
+
 static void keep_batch(struct replica *replica, const struct batch *batch)
 {
     for (size_t i = 0; i < replica->early_count; i++) {
@@ -45,9 +53,18 @@ static void keep_batch(struct replica *replica, const struct batch *batch)
         if (early->linked && agent_id_equal(&early->batch.agent, &batch->agent) && early->batch.seq0 == batch->seq0)
             return; /* from the room and from the journal */
     }
-    struct early *early = add_early(replica);
-    early->linked = true;
-    batch_copy(&early->batch, batch);
+    replica_keep_early(replica, batch);
+}
+
+uint64_t replica_early_upto(const struct replica *replica, const struct agent_id *agent)
+{
+    uint64_t upto = replica_held_upto(replica, agent);
+    for (size_t i = 0; i < replica->early_count; i++) {
+        const struct early *early = &replica->early[i];
+        if (early->linked && agent_id_equal(&early->batch.agent, agent) && early->batch.seq0 + early->batch.count > upto)
+            upto = early->batch.seq0 + early->batch.count;
+    }
+    return upto;
 }
 
 static void keep_row(struct replica *replica, const struct journal_row *row)
@@ -73,7 +90,7 @@ void replica_forget_early(struct replica *replica)
 
 /* --- batches into the document --- */
 
-static enum document_added add_batch(struct replica *replica, const struct batch *batch)
+enum document_added replica_add_now(struct replica *replica, const struct batch *batch)
 {
     struct error err = {0};
     enum document_added added = document_add(replica_history(replica), batch, &err);
@@ -83,12 +100,25 @@ static enum document_added add_batch(struct replica *replica, const struct batch
         replica_note_fault(replica, &err);
         replica_say(replica, "An edit that came in cannot be taken: %s", err.text);
     }
+    replica_merged(replica, batch, added == DOCUMENT_ADDED);
     return added;
+}
+
+/* DOCUMENT_EARLY: also when its turn comes later. */
+static enum document_added add_in_turn(struct replica *replica, const struct batch *batch)
+{
+    switch (replica_merge_turn(replica, batch)) {
+    case MERGE_HELD: return DOCUMENT_KNOWN;
+    case MERGE_NOW: return replica_add_now(replica, batch);
+    case MERGE_LATER: break;
+    }
+    replica->merging.pending = true;
+    return DOCUMENT_EARLY;
 }
 
 bool replica_add_batch(struct replica *replica, const struct batch *batch)
 {
-    enum document_added added = add_batch(replica, batch);
+    enum document_added added = add_in_turn(replica, batch);
     if (added == DOCUMENT_EARLY)
         keep_batch(replica, batch);
     return added == DOCUMENT_ADDED;
@@ -246,7 +276,7 @@ static enum row_took retry(struct replica *replica, size_t at)
         row.body = buf_view(&body);
         return take_row(replica, &row);
     }
-    switch (add_batch(replica, &early->batch)) {
+    switch (add_in_turn(replica, &early->batch)) {
     case DOCUMENT_ADDED: return ROW_NEWS;
     case DOCUMENT_EARLY: return ROW_EARLY;
     case DOCUMENT_KNOWN:

@@ -20,6 +20,12 @@ MUST_USE bool replica_read_left(struct replica *replica, struct journal *left, s
    the hash chain, with the ids that agents have here. True when the document got something. */
 bool replica_add_batches(struct replica *replica, const struct batch_run *run, const struct agent_fork *fork);
 bool replica_add_batch(struct replica *replica, const struct batch *batch);
+/* One whose turn it is (app/replica_merge.h); what is early is not kept. */
+enum document_added replica_add_now(struct replica *replica, const struct batch *batch);
+/* Keeps a batch that the hash chain has and the document not yet. */
+void replica_keep_early(struct replica *replica, const struct batch *batch);
+/* What comes after that of an agent neither waits for the document nor is held; 0: nothing does. */
+uint64_t replica_early_upto(const struct replica *replica, const struct agent_id *agent);
 /* Offers what was early again until nothing moves any more; true when the document got something. */
 bool replica_take_early(struct replica *replica);
 void replica_forget_early(struct replica *replica);

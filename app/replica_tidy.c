@@ -93,7 +93,7 @@ static void encode(struct tidying *tidying)
     struct error ignored = {0}; /* then there is none, and rows stay rows */
     struct replica *copy = replica_new(tidying->replica->env, &(struct replica_options){.reads_only = true, .alone = true});
     bool good = replica_find_doc(copy, &tidying->doc, &ignored) && replica_restore(copy, &ignored) && copy->faults == 0 &&
-                copy->early_count == 0 && !copy->base_lost && !copy->ahead;
+                copy->early_count == 0 && copy->merging.agent_count == 0 && !copy->base_lost && !copy->ahead;
     tidying->encodes = good && replica_encode_checkpoint(copy, &tidying->encoded);
     tidying->place = copy->place_read;
     replica_free(copy);

@@ -53,6 +53,7 @@ static const struct topic topics[] = {
      "^G or F1 help    F2, Alt+2 people  F3, Alt+3 links   F12, Alt+M messages\n"
      "^O open          Alt+S save as     Alt+. next file   Alt+, previous file\n"
      "Alt+F follow     Alt+A work alone  Alt+Z suspend     Alt+Q quit, exit status 1\n"
+     "Alt+H merge what is held, for it would take long\n"
      "Alt+# line numbers; Alt+Shift+N finds backwards; Shift with arrows selects, Ctrl with arrows goes by words,\n"
      "Alt+Up and Alt+Down move the line.\n"},
     {"trust",

@@ -329,6 +329,32 @@ enum document_added document_add(struct document *document, const struct batch *
     return DOCUMENT_ADDED;
 }
 
+/* --- what comes before adding --- */
+
+/* Whether it would be added; its parents are then in document->scratch. */
+static bool is_next(struct document *document, const struct batch *batch)
+{
+    size_t agent;
+    bool known = graph_find_agent(document->graph, &batch->agent, &agent);
+    return batch->seq0 == document_next_seq(document, &batch->agent) && find_parents(document, batch, &document->scratch) &&
+           (!known || document_has_past(document, agent)) &&
+           graph_is_reduced(document->graph, document->scratch.items, document->scratch.count);
+}
+
+bool document_approach(struct document *document, const struct batch *batch, uint64_t steps)
+{
+    document_wake(document);
+    if (document->loaded || document->only || document->merged < graph_len(document->graph) || !is_next(document, batch))
+        return true;
+    return walker_approach(document->walker, document->scratch.items, document->scratch.count, steps);
+}
+
+struct approach_state document_approach_state(const struct document *document)
+{
+    const struct walker *walker = document->walker;
+    return (struct approach_state){walker_approach_steps(walker), walker_approach_least(walker), walker_approach_percent(walker)};
+}
+
 /* --- texts --- */
 
 /* Puts the text that was loaded before a patch of it. */

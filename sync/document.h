@@ -109,6 +109,19 @@ bool document_is_at(const struct document *document, const struct version *versi
  * walked. Counting ends soon after `limit`.
  */
 uint64_t document_update_cost(struct document *document, uint64_t limit);
+/*
+ * For a batch that is to be added: does what its merge would do before it comes to the batch, in portions of about so many steps, while
+ * nothing of the text changes and the person types on. True: there is nothing of that to do (any more); added now, and updated, it costs
+ * what it does itself. One batch at a time: another one with other parents ends the way of the one before. As long as it is on its
+ * way, document_map() costs much, and anything else that looks at history makes it begin anew.
+ */
+bool document_approach(struct document *document, const struct batch *batch, uint64_t steps);
+struct approach_state {
+    uint64_t steps; /* done so far; 0: nothing is on its way */
+    uint64_t least; /* that it takes in all, and more */
+    unsigned percent;
+};
+struct approach_state document_approach_state(const struct document *document);
 /* Merges all events added since the last update: the patch from the text as it was to that of document_version(). */
 void document_update(struct document *document, struct patch *out);
 

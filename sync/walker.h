@@ -85,6 +85,7 @@ uint64_t walker_cost(struct walker *walker, uint64_t merged, uint64_t limit);
 bool walker_approach(struct walker *walker, const uint64_t *version, size_t count, uint64_t steps);
 void walker_approach_stop(struct walker *walker);
 uint64_t walker_approach_steps(const struct walker *walker);   /* done so far on the way that it is on; 0: on none */
+uint64_t walker_approach_least(const struct walker *walker);   /* that it takes in all, and more: known from its beginning [23] */
 unsigned walker_approach_percent(const struct walker *walker); /* of that way, about */
 
 /* The patch from any version. */

@@ -351,6 +351,14 @@ uint64_t walker_approach_steps(const struct walker *walker)
     return walker->approach.on ? spent(walker) : 0;
 }
 
+/* Every operation has to be put in, and takes a step at least. */
+uint64_t walker_approach_least(const struct walker *walker)
+{
+    const struct approach *approach = &walker->approach;
+    uint64_t events = graph_len(walker->graph);
+    return approach->on && approach->first < events ? oplog_ops(walker->log, approach->first, events) : 0;
+}
+
 unsigned walker_approach_percent(const struct walker *walker)
 {
     enum { OLD = 80, ALL = 100 }; /* the last way is mostly the shorter part */

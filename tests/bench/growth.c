@@ -7,6 +7,11 @@
  * nothing takes it: all batches, then one update, or an update after each. Prints one row a family, Markdown:
  * milliseconds for n = 1000, 2000, 4000 ..., and the exponent, by the last two doublings, with which they grow (1:
  * twice as much takes twice as long). A family stops growing when one run takes RUN_MS_MAX.
+ *
+ *   growth --portions [N]                N: 1000000 unless told otherwise
+ *
+ * Somebody has typed N bytes at any place, and a key comes of one who has seen none of it: its merge at once, and in portions
+ * (document_approach()), all of them and the longest; and what is left to do at the end.
  */
 #include <math.h>
 #include <stdio.h>
@@ -248,10 +253,75 @@ static bool is_wanted(const struct family *family, char **names, int count)
     return found;
 }
 
+/* --- in portions --- */
+
+enum { PORTION_STEPS = 500, PAGE = 50000 };
+
+static struct document *document_with_pages(const struct rope *base, size_t n)
+{
+    struct document *document = document_new(base);
+    struct random random = random_of(7);
+    struct patch patch = {0};
+    struct error err = {0};
+    for (size_t seq = 0; seq < n; seq += PAGE) {
+        struct batch_list batches = {0};
+        struct batch *batch = type(&batches, 1, seq, random_below(&random, seq + 1));
+        for (size_t i = 1; i < PAGE; i++)
+            batch_add_insert(batch, random_below(&random, seq + i + 1), bytes_of_string("x"));
+        if (document_add(document, batch, &err) != DOCUMENT_ADDED)
+            exit(1);
+        batch_list_release(&batches);
+    }
+    document_update(document, &patch);
+    patch_release(&patch);
+    return document;
+}
+
+static double merge_rest(struct document *document, const struct batch *key)
+{
+    struct patch patch = {0};
+    struct error err = {0};
+    double start = cpu_ms();
+    if (document_add(document, key, &err) != DOCUMENT_ADDED)
+        exit(1);
+    document_update(document, &patch);
+    double ms = cpu_ms() - start;
+    patch_release(&patch);
+    return ms;
+}
+
+static void measure_portions(size_t n)
+{
+    struct rope *base = rope_new();
+    struct batch_list keys = {0};
+    struct batch *key = type(&keys, 2, 0, 0);
+    struct document *document = document_with_pages(base, n);
+    double at_once = merge_rest(document, key), all = 0, longest = 0;
+    size_t portions = 0;
+    document_free(document);
+    document = document_with_pages(base, n);
+    for (bool there = false; !there; portions++) {
+        double start = cpu_ms();
+        there = document_approach(document, key, PORTION_STEPS);
+        double ms = cpu_ms() - start;
+        all += ms;
+        longest = ms > longest ? ms : longest;
+    }
+    printf("at once %.1f ms; %zu portions %.1f ms, the longest %.2f, then %.3f\n", at_once, portions, all, longest,
+           merge_rest(document, key));
+    document_free(document);
+    batch_list_release(&keys);
+    rope_free(base);
+}
+
 int main(int argc, char **argv)
 {
     size_t from = LEAST, upto = (size_t)64 * LEAST;
     int first = 1;
+    if (argc > 1 && strcmp(argv[1], "--portions") == 0) {
+        measure_portions(argc > 2 ? strtoul(argv[2], NULL, 10) : (size_t)1000 * 1000);
+        return 0;
+    }
     for (; first + 1 < argc && strncmp(argv[first], "--", 2) == 0; first += 2)
         *(strcmp(argv[first], "--from") == 0 ? &from : &upto) = strtoul(argv[first + 1], NULL, 10);
     printf("| family | ms for n = %zu and twice as many each | exponent |\n|---|---|---:|\n", from);

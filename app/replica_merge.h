@@ -1,0 +1,29 @@
+/*
+ * replica_merge - whose turn it is to be merged: in portions what takes long, not at all what is absurd (app/replica_merge.c). For the
+ * files that make up a replica.
+ */
+#ifndef WEFT_APP_REPLICA_MERGE_H
+#define WEFT_APP_REPLICA_MERGE_H
+
+#include "sync/document.h"
+
+struct replica;
+
+enum merge_turn {
+    MERGE_NOW,   /* add it, and bring the text up to date */
+    MERGE_LATER, /* in a later turn */
+    MERGE_HELD,  /* not at all: it was kept */
+};
+enum merge_turn replica_merge_turn(struct replica *replica, const struct batch *batch);
+void replica_merge_begin_turn(struct replica *replica, uint64_t until_ms);
+/* It was its turn; with `news` it is in the document now: brings the text up to date, people later. */
+void replica_merged(struct replica *replica, const struct batch *batch, bool news);
+/* Something came, and is not in the document yet; what is held does not count. */
+bool replica_is_merging(const struct replica *replica);
+/* What comes after that of an agent is not held; 0: nothing is. */
+uint64_t replica_held_upto(const struct replica *replica, const struct agent_id *agent);
+/* Who was held when weft ended; before rows are read. */
+MUST_USE bool replica_restore_held(struct replica *replica, struct error *err);
+void replica_forget_held(struct replica *replica);
+
+#endif

@@ -1,0 +1,209 @@
+/* What takes long is merged between the keys; what would take too long is held, and says whose it is. */
+#include "tests/support/home.h"
+#include "tests/support/scratch.h"
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/replica_journal.h"
+#include "app/replica_merge.h"
+#include "app/replica_online.h"
+#include "app/replica_parts.h"
+#include "editor/base/xalloc.h"
+
+enum { PAGES = 4, PLACES = 20000 }; /* what mallory wrote: so many batches of letters at places of their own */
+
+static const struct agent_id mallory = {{0x11}}, eve = {{0x22}}, bo = {{0x33}}, cy = {{0x44}};
+
+static int setup(void **state)
+{
+    int rc = home_setup(state);
+    struct home *home = *state;
+    char *path = scratch_file(home->dir, "notes.md");
+    scratch_write(path, "-");
+    free(path);
+    return rc;
+}
+
+/* As it comes out of a session: checked, and in the hash chain. Takes the batch. */
+static void come(struct replica *replica, struct batch *batch)
+{
+    struct received received = {.agent = batch->agent, .seq0 = batch->seq0, .count = batch->count, .place = 1};
+    struct error err = {0};
+    batch_encode(batch, &received.plain);
+    received.digests = xcalloc(1, sizeof *received.digests);
+    assert_int_equal(chain_add(replica->chain, batch, buf_view(&received.plain), received.digests), CHAIN_NEXT);
+    assert_true(batch_run_read_one(buf_view(&received.plain), &received.agent, received.seq0, &received.run, &err));
+    batch_release(batch);
+    buf_add(&received.stored, &received.digests[0], sizeof received.digests[0]); /* nobody reads it back here */
+    record_hash(buf_view(&received.stored), &received.hash);
+    replica_take_received(replica, &received);
+    received_release(&received);
+}
+
+static void come_pages(struct replica *replica)
+{
+    for (uint64_t page = 0; page < PAGES; page++) {
+        struct batch batch = {.agent = mallory, .seq0 = page * PLACES, .flags = page > 0 ? BATCH_FLAG_SELF : 0};
+        for (uint64_t i = 0; i < PLACES; i++)
+            batch_add_insert(&batch, (i * 7919) % (page * PLACES + i + 1), bytes_of_string("m"));
+        come(replica, &batch);
+    }
+}
+
+/* A letter in front of everything; `after` NULL: by somebody who has heard of nobody. */
+static void come_letter(struct replica *replica, const struct agent_id *agent, uint64_t seq, const struct event_id *after,
+                        const char *letter)
+{
+    struct batch batch = {.agent = *agent, .seq0 = seq, .flags = seq > 0 ? BATCH_FLAG_SELF : 0};
+    if (after)
+        batch_add_parent(&batch, *after);
+    batch_add_insert(&batch, 0, bytes_of_string(letter));
+    come(replica, &batch);
+}
+
+static size_t count_of(struct replica *replica, char letter)
+{
+    size_t count = 0;
+    char *text = home_text(replica);
+    for (const char *at = text; *at; at++)
+        count += *at == letter;
+    free(text);
+    return count;
+}
+
+static bool is_done(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    return !replica_is_merging(replica);
+}
+
+static char *remark_of(const struct replica *replica)
+{
+    struct buf remark = {0};
+    replica_merging(replica, &remark);
+    char *string = xstrdup(buf_string(&remark));
+    buf_release(&remark);
+    return string;
+}
+
+static void expect_remark(const struct replica *replica, const char *expected)
+{
+    char *remark = remark_of(replica);
+    assert_string_equal(remark, expected);
+    free(remark);
+}
+
+static struct replica *open_with_pages(void **state)
+{
+    struct replica *replica = home_open(*state, "notes.md");
+    replica_begin_writing(replica);
+    replica_handle(replica);
+    come_pages(replica);
+    home_wait(replica, NULL, is_done);
+    assert_int_equal(count_of(replica, 'm'), PAGES * PLACES);
+    return replica;
+}
+
+static void keys_come_between(void **state)
+{
+    struct replica *replica = open_with_pages(state);
+    size_t turns = 0;
+    come_letter(replica, &eve, 0, NULL, "e");
+    come_letter(replica, &eve, 1, NULL, "e");
+    for (; replica_is_merging(replica); turns++) {
+        assert_int_equal(count_of(replica, 'e'), 0);
+        home_insert(replica, "a"); /* is in the text at once, */
+        assert_int_equal(count_of(replica, 'a'), turns + 1);
+        replica_handle(replica);
+    }
+    assert_in_range(turns, 3, 10000);
+    assert_int_equal(count_of(replica, 'e'), 2);
+    assert_int_equal(count_of(replica, 'a'), turns); /* and stays there */
+    document_check(replica->document);
+    home_close(replica);
+}
+
+static void what_comes_meanwhile_waits(void **state)
+{
+    struct replica *replica = open_with_pages(state);
+    come_letter(replica, &eve, 0, NULL, "e");
+    assert_true(replica_is_merging(replica));
+    come_letter(replica, &bo, 0, &(struct event_id){mallory, PAGES * PLACES - 1}, "b");
+    come_letter(replica, &cy, 0, &(struct event_id){eve, 0}, "c");
+    assert_int_equal(count_of(replica, 'b') + count_of(replica, 'c'), 0);
+    home_wait(replica, NULL, is_done);
+    assert_int_equal(count_of(replica, 'e'), 1);
+    assert_int_equal(count_of(replica, 'b'), 1);
+    assert_int_equal(count_of(replica, 'c'), 1);
+    home_close(replica);
+}
+
+static void leaving_meanwhile_loses_nothing(void **state)
+{
+    struct replica *replica = open_with_pages(state);
+    bool all_sent;
+    come_letter(replica, &eve, 0, NULL, "e");
+    assert_true(replica_is_merging(replica));
+    replica_go_offline(replica, 0, &all_sent);
+    assert_int_equal(chain_next_seq(replica->chain, &eve), 1);
+    home_wait(replica, NULL, is_done);
+    assert_int_equal(count_of(replica, 'e'), 1);
+    come_letter(replica, &eve, 1, NULL, "e");
+    home_close(replica); /* in the middle of it */
+}
+
+static void what_would_take_too_long_is_held_and_so_is_what_builds_on_it(void **state)
+{
+    struct home *home = *state;
+    struct replica *replica = open_with_pages(state);
+    replica->merge_steps_max = 1000;
+    come_letter(replica, &eve, 0, NULL, "e");
+    home_wait(replica, NULL, is_done);
+    come_letter(replica, &eve, 1, NULL, "e");
+    come_letter(replica, &cy, 0, &(struct event_id){eve, 1}, "c");
+    come_letter(replica, &cy, 1, NULL, "c");
+    come_letter(replica, &bo, 0, &(struct event_id){mallory, PAGES * PLACES - 1}, "b"); /* who has not seen it */
+    home_wait(replica, NULL, is_done);
+    assert_int_equal(count_of(replica, 'b'), 1);
+    assert_int_equal(count_of(replica, 'e') + count_of(replica, 'c'), 0);
+    assert_true(home_was_said(home, "Edits of somebody would take too long to merge: they wait, and this copy lacks them."));
+    expect_remark(replica, "somebody's edits held");
+    assert_int_equal(replica->early_count, 0); /* nothing that is offered again and again */
+
+    assert_true(replica_merge_held(replica));
+    assert_false(replica_merge_held(replica));
+    home_wait(replica, NULL, is_done);
+    assert_int_equal(count_of(replica, 'e'), 2);
+    assert_int_equal(count_of(replica, 'c'), 2);
+    expect_remark(replica, "");
+    document_check(replica->document);
+    home_close(replica);
+}
+
+static void it_is_still_held_when_the_document_is_opened_again(void **state)
+{
+    struct replica *replica = open_with_pages(state);
+    replica->merge_steps_max = 1000;
+    come_letter(replica, &eve, 0, NULL, "e");
+    home_wait(replica, NULL, is_done);
+    home_close(replica);
+    replica = home_open(*state, "notes.md");
+    assert_int_equal(replica->merging.agent_count, 1);
+    assert_true(agent_id_equal(&replica->merging.agents[0].agent, &eve));
+    expect_remark(replica, "somebody's edits held");
+    home_close(replica);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(keys_come_between, setup, home_teardown),
+        cmocka_unit_test_setup_teardown(what_comes_meanwhile_waits, setup, home_teardown),
+        cmocka_unit_test_setup_teardown(leaving_meanwhile_loses_nothing, setup, home_teardown),
+        cmocka_unit_test_setup_teardown(what_would_take_too_long_is_held_and_so_is_what_builds_on_it, setup, home_teardown),
+        cmocka_unit_test_setup_teardown(it_is_still_held_when_the_document_is_opened_again, setup, home_teardown),
+    };
+    return RUN_TESTS("replica_merge", tests);
+}
