@@ -104,7 +104,7 @@ static void keep_note(struct replica *replica, bool slow)
 static void hold_agent(struct merging *merging, const struct agent_id *agent, uint64_t seq, enum held_why why)
 {
     merging->agents = xgrow(merging->agents, &merging->agent_cap, merging->agent_count + 1, sizeof *merging->agents);
-    merging->agents[merging->agent_count++] = (struct held_agent){*agent, seq, why};
+    merging->agents[merging->agent_count++] = (struct held_agent){.agent = *agent, .from_seq = seq, .why = why};
 }
 
 /* Who only looks has no screen to come back to: for him what is slow is as the rest. */
@@ -158,8 +158,17 @@ static bool belongs_to_held(struct replica *replica, const struct batch *batch)
     return false;
 }
 
+static void note_upto(struct merging *merging, const struct batch *batch)
+{
+    uint64_t upto = batch->seq0 + batch->count;
+    for (size_t i = 0; i < merging->agent_count; i++)
+        if (agent_id_equal(&merging->agents[i].agent, &batch->agent) && merging->agents[i].upto_seq < upto)
+            merging->agents[i].upto_seq = upto;
+}
+
 static void hold(struct merging *merging, const struct batch *batch)
 {
+    note_upto(merging, batch);
     for (size_t i = 0; i < merging->held_count; i++)
         if (agent_id_equal(&merging->held[i].agent, &batch->agent) && merging->held[i].seq0 == batch->seq0)
             return; /* from the room and from the journal */
@@ -205,11 +214,9 @@ uint64_t replica_held_upto(const struct replica *replica, const struct agent_id 
 {
     const struct merging *merging = &replica->merging;
     uint64_t upto = 0;
-    for (size_t i = 0; i < merging->held_count; i++) {
-        const struct batch *held = &merging->held[i];
-        if (agent_id_equal(&held->agent, agent) && held->seq0 + held->count > upto)
-            upto = held->seq0 + held->count;
-    }
+    for (size_t i = 0; i < merging->agent_count; i++)
+        if (agent_id_equal(&merging->agents[i].agent, agent) && merging->agents[i].upto_seq > upto)
+            upto = merging->agents[i].upto_seq;
     return upto;
 }
 
@@ -279,7 +286,7 @@ void replica_merge_begin_turn(struct replica *replica, uint64_t until_ms)
     if (merging->live)
         return;
     merging->live = true;
-    if (merging->held_count > 0) /* what was slow when weft ended goes on now */
+    if (merging->agent_count > 0) /* what was slow when weft ended goes on now, or comes again */
         offer_held(replica, true);
 }
 

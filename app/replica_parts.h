@@ -132,7 +132,8 @@ struct early {
  */
 struct held_agent {
     struct agent_id agent;
-    uint64_t from_seq; /* what it wrote from there on */
+    uint64_t from_seq; /* what it wrote from there on; */
+    uint64_t upto_seq; /* what has come of that ends before this one; 0: nothing has */
     enum held_why {
         HELD_COSTLY, /* it would take too long */
         HELD_BEHIND, /* it builds on something that is held */

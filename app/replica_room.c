@@ -86,10 +86,9 @@ static void note_news(struct replica *replica, uint64_t before, size_t early_bef
 {
     if (replica->early_count > early_before) /* what it builds on may be in rows of another process, read in a moment */
         replica->neighbour_rows_due = true;
-    if (replica->early_count > 0)
-        replica_take_early(replica);
     if (document_events(replica_history(replica)) == before)
         return;
+    replica->merging.pending |= replica->early_count > 0; /* it may be what those build on */
     replica->text_due |= !replica->ahead;
     replica_post_soon(replica, net_now_ms());
 }
@@ -101,6 +100,7 @@ void replica_take_received(struct replica *replica, const struct received *recei
     journal_received(replica, received);
     begin_received(replica, received);
     (void)replica_add_batches(replica, &received->run, NULL);
+    (void)replica_take_early(replica);
     note_news(replica, before, early_before);
 }
 
@@ -136,11 +136,12 @@ static void go_to_next(struct replica *replica)
         drop_first(replica);
 }
 
-/* False: its turn comes later, or there is none. */
+/* False: its turn comes later, or there is none; or it was long on its way, and now it is the turn of what waited for that. */
 static bool take_next(struct replica *replica)
 {
     size_t early_before = replica->early_count;
     uint64_t before = document_events(replica_history(replica));
+    bool was_long = replica->merging.on;
     const struct batch *batch = first_arrived(replica);
     enum merge_turn turn = batch ? replica_merge_turn(replica, batch) : MERGE_LATER;
     if (turn == MERGE_LATER)
@@ -150,13 +151,14 @@ static bool take_next(struct replica *replica)
     replica->received_edits += document_events(replica_history(replica)) > before;
     go_to_next(replica);
     note_news(replica, before, early_before);
-    return true;
+    replica->merging.pending |= was_long && replica->early_count > 0;
+    return !was_long;
 }
 
 static void take_all(struct replica *replica, uint64_t until_ms)
 {
     replica_merge_begin_turn(replica, until_ms);
-    if (replica->merging.pending) {
+    if (replica->merging.pending) { /* before what arrived after it */
         replica->merging.pending = false;
         replica->text_due |= replica_take_early(replica) && !replica->ahead;
     }

@@ -13,6 +13,8 @@
 #include "editor/base/xalloc.h"
 #include "sync/crypto.h"
 
+enum { EARLY_MS = 4 }; /* a key waits for so much of what was early and is not any more */
+
 /* --- members --- */
 
 bool replica_read_member(struct replica *replica, struct bytes stored, struct error *err)
@@ -74,18 +76,18 @@ static void keep_row(struct replica *replica, const struct journal_row *row)
     buf_add_bytes(&early->body, row->body);
 }
 
-static void drop_early(struct replica *replica, size_t at)
+/* Leaves an empty place, which is like nothing that comes. */
+static void drop_early(struct early *early)
 {
-    batch_release(&replica->early[at].batch);
-    buf_release(&replica->early[at].body);
-    replica->early_count--;
-    memmove(replica->early + at, replica->early + at + 1, (replica->early_count - at) * sizeof *replica->early);
+    batch_release(&early->batch);
+    buf_release(&early->body);
+    *early = (struct early){0};
 }
 
 void replica_forget_early(struct replica *replica)
 {
     while (replica->early_count > 0)
-        drop_early(replica, replica->early_count - 1);
+        drop_early(&replica->early[--replica->early_count]);
 }
 
 /* --- batches into the document --- */
@@ -285,22 +287,35 @@ static enum row_took retry(struct replica *replica, size_t at)
     return ROW_KNOWN;
 }
 
+/* Offers all of them once, in their order, or until `until_ms`, but for that one of them has to have moved. */
+static bool offer_early(struct replica *replica, uint64_t until_ms, bool *news)
+{
+    bool moved = false, over = false;
+    size_t kept = 0;
+    for (size_t i = 0; i < replica->early_count; i++) { /* those that come meanwhile are behind them */
+        enum row_took took = over ? ROW_EARLY : retry(replica, i);
+        if (took == ROW_EARLY) {
+            struct early early = replica->early[i];
+            replica->early[i] = (struct early){0};
+            replica->early[kept++] = early;
+            continue;
+        }
+        moved |= took != ROW_BROKEN; /* into the document, or into the chain */
+        *news |= took == ROW_NEWS;
+        drop_early(&replica->early[i]);
+        over = moved && net_now_ms() >= until_ms;
+    }
+    replica->early_count = kept;
+    replica->merging.pending |= over && kept > 0;
+    return moved && !over;
+}
+
 bool replica_take_early(struct replica *replica)
 {
     bool news = false;
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (size_t i = 0; i < replica->early_count;) {
-            enum row_took took = retry(replica, i);
-            if (took == ROW_EARLY) {
-                i++;
-                continue;
-            }
-            moved |= took != ROW_BROKEN; /* into the document, or into the chain */
-            news |= took == ROW_NEWS;
-            drop_early(replica, i);
-        }
-    }
+    uint64_t until_ms = replica->merging.live ? net_now_ms() + EARLY_MS : UINT64_MAX;
+    while (replica->early_count > 0 && offer_early(replica, until_ms, &news))
+        ;
     return news;
 }
 

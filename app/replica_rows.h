@@ -26,7 +26,8 @@ enum document_added replica_add_now(struct replica *replica, const struct batch 
 void replica_keep_early(struct replica *replica, const struct batch *batch);
 /* What comes after that of an agent neither waits for the document nor is held; 0: nothing does. */
 uint64_t replica_early_upto(const struct replica *replica, const struct agent_id *agent);
-/* Offers what was early again until nothing moves any more; true when the document got something. */
+/* Offers what was early again until nothing moves any more, or for some ms where there is a loop, which goes on with it in its next
+   turn; true when the document got something. */
 bool replica_take_early(struct replica *replica);
 void replica_forget_early(struct replica *replica);
 /* A stored MEMBER record, checked against the genesis and added. */
