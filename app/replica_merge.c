@@ -18,6 +18,7 @@
  *
  *     held     agent, first seq, why; and so on
  */
+#include "app/replica_ahead.h"
 #include "app/replica_journal.h"
 #include "app/replica_merge.h"
 #include "app/replica_parts.h"
@@ -121,7 +122,8 @@ bool replica_restore_held(struct replica *replica, struct error *err)
         unsigned why = read_byte(&reader);
         if (reader.failed)
             break;
-        if (why <= HELD_BEHIND || !replica->reads_only)
+        bool is_here = seq < document_next_seq(replica_history(replica), &agent);
+        if (!is_here && (why <= HELD_BEHIND || !replica->reads_only))
             hold_agent(&replica->merging, &agent, seq, (enum held_why)why);
     }
     buf_release(&value);
@@ -252,6 +254,8 @@ bool replica_merge_held(struct replica *replica)
         if (merging->agents[i].why == HELD_COSTLY)
             spender_of(merging, &merging->agents[i].agent)->granted = true;
     offer_held(replica, false);
+    if (!replica->reads_only)
+        replica_begin_writing(replica); /* so that it is not held again when the document is opened the next time */
     keep_note(replica, false);
     return true;
 }

@@ -168,7 +168,7 @@ static bool restore(struct replica *replica, struct remembered *remembered, stru
         !replica_load_newer(replica, err) || !replica_load_name(replica, err) || !replica_load_posted(replica, err))
         return false;
     replica_begin_document(replica, base);
-    if (!replica_restore_held(replica, err) || !replica_load_checkpoint(replica, &found, err))
+    if (!replica_load_checkpoint(replica, &found, err) || !replica_restore_held(replica, err))
         return false;
     remembered->loaded_place = replica->place_read;
     document_version(replica->document, &remembered->loaded);

@@ -1,5 +1,6 @@
 /*
- * Hostile clients against a real relay process: it does not stop, does not grow, and two honest people go on meanwhile.
+ * Hostile clients against a real relay process: it does not stop, does not grow, and two honest people go on meanwhile. And a
+ * history that costs much, against an editor.
  *
  * The attackers come from other addresses than the honest two (all of 127/8 is this machine), and from many, so that the limits
  * of one address do not keep them out. Everything is bounded by counts; the seed is printed.
@@ -37,7 +38,9 @@ enum {
     HONEST_MS_MAX = 500, /* from a key of one to the screen of the other, where the machine is free */
     FIRST_HOST = 2,       /* 127.0.0.2 and so on */
     HOSTS = 200,
+    SCATTERED = 200000,   /* edits: to go over them takes half a second */
 };
+#define FIRST_LINE "start\n"
 
 struct scene {
     struct stage *stage;
@@ -379,10 +382,68 @@ static void hostile_clients_neither_stop_nor_swell_it_and_honest_people_go_on(vo
     vt_expect(scene->ada, "shared  sent");
 }
 
+/* --- a history that costs much --- */
+
+/* As many edits as that at places of their own, behind the first line. */
+static void write_scattered(struct stage *stage, const char *link, unsigned edits)
+{
+    struct random random = random_of(edits);
+    struct buf lines = {0};
+    char line[64];
+    for (unsigned i = 0; i < edits; i++) {
+        snprintf(line, sizeof line, "{\"at\": %llu, \"insert\": \"\\n\"}\n",
+                 (unsigned long long)(strlen(FIRST_LINE) + random_below(&random, i + 1)));
+        buf_add_string(&lines, line);
+    }
+    snprintf(line, sizeof line, "{\"at\": %zu, \"insert\": \"that is all\\n\"}\n", strlen(FIRST_LINE));
+    buf_add_string(&lines, line);
+    struct stage_result result = stage_run(stage, "eve", buf_string(&lines), ARGS("apply", "--name", "eve", link));
+    if (result.status != 0)
+        fail_msg("%s", result.err);
+    buf_release(&lines);
+}
+
+/* Somebody who has seen nothing of all that comes back with one word: what it was concurrent to has to be gone over. */
+static void what_costs_much_is_merged_between_the_keys(void **state)
+{
+    struct stage *stage = *state;
+    unsigned painted = 0;
+    stage_write(stage, "notes.md", FIRST_LINE);
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    struct vt *mal = stage_weft(stage, "mal", ARGS("join", "--name", "mal", link));
+    vt_expect(mal, "start");
+    vt_type(mal, VT_ALT("a"));
+    vt_expect(mal, "Working alone");
+    vt_type(mal, VT_END "MAL");
+    vt_expect(mal, "startMAL");
+    write_scattered(stage, link, SCATTERED);
+    struct vt *ada = stage_weft(stage, "ada", ARGS("--name", "ada", "notes.md"));
+    vt_link(ada, mal);
+    vt_expect(ada, "that is all");
+    vt_type(mal, VT_ALT("a"));
+    vt_expect(ada, "merging ");
+    while (vt_find(ada, "merging ", NULL, NULL)) {
+        char key[16];
+        snprintf(key, sizeof key, "<%u>", painted++);
+        vt_type(ada, key);
+        vt_expect(ada, key);
+        vt_type(ada, "\r");
+    }
+    print_message("%u keys painted meanwhile\n", painted);
+    assert_true(painted > 1); /* one alone may have come after it */
+    vt_expect(ada, "startMAL");
+    vt_type(ada, VT_ALT("h"));
+    vt_expect(ada, "Nothing of anybody's is held.");
+    vt_free(ada);
+    vt_free(mal);
+    free(link);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(hostile_clients_neither_stop_nor_swell_it_and_honest_people_go_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_costs_much_is_merged_between_the_keys, stage_setup, stage_teardown),
     };
     return RUN_TESTS("hostile", tests);
 }
