@@ -172,7 +172,7 @@ MUST_USE bool replica_save_now(struct replica *replica, const char *path, struct
 MUST_USE bool replica_may_save(struct replica *replica, const char *path, struct error *err);
 /* The file has changed, or may have: what that means is not decided yet. */
 bool replica_looks_at_file(const struct replica *replica);
-/* Reads what other processes of ours have put into the journal, now. */
+/* Reads what other processes of ours have put into the journal, and merges it, now. */
 void replica_catch_up(struct replica *replica);
 /* One recorded patch back to what is in the file. ERR_BUSY: the text is open elsewhere, and may be another window's. */
 MUST_USE bool replica_discard(struct replica *replica, struct error *err);

@@ -190,7 +190,7 @@ static enum brought bring_claimed(struct replica *replica, const struct origin *
     case TURN_OURS:
         return record(replica, origin, former, at, patch, err) ? BROUGHT_PIECE : BROUGHT_NOT;
     case TURN_TAKEN:
-        replica_read_rows(replica);
+        replica_catch_up(replica);
         return BROUGHT_PIECE;
     case TURN_LATER:
         break;
@@ -212,7 +212,7 @@ static enum brought bring_piece(struct replica *replica, const struct origin *or
             error_set(err, ERR_MISSING, 0, "its journal has lost rows");
         brought = BROUGHT_NOT;
     } else if (!replica_decode_version(replica, origin->here, &here)) {
-        replica_read_rows(replica); /* another process has brought over the piece before */
+        replica_catch_up(replica); /* another process has brought over the piece before */
         brought = BROUGHT_LATER;
     } else if (patch_is_empty(&patch)) {
         note_looked_at(replica, origin, former->place, false);

@@ -60,7 +60,7 @@ static void inherit(struct replica *replica)
         return;
     }
     replica_fold_advance(replica->env, replica->port);
-    replica_read_rows(replica); /* all that it wrote is in the text first */
+    replica_catch_up(replica); /* all that it wrote is in the text first */
     replica_claim_dead(replica, replica->reader);
     for (size_t i = had; i < replica->mine_count; i++)
         owed |= owes(replica, &replica->mine[i]);

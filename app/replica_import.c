@@ -67,7 +67,7 @@ bool replica_take_pending_save(struct replica *replica, const struct digest *has
     if (opened && !replica->is_private && replica->file.path)
         found = journal_saved_pending(journal, replica_known_path(replica), hash, &saved, &memory, &found, &ignored) && found;
     if (found && journal == replica->reader)
-        replica_read_rows(replica);
+        replica_catch_up(replica);
     found = found && take_saved_row(replica, &saved, &ignored);
     buf_release(&memory);
     return found;
@@ -86,7 +86,7 @@ bool replica_catch_up_file(struct replica *replica, struct error *err)
     /* The saved state before the rows: it then speaks of no row that is not read. */
     bool good = journal_saved_get(replica->reader, replica->file.path, &saved, &memory, &found, err);
     if (good) {
-        replica_read_rows(replica);
+        replica_catch_up(replica);
         good = !found || take_saved_row(replica, &saved, err) || replica->file.origin_unknown;
     }
     buf_release(&memory);
@@ -261,7 +261,7 @@ static bool find_imported(struct replica *replica, const struct digest *hash, st
     bool found = false;
     bool good = journal_saved_find(replica->reader, replica->file.path, hash, &saved, &memory, &found, err);
     if (good) {
-        replica_read_rows(replica);
+        replica_catch_up(replica);
         good = found && (replica->file.origin_unknown || take_saved_row(replica, &saved, err));
     }
     buf_release(&memory);

@@ -114,9 +114,13 @@ void replica_read_rows(struct replica *replica)
         replica_update_text(replica);
 }
 
+/* All of it, however long it takes: what is decided next is about a text that has it. */
 void replica_catch_up(struct replica *replica)
 {
+    bool live = replica->merging.live;
+    replica->merging.live = false;
     replica_read_rows(replica);
+    replica->merging.live = live;
 }
 
 void replica_forget(struct replica *replica)

@@ -426,6 +426,8 @@ bool replica_read_rows_of(struct replica *replica, struct journal *journal, bool
 {
     struct row_reader reader = {.replica = replica};
     struct journal_read read = {.last_place = replica->place_read};
+    if (replica->merging.live)
+        replica->merging.until_ms = net_now_ms() + EARLY_MS;
     bool good = journal_rows(journal, 0, (struct journal_visitor){&reader, visit_row}, &read, err);
     tell_written(&reader);
     *news = replica_take_early(replica) || reader.news;

@@ -257,6 +257,30 @@ static void another_window_is_heard_after_what_is_on_its_way(void **state)
     home_close(other);
 }
 
+static bool has_heard_y(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    return count_of(replica, 'y') == 1 && !replica_is_merging(replica);
+}
+
+/* Who writes the file next, for one, does not leave out what another process has written. */
+static void catching_up_is_all_of_it(void **state)
+{
+    struct replica *replica = open_with_pages(state), *other = home_open(*state, "notes.md");
+    home_insert(other, "y");
+    home_wait(replica, other, has_heard_y);
+    come_letter(replica, &eve, 0, &(struct event_id){mallory, PLACES - 1}, "e");
+    assert_true(replica_is_merging(replica));
+    home_insert(other, "z");
+    home_wait(other, NULL, home_is_kept);
+    replica_catch_up(replica);
+    assert_true(has_both(replica, NULL));
+    home_wait(replica, NULL, is_done);
+    document_check(replica->document);
+    home_close(replica);
+    home_close(other);
+}
+
 /* The note says so, and then the machine failed before the journal had the batch: it comes from the relay again. */
 static void what_was_on_its_way_and_lost_is_not_held_when_it_comes_again(void **state)
 {
@@ -338,6 +362,7 @@ static void what_another_window_has_merged_meanwhile_is_not_held(void **state)
 {
     struct replica *replica = open_with_x(state), *other = hold_what_another_window_types(state, replica);
     home_close(replica);
+    replica_catch_up(other);
     home_close(other); /* makes a checkpoint with all of it */
     replica = home_open(*state, "notes.md");
     expect_remark(replica, "");
@@ -358,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_held_does_not_come_again, setup, home_teardown),
         cmocka_unit_test_setup_teardown(what_waited_comes_in_its_order, setup, home_teardown),
         cmocka_unit_test_setup_teardown(another_window_is_heard_after_what_is_on_its_way, setup, home_teardown),
+        cmocka_unit_test_setup_teardown(catching_up_is_all_of_it, setup, home_teardown),
         cmocka_unit_test_setup_teardown(what_was_on_its_way_and_lost_is_not_held_when_it_comes_again, setup, home_teardown),
     };
     return RUN_TESTS("replica_merge", tests);
