@@ -27,7 +27,7 @@ static int setup(void **state)
     return rc;
 }
 
-/* As it comes out of a session: checked, and in the hash chain. Takes the batch. */
+/* As it comes out of a session: checked, and in the hash chain; with one portion of its way, as at the end of a turn. Takes the batch. */
 static void come(struct replica *replica, struct batch *batch)
 {
     struct received received = {.agent = batch->agent, .seq0 = batch->seq0, .count = batch->count, .place = 1};
@@ -39,6 +39,7 @@ static void come(struct replica *replica, struct batch *batch)
     batch_release(batch);
     buf_add(&received.stored, &received.digests[0], sizeof received.digests[0]); /* nobody reads it back here */
     record_hash(buf_view(&received.stored), &received.hash);
+    replica->merging.until_ms = 0;
     replica_take_received(replica, &received);
     received_release(&received);
 }
@@ -96,6 +97,15 @@ static void expect_remark(const struct replica *replica, const char *expected)
     free(remark);
 }
 
+/* Only then does another window know which document it is. */
+static bool journal_has_all(struct replica *replica, struct replica *other)
+{
+    struct journal_writer_state state;
+    (void)other;
+    journal_writer_state(replica->writer, &state);
+    return state.committed > 0 && state.queued_jobs == 0;
+}
+
 static struct replica *open_with_pages(void **state)
 {
     struct replica *replica = home_open(*state, "notes.md");
@@ -103,6 +113,7 @@ static struct replica *open_with_pages(void **state)
     replica_handle(replica);
     come_pages(replica);
     home_wait(replica, NULL, is_done);
+    home_wait(replica, NULL, journal_has_all);
     assert_int_equal(count_of(replica, 'm'), PAGES * PLACES);
     return replica;
 }
@@ -318,6 +329,7 @@ static struct replica *hold_what_another_window_types(void **state, struct repli
     replica->merge_steps_max = 1000;
     for (uint64_t i = 0; i < PLACES_UNSEEN; i++)
         home_type(replica, (i * 7919) % (i + 1), "p");
+    home_wait(replica, NULL, home_is_kept); /* what comes next is behind them in the journal */
     home_insert(other, "z");
     home_wait(replica, NULL, holds_some);
     assert_int_equal(count_of(replica, 'z'), 0);
