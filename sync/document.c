@@ -282,16 +282,27 @@ void document_fork(struct document *document, const struct agent_fork *fork)
         document_asleep_fork(document, fork);
 }
 
-/* Without its history, where that will do. False: it has to be read. */
-static bool add_asleep(struct document *document, const struct batch *batch, enum document_added *added, struct error *err)
+/* Whether it is here or waits, as far as a document tells that is asleep. */
+static bool is_told_asleep(const struct document *document, const struct batch *batch, enum document_added *added)
 {
     struct version parents = {.heads = batch->parents, .count = batch->parent_count};
     uint64_t next = document_asleep_next_seq(document, &batch->agent);
     ensure(batch->count > 0);
     *added = batch->seq0 + batch->count <= next ? DOCUMENT_KNOWN : DOCUMENT_EARLY;
-    if (*added == DOCUMENT_KNOWN || batch->seq0 > next || !document_asleep_knows(document, &parents))
+    return *added == DOCUMENT_KNOWN || batch->seq0 > next || !document_asleep_knows(document, &parents);
+}
+
+static bool may_go_on_asleep(const struct document *document, const struct batch *batch)
+{
+    return batch->seq0 >= document_asleep_next_seq(document, &batch->agent) && !document_asleep_is_branch(document, &batch->agent);
+}
+
+/* Without its history, where that will do. False: it has to be read. */
+static bool add_asleep(struct document *document, const struct batch *batch, enum document_added *added, struct error *err)
+{
+    if (is_told_asleep(document, batch, added))
         return true;
-    if (batch->seq0 < next || document_asleep_is_branch(document, &batch->agent))
+    if (!may_go_on_asleep(document, batch))
         return false;
     *added = document_asleep_add(document, batch, err);
     return *added != DOCUMENT_EARLY;
@@ -341,9 +352,24 @@ static bool is_next(struct document *document, const struct batch *batch)
            graph_is_reduced(document->graph, document->scratch.items, document->scratch.count);
 }
 
+/* The same. */
+static bool approach_asleep(struct document *document, const struct batch *batch, uint64_t steps, bool *there)
+{
+    enum document_added ignored;
+    *there = true;
+    if (is_told_asleep(document, batch, &ignored))
+        return true;
+    return may_go_on_asleep(document, batch) && document_asleep_approach(document, batch, steps, there);
+}
+
 bool document_approach(struct document *document, const struct batch *batch, uint64_t steps)
 {
-    document_wake(document);
+    struct error ignored = {0}; /* document_add() says so, in a moment */
+    bool there;
+    if (document->asleep && approach_asleep(document, batch, steps, &there))
+        return there;
+    if (!document_read_history(document, &ignored))
+        return true;
     if (document->loaded || document->only || document->merged < graph_len(document->graph) || !is_next(document, batch))
         return true;
     return walker_approach(document->walker, document->scratch.items, document->scratch.count, steps);
@@ -351,7 +377,8 @@ bool document_approach(struct document *document, const struct batch *batch, uin
 
 struct approach_state document_approach_state(const struct document *document)
 {
-    const struct walker *walker = document->walker;
+    const struct document *after = document_asleep_after(document);
+    const struct walker *walker = after ? after->walker : document->walker;
     return (struct approach_state){walker_approach_steps(walker), walker_approach_least(walker), walker_approach_percent(walker)};
 }
 

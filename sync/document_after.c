@@ -98,6 +98,23 @@ enum document_added after_add(struct after *after, const struct batch *batch, st
     return added;
 }
 
+bool after_approach(struct after *after, const struct batch *batch, uint64_t steps, bool *there)
+{
+    struct version named = {0}, parents = {0};
+    parents_of(batch, &named);
+    bool found = after_find(after, &named, &parents);
+    if (found) { /* nobody looks at what it does */
+        struct batch renumbered = {.agent = batch->agent, .seq0 = batch->seq0 - saved_of(after, &batch->agent), .count = batch->count};
+        for (size_t i = 0; i < parents.count; i++)
+            batch_add_parent(&renumbered, parents.heads[i]);
+        *there = document_approach(after->document, &renumbered, steps);
+        batch_release(&renumbered);
+    }
+    version_release(&named);
+    version_release(&parents);
+    return found;
+}
+
 void after_is_in_text(struct after *after, uint64_t len)
 {
     struct document *document = after->document;

@@ -42,6 +42,8 @@ void after_free(struct after *after); /* NULL is fine */
 
 /* DOCUMENT_ADDED or _REFUSED as document_add(); _EARLY: it is not for here. The agent's next event is the batch's first. */
 MUST_USE enum document_added after_add(struct after *after, const struct batch *batch, struct error *err);
+/* document_approach(). False: it is not for here. */
+MUST_USE bool after_approach(struct after *after, const struct batch *batch, uint64_t steps, bool *there);
 /* What was added last is in the text already, which has `len` bytes by it. */
 void after_is_in_text(struct after *after, uint64_t len);
 

@@ -609,6 +609,11 @@ enum document_added document_asleep_add(struct document *document, const struct 
     return added;
 }
 
+bool document_asleep_approach(struct document *document, const struct batch *batch, uint64_t steps, bool *there)
+{
+    return find_after(document) && after_approach(document->asleep->after, batch, steps, there);
+}
+
 struct document *document_asleep_after(const struct document *document)
 {
     return document->asleep && document->asleep->after ? document->asleep->after->document : NULL;

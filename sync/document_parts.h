@@ -140,6 +140,8 @@ bool document_asleep_had(const struct asleep *asleep, const struct batch *batch)
 /* A branch that begins. What its agent writes waits until the history is read. */
 void document_asleep_fork(struct document *document, const struct agent_fork *fork);
 bool document_asleep_is_branch(const struct document *document, const struct agent_id *agent);
+/* document_approach() without the history. False: it has to be read. */
+MUST_USE bool document_asleep_approach(struct document *document, const struct batch *batch, uint64_t steps, bool *there);
 /* Whether every head of the version is here. */
 bool document_asleep_knows(const struct document *document, const struct version *version);
 /* A batch after the version is complete; and what was written so is in the text. */

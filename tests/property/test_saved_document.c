@@ -368,6 +368,20 @@ static void expect_places_alike(struct random *random, struct copy *a, struct co
     patch_release(&right);
 }
 
+/* Some of the way to each before it is added, and to others in between. */
+static void add_with_portions(struct random *random, struct copy *copy, const struct batch_list *log, size_t from, size_t end)
+{
+    for (size_t i = from; i < end; i++) {
+        const struct batch *batch = &log->items[random_chance(random, 5) ? i + (size_t)random_below(random, end - i) : i];
+        for (uint64_t portions = random_below(random, 5); portions > 0; portions--)
+            if (document_approach(copy->document, batch, 1 + random_below(random, 10)))
+                break;
+        add(copy->document, log, i, i + 1);
+        if (random_chance(random, 2))
+            update(copy);
+    }
+}
+
 /* People who have all seen `copy`'s text go on at once, hear of each other now and then, and so does who is asleep; who types too. */
 static void go_on(struct random *random, struct replica *people, struct copy *asleep, struct copy *awake)
 {
@@ -383,7 +397,7 @@ static void go_on(struct random *random, struct replica *people, struct copy *as
         if (from != 0 && random_chance(random, 2))
             replica_send(&people[from], &people[0], 0);
         add(awake->document, &people[0].log, heard, people[0].log.count);
-        add(asleep->document, &people[0].log, heard, people[0].log.count);
+        add_with_portions(random, asleep, &people[0].log, heard, people[0].log.count);
         heard = people[0].log.count;
         update(awake);
         update(asleep);
