@@ -263,8 +263,7 @@ bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_ed
     if (replica->writer) {
         replica_await_journal(replica); /* or what was typed a moment ago would wait for a document that is not ours */
         replica_tidy_last(replica);
-        if (replica->file.path && !replica->joining && !replica->scripted)
-            journal_writer_view(replica->writer, replica->file.path, &replica->view);
+        replica_put_view(replica);
         kept = replica_cease_writing(replica, STOP_MS, err);
     }
     bool last = !neighbours_listen(replica);

@@ -31,6 +31,8 @@ void replica_forget(struct replica *replica);
 /* replica_restore.c */
 /* From replica->entry's journal: everything but the file itself. */
 MUST_USE bool replica_restore(struct replica *replica, struct error *err);
+/* Keeps where the cursor is, for the next opening. */
+void replica_put_view(struct replica *replica);
 /* The text of the file as the document has it at replica->file.version. */
 void replica_rebuild_file_text(struct replica *replica);
 

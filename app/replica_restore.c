@@ -23,16 +23,15 @@ struct remembered {
     struct journal_saved saved; /* when weft last read or wrote it; without one: the base */
     struct buf memory;          /* what `saved` points to */
     struct journal_view view;
+    struct buf view_version;    /* empty: that of the row at */
     uint64_t view_place;
     bool has_saved, has_view;
-    struct version loaded;      /* what the checkpoint is of, */
-    uint64_t loaded_place;      /* which has all rows up to here; 0: there was none */
 };
 
 static void forget(struct remembered *remembered)
 {
     buf_release(&remembered->memory);
-    version_release(&remembered->loaded);
+    buf_release(&remembered->view_version);
     *remembered = (struct remembered){0};
 }
 
@@ -41,7 +40,8 @@ static bool remember_as(struct replica *replica, const char *path, struct rememb
     struct journal *journal = replica->journal_found;
     return (out->has_saved || !replica->file.path ||
             journal_saved_get(journal, path, &out->saved, &out->memory, &out->has_saved, err)) &&
-           (out->has_view || journal_view_get(journal, path, &out->view, &out->view_place, &out->has_view, err));
+           (out->has_view ||
+            journal_view_get(journal, path, &out->view, &out->view_version, &out->view_place, &out->has_view, err));
 }
 
 static bool remember(struct replica *replica, struct remembered *out, struct error *err)
@@ -100,6 +100,23 @@ void replica_rebuild_file_text(struct replica *replica)
     patch_release(&patch);
 }
 
+/*
+ * With the version of its text: the newest row tells that only where the text has one head. A script has no cursor, and a text that has
+ * not come yet has none either.
+ */
+void replica_put_view(struct replica *replica)
+{
+    struct version version = {0};
+    struct buf encoded = {0};
+    if (!replica->file.path || replica->joining || replica->scripted)
+        return;
+    document_version(replica->document, &version);
+    replica_encode_version(replica, &version, &encoded);
+    journal_writer_view(replica->writer, replica->file.path, &replica->view, buf_view(&encoded));
+    buf_release(&encoded);
+    version_release(&version);
+}
+
 /* A cursor that rode with an edit is a place in the text as that edit left it. */
 static bool note_version(void *self, const struct journal_row *row)
 {
@@ -111,18 +128,29 @@ static bool note_version(void *self, const struct journal_row *row)
     return false;
 }
 
-/* What others wrote after it was kept moves the cursor, as on the screen. One that was kept with a checkpoint is a place in its text. */
+/* *found false: nobody can tell, it was merged there and is not here, or the row has gone. */
+static bool version_of_view(struct replica *replica, const struct remembered *remembered, struct version *version, bool *found,
+                            struct error *err)
+{
+    struct journal_read read = {.last_place = remembered->view_place - 1};
+    if (remembered->view_version.len > 0) {
+        *found = replica_decode_version(replica, buf_view(&remembered->view_version), version);
+        return true;
+    }
+    if (remembered->view_place > 0 &&
+        !journal_rows(replica->journal_found, 1, (struct journal_visitor){version, note_version}, &read, err))
+        return false;
+    *found = version->count > 0;
+    return true;
+}
+
+/* What others wrote after it was kept moves the cursor, as on the screen. */
 static bool carry_view(struct replica *replica, const struct remembered *remembered, struct error *err)
 {
     struct version version = {0};
     struct patch since = {0};
-    bool with_checkpoint = remembered->view_place == remembered->loaded_place, good = true;
-    struct journal_read read = {.last_place = remembered->view_place - 1};
-    if (with_checkpoint)
-        version_copy(&version, &remembered->loaded);
-    else
-        good = journal_rows(replica->journal_found, 1, (struct journal_visitor){&version, note_version}, &read, err);
-    if (good && version.count && document_patch_since(replica->document, &version, &since)) {
+    bool found = false, good = version_of_view(replica, remembered, &version, &found, err);
+    if (found && document_patch_since(replica->document, &version, &since)) {
         struct selection kept = {replica->view.anchor, replica->view.cursor, SELECTION_NO_GOAL};
         struct selection now = selection_map(kept, &since);
         replica->view.cursor = now.head;
@@ -150,7 +178,7 @@ static bool take_view(struct replica *replica, const struct remembered *remember
 {
     const struct rope *text = replica->buffer.text;
     replica->view = remembered->view;
-    if (remembered->view_place > 0 && !carry_view(replica, remembered, err))
+    if (!carry_view(replica, remembered, err))
         return false;
     replica->view.cursor = at_character(text, replica->view.cursor);
     replica->view.anchor = at_character(text, replica->view.anchor);
@@ -170,8 +198,6 @@ static bool restore(struct replica *replica, struct remembered *remembered, stru
     replica_begin_document(replica, base);
     if (!replica_load_checkpoint(replica, &found, err) || !replica_restore_held(replica, err))
         return false;
-    remembered->loaded_place = replica->place_read;
-    document_version(replica->document, &remembered->loaded);
     return replica_read_rows_of(replica, replica->journal_found, &news, err);
 }
 

@@ -124,13 +124,6 @@ static void put_to_sleep(struct tidying *tidying)
     chain_sleep(replica->chain);
 }
 
-/* Behind the checkpoint: where the cursor was before it nobody can tell without the history. */
-static void put_view(struct replica *replica)
-{
-    if (replica->file.path && !replica->scripted)
-        journal_writer_view(replica->writer, replica->file.path, &replica->view);
-}
-
 static void encode_done(void *self)
 {
     struct tidying *tidying = self;
@@ -141,7 +134,7 @@ static void encode_done(void *self)
         replica_advance_rest(replica);
         put_to_sleep(tidying);
         replica_put_checkpoint(replica, tidying->place, &tidying->encoded);
-        put_view(replica);
+        replica_put_view(replica); /* where the cursor was before the checkpoint nobody can tell without the history */
         begin_steps(tidying, UINT_MAX);
     }
     encoded_checkpoint_release(&tidying->encoded);

@@ -325,11 +325,15 @@ MUST_USE enum journal_claim journal_import_claim(struct journal *journal, const 
 /* In the transaction that adds the import's rows. */
 MUST_USE bool journal_import_done(struct journal *journal, const struct journal_import *import, struct error *err);
 
-/* The newest of the view put here and those that rode with rows. *place: the rows it has seen. */
-MUST_USE bool journal_view_put(struct journal *journal, const char *path, const struct journal_view *view,
+/*
+ * The newest of the view put here and those that rode with rows. `version` (NULL: not asked for) is that of the text it is a place in,
+ * in whatever form; what rode with a row has none: it is a place in the text that row left. *place: of that row, or the newest when
+ * it was put.
+ */
+MUST_USE bool journal_view_put(struct journal *journal, const char *path, const struct journal_view *view, struct bytes version,
                                struct error *err);
-MUST_USE bool journal_view_get(struct journal *journal, const char *path, struct journal_view *view, uint64_t *place,
-                               bool *found, struct error *err);
+MUST_USE bool journal_view_get(struct journal *journal, const char *path, struct journal_view *view, struct buf *version,
+                               uint64_t *place, bool *found, struct error *err);
 
 /* --- checkpoints --- */
 

@@ -306,12 +306,14 @@ static void name_view(struct journal *journal, const struct path_tag *tag)
     journal_name_bytes(journal, tag->bytes, sizeof tag->bytes);
 }
 
-bool journal_view_put(struct journal *journal, const char *path, const struct journal_view *view, struct error *err)
+bool journal_view_put(struct journal *journal, const char *path, const struct journal_view *view, struct bytes version,
+                      struct error *err)
 {
     struct path_tag tag = journal_path_tag(journal, path);
     struct buf *plain = &journal->plain;
     buf_clear(plain);
     journal_view_encode(view, plain);
+    buf_add_bytes(plain, version);
     name_view(journal, &tag);
     struct db_stmt *stmt = db_use(journal->db, "INSERT INTO view(path, place, sealed)"
                                                " VALUES (?1, coalesce((SELECT max(place) FROM arrival), 0), ?2)"
@@ -338,19 +340,22 @@ bool journal_view_keep(struct journal *journal, const struct path_tag *path, con
     return db_run(stmt, err);
 }
 
-static bool view_decode(struct bytes encoded, struct journal_view *view)
-{
-    struct reader reader = reader_of(encoded);
-    journal_view_decode(&reader, view);
-    return reader_done(&reader);
-}
-
 struct view_found {
     struct path_tag tag;
     struct journal_view view;
+    struct buf *version;
     uint64_t place;
     bool found;
 };
+
+static bool view_decode(struct bytes encoded, struct view_found *found)
+{
+    struct reader reader = reader_of(encoded);
+    journal_view_decode(&reader, &found->view);
+    if (found->version)
+        buf_add_bytes(found->version, read_bytes(&reader, reader_left(&reader)));
+    return !reader.failed;
+}
 
 static bool view_from_table(struct journal *journal, struct view_found *found, struct error *err)
 {
@@ -362,7 +367,7 @@ static bool view_from_table(struct journal *journal, struct view_found *found, s
     buf_clear(&journal->plain);
     name_view(journal, &found->tag);
     found->found = journal_unseal(journal, db_column_bytes(stmt, 1), &journal->plain) &&
-                   view_decode(buf_view(&journal->plain), &found->view);
+                   view_decode(buf_view(&journal->plain), found);
     db_end(stmt);
     return true;
 }
@@ -375,6 +380,8 @@ static bool view_in_row(struct journal *journal, struct db_stmt *stmt, struct vi
         memcmp(local.path.bytes, found->tag.bytes, PATH_TAG_BYTES) != 0)
         return false;
     found->view = local.view;
+    if (found->version)
+        buf_clear(found->version);
     found->place = row.place;
     found->found = true;
     return true;
@@ -398,10 +405,12 @@ static bool view_from_rows(struct journal *journal, struct view_found *found, st
     return stepped == DB_DONE;
 }
 
-bool journal_view_get(struct journal *journal, const char *path, struct journal_view *view, uint64_t *place,
+bool journal_view_get(struct journal *journal, const char *path, struct journal_view *view, struct buf *version, uint64_t *place,
                       bool *found, struct error *err)
 {
-    struct view_found newest = {.tag = journal_path_tag(journal, path)};
+    struct view_found newest = {.tag = journal_path_tag(journal, path), .version = version};
+    if (version)
+        buf_clear(version);
     if (!view_from_table(journal, &newest, err) || !view_from_rows(journal, &newest, err))
         return false;
     *view = newest.view;

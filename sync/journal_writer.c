@@ -27,7 +27,10 @@ struct job {
         struct journal_sent sent;
         struct journal_saved saved;
         struct journal_relay relay;
-        struct journal_view view;
+        struct {
+            struct journal_view view;
+            struct bytes version;
+        } put;
         struct {
             journal_run_fn *call;
             void *self;
@@ -105,7 +108,7 @@ static bool perform_relay(struct job *job, struct journal *journal, struct error
 
 static bool perform_view(struct job *job, struct journal *journal, struct error *err)
 {
-    return journal_view_put(journal, job->path, &job->view, err);
+    return journal_view_put(journal, job->path, &job->put.view, job->put.version, err);
 }
 
 static bool perform_saved(struct job *job, struct journal *journal, struct error *err)
@@ -647,11 +650,12 @@ uint64_t journal_writer_relay(struct journal_writer *writer, const struct journa
     return submit(writer, job);
 }
 
-uint64_t journal_writer_view(struct journal_writer *writer, const char *path, const struct journal_view *view)
+uint64_t journal_writer_view(struct journal_writer *writer, const char *path, const struct journal_view *view, struct bytes version)
 {
     struct job *job = job_new(perform_view, (struct journal_done){0});
     job_copy_path(job, path);
-    job->view = *view;
+    job->put.view = *view;
+    job->put.version = job_copy(job, version);
     return submit(writer, job);
 }
 

@@ -268,7 +268,7 @@ static void put_in_order(struct bench *bench)
     must(copy->faults == 0 && copy->early_count == 0 && replica_encode_checkpoint(copy, &encoded), "a checkpoint", &copy->fault);
     struct rope *history = rope_from_bytes(buf_view(&encoded.history));
     must(journal_checkpoint_put(bench->journal, copy->place_read, buf_view(&encoded.front), history, &err) &&
-             journal_view_put(bench->journal, bench->file, &(struct journal_view){.cursor = 1000, .anchor = 1000}, &err) &&
+             journal_view_put(bench->journal, bench->file, &(struct journal_view){.cursor = 1000, .anchor = 1000}, bytes_of(NULL, 0), &err) &&
              journal_compact_all(bench->journal, true, &err), "a checkpoint", &err);
     printf("a checkpoint of %zu B, and %zu B of history\n", encoded.front.len, encoded.history.len);
     replica_free(copy);

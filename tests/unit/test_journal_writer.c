@@ -476,7 +476,7 @@ static void outbox_views_and_places_go_the_same_way(void **state)
     sent.stored = bytes_of_string("two");
     journal_writer_outbox_put(writer, &sent, (struct journal_done){owner_done, &owner});
     journal_writer_relay(writer, &(struct journal_relay){.place = 7});
-    journal_writer_view(writer, "/a", &(struct journal_view){.cursor = 5});
+    journal_writer_view(writer, "/a", &(struct journal_view){.cursor = 5}, (struct bytes){0});
     journal_writer_saved(writer, &(struct journal_saved){.path = "/a", .size = 9}, (struct journal_done){0});
     stop_ok(writer);
 
@@ -493,7 +493,7 @@ static void outbox_views_and_places_go_the_same_way(void **state)
     assert_string_equal(buf_string(&unacked), "one two ");
     assert_true(journal_relay_get(journal, &relay, &err));
     assert_int_equal(relay.place, 7);
-    assert_true(journal_view_get(journal, "/a", &view, &place, &found, &err));
+    assert_true(journal_view_get(journal, "/a", &view, NULL, &place, &found, &err));
     assert_int_equal(view.cursor, 5);
     assert_true(journal_saved_get(journal, "/a", &saved, &memory, &found, &err));
     assert_int_equal(saved.size, 9);

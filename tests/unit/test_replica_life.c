@@ -608,12 +608,12 @@ static void every_edit_counts_as_unsent_at_once(void **state)
 
 /* Types while somebody else opens the document, in the moment in which that one asks for the cursor. */
 static struct replica *typist;
-bool __real_journal_view_get(struct journal *journal, const char *path, struct journal_view *view, uint64_t *place, bool *found,
-                             struct error *err);
-bool __wrap_journal_view_get(struct journal *journal, const char *path, struct journal_view *view, uint64_t *place, bool *found,
-                             struct error *err);
-bool __wrap_journal_view_get(struct journal *journal, const char *path, struct journal_view *view, uint64_t *place, bool *found,
-                             struct error *err)
+bool __real_journal_view_get(struct journal *journal, const char *path, struct journal_view *view, struct buf *version,
+                             uint64_t *place, bool *found, struct error *err);
+bool __wrap_journal_view_get(struct journal *journal, const char *path, struct journal_view *view, struct buf *version,
+                             uint64_t *place, bool *found, struct error *err);
+bool __wrap_journal_view_get(struct journal *journal, const char *path, struct journal_view *view, struct buf *version,
+                             uint64_t *place, bool *found, struct error *err)
 {
     struct replica *now = typist;
     typist = NULL;
@@ -621,7 +621,7 @@ bool __wrap_journal_view_get(struct journal *journal, const char *path, struct j
         home_type(now, 4, "\u00f1\u00f1\u00f1");
         home_wait(now, NULL, home_is_kept);
     }
-    return __real_journal_view_get(journal, path, view, place, found, err);
+    return __real_journal_view_get(journal, path, view, version, place, found, err);
 }
 
 /* The file was read before. */
@@ -641,6 +641,34 @@ static void what_is_saved_while_a_document_is_opened_is_not_taken_back(void **st
     assert_false(home_was_said(home, "Another program changed"));
     home_close(opened);
     home_close(replica);
+}
+
+static bool begins_with_b(struct replica *a, struct replica *b)
+{
+    (void)b;
+    return rope_byte(replica_buffer(a)->text, 0) == 'B';
+}
+
+/* The newest row says what its author had seen, not what was in the text when the cursor was kept. */
+static void a_cursor_kept_in_a_text_with_two_heads_is_moved_once(void **state)
+{
+    struct home *home = *state;
+    struct replica *replica = home_open(home, "notes.md");
+    home_type(replica, 0, "0123456789");
+    home_wait(replica, NULL, home_is_kept);
+    struct replica *other = home_open(home, "notes.md");
+    home_insert(other, "BBB");
+    home_wait(other, NULL, home_is_kept);
+    home_type(replica, 4, "x"); /* behind it in the journal, and nothing was seen of it */
+    home_wait(replica, NULL, home_is_kept);
+    home_wait(replica, NULL, begins_with_b);
+    assert_int_equal(replica_buffer(replica)->selection.head, 8);
+    home_close(replica);
+    replica = home_open(home, "notes.md");
+    home_expect_text(replica, "BBB0123x456789");
+    assert_int_equal(replica_buffer(replica)->selection.head, 8);
+    home_close(replica);
+    home_close(other);
 }
 
 static void a_cursor_fits_the_text_however_much_is_typed_while_a_document_is_opened(void **state)
@@ -672,6 +700,7 @@ int main(void)
         HOME_TEST(so_it_is_with_the_text_of_a_file),
         HOME_TEST(who_is_alone_signs_no_presence_and_a_neighbour_hears_every_one),
         HOME_TEST(what_is_saved_while_a_document_is_opened_is_not_taken_back),
+        HOME_TEST(a_cursor_kept_in_a_text_with_two_heads_is_moved_once),
         HOME_TEST(a_cursor_fits_the_text_however_much_is_typed_while_a_document_is_opened),
         HOME_TEST(a_journal_that_is_locked_for_long_is_waited_for_at_opening),
         HOME_TEST(a_journal_that_is_gone_is_said_once_and_the_file_is_there),
