@@ -5,51 +5,102 @@
 
 #include "editor/base/xalloc.h"
 
-void rope_finger_put(struct rope_finger *finger, struct rope_node *node, size_t at)
+/* --- where it is --- */
+
+struct rope_finger *rope_finger_of(struct rope_tree *tree)
+{
+    if (!tree->finger) {
+        tree->finger = xcalloc(1, sizeof *tree->finger);
+        tree->finger->at = tree->finger->begin = ROPE_NO_FINGER;
+    }
+    return tree->finger;
+}
+
+void rope_finger_put(struct rope_finger *finger, struct rope_node *node, size_t entry)
 {
     finger->nodes[node->height] = node;
-    finger->at[node->height] = (unsigned char)at;
+    finger->entries[node->height] = (unsigned char)entry;
+}
+
+void rope_finger_stand(struct rope_finger *finger, uint64_t begin)
+{
+    ensure(!finger->start);
+    finger->begin = begin;
 }
 
 static struct rope_piece *finger_piece(const struct rope_finger *finger)
 {
-    return &finger->nodes[0]->entries[finger->at[0]].piece;
+    return &finger->nodes[0]->entries[finger->entries[0]].piece;
 }
 
 static bool finger_is_open(const struct rope_finger *finger)
 {
-    return finger->tail != NULL;
+    return finger->start != NULL;
 }
 
-static bool finger_writes(const struct rope_finger *finger)
+/* Where the piece ends in the text. */
+static uint64_t finger_end(const struct rope_finger *finger)
 {
-    return finger->stop != finger->start;
+    if (finger_is_open(finger))
+        return finger->at + (uint64_t)(finger->stop - finger->behind);
+    return finger->begin + finger_piece(finger)->of[ROPE_BYTES];
+}
+
+/* --- the gap --- */
+
+static void gap_back(struct rope_finger *finger, size_t len)
+{
+    finger->gap -= len;
+    finger->behind -= len;
+    finger->at -= len;
+    memmove(finger->behind, finger->gap, len);
+}
+
+static void gap_on(struct rope_finger *finger, size_t len)
+{
+    memmove(finger->gap, finger->behind, len);
+    finger->gap += len;
+    finger->behind += len;
+    finger->at += len;
+}
+
+static void gap_to(struct rope_finger *finger, uint64_t place)
+{
+    if (place < finger->at)
+        gap_back(finger, (size_t)(finger->at - place));
+    else if (place > finger->at)
+        gap_on(finger, (size_t)(place - finger->at));
 }
 
 /* The nodes above the piece: their sums for what is below are this much larger. */
-static void finger_raise(const struct rope_tree *tree, struct rope_sums sums)
+static void raise_sums(const struct rope_tree *tree, struct rope_sums sums)
 {
     const struct rope_finger *finger = tree->finger;
     for (size_t height = 1; height <= tree->root->height; height++) {
-        struct rope_sums *above = &finger->nodes[height]->entries[finger->at[height]].kid.sums;
+        struct rope_sums *above = &finger->nodes[height]->entries[finger->entries[height]].kid.sums;
         *above = rope_sums_add(*above, sums);
     }
 }
 
 void rope_finger_add(struct rope_tree *tree, struct rope_sums sums)
 {
-    finger_raise(tree, sums);
+    raise_sums(tree, sums);
     tree->sums = rope_sums_add(tree->sums, sums);
 }
 
 void rope_finger_settle(const struct rope_tree *tree)
 {
     struct rope_finger *finger = tree->finger;
-    if (!finger || !finger_is_open(finger) || memcmp(&finger->known, &tree->sums, sizeof tree->sums) == 0)
+    if (!finger || !finger_is_open(finger))
+        return;
+    finger->idle = true;
+    if (finger->behind < finger->stop)
+        gap_on(finger, (size_t)(finger->stop - finger->behind));
+    if (memcmp(&finger->known, &tree->sums, sizeof tree->sums) == 0)
         return;
     struct rope_sums lag = rope_sums_subtract(tree->sums, finger->known);
     rope_piece_adjust(finger_piece(finger), lag);
-    finger_raise(tree, lag);
+    raise_sums(tree, lag);
     finger->known = tree->sums;
 }
 
@@ -59,116 +110,161 @@ void rope_finger_close(const struct rope_tree *tree)
     if (!finger || !finger_is_open(finger))
         return;
     rope_finger_settle(tree);
-    if (finger_writes(finger))
-        finger->ink.free = finger->tail;
-    finger->tail = NULL;
-    finger->start = finger->stop = NULL;
+    if (finger->in_ink)
+        finger->ink.free = finger->gap;
+    finger->start = NULL;
+    finger->in_ink = false;
+    finger->gap = finger->behind = finger->stop = NULL;
+    finger->at = ROPE_NO_FINGER;
 }
 
-/* False: something on the way is shared. */
+/* False: something on the way is shared, or the piece is not alone on a page. */
 static OUT_OF_LINE bool finger_open(const struct rope_tree *tree, struct rope_finger *finger)
 {
+    struct rope_page page;
     for (size_t height = 0; height <= tree->root->height; height++)
         if (!rope_node_is_ours(finger->nodes[height]))
             return false;
-    const struct rope_piece *piece = finger_piece(finger);
-    size_t room = rope_ink_room(&finger->ink, piece);
-    finger->start = piece->data + 1;                                     /* a piece is not empty */
-    finger->tail = (unsigned char *)piece->data + piece->of[ROPE_BYTES]; /* written to when it is in the ink only */
-    finger->stop = room > 0 ? finger->tail + room : finger->start;
+    struct rope_piece *piece = finger_piece(finger);
+    if (!rope_piece_page(piece, &finger->ink, &page))
+        return false;
+    size_t len = piece->of[ROPE_BYTES];
+    if (piece->data != page.start) { /* its head was deleted */
+        memmove(page.start, piece->data, len);
+        piece->data = page.start;
+    }
+    finger->start = page.start;
+    finger->in_ink = page.in_ink;
+    finger->gap = page.start + len;
+    finger->behind = finger->stop = page.stop;
+    finger->at = finger->begin + len;
     finger->known = tree->sums;
+    finger->idle = true;
     return true;
 }
 
-/* The finger, open, when the piece ends at that place; else NULL. */
-static struct rope_finger *finger_at(const struct rope_tree *tree, uint64_t place)
+/* The finger, open, when [from, upto] is in the piece or at its edges; else NULL. */
+static struct rope_finger *finger_over(const struct rope_tree *tree, uint64_t from, uint64_t upto)
 {
     struct rope_finger *finger = tree->finger;
-    if (!finger || finger->end != place)
+    if (!finger || from < finger->begin || finger->begin == ROPE_NO_FINGER || upto > finger_end(finger))
         return NULL;
     return finger_is_open(finger) || finger_open(tree, finger) ? finger : NULL;
 }
 
-struct rope_finger *rope_finger_of(struct rope_tree *tree)
+/* --- edits --- */
+
+static bool is_in_page(const struct rope_finger *finger, struct bytes text)
 {
-    if (!tree->finger) {
-        tree->finger = xcalloc(1, sizeof *tree->finger);
-        tree->finger->end = ROPE_NO_FINGER;
-    }
-    return tree->finger;
+    return text.data >= finger->start && text.data < finger->stop;
 }
 
-static OUT_OF_LINE bool type_any(struct rope_tree *tree, uint64_t at, struct bytes text)
+/* Room for `len` bytes at that place of the text, which is in the page. */
+static unsigned char *make_place(struct rope_finger *finger, uint64_t at, size_t len)
 {
-    struct rope_finger *finger = finger_at(tree, at);
-    if (!finger || finger->stop - finger->tail < (ptrdiff_t)text.len)
+    unsigned char *to = finger->gap;
+    if (finger->idle) {
+        size_t behind = (size_t)(finger->at - at);
+        to -= behind;
+        memmove(to + len, to, behind);
+    } else {
+        gap_to(finger, at);
+        to = finger->gap;
+    }
+    finger->gap += len;
+    finger->at += len;
+    finger->idle = false;
+    return to;
+}
+
+static OUT_OF_LINE bool insert_any(struct rope_tree *tree, uint64_t at, struct bytes text)
+{
+    struct rope_finger *finger = finger_over(tree, at, at);
+    if (!finger || finger->behind - finger->gap < (ptrdiff_t)text.len)
         return false;
+    if (text.len == 0)
+        return true;
+    if (is_in_page(finger, text)) { /* borrowed from this rope, and about to be moved */
+        unsigned char *copy = xmemdup(text.data, text.len);
+        bool inserted = insert_any(tree, at, bytes_of(copy, text.len));
+        free(copy);
+        return inserted;
+    }
+    finger->last = at;
     tree->sums = rope_sums_add(tree->sums, rope_sums_of(text));
-    if (text.len > 0)
-        memcpy(finger->tail, text.data, text.len);
-    finger->tail += text.len;
-    finger->end += text.len;
+    memcpy(make_place(finger, at, text.len), text.data, text.len);
     return true;
 }
 
-bool rope_finger_type(struct rope_tree *tree, uint64_t at, struct bytes text)
+bool rope_finger_insert(struct rope_tree *tree, uint64_t at, struct bytes text)
 {
     struct rope_finger *finger = tree->finger;
-    if (text.len != 1 || !finger || finger->end != at || finger->stop <= finger->tail)
-        return type_any(tree, at, text);
-    tree->sums = rope_sums_add(tree->sums, rope_sums_of_byte(*text.data)); /* a key, and the finger is open: worth no call */
-    *finger->tail++ = *text.data;
-    finger->end++;
+    if (text.len != 1 || !finger || finger->at != at || finger->gap == finger->behind)
+        return insert_any(tree, at, text);
+    tree->sums = rope_sums_add(tree->sums, rope_sums_of_byte(*text.data)); /* a key at the gap: worth no call */
+    *finger->gap++ = *text.data;
+    finger->at++;
     return true;
 }
 
-bool rope_finger_take_back(struct rope_tree *tree, uint64_t at, uint64_t len)
+static void lose(struct rope_tree *tree, const unsigned char *data, size_t len)
 {
-    struct rope_finger *finger = finger_at(tree, at + len);
-    if (!finger || len > (size_t)(finger->tail - finger->start))
+    if (len > 0)
+        tree->sums = rope_sums_subtract(tree->sums, rope_sums_of(bytes_of(data, len)));
+}
+
+bool rope_finger_delete(struct rope_tree *tree, uint64_t at, uint64_t len)
+{
+    uint64_t end = at + len;
+    struct rope_finger *finger = finger_over(tree, at, end);
+    if (!finger || len == finger_end(finger) - finger->begin)
         return false;
-    finger->tail -= len;
-    finger->end -= len;
-    tree->sums = rope_sums_subtract(tree->sums, rope_sums_of(bytes_of(finger->tail, (size_t)len)));
-    if (finger_writes(finger) && finger->tail < finger->ink.floor) { /* a snapshot may have what is behind it */
-        finger->ink.free = finger->ink.floor;
-        finger->stop = finger->start;
+    if (finger->idle) {
+        unsigned char *gone = finger->gap - (finger->at - at);
+        lose(tree, gone, len);
+        memmove(gone, gone + len, (size_t)(finger->at - end));
+        finger->gap -= len;
+        finger->at -= len;
+    } else {
+        if (finger->at < at || finger->at > end)
+            gap_to(finger, finger->at < at ? at : end);
+        size_t before = (size_t)(finger->at - at), after = (size_t)(end - finger->at);
+        finger->gap -= before;
+        finger->at = at;
+        lose(tree, finger->gap, before);
+        lose(tree, finger->behind, after);
+        finger->behind += after;
     }
+    finger->last = at;
+    finger->idle = false;
     return true;
 }
 
-bool rope_finger_add_piece(struct rope_tree *tree, uint64_t at, struct bytes text)
-{
-    struct rope_finger *finger = finger_at(tree, at);
-    if (!finger || finger->nodes[0]->count >= ROPE_FANOUT)
-        return false;
-    rope_finger_close(tree);
-    union rope_entry entry = {.piece = rope_ink_write(&finger->ink, text)};
-    struct rope_sums sums = rope_piece_sums(&entry.piece);
-    rope_entries_insert(finger->nodes[0], ++finger->at[0], entry);
-    finger->end += text.len;
-    rope_finger_add(tree, sums);
-    return true;
-}
+/* --- checking --- */
 
 void rope_finger_check(const struct rope_tree *tree)
 {
     const struct rope_finger *finger = tree->finger;
-    if (!finger || finger->end == ROPE_NO_FINGER) {
+    if (!finger || finger->begin == ROPE_NO_FINGER) {
         ensure(!finger || !finger_is_open(finger));
         return;
     }
-    uint64_t end = 0;
+    uint64_t begin = 0;
     struct rope_node *node = tree->root;
     for (size_t height = node->height;; height--) {
-        ensure(finger->nodes[height] == node && finger->at[height] < node->count);
-        for (size_t i = 0; i < finger->at[height]; i++)
-            end += rope_entry_bytes(node, i);
+        ensure(finger->nodes[height] == node && finger->entries[height] < node->count);
+        for (size_t i = 0; i < finger->entries[height]; i++)
+            begin += rope_entry_bytes(node, i);
         if (height == 0)
             break;
-        node = node->entries[finger->at[height]].kid.node;
+        node = node->entries[finger->entries[height]].kid.node;
     }
     const struct rope_piece *piece = finger_piece(finger);
-    ensure(end + piece->of[ROPE_BYTES] == finger->end);
-    ensure(!finger_is_open(finger) || finger->tail == piece->data + piece->of[ROPE_BYTES]);
+    ensure(begin == finger->begin);
+    if (!finger_is_open(finger)) {
+        ensure(finger->at == ROPE_NO_FINGER);
+        return;
+    }
+    ensure(finger->behind == finger->stop && finger->start == piece->data && finger->at == begin + piece->of[ROPE_BYTES]);
+    ensure(finger->gap == finger->start + piece->of[ROPE_BYTES] && finger->gap <= finger->behind);
 }

@@ -1,19 +1,23 @@
 /*
- * rope_finger - where a rope was edited last, so that typing on costs no look-up.
+ * rope_finger - where a rope was edited last: a gap buffer, so that typing there costs no look-up.
  *
- * Internal to the rope (rope_tree.h). A finger is the piece that was edited last, and the way to it. Who types on at its end, or takes
- * back what stands there, moves `tail` and the sums of the tree: no look-up, no node that moves. What piece and nodes on the way
- * do not know yet is the tree's sums less `known`; they are told (settled) before anybody looks into the tree.
+ * Internal to the rope (rope_tree.h). A finger is the piece that was edited last, and the way to it. That piece has a page
+ * (rope_piece.h), so it can be edited as a gap buffer: what is typed or taken back at the gap moves an end of it; for an edit at
+ * another place of the page the gap is moved there.
  *
- *     t h e   p i e c e . . . .
- *       ^               ^       ^
- *       start         tail    stop       how far tail may go back and on without anything else being touched
+ *     t h e   p a . . . . g e        a page of 12 bytes, 8 of them text
+ *     ^           ^       ^   ^
+ *     start       gap  behind stop
  *
- * That is so while the finger is open: nodes and piece are this tree's alone. Sharing the tree closes it (tail is NULL); it is opened
- * again when it is used next, if the other tree is gone by then. Whatever else changes the tree moves it.
+ * Pieces have no gap: before anybody looks into the tree it is moved to the end, and the piece and the nodes on the way are
+ * told what they do not know yet, the tree's sums less `known` (settled). The first edit after that is made without the gap,
+ * by moving what is behind it: it may be the only one here.
+ *
+ * That is so while the finger is open: nodes and page are this tree's alone. Sharing the tree closes it (`start` is NULL); it is
+ * opened again when it is used next, if the other tree is gone by then. Whatever else changes the tree moves it.
  *
  *   Ownership  the tree's, with the ink that is written with; made by the first edit.
- *   Bounds     O(1), but O(height) to open it and to settle.
+ *   Bounds     O(1) at the gap; O(ROPE_PAGE_BYTES_MAX) elsewhere in the page, to open it and to settle, which are O(height) too.
  */
 #ifndef WEFT_EDITOR_ROPE_FINGER_H
 #define WEFT_EDITOR_ROPE_FINGER_H
@@ -25,18 +29,24 @@ enum { ROPE_FINGER_NODES = 24 };  /* no tree is so high: invariant 3 */
 #define ROPE_NO_FINGER UINT64_MAX /* no text is so long */
 
 struct rope_finger {
-    uint64_t end; /* where the piece ends in the text; ROPE_NO_FINGER: it is nowhere */
-    unsigned char *tail;
-    const unsigned char *start, *stop; /* stop is start, in front of tail, when nothing can be written behind the piece */
-    struct rope_sums known;
+    uint64_t at; /* where the gap is in the text; ROPE_NO_FINGER while it is closed */
+    unsigned char *gap, *behind;
+    unsigned char *start, *stop;
+    bool idle;      /* nothing was done here since it was opened or settled, but typing on at the end: the gap is there */
+    bool in_ink;    /* the page is what was written last in the ink, which goes on behind it */
+    uint64_t begin; /* where the piece begins in the text; ROPE_NO_FINGER: it is nowhere */
+    uint64_t last;  /* about where the text was edited last */
     struct rope_ink ink;
+    struct rope_sums known;
     struct rope_node *nodes[ROPE_FINGER_NODES]; /* by height */
-    unsigned char at[ROPE_FINGER_NODES];        /* which of its entries */
+    unsigned char entries[ROPE_FINGER_NODES];   /* which of its entries */
 };
 
 struct rope_finger *rope_finger_of(struct rope_tree *tree); /* a new one is nowhere */
-/* The way to the piece goes through that entry. */
-void rope_finger_put(struct rope_finger *finger, struct rope_node *node, size_t at);
+/* The way to the piece goes through that entry. The finger is closed. */
+void rope_finger_put(struct rope_finger *finger, struct rope_node *node, size_t entry);
+/* It is at the piece to which the way was put, which begins there; ROPE_NO_FINGER: it is nowhere. */
+void rope_finger_stand(struct rope_finger *finger, uint64_t begin);
 /* So much was put into the finger's leaf, which knows it. */
 void rope_finger_add(struct rope_tree *tree, struct rope_sums sums);
 
@@ -45,13 +55,11 @@ void rope_finger_settle(const struct rope_tree *tree);
 /* Before anything is done elsewhere in the tree, or by others to what it holds. */
 void rope_finger_close(const struct rope_tree *tree);
 
-/* Typing on. False, and nothing is changed: there is no finger, or no room. */
-bool rope_finger_type(struct rope_tree *tree, uint64_t at, struct bytes text);
-/* Backspacing. False: there is no finger, or nothing of the piece would be left. */
-bool rope_finger_take_back(struct rope_tree *tree, uint64_t at, uint64_t len);
-/* A new piece right behind the finger's, in the same leaf. False: there is no finger, or the leaf is full. */
-bool rope_finger_add_piece(struct rope_tree *tree, uint64_t at, struct bytes text);
+/* Inserting in the finger's piece. False, and nothing is changed: it is not there, or has no room. */
+bool rope_finger_insert(struct rope_tree *tree, uint64_t at, struct bytes text);
+/* Deleting in it. False: it is not there, or nothing of the piece would be left. */
+bool rope_finger_delete(struct rope_tree *tree, uint64_t at, uint64_t len);
 
-void rope_finger_check(const struct rope_tree *tree); /* settled, it is at a piece that ends where it says */
+void rope_finger_check(const struct rope_tree *tree); /* settled, it is at a piece that begins where it says */
 
 #endif

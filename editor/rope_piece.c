@@ -15,6 +15,7 @@ struct rope_source {
     struct bytes text;
     void (*release)(void *context, struct bytes text);
     void *context;
+    unsigned char *page; /* NULL, or its text, which may be written by who has the only reference */
 };
 
 /* --- counting --- */
@@ -260,21 +261,68 @@ void rope_ink_release(struct rope_ink *ink)
     *ink = (struct rope_ink){0};
 }
 
-struct rope_piece rope_ink_write(struct rope_ink *ink, struct bytes text)
+struct rope_piece rope_ink_write(struct rope_ink *ink, struct bytes text, struct rope_sums sums)
 {
-    ensure(text.len > 0 && text.len <= ROPE_PIECE_BYTES_MAX);
+    ensure(text.len > 0 && text.len <= ROPE_PIECE_BYTES_MAX && text.len == sums.of[ROPE_BYTES]);
     if (!ink->block || text.len > (size_t)(ink->stop - ink->free))
         ink_start_block(ink, text.len);
     memcpy(ink->free, text.data, text.len);
-    struct rope_piece piece = rope_piece_of(ink->block, bytes_of(ink->free, text.len));
+    struct rope_piece piece = {.data = ink->free, .source = ink->block};
+    piece_set_sums(&piece, sums);
     ink->free += text.len;
+    return rope_piece_keep(piece);
+}
+
+/* --- pages --- */
+
+enum { PAGE_ROOM_MIN = 64 };
+
+static size_t page_size(size_t len)
+{
+    size_t size = len + len / 2 + PAGE_ROOM_MIN;
+    if (size > ROPE_PAGE_BYTES_MAX)
+        size = ROPE_PAGE_BYTES_MAX;
+    return size > len ? size : len;
+}
+
+static unsigned char *put(unsigned char *to, struct bytes text)
+{
+    if (text.len > 0)
+        memcpy(to, text.data, text.len);
+    return to + text.len;
+}
+
+struct rope_piece rope_page_of(struct bytes front, struct bytes text, struct bytes back, struct rope_sums sums)
+{
+    size_t size = page_size(sums.of[ROPE_BYTES]);
+    struct rope_source *source = xmalloc(sizeof *source + size); /* the page is right behind */
+    unsigned char *page = (unsigned char *)(source + 1);
+    *source = (struct rope_source){.text = bytes_of(page, size), .page = page};
+    atomic_init(&source->refs, 1);
+    unsigned char *end = put(put(put(page, front), text), back);
+    ensure(end > page && (size_t)(end - page) == sums.of[ROPE_BYTES] && end <= page + ROPE_PIECE_BYTES_MAX);
+    struct rope_piece piece = {.data = page, .source = source};
+    piece_set_sums(&piece, sums);
     return piece;
 }
 
-size_t rope_ink_room(const struct rope_ink *ink, const struct rope_piece *piece)
+static bool is_last_in_ink(const struct rope_piece *piece, const struct rope_ink *ink)
 {
-    if (piece->source != ink->block || piece->data + piece->of[ROPE_BYTES] != ink->free)
-        return 0;
-    size_t left = (size_t)(ink->stop - ink->free), most = ROPE_PIECE_BYTES_MAX - piece->of[ROPE_BYTES];
-    return left < most ? left : most;
+    return piece->source == ink->block && piece->data + piece->of[ROPE_BYTES] == ink->free && piece->data >= ink->floor;
+}
+
+/* Acquire: whoever dropped the other reference is done reading before we write. */
+bool rope_piece_page(const struct rope_piece *piece, const struct rope_ink *ink, struct rope_page *page)
+{
+    const struct rope_source *source = piece->source;
+    if (is_last_in_ink(piece, ink)) {
+        size_t left = (size_t)(ink->stop - piece->data);
+        *page = (struct rope_page){.start = ink->free - piece->of[ROPE_BYTES], .in_ink = true};
+        page->stop = page->start + (left < ROPE_PAGE_BYTES_MAX ? left : ROPE_PAGE_BYTES_MAX);
+        return page->stop >= ink->free;
+    }
+    if (!source->page || atomic_load_explicit(&source->refs, memory_order_acquire) != 1)
+        return false;
+    *page = (struct rope_page){.start = source->page, .stop = source->page + source->text.len};
+    return true;
 }

@@ -68,8 +68,8 @@ void rope_piece_adjust(struct rope_piece *piece, struct rope_sums sums);
 bool rope_piece_join(struct rope_piece *piece, const struct rope_piece *next);
 
 /*
- * Where typed text goes: blocks that fill up from the front. Text typed in sequence lies in sequence, so that its
- * pieces join. Only the rope that started a block appends to it. Zero-initialised it is ready.
+ * Where new text goes: blocks that fill up from the front. Only the rope that started a block writes to it. Zero-initialised it
+ * is ready.
  */
 struct rope_ink {
     struct rope_source *block;
@@ -80,9 +80,26 @@ struct rope_ink {
 };
 
 void rope_ink_release(struct rope_ink *ink);
-/* Copies 1 .. ROPE_PIECE_BYTES_MAX bytes. */
-struct rope_piece rope_ink_write(struct rope_ink *ink, struct bytes text);
-/* How many bytes may be written behind a piece so that it goes on in memory: 0 unless it is the last one written. */
-size_t rope_ink_room(const struct rope_ink *ink, const struct rope_piece *piece);
+/* Copies 1 .. ROPE_PIECE_BYTES_MAX bytes, which have these sums. */
+struct rope_piece rope_ink_write(struct rope_ink *ink, struct bytes text, struct rope_sums sums);
+
+/*
+ * A page: the memory of a piece, and room behind it, that nobody else sees, so that text can be edited there (rope_finger.h). It
+ * is what was written last in the ink, or memory of its own, into which text that is edited again is copied.
+ */
+#ifdef WEFT_SMALL_NODES
+enum { ROPE_PAGE_BYTES_MAX = 24 };
+#else
+enum { ROPE_PAGE_BYTES_MAX = 4096 };
+#endif
+
+struct rope_page {
+    unsigned char *start, *stop;
+    bool in_ink;
+};
+/* A piece of a page of its own: the three texts, not all empty, which have these sums, and room. */
+struct rope_piece rope_page_of(struct bytes front, struct bytes text, struct bytes back, struct rope_sums sums);
+/* False: others may see the piece's memory, or some of its page. */
+bool rope_piece_page(const struct rope_piece *piece, const struct rope_ink *ink, struct rope_page *page);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "editor/base/xalloc.h"
 #include "editor/rope_finger.h"
-#include "editor/rope_node.h"
+#include "editor/rope_leaf.h"
 
 /* --- growing and shrinking --- */
 
@@ -39,17 +39,17 @@ static void rebalance(struct rope_tree *tree)
     struct rope_node *split = rope_node_split(finger->nodes[0]);
     for (size_t height = 1; height <= tree->root->height; height++) {
         struct rope_node *parent = finger->nodes[height];
-        size_t i = finger->at[height], count_before = parent->count;
+        size_t i = finger->entries[height], count_before = parent->count;
         if (split)
             rope_node_settle(parent, i, split);
         rope_node_tidy(parent, i, split ? i + 1 : i);
         if (!split && parent->count == count_before)
             return;
-        finger->end = ROPE_NO_FINGER;
+        rope_finger_stand(finger, ROPE_NO_FINGER);
         split = rope_node_split(parent);
     }
     if (split)
-        finger->end = ROPE_NO_FINGER;
+        rope_finger_stand(finger, ROPE_NO_FINGER);
     tree_grow(tree, split);
     tree_shrink(tree);
 }
@@ -74,39 +74,71 @@ static size_t piece_before(const struct rope_node *leaf, uint64_t *at)
     return i;
 }
 
-/* Gives the entry the piece is in now. */
-static size_t leaf_insert(struct rope_node *leaf, uint64_t at, struct rope_piece piece)
+/*
+ * Whether the text was edited there just now: what is near is copied into a page, so that who works at one place finds a gap
+ * buffer there, also when he comes back; and who edits all over a long text copies nothing.
+ */
+static bool is_near(const struct rope_finger *finger, uint64_t at)
 {
-    size_t i = piece_before(leaf, &at);
-    if (at == 0) {
-        rope_entries_insert(leaf, i, (union rope_entry){.piece = piece}); /* at the start of the text */
-        return i;
+    enum { NEAR_MAX = ROPE_PAGE_BYTES_MAX / 2 };
+    return at < finger->last + NEAR_MAX && finger->last < at + NEAR_MAX;
+}
+
+/* The way to the leaf and piece that the place is in or at the end of. */
+static struct rope_insertion enter_for_insert(struct rope_tree *tree, uint64_t at, struct bytes text)
+{
+    struct rope_node *node = rope_node_own(&tree->root);
+    while (node->height > 0) {
+        size_t i = kid_before(node, &at);
+        rope_finger_put(tree->finger, node, i);
+        node = rope_node_own(&node->entries[i].kid.node);
     }
-    struct rope_piece *before = &leaf->entries[i].piece;
-    if (at < before->of[ROPE_BYTES])
-        rope_entries_insert(leaf, i + 1, (union rope_entry){.piece = rope_piece_split(before, at)});
-    else if (rope_piece_join(before, &piece))
-        return i;
-    rope_entries_insert(leaf, i + 1, (union rope_entry){.piece = piece});
-    return i + 1;
+    size_t i = piece_before(node, &at);
+    return (struct rope_insertion){.leaf = node, .i = i, .at = at, .text = text};
+}
+
+static bool insert_in_piece(struct rope_tree *tree, uint64_t at, struct bytes text, size_t i, uint64_t begin)
+{
+    rope_finger_put(tree->finger, tree->finger->nodes[0], i);
+    rope_finger_stand(tree->finger, begin);
+    if (rope_finger_insert(tree, at, text))
+        return true;
+    rope_finger_close(tree);
+    return false;
+}
+
+/* Whether it fits into a page that is there: the piece's, or that of the one which begins there. */
+static bool insert_in_page(struct rope_tree *tree, uint64_t at, const struct rope_insertion *insertion)
+{
+    const struct rope_node *leaf = insertion->leaf;
+    size_t i = insertion->i;
+    if (leaf->count == 0)
+        return false;
+    if (insert_in_piece(tree, at, insertion->text, i, at - insertion->at))
+        return true;
+    return insertion->at == leaf->entries[i].piece.of[ROPE_BYTES] && i + 1U < leaf->count &&
+           insert_in_piece(tree, at, insertion->text, i + 1, at);
 }
 
 static void tree_insert(struct rope_tree *tree, uint64_t at, struct bytes text)
 {
     rope_finger_close(tree);
     struct rope_finger *finger = rope_finger_of(tree);
-    struct rope_piece piece = rope_ink_write(&finger->ink, text);
-    struct rope_sums sums = rope_piece_sums(&piece);
-    struct rope_node *node = rope_node_own(&tree->root);
-    finger->end = at + text.len;
-    while (node->height > 0) {
-        size_t i = kid_before(node, &at);
-        rope_finger_put(finger, node, i);
-        node = rope_node_own(&node->entries[i].kid.node);
-    }
-    rope_finger_put(finger, node, leaf_insert(node, at, piece));
-    rope_finger_add(tree, sums);
-    if (node->count > ROPE_FANOUT)
+    struct rope_insertion insertion = enter_for_insert(tree, at, text);
+    struct rope_node *leaf = insertion.leaf;
+    rope_finger_put(finger, leaf, insertion.i);
+    if (insert_in_page(tree, at, &insertion))
+        return;
+    insertion.sums = rope_sums_of(text);
+    if (is_near(finger, at) && rope_leaf_fits_in_page(&insertion))
+        rope_leaf_put_in_page(&insertion);
+    else
+        rope_leaf_put_alone(&insertion, &finger->ink);
+    rope_finger_put(finger, leaf, insertion.i);
+    rope_finger_stand(finger, at - insertion.at);
+    rope_finger_add(tree, insertion.sums);
+    finger->last = at;
+    if (leaf->count > ROPE_FANOUT)
         rebalance(tree);
 }
 
@@ -250,6 +282,27 @@ static bool finger_enter(struct rope_tree *tree, uint64_t *from, uint64_t *to)
     return true;
 }
 
+/* What goes, and more, is in one piece: that of a page, or one that becomes a page. */
+static bool delete_in_piece(struct rope_tree *tree, uint64_t at, uint64_t from, uint64_t len)
+{
+    struct rope_finger *finger = tree->finger;
+    struct rope_node *leaf = finger->nodes[0];
+    struct range range = range_in(leaf, from, from + len);
+    const struct rope_piece *piece = &leaf->entries[range.i].piece;
+    if (range.to > piece->of[ROPE_BYTES] || len == piece->of[ROPE_BYTES])
+        return false;
+    rope_finger_put(finger, leaf, range.i);
+    rope_finger_stand(finger, at - range.from);
+    if (rope_finger_delete(tree, at, len))
+        return true;
+    bool is_worth_a_page = piece->of[ROPE_BYTES] <= ROPE_PAGE_BYTES_MAX && is_near(finger, at);
+    finger->last = at;
+    if (!is_worth_a_page)
+        return false;
+    rope_leaf_make_page(leaf, range.i);
+    return rope_finger_delete(tree, at, len);
+}
+
 /* Nearly always: what goes lies in one leaf. The finger stays at the piece in front of it. */
 static bool tree_delete_in_leaf(struct rope_tree *tree, uint64_t at, uint64_t len)
 {
@@ -257,13 +310,16 @@ static bool tree_delete_in_leaf(struct rope_tree *tree, uint64_t at, uint64_t le
     size_t behind;
     if (!finger_enter(tree, &from, &to))
         return false;
+    if (delete_in_piece(tree, at, from, len))
+        return true;
     struct rope_finger *finger = tree->finger;
     struct rope_node *leaf = finger->nodes[0];
     size_t count_before = leaf->count;
+    rope_finger_stand(finger, ROPE_NO_FINGER);
     struct rope_sums gone = leaf_delete(leaf, from, to, &behind);
     if (behind > 0) {
         rope_finger_put(finger, leaf, behind - 1);
-        finger->end = at;
+        rope_finger_stand(finger, at - leaf->entries[behind - 1].piece.of[ROPE_BYTES]);
     }
     rope_finger_add(tree, rope_sums_subtract((struct rope_sums){{0}}, gone));
     if (leaf->count < count_before || leaf->count > ROPE_FANOUT)
@@ -274,7 +330,7 @@ static bool tree_delete_in_leaf(struct rope_tree *tree, uint64_t at, uint64_t le
 static void tree_delete(struct rope_tree *tree, uint64_t at, uint64_t len)
 {
     rope_finger_close(tree);
-    rope_finger_of(tree)->end = ROPE_NO_FINGER;
+    rope_finger_stand(rope_finger_of(tree), ROPE_NO_FINGER);
     if (tree_delete_in_leaf(tree, at, len))
         return;
     struct rope_sums gone = {{0}};
@@ -287,7 +343,7 @@ static void tree_delete_all(struct rope_tree *tree)
 {
     rope_finger_close(tree);
     if (tree->finger)
-        tree->finger->end = ROPE_NO_FINGER;
+        rope_finger_stand(tree->finger, ROPE_NO_FINGER);
     rope_node_drop(tree->root);
     tree->root = rope_node_new(0);
     tree->sums = (struct rope_sums){{0}};
@@ -356,21 +412,20 @@ void rope_tree_release(struct rope_tree *tree)
 
 bool rope_tree_type(struct rope_tree *tree, uint64_t at, struct bytes text)
 {
-    return rope_finger_type(tree, at, text);
+    return rope_finger_insert(tree, at, text);
 }
 
 void rope_tree_insert(struct rope_tree *tree, uint64_t at, struct bytes text)
 {
     ensure(at <= tree->sums.of[ROPE_BYTES]);
-    if (!rope_finger_add_piece(tree, at, text))
-        tree_insert(tree, at, text);
+    tree_insert(tree, at, text);
 }
 
 void rope_tree_delete(struct rope_tree *tree, uint64_t at, uint64_t len)
 {
     uint64_t total = tree->sums.of[ROPE_BYTES];
     ensure(at <= total && len <= total - at);
-    if (len == 0 || rope_finger_take_back(tree, at, len))
+    if (len == 0 || rope_finger_delete(tree, at, len))
         return;
     if (len == total)
         tree_delete_all(tree);

@@ -356,13 +356,27 @@ static void kept_take(struct kept *kept, const struct rope *rope, const struct b
     buf_add_bytes(&kept->text, buf_view(model));
 }
 
-/* One key as people press them: mostly on at `last`, else taking back there; where it ends. Nothing is asked of the
- * rope. */
+/* Mostly the same place; or one near by, as who corrects what he has just written. */
+static size_t key_place(struct random *random, const struct buf *model, size_t last)
+{
+    if (!random_chance(random, 5))
+        return last;
+    size_t far = random_below(random, 40), at = random_chance(random, 2) ? last + far : last - (far < last ? far : last);
+    return at < model->len ? at : model->len;
+}
+
+/* One key as people press them: mostly on at `last`, else taking back there, or what is behind; where it ends. Nothing is asked
+ * of the rope. */
 static size_t key_both(struct random *random, struct rope *rope, struct buf *model, size_t last)
 {
     struct buf text = {0};
-    size_t back = random_chance(random, 3) ? random_len(random, last < 5 ? last : 5) : 0;
-    size_t at = last - back;
+    size_t at = key_place(random, model, last), most = at;
+    bool forward = random_chance(random, 4);
+    if (forward)
+        most = model->len - at;
+    size_t back = random_chance(random, 3) ? random_len(random, most < 5 ? most : 5) : 0;
+    if (!forward)
+        at -= back;
     if (back == 0 || random_chance(random, 2))
         random_text(random, 1 + random_below(random, 2), &text);
     if (random_chance(random, 2)) {

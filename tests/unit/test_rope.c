@@ -77,8 +77,8 @@ static void typing_one_byte_after_another_reads_as_one_run(void **state)
     for (uint64_t i = 0; i < 20; i++)
         type(rope, 1 + i, "x");
     expect_text(rope, "<xxxxxxxxxxxxxxxxxxxx>");
-    assert_int_equal(rope_chunk(rope, 1).len, 20);
-    assert_int_equal(rope_chunk_before(rope, 21).len, 20);
+    assert_int_equal(rope_chunk(rope, 0).len, 22); /* with what it was typed into: both fit into a page */
+    assert_int_equal(rope_chunk_before(rope, 22).len, 22);
     rope_free(rope);
 }
 
@@ -138,9 +138,18 @@ static void a_cluster_is_whole_across_the_borders_of_pieces(void **state)
 {
     (void)state;
     static const char family[] = "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7"; /* woman, joiner, girl */
-    struct rope *rope = rope_saying("[]");
-    for (size_t i = sizeof family - 1; i-- > 0;) /* from the last byte on: no two pieces join */
-        rope_insert(rope, 1, bytes_of(&family[i], 1));
+    enum { FAR = 20000 }; /* longer than a piece: to delete it leaves two pieces that do not join */
+    struct buf text = {0};
+    buf_add_string(&text, "[");
+    for (size_t i = 0; i < sizeof family - 1; i++) {
+        buf_add_byte(&text, (unsigned char)family[i]);
+        memset(buf_extend(&text, FAR), '-', FAR);
+    }
+    buf_add_string(&text, "]");
+    struct rope *rope = rope_from_bytes(buf_view(&text));
+    for (size_t i = 0; i < sizeof family - 1; i++)
+        rope_delete(rope, 2 + i, FAR);
+    buf_release(&text);
     assert_int_equal(rope_chunk(rope, 1).len, 1);
     assert_int_equal(rope_cluster_next(rope, 0), 1);
     assert_int_equal(rope_cluster_next(rope, 1), 12);
@@ -251,6 +260,14 @@ static void make_many_small_edits(struct patch *patch, size_t edits)
     }
 }
 
+static size_t chunks_of(const struct rope *rope)
+{
+    size_t chunks = 0;
+    for (uint64_t at = 0; at < rope_len(rope); at += rope_chunk(rope, at).len)
+        chunks++;
+    return chunks;
+}
+
 static void a_patch_of_many_small_edits_does_not_leave_as_many_pieces(void **state)
 {
     (void)state;
@@ -266,15 +283,31 @@ static void a_patch_of_many_small_edits_does_not_leave_as_many_pieces(void **sta
     patch_apply(&patch, buf_view(&old), &new);
     struct rope *wanted = rope_from_bytes(buf_view(&new));
     assert_true(rope_equal(rope, wanted));
-    size_t chunks = 0;
-    for (uint64_t at = 0; at < rope_len(rope); at += rope_chunk(rope, at).len)
-        chunks++;
-    assert_true(chunks < EDITS / 2);
+    assert_true(chunks_of(rope) < EDITS / 2);
     rope_free(rope);
     rope_free(wanted);
     patch_release(&patch);
     buf_release(&old);
     buf_release(&new);
+}
+
+static void who_works_at_one_place_leaves_no_crumbs_there(void **state)
+{
+    (void)state;
+    struct buf text = {0};
+    while (text.len < 100000)
+        buf_add_string(&text, "so\nmany l\xc3\xa9tters ");
+    struct rope *rope = rope_from_bytes(buf_view(&text));
+    size_t before = chunks_of(rope);
+    for (uint64_t i = 0; i < 50; i++) {
+        type(rope, 50000 + i * 7 % 9, "one ");
+        rope_delete(rope, 50000 + i * 5 % 9, 3);
+    }
+    rope_check(rope);
+    assert_int_equal(rope_len(rope), text.len + 50);
+    assert_true(chunks_of(rope) < before + 25);
+    rope_free(rope);
+    buf_release(&text);
 }
 
 static void a_megabyte_keeps_its_lines_through_a_thousand_scattered_edits(void **state)
@@ -317,6 +350,7 @@ int main(void)
         cmocka_unit_test(equal_texts_are_equal_however_they_were_made),
         cmocka_unit_test(a_patch_is_applied_and_undone_by_its_inverse),
         cmocka_unit_test(a_patch_of_many_small_edits_does_not_leave_as_many_pieces),
+        cmocka_unit_test(who_works_at_one_place_leaves_no_crumbs_there),
         cmocka_unit_test(a_megabyte_keeps_its_lines_through_a_thousand_scattered_edits),
     };
     return RUN_TESTS("rope", tests);

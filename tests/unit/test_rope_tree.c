@@ -6,6 +6,7 @@
 
 #include "editor/base/random.h"
 #include "editor/base/xalloc.h"
+#include "editor/rope_leaf.h"
 #include "editor/rope_node.h"
 #include "editor/rope_piece.h"
 #include "editor/rope_tree.h"
@@ -125,25 +126,202 @@ static void only_what_continues_in_memory_is_joined(void **state)
     assert_int_equal(released, 1);
 }
 
-static void what_is_typed_in_sequence_lies_in_sequence(void **state)
+static struct rope_piece write_ink(struct rope_ink *ink, const char *text)
+{
+    return rope_ink_write(ink, bytes_of_string(text), rope_sums_of(bytes_of_string(text)));
+}
+
+static void what_was_written_last_in_the_ink_is_a_page(void **state)
 {
     (void)state;
     struct rope_ink ink = {0};
-    struct rope_piece typed = rope_ink_write(&ink, bytes_of("w", 1));
-    for (const char *letter = "arp and weft"; *letter; letter++) {
-        struct rope_piece next = rope_ink_write(&ink, bytes_of(letter, 1));
-        assert_true(rope_piece_join(&typed, &next));
-    }
-    assert_true(bytes_equal(rope_piece_text(&typed), bytes_of_string("warp and weft")));
+    struct rope_page page;
+    struct rope_piece first = write_ink(&ink, "warp\n");
+    assert_true(rope_piece_page(&first, &ink, &page) && page.in_ink);
+    assert_ptr_equal(page.start, first.data);
+    assert_true(page.stop == page.start + ROPE_PAGE_BYTES_MAX || page.stop == ink.stop);
+    struct rope_piece second = write_ink(&ink, "weft");
+    expect_sums(rope_piece_sums(&second), 4, 0, 4);
+    assert_false(rope_piece_page(&first, &ink, &page)); /* there is something behind it */
+    assert_true(rope_piece_page(&second, &ink, &page));
+    ink.floor = ink.free;
+    assert_false(rope_piece_page(&second, &ink, &page)); /* a snapshot may have it */
+    assert_true(rope_piece_join(&first, &second));       /* what is written in a row lies in a row */
     char much[ROPE_PIECE_BYTES_MAX];
     memset(much, 'x', sizeof much);
-    struct rope_piece large = rope_ink_write(&ink, bytes_of(much, sizeof much));
+    struct rope_piece large = rope_ink_write(&ink, bytes_of(much, sizeof much), rope_sums_of(bytes_of(much, sizeof much)));
     assert_true(bytes_equal(rope_piece_text(&large), bytes_of(much, sizeof much)));
-    assert_false(rope_piece_join(&typed, &large)); /* no piece is longer than ROPE_PIECE_BYTES_MAX */
+    assert_false(rope_piece_page(&large, &ink, &page)); /* longer than a page */
+    assert_false(rope_piece_join(&first, &large));      /* no piece is longer than ROPE_PIECE_BYTES_MAX */
     rope_ink_release(&ink);
-    assert_true(bytes_equal(rope_piece_text(&typed), bytes_of_string("warp and weft"))); /* a piece keeps its block */
-    rope_piece_drop(typed);
+    assert_true(bytes_equal(rope_piece_text(&first), bytes_of_string("warp\nweft"))); /* a piece keeps its block */
+    rope_piece_drop(first);
     rope_piece_drop(large);
+}
+
+static void a_page_is_written_only_by_who_is_alone_on_it(void **state)
+{
+    (void)state;
+    struct rope_page page;
+    struct rope_ink ink = {0};
+    struct bytes front = bytes_of_string("warp "), text = bytes_of_string("and\n"), back = bytes_of_string("weft");
+    struct rope_piece piece = rope_page_of(front, text, back, (struct rope_sums){{13, 1, 13}});
+    assert_true(bytes_equal(rope_piece_text(&piece), bytes_of_string("warp and\nweft")));
+    expect_sums(rope_piece_sums(&piece), 13, 1, 13);
+    assert_true(rope_piece_page(&piece, &ink, &page));
+    assert_ptr_equal(page.start, piece.data);
+    assert_true(page.stop > page.start + 13); /* there is room */
+    struct rope_piece other = rope_piece_keep(piece);
+    assert_false(rope_piece_page(&piece, &ink, &page));
+    rope_piece_drop(other);
+    other = rope_piece_split(&piece, 5);
+    assert_false(rope_piece_page(&piece, &ink, &page));
+    rope_piece_drop(piece);
+    assert_true(rope_piece_page(&other, &ink, &page)); /* what was in front is gone */
+    assert_ptr_equal(page.start + 5, other.data);
+    rope_piece_drop(other);
+}
+
+static void a_page_for_a_text_that_is_long_has_no_room(void **state)
+{
+    (void)state;
+    struct rope_page page;
+    struct rope_ink ink = {0};
+    struct bytes none = {0};
+    char much[ROPE_PIECE_BYTES_MAX];
+    memset(much, 'x', sizeof much);
+    struct rope_piece piece = rope_page_of(none, bytes_of(much, sizeof much), none, rope_sums_of(bytes_of(much, sizeof much)));
+    assert_true(rope_piece_page(&piece, &ink, &page));
+    assert_true(page.stop == page.start + sizeof much);
+    rope_piece_drop(piece);
+    unsigned released = 0;
+    struct rope_source *source = rope_source_of(bytes_of(much, 5), count_release, &released);
+    piece = rope_piece_of(source, bytes_of(much, 5));
+    rope_source_drop(source);
+    assert_false(rope_piece_page(&piece, &ink, &page)); /* somebody else's memory */
+    rope_piece_drop(piece);
+    assert_int_equal(released, 1);
+}
+
+/* --- leaves --- */
+
+enum { LONG = ROPE_PIECE_BYTES_MAX };
+
+/* A leaf of one piece of that many bytes, "abc..." again and again. */
+static struct rope_node *leaf_of_alphabet(size_t len, char *memory)
+{
+    for (size_t i = 0; i < len; i++)
+        memory[i] = (char)('a' + i % 26);
+    struct rope_source *source = rope_source_of(bytes_of(memory, len), NULL, NULL);
+    struct rope_node *leaf = rope_node_new(0);
+    rope_entries_insert(leaf, 0, (union rope_entry){.piece = rope_piece_of(source, bytes_of(memory, len))});
+    rope_source_drop(source);
+    return leaf;
+}
+
+static struct rope_insertion insertion_of(struct rope_node *leaf, uint64_t at, const char *text)
+{
+    struct bytes bytes = bytes_of_string(text);
+    return (struct rope_insertion){.leaf = leaf, .at = at, .text = bytes, .sums = rope_sums_of(bytes)};
+}
+
+/* All pieces say what `memory` says with the text at that place; and the insertion's piece has it where it says. */
+static void expect_inserted(const struct rope_insertion *insertion, const char *memory, size_t len, size_t at)
+{
+    struct buf wanted = {0}, got = {0};
+    buf_add(&wanted, memory, at);
+    buf_add_bytes(&wanted, insertion->text);
+    buf_add(&wanted, memory + at, len - at);
+    for (size_t i = 0; i < insertion->leaf->count; i++) {
+        if (i == insertion->i)
+            assert_int_equal(got.len + insertion->at, at);
+        buf_add_bytes(&got, rope_piece_text(&insertion->leaf->entries[i].piece));
+    }
+    assert_true(bytes_equal(buf_view(&got), buf_view(&wanted)));
+    rope_node_check(insertion->leaf);
+    buf_release(&wanted);
+    buf_release(&got);
+}
+
+static void text_alone_cuts_a_piece_and_copies_nothing(void **state)
+{
+    (void)state;
+    char memory[LONG];
+    for (size_t at = 0; at <= LONG; at += LONG / 4) {
+        struct rope_ink ink = {0};
+        struct rope_node *leaf = leaf_of_alphabet(LONG, memory);
+        struct rope_insertion insertion = insertion_of(leaf, at, "--");
+        rope_leaf_put_alone(&insertion, &ink);
+        assert_int_equal(leaf->count, at > 0 && at < LONG ? 3 : 2);
+        assert_int_equal(insertion.at, 0);
+        expect_inserted(&insertion, memory, LONG, at);
+        rope_node_drop(leaf);
+        rope_ink_release(&ink);
+    }
+}
+
+static void text_in_a_page_takes_what_is_around_it_along(void **state)
+{
+    (void)state;
+    char memory[LONG];
+    for (size_t len = 2; len <= LONG; len += LONG / 2 - 1) {
+        for (size_t i = 1; i < 8; i++) {
+            struct rope_page page;
+            struct rope_ink ink = {0};
+            size_t at = len * i / 8;
+            struct rope_node *leaf = leaf_of_alphabet(len, memory);
+            struct rope_insertion insertion = insertion_of(leaf, at, "-");
+            if (!rope_leaf_fits_in_page(&insertion)) {
+                assert_true(at == 0 && len >= ROPE_PAGE_BYTES_MAX); /* the edge of a long piece */
+                rope_node_drop(leaf);
+                continue;
+            }
+            rope_leaf_put_in_page(&insertion);
+            expect_inserted(&insertion, memory, len, at);
+            assert_true(rope_piece_page(&leaf->entries[insertion.i].piece, &ink, &page));
+            assert_true(leaf->entries[insertion.i].piece.of[ROPE_BYTES] <= ROPE_PAGE_BYTES_MAX);
+            assert_true(leaf->count == 1 || len >= ROPE_PAGE_BYTES_MAX);
+            rope_node_drop(leaf);
+        }
+    }
+}
+
+static void long_text_and_the_edges_of_long_pieces_do_not_fit_into_a_page(void **state)
+{
+    (void)state;
+    char memory[LONG], much[ROPE_PAGE_BYTES_MAX];
+    struct rope_node *leaf = leaf_of_alphabet(LONG, memory);
+    struct rope_insertion insertion = insertion_of(leaf, LONG / 2, "-");
+    assert_true(rope_leaf_fits_in_page(&insertion));
+    insertion.at = 0;
+    assert_false(rope_leaf_fits_in_page(&insertion));
+    insertion.at = LONG;
+    assert_false(rope_leaf_fits_in_page(&insertion));
+    insertion.at = LONG / 2;
+    memset(much, '-', sizeof much);
+    insertion.text = bytes_of(much, ROPE_PAGE_BYTES_MAX / 2);
+    assert_true(rope_leaf_fits_in_page(&insertion));
+    insertion.text.len++;
+    assert_false(rope_leaf_fits_in_page(&insertion));
+    rope_node_drop(leaf);
+    leaf = rope_node_new(0);
+    insertion = insertion_of(leaf, 0, "-");
+    assert_false(rope_leaf_fits_in_page(&insertion)); /* there is nothing to take along */
+    rope_node_drop(leaf);
+}
+
+static void a_piece_becomes_a_page_as_it_is(void **state)
+{
+    (void)state;
+    char memory[ROPE_PAGE_BYTES_MAX];
+    struct rope_page page;
+    struct rope_ink ink = {0};
+    struct rope_node *leaf = leaf_of_alphabet(sizeof memory, memory);
+    rope_leaf_make_page(leaf, 0);
+    rope_node_check(leaf);
+    assert_true(rope_piece_page(&leaf->entries[0].piece, &ink, &page));
+    assert_true(bytes_equal(rope_piece_text(&leaf->entries[0].piece), bytes_of(memory, sizeof memory)));
+    rope_node_drop(leaf);
 }
 
 /* --- tree --- */
@@ -264,7 +442,13 @@ int main(void)
         cmocka_unit_test(a_unit_of_any_measure_is_found_in_a_piece),
         cmocka_unit_test(a_source_is_given_back_when_the_last_piece_of_it_goes),
         cmocka_unit_test(only_what_continues_in_memory_is_joined),
-        cmocka_unit_test(what_is_typed_in_sequence_lies_in_sequence),
+        cmocka_unit_test(what_was_written_last_in_the_ink_is_a_page),
+        cmocka_unit_test(a_page_is_written_only_by_who_is_alone_on_it),
+        cmocka_unit_test(a_page_for_a_text_that_is_long_has_no_room),
+        cmocka_unit_test(text_alone_cuts_a_piece_and_copies_nothing),
+        cmocka_unit_test(text_in_a_page_takes_what_is_around_it_along),
+        cmocka_unit_test(long_text_and_the_edges_of_long_pieces_do_not_fit_into_a_page),
+        cmocka_unit_test(a_piece_becomes_a_page_as_it_is),
         cmocka_unit_test(a_tree_of_any_number_of_pieces_keeps_its_invariants),
         cmocka_unit_test(a_piece_is_found_by_bytes_newlines_and_code_points),
         cmocka_unit_test(trees_that_share_nodes_never_notice_each_others_edits),
