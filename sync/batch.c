@@ -6,7 +6,7 @@
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
 
-enum { FLAGS_KNOWN = 0xff, KIND_BITS = 2, KIND_MASK = 3, OP_BYTES_MAX = 2 * VARINT_BYTES_MAX };
+enum { FLAGS_KNOWN = 0xff, KIND_MASK = 3 };
 
 /* --- building --- */
 
@@ -17,29 +17,6 @@ void batch_release(struct batch *batch)
     buf_release(&batch->ops);
     buf_release(&batch->text);
     *batch = (struct batch){0};
-}
-
-void batch_clear(struct batch *batch)
-{
-    batch->agent = (struct agent_id){{0}};
-    batch->seq0 = batch->count = batch->time_s = 0;
-    batch->flags = 0;
-    batch->parent_count = batch->undo_count = batch->op_count = 0;
-    batch->label[0] = '\0';
-    buf_clear(&batch->ops);
-    buf_clear(&batch->text);
-}
-
-/* What decoding would refuse must not be encoded: it would be hashed, sealed and then accepted by nobody. */
-static void batch_add_op(struct batch *batch, enum op_kind kind, uint64_t pos, uint64_t len)
-{
-    ensure(len > 0 && len <= BATCH_POS_MAX && pos <= BATCH_POS_MAX);
-    unsigned char *end = varint_put(buf_extend(&batch->ops, OP_BYTES_MAX), len << KIND_BITS | (unsigned)kind);
-    if (kind != OP_NOP)
-        end = varint_put(end, pos);
-    batch->ops.len = (size_t)(end - batch->ops.data);
-    batch->op_count++;
-    batch->count += len;
 }
 
 void batch_copy(struct batch *out, const struct batch *batch)
@@ -90,12 +67,6 @@ void batch_add_undo(struct batch *batch, struct event_span span)
     batch->undo[batch->undo_count++] = span;
 }
 
-void batch_add_insert(struct batch *batch, uint64_t pos, struct bytes text)
-{
-    batch_add_op(batch, OP_INSERT, pos, text.len);
-    buf_add_bytes(&batch->text, text);
-}
-
 void batch_add_delete(struct batch *batch, uint64_t pos, uint64_t len)
 {
     batch_add_op(batch, OP_DELETE, pos, len);
@@ -133,7 +104,7 @@ bool batch_next_op(struct batch_ops *ops, struct batch_op *op)
     if (ops->at == ops->end)
         return false;
     uint64_t coded = next_number(ops);
-    *op = (struct batch_op){.kind = (enum op_kind)(coded & KIND_MASK), .len = coded >> KIND_BITS};
+    *op = (struct batch_op){.kind = (enum op_kind)(coded & KIND_MASK), .len = coded >> BATCH_KIND_BITS};
     op->pos = op->kind == OP_NOP ? 0 : next_number(ops);
     if (op->kind == OP_INSERT) {
         op->text = bytes_slice(ops->text, 0, (size_t)op->len);
@@ -278,7 +249,7 @@ static bool decode_marks(struct reader *reader, struct batch *batch, struct erro
 /* Passes over an operation. *text_len counts the bytes that inserts up to here have asked for. */
 static bool decode_op(struct reader *reader, struct batch *batch, uint64_t op_count, uint64_t *text_len, struct error *err)
 {
-    uint64_t coded = read_varint(reader), len = coded >> KIND_BITS;
+    uint64_t coded = read_varint(reader), len = coded >> BATCH_KIND_BITS;
     unsigned kind = coded & KIND_MASK;
     if (reader->failed || kind > OP_NOP || len == 0 || len > BATCH_POS_MAX)
         return refuse(err, "an operation");
@@ -352,26 +323,17 @@ void batch_list_release(struct batch_list *list)
     *list = (struct batch_list){0};
 }
 
-void batch_list_clear(struct batch_list *list)
-{
-    list->count = 0;
-}
-
 void batch_list_cut(struct batch_list *list, size_t count)
 {
     ensure(count <= list->count);
     list->count = count;
 }
 
-struct batch *batch_list_add(struct batch_list *list)
+struct batch *batch_list_make(struct batch_list *list)
 {
     list->items = xgrow(list->items, &list->cap, list->count + 1, sizeof *list->items);
     struct batch *batch = &list->items[list->count++];
-    if (list->count <= list->made) {
-        batch_clear(batch);
-    } else {
-        *batch = (struct batch){0};
-        list->made = list->count;
-    }
+    *batch = (struct batch){0};
+    list->made = list->count;
     return batch;
 }

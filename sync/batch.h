@@ -36,6 +36,7 @@
 
 #include "editor/base/bytes.h"
 #include "editor/base/error.h"
+#include "editor/base/varint.h"
 #include "sync/id.h"
 
 enum {
@@ -50,6 +51,7 @@ enum {
 #define BATCH_SEQ_MAX ((uint64_t)1 << 56) /* of any event: above it numbers are refused, so that sums cannot overflow */
 
 enum op_kind { OP_INSERT, OP_DELETE, OP_NOP };
+enum { BATCH_KIND_BITS = 2 /* of the number that comes first; the length is above */, BATCH_OP_BYTES_MAX = 2 * VARINT_BYTES_MAX };
 
 struct batch_op {
     enum op_kind kind;
@@ -100,11 +102,35 @@ struct batch_ops batch_ops_of(const struct batch *batch);
 bool batch_next_op(struct batch_ops *ops, struct batch_op *op);
 
 void batch_release(struct batch *batch);
-void batch_clear(struct batch *batch); /* empty again, memory kept */
+static inline void batch_clear(struct batch *batch) /* empty again, memory kept */
+{
+    batch->agent = (struct agent_id){{0}};
+    batch->seq0 = batch->count = batch->time_s = 0;
+    batch->flags = 0;
+    batch->parent_count = batch->undo_count = batch->op_count = 0;
+    batch->label[0] = '\0';
+    buf_clear(&batch->ops);
+    buf_clear(&batch->text);
+}
 void batch_copy(struct batch *out, const struct batch *batch);
 void batch_add_parent(struct batch *batch, struct event_id parent); /* keeps the order; own agent: sets FLAG_SELF */
 void batch_add_undo(struct batch *batch, struct event_span span);
-void batch_add_insert(struct batch *batch, uint64_t pos, struct bytes text);
+/* What decoding would refuse must not be encoded: it would be hashed, sealed and then accepted by nobody. */
+static inline void batch_add_op(struct batch *batch, enum op_kind kind, uint64_t pos, uint64_t len)
+{
+    ensure(len > 0 && len <= BATCH_POS_MAX && pos <= BATCH_POS_MAX);
+    unsigned char *end = varint_put(buf_extend(&batch->ops, BATCH_OP_BYTES_MAX), len << BATCH_KIND_BITS | (unsigned)kind);
+    if (kind != OP_NOP)
+        end = varint_put(end, pos);
+    batch->ops.len = (size_t)(end - batch->ops.data);
+    batch->op_count++;
+    batch->count += len;
+}
+static inline void batch_add_insert(struct batch *batch, uint64_t pos, struct bytes text)
+{
+    batch_add_op(batch, OP_INSERT, pos, text.len);
+    buf_add_bytes(&batch->text, text);
+}
 void batch_add_delete(struct batch *batch, uint64_t pos, uint64_t len);
 void batch_add_nop(struct batch *batch);
 void batch_end(struct batch *batch); /* nothing more is added: sets FLAG_ONE if it is so */
@@ -122,8 +148,19 @@ struct batch_list {
     size_t made; /* items that may own memory */
 };
 void batch_list_release(struct batch_list *list);
-void batch_list_clear(struct batch_list *list);
+static inline void batch_list_clear(struct batch_list *list)
+{
+    list->count = 0;
+}
 void batch_list_cut(struct batch_list *list, size_t count); /* keeps the first `count` */
-struct batch *batch_list_add(struct batch_list *list); /* an empty batch at the end; valid until the next add */
+struct batch *batch_list_make(struct batch_list *list); /* for batch_list_add() */
+static inline struct batch *batch_list_add(struct batch_list *list) /* an empty batch at the end; valid until the next add */
+{
+    if (list->count == list->made)
+        return batch_list_make(list);
+    struct batch *batch = &list->items[list->count++];
+    batch_clear(batch);
+    return batch;
+}
 
 #endif

@@ -7,11 +7,6 @@ int agent_id_compare(const struct agent_id *a, const struct agent_id *b)
     return memcmp(a->bytes, b->bytes, sizeof a->bytes);
 }
 
-bool agent_id_equal(const struct agent_id *a, const struct agent_id *b)
-{
-    return agent_id_compare(a, b) == 0;
-}
-
 bool doc_id_equal(const struct doc_id *a, const struct doc_id *b)
 {
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;

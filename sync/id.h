@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { AGENT_ID_BYTES = 16, DOC_ID_BYTES = 16, DIGEST_BYTES = 32 };
 
@@ -43,7 +44,10 @@ struct agent_fork {
 
 /* Byte order (memcmp); decides ties between concurrent inserts, so it is part of the protocol. */
 int agent_id_compare(const struct agent_id *a, const struct agent_id *b);
-bool agent_id_equal(const struct agent_id *a, const struct agent_id *b);
+static inline bool agent_id_equal(const struct agent_id *a, const struct agent_id *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
 bool doc_id_equal(const struct doc_id *a, const struct doc_id *b);
 bool digest_equal(const struct digest *a, const struct digest *b);
 

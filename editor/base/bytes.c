@@ -7,11 +7,6 @@
 
 #include "editor/base/xalloc.h"
 
-struct bytes bytes_of(const void *data, size_t len)
-{
-    return (struct bytes){data, len};
-}
-
 struct bytes bytes_of_string(const char *text)
 {
     return (struct bytes){(const unsigned char *)text, strlen(text)};
@@ -32,11 +27,6 @@ void buf_release(struct buf *buf)
 {
     free(buf->data);
     *buf = (struct buf){0};
-}
-
-void buf_clear(struct buf *buf)
-{
-    buf->len = 0;
 }
 
 void buf_reserve(struct buf *buf, size_t len)
@@ -76,11 +66,6 @@ void buf_addf(struct buf *buf, const char *fmt, ...)
     vsnprintf((char *)start, (size_t)n + 1, fmt, args);
     va_end(args);
     buf->len--; /* the NUL that vsnprintf wrote is not content */
-}
-
-struct bytes buf_view(const struct buf *buf)
-{
-    return (struct bytes){buf->data, buf->len};
 }
 
 const char *buf_string(struct buf *buf)

@@ -17,7 +17,10 @@ struct bytes {
     size_t len;
 };
 
-struct bytes bytes_of(const void *data, size_t len);
+static inline struct bytes bytes_of(const void *data, size_t len)
+{
+    return (struct bytes){(const unsigned char *)data, len};
+}
 struct bytes bytes_of_string(const char *text); /* without the NUL */
 bool bytes_equal(struct bytes a, struct bytes b);
 struct bytes bytes_slice(struct bytes b, size_t from, size_t len); /* must lie inside b */
@@ -29,7 +32,10 @@ struct buf {
 };
 
 void buf_release(struct buf *buf);                                /* frees; leaves it empty and usable */
-void buf_clear(struct buf *buf);                                  /* empties, keeps the memory */
+static inline void buf_clear(struct buf *buf) /* empties, keeps the memory */
+{
+    buf->len = 0;
+}
 void buf_reserve(struct buf *buf, size_t len);                    /* room for len more, and for no more than that */
 void buf_grow(struct buf *buf, size_t len);                       /* for buf_extend() */
 void buf_add_many(struct buf *buf, const void *data, size_t len); /* for buf_add() */
@@ -64,7 +70,10 @@ static inline void buf_add_bytes(struct buf *buf, struct bytes bytes)
 
 void buf_add_string(struct buf *buf, const char *text);
 void buf_addf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
-struct bytes buf_view(const struct buf *buf);
+static inline struct bytes buf_view(const struct buf *buf)
+{
+    return (struct bytes){buf->data, buf->len};
+}
 /* The content as a NUL-terminated string that stays owned by buf and lives until its next change. */
 const char *buf_string(struct buf *buf);
 
