@@ -76,3 +76,10 @@ const struct critical_range *critical_find(const struct critical *critical, uint
     size_t upto = ranges_upto(critical, lv);
     return upto > 0 ? &critical->ranges[upto - 1] : NULL;
 }
+
+const struct critical_range *critical_find_from(const struct critical *critical, uint64_t lv)
+{
+    size_t at;
+    BISECT(at, critical->count, critical->ranges[at].last < lv);
+    return at < critical->count ? &critical->ranges[at] : NULL;
+}

@@ -39,7 +39,9 @@ void critical_go_on(struct critical *critical, uint64_t first, uint64_t count);
 void critical_note(struct critical *critical, uint64_t first, uint64_t len_before);
 /* The range with the newest critical version at or before lv; NULL: only the base text. */
 const struct critical_range *critical_find(const struct critical *critical, uint64_t lv);
-/* The same for who asks again and again: *hint, any number, is which one it was and is looked at first. */
+/* The range with the first critical version at or after lv; NULL: there is none. */
+const struct critical_range *critical_find_from(const struct critical *critical, uint64_t lv);
+/* critical_find() for who asks again and again: *hint, any number, is which one it was and is looked at first. */
 const struct critical_range *critical_find_near(const struct critical *critical, uint64_t lv, size_t *hint);
 
 #endif

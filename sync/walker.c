@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "editor/base/least.h"
 #include "editor/base/xalloc.h"
 
 struct walker *walker_new(struct graph *graph, struct oplog *log, struct critical *critical, uint64_t base_len)
@@ -324,7 +325,7 @@ static void begin_block(struct walker *walker, uint64_t len, bool may_list)
     if (!walker->listed)
         tracker_begin(walker->tracker, walker->graph, len);
     walker_stands_begin(&walker->stands, &walker->start, walker->start != LV_NONE);
-    walker->tracked_from = walker->start;
+    walker->tracked_from = walker->tracked_for = walker->start;
     walker->tracked_end = 0;
 }
 
@@ -404,6 +405,7 @@ static void measure(struct walker *walker)
     walker->old.count = walker->fresh.count = 0;
     lv_ranges_add(&walker->fresh, 0, graph_len(walker->graph));
     walk(walker, walker->base_len, &walker->old, &walker->fresh, walker->critical, &text);
+    walker->tracked_end = walker->lowered = 0; /* nobody who is told a cost before knows what this leaves behind */
     patch_release(&text);
 }
 
@@ -419,6 +421,17 @@ bool walker_is_measured(const struct critical_range *range) /* or the text was l
     return !range || range->len_before != UINT64_MAX;
 }
 
+/* Of the text at a critical version in that range. */
+static uint64_t len_at(const struct walker *walker, const struct critical_range *range, uint64_t version)
+{
+    return range ? range->len_before + (uint64_t)oplog_net(walker->log, range->first, version + 1) : walker->base_len;
+}
+
+uint64_t walker_len_at(const struct walker *walker, uint64_t version)
+{
+    return len_at(walker, version == LV_NONE ? NULL : critical_find(walker->critical, version), version);
+}
+
 /* The same, and gives the length of its text. */
 static uint64_t find_start(struct walker *walker, uint64_t lv)
 {
@@ -427,9 +440,7 @@ static uint64_t find_start(struct walker *walker, uint64_t lv)
         measure(walker);
         range = walker_set_start(walker, lv);
     }
-    if (!range)
-        return walker->base_len;
-    return range->len_before + (uint64_t)oplog_net(walker->log, range->first, walker->start + 1);
+    return len_at(walker, range, walker->start);
 }
 
 static uint64_t event_after(uint64_t lv)
@@ -437,9 +448,30 @@ static uint64_t event_after(uint64_t lv)
     return lv == LV_NONE ? 0 : lv + 1;
 }
 
+struct walker_low walker_lower(const struct walker *walker)
+{
+    struct walker_low low = {walker->start, 0};
+    uint64_t must = event_after(walker->start);
+    if (walker->tracked_end == 0)
+        low.by = walker->lowered;
+    else if (event_after(walker->tracked_from) > must)
+        low.by = 2 * walker->lowered + 1;
+    low.by = least(low.by, graph_len(walker->graph) - must);
+    if (low.by >= must)
+        low.start = LV_NONE;
+    if (low.by == 0 || low.by >= must)
+        return low;
+    const struct critical_range *range = critical_find_from(walker->critical, must - 1 - low.by);
+    if (range && walker_is_measured(range))
+        low.start = range->first + low.by > must - 1 ? range->first : must - 1 - low.by;
+    return low;
+}
+
 bool walker_is_warm(const struct walker *walker, uint64_t merged)
 {
-    return walker->tracked_end > 0 && walker->tracked_end <= merged && walker->tracked_from == walker->start;
+    uint64_t must = event_after(walker->start);
+    return walker->tracked_end > 0 && walker->tracked_end <= merged && event_after(walker->tracked_from) <= must &&
+           must <= event_after(walker->tracked_for);
 }
 
 /* What a walk from walker->start to all events goes over when the text is that of those before `merged`. */
@@ -454,6 +486,17 @@ static void plan_update(struct walker *walker, uint64_t merged)
 static uint64_t last_merged(uint64_t merged)
 {
     return merged > 0 ? merged - 1 : LV_NONE;
+}
+
+/* Sets walker->start to where the tracker will begin; `len`: of the text where it must. Gives that of the text there. */
+static uint64_t begin_low(struct walker *walker, uint64_t len)
+{
+    struct walker_low low = walker_lower(walker);
+    walker->lowered = low.by;
+    if (low.start == walker->start)
+        return len;
+    walker->start = low.start;
+    return walker_len_at(walker, low.start);
 }
 
 /*
@@ -476,14 +519,19 @@ static bool merge_apart(struct walker *walker, uint64_t len, uint64_t merged, st
 
 void walker_update(struct walker *walker, uint64_t merged, struct patch *out)
 {
-    uint64_t len = find_start(walker, last_merged(merged));
+    uint64_t len = find_start(walker, last_merged(merged)), must = walker->start;
     walker->warm = walker_is_warm(walker, merged);
     if (walker->warm)
         len = tracker_shown(walker->tracker);
     else if (merge_apart(walker, len, merged, out))
         return;
+    else
+        len = begin_low(walker, len);
+    uint64_t begins = walker->start;
     plan_update(walker, merged);
     walk(walker, len, &walker->old, &walker->fresh, walker->critical, out);
+    if (begins != must && walker->tracked_from == begins)
+        walker->tracked_for = must;
     walker_see_all(walker);
 }
 
@@ -543,6 +591,8 @@ uint64_t walker_cost(struct walker *walker, uint64_t merged, uint64_t limit)
         walker_set_start(walker, last_merged(merged));
     }
     walker->warm = measured && walker_is_warm(walker, merged);
+    if (measured && !walker->warm)
+        walker->start = walker_lower(walker).start;
     plan_update(walker, merged);
     count_way(walker);
     walker->warm = false;
@@ -617,8 +667,8 @@ const struct tracker *walker_stand_at(struct walker *walker, const struct lv_lis
 const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_t *base)
 {
     uint64_t len = find_start(walker, from > 0 ? from - 1 : LV_NONE);
-    *base = walker->start;
     walker->warm = walker_is_warm(walker, graph_len(walker->graph));
+    *base = walker->warm ? walker->tracked_from : walker->start;
     walker->old.count = 0;
     lv_ranges_add(&walker->old, walker->warm ? walker->tracked_end : event_after(walker->start), graph_len(walker->graph));
     track(walker, len);

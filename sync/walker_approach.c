@@ -197,6 +197,8 @@ static void begin_tracker(struct walker *walker)
     struct approach *approach = &walker->approach;
     walker->start = approach->at > 0 ? approach->at - 1 : LV_NONE;
     walker_begin_block(walker, approach->len);
+    if (walker->start == approach->start)
+        walker->tracked_for = approach->must;
     approach->tracking = true;
 }
 
@@ -258,15 +260,22 @@ static void begin(struct walker *walker)
 {
     struct approach *approach = &walker->approach;
     uint64_t events = graph_len(walker->graph);
-    const struct critical_range *range =
-        walker_set_start(walker, approach->target.count > 0 ? approach->target.items[0] : LV_NONE);
-    bool measured = walker_is_measured(range);
-    approach->start = walker->start;
+    bool measured =
+        walker_is_measured(walker_set_start(walker, approach->target.count > 0 ? approach->target.items[0] : LV_NONE));
+    approach->must = approach->start = walker->start;
     approach->tracking = measured && walker_is_warm(walker, events);
-    approach->at = approach->tracking ? walker->tracked_end : !measured || walker->start == LV_NONE ? 0 : walker->start + 1;
-    approach->len = walker->base_len;
-    if (measured && range)
-        approach->len = range->len_before + (uint64_t)oplog_net(walker->log, range->first, walker->start + 1);
+    if (approach->tracking) {
+        approach->at = walker->tracked_end;
+    } else if (measured) {
+        struct walker_low low = walker_lower(walker);
+        walker->lowered = low.by;
+        approach->start = low.start;
+        approach->at = low.start == LV_NONE ? 0 : low.start + 1;
+        approach->len = walker_len_at(walker, low.start);
+    } else {
+        approach->at = 0;
+        approach->len = walker->base_len;
+    }
     approach->moving = approach->last = false;
     approach->heads.count = HEADS_MAX + 1;
     if (approach->tracking && walker->seen_end == approach->at)

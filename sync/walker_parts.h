@@ -19,7 +19,8 @@
 struct approach {
     bool on;
     struct lv_list target; /* the version to be at; */
-    uint64_t start;        /* the critical version at which a walk to what was made there begins */
+    uint64_t start;        /* the critical version at which a walk to what was made there begins, or a lower one */
+    uint64_t must;         /* it itself */
     uint64_t first, at;    /* it began with that event; those before `at` are in the trackers, or passed over */
     bool tracking;         /* there is a tracker; else history is a line here, */
     uint64_t len;          /* and the text that long before `at` */
@@ -54,7 +55,9 @@ struct walker {
     bool summing;            /* the delta has begun: what happens to the text goes out */
     uint64_t start;          /* the critical version where the present block begins */
     uint64_t tracked_from;   /* the critical version at which the tracker begins */
+    uint64_t tracked_for;    /* the newest one at which it could have begun: walker_lower() */
     uint64_t tracked_end;    /* it holds all events after that and before this one; 0: nothing of use */
+    uint64_t lowered;        /* the last one that was made began about so many events lower than it had to */
     struct lv_list seen;     /* the version of all events before `seen_end`; 0: not known */
     uint64_t seen_end;
     size_t op_hint;          /* where in the log the last operation was */
@@ -81,6 +84,18 @@ void walker_begin_block(struct walker *walker, uint64_t len);
 /* Sets walker->start to the last critical version at or before lv. NULL: that is the root. */
 const struct critical_range *walker_set_start(struct walker *walker, uint64_t lv);
 bool walker_is_measured(const struct critical_range *range); /* or the text was loaded, not made */
+/*
+ * Where a tracker should begin that has to begin at walker->start, and how many events lower that is. Where the kept one begins too
+ * late its successor begins a little lower than it must, and twice as much lower each time that happens again: so people each of
+ * whom has seen less than the one before do not have it made anew for every one of them. It goes over twice as many events as it
+ * must, at most.
+ */
+struct walker_low {
+    uint64_t start, by;
+};
+struct walker_low walker_lower(const struct walker *walker);
+/* The length of the text at a critical version that is measured, or at the root. */
+uint64_t walker_len_at(const struct walker *walker, uint64_t critical);
 /* Whether a walk from walker->start whose old text is that of the events before `merged` can go on in the kept tracker. */
 bool walker_is_warm(const struct walker *walker, uint64_t merged);
 /* Notes the version of all events, if anybody may have seen it. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/least.h"
 #include "editor/base/random.h"
 #include "tests/support/scene.h"
 
@@ -422,6 +423,110 @@ static void who_never_hears_the_other_costs_what_he_writes(void **state)
     }
 }
 
+enum { LINE = 300, STRAGGLERS = 150 };
+
+/* What else uses the kept tracker, or makes another one. */
+static void use_elsewhere(struct random *random, struct history *history, const struct lv_list *version)
+{
+    struct patch patch = {0};
+    uint64_t base, place = 0;
+    switch (random_below(random, 12)) {
+    case 0:
+        walker_since(history->walker, version, &patch);
+        break;
+    case 1:
+        tracker_check(walker_track(history->walker, random_below(random, history->merged), &base));
+        break;
+    case 2:
+    case 3:
+        (void)walker_map(history->walker, version, &place, 1);
+        break;
+    default:
+        break;
+    }
+    patch_release(&patch);
+}
+
+/*
+ * Somebody writes a line of keys and now and then hears all. In between come people with a few keys each who have seen less of the line
+ * than those before them, mostly: the tracker that is kept begins too late for them, again and again.
+ */
+static void people_who_have_seen_less_and_less_read_what_everybody_reads(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("less", 6));
+    struct bytes base = bytes_of_string("0123456789");
+    for (uint64_t round = support_rounds(20); round > 0; round--) {
+        struct history history;
+        struct laggard writer = {.len = base.len}, straggler = {0};
+        uint64_t lvs[LINE], lens[LINE], hears_one_in = 2 + random_below(&random, 60);
+        history_init(&history, base);
+        for (size_t key = 0, came = 0, at = 0; key < LINE; key++) {
+            add_key(&random, &history, &writer, 0);
+            lvs[key] = writer.version.items[0];
+            lens[key] = writer.len;
+            history_update(&history);
+            for (; came < STRAGGLERS && random_chance(&random, 2); came++) {
+                at = random_chance(&random, 20) ? (size_t)random_below(&random, key + 1) : at - least(at, random_below(&random, 4));
+                lv_list_set(&straggler.version, &lvs[at], 1);
+                straggler.len = lens[at];
+                straggler.seq = 0;
+                for (uint64_t keys = 1 + random_below(&random, 3); keys > 0; keys--)
+                    add_key(&random, &history, &straggler, (unsigned char)(1 + came));
+                if (random_chance(&random, 10))
+                    add_key(&random, &history, &writer, 0);
+                history_update(&history);
+                use_elsewhere(&random, &history, &straggler.version);
+            }
+            if (random_chance(&random, hears_one_in)) {
+                hear_all(&history, &writer);
+                at = random_chance(&random, 2) ? at : key;
+            }
+            if (random_chance(&random, 50)) {
+                walker_check(history.walker);
+                check_text(&history, base);
+            }
+        }
+        check_text(&history, base);
+        history_release(&history);
+        lv_list_release(&writer.version);
+        lv_list_release(&straggler.version);
+    }
+}
+
+/* A line of keys, then people with a key each, each of whom has seen one of the line less. */
+static uint64_t work_of_going_back(uint64_t keys)
+{
+    struct history history;
+    uint64_t last = 0;
+    history_init(&history, (struct bytes){0});
+    for (uint64_t seq = 0; seq < keys; seq++) {
+        struct agent_id agent = {{1}};
+        struct history_op op = {.kind = OP_INSERT, .pos = seq, .text = bytes_of_string("x")};
+        last = history_add(&history, &agent, seq, &last, seq > 0, &op, 1) - 1;
+    }
+    history_update(&history);
+    for (uint64_t who = 0; who < keys; who++) {
+        struct agent_id agent = {{2, (unsigned char)(who >> 8), (unsigned char)who}};
+        uint64_t seen = keys - 1 - who, parent = seen - 1;
+        struct history_op op = {.kind = OP_INSERT, .pos = seen, .text = bytes_of_string("y")};
+        history_add(&history, &agent, 0, &parent, seen > 0, &op, 1);
+        history_update(&history);
+    }
+    check_text(&history, (struct bytes){0});
+    uint64_t work = walker_work(history.walker) + walker_looks(history.walker);
+    history_release(&history);
+    return work;
+}
+
+/* The tracker begins one event further back each time: it would be made anew for everybody, with all events behind it. */
+static void who_has_seen_less_than_the_one_before_costs_about_the_same(void **state)
+{
+    (void)state;
+    for (uint64_t keys = 250; keys <= 4000; keys *= 4)
+        assert_in_range(work_of_going_back(keys), keys, 20 * keys);
+}
+
 /* --- the tracker itself --- */
 
 static void dump(const struct tracker *tracker, struct buf *out)
@@ -590,6 +695,8 @@ int main(void)
         cmocka_unit_test(typing_backwards_at_one_place_costs_each_key_about_the_same),
         cmocka_unit_test(people_who_lag_behind_read_what_everybody_reads),
         cmocka_unit_test(who_never_hears_the_other_costs_what_he_writes),
+        cmocka_unit_test(people_who_have_seen_less_and_less_read_what_everybody_reads),
+        cmocka_unit_test(who_has_seen_less_than_the_one_before_costs_about_the_same),
         cmocka_unit_test(the_tracker_counts_right_at_every_version_and_comes_back),
         cmocka_unit_test(what_is_typed_on_does_not_fall_into_pieces),
         cmocka_unit_test(the_order_of_two_bytes_never_changes),
