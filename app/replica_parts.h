@@ -12,6 +12,8 @@
  *   replica_lost.c        a document whose journal is gone or empty
  *   replica_rows.c        rows and batches into chain and document
  *   replica_merge.c       whose turn it is to be merged: in portions what takes long, not at all what is absurd
+ *   replica_row.c           one row opened, and several that need pieces of each other
+ *   replica_source.c        all rows once more, for what a checkpoint has left out
  *   replica_tail.c        what is typed while the journal is being made
  *   replica_advance.c       and what is typed later, before the journal has committed it
  *   replica_left.c          folding what killed processes left of both
@@ -271,6 +273,7 @@ struct replica {
     struct advance advance;
     struct early *early;           /* in the order they came; offered again whenever the document got something */
     size_t early_count, early_cap;
+    bool weave_due;                /* some of them may be rows that need pieces of each other */
     struct merging merging;
     uint64_t merge_steps_max;      /* for what one agent wrote; more is held */
     struct buf genesis;            /* stored GENESIS; empty: never shared */
