@@ -77,7 +77,9 @@ struct sent {
 struct packable {
     struct agent_id agent;
     uint64_t seq0, count, batches;
-    bool builds_on_others; /* its first batch has foreign parents: it may only begin a pack */
+    bool builds_on_others; /* its first batch has foreign parents, */
+    bool is_woven;         /* or a later one has */
+    bool is_pack;          /* it is one, of a few keys */
     struct buf stored;
 };
 
@@ -85,7 +87,7 @@ struct packable {
 struct pack {
     uint64_t ticket;
     struct agent_id agent;
-    uint64_t seq0, count;
+    uint64_t seq0, count, batches;
     bool persisted, sent;
     struct buf stored;
 };
