@@ -80,6 +80,18 @@ struct wanted {
     bool forked; /* a short record behind a long one may be another side of it: all of them are wanted */
 };
 
+/* Whether what a pack stands in for is in the piece as well: then that is offered. A pack may be what is disputed. */
+static bool has_events_of(const struct bytes *stored, size_t count, const struct record *pack)
+{
+    struct record view;
+    struct error err = {0};
+    for (size_t i = 0; i < count; i++)
+        if (record_decode(stored[i], &view, &err) && view.kind == RECORD_EVENTS && view.seq0 <= pack->seq0 &&
+            view.seq0 + view.count > pack->seq0)
+            return true;
+    return false;
+}
+
 static bool useful(const struct stream *stream, struct bytes stored, const struct wanted *wanted, struct record *view)
 {
     struct error err = {0};
@@ -111,6 +123,7 @@ void upload_fetched(struct upload *upload, const struct agent_id *agent, const s
     for (size_t i = 0; i < count; i++) {
         struct record view;
         if (!useful(stream, stored[i], &wanted, &view) ||
+            (stream->disputed && view.kind == RECORD_PACK && has_events_of(stored, count, &view)) ||
             (at < stream->record_count && view.seq0 >= stream->records[at]->seq0))
             continue;
         struct upload_record *record = upload_record_new(upload, &view);
