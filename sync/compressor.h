@@ -5,8 +5,8 @@
  *              what is kept is sealed by who keeps it.
  *   Ownership  opaque; compressor_free(). It keeps its working memory from one call to the next.
  *   Errors     compressor_unpack() takes bytes that are not trusted and adds nothing when they are no such frame.
- *   Bounds     content longer than COMPRESSOR_RATIO_MAX times its frame is neither made nor taken, so that a few bytes
- *              cannot ask for much memory; or as compressor_limit() says. Packing takes 0.02 to 0.2 us a byte; the longer
+ *   Bounds     content longer than COMPRESSOR_RATIO_MAX times its frame is not taken, so that a few bytes cannot ask for much
+ *              memory, and such a frame is made longer; or as compressor_limit() says. Packing takes 0.02 to 0.2 us a byte; the longer
  *              the content, the less.
  *   Threads    one at a time.
  */
@@ -25,7 +25,7 @@ struct compressor;
 struct compressor *compressor_new(void);
 void compressor_free(struct compressor *compressor);
 
-/* Appends the frame. False, and nothing is appended: it would not be shorter, or it would be beyond the ratio. */
+/* Appends the frame. False, and nothing is appended: it would not be shorter. */
 bool compressor_pack(struct compressor *compressor, struct bytes plain, struct buf *out);
 /* Appends the content of what is exactly one frame. False, and nothing is appended: it is none, or beyond the ratio. */
 MUST_USE bool compressor_unpack(struct compressor *compressor, struct bytes packed, struct buf *out);

@@ -6,6 +6,8 @@
 
 #include "editor/base/xalloc.h"
 
+enum { BLOCK_MOST = 16384, BLOCK_LEAST = 4 * COMPRESSOR_RATIO_MAX };
+
 struct compressor { /* both are made when they are first needed */
     ZSTD_CCtx *packing;
     ZSTD_DCtx *unpacking;
@@ -35,6 +37,31 @@ static int level_for(size_t len)
     return len <= (size_t)4 << 20 ? 9 : 3;
 }
 
+static bool is_too_dense(const struct compressor *compressor, size_t plain_len, size_t len)
+{
+    return !compressor->limited && plain_len / COMPRESSOR_RATIO_MAX > len;
+}
+
+/*
+ * The same frame in more bytes, for what is beyond the ratio: each block of it takes four bytes at least, so the shorter they are
+ * the longer it is. Returns its length; that of the content, which is as good as none, where there is no room for it.
+ */
+static size_t pack_in_blocks(struct compressor *compressor, struct bytes plain, size_t block, unsigned char *to, size_t room)
+{
+    ZSTD_CCtx *packing = compressor->packing;
+    ZSTD_outBuffer out = {to, room, 0};
+    bool good = !ZSTD_isError(ZSTD_CCtx_reset(packing, ZSTD_reset_session_and_parameters)) &&
+                !ZSTD_isError(ZSTD_CCtx_setParameter(packing, ZSTD_c_compressionLevel, level_for(plain.len))) &&
+                !ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(packing, plain.len));
+    for (size_t at = 0; good && at < plain.len;) {
+        size_t len = plain.len - at < block ? plain.len - at : block;
+        ZSTD_inBuffer in = {plain.data + at, len, 0};
+        at += len;
+        good = ZSTD_compressStream2(packing, &out, &in, at < plain.len ? ZSTD_e_flush : ZSTD_e_end) == 0;
+    }
+    return good ? out.pos : plain.len;
+}
+
 bool compressor_pack(struct compressor *compressor, struct bytes plain, struct buf *out)
 {
     size_t before = out->len, room = ZSTD_compressBound(plain.len);
@@ -44,7 +71,9 @@ bool compressor_pack(struct compressor *compressor, struct bytes plain, struct b
     unsigned char *to = buf_extend(out, room);
     size_t len = ZSTD_compressCCtx(compressor->packing, to, room, plain.data, plain.len, level_for(plain.len));
     ensure(!ZSTD_isError(len));
-    bool worth_it = len < plain.len && (compressor->limited || plain.len / COMPRESSOR_RATIO_MAX <= len);
+    for (size_t block = BLOCK_MOST; is_too_dense(compressor, plain.len, len) && block >= BLOCK_LEAST; block /= 2)
+        len = pack_in_blocks(compressor, plain, block, to, room);
+    bool worth_it = len < plain.len && !is_too_dense(compressor, plain.len, len);
     out->len = before + (worth_it ? len : 0);
     return worth_it;
 }

@@ -101,16 +101,14 @@ static void a_part_is_packed_where_that_is_shorter(void **state)
     buf_release(&noise);
 }
 
-/* More than the ratio is stored as it is, so nobody who reads must take a few bytes' word for megabytes. */
+/* More than the ratio is stored in more bytes, so nobody who reads must take a few bytes' word for megabytes. */
 static void a_part_never_unpacks_to_more_than_its_bytes_may_ask_for(void **state)
 {
     (void)state;
     enum { LEN = 1 << 20 };
     struct buf zeros = {0}, out = {0};
     memset(buf_extend(&zeros, LEN), 0, LEN);
-    assert_false(compressor_pack(compressor, buf_view(&zeros), &out));
-    assert_int_equal(out.len, 0);
-    expect_part_again(buf_view(&zeros), LEN + 4);
+    expect_part_again(buf_view(&zeros), LEN / (COMPRESSOR_RATIO_MAX / 3));
     /* zstd's frame of a mebibyte of zeros: one block that repeats a byte eight times over */
     buf_add(&out, "\x28\xb5\x2f\xfd\xa0\x00\x00\x10\x00", 9);
     for (int i = 0; i < 8; i++)
