@@ -58,7 +58,7 @@ static void collect_span_copies(struct gathering *gathering, struct agent_span s
             struct deleted deleted = deleted_by(gathering->tracker, lv, end);
             uint64_t at = back ? copy + (left - deleted.events) : copy;
             if (deleted.len > 0)
-                add_copy(gathering->copies, (struct copy){at, deleted.len, deleted.id});
+                add_copy(gathering->copies, (struct copy){at, deleted.len, deleted.id, deleted.by, deleted.back});
             copy += back ? 0 : deleted.events;
             left -= deleted.events;
             lv += deleted.events;
@@ -145,6 +145,14 @@ bool copies_original(const struct copies *copies, uint64_t id, uint64_t *len, ui
         return false;
     *original = copy->original + (id - copy->id);
     return true;
+}
+
+uint64_t copies_deleter(const struct copies *copies, uint64_t id)
+{
+    uint64_t one = 1;
+    const struct copy *copy = find_copy(copies, id, &one);
+    ensure(copy);
+    return copy->back ? copy->by - (id - copy->id) : copy->by + (id - copy->id);
 }
 
 uint64_t copies_root(const struct copies *copies, uint64_t id, uint64_t *len)

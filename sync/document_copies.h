@@ -22,6 +22,8 @@ void copies_collect(const struct document *document, const struct tracker *track
 uint64_t copies_end_of_batch(const struct document *document, size_t mark);
 /* What a unit is a copy of, itself perhaps a copy; false: it is none. *len as below. */
 bool copies_original(const struct copies *copies, uint64_t id, uint64_t *len, uint64_t *original);
+/* The event that deleted what a unit is a copy of; it is one. */
+uint64_t copies_deleter(const struct copies *copies, uint64_t id);
 /* What a unit was at first; *len is cut to as many units as that answer is good for. */
 uint64_t copies_root(const struct copies *copies, uint64_t id, uint64_t *len);
 

@@ -11,6 +11,7 @@
  *   document_between.c the patch between two versions
  *   document_undo.c   undo, redo
  *   document_undo_plan.h what taking back means, byte by byte
+ *   document_undo_steps.h and what that does to the text
  *   document_past.h   the log, blame, the version of a moment
  *   document_collisions.h edits that touched each other unseen
  *   document_find.c   which version has a text
@@ -44,6 +45,8 @@ void dates_release(struct dates *dates);
 /* Units [id, id + len) stand for those from `original` on, which may themselves stand for others. */
 struct copy {
     uint64_t id, len, original;
+    uint64_t by; /* the event that deleted unit `original` */
+    bool back;   /* and those after it by the events before that one */
 };
 struct copies {
     struct copy *items; /* ascending, disjoint */

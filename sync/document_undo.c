@@ -4,109 +4,22 @@
 #include "editor/base/least.h"
 #include "editor/base/xalloc.h"
 #include "sync/document_dates.h"
-#include "sync/document_undo_plan.h"
+#include "sync/document_undo_steps.h"
 #include "sync/document_whole.h"
 
-/* --- from targets to a patch --- */
-
-enum step_kind { STEP_KEEP, STEP_REMOVE, STEP_RESTORE };
-
-struct step {
-    enum step_kind kind;
-    struct undo_target what;
-    uint64_t root; /* what its first unit was at first */
-};
-
-struct steps {
-    struct step *items;
-    size_t count, cap;
-};
-
-static void put_step(struct steps *steps, size_t at, struct step step)
-{
-    steps->items = xgrow(steps->items, &steps->cap, steps->count + 1, sizeof *steps->items);
-    for (size_t i = steps->count++; i > at; i--)
-        steps->items[i] = steps->items[i - 1];
-    steps->items[at] = step;
-}
-
-/* What the first of some units was at first; of those that follow, as many as nothing ever stood between. */
-static uint64_t root_of(const struct undo_plan *plan, uint64_t id, uint64_t *len)
-{
-    uint64_t root = copies_root(&plan->copies, id, len);
-    const struct span *span = tracker_find(plan->tracker, root);
-    *len = least(*len, span->id + span->len - root);
-    return root;
-}
-
-/* Whether a step's units stand for such that come after those of another root. */
-static bool belongs_after(const struct undo_plan *plan, const struct step *step, uint64_t root)
-{
-    bool is_copy = step->root != step->what.id;
-    return (is_copy || step->kind == STEP_RESTORE) && tracker_compare(plan->tracker, step->root, root) > 0;
-}
-
-/*
- * New bytes go to the left of everything deleted at their place, so what was brought back earlier may stand to the
- * left of what comes back now although it was to the right of it at first. Then this one goes before it.
- */
-static size_t place_for(const struct undo_plan *plan, const struct steps *steps, uint64_t root)
-{
-    size_t found = steps->count;
-    for (size_t i = steps->count; i > 0; i--) {
-        const struct step *before = &steps->items[i - 1];
-        if (before->kind == STEP_REMOVE)
-            continue;
-        if (!belongs_after(plan, before, root))
-            break;
-        found = i - 1;
-    }
-    return found;
-}
-
-/* The first units of [id, id + len) of a visible span; gives how many. */
-static uint64_t step_over_shown(const struct undo_plan *plan, struct steps *steps, uint64_t id, uint64_t len)
-{
-    enum step_kind kind = undo_keeps(plan, id, &len) ? STEP_KEEP : STEP_REMOVE;
-    uint64_t root = root_of(plan, id, &len);
-    put_step(steps, steps->count, (struct step){kind, {.id = id, .len = len}, root});
-    return len;
-}
-
-/* The same of a span that was deleted. */
-static uint64_t step_over_deleted(const struct undo_plan *plan, struct steps *steps, uint64_t id, uint64_t len)
-{
-    const struct undo_target *target = undo_find_target(&plan->deleted, id, &len);
-    if (!target || !undo_restores(plan, id, &len))
-        return len;
-    uint64_t root = root_of(plan, id, &len);
-    struct step step = {STEP_RESTORE, undo_target_from(target, id, id + len), root};
-    put_step(steps, place_for(plan, steps, root), step);
-    return len;
-}
-
-static void step_over_span(const struct undo_plan *plan, struct steps *steps, const struct span *span)
-{
-    for (uint64_t done = 0; done < span->len;) {
-        uint64_t id = span->id + done, left = span->len - done;
-        done += span->gone ? step_over_deleted(plan, steps, id, left) : step_over_shown(plan, steps, id, left);
-    }
-}
-
-static void collect_steps(const struct undo_plan *plan, struct steps *steps)
-{
-    struct span_place place = spans_start(&plan->tracker->spans);
-    for (const struct span *span; (span = spans_peek(&plan->tracker->spans, &place)); spans_next(&place))
-        step_over_span(plan, steps, span);
-}
-
 /* What comes back. The tracker knows only how long the text was where it began: what that was, all history has to say. */
-static void read_restored(struct document *document, const struct undo_target *what, struct buf *out)
+static void read_restored(struct document *document, struct steps *steps)
 {
-    if (what->id < TRACKER_BASE)
-        document_read_units(document, what->id, what->len, out);
-    else
-        document_read_deleted(document, (struct deleted){.by = what->by, .len = what->len, .back = what->back}, out);
+    for (size_t i = 0; i < steps->count; i++) {
+        const struct undo_target *what = &steps->items[i].what;
+        if (steps->items[i].kind != STEP_RESTORE)
+            continue;
+        if (what->id < TRACKER_BASE)
+            document_read_units(document, what->id, what->len, &steps->restored);
+        else
+            document_read_deleted(document, (struct deleted){.by = what->by, .len = what->len, .back = what->back},
+                                  &steps->restored);
+    }
 }
 
 /* The id of an agent's deletes, the lowest first, that a restored row of units goes back to. */
@@ -134,31 +47,62 @@ static void write_restored(struct writer *writer, uint64_t pos, struct bytes tex
     }
 }
 
-static void write_steps(struct writer *writer, const struct steps *steps, struct patch *out)
+/* What all steps do to the text. */
+static void add_steps(const struct steps *steps, struct patch *out)
+{
+    size_t text_at = 0;
+    for (size_t i = 0; i < steps->count; i++) {
+        size_t len = (size_t)steps->items[i].what.len;
+        switch (steps->items[i].kind) {
+        case STEP_KEEP:
+            patch_retain(out, len);
+            break;
+        case STEP_REMOVE:
+            patch_delete(out, len);
+            break;
+        case STEP_RESTORE:
+            patch_insert(out, bytes_slice(buf_view(&steps->restored), text_at, len));
+            text_at += len;
+            break;
+        }
+    }
+}
+
+/* The part of them that belongs to one row of the events, those before it done: with the first, all that comes back comes. */
+static void take_steps_of(const struct steps *all, size_t row, struct steps *out)
+{
+    out->count = 0;
+    out->restored = all->restored;
+    for (size_t i = 0; i < all->count; i++) {
+        struct step step = all->items[i];
+        if (step.kind == STEP_REMOVE && step.row < row)
+            continue;
+        bool later = step.kind == STEP_REMOVE ? step.row > row : row > 0;
+        step.kind = later ? STEP_KEEP : step.kind;
+        steps_add(out, step);
+    }
+}
+
+static void write_steps(struct writer *writer, const struct steps *steps)
 {
     uint64_t pos = 0;
-    struct buf text = {0};
+    size_t text_at = 0;
     for (size_t i = 0; i < steps->count; i++) {
         const struct undo_target *what = &steps->items[i].what;
         switch (steps->items[i].kind) {
         case STEP_KEEP:
-            patch_retain(out, what->len);
             pos += what->len;
             break;
         case STEP_REMOVE:
-            patch_delete(out, what->len);
             writer_delete(writer, pos, what->len);
             break;
         case STEP_RESTORE:
-            buf_clear(&text);
-            read_restored(writer->document, what, &text);
-            patch_insert(out, buf_view(&text));
-            write_restored(writer, pos, buf_view(&text), *what);
+            write_restored(writer, pos, bytes_slice(buf_view(&steps->restored), text_at, (size_t)what->len), *what);
+            text_at += (size_t)what->len;
             pos += what->len;
             break;
         }
     }
-    buf_release(&text);
 }
 
 /* False: none of the events is here. */
@@ -173,34 +117,52 @@ static bool find_first(const struct document *document, const struct agent_span 
     return *first != LV_NONE;
 }
 
-static void find_steps(struct document *document, const struct agent_span *spans, size_t count, uint64_t first,
-                       struct steps *steps)
-{
-    struct undo_plan plan = {.document = document, .spans = spans, .span_count = count};
-    uint64_t base;
-    plan.tracker = walker_track(document->walker, first, &base);
-    undo_plan_collect(&plan, first);
-    collect_steps(&plan, steps);
-    undo_plan_release(&plan);
-}
-
-/* Says of a further row of events that it was taken back. */
-static void note_taken_back(struct writer *writer, struct event_span span)
-{
-    struct patch nothing = {0};
-    writer->undo = &span;
-    writer_begin_at_head(writer);
-    writer_end(writer, true);
-    document_wrote(writer->document, &nothing);
-    patch_release(&nothing);
-}
-
 static struct event_span named(const struct document *document, struct agent_span span)
 {
     return (struct event_span){*graph_agent_id(document->graph, span.agent), span.seq, span.len};
 }
 
-/* The text changes by the first edit of the undo; those after it only say what it took back besides. */
+/* The batches of one row of the events say that it was taken back: also when nothing of it was left. */
+static void take_row_back(struct writer *writer, struct event_span row, const struct steps *steps)
+{
+    struct patch patch = {0};
+    add_steps(steps, &patch);
+    writer->undo = &row;
+    writer_begin_at_head(writer);
+    write_steps(writer, steps);
+    writer_end(writer, true);
+    document_wrote(writer->document, &patch);
+    patch_release(&patch);
+}
+
+/* Which rows have something to remove. */
+static bool *rows_that_remove(const struct steps *steps, size_t count)
+{
+    bool *remove = xcalloc(count + 1, sizeof *remove);
+    for (size_t i = 0; i < steps->count; i++)
+        if (steps->items[i].kind == STEP_REMOVE)
+            remove[steps->items[i].row] = true;
+    return remove;
+}
+
+/*
+ * Each row in batches of its own: what they delete they delete for that row, and a copy that the row had made is then as good as
+ * never made.
+ */
+static void take_rows_back(struct writer *writer, const struct agent_span *spans, size_t count, const struct steps *steps)
+{
+    struct steps of_row = {0};
+    bool *remove = rows_that_remove(steps, count);
+    for (size_t row = 0; row < count; row++) {
+        of_row.count = 0;
+        if (row == 0 || remove[row])
+            take_steps_of(steps, row, &of_row);
+        take_row_back(writer, named(writer->document, spans[row]), &of_row);
+    }
+    free(remove);
+    free(of_row.items);
+}
+
 static bool take_back(struct document *document, const struct agent_span *spans, size_t count, struct writer *writer,
                       struct patch *out)
 {
@@ -208,18 +170,13 @@ static bool take_back(struct document *document, const struct agent_span *spans,
     uint64_t first;
     if (!find_first(document, spans, count, &first))
         return false;
-    find_steps(document, spans, count, first, &steps);
-    struct event_span target = named(document, spans[0]);
-    writer->undo = &target;
-    writer_begin_at_head(writer);
-    write_steps(writer, &steps, out);
-    writer_end(writer, true);
-    document_wrote(document, out);
-    for (size_t i = 1; i < count; i++)
-        note_taken_back(writer, named(document, spans[i]));
+    steps_find(document, spans, count, first, &steps);
+    read_restored(document, &steps);
+    add_steps(&steps, out);
+    take_rows_back(writer, spans, count, &steps);
     document->undo_agent = graph_agent(document->graph, &writer->agent);
     document->undo_end = graph_next_seq(document->graph, document->undo_agent);
-    free(steps.items);
+    steps_release(&steps);
     return true;
 }
 

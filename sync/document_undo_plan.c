@@ -56,6 +56,23 @@ static bool is_ours(const struct undo_plan *plan, uint64_t lv)
     return false;
 }
 
+size_t undo_row_of(const struct undo_plan *plan, uint64_t id, uint64_t *len)
+{
+    if (id >= TRACKER_BASE)
+        return 0;
+    struct graph_author author = graph_author_of(plan->document->graph, id);
+    *len = least(*len, author.len);
+    for (size_t i = 0; i < plan->span_count; i++) {
+        struct agent_span span = plan->spans[i];
+        bool has = span_has(span, author);
+        if (has || (span.agent == author.agent && author.seq < span.seq))
+            *len = least(*len, (has ? span.seq + span.len : span.seq) - author.seq);
+        if (has)
+            return i;
+    }
+    return 0;
+}
+
 /* Of what a batch of an undo deleted, what the events had written that it takes back. */
 static void keep_unmade(struct undo_plan *plan, const struct undo_target *target, struct agent_span taken_back)
 {

@@ -1,5 +1,5 @@
 /*
- * document_undo_plan - what taking back some events means, byte by byte. Inside of sync/document.h: for sync/document_undo.c alone.
+ * document_undo_plan - what taking back some events means, byte by byte. Inside of sync/document.h: for sync/document_undo_steps.h alone.
  *
  * They are taken back by looking at every byte that the text has, or had since they were written. What an undo brought back
  * is a byte of its own, a copy; and that may have copies again, several when it was brought back more than once. What would be there,
@@ -71,6 +71,9 @@ void undo_plan_release(struct undo_plan *plan);
 const struct undo_target *undo_find_target(const struct undo_targets *targets, uint64_t id, uint64_t *len);
 /* The part of it from unit `id` up to `end`. */
 struct undo_target undo_target_from(const struct undo_target *target, uint64_t id, uint64_t end);
+
+/* Which row of the events inserted a unit; 0 also when none did: what others made of it goes for all of them. */
+size_t undo_row_of(const struct undo_plan *plan, uint64_t id, uint64_t *len);
 
 /* Whether a unit that is there stays. */
 bool undo_keeps(const struct undo_plan *plan, uint64_t id, uint64_t *len);

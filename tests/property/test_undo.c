@@ -639,6 +639,52 @@ static void several_rows_are_done_again_once(void **state)
     end(&room);
 }
 
+/* Who takes several rows back says of each row what he deleted for it. Of the second it was a copy, then as good as never made. */
+static void each_row_says_what_it_took_back(void **state)
+{
+    (void)state;
+    struct room room;
+    struct replica *ana = begin_with_ana(&room), *ben = &room.people[1], *cleo = &room.people[2];
+    replica_type(ana, 0, "q");  /* event 0 */
+    replica_delete(ana, 3, 1);  /* event 1 */
+    sync_all(&room);
+    struct event_span deleted = {ana->agents[0], 1, 1};
+    struct event_span rows[] = {{ana->agents[0], 0, 1}, {ben->agents[0], 0, 1}};
+    assert_true(replica_undo_events(ben, &deleted, 1));
+    sync_all(&room);
+    replica_expect(cleo, "q\001\002\003\004\005\006\007\010\011\012");
+    assert_true(replica_undo_events(cleo, rows, 2));
+    replica_expect(cleo, "\001\002\004\005\006\007\010\011\012");
+    sync_all(&room);
+    assert_true(replica_undo_events(ana, &deleted, 1));
+    replica_expect(ana, base_text);
+    sync_all(&room);
+    end(&room);
+}
+
+/* Each with all that the others did before it: what comes back stands in the order in which it stood. */
+static void undo_and_redo_in_turns_keep_the_order(void **state)
+{
+    (void)state;
+    struct rounds rounds = rounds_of("undo-order", 38, 150);
+    struct random random;
+    static struct story story;
+    while (rounds_next(&rounds, &random)) {
+        tell(&story, &random);
+        for (int i = 0; i < 40; i++) {
+            struct replica *who = &story.room.people[random_below(&random, PEOPLE)];
+            if (random_chance(&random, 2))
+                replica_undo(who);
+            else
+                replica_redo(who);
+            expect_order(&story, who);
+            sync_all(&story.room);
+        }
+        rounds.operations += 40;
+        end(&story.room);
+    }
+}
+
 /* --- somebody who makes copies up --- */
 
 /* Types so many bytes and deletes them; then batch after batch says that it brings them back: each all but one more of the first. */
@@ -705,6 +751,8 @@ int main(void)
         cmocka_unit_test(a_byte_brought_back_twice_comes_back_once),
         cmocka_unit_test(a_byte_comes_back_into_the_middle_of_a_copy),
         cmocka_unit_test(several_rows_are_done_again_once),
+        cmocka_unit_test(each_row_says_what_it_took_back),
+        cmocka_unit_test(undo_and_redo_in_turns_keep_the_order),
         cmocka_unit_test(copies_that_somebody_makes_up_do_not_cost_their_square),
     };
     return RUN_TESTS("undo", tests);
