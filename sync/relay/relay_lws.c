@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <libwebsockets.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -217,13 +218,29 @@ static int listen_fault(const struct addrinfo *where)
     return fault;
 }
 
-static const char *listen_reason(const char *address, int port)
+/* NULL: that is no address. */
+static struct addrinfo *numeric_address(const char *address, int port)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_PASSIVE}, *where = NULL;
     char service[16];
     snprintf(service, sizeof service, "%d", port);
-    if (getaddrinfo(strcmp(address, "*") == 0 ? NULL : address, service, &hints, &where) != 0)
-        return "this is no address (write numbers, not a name)";
+    return getaddrinfo(strcmp(address, "*") == 0 ? NULL : address, service, &hints, &where) == 0 ? where : NULL;
+}
+
+bool relay_sockets_is_address(const char *text)
+{
+    struct addrinfo *where = numeric_address(text, 0);
+    bool is_address = where || if_nametoindex(text) != 0;
+    if (where)
+        freeaddrinfo(where);
+    return is_address;
+}
+
+static const char *listen_reason(const char *address, int port)
+{
+    struct addrinfo *where = numeric_address(address, port);
+    if (!where)
+        return "nothing can listen there";
     int fault = listen_fault(where);
     freeaddrinfo(where);
     switch (fault) {

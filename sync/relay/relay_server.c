@@ -148,7 +148,9 @@ static bool parse_listen(struct relay_server *server, const char *text, struct e
     }
     server->port = (int)port;
     server->address = len ? xstrndup(text, len) : xstrdup("127.0.0.1");
-    return true;
+    return relay_sockets_is_address(server->address) || /* said before the store is touched, and not blamed on that */
+           error_set(err, ERR_USAGE, 0, "cannot listen on %s port %d: this is no address (write numbers, not a name)",
+                     server->address, server->port);
 }
 
 /* Where the one that holds the lock says that it listens; it may not have come that far. */
@@ -163,6 +165,9 @@ static void refuse_store(const struct relay_server *server, struct error *err)
 
 static bool lock_store(struct relay_server *server, struct error *err)
 {
+    struct stat there;
+    if (stat(server->store_path, &there) == 0 && S_ISDIR(there.st_mode)) /* or the lock and the key would lie beside it */
+        return error_set(err, ERR_IO, EISDIR, "the relay's store %s: %s", server->store_path, strerrordesc_np(EISDIR));
     char *path = xformat("%s.lock", server->store_path);
     server->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     bool held = server->lock >= 0 && flock(server->lock, LOCK_EX | LOCK_NB) == 0;
@@ -305,8 +310,8 @@ static bool server_begin(struct relay_server *server, const struct relay_server_
         return error_set(err, ERR_USAGE, 0, "the relay has nowhere to listen");
     if (*where && !parse_listen(server, where, err))
         return false;
-    if (!crypto_start(err) || !lock_store(server, err) || !load_key(server, options->key_path, err) ||
-        !load_token(server, options->token_path, err) || !open_store(server, err))
+    if (!crypto_start(err) || !load_token(server, options->token_path, err) || !lock_store(server, err) ||
+        !open_store(server, err) || !load_key(server, options->key_path, err))
         return false;
     raise_descriptor_limit();
     make_relay(server, options);

@@ -39,6 +39,9 @@ struct relay_sockets_events {
     void (*tick)(void *self);  /* every tick_ms */
 };
 
+/* Whether that is something to listen on: an address, "*", or the name of an interface. Not whether this machine has it. */
+bool relay_sockets_is_address(const char *text);
+
 MUST_USE struct relay_sockets *relay_sockets_new(const struct relay_sockets_options *options,
                                                  const struct relay_sockets_events *events, struct error *err);
 /* Listens on nothing any more, closes what is open. */

@@ -521,6 +521,19 @@ static void nor_before_it_has_again_what_it_had_acknowledged(void **state)
 
 /* --- what stands in the way of a start --- */
 
+/* The address is looked at before the store, which another relay has. */
+static void an_address_that_is_none_is_not_blamed_on_the_store(void **state)
+{
+    struct office *office = *state;
+    start(office, ARGS("--max-connections", "100"));
+    struct stage_result result =
+        stage_run(office->stage, "operator", NULL, ARGS("relay", "--store", office->store, "--listen", "256.1.1.1:80"));
+    assert_string_equal(result.err,
+                        "weft relay: cannot listen on 256.1.1.1 port 80: this is no address (write numbers, not a name)\n");
+    assert_int_equal(result.status, 2);
+    stop(office);
+}
+
 static void expect_no_start(struct office *office, const char *store, const char *listen, const char *says)
 {
     struct stage_result result =
@@ -530,6 +543,17 @@ static void expect_no_start(struct office *office, const char *store, const char
     assert_string_equal(result.out, "");
     assert_int_equal(result.status, 1);
     free(line);
+}
+
+/* A refused store is left alone, and so is what lies beside it. */
+static void expect_nothing_beside(const char *store)
+{
+    static const char *const ends[] = {".lock", ".key"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        char *path = xformat("%s%s", store, ends[i]);
+        assert_int_equal(access(path, F_OK), -1);
+        free(path);
+    }
 }
 
 /* As a later weft would leave it: SQLite's user_version, four bytes at 60 of the file. */
@@ -562,10 +586,12 @@ static void what_stands_in_the_way_of_a_start_is_one_sentence(void **state)
     free(says);
     says = xformat("the relay's store %s: Is a directory", dir);
     expect_no_start(office, directory, ":0", says);
+    expect_nothing_beside(dir);
     free(says);
     stage_write(office->stage, "notes.md", "this is a text, and no store of any relay that ever was\n");
     says = xformat("the relay's store %s/notes.md: the file is not a database", dir);
     expect_no_start(office, file, ":0", says);
+    assert_false(stage_exists(office->stage, "notes.md.key")); /* no key for what will never be a store */
     free(says);
     stop(office);
     make_newer(office);
@@ -591,6 +617,7 @@ int main(void)
         TEST(a_script_does_not_end_well_before_the_relay_has_what_it_builds_on),
         TEST(nor_before_it_has_again_what_it_had_acknowledged),
         TEST(what_stands_in_the_way_of_a_start_is_one_sentence),
+        TEST(an_address_that_is_none_is_not_blamed_on_the_store),
     };
     return RUN_TESTS("operator", tests);
 }
