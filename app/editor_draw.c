@@ -63,7 +63,8 @@ static void fill_me(struct editor *editor, struct picture *picture)
 {
     struct replica *replica = editor_replica(editor);
     const struct buffer *buffer = replica_buffer(replica);
-    struct view_peer *me = &picture->peers[picture->model.peer_count++];
+    size_t n = picture->model.peer_count++;
+    struct view_peer *me = &picture->peers[n];
     *me = (struct view_peer){
         .name = replica_person(replica),
         .anchor = buffer->selection.anchor,
@@ -73,6 +74,10 @@ static void fill_me(struct editor *editor, struct picture *picture)
         .is_me = true,
         .line = rope_line_at(buffer->text, buffer->selection.head) + 1,
     };
+    if (editor->env->has_device) { /* what the others read there: to be compared by telephone */
+        device_fingerprint(&editor->env->device.key.public_key, picture->fingerprints[n]);
+        me->fingerprint = picture->fingerprints[n];
+    }
 }
 
 static void fill_peers(struct editor *editor, struct picture *picture, uint64_t now_ms)

@@ -15,9 +15,8 @@
 enum {
     GREET_WAIT_MS = 1000, /* for the others to be heard */
     GREET_SOON_MS = 400,  /* the first of them is rarely the only one */
-    GREET_MORE_MS = 4000, /* where the relay counts others of whom nothing is heard yet */
+    GREET_MORE_MS = 4000, /* where the relay counts others of whom nothing is heard yet, or not their names */
     GREET_GAP_MS = 2000,  /* what was said just now can be read first */
-    GREETED_MAX = 4,
     NAME_CELLS = 24,
 };
 
@@ -32,19 +31,8 @@ static void add_nobody(const struct replica *replica, struct buf *out)
 
 static void add_others(const struct replica *replica, struct buf *out)
 {
-    const struct people *people = replica_people(replica);
-    const struct rope *text = buffer_text(replica_buffer(replica));
-    size_t named = people->count < GREETED_MAX ? people->count : GREETED_MAX;
-    for (size_t i = 0; i < named; i++) {
-        const struct person *person = &people->items[i];
-        buf_addf(out, "%s%s", i ? ", " : " Here: ", person->name);
-        if (person->located)
-            buf_addf(out, " (line %llu)", (unsigned long long)rope_line_at(text, person->cursor) + 1);
-    }
-    if (people->count > named)
-        buf_addf(out, " and %zu more", people->count - named);
-    if (people->count)
-        buf_add_byte(out, '.');
+    if (replica_people(replica)->count > 0)
+        people_add_here(replica_people(replica), buffer_text(replica_buffer(replica)), out);
     else
         add_nobody(replica, out);
 }
@@ -93,8 +81,8 @@ void editor_greet(struct editor *editor)
         return;
     if (early || (now_ms < editor->greet_ms && !all_are_located(replica_people(replica))))
         return;
-    if (status.net.peers > 1 && replica_people(replica)->count == 0 && now_ms < editor->greet_ms + GREET_MORE_MS)
-        return; /* "nobody" would not be true */
+    if (status.net.peers > 1 && !people_are_named(replica_people(replica)) && now_ms < editor->greet_ms + GREET_MORE_MS)
+        return; /* "nobody" would not be true, and who has no name yet is about to say it */
     struct buf text = {0};
     buf_add_string(&text, "You are ");
     unicode_safe_label(bytes_of_string(replica_person(replica)), NAME_CELLS, &text);

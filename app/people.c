@@ -174,3 +174,32 @@ void people_map(struct people *people, const struct patch *patch)
         person->cursor = moved.head;
     }
 }
+
+bool people_are_named(const struct people *people)
+{
+    for (size_t i = 0; i < people->count; i++)
+        if (!people->items[i].peer.introduced)
+            return false;
+    return people->count > 0;
+}
+
+void people_add_here(const struct people *people, const struct rope *text, struct buf *out)
+{
+    enum { NAMED_MAX = 4 };
+    size_t named = 0;
+    buf_add_string(out, " Here:");
+    for (size_t i = 0; i < people->count && named < NAMED_MAX; i++) {
+        const struct person *person = &people->items[i];
+        if (!person->peer.introduced)
+            continue;
+        buf_addf(out, "%s %s", named++ ? "," : "", person->name);
+        if (person->located)
+            buf_addf(out, " (line %llu)", (unsigned long long)rope_line_at(text, person->cursor) + 1);
+    }
+    size_t others = people->count - named;
+    if (others > 0 && named > 0)
+        buf_addf(out, " and %zu more", others);
+    else if (others > 0)
+        buf_addf(out, " %zu other%s", others, others == 1 ? "" : "s");
+    buf_add_byte(out, '.');
+}

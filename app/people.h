@@ -47,5 +47,9 @@ void people_locate(struct people *people, struct document *document);
 /* Carries everybody through a change of the text. */
 void people_map(struct people *people, const struct patch *patch);
 struct person *people_find(struct people *people, const struct agent_id *agent);
+/* Whether there is somebody, and everybody has said a name. */
+bool people_are_named(const struct people *people);
+/* Appends " Here: ada (line 2), lin and 3 more.": who is somewhere in the text with where; of no name, only how many. */
+void people_add_here(const struct people *people, const struct rope *text, struct buf *out);
 
 #endif

@@ -1168,6 +1168,28 @@ static void who_comes_back_by_a_key_is_told_what_a_lost_link_would_tell(void **s
     pair_free(&pair);
 }
 
+/* Stopped, ada says nothing; the relay still counts her. A guest is not told that nobody is here, and hears of her when she goes on. */
+static void a_guest_is_not_told_of_nobody_before_it_is_certain(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "one\ntwo\n");
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    struct vt *ada = stage_weft(stage, "ada", ARGS("--name", "ada", "notes.md"));
+    vt_expect(ada, "shared  sent");
+    kill(vt_pid(ada), SIGSTOP);
+    struct vt *lin = stage_weft_sized(stage, "lin", 24, 100, ARGS("join", "--name", "lin", link));
+    vt_link(ada, lin);
+    assert_false(vt_wait_text(lin, "Nobody else", 2500)); /* more than who is alone waits, less than who is not */
+    kill(vt_pid(ada), SIGCONT);
+    vt_expect(lin, "You are lin. Here: ada (line 1). F2 people, F1 help, ^Q leave.");
+    vt_type(lin, VT_ALT("2"));
+    vt_expect(lin, "you  key ");
+    vt_expect(lin, "active  key ");
+    vt_free(lin);
+    vt_free(ada);
+    free(link);
+}
+
 static void a_guest_is_told_who_is_here_and_under_which_name(void **state)
 {
     struct stage *stage = *state;
@@ -1264,6 +1286,7 @@ int main(void)
                                         teardown_own_relay),
         TEST(a_document_that_cannot_move_stays_where_it_is),
         TEST(a_damaged_link_is_told_apart),
+        TEST(a_guest_is_not_told_of_nobody_before_it_is_certain),
         TEST(a_guest_is_told_who_is_here_and_under_which_name),
         TEST(the_cursor_comes_back_where_the_others_moved_it),
         TEST(who_comes_back_offline_is_told_what_was_sent_and_received),

@@ -449,6 +449,34 @@ static void a_cursor_is_carried_through_what_others_type(void **state)
     rope_free(base);
 }
 
+static void who_has_said_no_name_yet_is_not_named(void **state)
+{
+    (void)state;
+    struct rope *text = rope_from_bytes(bytes_of_string("one\ntwo\n"));
+    struct people people = {0};
+    struct buf here = {0};
+    struct session_peer ada = peer_named(1, "ada", 5), stranger = {.presence.agent = {{9}}};
+    assert_false(people_are_named(&people));
+    people_hear(&people, &stranger, 0);
+    people_add_here(&people, text, &here);
+    assert_string_equal(buf_string(&here), " Here: 1 other.");
+    buf_clear(&here);
+    people_hear(&people, &ada, 0);
+    people.items[1].located = true;
+    people.items[1].cursor = 5;
+    assert_false(people_are_named(&people));
+    people_add_here(&people, text, &here);
+    assert_string_equal(buf_string(&here), " Here: ada (line 2) and 1 more.");
+    buf_clear(&here);
+    people_drop(&people, &stranger.presence.agent);
+    assert_true(people_are_named(&people));
+    people_add_here(&people, text, &here);
+    assert_string_equal(buf_string(&here), " Here: ada (line 2).");
+    buf_release(&here);
+    people_release(&people);
+    rope_free(text);
+}
+
 /* That ada shares the file does not make the relay hers. */
 static void whose_machine_the_relay_is_on_is_what_the_host_says(void **state)
 {
@@ -736,6 +764,7 @@ int main(void)
         cmocka_unit_test(a_relay_survives_the_way_through_the_index_into_a_link),
         cmocka_unit_test(a_plain_relay_in_public_needs_insecure),
         cmocka_unit_test(a_cursor_is_carried_through_what_others_type),
+        cmocka_unit_test(who_has_said_no_name_yet_is_not_named),
         cmocka_unit_test(whose_machine_the_relay_is_on_is_what_the_host_says),
         cmocka_unit_test(a_cursor_of_an_unknown_version_waits),
         cmocka_unit_test(jobs_run_elsewhere_and_are_done_here),
