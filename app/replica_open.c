@@ -44,7 +44,7 @@ static bool open_without_base(struct replica *replica, struct rope *text, struct
 static void say_read_only(struct replica *replica, struct file_stamp stamp)
 {
     if (stamp.exists && faccessat(AT_FDCWD, replica->file.path, W_OK, AT_EACCESS) != 0)
-        replica_say(replica, "%s is read-only: edits are kept; Alt+S saves under another name.", replica->label);
+        replica_say(replica, "%s is read-only: ^S cannot write it, Alt+S saves under another name.", replica->label);
 }
 
 /* Whether this device keeps a document of the file. */

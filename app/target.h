@@ -21,6 +21,7 @@ struct target {
     bool audits;               /* a file's journal: as for struct replica_options */
     const char *name;          /* to write: how others see who does; NULL: as always */
     bool no_save;              /* to write: the file is left alone */
+    bool had_more;             /* to write: target_open_to_write() found kept edits that are not in the file */
     struct replica_port port;  /* of a file; a link's sentences go where target_port() puts them */
 };
 /*
@@ -34,7 +35,7 @@ MUST_USE struct replica *target_open_only(struct env *env, const char *verb, con
  * To write into it: of a link in memory alone, brought up to what the relay has; of a file in its journal, and in its room where it
  * is shared. NULL and *err.
  */
-MUST_USE struct replica *target_open_to_write(struct env *env, const struct target *target, struct error *err);
+MUST_USE struct replica *target_open_to_write(struct env *env, struct target *target, struct error *err);
 /* Until what was written is acknowledged: by the relay, or by the journal and then in the file. */
 MUST_USE bool target_settle_written(struct replica *replica, const struct target *target, struct error *err);
 /* Closes it (NULL: it never was open) and says what went wrong: *err when `good` is false. The exit status. */

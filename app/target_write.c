@@ -1,6 +1,10 @@
 /* The LINK|FILE of the verbs that write into it without a screen. */
 #include "app/target.h"
+
+#include <stdlib.h>
+
 #include "app/verbs.h"
+#include "editor/base/xalloc.h"
 
 enum { SETTLE_MS = 60000 };
 
@@ -23,7 +27,14 @@ static struct replica *open_file(struct env *env, const struct target *target, s
     return replica;
 }
 
-struct replica *target_open_to_write(struct env *env, const struct target *target, struct error *err)
+static bool has_more_than_file(struct replica *replica)
+{
+    struct replica_status status;
+    replica_status(replica, net_now_ms(), &status);
+    return !status.in_file;
+}
+
+struct replica *target_open_to_write(struct env *env, struct target *target, struct error *err)
 {
     bool is_link = target_is_link(target->word);
     struct replica_options options = {.port = target_port(target->verb), .name = target->name, .insecure = target->insecure,
@@ -31,8 +42,10 @@ struct replica *target_open_to_write(struct env *env, const struct target *targe
     struct replica *replica = is_link ? open_link(env, target, &options, err) : open_file(env, target, &options, err);
     if (!replica)
         return NULL;
-    if (is_link ? target_arrive(replica, err) == TARGET_DONE : target_exists(replica, target->word, err))
+    if (is_link ? target_arrive(replica, err) == TARGET_DONE : target_exists(replica, target->word, err)) {
+        target->had_more = !is_link && has_more_than_file(replica);
         return replica;
+    }
     struct error closing = {0};
     if (!replica_close(replica, 1000, NULL, &closing))
         error_wrap(err, "%s", closing.text);
@@ -59,11 +72,11 @@ static bool await_kept(struct replica *replica, struct error *err)
 }
 
 /* For a file it is the journal that acknowledges, and the file is written unless an editor has it open. */
-static bool settle_file(struct replica *replica, bool save, struct error *err)
+static bool settle_file(struct replica *replica, const struct target *target, struct error *err)
 {
     if (!await_kept(replica, err))
         return false;
-    if (!save || replica_has_neighbours(replica))
+    if (target->no_save || replica_has_neighbours(replica))
         return true;
     for (uint64_t until_ms = net_now_ms() + SETTLE_MS; replica_looks_at_file(replica) && net_now_ms() < until_ms;)
         replica_wait(replica, 20);
@@ -75,13 +88,20 @@ static bool settle_file(struct replica *replica, bool save, struct error *err)
     if (asks)
         return false;
     replica_catch_up(replica); /* what another script has written goes into the file as well */
-    return replica_save_now(replica, NULL, err);
+    if (!replica_save_now(replica, NULL, err))
+        return false;
+    if (target->had_more) { /* when it was opened, people were told of that */
+        char *said = xformat("%s is written, with what was kept before.", replica_label(replica));
+        verb_say(target->verb, said);
+        free(said);
+    }
+    return true;
 }
 
 bool target_settle_written(struct replica *replica, const struct target *target, struct error *err)
 {
     if (!target_is_link(target->word))
-        return settle_file(replica, !target->no_save, err);
+        return settle_file(replica, target, err);
     return target_settle(replica, SETTLE_MS, err) == TARGET_DONE ||
            error_wrap(err, "not everything was acknowledged by the relay");
 }

@@ -43,11 +43,47 @@ static const char *state_word(const struct doc_entry *entry)
     return "";
 }
 
+/* A document that was shared begins with the text of then; what was before is kept as another one. */
+struct shared_file {
+    char *name;
+    uint64_t created_s;
+};
+
 struct docs {
     struct env *env;
     struct doc_index *index; /* NULL: there is none */
-    bool any_in_no_file;     /* one was printed */
+    struct shared_file *shared;
+    size_t shared_count, shared_cap;
+    bool any_in_no_file, any_from_before; /* one was printed */
 };
+
+static bool note_shared(void *self, const struct doc_entry *entry)
+{
+    struct docs *docs = self;
+    if (entry->role != DOC_HOST || entry->state == DOC_PRIVATE || !entry->name)
+        return true;
+    docs->shared = xgrow(docs->shared, &docs->shared_cap, docs->shared_count + 1, sizeof *docs->shared);
+    docs->shared[docs->shared_count++] = (struct shared_file){xstrdup(entry->name), entry->created_s};
+    return true;
+}
+
+static bool is_from_before(const struct docs *docs, const struct doc_entry *entry)
+{
+    if (entry->path || !entry->name || entry->state != DOC_PRIVATE)
+        return false;
+    for (size_t i = 0; i < docs->shared_count; i++)
+        if (strcmp(docs->shared[i].name, entry->name) == 0 && docs->shared[i].created_s >= entry->created_s)
+            return true;
+    return false;
+}
+
+static void docs_release(struct docs *docs)
+{
+    for (size_t i = 0; i < docs->shared_count; i++)
+        free(docs->shared[i].name);
+    free(docs->shared);
+    doc_index_close(docs->index);
+}
 
 static void add_when(struct env *env, const struct doc_entry *entry, struct buf *out)
 {
@@ -65,14 +101,14 @@ static void add_short_id(const struct doc_id *doc, struct buf *out)
     buf_addf(out, DOC_WORD "%s", hex);
 }
 
-/* Safe to show. */
-static void add_name(const struct doc_entry *entry, struct buf *out)
+/* Safe to show. `where`: of what has no path. */
+static void add_name(const struct doc_entry *entry, const char *where, struct buf *out)
 {
     enum { NAME_CELLS = 200 };
     unicode_safe_label(bytes_of_string(entry->path ? entry->path : entry->name ? entry->name : "new buffer"), NAME_CELLS, out);
     if (entry->path)
         return;
-    buf_add_string(out, " (in no file: ");
+    buf_addf(out, " (%s: ", where);
     add_short_id(&entry->doc, out);
     buf_add_string(out, ")");
 }
@@ -81,12 +117,14 @@ static bool print_entry(void *self, const struct doc_entry *entry)
 {
     struct docs *docs = self;
     struct buf name = {0}, when = {0};
+    bool from_before = is_from_before(docs, entry);
     char *path = env_journal_path(docs->env, &entry->doc);
-    add_name(entry, &name);
+    add_name(entry, from_before ? "before it was shared" : "in no file", &name);
     add_when(docs->env, entry, &when);
     printf("%-10s %8.1f kB  %-16s  %s\n", state_word(entry), (double)journal_file_bytes(path) / 1000, buf_string(&when),
            buf_string(&name));
-    docs->any_in_no_file |= !entry->path;
+    docs->any_in_no_file |= !entry->path && !from_before;
+    docs->any_from_before |= from_before;
     buf_release(&name);
     buf_release(&when);
     free(path);
@@ -134,15 +172,18 @@ int verb_docs_run(struct env *env, const struct args *args)
         return EXIT_USAGE;
     struct docs docs = {.env = env, .index = open_index(env, DOC_INDEX_READ, &err)};
     bool good = docs.index || err.code == ERR_MISSING; /* then the list is empty */
+    good = good && (!docs.index || doc_index_recent(docs.index, 0, note_shared, &docs, &err));
     if (good)
         replica_visit_left(env, &(struct replica_left_visitor){&docs, print_left});
     good = good && (!docs.index || doc_index_recent(docs.index, 0, print_entry, &docs, &err));
-    doc_index_close(docs.index);
+    if (docs.any_from_before)
+        puts("Before it was shared: how the text came to be until then. Nobody else gets that. weft forget " DOC_WORD "... removes it.");
     if (docs.any_in_no_file)
         puts("In no file: a buffer or a joined text that was never saved, or what a file had before another text took its place. "
              "weft forget " DOC_WORD "... removes one.");
     if (good)
         replica_visit_aside(env, &(struct replica_aside_visitor){.aside = print_aside});
+    docs_release(&docs);
     return good ? EXIT_OK : verb_fail("docs", &err);
 }
 
@@ -220,7 +261,7 @@ static char *why_kept(enum obstacle obstacle, const struct doc_entry *entry, con
 static void note_kept(struct forgetting *all, enum obstacle obstacle, const struct doc_entry *entry)
 {
     struct buf name = {0};
-    add_name(entry, &name);
+    add_name(entry, "in no file", &name);
     char *why = why_kept(obstacle, entry, buf_string(&name));
     buf_addf(&all->kept, "still here: %s\n", why);
     all->any_open |= obstacle == IS_OPEN;

@@ -270,7 +270,7 @@ static void a_file_that_cannot_be_written_is_told_when_it_is_opened(void **state
     bool is_root = geteuid() == 0; /* who may write everything, unless that is taken from him */
     struct vt *vt = stage_shell(stage, "ada", is_root ? "exec setpriv --bounding-set -dac_override \"$WEFT\" notes.md"
                                                       : "exec \"$WEFT\" notes.md");
-    vt_expect(vt, "notes.md is read-only: edits are kept; Alt+S saves under another name.");
+    vt_expect(vt, "notes.md is read-only: ^S cannot write it, Alt+S saves under another name.");
     vt_type(vt, "x");
     vt_ctrl(vt, 's');
     vt_expect(vt, "Alt+S writes it elsewhere");

@@ -477,12 +477,28 @@ static void cat_prints_what_the_file_does_not_have_yet(void **state)
     expect_status(result, 0);
     expect_has(result.err, "weft apply: 1 edit of ");
     expect_has(result.err, " is kept and not yet in notes.md.\n"); /* no word of keys: there is no screen */
+    assert_null(strstr(result.err, "is written"));
     stage_write(stage, "notes.md", "of another program\n");
     result = stage_run(stage, "ada", NULL, ARGS("cat", "notes.md"));
     assert_string_equal(result.out, "not in file\n");
     expect_has(result.err, "changed by another program");
     result = stage_run(stage, "ada", NULL, ARGS("cat", "--disk", "notes.md"));
     assert_string_equal(result.out, "of another program\n");
+    assert_string_equal(result.err, "");
+}
+
+/* It says that there were more of them, and then what became of those. */
+static void apply_says_that_what_was_kept_before_is_written_too(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "text\n");
+    expect_status(stage_run(stage, "ada", "{\"at\": 0, \"insert\": \"one \"}\n", ARGS("apply", "--no-save", "notes.md")), 0);
+    struct stage_result result = stage_run(stage, "ada", "{\"at\": 0, \"insert\": \"two \"}\n", ARGS("apply", "notes.md"));
+    expect_status(result, 0);
+    expect_has(result.err, " is kept and not yet in notes.md.\nweft apply: notes.md is written, with what was kept before.\n");
+    stage_expect_file(stage, "notes.md", "two one text\n");
+    result = stage_run(stage, "ada", "{\"at\": 0, \"insert\": \"three \"}\n", ARGS("apply", "notes.md"));
+    expect_status(result, 0);
     assert_string_equal(result.err, "");
 }
 
@@ -790,9 +806,10 @@ static void what_is_in_no_file_is_listed_so_and_forgotten_by_its_name(void **sta
     expect_status(stage_run(stage, "ada", "{\"at\": 0, \"insert\": \"zero\\n\"}\n", ARGS("apply", "--no-save", "notes.md")), 0);
     free(stage_share(stage, "ada", "notes.md", "edit")); /* another document has the file now */
     struct stage_result result = stage_run(stage, "ada", NULL, ARGS("docs"));
-    expect_has(result.out, "notes.md (in no file: doc:");
-    expect_has(result.out, "In no file: a buffer or a joined text that was never saved, or what a file had before another text "
-                           "took its place. weft forget doc:... removes one.\n");
+    expect_has(result.out, "notes.md (before it was shared: doc:");
+    expect_has(result.out, "Before it was shared: how the text came to be until then. Nobody else gets that. weft forget doc:... "
+                           "removes it.\n");
+    assert_null(strstr(result.out, "n no file")); /* all of its text went into the shared one */
     char *word = doc_word(result.out);
     result = stage_run(stage, "ada", NULL, ARGS("forget", word));
     expect_status(result, 2);
@@ -1149,6 +1166,7 @@ int main(void)
         TEST(what_the_relay_acknowledged_survives_its_kill_9),
         TEST(a_relay_that_is_away_is_said),
         TEST(cat_prints_what_the_file_does_not_have_yet),
+        TEST(apply_says_that_what_was_kept_before_is_written_too),
         TEST(apply_writes_the_file_unless_an_editor_has_it),
         TEST(no_line_cuts_a_character_in_two),
         TEST(a_bad_line_is_named_and_what_came_before_it_stands),
