@@ -5,6 +5,7 @@
 
 #include "editor/base/random.h"
 #include "sync/document_undo_plan.h"
+#include "sync/document_undo_steps.h"
 #include "tests/support/replica.h"
 
 enum { PEOPLE = 3, MARKS = 256 };
@@ -662,6 +663,31 @@ static void each_row_says_what_it_took_back(void **state)
     end(&room);
 }
 
+static void steps_tell_what_stays_goes_and_comes_back(void **state)
+{
+    (void)state;
+    struct room room;
+    struct replica *ana = begin_with_ana(&room);
+    replica_delete(ana, 2, 3);  /* events 0 to 2 */
+    replica_type(ana, 2, "xy"); /* events 3 and 4 */
+    const struct agent_span rows[] = {{.seq = 0, .len = 3}, {.seq = 3, .len = 2}};
+    static const struct {
+        enum step_kind kind;
+        uint64_t len;
+        size_t row;
+    } expected[] = {{STEP_KEEP, 2, 0}, {STEP_REMOVE, 2, 1}, {STEP_RESTORE, 3, 0}, {STEP_KEEP, 5, 0}};
+    struct steps steps = {0};
+    steps_find(ana->document, rows, 2, 0, &steps);
+    assert_int_equal(steps.count, sizeof expected / sizeof *expected);
+    for (size_t i = 0; i < steps.count; i++) {
+        assert_int_equal(steps.items[i].kind, expected[i].kind);
+        assert_int_equal(steps.items[i].what.len, expected[i].len);
+        assert_int_equal(steps.items[i].row, expected[i].row);
+    }
+    steps_release(&steps);
+    end(&room);
+}
+
 /* Each with all that the others did before it: what comes back stands in the order in which it stood. */
 static void undo_and_redo_in_turns_keep_the_order(void **state)
 {
@@ -751,6 +777,7 @@ int main(void)
         cmocka_unit_test(a_byte_brought_back_twice_comes_back_once),
         cmocka_unit_test(a_byte_comes_back_into_the_middle_of_a_copy),
         cmocka_unit_test(several_rows_are_done_again_once),
+        cmocka_unit_test(steps_tell_what_stays_goes_and_comes_back),
         cmocka_unit_test(each_row_says_what_it_took_back),
         cmocka_unit_test(undo_and_redo_in_turns_keep_the_order),
         cmocka_unit_test(copies_that_somebody_makes_up_do_not_cost_their_square),
