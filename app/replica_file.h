@@ -25,8 +25,6 @@ void replica_file_reconcile(struct replica *replica, struct rope *disk, struct f
 /* The base has come again for a document that has a file: which version that has, nobody knows any more. */
 void replica_file_rejoin(struct replica *replica);
 void replica_put_saved(struct replica *replica);
-/* The file is called so from now on: by saving under another name, or because somebody renamed it. */
-void replica_move_file(struct replica *replica, const char *path, bool leaves_old);
 /* Reads the file of a document that was restored, decides what it means, watches it. A document without one: nothing. */
 MUST_USE bool replica_file_reopen(struct replica *replica, struct error *err);
 /* Watches the file, and looks at it once: it may have changed since it was read. */
@@ -36,6 +34,10 @@ void replica_begin_anew(struct replica *replica, struct rope *disk, struct file_
 
 /* What is in the file never was a state of the document: its version gets a name of its own. */
 void replica_file_is_no_version(struct file_side *file);
+
+/* replica_save.c */
+/* The file is called so from now on: by saving under another name, or because somebody renamed it. */
+void replica_move_file(struct replica *replica, const char *path, bool leaves_old);
 
 /* replica_disk.c */
 /* At least half of their lines are the same ones. */

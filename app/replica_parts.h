@@ -26,7 +26,8 @@
  *   replica_checkpoint.c  a whole document in one piece, so that opening costs no replay of everything
  *   replica_tidy.c        the journal in less space, while nobody types
  *   replica_known.c       which document a file shows, and the index's word of it
- *   replica_file.c        the file: reading, saving, opening again
+ *   replica_file.c        the file: reading, opening again
+ *   replica_save.c        and saving
  *   replica_disk.c        changes of the file by other programs, and the questions about them
  *   replica_replaced.c    what a save took the place of, and other programs still write to
  *   replica_import.c      who of several processes merges such a change

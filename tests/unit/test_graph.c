@@ -11,6 +11,7 @@
 #include "editor/base/xalloc.h"
 #include "sync/critical.h"
 #include "sync/graph.h"
+#include "sync/lv_list.h"
 
 /* --- recorded answers --- */
 
