@@ -91,9 +91,7 @@ static bool is_newest(struct journal *journal, uint64_t id)
 {
     struct journal_checkpoint newest;
     struct error ignored = {0};
-    bool is_it = journal_checkpoint_front(journal, &newest, &ignored) && newest.found && newest.id == id;
-    journal_checkpoint_release(&newest);
-    return is_it;
+    return journal_checkpoint_newest(journal, &newest, &ignored) && newest.found && newest.id == id;
 }
 
 /* What the checkpoint that was loaded has besides its front. Where no newer one has taken its place it is damaged. */
@@ -189,27 +187,34 @@ struct checkpoint_job {
     uint64_t place; /* of the newest row when the document was encoded */
     struct buf front;
     struct rope *history; /* NULL: it is in front */
+    struct journal_checkpoint *written; /* NULL, or which one it has become: for who waits for the writer */
 };
 
 static bool checkpoint_run(void *self, struct journal *journal, struct error *err)
 {
     struct checkpoint_job *job = self;
-    return journal_checkpoint_put(journal, job->place, buf_view(&job->front), job->history, err);
+    return journal_checkpoint_put(journal, job->place, buf_view(&job->front), job->history, err) &&
+           (!job->written || journal_checkpoint_newest(journal, job->written, err));
 }
 
 static void checkpoint_done(void *self, const struct journal_result *result)
 {
     struct checkpoint_job *job = self;
-    (void)result;
+    if (job->written && !result->ok)
+        job->written->found = false;
     buf_release(&job->front);
     rope_free(job->history);
     free(job);
 }
 
-void replica_put_checkpoint(struct replica *replica, uint64_t place, struct encoded_checkpoint *encoded)
+void replica_put_checkpoint(struct replica *replica, uint64_t place, struct encoded_checkpoint *encoded,
+                            struct journal_checkpoint *written)
 {
     struct checkpoint_job *job = xcalloc(1, sizeof *job);
-    *job = (struct checkpoint_job){place, encoded->front, encoded->history.len ? rope_from_bytes(buf_view(&encoded->history)) : NULL};
+    struct rope *history = encoded->history.len ? rope_from_bytes(buf_view(&encoded->history)) : NULL;
+    *job = (struct checkpoint_job){place, encoded->front, history, written};
+    if (written)
+        *written = (struct journal_checkpoint){0};
     encoded->front = (struct buf){0};
     replica->checkpoint_place = place;
     journal_writer_run(replica->writer, checkpoint_run, job, (struct journal_done){checkpoint_done, job});
@@ -237,6 +242,6 @@ void replica_checkpoint(struct replica *replica)
     if (replica->early_count > 0 || replica->merging.agent_count > 0) /* rows that were read are not in the document */
         return;
     if (replica_encode_checkpoint(replica, &encoded))
-        replica_put_checkpoint(replica, replica->place_read, &encoded);
+        replica_put_checkpoint(replica, replica->place_read, &encoded, NULL);
     encoded_checkpoint_release(&encoded);
 }

@@ -41,6 +41,7 @@ struct tidying {
     bool encodes;
     /* The writer's thread's. */
     struct journal_compaction compaction;
+    struct journal_checkpoint written; /* what the document went to sleep with; before the first step */
     atomic_uint steps_left; /* so many more may be asked for */
     atomic_bool stepping;
     bool more;
@@ -125,6 +126,35 @@ static void put_to_sleep(struct tidying *tidying)
     chain_sleep(replica->chain);
 }
 
+/*
+ * The checkpoint is in the journal, and all steps are done. A long history that has gone to sleep need not be in memory as well; nor
+ * a connection that is opened when another process has written, nor a thread that keeps what it had of the heap.
+ */
+static void let_go(struct replica *replica)
+{
+    struct tidying *tidying = replica->tidying;
+    if (!tidying->written.found || tidying->gave_way)
+        return;
+    if (tidying->written.has_text) {
+        replica->rows.checkpoint = tidying->written;
+        document_let_go(replica->document);
+    }
+    replica_tidy_release(replica);
+    journal_close(replica->reader);
+    replica->reader = NULL;
+}
+
+/* What was typed here and there takes more memory than its bytes. */
+static void compact_text(struct replica *replica)
+{
+    struct rope **file = &replica->file.text;
+    bool as_in_file = *file && replica_same_text(*file, replica->buffer.text);
+    if (!rope_compact(replica->buffer.text) || !as_in_file)
+        return;
+    rope_free(*file);
+    *file = rope_snapshot(replica->buffer.text);
+}
+
 static void encode_done(void *self)
 {
     struct tidying *tidying = self;
@@ -134,7 +164,8 @@ static void encode_done(void *self)
     if (tidying->encodes && same && tidying->place > replica->checkpoint_place) {
         replica_advance_rest(replica);
         put_to_sleep(tidying);
-        replica_put_checkpoint(replica, tidying->place, &tidying->encoded);
+        compact_text(replica);
+        replica_put_checkpoint(replica, tidying->place, &tidying->encoded, &tidying->written);
         replica_put_view(replica); /* where the cursor was before the checkpoint nobody can tell without the history */
         begin_steps(tidying, UINT_MAX);
     }
@@ -193,6 +224,8 @@ void replica_tidy_handle(struct replica *replica, uint64_t now_ms)
     }
     if (!may_tidy(replica))
         return;
+    if (replica->tidying)
+        let_go(replica);
     journal_writer_state(replica->writer, &state);
     uint64_t rows = state.place > replica->checkpoint_place ? state.place - replica->checkpoint_place : 0;
     bool many = rows >= TIDY_ROWS + document_events(replica->document) / TIDY_EVENTS_A_ROW;

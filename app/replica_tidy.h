@@ -10,6 +10,7 @@
 #include "editor/base/bytes.h"
 #include "editor/base/error.h"
 
+struct journal_checkpoint;
 struct replica;
 struct row_source;
 
@@ -41,7 +42,11 @@ void encoded_checkpoint_release(struct encoded_checkpoint *encoded);
 MUST_USE bool replica_encode_checkpoint(struct replica *replica, struct encoded_checkpoint *out);
 /* Appends the document in it, as document_save() gave it. */
 void replica_saved_document(const struct encoded_checkpoint *encoded, struct buf *out);
-/* Into the journal, as of the rows up to `place`; what is in front is taken. */
-void replica_put_checkpoint(struct replica *replica, uint64_t place, struct encoded_checkpoint *encoded);
+/*
+ * Into the journal, as of the rows up to `place`; what is in front is taken. `written` (may be NULL): which one it has become, on
+ * the journal's thread; not found: it was not written.
+ */
+void replica_put_checkpoint(struct replica *replica, uint64_t place, struct encoded_checkpoint *encoded,
+                            struct journal_checkpoint *written);
 
 #endif

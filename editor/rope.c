@@ -91,6 +91,88 @@ void rope_delete(struct rope *rope, uint64_t at, uint64_t len)
     rope_tree_delete(&rope->tree, at, len);
 }
 
+/* --- fewer pieces --- */
+
+enum {
+    SMALL_BYTES = ROPE_PIECE_BYTES_MAX / 16,
+    SMALL_COSTS = 48, /* what a piece takes in a leaf and above, nodes being two thirds full */
+    WORTH_PART = 16,  /* of the text's length */
+};
+
+struct compacting {
+    struct rope_piece *pieces;
+    size_t count, cap;
+    struct rope_source *source; /* of all small ones, in their order */
+    unsigned char *small;
+    size_t written, pieced; /* of it: bytes, and those that are in pieces */
+};
+
+/* How many small pieces there are, and their bytes. */
+static size_t count_small(const struct rope_tree *tree, size_t *bytes)
+{
+    size_t count = 0;
+    *bytes = 0;
+    for (uint64_t at = 0; at < tree->sums.of[ROPE_BYTES];) {
+        uint32_t len = rope_tree_seek(tree, ROPE_BYTES, at).piece->of[ROPE_BYTES];
+        if (len < SMALL_BYTES) {
+            count++;
+            *bytes += len;
+        }
+        at += len;
+    }
+    return count;
+}
+
+static void add_piece(struct compacting *compacting, struct rope_piece piece)
+{
+    compacting->pieces = xgrow(compacting->pieces, &compacting->cap, compacting->count + 1, sizeof *compacting->pieces);
+    compacting->pieces[compacting->count++] = piece;
+}
+
+/* Pieces of the small ones that are not in any. */
+static void end_row(struct compacting *compacting)
+{
+    while (compacting->pieced < compacting->written) {
+        size_t left = compacting->written - compacting->pieced, len = left < ROPE_PIECE_BYTES_MAX ? left : ROPE_PIECE_BYTES_MAX;
+        add_piece(compacting, rope_piece_of(compacting->source, bytes_of(compacting->small + compacting->pieced, len)));
+        compacting->pieced += len;
+    }
+}
+
+static void collect_pieces(const struct rope_tree *tree, struct compacting *compacting)
+{
+    for (uint64_t at = 0; at < tree->sums.of[ROPE_BYTES];) {
+        const struct rope_piece *piece = rope_tree_seek(tree, ROPE_BYTES, at).piece;
+        uint32_t len = piece->of[ROPE_BYTES];
+        if (len < SMALL_BYTES) {
+            memcpy(compacting->small + compacting->written, piece->data, len);
+            compacting->written += len;
+        } else {
+            end_row(compacting);
+            add_piece(compacting, rope_piece_keep(*piece));
+        }
+        at += len;
+    }
+    end_row(compacting);
+}
+
+bool rope_compact(struct rope *rope)
+{
+    size_t bytes, count = count_small(&rope->tree, &bytes);
+    if (count < 2 || (uint64_t)count * SMALL_COSTS < rope_len(rope) / WORTH_PART)
+        return false;
+    struct compacting compacting = {.small = xmalloc(bytes)};
+    compacting.source = rope_source_of(bytes_of(compacting.small, bytes), copy_release, compacting.small);
+    struct rope_tree before = rope_tree_share(&rope->tree); /* nothing in it is edited any more */
+    collect_pieces(&before, &compacting);
+    rope_tree_release(&before);
+    rope_tree_release(&rope->tree);
+    rope->tree = rope_tree_build(compacting.pieces, compacting.count);
+    rope_source_drop(compacting.source);
+    free(compacting.pieces);
+    return true;
+}
+
 static void invert_delete(const struct rope *rope, uint64_t at, uint64_t len, struct patch *out)
 {
     while (len > 0) {

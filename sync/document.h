@@ -240,6 +240,8 @@ MUST_USE struct document *document_load(struct bytes saved, const struct rope *b
 size_t document_saved_front(struct bytes saved, const struct rope *base);
 MUST_USE struct document *document_load_front(struct bytes front, const struct rope *base, struct error *err);
 bool document_hold(struct document *document);
+/* The other way: what it went to sleep with is where the source finds it, and need not be in memory. Nothing when it is awake. */
+void document_let_go(struct document *document);
 
 /*
  * Where the batches of a loaded document are besides: its saved history turns out to be unreadable in the middle of an undo or a

@@ -269,6 +269,15 @@ bool document_hold(struct document *document)
     return hold(document, &ignored);
 }
 
+void document_let_go(struct document *document)
+{
+    struct asleep *asleep = document->asleep;
+    if (!asleep || asleep->elsewhere || !document->source.history)
+        return;
+    buf_release(&asleep->history);
+    asleep->elsewhere = true;
+}
+
 /* --- waking --- */
 
 static void add_tail(struct document *document, const struct batch_list *tail)

@@ -358,6 +358,8 @@ MUST_USE bool journal_checkpoint_get(struct journal *journal, struct journal_che
  * of a journal from which rows have been dropped it is here at once. ERR_AUTH: it is gone, or damaged.
  */
 MUST_USE bool journal_checkpoint_front(struct journal *journal, struct journal_checkpoint *checkpoint, struct error *err);
+/* Which one that is, and nothing of what it holds. */
+MUST_USE bool journal_checkpoint_newest(struct journal *journal, struct journal_checkpoint *checkpoint, struct error *err);
 MUST_USE bool journal_checkpoint_text(struct journal *journal, const struct journal_checkpoint *checkpoint, struct buf *out,
                                       struct error *err);
 void journal_checkpoint_release(struct journal_checkpoint *checkpoint);

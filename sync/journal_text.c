@@ -323,6 +323,20 @@ static bool is_trimmed(struct journal *journal, bool *trimmed, struct error *err
     return true;
 }
 
+static struct journal_checkpoint checkpoint_of(const struct checkpoint_row *row)
+{
+    return (struct journal_checkpoint){.found = true, .has_text = row->has_text, .id = row->id, .place = row->place,
+                                       .encoded_len = row->encoded_len, .text_len = row->text_len};
+}
+
+bool journal_checkpoint_newest(struct journal *journal, struct journal_checkpoint *checkpoint, struct error *err)
+{
+    struct checkpoint_rows rows;
+    bool good = list_checkpoints(journal, &rows, err);
+    *checkpoint = good && rows.count > 0 ? checkpoint_of(&rows.items[0]) : (struct journal_checkpoint){0};
+    return good;
+}
+
 static bool load_newest(struct journal *journal, bool with_text, struct journal_checkpoint *checkpoint, struct error *err)
 {
     *checkpoint = (struct journal_checkpoint){0};
@@ -331,8 +345,7 @@ static bool load_newest(struct journal *journal, bool with_text, struct journal_
         return false;
     for (size_t i = 0; i < rows.count; i++) {
         const struct checkpoint_row *row = &rows.items[i];
-        *checkpoint = (struct journal_checkpoint){.found = true, .has_text = row->has_text, .id = row->id, .place = row->place,
-                                                  .encoded_len = row->encoded_len, .text_len = row->text_len};
+        *checkpoint = checkpoint_of(row);
         if (load_parts(journal, row, 0, encoded_parts(row), row->encoded_len, &checkpoint->encoded, err) &&
             (!with_text || journal_checkpoint_text(journal, checkpoint, &checkpoint->text, err)))
             return true;

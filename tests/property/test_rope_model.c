@@ -308,6 +308,8 @@ static void snapshots_stay_as_they_were_taken(void **state)
 
     for (uint64_t step = support_rounds(3000); step > 0; step--) {
         last = edit_both(&random, rope, &model, last);
+        if (random_chance(&random, 20))
+            (void)rope_compact(rope);
         size_t i = random_below(&random, SNAPSHOTS);
         if (snapshots[i]) {
             rope_check(snapshots[i]);

@@ -396,6 +396,47 @@ static void an_undo_whose_history_cannot_be_read_is_refused_and_typing_goes_on(v
     free(typed);
 }
 
+static bool is_tidied(struct replica *replica, struct replica *none)
+{
+    (void)none;
+    if (replica->checkpoint_place == 0 && replica->tidy_ms)
+        replica->tidy_ms = 1; /* it is long due */
+    return replica->checkpoint_place > 0 && !replica->tidying;
+}
+
+/* What the journal has is not in memory as well; neither are the pieces that a text falls into. */
+static void a_history_that_went_to_sleep_is_read_again_from_the_journal(void **state)
+{
+    enum { KEYS = 3300 /* a row more for so many bytes pasted, or it is not worth it */ };
+    struct home *home = *state;
+    struct error err = {0};
+    struct replica *replica = home_open(home, "notes.md");
+    paste_noise(replica);
+    type_keys(replica, 0, KEYS);
+    home_save(replica, NULL);
+    home_wait(replica, NULL, home_is_kept);
+    home_wait(replica, NULL, is_tidied);
+    struct doc_id doc = replica_entry(replica)->doc;
+    assert_true(history_is_apart(home, &doc));
+    assert_null(replica->reader);
+    assert_true(replica->file.text && rope_equal(replica->file.text, replica_buffer(replica)->text));
+    home_type(replica, 0, "y");
+    home_wait(replica, NULL, home_is_kept);
+    char *typed = home_text(replica);
+    struct rlimit before = open_no_more();
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDO_REFUSED);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_true(history_is_apart(home, &doc)); /* the checkpoint is trusted: it was read */
+    assert_int_equal(replica_undo(replica, UNDO_AGAIN, &err), REPLICA_UNDONE);
+    home_expect_text(replica, typed);
+    home_close(replica);
+    replica = home_open(home, "notes.md");
+    home_expect_text(replica, typed);
+    home_close(replica);
+    free(typed);
+}
+
 /* Plain access to the database, as a disk that forgets has it. */
 static void damage_last_part(struct home *home, const struct doc_id *doc)
 {
@@ -703,6 +744,7 @@ int main(void)
         HOME_TEST(how_much_of_a_long_history_is_not_in_the_file_is_said_a_little_later),
         HOME_TEST(a_long_history_is_read_when_it_is_asked_for),
         HOME_TEST(an_undo_whose_history_cannot_be_read_is_refused_and_typing_goes_on),
+        HOME_TEST(a_history_that_went_to_sleep_is_read_again_from_the_journal),
         HOME_TEST(a_history_whose_bytes_are_damaged_is_replayed_once),
         HOME_TEST(who_types_at_once_is_told_all_the_same),
         HOME_TEST(where_the_cursor_was_is_known_without_the_rows_before_a_checkpoint),
