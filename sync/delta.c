@@ -55,15 +55,13 @@ void delta_end(struct delta *delta)
         delta_release(delta);
 }
 
-uint64_t delta_len(const struct delta *delta)
+uint64_t delta_len_counted(const struct delta *delta)
 {
     const struct delta_edit *only = &delta->only;
     if (delta->edits == DELTA_NONE)
         return delta->old_len;
     if (delta->edits == DELTA_ONE)
         return only->deletes ? delta->old_len - only->len : delta->old_len + only->len;
-    if (delta->edits == DELTA_TEXT)
-        return gap_text_len(&delta->new_text);
     return delta->tree.total.of[LENGTH];
 }
 
@@ -200,7 +198,7 @@ static void delete_bytes(struct delta *delta, uint64_t pos, uint64_t len)
 static void apply_insert(struct delta *delta, uint64_t pos, size_t text_at, uint64_t len)
 {
     if (delta->edits == DELTA_TEXT)
-        gap_text_insert(&delta->new_text, pos, buf_view(delta->text), text_at, (size_t)len);
+        gap_text_replace(&delta->new_text, pos, 0, buf_view(delta->text), text_at, (size_t)len);
     else
         insert_piece(delta, pos, (struct piece){text_at, len});
 }
@@ -208,7 +206,7 @@ static void apply_insert(struct delta *delta, uint64_t pos, size_t text_at, uint
 static void apply_delete(struct delta *delta, uint64_t pos, uint64_t len)
 {
     if (delta->edits == DELTA_TEXT)
-        gap_text_delete(&delta->new_text, pos, len);
+        gap_text_replace(&delta->new_text, pos, len, buf_view(delta->text), 0, 0);
     else
         delete_bytes(delta, pos, len);
 }
@@ -329,7 +327,7 @@ static struct sums leaf_sums(const void *self, uint32_t number)
     return (struct sums){{[LENGTH] = leaf->begin + lengths(leaf, leaf->high, LEAF_MAX)}};
 }
 
-void delta_check(const struct delta *delta)
+void delta_check(struct delta *delta)
 {
     if (delta->edits == DELTA_TEXT)
         gap_text_check(&delta->new_text);

@@ -46,11 +46,34 @@ struct delta {
 
 void delta_release(struct delta *delta);
 void delta_begin(struct delta *delta, uint64_t len, const struct buf *text);
-uint64_t delta_len(const struct delta *delta); /* of the new text */
 void delta_insert(struct delta *delta, uint64_t pos, size_t text_at, uint64_t len);
 void delta_delete(struct delta *delta, uint64_t pos, uint64_t len);
 void delta_patch(const struct delta *delta, struct patch *out);
 void delta_end(struct delta *delta); /* keeps no more memory than a few edits take */
-void delta_check(const struct delta *delta);
+void delta_check(struct delta *delta);
+
+/* --- what is asked for every edit; here, so that it becomes part of it --- */
+
+uint64_t delta_len_counted(const struct delta *delta); /* for delta_len() */
+static inline uint64_t delta_len(const struct delta *delta) /* of the new text */
+{
+    return delta->edits == DELTA_TEXT ? delta->new_text.len : delta_len_counted(delta);
+}
+
+/*
+ * Delete and insert at one place; either may be nothing. For who makes a text from nothing, edit by edit, it is all the same then
+ * which of both they are.
+ */
+static inline void delta_replace(struct delta *delta, uint64_t pos, uint64_t gone, size_t text_at, uint64_t len)
+{
+    if (delta->edits == DELTA_TEXT) {
+        gap_text_replace(&delta->new_text, pos, gone, buf_view(delta->text), text_at, (size_t)len);
+        return;
+    }
+    if (gone > 0)
+        delta_delete(delta, pos, gone);
+    if (len > 0)
+        delta_insert(delta, pos, text_at, len);
+}
 
 #endif

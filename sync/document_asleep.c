@@ -290,7 +290,7 @@ static void add_tail(struct document *document, const struct batch_list *tail)
 /* The length of the text at the newest critical version is what the walk that is spared would have found out. */
 static bool read_history(const struct asleep *asleep, struct document *history, struct error *why)
 {
-    if (!saved_read_all(buf_view(&asleep->history), history, why))
+    if (!saved_read_all(buf_view(&asleep->history), history, SAVED_TEXT_LATER, why))
         return false;
     struct critical *critical = &history->critical;
     if (graph_len(history->graph) != asleep->saved_events || (asleep->critical > 0) != (critical->count > 0))

@@ -141,7 +141,7 @@ static bool decode_agents(struct reader *reader, struct document *document, unsi
     return good || saved_refuse(err, "its agents");
 }
 
-bool saved_read_all(struct bytes encoded, struct document *document, struct error *err)
+bool saved_read_all(struct bytes encoded, struct document *document, enum saved_text text, struct error *err)
 {
     struct reader reader = reader_of(encoded);
     unsigned version;
@@ -155,14 +155,14 @@ bool saved_read_all(struct bytes encoded, struct document *document, struct erro
         return saved_refuse(err, "it stands in front of itself");
     if (!decode_agents(&reader, document, version, err))
         return false;
-    return version == SAVED_COLUMNS ? saved_read_columns(&reader, document, err)
+    return version == SAVED_COLUMNS ? saved_read_columns(&reader, document, text, err)
                                     : saved_read_older(&reader, document, err);
 }
 
 struct document *document_decode(struct bytes encoded, const struct rope *base, struct error *err)
 {
     struct document *document = document_new(base);
-    if (saved_read_all(encoded, document, err))
+    if (saved_read_all(encoded, document, SAVED_TEXT_TOO, err))
         return document;
     document_free(document);
     return NULL;
@@ -181,31 +181,9 @@ bool saved_add_row(struct document *document, size_t agent, uint64_t len, const 
     return true;
 }
 
-uint64_t saved_op_end(enum op_shape shape, uint64_t pos, uint64_t len)
-{
-    uint64_t inserted = shape == SHAPE_INSERT ? len : 0, back = shape == SHAPE_BACKSPACE ? len - 1 : 0;
-    return pos + inserted - back;
-}
-
-/* One delete of several bytes is valid or void as a whole, so nothing may come between its events. */
-static bool is_in_a_row(const struct graph *graph, uint64_t first, uint64_t len)
+bool saved_is_in_a_row(const struct graph *graph, uint64_t first, uint64_t len)
 {
     return graph_run_of(graph, first).end - first >= len && graph_author_of(graph, first).len >= len;
-}
-
-bool saved_add_op(struct document *document, enum op_shape shape, uint64_t pos, uint64_t len, uint64_t row_end,
-                  uint64_t *text_len)
-{
-    struct oplog *log = &document->log;
-    if (len == 0 || len > graph_len(document->graph) - log->len || pos > BATCH_POS_MAX + DOCUMENT_EVENTS_MAX)
-        return false;
-    /* What hardly ever is so is asked first: which shape comes next a processor cannot foresee. */
-    if ((len > pos + 1 && shape == SHAPE_BACKSPACE) ||
-        (log->len + len > row_end && shape == SHAPE_DELETE && len > 1 && !is_in_a_row(document->graph, log->len, len)))
-        return false;
-    oplog_add_run(log, shape, pos, len, (size_t)*text_len);
-    *text_len += shape == SHAPE_INSERT ? len : 0;
-    return true;
 }
 
 struct mark *saved_add_mark(struct document *document, uint64_t step, unsigned flags, uint64_t *lv)

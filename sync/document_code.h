@@ -3,6 +3,7 @@
  *
  *   document_code.c     document_encode(), document_decode(); what all versions have in common
  *   document_columns.c  graph, operations, marks and text in columns: what is written now
+ *   document_ops.c      of these the operations
  *   document_older.c    the same as an older weft wrote it
  *   document_asleep.c   the text in front of it
  *
@@ -22,21 +23,28 @@ enum { SAVED_ROWS = 1, SAVED_ROWS_FORKS = 2, SAVED_COLUMNS = 3, SAVED_ASLEEP = 4
 /* "weftdoc", the format's version, the length of the base text. */
 void saved_write_magic(const struct document *document, unsigned version, struct buf *out);
 bool saved_read_magic(struct reader *reader, const struct rope *base, unsigned *version, struct error *err);
-/* A whole history into a document that has none. */
-bool saved_read_all(struct bytes encoded, struct document *document, struct error *err);
+/*
+ * A whole history into a document that has none. With its text: where that can be made while the history is read, it is, and
+ * is given out with the next update (document->loaded).
+ */
+enum saved_text { SAVED_TEXT_LATER, SAVED_TEXT_TOO };
+bool saved_read_all(struct bytes encoded, struct document *document, enum saved_text text, struct error *err);
 
 /* Fills *err with ERR_FORMAT; always false. */
 bool saved_refuse(struct error *err, const char *what);
 
 /* Where the next operation most likely is. */
-uint64_t saved_op_end(enum op_shape shape, uint64_t pos, uint64_t len);
+static inline uint64_t saved_op_end(enum op_shape shape, uint64_t pos, uint64_t len)
+{
+    return pos + (len & op_masks[shape].inserts) - ((len - 1) & op_masks[shape].back);
+}
+
+/* One delete of several bytes is valid or void as a whole, so nothing may come between its events. */
+bool saved_is_in_a_row(const struct graph *graph, uint64_t first, uint64_t len);
 
 /* Each adds one thing to a document if it may stand there. Parents are ascending. */
 bool saved_add_row(struct document *document, size_t agent, uint64_t len, const uint64_t *parents, size_t parent_count,
                    struct error *err);
-/* *text_len: the bytes inserted so far. Up to row_end events are known to be of one agent and one run; 0: it is looked up. */
-bool saved_add_op(struct document *document, enum op_shape shape, uint64_t pos, uint64_t len, uint64_t row_end,
-                  uint64_t *text_len);
 /* The mark `step` behind the one before; *lv is where that was and becomes where this is. NULL: it may not stand there.
  */
 struct mark *saved_add_mark(struct document *document, uint64_t step, unsigned flags, uint64_t *lv);
@@ -47,7 +55,7 @@ bool saved_read_mark_rest(struct reader *reader, struct document *document, unsi
 
 /* All that comes after the agents. */
 void saved_write_columns(const struct document *document, struct buf *out);
-bool saved_read_columns(struct reader *reader, struct document *document, struct error *err);
+bool saved_read_columns(struct reader *reader, struct document *document, enum saved_text text, struct error *err);
 bool saved_read_older(struct reader *reader, struct document *document, struct error *err);
 
 #endif

@@ -21,7 +21,7 @@
  *
  * People who type at once each go on where they were, which is why a place is told from the agent's last one.
  */
-#include "sync/document_code.h"
+#include "sync/document_rows.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -32,31 +32,9 @@
 #include "sync/packing.h"
 
 enum { GRAPH_LEN, GRAPH_AGENT, GRAPH_PARENTS, GRAPH_BACK, GRAPH_BEHIND, GRAPH_COLUMNS };
-enum { OPS_LEN, OPS_POS, OPS_COLUMNS = OPS_POS + 4 };
 enum { MARKS_STEP, MARKS_FLAG, MARKS_TIME, MARKS_COLUMNS };
-enum { SHAPES = SHAPE_NOP + 1, SHAPES_A_BYTE = 3 };
 
 /* --- rows of the graph --- */
-
-struct row {
-    uint64_t first, end;
-    size_t agent;
-};
-
-/* The rows so far, and what each agent did last. */
-struct rows {
-    struct row *items;
-    size_t count, cap;
-    struct agent_last {
-        uint64_t lv;     /* its newest event; LV_NONE: it has none */
-        uint64_t op_end; /* where its newest operation ended; PLACE_NONE: it has none */
-    } * last;            /* by agent */
-    uint64_t op_end;     /* of the newest operation of all */
-    size_t op_row;       /* where that is */
-    bool op_deletes;
-};
-
-#define PLACE_NONE UINT64_MAX
 
 static void rows_init(struct rows *rows, size_t agents)
 {
@@ -76,48 +54,6 @@ static void rows_add(struct rows *rows, struct row row)
     rows->items = xgrow(rows->items, &rows->cap, rows->count + 1, sizeof *rows->items);
     rows->items[rows->count++] = row;
     rows->last[row.agent].lv = row.end - 1;
-}
-
-/* The agent of an event not before the last one that was asked for. */
-static size_t rows_agent(struct rows *rows, uint64_t lv)
-{
-    while (rows->items[rows->op_row].end <= lv)
-        rows->op_row++;
-    return rows->items[rows->op_row].agent;
-}
-
-/* Where an operation that begins with this event is expected. */
-static uint64_t rows_expect(struct rows *rows, uint64_t lv)
-{
-    uint64_t place = rows->last[rows_agent(rows, lv)].op_end;
-    return place == PLACE_NONE ? rows->op_end : place;
-}
-
-/* An operation up to `end` is over; it was at `pos`. */
-static void rows_note_op(struct rows *rows, enum op_shape shape, uint64_t pos, uint64_t len, uint64_t end)
-{
-    rows->op_end = saved_op_end(shape, pos, len);
-    rows->op_deletes = shape != SHAPE_INSERT;
-    rows->last[rows_agent(rows, end - 1)].op_end = rows->op_end;
-}
-
-static size_t pos_column(const struct rows *rows, enum op_shape shape)
-{
-    return OPS_POS + 2 * (size_t)rows->op_deletes + (shape != SHAPE_INSERT);
-}
-
-static void columns_release(struct number_column *columns, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        number_column_release(&columns[i]);
-}
-
-static bool columns_done(const struct number_column *columns, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!number_column_done(&columns[i]))
-            return false;
-    return true;
 }
 
 /* --- writing --- */
@@ -166,39 +102,7 @@ static void write_graph(struct saver *saver)
         lv = row.end;
     }
     packing_add_numbers(saver->compressor, saver->out, columns, GRAPH_COLUMNS);
-    columns_release(columns, GRAPH_COLUMNS);
-}
-
-static void write_shapes(const struct saver *saver)
-{
-    const struct oplog *log = &saver->document->log;
-    struct buf shapes = {0};
-    for (size_t i = 0; i < oplog_runs(log); i += SHAPES_A_BYTE) {
-        unsigned byte = 0;
-        for (size_t j = i; j < i + SHAPES_A_BYTE; j++)
-            byte = byte * SHAPES + (j < oplog_runs(log) ? (unsigned)oplog_run(log, j).shape : 0);
-        buf_add_byte(&shapes, (unsigned char)byte);
-    }
-    packing_add_part(saver->compressor, saver->out, buf_view(&shapes));
-    buf_release(&shapes);
-}
-
-static void write_ops(struct saver *saver)
-{
-    const struct oplog *log = &saver->document->log;
-    struct number_column columns[OPS_COLUMNS] = {0};
-    for (size_t i = 0; i < oplog_runs(log); i++) {
-        struct op_piece run = oplog_run(log, i);
-        number_column_add(&columns[OPS_LEN], run.len - 1);
-        if (run.shape == SHAPE_NOP)
-            continue;
-        uint64_t expected = rows_expect(&saver->rows, run.lv);
-        number_column_add_signed(&columns[pos_column(&saver->rows, run.shape)], (int64_t)(run.pos - expected));
-        rows_note_op(&saver->rows, run.shape, run.pos, run.len, run.lv + run.len);
-    }
-    write_shapes(saver);
-    packing_add_numbers(saver->compressor, saver->out, columns, OPS_COLUMNS);
-    columns_release(columns, OPS_COLUMNS);
+    saved_release_columns(columns, GRAPH_COLUMNS);
 }
 
 static void write_marks(const struct saver *saver)
@@ -220,7 +124,7 @@ static void write_marks(const struct saver *saver)
     }
     packing_add_numbers(saver->compressor, saver->out, columns, MARKS_COLUMNS);
     packing_add_part(saver->compressor, saver->out, buf_view(&rest));
-    columns_release(columns, MARKS_COLUMNS);
+    saved_release_columns(columns, MARKS_COLUMNS);
     buf_release(&rest);
 }
 
@@ -229,7 +133,7 @@ void saved_write_columns(const struct document *document, struct buf *out)
     struct saver saver = {.document = document, .compressor = compressor_new(), .out = out};
     rows_init(&saver.rows, graph_agents(document->graph));
     write_graph(&saver);
-    write_ops(&saver);
+    saved_write_ops(&document->log, &saver.rows, saver.compressor, out);
     write_marks(&saver);
     packing_add_part(saver.compressor, out, buf_view(&document->log.text));
     rows_release(&saver.rows);
@@ -243,7 +147,6 @@ struct loader {
     struct compressor *compressor;
     struct reader *reader;
     struct rows rows;
-    uint64_t text_len; /* bytes inserted so far */
     size_t room;       /* for so many rows there is room from the beginning; what claims more, densely packed, has to have them */
 };
 
@@ -310,7 +213,7 @@ static bool read_rows(struct loader *loader, struct number_column *columns, stru
     while (reader_left(&columns[GRAPH_LEN].low_reader) > 0)
         if (!read_row(loader, columns, err))
             return false;
-    return columns_done(columns, GRAPH_COLUMNS) || saved_refuse(err, "the number of its rows");
+    return saved_columns_done(columns, GRAPH_COLUMNS) || saved_refuse(err, "the number of its rows");
 }
 
 static bool read_graph(struct loader *loader, struct error *err)
@@ -319,75 +222,8 @@ static bool read_graph(struct loader *loader, struct error *err)
     bool good = packing_read_numbers(loader->compressor, loader->reader, columns, GRAPH_COLUMNS)
                     ? read_rows(loader, columns, err)
                     : saved_refuse(err, "the columns of its graph");
-    columns_release(columns, GRAPH_COLUMNS);
+    saved_release_columns(columns, GRAPH_COLUMNS);
     graph_fit(loader->document->graph);
-    return good;
-}
-
-/* The shapes of operations, one after another. */
-struct shapes {
-    struct reader reader;
-    unsigned rest; /* the digits of the present byte that were not read yet, the next one as that of SHAPES * SHAPES */
-    unsigned left; /* how many these are */
-};
-
-/* SHAPES: there is none. */
-static unsigned next_shape(struct shapes *shapes)
-{
-    if (shapes->left == 0) {
-        shapes->rest = read_byte(&shapes->reader);
-        if (shapes->reader.failed || shapes->rest >= SHAPES * SHAPES * SHAPES)
-            return SHAPES;
-        shapes->left = SHAPES_A_BYTE;
-    }
-    unsigned shape = shapes->rest / (SHAPES * SHAPES);
-    shapes->rest = shapes->rest % (SHAPES * SHAPES) * SHAPES;
-    shapes->left--;
-    return shape;
-}
-
-static bool read_op(struct loader *loader, struct number_column *columns, unsigned coded_shape)
-{
-    uint64_t lv = loader->document->log.len, len = number_column_next(&columns[OPS_LEN]) + 1, pos = 0, row_end = 0;
-    if (coded_shape > SHAPE_NOP || lv >= graph_len(loader->document->graph))
-        return false;
-    enum op_shape shape = (enum op_shape)coded_shape;
-    if (shape != SHAPE_NOP) {
-        pos = rows_expect(&loader->rows, lv) +
-              (uint64_t)number_column_next_signed(&columns[pos_column(&loader->rows, shape)]);
-        row_end = loader->rows.items[loader->rows.op_row].end;
-    }
-    if (!saved_add_op(loader->document, shape, pos, len, row_end, &loader->text_len))
-        return false;
-    if (shape != SHAPE_NOP)
-        rows_note_op(&loader->rows, shape, pos, len, lv + len);
-    return true;
-}
-
-static bool read_runs(struct loader *loader, struct bytes coded_shapes, struct number_column *columns, struct error *err)
-{
-    struct shapes shapes = {.reader = reader_of(coded_shapes)};
-    size_t runs = reader_left(&columns[OPS_LEN].low_reader);
-    oplog_reserve(&loader->document->log, runs < coded_shapes.len * SHAPES_A_BYTE ? runs : coded_shapes.len * SHAPES_A_BYTE);
-    while (reader_left(&columns[OPS_LEN].low_reader) > 0)
-        if (!read_op(loader, columns, next_shape(&shapes)))
-            return saved_refuse(err, "one of its operations");
-    if (shapes.rest != 0 || !reader_done(&shapes.reader))
-        return saved_refuse(err, "the shapes of its operations");
-    bool complete = loader->document->log.len == graph_len(loader->document->graph);
-    return (complete && columns_done(columns, OPS_COLUMNS)) || saved_refuse(err, "the number of its operations");
-}
-
-static bool read_ops(struct loader *loader, struct error *err)
-{
-    struct number_column columns[OPS_COLUMNS] = {0};
-    struct buf shapes = {0};
-    bool good = packing_read_part(loader->compressor, loader->reader, &shapes) &&
-                        packing_read_numbers(loader->compressor, loader->reader, columns, OPS_COLUMNS)
-                    ? read_runs(loader, buf_view(&shapes), columns, err)
-                    : saved_refuse(err, "the columns of its operations");
-    columns_release(columns, OPS_COLUMNS);
-    buf_release(&shapes);
     return good;
 }
 
@@ -411,7 +247,7 @@ static bool read_all_marks(struct document *document, struct number_column *colu
     while (reader_left(&columns[MARKS_STEP].low_reader) > 0)
         if (!read_mark(document, columns, &reader, &lv, &time_s))
             return saved_refuse(err, "one of its marks");
-    return (columns_done(columns, MARKS_COLUMNS) && reader_done(&reader)) ||
+    return (saved_columns_done(columns, MARKS_COLUMNS) && reader_done(&reader)) ||
            saved_refuse(err, "the number of its marks");
 }
 
@@ -423,7 +259,7 @@ static bool read_marks(struct loader *loader, struct error *err)
                         packing_read_part(loader->compressor, loader->reader, &rest)
                     ? read_all_marks(loader->document, columns, buf_view(&rest), err)
                     : saved_refuse(err, "the columns of its marks");
-    columns_release(columns, MARKS_COLUMNS);
+    saved_release_columns(columns, MARKS_COLUMNS);
     buf_release(&rest);
     struct marks *marks = &loader->document->marks;
     marks->items = xfit(marks->items, &marks->cap, marks->count, sizeof *marks->items);
@@ -432,19 +268,47 @@ static bool read_marks(struct loader *loader, struct error *err)
 
 static bool read_text(const struct loader *loader, struct error *err)
 {
-    struct buf *text = &loader->document->log.text;
-    return (packing_read_part(loader->compressor, loader->reader, text) && text->len == loader->text_len &&
+    return (packing_read_part(loader->compressor, loader->reader, &loader->document->log.text) &&
             reader_done(loader->reader)) ||
            saved_refuse(err, "its text");
 }
 
-bool saved_read_columns(struct reader *reader, struct document *document, struct error *err)
+/* What a walk would do and find out, which is then not needed. */
+static void take_sum(struct document *document, const struct delta *sum)
+{
+    document->loaded = xcalloc(1, sizeof *document->loaded);
+    delta_patch(sum, document->loaded);
+    document->len = delta_len(sum);
+    document->merged = graph_len(document->graph);
+    critical_note(&document->critical, 0, rope_len(document->base));
+}
+
+static bool read_columns(struct loader *loader, enum saved_text text, struct error *err)
+{
+    struct document *document = loader->document;
+    struct saved_ops ops = {0};
+    struct delta sum = {0};
+    bool summed = false;
+    bool good = read_graph(loader, err) && saved_unpack_ops(&ops, loader->compressor, loader->reader, err) &&
+                read_marks(loader, err) && read_text(loader, err);
+    if (good) {
+        summed = text == SAVED_TEXT_TOO && graph_runs(document->graph) == 1;
+        delta_begin(&sum, rope_len(document->base), &document->log.text);
+        good = saved_read_ops(&ops, document, &loader->rows, &sum, &summed, err);
+    }
+    if (good && summed)
+        take_sum(document, &sum);
+    delta_release(&sum);
+    saved_ops_release(&ops);
+    return good;
+}
+
+bool saved_read_columns(struct reader *reader, struct document *document, enum saved_text text, struct error *err)
 {
     struct loader loader = {
         .document = document, .compressor = compressor_new(), .reader = reader, .room = reader_left(reader) / 2};
     rows_init(&loader.rows, graph_agents(document->graph));
-    bool good =
-        read_graph(&loader, err) && read_ops(&loader, err) && read_marks(&loader, err) && read_text(&loader, err);
+    bool good = read_columns(&loader, text, err);
     rows_release(&loader.rows);
     compressor_free(loader.compressor);
     return good;

@@ -59,6 +59,20 @@ static bool decode_graph(struct reader *reader, struct document *document, struc
     return !reader->failed || saved_refuse(err, "the number of its rows");
 }
 
+/* If it may stand there. *text_len: the bytes inserted so far. */
+static bool add_op(struct document *document, enum op_shape shape, uint64_t pos, uint64_t len, uint64_t *text_len)
+{
+    struct oplog *log = &document->log;
+    if (len == 0 || len > graph_len(document->graph) - log->len || pos > BATCH_POS_MAX + DOCUMENT_EVENTS_MAX)
+        return false;
+    if ((len > pos + 1 && shape == SHAPE_BACKSPACE) ||
+        (len > 1 && shape == SHAPE_DELETE && !saved_is_in_a_row(document->graph, log->len, len)))
+        return false;
+    oplog_add_run(log, shape, pos, len, (size_t)*text_len);
+    *text_len += len & op_masks[shape].inserts;
+    return true;
+}
+
 /* *last: where the run before ended; *text_len: the bytes inserted so far. */
 static bool decode_op(struct reader *reader, struct document *document, uint64_t *last, uint64_t *text_len)
 {
@@ -68,7 +82,7 @@ static bool decode_op(struct reader *reader, struct document *document, uint64_t
     enum op_shape shape = (enum op_shape)(coded & SHAPE_MASK);
     if (shape != SHAPE_NOP)
         pos = *last + (uint64_t)read_zigzag(reader);
-    if (reader->failed || !saved_add_op(document, shape, pos, len, 0, text_len))
+    if (reader->failed || !add_op(document, shape, pos, len, text_len))
         return false;
     *last = shape == SHAPE_NOP ? *last : saved_op_end(shape, pos, len);
     return true;

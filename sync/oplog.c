@@ -19,9 +19,7 @@ void oplog_release(struct oplog *log)
 
 static int64_t net_of(enum op_shape shape, uint64_t len)
 {
-    static const int64_t each[] = {
-        [SHAPE_INSERT] = 1, [SHAPE_DELETE] = -1, [SHAPE_DELETE_EACH] = -1, [SHAPE_BACKSPACE] = -1, [SHAPE_NOP] = 0};
-    return (int64_t)len * each[shape];
+    return (int64_t)((len & op_masks[shape].inserts) - (len & op_masks[shape].deletes));
 }
 
 static void add_run(struct oplog *log, enum op_shape shape, uint64_t pos)

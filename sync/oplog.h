@@ -32,6 +32,19 @@ enum op_shape {
     SHAPE_NOP,
 };
 
+/* What a shape means for lengths, as masks: which one comes next a processor cannot foresee, so it is looked up. */
+struct op_masks {
+    uint64_t inserts, deletes; /* all bits: every event does */
+    uint64_t back;             /* all bits: the last event is at the first place */
+};
+static const struct op_masks op_masks[] = {
+    [SHAPE_INSERT] = {.inserts = UINT64_MAX},
+    [SHAPE_DELETE] = {.deletes = UINT64_MAX},
+    [SHAPE_DELETE_EACH] = {.deletes = UINT64_MAX},
+    [SHAPE_BACKSPACE] = {.deletes = UINT64_MAX, .back = UINT64_MAX},
+    [SHAPE_NOP] = {0},
+};
+
 enum { OPLOG_POS_BITS = 60 };
 
 struct op_run { /* two a cache line: a walk goes over all of them */
