@@ -27,7 +27,7 @@ enum { GAP_TEXT_NEAR = 32 };
 #ifdef WEFT_SMALL_NODES
 enum { GAP_TEXT_LEAF_BYTES = GAP_TEXT_NEAR + 12 };
 #else
-enum { GAP_TEXT_LEAF_BYTES = 4096 };
+enum { GAP_TEXT_LEAF_BYTES = 8192 };
 #endif
 
 /* A leaf's bytes have a margin on either side, which a copy at its edges looks at for nothing. */

@@ -186,15 +186,23 @@ static uint64_t next_key(const struct id_index *index, const struct id_leaf *lea
     return leaf->keys[at];
 }
 
-struct id_entry id_index_get(const struct id_index *index, uint64_t key)
+struct id_entry id_index_get_noted(const struct id_index *index, uint64_t key, uint64_t **note)
 {
     uint32_t upto;
-    const struct id_leaf *leaf = look_up(index, key, &upto);
+    struct id_leaf *leaf = look_up(index, key, &upto);
     if (upto > 0 && key - leaf->keys[upto - 1] < leaf->facts[upto - 1].len) {
         struct id_entry entry = entry_at(leaf, upto - 1);
+        *note = &leaf->facts[upto - 1].note;
         return entry_from(&entry, key - entry.key);
     }
+    *note = NULL;
     return (struct id_entry){key, next_key(index, leaf, upto) - key, 0, ID_NOTHING};
+}
+
+struct id_entry id_index_get(const struct id_index *index, uint64_t key)
+{
+    uint64_t *note;
+    return id_index_get_noted(index, key, &note);
 }
 
 uint64_t *id_index_note(const struct id_index *index, uint64_t key)

@@ -54,5 +54,7 @@ struct id_entry id_index_get(const struct id_index *index, uint64_t key);
  * entry that has the key, which must be there; until the next change.
  */
 uint64_t *id_index_note(const struct id_index *index, uint64_t key);
+/* Both at once; NULL: there is no entry. */
+struct id_entry id_index_get_noted(const struct id_index *index, uint64_t key, uint64_t **note);
 
 #endif

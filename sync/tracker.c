@@ -365,14 +365,21 @@ struct tracker_deleted tracker_delete_shown(struct tracker *tracker, uint64_t lv
 
 /* --- moving the prepare version --- */
 
-struct id_entry tracker_event(const struct tracker *tracker, uint64_t lv)
+/* *note: of deletes, where their units are. */
+static struct id_entry event_noted(const struct tracker *tracker, uint64_t lv, uint64_t **note)
 {
-    struct id_entry deletes = id_index_get(&tracker->deletes, lv);
+    struct id_entry deletes = id_index_get_noted(&tracker->deletes, lv, note);
     if (deletes.kind != ID_NOTHING)
         return deletes;
     struct id_entry units = id_index_get(&tracker->units, lv);
     units.len = least(units.len, deletes.len);
     return units;
+}
+
+struct id_entry tracker_event(const struct tracker *tracker, uint64_t lv)
+{
+    uint64_t *note;
+    return event_noted(tracker, lv, &note);
 }
 
 /*
@@ -417,7 +424,8 @@ enum { BACK_MAX = 4096 }; /* of deletes from the end on that are moved at once: 
    noted with the delete. */
 static uint64_t shift_first(struct tracker *tracker, uint64_t first, uint64_t end, int by, uint64_t steps)
 {
-    struct id_entry entry = tracker_event(tracker, first);
+    uint64_t *note;
+    struct id_entry entry = event_noted(tracker, first, &note);
     uint64_t len = least(entry.len, end - first);
     switch (entry.kind) {
     case ID_NOTHING:
@@ -425,10 +433,10 @@ static uint64_t shift_first(struct tracker *tracker, uint64_t first, uint64_t en
     case ID_UNITS:
         return shift_units(tracker, first, len, by, steps, &entry.value);
     case ID_DELETES:
-        return shift_units(tracker, entry.value, len, by, steps, id_index_note(&tracker->deletes, first));
+        return shift_units(tracker, entry.value, len, by, steps, note);
     case ID_DELETES_BACK:
         len = steps == UINT64_MAX ? len : least(len, BACK_MAX);
-        return shift_units(tracker, entry.value - (len - 1), len, by, UINT64_MAX, id_index_note(&tracker->deletes, first));
+        return shift_units(tracker, entry.value - (len - 1), len, by, UINT64_MAX, note);
     }
     return len;
 }
