@@ -97,16 +97,16 @@ void patch_replace(struct patch *patch, uint64_t at, uint64_t deleted, struct by
         return;
     }
     patch->parts = xgrow(patch->parts, &patch->cap, PARTS, sizeof *patch->parts);
-    struct part *part = patch->parts;
+    size_t count = 0;
     if (at > 0)
-        *part++ = (struct part){.kind = PART_RETAIN, .len = at};
+        patch->parts[count++] = (struct part){.kind = PART_RETAIN, .len = at};
     if (text.len > 0) {
-        *part++ = (struct part){.kind = PART_INSERT, .len = text.len};
+        patch->parts[count++] = (struct part){.kind = PART_INSERT, .len = text.len};
         buf_add_bytes(&patch->text, text);
     }
     if (deleted > 0)
-        *part++ = (struct part){.kind = PART_DELETE, .len = deleted};
-    patch->count = (size_t)(part - patch->parts);
+        patch->parts[count++] = (struct part){.kind = PART_DELETE, .len = deleted};
+    patch->count = count;
     patch->replaces = true;
     patch->at = at;
     patch->deleted = deleted;

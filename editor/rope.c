@@ -5,6 +5,7 @@
 
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
+#include "editor/rope_finger.h"
 #include "editor/rope_tree.h"
 
 struct rope {
@@ -69,11 +70,14 @@ struct rope *rope_snapshot(const struct rope *rope)
 
 /* --- edits --- */
 
-static OUT_OF_LINE void insert_pieces(struct rope_tree *tree, uint64_t at, struct bytes text)
+static OUT_OF_LINE void insert_any(struct rope *rope, uint64_t at, struct bytes text)
 {
+    ensure(at <= rope_len(rope));
+    if (rope_finger_insert(&rope->tree, at, text))
+        return;
     while (text.len > 0) {
         size_t len = text.len < ROPE_PIECE_BYTES_MAX ? text.len : ROPE_PIECE_BYTES_MAX;
-        rope_tree_insert(tree, at, bytes_slice(text, 0, len));
+        rope_tree_insert(&rope->tree, at, bytes_slice(text, 0, len));
         text = bytes_slice(text, len, text.len - len);
         at += len;
     }
@@ -81,9 +85,8 @@ static OUT_OF_LINE void insert_pieces(struct rope_tree *tree, uint64_t at, struc
 
 void rope_insert(struct rope *rope, uint64_t at, struct bytes text)
 {
-    ensure(at <= rope_len(rope));
-    if (!rope_tree_type(&rope->tree, at, text))
-        insert_pieces(&rope->tree, at, text);
+    if (text.len != 1 || !rope_finger_type(&rope->tree, at, text.data[0]))
+        insert_any(rope, at, text);
 }
 
 void rope_delete(struct rope *rope, uint64_t at, uint64_t len)

@@ -177,7 +177,7 @@ static unsigned char *make_place(struct rope_finger *finger, uint64_t at, size_t
     return to;
 }
 
-static OUT_OF_LINE bool insert_any(struct rope_tree *tree, uint64_t at, struct bytes text)
+bool rope_finger_insert(struct rope_tree *tree, uint64_t at, struct bytes text)
 {
     struct rope_finger *finger = finger_over(tree, at, at);
     if (!finger || finger->behind - finger->gap < (ptrdiff_t)text.len)
@@ -186,24 +186,13 @@ static OUT_OF_LINE bool insert_any(struct rope_tree *tree, uint64_t at, struct b
         return true;
     if (is_in_page(finger, text)) { /* borrowed from this rope, and about to be moved */
         unsigned char *copy = xmemdup(text.data, text.len);
-        bool inserted = insert_any(tree, at, bytes_of(copy, text.len));
+        bool inserted = rope_finger_insert(tree, at, bytes_of(copy, text.len));
         free(copy);
         return inserted;
     }
     finger->last = at;
     tree->sums = rope_sums_add(tree->sums, rope_sums_of(text));
     memcpy(make_place(finger, at, text.len), text.data, text.len);
-    return true;
-}
-
-bool rope_finger_insert(struct rope_tree *tree, uint64_t at, struct bytes text)
-{
-    struct rope_finger *finger = tree->finger;
-    if (text.len != 1 || !finger || finger->at != at || finger->gap == finger->behind)
-        return insert_any(tree, at, text);
-    tree->sums = rope_sums_add(tree->sums, rope_sums_of_byte(*text.data)); /* a key at the gap: worth no call */
-    *finger->gap++ = *text.data;
-    finger->at++;
     return true;
 }
 

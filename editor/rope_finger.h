@@ -57,6 +57,17 @@ void rope_finger_close(const struct rope_tree *tree);
 
 /* Inserting in the finger's piece. False, and nothing is changed: it is not there, or has no room. */
 bool rope_finger_insert(struct rope_tree *tree, uint64_t at, struct bytes text);
+/* The same for a key at the gap: worth no call. False: it is not there. */
+static inline bool rope_finger_type(struct rope_tree *tree, uint64_t at, unsigned char byte)
+{
+    struct rope_finger *finger = tree->finger;
+    if (!finger || finger->at != at || finger->gap == finger->behind)
+        return false;
+    *finger->gap++ = byte;
+    finger->at++;
+    rope_sums_count(&tree->sums, byte);
+    return true;
+}
 /* Deleting in it. False: it is not there, or nothing of the piece would be left. */
 bool rope_finger_delete(struct rope_tree *tree, uint64_t at, uint64_t len);
 

@@ -80,7 +80,7 @@ struct rope_sums rope_sums_of(struct bytes text)
     for (; left >= WORD; left -= WORD, at += WORD)
         sums = rope_sums_add(sums, count_word(at));
     for (; left; left--, at++)
-        sums = rope_sums_add(sums, rope_sums_of_byte(*at));
+        rope_sums_count(&sums, *at);
     return sums;
 }
 

@@ -31,9 +31,11 @@ struct rope_sums {
 };
 
 struct rope_sums rope_sums_of(struct bytes text);
-static inline struct rope_sums rope_sums_of_byte(unsigned char byte)
+static inline void rope_sums_count(struct rope_sums *sums, unsigned char byte)
 {
-    return (struct rope_sums){{1, byte == '\n', (signed char)byte >= -64 /* not 10xxxxxx */}};
+    sums->of[ROPE_BYTES]++;
+    sums->of[ROPE_NEWLINES] += byte == '\n';
+    sums->of[ROPE_CODEPOINTS] += (signed char)byte >= -64; /* not 10xxxxxx */
 }
 struct rope_sums rope_sums_add(struct rope_sums a, struct rope_sums b);
 struct rope_sums rope_sums_subtract(struct rope_sums a, struct rope_sums b);

@@ -410,11 +410,6 @@ void rope_tree_release(struct rope_tree *tree)
     *tree = (struct rope_tree){0};
 }
 
-bool rope_tree_type(struct rope_tree *tree, uint64_t at, struct bytes text)
-{
-    return rope_finger_insert(tree, at, text);
-}
-
 void rope_tree_insert(struct rope_tree *tree, uint64_t at, struct bytes text)
 {
     ensure(at <= tree->sums.of[ROPE_BYTES]);

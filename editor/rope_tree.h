@@ -36,9 +36,7 @@ struct rope_tree rope_tree_build(const struct rope_piece *pieces, size_t count);
 struct rope_tree rope_tree_share(const struct rope_tree *tree);
 void rope_tree_release(struct rope_tree *tree);
 
-/* Typing on at the finger; any length. False, and nothing is changed, when it is not there or has no room. */
-bool rope_tree_type(struct rope_tree *tree, uint64_t at, struct bytes text);
-/* What could not be typed. 1 .. ROPE_PIECE_BYTES_MAX bytes; they are copied. */
+/* What rope_finger_insert() could not. 1 .. ROPE_PIECE_BYTES_MAX bytes; they are copied. */
 void rope_tree_insert(struct rope_tree *tree, uint64_t at, struct bytes text);
 void rope_tree_delete(struct rope_tree *tree, uint64_t at, uint64_t len);
 

@@ -41,14 +41,6 @@ void critical_add(struct critical *critical, uint64_t first, uint64_t last, cons
     critical->ranges[critical->count++] = (struct critical_range){first, last, UINT64_MAX};
 }
 
-void critical_go_on(struct critical *critical, uint64_t first, uint64_t count)
-{
-    ensure(critical->count > 0);
-    struct critical_range *top = &critical->ranges[critical->count - 1];
-    ensure(top->last + 1 == first);
-    top->last += count;
-}
-
 /* How many ranges begin at or before lv. */
 static size_t ranges_upto(const struct critical *critical, uint64_t lv)
 {

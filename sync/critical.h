@@ -17,6 +17,7 @@
 
 #include <stddef.h>
 
+#include "editor/base/ensure.h"
 #include "sync/graph.h"
 
 struct critical_range {
@@ -34,7 +35,13 @@ void critical_release(struct critical *critical);
 void critical_add(struct critical *critical, uint64_t first, uint64_t last, const uint64_t *parents,
                   size_t parent_count, const struct lv_list *frontier);
 /* The same for `count` events that go on after the newest one, which is critical. */
-void critical_go_on(struct critical *critical, uint64_t first, uint64_t count);
+static inline void critical_go_on(struct critical *critical, uint64_t first, uint64_t count)
+{
+    ensure(critical->count > 0);
+    struct critical_range *top = &critical->ranges[critical->count - 1];
+    ensure(top->last + 1 == first);
+    top->last += count;
+}
 /* The text had this length before `first`. Nothing happens when no range begins there. */
 void critical_note(struct critical *critical, uint64_t first, uint64_t len_before);
 /* The range with the newest critical version at or before lv; NULL: only the base text. */

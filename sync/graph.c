@@ -65,6 +65,7 @@ struct graph {
     size_t agent_count, agent_cap;
     struct agent_index by_id;
     struct lv_list frontier;
+    size_t tip; /* who wrote the newest event, if it is the only head and the last of that agent's newest run; else NO_AGENT */
     struct heap heap; /* scratch of walks; the runs in it are those with a reach */
     struct reach *reach;
     size_t reach_cap;
@@ -80,6 +81,7 @@ struct hints {
 struct graph *graph_new(void)
 {
     struct graph *graph = xcalloc(1, sizeof *graph);
+    graph->tip = (size_t)NO_AGENT;
     graph->hints = xcalloc(1, sizeof *graph->hints);
     struct lv_list *parents = &graph->parents; /* never NULL: a root's empty view points into it */
     parents->items = xgrow(NULL, &parents->cap, 1, sizeof *parents->items);
@@ -465,14 +467,18 @@ static void advance_frontier(struct lv_list *frontier, const uint64_t *parents, 
 /* Whether events go on after the newest one, which is the only head, by the agent that wrote it: nearly every key. */
 static bool goes_on(const struct graph *graph, size_t agent, uint64_t seq, const uint64_t *parents, size_t parent_count)
 {
-    if (parent_count != 1 || graph->frontier.count != 1 || parents[0] + 1 != graph->len)
+    if (graph->tip != agent || parent_count != 1 || parents[0] + 1 != graph->len)
         return false;
-    const struct author_run *author = &graph->authors[graph->author_count - 1];
     const struct agent *who = &graph->agents[agent];
-    if (author->agent != agent || author->seq + (graph->len - author->first) != seq)
-        return false;
     const struct seq_run *newest = &who->runs[who->count - 1];
-    return newest->lv + newest->len == graph->len;
+    return newest->seq + newest->len == seq;
+}
+
+static size_t find_tip(const struct graph *graph, size_t agent)
+{
+    const struct agent *who = &graph->agents[agent];
+    const struct seq_run *newest = &who->runs[who->count - 1];
+    return graph->frontier.count == 1 && newest->lv + newest->len == graph->len ? agent : (size_t)NO_AGENT;
 }
 
 /* The newest events, which are of one run, become more. */
@@ -485,13 +491,12 @@ static void go_on(struct graph *graph, struct agent *who, uint64_t len)
 
 bool graph_write_on(struct graph *graph, const struct agent_id *id, uint64_t len, uint64_t *seq)
 {
-    if (graph->frontier.count != 1 || graph->frontier.items[0] + 1 != graph->len)
+    if (graph->tip == (size_t)NO_AGENT)
         return false;
-    const struct author_run *author = &graph->authors[graph->author_count - 1];
-    struct agent *who = &graph->agents[author->agent];
+    struct agent *who = &graph->agents[graph->tip];
+    if (!agent_id_equal(&who->id, id))
+        return false;
     const struct seq_run *newest = &who->runs[who->count - 1];
-    if (!agent_id_equal(&who->id, id) || newest->lv + newest->len != graph->len)
-        return false;
     *seq = newest->seq + newest->len;
     go_on(graph, who, len);
     return true;
@@ -519,6 +524,7 @@ uint64_t graph_add(struct graph *graph, size_t agent, uint64_t seq, uint64_t len
     add_author(graph, agent, seq, first, len);
     advance_frontier(&graph->frontier, parents, parent_count, first + len - 1);
     graph->len += len;
+    graph->tip = find_tip(graph, agent);
     return first;
 }
 
@@ -795,6 +801,14 @@ static void check_authors(const struct graph *graph)
     }
 }
 
+static void check_tip(const struct graph *graph)
+{
+    size_t tip = (size_t)NO_AGENT;
+    if (graph->author_count > 0)
+        tip = find_tip(graph, graph->authors[graph->author_count - 1].agent);
+    ensure(graph->tip == tip);
+}
+
 static void check_frontier(struct graph *graph) /* [2] */
 {
     struct lv_list parents = {0}, heads = {0};
@@ -820,5 +834,6 @@ void graph_check(struct graph *graph)
     check_runs(graph);
     check_authors(graph);
     check_frontier(graph);
+    check_tip(graph);
     agent_index_check(&graph->by_id, graph->agent_count);
 }
