@@ -13,7 +13,7 @@
 
 void config_defaults(struct config *config)
 {
-    *config = (struct config){.tab_width = 8};
+    *config = (struct config){.tab_width = 8, .merge_ms = 10000};
 }
 
 void config_release(struct config *config)
@@ -41,6 +41,7 @@ static const struct setting settings[] = {
     {"relay_token_file", SETTING_TEXT, offsetof(struct config, relay_token_file), 0, 0},
     {"tab_width", SETTING_NUMBER, offsetof(struct config, tab_width), 1, 16},
     {"indent_spaces", SETTING_NUMBER, offsetof(struct config, indent_spaces), 0, 16},
+    {"merge_ms", SETTING_NUMBER, offsetof(struct config, merge_ms), 1, 3600 * 1000},
     {"line_numbers", SETTING_FLAG, offsetof(struct config, line_numbers), 0, 0},
     {"keys", SETTING_KEYS, offsetof(struct config, vim_keys), 0, 0},
 };

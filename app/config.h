@@ -5,7 +5,7 @@
  *     "relay": "wss://relay.example",   // where `weft share` goes
  *     "relay_token_file": "~/.config/weft/token",
  *     "tab_width": 4, "indent_spaces": 0,
- *     "line_numbers": false,
+ *     "line_numbers": false, "merge_ms": 10000,
  *     "keys": "weft" }                  // "vim": Esc then :w :q is not commented on
  *
  * A mistake is no reason not to edit, and it is shown. A setting that is not known or has a wrong value is left out, all others
@@ -25,6 +25,7 @@ struct config {
     char *relay_token_file; /* NULL: none */
     int tab_width;          /* 1 .. 16 */
     int indent_spaces;      /* 0 .. 16; 0: tabs */
+    int merge_ms;           /* 1 .. 3600000: about what merging one writer's edits may take before they are held */
     bool line_numbers;
     bool vim_keys;
 };

@@ -87,7 +87,7 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->awaited = options->awaited;
     replica->audits = options->audits;
     replica->short_lived = options->short_lived;
-    replica->merge_steps_max = options->merge_steps_max;
+    replica->merge_steps_max = (uint64_t)env->config.merge_ms * MERGE_STEPS_PER_MS;
     replica->base_bytes_max = options->base_bytes_max ? options->base_bytes_max : BASE_BYTES_MAX;
     atomic_init(&replica->base_kept, false);
     atomic_init(&replica->awaits_journal, false);

@@ -31,11 +31,13 @@
 #include "editor/base/xalloc.h"
 
 #define NOTE "held"
-#define STEPS_MAX_DEFAULT ((uint64_t)100 * 1000 * 1000) /* some 10 s */
 
 enum {
     PORTION_STEPS = 500,     /* some 0.05 ms, ten times that where caches miss: between them it is looked at the clock */
     STEPS_PER_EVENT = 1000,  /* of those that were merged: that much more is granted */
+    SPENDERS = 4,            /* so many may take all that one may; after that, as one may have any number of agents, */
+    MEAN = 100,              /* the hundredth of it is too much for who has written */
+    NEWCOMER = 100,          /* fewer events than that */
     SLOW_MS = 200,           /* on its way for longer: it is said, and noted */
     HELD_MAX = 4096,         /* batches in memory */
     NAME_CELLS = 16,         /* of a name, in a sentence */
@@ -51,15 +53,14 @@ static bool is_on_its_way(const struct merging *merging, const struct batch *bat
     return merging->on && agent_id_equal(&merging->first.agent, &batch->agent) && merging->first.seq == batch->seq0;
 }
 
-static struct spender *spender_of(struct merging *merging, const struct agent_id *agent)
+static size_t find_spender(struct merging *merging, const struct agent_id *agent)
 {
     for (size_t i = 0; i < merging->spender_count; i++)
         if (agent_id_equal(&merging->spenders[i].agent, agent))
-            return &merging->spenders[i];
+            return i;
     merging->spenders = xgrow(merging->spenders, &merging->spender_cap, merging->spender_count + 1, sizeof *merging->spenders);
-    struct spender *spender = &merging->spenders[merging->spender_count++];
-    *spender = (struct spender){.agent = *agent};
-    return spender;
+    merging->spenders[merging->spender_count] = (struct spender){.agent = *agent};
+    return merging->spender_count++;
 }
 
 /* --- the note --- */
@@ -250,9 +251,10 @@ bool replica_merge_held(struct replica *replica)
     struct merging *merging = &replica->merging;
     if (!whose_it_is(merging))
         return false;
-    for (size_t i = 0; i < merging->agent_count; i++)
-        if (merging->agents[i].why == HELD_COSTLY)
-            spender_of(merging, &merging->agents[i].agent)->granted = true;
+    for (size_t i = 0; i < merging->agent_count; i++) { /* also those who build on it: it is what they take long for */
+        size_t spender = find_spender(merging, &merging->agents[i].agent);
+        merging->spenders[spender].granted = true;
+    }
     offer_held(replica, false);
     if (!replica->reads_only)
         replica_begin_writing(replica); /* so that it is not held again when the document is opened the next time */
@@ -273,11 +275,13 @@ void replica_forget_held(struct replica *replica)
 
 /* --- what it costs --- */
 
-static bool is_absurd(struct replica *replica, const struct batch *batch, const struct approach_state *state)
+static bool is_absurd(const struct replica *replica, const struct approach_state *state)
 {
-    const struct spender *spender = spender_of(&replica->merging, &batch->agent);
-    uint64_t max = replica->merge_steps_max ? replica->merge_steps_max : STEPS_MAX_DEFAULT;
-    uint64_t steps = state->steps > state->least ? state->steps : state->least;
+    const struct merging *merging = &replica->merging;
+    const struct spender *spender = &merging->spenders[merging->spender];
+    uint64_t steps = state->steps > state->least ? state->steps : state->least, max = replica->merge_steps_max;
+    if (merging->spent > max * SPENDERS && spender->is_new)
+        max /= MEAN;
     return !spender->granted && spender->steps + steps > max + STEPS_PER_EVENT * spender->events;
 }
 
@@ -294,12 +298,25 @@ void replica_merge_begin_turn(struct replica *replica, uint64_t until_ms)
         offer_held(replica, true);
 }
 
+/* Whoever builds on what a person wanted has it in his way. */
+static bool builds_on_granted(const struct merging *merging, const struct batch *batch)
+{
+    for (size_t i = 0; i < merging->spender_count; i++)
+        for (size_t j = 0; merging->spenders[i].granted && j < batch->parent_count; j++)
+            if (agent_id_equal(&merging->spenders[i].agent, &batch->parents[j].agent))
+                return true;
+    return false;
+}
+
 static void begin_way(struct replica *replica, const struct batch *batch)
 {
     struct merging *merging = &replica->merging;
     merging->on = true;
     merging->document = replica->document;
     merging->first = id_of(batch);
+    merging->spender = find_spender(merging, &batch->agent);
+    merging->spenders[merging->spender].is_new = batch->seq0 < NEWCOMER;
+    merging->spenders[merging->spender].granted |= builds_on_granted(merging, batch);
     merging->since_ms = net_now_ms();
     merging->percent = 0;
     merging->said = false;
@@ -328,7 +345,7 @@ static enum merge_turn go_on(struct replica *replica, const struct batch *batch)
         if (!merging->on)
             begin_way(replica, batch);
         merging->steps = state.steps;
-        if (is_absurd(replica, batch, &state)) {
+        if (is_absurd(replica, &state)) {
             hold_costly(replica, batch);
             return MERGE_HELD;
         }
@@ -356,9 +373,12 @@ enum merge_turn replica_merge_turn(struct replica *replica, const struct batch *
 static void end_way(struct replica *replica, const struct batch *batch)
 {
     struct merging *merging = &replica->merging;
-    struct spender *spender = spender_of(merging, &batch->agent);
+    struct spender *spender = &merging->spenders[merging->spender];
+    uint64_t granted = STEPS_PER_EVENT * batch->count;
     spender->steps += merging->steps;
     spender->events += batch->count;
+    if (!spender->granted && merging->steps > granted)
+        merging->spent += merging->steps - granted;
     merging->on = false;
     if (merging->said)
         keep_note(replica, false);

@@ -9,6 +9,8 @@
 
 struct replica;
 
+enum { MERGE_STEPS_PER_MS = 10000 }; /* about, where caches hold what a step looks at */
+
 enum merge_turn {
     MERGE_NOW,   /* add it, and bring the text up to date */
     MERGE_LATER, /* in a later turn */

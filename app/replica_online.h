@@ -36,10 +36,16 @@ uint64_t replica_room_next_ms(const struct replica *replica);
 void replica_revive_handle(struct replica *replica, uint64_t now_ms);
 uint64_t replica_revive_next_ms(const struct replica *replica);
 void replica_present_soon(struct replica *replica);
-/* Into journal and document; replica->text_due says that the text is behind. */
-void replica_take_received(struct replica *replica, const struct received *received);
+
+/* replica_arrived.c */
+/* Into the journal, and in its turn into the text. Takes the event. */
+void replica_arrive(struct replica *replica, struct net_event *event);
+/* As much of it as a key waits for; replica->text_due says that the text is behind. */
+void replica_take_some_arrived(struct replica *replica);
 /* What the journal was given and the document was not, into document and text. */
 void replica_take_arrived(struct replica *replica);
+/* The same for one that has not arrived: into journal and document. */
+void replica_take_received(struct replica *replica, const struct received *received);
 
 /* replica_fetch.c */
 /*

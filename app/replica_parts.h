@@ -11,6 +11,7 @@
  *   replica_restored.h    and what of it is not in the file
  *   replica_lost.c        a document whose journal is gone or empty
  *   replica_rows.c        rows and batches into chain and document
+ *   replica_arrived.c     what has come from the room, into journal and text
  *   replica_merge.c       whose turn it is to be merged: in portions what takes long, not at all what is absurd
  *   replica_row.c           one row opened, and several that need pieces of each other
  *   replica_source.c        all rows once more, for what a checkpoint has left out
@@ -146,6 +147,7 @@ struct held_agent {
 struct spender {
     struct agent_id agent;
     uint64_t steps, events; /* what merging its batches took, in this run, where it took more than a portion */
+    bool is_new;            /* has hardly written anything yet */
     bool granted;           /* a person wants them, whatever it takes */
 };
 struct merging {
@@ -160,6 +162,8 @@ struct merging {
     bool said;           /* for so long that the status line says so */
     struct spender *spenders;
     size_t spender_count, spender_cap;
+    size_t spender;      /* whose is on its way */
+    uint64_t spent;      /* steps for everybody's, over what is granted for their events */
     struct held_agent *agents;
     size_t agent_count, agent_cap;
     struct batch *held;  /* in the order they came; in the hash chain, and in the journal */
@@ -276,7 +280,7 @@ struct replica {
     size_t early_count, early_cap;
     bool weave_due;                /* some of them may be rows that need pieces of each other */
     struct merging merging;
-    uint64_t merge_steps_max;      /* for what one agent wrote; more is held */
+    uint64_t merge_steps_max;      /* for what one agent wrote (config: merge_ms); more is held */
     struct buf genesis;            /* stored GENESIS; empty: never shared */
     struct roster members;         /* with their records as stored, for the next session */
     bool renew_due;                /* our own agent has forked: replica_go_on_as_another() */

@@ -23,8 +23,6 @@ enum {
     AHEAD_JOBS = 512,           /* and for so many rows in the journal: some 10 ms */
     AHEAD_BYTES = 1 << 20,
     ARRIVED_MAX = 4096,         /* records that wait to be taken into the text: some 5 MB */
-    MERGE_MS = 4,               /* and for so much of it on its way into the text */
-    LEAVING_MS = 100,           /* what came last is still taken into the text, where that takes no longer */
     LOOK_MS = 500,   /* how often the link is looked at while nothing is taken from it */
     COUNT_MS = 500,  /* how often a count of seconds is drawn anew */
     NAME_CELLS = 16, /* of a name, in a message */
@@ -57,137 +55,6 @@ static void take_base(struct replica *replica, const struct net_event *event)
     replica->joining = false;
     replica_take_base(replica, rope_from_bytes(buf_view(&event->bytes)));
     replica_file_rejoin(replica);
-}
-
-static void journal_received(struct replica *replica, const struct received *received)
-{
-    struct journal_received row = {.kind = received->kind, .agent = received->agent, .seq0 = received->seq0,
-                                   .count = received->count, .relay_place = received->place, .hash = received->hash,
-                                   .stored = buf_view(&received->stored)};
-    struct journal_relay relay = {.log = received->resume.log, .place = received->resume.place,
-                                  .hash = received->resume.hash};
-    if (received->kind == RECORD_CHECKPOINT) /* of no use later: there is a newer one then */
-        replica_hear_posted(replica, row.stored);
-    else if (row.stored.len > 0)
-        journal_writer_received(replica->writer, &row, (struct journal_done){0});
-    journal_writer_relay(replica->writer, &relay);
-}
-
-/* Before the first of its batches is added. */
-static void begin_received(struct replica *replica, const struct received *received)
-{
-    replica->signatures_checked += received->checked; /* by the session, which lets out nothing that none vouches for */
-    if (received->forked)
-        document_fork(replica_history(replica), &received->fork);
-}
-
-/* After `before` events and `early_before` early ones. */
-static void note_news(struct replica *replica, uint64_t before, size_t early_before)
-{
-    if (replica->early_count > early_before) /* what it builds on may be in rows of another process, read in a moment */
-        replica->neighbour_rows_due = true;
-    if (document_events(replica_history(replica)) == before)
-        return;
-    replica->merging.pending |= replica->early_count > 0; /* it may be what those build on */
-    replica->text_due |= !replica->ahead;
-    replica_post_soon(replica, net_now_ms());
-}
-
-void replica_take_received(struct replica *replica, const struct received *received)
-{
-    size_t early_before = replica->early_count;
-    uint64_t before = document_events(replica_history(replica));
-    journal_received(replica, received);
-    begin_received(replica, received);
-    (void)replica_add_batches(replica, &received->run, NULL);
-    (void)replica_take_early(replica);
-    note_news(replica, before, early_before);
-}
-
-static void drop_first(struct replica *replica)
-{
-    struct net_event *event = replica->arrived;
-    replica->arrived = event->next;
-    replica->arrived_begun = false;
-    replica->arrived_count--;
-    batch_cursor_release(&replica->arrived_at);
-    net_event_free(event);
-}
-
-/* The next batch of what has arrived, and of that the next one, to its end. */
-static const struct batch *first_arrived(struct replica *replica)
-{
-    while (replica->arrived) {
-        const struct received *received = &replica->arrived->received;
-        if (replica->arrived_begun)
-            return replica->arrived_at.batch;
-        begin_received(replica, received);
-        replica->arrived_at = batch_cursor_of(&received->run);
-        replica->arrived_begun = true;
-        if (!batch_cursor_next(&replica->arrived_at))
-            drop_first(replica);
-    }
-    return NULL;
-}
-
-static void go_to_next(struct replica *replica)
-{
-    if (!batch_cursor_next(&replica->arrived_at))
-        drop_first(replica);
-}
-
-/* False: its turn comes later, or there is none; or it was long on its way, and now it is the turn of what waited for that. */
-static bool take_next(struct replica *replica)
-{
-    size_t early_before = replica->early_count;
-    uint64_t before = document_events(replica_history(replica));
-    bool was_long = replica->merging.on;
-    const struct batch *batch = first_arrived(replica);
-    enum merge_turn turn = batch ? replica_merge_turn(replica, batch) : MERGE_LATER;
-    if (turn == MERGE_LATER)
-        return false;
-    if (turn == MERGE_NOW && replica_add_now(replica, batch) == DOCUMENT_EARLY)
-        replica_keep_early(replica, batch);
-    replica->received_edits += document_events(replica_history(replica)) > before;
-    go_to_next(replica);
-    note_news(replica, before, early_before);
-    replica->merging.pending |= was_long && replica->early_count > 0;
-    return !was_long;
-}
-
-static void take_all(struct replica *replica, uint64_t until_ms)
-{
-    replica_merge_begin_turn(replica, until_ms);
-    if (replica->merging.pending) { /* before what arrived after it */
-        replica->merging.pending = false;
-        replica->text_due |= replica_take_early(replica) && !replica->ahead;
-    }
-    while (replica->arrived && net_now_ms() < until_ms && take_next(replica))
-        ;
-}
-
-/* What takes longer is kept: it is in the journal, and in the hash chain. */
-void replica_take_arrived(struct replica *replica)
-{
-    if (!replica->arrived)
-        return;
-    take_all(replica, net_now_ms() + LEAVING_MS);
-    for (const struct batch *batch; (batch = first_arrived(replica)); go_to_next(replica)) {
-        replica_keep_early(replica, batch);
-        replica->merging.pending = true;
-    }
-    if (replica->text_due)
-        replica_update_text(replica);
-    replica->text_due = false;
-}
-
-/* Takes the event. */
-static void arrive(struct replica *replica, struct net_event *event)
-{
-    journal_received(replica, &event->received);
-    *(replica->arrived ? replica->arrived_end : &replica->arrived) = event;
-    replica->arrived_end = &event->next;
-    replica->arrived_count++;
 }
 
 /* Passes an answer of the journal's thread on to the network's, if that is still there. */
@@ -368,7 +235,7 @@ static void take_peer(struct replica *replica, struct session_peer *peer, uint64
 static void take_other(struct replica *replica, struct net_event *event, uint64_t now_ms)
 {
     switch (event->kind) {
-    case NET_RECEIVED: break; /* arrive() */
+    case NET_RECEIVED: break; /* replica_arrive() */
     case NET_PERSIST: take_persist(replica, event); break;
     case NET_ACKED: take_acked(replica, event); break;
     case NET_MEMBER: take_member(replica, event); break;
@@ -426,7 +293,7 @@ static bool counts_seconds(const struct replica *replica)
 static void take_event(struct replica *replica, struct net_event *event, uint64_t now_ms)
 {
     if (event->kind == NET_RECEIVED) {
-        arrive(replica, event);
+        replica_arrive(replica, event);
         return;
     }
     take_other(replica, event, now_ms);
@@ -476,7 +343,7 @@ static void take_events(struct replica *replica, uint64_t now_ms)
 static void take_into_text(struct replica *replica)
 {
     if (!replica->comparing && (!replica->joining || replica->ahead)) /* nothing is merged into a text that is not here */
-        take_all(replica, net_now_ms() + MERGE_MS);
+        replica_take_some_arrived(replica);
     if (replica->neighbour_rows_due && !replica->comparing) {
         replica->neighbour_rows_due = false;
         replica_read_rows(replica);

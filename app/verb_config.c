@@ -39,6 +39,7 @@ static void print_config(const struct env *env)
     printf("relay         %s\n", config->relay ? config->relay : "-");
     printf("tab_width     %d\n", config->tab_width);
     printf("indent_spaces %d\n", config->indent_spaces);
+    printf("merge_ms      %d\n", config->merge_ms);
     printf("line_numbers  %s\n", config->line_numbers ? "true" : "false");
     printf("keys          %s\n", config->vim_keys ? "vim" : "weft");
 }

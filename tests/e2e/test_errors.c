@@ -430,7 +430,7 @@ static void a_mistake_in_the_configuration_is_named_and_the_rest_holds(void **st
     } mistakes[] = {
         {"{\"name\": \"Ada\",\n\"nmae\": \"Lin\"}",
          ": line 2 is left out, the rest holds: there is no setting \"nmae\"; there are name, relay, relay_token_file, "
-         "tab_width, indent_spaces, line_numbers, keys", true},
+         "tab_width, indent_spaces, merge_ms, line_numbers, keys", true},
         {"{\"tab_width\": 99, \"name\": \"Ada\"}",
          ": line 1 is left out, the rest holds: \"tab_width\" must be a whole number from 1 to 16", true},
         {"{\"keys\": \"emacs\", \"name\": \"Ada\", \"line_numbers\": 1}",

@@ -403,13 +403,9 @@ static void write_scattered(struct stage *stage, const char *link, unsigned edit
     buf_release(&lines);
 }
 
-/* Somebody who has seen nothing of all that comes back with one word: what it was concurrent to has to be gone over. */
-static void what_costs_much_is_merged_between_the_keys(void **state)
+/* Who writes a word alone, and has seen nothing of all that others wrote meanwhile; ada has. */
+static struct vt *work_alone(struct stage *stage, const char *link, struct vt **ada)
 {
-    struct stage *stage = *state;
-    unsigned painted = 0;
-    stage_write(stage, "notes.md", FIRST_LINE);
-    char *link = stage_share(stage, "ada", "notes.md", "edit");
     struct vt *mal = stage_weft(stage, "mal", ARGS("join", "--name", "mal", link));
     vt_expect(mal, "start");
     vt_type(mal, VT_ALT("a"));
@@ -417,9 +413,21 @@ static void what_costs_much_is_merged_between_the_keys(void **state)
     vt_type(mal, VT_END "MAL");
     vt_expect(mal, "startMAL");
     write_scattered(stage, link, SCATTERED);
-    struct vt *ada = stage_weft(stage, "ada", ARGS("--name", "ada", "notes.md"));
-    vt_link(ada, mal);
-    vt_expect(ada, "that is all");
+    *ada = stage_weft(stage, "ada", ARGS("--name", "ada", "notes.md"));
+    vt_link(*ada, mal);
+    vt_expect(*ada, "that is all");
+    return mal;
+}
+
+/* He comes back with it: what it was concurrent to has to be gone over. */
+static void what_costs_much_is_merged_between_the_keys(void **state)
+{
+    struct stage *stage = *state;
+    struct vt *ada;
+    unsigned painted = 0;
+    stage_write(stage, "notes.md", FIRST_LINE);
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    struct vt *mal = work_alone(stage, link, &ada);
     vt_type(mal, VT_ALT("a"));
     vt_expect(ada, "merging ");
     while (vt_find(ada, "merging ", NULL, NULL)) {
@@ -439,11 +447,55 @@ static void what_costs_much_is_merged_between_the_keys(void **state)
     free(link);
 }
 
+/* Ada wants to spend less on it than it takes; bo does not mind. Both go on, and have one text once she has merged it. */
+static void what_would_cost_too_much_is_held_until_somebody_wants_it(void **state)
+{
+    struct stage *stage = *state;
+    struct vt *ada;
+    stage_write(stage, "notes.md", FIRST_LINE);
+    char *link = stage_share(stage, "ada", "notes.md", "edit");
+    assert_int_equal(stage_run(stage, "ada", NULL, ARGS("config", "name", "ada")).status, 0); /* makes the directory */
+    stage_write(stage, "ada.config/weft/config.json", "{\"merge_ms\": 5}\n");
+    struct vt *mal = work_alone(stage, link, &ada);
+    struct vt *bo = stage_weft(stage, "bo", ARGS("join", "--name", "bo", link));
+    vt_link(bo, mal);
+    vt_expect(bo, "that is all");
+    vt_type(mal, VT_ALT("a"));
+    vt_expect(ada, "mal's edits held");
+    vt_expect(bo, "startMAL");
+    vt_type(ada, "<ada>");
+    vt_expect(bo, "<ada>start");
+    vt_expect(ada, "<ada>start");
+    assert_false(vt_find(ada, "MAL", NULL, NULL));
+    vt_ctrl(ada, 's');
+    vt_expect_gone(ada, "notes.md +");
+    vt_ctrl(ada, 'q');
+    assert_int_equal(vt_close(ada), 0);
+
+    ada = stage_weft(stage, "ada", ARGS("--name", "ada", "notes.md"));
+    vt_link(ada, mal);
+    vt_expect(ada, "mal's edits held"); /* still */
+    vt_type(bo, VT_HOME "<bo>"); /* who has seen it: it waits, too */
+    vt_expect(bo, "<bo><ada>startMAL");
+    vt_type(ada, "<she>");
+    vt_expect(ada, "<she>");
+    vt_type(ada, VT_ALT("h"));
+    vt_expect(ada, "startMAL");
+    vt_expect(ada, "<bo>");
+    vt_expect(bo, "<she>");
+    vt_expect_gone(ada, "held");
+    vt_free(bo);
+    vt_free(ada);
+    vt_free(mal);
+    free(link);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(hostile_clients_neither_stop_nor_swell_it_and_honest_people_go_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_costs_much_is_merged_between_the_keys, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(what_would_cost_too_much_is_held_until_somebody_wants_it, stage_setup, stage_teardown),
     };
     return RUN_TESTS("hostile", tests);
 }

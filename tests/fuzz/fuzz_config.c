@@ -32,6 +32,7 @@ static void check_taken(const struct config *config)
 {
     ensure(config->tab_width >= 1 && config->tab_width <= 16);
     ensure(config->indent_spaces >= 0 && config->indent_spaces <= 16);
+    ensure(config->merge_ms >= 1 && config->merge_ms <= 3600 * 1000);
 }
 
 static void check_refused(const struct config *config, const struct error *err)

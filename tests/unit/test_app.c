@@ -135,7 +135,7 @@ static void a_setting_with_a_mistake_is_told_and_all_others_hold(void **state)
         {"{\"keys\": \"vim\", \"na\\u006de\": 3}", "\"name\" must be a text in quotes"},
         {"{\"x\": {\"y\": [1, \"}\"]},\n\"keys\": \"vim\",\n\"tab_width\": 99, \"z\": 1}",
          "line 1 is left out, the rest holds: there is no setting \"x\"; there are name, relay, relay_token_file, tab_width, "
-         "indent_spaces, line_numbers, keys (2 more like it)"},
+         "indent_spaces, merge_ms, line_numbers, keys (2 more like it)"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct config config;

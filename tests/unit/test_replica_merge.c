@@ -3,6 +3,7 @@
 #include "tests/support/scratch.h"
 #include "tests/support/support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -187,6 +188,7 @@ static void what_would_take_too_long_is_held_and_so_is_what_builds_on_it(void **
     assert_true(replica_merge_held(replica));
     assert_false(replica_merge_held(replica));
     home_wait(replica, NULL, is_done);
+    assert_false(replica_merge_held(replica)); /* cy's would take long, but for nothing else than eve's */
     assert_int_equal(count_of(replica, 'e'), 2);
     assert_int_equal(count_of(replica, 'c'), 2);
     expect_remark(replica, "");
@@ -382,6 +384,120 @@ static void what_another_window_has_merged_meanwhile_is_not_held(void **state)
     home_close(replica);
 }
 
+/* Somebody may have any number of agents, each of which takes only what one may. */
+static void who_has_many_agents_does_not_have_the_time_of_all_of_them(void **state)
+{
+    struct replica *replica = open_with_pages(state);
+    replica->merge_steps_max = (uint64_t)10 * PAGES * PLACES;
+    come_letter(replica, &eve, 0, NULL, "e");
+    home_wait(replica, NULL, is_done);
+    assert_int_equal(count_of(replica, 'e'), 1);
+    replica->merging.spent = 5 * replica->merge_steps_max; /* as after a hundred of them */
+    come_letter(replica, &cy, 0, &(struct event_id){mallory, PLACES - 1}, "c");
+    come_letter(replica, &mallory, PAGES * PLACES, NULL, "M"); /* who has written much */
+    home_wait(replica, NULL, is_done);
+    assert_int_equal(count_of(replica, 'c'), 0);
+    assert_int_equal(count_of(replica, 'M'), 1);
+    expect_remark(replica, "somebody's edits held");
+    home_close(replica);
+}
+
+/* --- whatever each holds, all have one text in the end --- */
+
+enum { WRITTEN = 48, PAGES_WRITTEN = 2, PLACES_WRITTEN = 1500, READERS = 3 };
+
+struct written {
+    const struct agent_id *agent;
+    uint64_t seq, count, ancestors; /* a bit each, its own one too */
+    struct batch batch;
+};
+
+static struct event_id last_of(const struct written *written)
+{
+    return (struct event_id){*written->agent, written->seq + written->count - 1};
+}
+
+/* By somebody who has seen of `before` what he says, which is often little: at one place, or two at places of their own. */
+static void write_one(struct random *random, const struct written *before, size_t number, struct written *out)
+{
+    static const struct agent_id *const agents[] = {&eve, &bo, &cy};
+    const struct written *previous = NULL;
+    bool page = number < PAGES_WRITTEN;
+    *out = (struct written){.agent = page ? &mallory : agents[random_below(random, 3)], .count = page ? PLACES_WRITTEN : 1};
+    for (size_t i = 0; i < number; i++)
+        if (before[i].agent == out->agent)
+            previous = &before[i];
+    const struct written *seen = !page && random_chance(random, 2) ? &before[random_below(random, number)] : NULL;
+    bool sees = seen && seen->agent != out->agent && !(previous && previous->ancestors >> (seen - before) & 1);
+    bool follows = previous && !(sees && seen->ancestors >> (previous - before) & 1);
+    out->ancestors = (uint64_t)1 << number | (sees ? seen->ancestors : 0) | (previous ? previous->ancestors : 0);
+    out->seq = previous ? previous->seq + previous->count : 0;
+    out->batch = (struct batch){.agent = *out->agent, .seq0 = out->seq, .flags = follows ? BATCH_FLAG_SELF : 0};
+    if (sees)
+        batch_add_parent(&out->batch, last_of(seen));
+    for (uint64_t i = 0; i < out->count; i++)
+        batch_add_insert(&out->batch, page ? random_below(random, out->seq + i + 1) : 0, bytes_of_string(page ? "m" : "l"));
+}
+
+/* Parents first, else in any order; turns in between. */
+static void come_in_any_order(struct random *random, struct replica *replica, const struct written *written)
+{
+    uint64_t here = 0;
+    while (here != ((uint64_t)1 << WRITTEN) - 1) {
+        size_t i = (size_t)random_below(random, WRITTEN);
+        uint64_t bit = (uint64_t)1 << i;
+        if (here & bit || (written[i].ancestors & ~bit & ~here))
+            continue;
+        struct batch batch = {0};
+        batch_copy(&batch, &written[i].batch);
+        come(replica, &batch);
+        here |= bit;
+        if (random_chance(random, 3))
+            replica_handle(replica);
+    }
+}
+
+static void whatever_each_holds_all_have_one_text_in_the_end(void **state)
+{
+    static const uint64_t max[READERS] = {UINT64_MAX / 8, 4000, 100};
+    struct home *home = *state;
+    struct random random = random_of(support_seed("merge-held", 41));
+    size_t held = 0;
+    for (uint64_t round = support_rounds(3); round > 0; round--) {
+        struct written written[WRITTEN];
+        char *texts[READERS];
+        for (size_t i = 0; i < WRITTEN; i++)
+            write_one(&random, written, i, &written[i]);
+        for (size_t i = 0; i < READERS; i++) {
+            char name[32];
+            snprintf(name, sizeof name, "%llu-%zu.md", (unsigned long long)round, i);
+            char *path = scratch_file(home->dir, name);
+            scratch_write(path, "-");
+            free(path);
+            struct replica *replica = home_open(home, name);
+            replica_begin_writing(replica);
+            replica_handle(replica);
+            replica->merge_steps_max = max[i];
+            come_in_any_order(&random, replica, written);
+            home_wait(replica, NULL, is_done);
+            held += replica->merging.agent_count;
+            while (replica_merge_held(replica))
+                home_wait(replica, NULL, is_done);
+            document_check(replica->document);
+            assert_int_equal(document_events(replica->document), PAGES_WRITTEN * PLACES_WRITTEN + WRITTEN - PAGES_WRITTEN);
+            texts[i] = home_text(replica);
+            home_close(replica);
+        }
+        for (size_t i = 1; i < READERS; i++)
+            assert_string_equal(texts[i], texts[0]);
+        for (size_t i = 0; i < READERS; i++)
+            free(texts[i]);
+        for (size_t i = 0; i < WRITTEN; i++)
+            batch_release(&written[i].batch);
+    }
+    assert_true(held > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +512,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_waited_comes_in_its_order, setup, home_teardown),
         cmocka_unit_test_setup_teardown(another_window_is_heard_after_what_is_on_its_way, setup, home_teardown),
         cmocka_unit_test_setup_teardown(catching_up_is_all_of_it, setup, home_teardown),
+        cmocka_unit_test_setup_teardown(who_has_many_agents_does_not_have_the_time_of_all_of_them, setup, home_teardown),
+        cmocka_unit_test_setup_teardown(whatever_each_holds_all_have_one_text_in_the_end, setup, home_teardown),
         cmocka_unit_test_setup_teardown(what_was_on_its_way_and_lost_is_not_held_when_it_comes_again, setup, home_teardown),
     };
     return RUN_TESTS("replica_merge", tests);
