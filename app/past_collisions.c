@@ -92,7 +92,7 @@ static void add_json(const struct replica *replica, const struct collision *coll
 bool past_print_collisions(const struct replica *replica, const struct collision_list *list, bool json, struct error *err)
 {
     struct buf line = {0};
-    bool good = true;
+    bool good = list->count > 0 || json || target_print(bytes_of_string("No edits touched each other unseen.\n"), err);
     for (size_t i = list->count; i > 0 && good; i--) {
         buf_clear(&line);
         (json ? add_json : add_line)(replica, &list->items[i - 1], &line);

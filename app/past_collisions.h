@@ -5,6 +5,8 @@
  *
  *      2026-11-29 15:02  Ada and Ben  in line 12: Ada inserted "foo", Ben deleted "bar" (80 bytes)
  *
+ * Where there are none, a line says so; with json there is nothing.
+ *
  *   Units   lines are counted from 1.
  *   Errors  standard output cannot be written.
  */

@@ -165,6 +165,9 @@ static void everybody_sees_what_collided(void **state)
     char *edit = stage_share(stage, "ada", "notes.md", "edit"), *view = stage_share(stage, "ada", "notes.md", "view");
     struct stage_result result = stage_run(stage, "bo", NULL, ARGS("log", "--collisions", view));
     expect_status(result, 0);
+    assert_string_equal(result.out, "No edits touched each other unseen.\n");
+    result = stage_run(stage, "bo", NULL, ARGS("log", "--collisions", "--json", view));
+    expect_status(result, 0);
     assert_string_equal(result.out, "");
     const char *ann = "{\"at\": 9, \"insert\": \"small \"}\n";
     expect_status(stage_run(stage, "ann", ann, ARGS("apply", "--name", "Ann", edit)), 0);
@@ -185,7 +188,7 @@ static void everybody_sees_what_collided(void **state)
                            "\"deleted_bytes\": 0, \"version\": \"");
     result = stage_run(stage, "bo", NULL, ARGS("log", "--collisions", "--from", "now", view));
     expect_status(result, 0);
-    assert_string_equal(result.out, "");
+    assert_string_equal(result.out, "No edits touched each other unseen.\n");
     result = stage_run(stage, "bo", NULL, ARGS("log", "--from", "now", view));
     expect_status(result, 2);
     expect_has(result.err, "weft log: --from and --to go with --collisions");
