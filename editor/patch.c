@@ -87,29 +87,46 @@ void patch_delete(struct patch *patch, uint64_t len)
         parts_put(patch, patch->count, (struct part){.kind = PART_DELETE, .len = len});
 }
 
-/* What the builders would make, put down at once: every key is such a patch. */
-void patch_replace(struct patch *patch, uint64_t at, uint64_t deleted, struct bytes text)
+enum { REPLACE_PARTS = 3 };
+
+/* What the builders would make, put down at once: every key is such a patch. Its text is there, and room for the parts. */
+static inline void set_parts(struct patch *patch, uint64_t at, uint64_t deleted, size_t inserted)
 {
-    enum { PARTS = 3 };
+    size_t count = 0;
+    if (at > 0)
+        patch->parts[count++] = (struct part){.kind = PART_RETAIN, .len = at};
+    if (inserted > 0)
+        patch->parts[count++] = (struct part){.kind = PART_INSERT, .len = inserted};
+    if (deleted > 0)
+        patch->parts[count++] = (struct part){.kind = PART_DELETE, .len = deleted};
+    patch->count = count;
+    patch->pending = 0;
+    patch->replaces = true;
+    patch->at = at;
+    patch->deleted = deleted;
+}
+
+static OUT_OF_LINE void replace_any(struct patch *patch, uint64_t at, uint64_t deleted, struct bytes text)
+{
     patch_clear(patch);
     if (text.len == 0 && deleted == 0) {
         patch->pending = at;
         return;
     }
-    patch->parts = xgrow(patch->parts, &patch->cap, PARTS, sizeof *patch->parts);
-    size_t count = 0;
-    if (at > 0)
-        patch->parts[count++] = (struct part){.kind = PART_RETAIN, .len = at};
-    if (text.len > 0) {
-        patch->parts[count++] = (struct part){.kind = PART_INSERT, .len = text.len};
-        buf_add_bytes(&patch->text, text);
+    patch->parts = xgrow(patch->parts, &patch->cap, REPLACE_PARTS, sizeof *patch->parts);
+    buf_add_bytes(&patch->text, text);
+    set_parts(patch, at, deleted, text.len);
+}
+
+void patch_replace(struct patch *patch, uint64_t at, uint64_t deleted, struct bytes text)
+{
+    if (text.len != 1 || patch->cap < REPLACE_PARTS || patch->text.cap < text.len) {
+        replace_any(patch, at, deleted, text);
+        return;
     }
-    if (deleted > 0)
-        patch->parts[count++] = (struct part){.kind = PART_DELETE, .len = deleted};
-    patch->count = count;
-    patch->replaces = true;
-    patch->at = at;
-    patch->deleted = deleted;
+    patch->text.data[0] = text.data[0]; /* a key: worth no call */
+    patch->text.len = 1;
+    set_parts(patch, at, deleted, 1);
 }
 
 bool patch_read_replacement(const struct patch *patch, struct replacement *out)

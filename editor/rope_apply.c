@@ -86,7 +86,7 @@ static void stretch_insert(struct stretch *stretch, struct bytes text)
     stretch->at += text.len;
 }
 
-static OUT_OF_LINE void apply_parts(struct rope *rope, const struct patch *patch)
+static void apply_parts(struct rope *rope, const struct patch *patch)
 {
     struct stretch stretch = {.rope = rope};
     for (size_t i = 0; i < patch->count; i++) {
@@ -107,7 +107,7 @@ static OUT_OF_LINE void apply_parts(struct rope *rope, const struct patch *patch
     buf_release(&stretch.text);
 }
 
-void rope_apply(struct rope *rope, const struct patch *patch)
+static OUT_OF_LINE void apply_any(struct rope *rope, const struct patch *patch)
 {
     struct replacement key;
     if (!patch_is_replacement(patch, &key)) {
@@ -118,4 +118,12 @@ void rope_apply(struct rope *rope, const struct patch *patch)
         rope_delete(rope, key.at, key.deleted);
     if (key.text.len > 0)
         rope_insert(rope, key.at, key.text);
+}
+
+void rope_apply(struct rope *rope, const struct patch *patch)
+{
+    if (patch->replaces && patch->deleted == 0) /* a key */
+        rope_insert(rope, patch->at, buf_view(&patch->text));
+    else
+        apply_any(rope, patch);
 }
