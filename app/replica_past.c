@@ -90,6 +90,8 @@ bool replica_written_by(const struct replica *replica, const char *name, const s
                         struct error *err)
 {
     struct authors authors = {0};
+    if (!document_read_history(replica->document, err))
+        return false;
     find_authors(replica, name, &authors);
     bool known = document_written_since(replica->document, since, (struct agent_filter){&authors, is_among}, out);
     ensure(known);

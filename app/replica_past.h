@@ -19,7 +19,8 @@ void replica_changes(const struct replica *replica, const struct version *from, 
 /* The text then: a new rope. The version is one of this document. */
 struct rope *replica_text_at(const struct replica *replica, const struct version *version);
 
-/* Before any of these: false and a sentence, its history cannot be read now. replica_find_version() has done it. */
+/* Before any of these: false and a sentence, its history cannot be read now. replica_find_version() has done it,
+   but not for "now", whose text is at hand. */
 MUST_USE bool replica_read_past(const struct replica *replica, struct error *err);
 void replica_log(const struct replica *replica, struct log_list *out);
 /* Of the edits between two versions of this document. */

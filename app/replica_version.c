@@ -96,14 +96,14 @@ bool replica_find_version(const struct replica *replica, const char *word, struc
 {
     uint64_t time_s;
     version->count = 0;
-    if (!document_read_history(replica->document, err)) /* whoever asks for one goes on to ask what it was */
-        return false;
-    if (strcmp(word, "base") == 0)
-        return true;
     if (strcmp(word, "now") == 0) {
         document_version(replica->document, version);
         return true;
     }
+    if (!document_read_history(replica->document, err)) /* whoever asks for one goes on to ask what it was */
+        return false;
+    if (strcmp(word, "base") == 0)
+        return true;
     if (moment_parse(word, time(NULL), &time_s)) {
         document_version_at(replica->document, time_s, version);
         return true;

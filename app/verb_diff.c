@@ -38,7 +38,7 @@ static void release(struct diff *diff)
 static bool find(struct diff *diff, const char *from, const char *to, struct error *err)
 {
     if (!replica_find_version(diff->replica, from, &diff->version[0], err) ||
-        !replica_find_version(diff->replica, to, &diff->version[1], err))
+        !replica_find_version(diff->replica, to, &diff->version[1], err) || !replica_read_past(diff->replica, err))
         return false;
     diff->text[0] = replica_text_at(diff->replica, &diff->version[0]);
     diff->text[1] = rope_snapshot(diff->text[0]);

@@ -141,7 +141,7 @@ static bool print_collisions(const struct replica *replica, const struct args *a
     struct version since = {0}, until = {0};
     struct collision_list list = {0};
     bool good = replica_find_version(replica, from ? from : "base", &since, err) &&
-                replica_find_version(replica, to ? to : "now", &until, err);
+                replica_find_version(replica, to ? to : "now", &until, err) && replica_read_past(replica, err);
     if (good) {
         replica_collisions(replica, &since, &until, &list);
         good = past_print_collisions(replica, &list, args_flag(args, "--json"), err);

@@ -6,7 +6,7 @@
  * Both type at once, a key a record, and hear of each other after every BURST keys. What one has is then put in order as an editor does
  * that is left open: a checkpoint, rows put together. Then as many keys come as an editor waits for at most before it does so again,
  * and it is killed. Prints what opening takes of time and heap right after the checkpoint, and after the kill: until the text is
- * there to be drawn, and with the first key typed into it.
+ * there to be drawn, and with the first key typed into it. Then, of one in order, what the text of an older version takes.
  */
 #include <malloc.h>
 #include <stdatomic.h>
@@ -21,6 +21,7 @@
 
 #include "app/replica_journal.h"
 #include "app/replica_parts.h"
+#include "app/replica_past.h"
 #include "app/replica_tidy.h"
 #include "editor/base/random.h"
 #include "editor/base/xalloc.h"
@@ -361,6 +362,42 @@ static void measure(struct bench *bench, const char *when)
            (double)middle->heap / 1e6, (double)middle->peak_kb / 1e3, (double)middle->len / 1e6);
 }
 
+/* --- the past --- */
+
+/* From the open document to the text: the history is read, the version found, the text made. */
+static void print_past(struct bench *bench, const char *what, uint64_t back)
+{
+    struct error err = {0};
+    struct version version = {0};
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct replica *replica = open_file(bench, true);
+        document_version(replica->document, &version);
+        for (size_t i = 0; i < version.count; i++)
+            version.heads[i].seq -= version.heads[i].seq * back / 100;
+        double start = cpu_ms();
+        must(!back || replica_read_past(replica, &err), "its history", &err);
+        double read = cpu_ms();
+        struct rope *text = replica_text_at(replica, &version);
+        printf("| %s | %.1f ms | %.1f ms | %.1f MB |\n", what, read - start, cpu_ms() - read, (double)rope_len(text) / 1e6);
+        fflush(stdout);
+        _exit(0);
+    }
+    int status;
+    waitpid(pid, &status, 0);
+    ensure(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void measure_past(struct bench *bench)
+{
+    printf("| the text (weft cat --at) | of this CPU: its history read | the text made | text |\n|---|---:|---:|---:|\n");
+    print_past(bench, "now", 0);
+    print_past(bench, "1 % back", 1);
+    print_past(bench, "half way", 50);
+    print_past(bench, "99 % back", 99);
+}
+
 static void copy_journal(struct bench *bench, const char *from, const char *to)
 {
     char *path = env_journal_path(&bench->env, &bench->keys.doc);
@@ -424,6 +461,8 @@ int main(int argc, char **argv)
     measure(&bench, "after the checkpoint");
     copy_journal(&bench, ".killed", "");
     measure(&bench, "after a kill");
+    copy_journal(&bench, ".in-order", "");
+    measure_past(&bench);
     env_release(&bench.env);
     if (!keeps) {
         char *command = xformat("rm -rf '%s'", bench.dir);

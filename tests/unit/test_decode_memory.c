@@ -151,6 +151,7 @@ static void a_pack_of_the_most_batches_keeps_the_bound_of_bundles(void **state)
         heap_begin();
         assert_true(bundle_unpack(buf_view(&bundle), plain.len, &out));
         assert_in_range(heap_peak(), 0, bundle.len * BUNDLE_HELD_RATIO_MAX + COMPRESSOR_BYTES);
+        assert_in_range(heap_peak(), 0, plain.len * HEAP_DECODE_RATIO + COMPRESSOR_BYTES); /* unpacked */
         assert_in_range(heap_now(), 0, bundle.len * BUNDLE_RATIO_MAX + 64);
         heap_end();
         expect_record_bound(RECORD_PACK, RECORD_BATCHES_MAX, buf_view(&plain),
@@ -159,6 +160,43 @@ static void a_pack_of_the_most_batches_keeps_the_bound_of_bundles(void **state)
         buf_release(&bundle);
         buf_release(&out);
     }
+}
+
+/* A bundle that says it comes to `plain_len` bytes, whose first column is so many zeros, and fill up to `len` bytes. */
+static void write_bomb(size_t plain_len, size_t zeros, size_t len, struct buf *out)
+{
+    struct compressor *compressor = compressor_new();
+    struct buf column = {0};
+    memset(buf_extend(&column, zeros), 0, zeros);
+    compressor_limit(compressor, 0); /* any ratio */
+    buf_add_varint(out, plain_len);
+    buf_add_varint(out, 0);
+    packing_add_part(compressor, out, buf_view(&column));
+    assert_in_range(out->len, 0, len);
+    memset(buf_extend(out, len - out->len), 0, len - out->len);
+    compressor_free(compressor);
+    buf_release(&column);
+}
+
+/* Whatever it says of itself, it comes to no more than a record may hold; and a column to no more than twice what comes out. */
+static void a_bundle_takes_no_more_than_a_record_may_hold(void **state)
+{
+    (void)state;
+    enum { BOMB = 64 << 20 };
+    const size_t lens[] = {4 << 10, 1 << 15, RECORD_BYTES_MAX};
+    for (size_t i = 0; i < sizeof lens / sizeof *lens; i++)
+        for (int beyond = 0; beyond < 2; beyond++) {
+            size_t most = lens[i] * BUNDLE_RATIO_MAX < RECORD_BYTES_MAX ? lens[i] * BUNDLE_RATIO_MAX : RECORD_BYTES_MAX;
+            struct buf bundle = {0}, out = {0};
+            write_bomb(most + (size_t)beyond, BOMB, lens[i] - (lens[i] == RECORD_BYTES_MAX), &bundle);
+            heap_begin();
+            assert_false(bundle_unpack(buf_view(&bundle), RECORD_BYTES_MAX, &out));
+            heap_end();
+            assert_in_range(heap_peak(), 0, 2 * most + COMPRESSOR_BYTES);
+            assert_int_equal(out.len, 0);
+            buf_release(&bundle);
+            buf_release(&out);
+        }
 }
 
 /* --- messages --- */
@@ -386,6 +424,7 @@ int main(void)
         cmocka_unit_test(a_number_of_operations_that_are_not_there_takes_nothing),
         cmocka_unit_test(a_record_of_the_most_batches_keeps_the_bound),
         cmocka_unit_test(a_pack_of_the_most_batches_keeps_the_bound_of_bundles),
+        cmocka_unit_test(a_bundle_takes_no_more_than_a_record_may_hold),
         cmocka_unit_test(a_message_of_the_most_and_shortest_records_keeps_the_bound),
         cmocka_unit_test(a_message_of_the_longest_vector_keeps_the_bound),
         cmocka_unit_test(a_message_that_lies_about_its_length_takes_nothing),

@@ -127,6 +127,14 @@ static void what_asks_for_the_past_says_why_it_is_not_to_be_had(void **state)
     err = (struct error){0};
     assert_false(replica_find_version(replica, "base", &version, &err));
     assert_non_null(strstr(err.text, "cannot be read"));
+    struct event_span_list edits = {0};
+    err = (struct error){0};
+    assert_true(replica_find_version(replica, "now", &version, &err)); /* which needs no history, and its text none */
+    struct rope *now_text = replica_text_at(replica, &version);
+    assert_true(rope_equal(now_text, replica_buffer(replica)->text));
+    rope_free(now_text);
+    assert_false(replica_written_by(replica, "ada", &version, &edits, &err));
+    assert_non_null(strstr(err.text, "cannot be read"));
     err = (struct error){0};
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDO_REFUSED);
     assert_non_null(strstr(err.text, "cannot be read"));
