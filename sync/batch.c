@@ -127,7 +127,7 @@ static void batch_ensure_head(const struct batch *batch)
 {
     enum { PLAIN = BATCH_FLAG_SELF | BATCH_FLAG_ONE };
     ensure((batch->flags & ~(unsigned)FLAGS_KNOWN) == 0 && batch->seq0 <= BATCH_SEQ_MAX);
-    ensure(batch->op_count > 0 && batch->op_count <= BATCH_OPS_MAX);
+    ensure(batch->op_count > 0 && batch->op_count <= BATCH_OPS_MAX && batch->count <= BATCH_EVENTS_MAX);
     ensure(!(batch->flags & BATCH_FLAG_ONE) || batch->op_count == 1);
     ensure(!(batch->flags & BATCH_FLAG_SELF) || batch->seq0 > 0);
     if ((batch->flags & ~(unsigned)PLAIN) == 0 && batch->parent_count + batch->undo_count == 0 && batch->label[0] == '\0')
@@ -277,6 +277,8 @@ static bool decode_ops(struct reader *reader, struct batch *batch, struct error 
     for (uint64_t i = 0; i < count; i++)
         if (!decode_op(reader, batch, count, &text_len, err))
             return false;
+    if (batch->count > BATCH_EVENTS_MAX)
+        return refuse(err, "the number of its events");
     if (batch->count > BATCH_SEQ_MAX - batch->seq0)
         return refuse(err, "the number of its last event");
     if (text_len != reader_left(reader))

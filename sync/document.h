@@ -24,7 +24,7 @@
 #include "editor/rope.h"
 #include "sync/batch.h"
 
-#define DOCUMENT_EVENTS_MAX ((uint64_t)1 << 40)
+#define DOCUMENT_EVENTS_MAX ((uint64_t)1 << 58) /* 2^26 batches of BATCH_EVENTS_MAX */
 
 /*
  * What document_decode() takes of memory: so many times the columns that are saved (sync/packing.h), and COMPRESSOR_BYTES. A

@@ -6,6 +6,7 @@
 enum { OPS_LEN, OPS_POS, OPS_COLUMNS = SAVED_OPS_COLUMNS };
 enum { SHAPES = SHAPE_NOP + 1, SHAPES_A_BYTE = 3 };
 static_assert((int)OPS_COLUMNS == OPS_POS + 4, "a place for each pair");
+static_assert(BATCH_POS_MAX + DOCUMENT_EVENTS_MAX < (uint64_t)1 << OPLOG_POS_BITS, "a position that is read fits");
 
 static inline size_t pos_column(const struct places *places, bool deletes)
 {

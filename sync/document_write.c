@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "editor/base/least.h"
+
 /* What a batch takes at most besides its text: head with parents, label and time; an operation; an undo span. */
 enum { HEAD_BYTES_MAX = 2048, OP_BYTES_MAX = 18, SPAN_BYTES_MAX = AGENT_ID_BYTES + 18, TEXT_BYTES_MIN = 64 };
 enum { KEY_BYTES_MAX = 4096 }; /* far from filling a batch */
@@ -131,12 +133,12 @@ void writer_begin_at_head(struct writer *writer)
     writer_begin(writer, heads->items, heads->count);
 }
 
-/* Makes sure that an operation of `bytes` fits, if need be in a new batch. */
-static void make_room(struct writer *writer, size_t bytes)
+/* Makes sure that an operation of so many bytes and events fits, if need be in a new batch. */
+static void make_room(struct writer *writer, size_t bytes, uint64_t events)
 {
     struct batch *batch = writer->batch;
     bool fits = writer->size + bytes <= BATCH_BYTES_MAX && batch->op_count < BATCH_OPS_MAX &&
-                batch->undo_count < BATCH_UNDO_MAX;
+                batch->undo_count < BATCH_UNDO_MAX && events <= BATCH_EVENTS_MAX - batch->count;
     if (!fits) {
         finish_batch(writer);
         begin_batch(writer);
@@ -145,16 +147,19 @@ static void make_room(struct writer *writer, size_t bytes)
 
 void writer_delete(struct writer *writer, uint64_t pos, uint64_t len)
 {
-    make_room(writer, OP_BYTES_MAX);
-    batch_add_delete(writer->batch, pos, len);
-    writer->size += OP_BYTES_MAX;
+    for (uint64_t part; len > 0; len -= part) {
+        part = least(len, BATCH_EVENTS_MAX);
+        make_room(writer, OP_BYTES_MAX, part);
+        batch_add_delete(writer->batch, pos, part);
+        writer->size += OP_BYTES_MAX;
+    }
 }
 
 /* As much of the text as goes into the present batch. */
 static size_t insert_some(struct writer *writer, uint64_t pos, struct bytes text, size_t overhead)
 {
-    size_t least = text.len < TEXT_BYTES_MIN ? text.len : TEXT_BYTES_MIN;
-    make_room(writer, overhead + least);
+    size_t at_least = text.len < TEXT_BYTES_MIN ? text.len : TEXT_BYTES_MIN;
+    make_room(writer, overhead + at_least, BATCH_BYTES_MAX);
     size_t room = BATCH_BYTES_MAX - writer->size - overhead;
     size_t len = text.len < room ? text.len : room;
     batch_add_insert(writer->batch, pos, bytes_slice(text, 0, len));
@@ -271,7 +276,7 @@ static bool write_key(struct document *document, const struct agent_id *agent, c
     struct replacement key;
     uint64_t seq, len = document->len;
     if (document->asleep || mark.gesture || mark.time_s || mark.label || !patch_is_replacement(patch, &key) ||
-        key.text.len > KEY_BYTES_MAX || key.at > len || key.deleted > len - key.at ||
+        key.text.len > KEY_BYTES_MAX || key.at > len || key.deleted > len - key.at || key.deleted > BATCH_EVENTS_MAX - KEY_BYTES_MAX ||
         !graph_write_on(document->graph, agent, key.text.len + key.deleted, &seq))
         return false;
     struct batch *batch = batch_list_add(out);

@@ -192,6 +192,36 @@ static void a_batch_of_a_megabyte_and_more_is_refused(void **state)
     buf_release(&plain);
 }
 
+/* A batch of two deletes with so many events. */
+static void delete_twice(struct buf *out, uint64_t first, uint64_t second)
+{
+    buf_clear(out);
+    buf_add_byte(out, 0);
+    buf_add_varint(out, 2);
+    buf_add_varint(out, first << 2 | OP_DELETE);
+    buf_add_varint(out, 0);
+    buf_add_varint(out, second << 2 | OP_DELETE);
+    buf_add_varint(out, 0);
+}
+
+static void a_batch_of_more_events_than_any_text_has_is_refused(void **state)
+{
+    (void)state;
+    struct buf plain = {0};
+    struct batch batch = {0};
+    struct agent_id agent = agent_named('m');
+    struct error err = {0};
+    delete_twice(&plain, BATCH_EVENTS_MAX - 1, 1);
+    assert_true(batch_decode(buf_view(&plain), &agent, 0, &batch, &err));
+    assert_int_equal(batch.count, BATCH_EVENTS_MAX);
+    delete_twice(&plain, BATCH_EVENTS_MAX - 1, 2);
+    expect_refused(plain.data, plain.len, 0, ERR_FORMAT);
+    delete_twice(&plain, BATCH_POS_MAX, BATCH_POS_MAX);
+    expect_refused(plain.data, plain.len, 0, ERR_FORMAT);
+    buf_release(&plain);
+    batch_release(&batch);
+}
+
 static void fill_random(struct random *random, struct batch *batch)
 {
     char letters[] = "abcdefghijklmnop";
@@ -269,6 +299,7 @@ int main(void)
         cmocka_unit_test(what_is_not_canonical_is_refused),
         cmocka_unit_test(parents_out_of_order_are_refused),
         cmocka_unit_test(a_batch_of_a_megabyte_and_more_is_refused),
+        cmocka_unit_test(a_batch_of_more_events_than_any_text_has_is_refused),
         cmocka_unit_test(random_batches_survive_and_mutations_are_refused_or_canonical),
         cmocka_unit_test(a_list_gives_the_memory_of_what_has_gone_to_what_comes),
     };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "editor/base/random.h"
+#include "sync/document_parts.h"
 #include "tests/support/replica.h"
 
 enum { ANA = 'a', BEN = 'b', CLEO = 'c' };
@@ -273,6 +274,85 @@ static void an_operation_out_of_range_does_nothing_everywhere(void **state)
     patch_release(&patch);
     batch_release(&wrong);
     end(&pair);
+}
+
+static void add_to(struct replica *replica, const struct batch *batch)
+{
+    struct error err = {0};
+    struct patch patch = {0};
+    assert_int_equal(document_add(replica->document, batch, &err), DOCUMENT_ADDED);
+    document_update(replica->document, &patch);
+    rope_apply(replica->text, &patch);
+    patch_release(&patch);
+}
+
+/*
+ * What deletes more than there is has events all the same. There are more of them here than what all of a document's events were
+ * bounded by once: from then on nobody could have written anything, not even those who had not heard of it.
+ */
+static void deleting_more_than_there_is_uses_nothing_up(void **state)
+{
+    (void)state;
+    enum { BATCHES = 300 };
+    struct pair pair;
+    begin(&pair, "--");
+    replica_type(&pair.ana, 1, "a");
+    for (uint64_t i = 0; i < BATCHES; i++) {
+        struct batch wrong = {.agent = {{CLEO}}, .seq0 = i * BATCH_EVENTS_MAX};
+        if (i > 0)
+            batch_add_parent(&wrong, (struct event_id){wrong.agent, wrong.seq0 - 1});
+        batch_add_delete(&wrong, 1, BATCH_EVENTS_MAX);
+        add_to(&pair.ana, &wrong);
+        add_to(&pair.ben, &wrong);
+        batch_release(&wrong);
+    }
+    assert_true(document_events(pair.ben.document) > (uint64_t)1 << 40);
+    replica_type(&pair.ben, 2, "b");
+    sync(&pair);
+    replica_expect(&pair.ana, "-a-b");
+    replica_delete(&pair.ana, 1, 1);
+    sync(&pair);
+    replica_expect(&pair.ben, "--b");
+    replica_restart(&pair.ana, 'd');
+    replica_type(&pair.ana, 0, "c");
+    replica_send(&pair.ana, &pair.ben, 0);
+    replica_expect_same(&pair.ana, &pair.ben);
+    end(&pair);
+}
+
+/* No text that anybody has is so long; its length will do here. */
+static void what_is_too_long_for_a_batch_is_deleted_in_several(void **state)
+{
+    (void)state;
+    const uint64_t len = 3 * BATCH_EVENTS_MAX - 5;
+    struct document *mine = document_new_of(len), *theirs = document_new_of(len);
+    struct agent_id agent = {{ANA}};
+    struct batch_list log = {0};
+    struct patch patch = {0};
+    struct buf plain = {0};
+    struct error err = {0};
+    patch_retain(&patch, 2);
+    patch_insert(&patch, bytes_of_string("new"));
+    patch_delete(&patch, len - 3);
+    document_local(mine, &agent, &patch, (struct edit_mark){.gesture = true}, &log);
+    assert_int_equal(document_len(mine), 6);
+    assert_int_equal(log.count, 4); /* the three bytes stand alone */
+    for (size_t i = 0; i < log.count; i++) {
+        struct batch batch = {0};
+        buf_clear(&plain);
+        batch_encode(&log.items[i], &plain);
+        assert_true(batch_decode(buf_view(&plain), &agent, log.items[i].seq0, &batch, &err));
+        assert_int_equal(document_add(theirs, &batch, &err), DOCUMENT_ADDED);
+        batch_release(&batch);
+    }
+    document_update(theirs, &patch);
+    assert_int_equal(document_len(theirs), 6);
+    assert_true(document_stats(theirs).invalid_runs == 0);
+    batch_list_release(&log);
+    patch_release(&patch);
+    buf_release(&plain);
+    document_free(mine);
+    document_free(theirs);
 }
 
 /* So many people each wrote an x that no other one has seen, and all of it is here. */
@@ -1163,6 +1243,8 @@ int main(void)
         cmocka_unit_test(an_agent_that_forgets_its_past_is_refused),
         cmocka_unit_test(parents_that_are_not_reduced_are_refused),
         cmocka_unit_test(an_operation_out_of_range_does_nothing_everywhere),
+        cmocka_unit_test(deleting_more_than_there_is_uses_nothing_up),
+        cmocka_unit_test(what_is_too_long_for_a_batch_is_deleted_in_several),
         cmocka_unit_test(what_fifty_people_typed_at_once_takes_one_batch_to_build_on),
         cmocka_unit_test(a_version_of_many_heads_goes_through_bytes),
         cmocka_unit_test(many_heads_are_joined_before_one_types),
