@@ -67,6 +67,7 @@
 #include "app/worker.h"
 #include "sync/agent_lock.h"
 #include "sync/ahead.h"
+#include "sync/journal_compact.h"
 #include "sync/journal_writer.h"
 #include "sync/roster.h"
 #include "sync/tail.h"
@@ -265,6 +266,7 @@ struct replica {
     uint64_t checkpoint_place;     /* rows up to here are in a checkpoint */
     struct row_source rows;
     struct tidying *tidying;       /* how far the journal has been put in order; NULL: not yet begun */
+    struct journal_compaction compaction; /* the same, while nothing is under way */
     uint64_t tidy_ms;              /* when that is to be thought of; 0: no reason */
     uint64_t tidy_place;           /* the newest row when that was decided */
     struct restored *restored;     /* counts what is not in the file, of a long history; NULL: not asked for */

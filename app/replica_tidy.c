@@ -18,7 +18,6 @@
 #include <stdlib.h>
 
 #include "editor/base/xalloc.h"
-#include "sync/journal_compact.h"
 
 enum {
     TIDY_ROWS = 64,       /* fewer are not worth it; */
@@ -34,6 +33,7 @@ struct tidying {
     struct worker *worker;
     bool runs; /* the worker has a job, or the writer steps */
     bool gave_way; /* to a neighbour: steps are left to do */
+    const struct document *slept; /* went to sleep with what is written; NULL: none did, and what it has is older */
     /* The worker's while it has a job. */
     struct doc_id doc;
     uint64_t place;
@@ -41,7 +41,7 @@ struct tidying {
     bool encodes;
     /* The writer's thread's. */
     struct journal_compaction compaction;
-    struct journal_checkpoint written; /* what the document went to sleep with; before the first step */
+    struct journal_checkpoint written; /* the newest of ours; before the first step */
     atomic_uint steps_left; /* so many more may be asked for */
     atomic_bool stepping;
     bool more;
@@ -118,6 +118,7 @@ static void put_to_sleep(struct tidying *tidying)
         replica_saved_document(&tidying->encoded, &saved);
     bool sleeps = saved.len > 0 && document_sleep(replica->document, buf_view(&saved));
     buf_release(&saved);
+    tidying->slept = sleeps ? replica->document : NULL;
     if (!sleeps) {
         document_hold(replica->document); /* the checkpoint that it was loaded from goes */
         return;
@@ -127,19 +128,22 @@ static void put_to_sleep(struct tidying *tidying)
 }
 
 /*
- * The checkpoint is in the journal, and all steps are done. A long history that has gone to sleep need not be in memory as well; nor
- * a connection that is opened when another process has written, nor a thread that keeps what it had of the heap.
+ * The checkpoint is in the journal, and all steps are done. A long history that has gone to sleep with it need not be in memory as
+ * well; nor a connection that is opened when another process has written, nor a thread that keeps what it had of the heap. One that
+ * is held from an older checkpoint stays: the journal has it no longer, and the new one is of another version.
  */
 static void let_go(struct replica *replica)
 {
     struct tidying *tidying = replica->tidying;
     if (!tidying->written.found || tidying->gave_way)
         return;
-    if (tidying->written.has_text) {
+    if (tidying->written.has_text && tidying->slept == replica->document) {
         replica->rows.checkpoint = tidying->written;
         document_let_go(replica->document);
     }
+    struct journal_compaction compaction = tidying->compaction;
     replica_tidy_release(replica);
+    replica->compaction = compaction;
     journal_close(replica->reader);
     replica->reader = NULL;
 }
@@ -178,6 +182,7 @@ static struct tidying *tidying_of(struct replica *replica)
         return replica->tidying;
     struct tidying *tidying = xcalloc(1, sizeof *tidying);
     tidying->replica = replica;
+    tidying->compaction = replica->compaction;
     tidying->worker = worker_new();
     replica_watch_fd(replica, worker_fd(tidying->worker));
     return replica->tidying = tidying;
@@ -277,6 +282,7 @@ void replica_tidy_last(struct replica *replica)
 void replica_tidy_release(struct replica *replica)
 {
     struct tidying *tidying = replica->tidying;
+    replica->compaction = (struct journal_compaction){0}; /* of that journal */
     if (!tidying)
         return;
     worker_free(tidying->worker);

@@ -355,7 +355,8 @@ static void a_damaged_row_is_counted_and_the_others_are_read(void **state)
     add_local(journal, local_of(1, 3, "def"));
     add_local(journal, local_of(1, 6, "ghi"));
     journal_close(journal);
-    tamper(path, "UPDATE arrival SET body = substr(body, 1, 30) || x'00' || substr(body, 32) WHERE place = 2");
+    tamper(path, "UPDATE arrival SET body = substr(body, 1, 30) || iif(substr(body, 31, 1) = x'00', x'01', x'00') ||"
+                 " substr(body, 32) WHERE place = 2");
     journal = open_ok(path, JOURNAL_READ);
     struct buf printed = {0};
     struct error err = {0};

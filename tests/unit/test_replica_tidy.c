@@ -1,14 +1,17 @@
 /* A journal that is put in order while its editor is open: what a person has stays as it was. */
 #include "tests/support/support.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "app/replica_journal.h"
 #include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_rows.h"
 #include "app/replica_tidy.h"
 #include "editor/base/random.h"
 #include "editor/base/varint.h"
@@ -419,6 +422,7 @@ static void a_history_that_went_to_sleep_is_read_again_from_the_journal(void **s
     struct doc_id doc = replica_entry(replica)->doc;
     assert_true(history_is_apart(home, &doc));
     assert_null(replica->reader);
+    assert_in_range(replica->compaction.looked, 1, UINT64_MAX); /* the next pause does not begin at the first row again */
     assert_true(replica->file.text && rope_equal(replica->file.text, replica_buffer(replica)->text));
     home_type(replica, 0, "y");
     home_wait(replica, NULL, home_is_kept);
@@ -435,6 +439,115 @@ static void a_history_that_went_to_sleep_is_read_again_from_the_journal(void **s
     home_expect_text(replica, typed);
     home_close(replica);
     free(typed);
+}
+
+/* --- a long history that cannot go to sleep with the checkpoint of the pause --- */
+
+static uint64_t checkpoint_of_now(struct home *home, const struct doc_id *doc)
+{
+    struct journal_checkpoint checkpoint;
+    struct error err = {0};
+    struct journal *journal = journal_of(home, doc);
+    assert_true(journal_checkpoint_newest(journal, &checkpoint, &err) && checkpoint.found);
+    journal_close(journal);
+    return checkpoint.place;
+}
+
+static bool has_let_go(struct replica *replica, struct replica *none)
+{
+    (void)none;
+    replica->neighbour_wrote_ms = 0; /* a while ago */
+    return !replica->tidying;
+}
+
+/* As after a pause: a checkpoint is made and put into the journal, and nothing else is done meanwhile. */
+static void make_checkpoint(struct replica *replica)
+{
+    enum { AN_HOUR_MS = 3600000, STEP_MS = 2 };
+    uint64_t before = replica->checkpoint_place, end_ms = net_now_ms() + HOME_PATIENCE_MS;
+    while (replica->checkpoint_place == before) {
+        assert_true(net_now_ms() < end_ms);
+        replica_tidy_handle(replica, net_now_ms() + AN_HOUR_MS);
+        replica_tidy_handle(replica, net_now_ms() + 2 * AN_HOUR_MS);
+        poll(NULL, 0, STEP_MS);
+    }
+}
+
+typedef void before_checkpoint(struct replica *replica, struct replica *other);
+
+/* Opened from one checkpoint; then so many keys that a pause makes another. What undo reads is the history that is held. */
+static void expect_undone_after_pause(struct home *home, before_checkpoint *before)
+{
+    enum { KEYS = 1100, MORE_KEYS = 3700 };
+    struct doc_id doc;
+    free(leave_long_history(home, &doc));
+    struct replica *replica = home_open(home, "notes.md"), *other = open_besides(home, "notes.md", false);
+    type_keys(replica, KEYS, MORE_KEYS);
+    home_save(replica, NULL);
+    home_wait(replica, NULL, home_is_kept);
+    before(replica, other);
+    make_checkpoint(replica);
+    replica_update_text(replica);
+    journal_writer_go(replica->writer);
+    home_wait(replica, NULL, has_let_go);
+    home_wait(replica, NULL, home_is_kept);
+    assert_true(history_is_apart(home, &doc));
+    uint64_t place = checkpoint_of_now(home, &doc);
+    assert_int_equal(place, replica->checkpoint_place);
+    struct error err = {0};
+    char *text = home_text(replica);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_true(has_checkpoint(home, &doc)); /* the new one is sound: nothing has cast doubt on it */
+    assert_int_equal(checkpoint_of_now(home, &doc), place);
+    assert_int_equal(replica_undo(replica, UNDO_AGAIN, &err), REPLICA_UNDONE);
+    home_expect_text(replica, text);
+    home_close(replica);
+    home_close(other);
+    free(text);
+}
+
+static void share(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    replica->entry.state = DOC_SHARED;
+}
+
+static void the_history_of_a_shared_document_is_held_through_a_pause(void **state)
+{
+    expect_undone_after_pause(*state, share);
+}
+
+/* What this one types then is not in the checkpoint, for its journal's thread is kept waiting. */
+static void write_besides(struct replica *replica, struct replica *other)
+{
+    home_insert(other, "from the other window ");
+    home_wait(other, NULL, home_is_kept);
+    replica_catch_up(replica);
+    journal_writer_pause(replica->writer);
+    home_type(replica, 0, "z");
+}
+
+static void a_history_that_another_window_wrote_in_is_held_through_a_pause(void **state)
+{
+    expect_undone_after_pause(*state, write_besides);
+}
+
+/* The document has what the other window wrote, its text has not yet. */
+static void be_behind(struct replica *replica, struct replica *other)
+{
+    struct error err = {0};
+    bool news, live = replica->merging.live;
+    home_insert(other, "from the other window ");
+    home_wait(other, NULL, home_is_kept);
+    replica->merging.live = false;
+    assert_true(replica_open_reader(replica, &err));
+    assert_true(replica_read_rows_of(replica, replica->reader, &news, &err) && news);
+    replica->merging.live = live;
+}
+
+static void a_history_that_is_ahead_of_its_text_is_held_through_a_pause(void **state)
+{
+    expect_undone_after_pause(*state, be_behind);
 }
 
 /* Plain access to the database, as a disk that forgets has it. */
@@ -745,6 +858,9 @@ int main(void)
         HOME_TEST(a_long_history_is_read_when_it_is_asked_for),
         HOME_TEST(an_undo_whose_history_cannot_be_read_is_refused_and_typing_goes_on),
         HOME_TEST(a_history_that_went_to_sleep_is_read_again_from_the_journal),
+        HOME_TEST(the_history_of_a_shared_document_is_held_through_a_pause),
+        HOME_TEST(a_history_that_another_window_wrote_in_is_held_through_a_pause),
+        HOME_TEST(a_history_that_is_ahead_of_its_text_is_held_through_a_pause),
         HOME_TEST(a_history_whose_bytes_are_damaged_is_replayed_once),
         HOME_TEST(who_types_at_once_is_told_all_the_same),
         HOME_TEST(where_the_cursor_was_is_known_without_the_rows_before_a_checkpoint),
