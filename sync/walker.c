@@ -519,6 +519,8 @@ static bool merge_apart(struct walker *walker, uint64_t len, uint64_t merged, st
 
 void walker_update(struct walker *walker, uint64_t merged, struct patch *out)
 {
+    if (merged < graph_len(walker->graph)) /* whichever way is gone below */
+        walker->turn++;
     uint64_t len = find_start(walker, last_merged(merged)), must = walker->start;
     walker->warm = walker_is_warm(walker, merged);
     if (walker->warm)

@@ -79,7 +79,8 @@ uint64_t walker_cost(struct walker *walker, uint64_t merged, uint64_t limit);
  * What an update does before it comes to events that are made in a version, in portions: brings the kept tracker forward to all events
  * there are, and to that version, in about so many steps a call. True: it is there; an update of nothing but events made there, which comes
  * before anything else, then costs what these do themselves. Everything is merged when it is called, and between two calls anything may
- * happen: events that are added, and merged, in between are put in too; where the tracker was used for something else it begins anew.
+ * happen: what is written in between, in the text as it is then, is put in too; where the tracker was used for something else, or
+ * an update merged anything, it begins anew.
  * (Nothing is gained by walker_map() until it is there.) Another version ends the approach to the one before.
  */
 bool walker_approach(struct walker *walker, const uint64_t *version, size_t count, uint64_t steps);

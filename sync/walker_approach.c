@@ -20,7 +20,10 @@ enum { CHUNK = 3 };
 #else
 enum { CHUNK = 4096 }; /* events of a run after which it may stop */
 #endif
-enum { HEADS_MAX = 64 }; /* nobody names more (BATCH_PARENTS_MAX) */
+enum {
+    HEADS_MAX = 64, /* nobody names more (BATCH_PARENTS_MAX) */
+    HEADS_UNKNOWN,  /* in place of their number: nobody has seen just these, as far as is known */
+};
 
 void walker_approach_release(struct approach *approach)
 {
@@ -162,7 +165,7 @@ static void put_in(struct walker *walker, uint64_t end, uint64_t steps)
 /* Whoever wrote the next events had seen all before. */
 static bool has_seen_all(const struct approach *approach, const struct graph_run *run)
 {
-    return approach->heads.count <= HEADS_MAX && lv_list_is(&approach->heads, run->parents, run->parent_count);
+    return approach->heads.count != HEADS_UNKNOWN && lv_list_is(&approach->heads, run->parents, run->parent_count);
 }
 
 static void put_in_shown(struct walker *walker, uint64_t end, uint64_t steps)
@@ -187,7 +190,7 @@ static void set_heads(struct approach *approach, uint64_t first, bool seen_all)
 {
     uint64_t last = approach->at - 1;
     if (!seen_all)
-        approach->heads.count = HEADS_MAX + 1;
+        approach->heads.count = HEADS_UNKNOWN;
     else if (approach->at > first)
         lv_list_set(&approach->heads, &last, 1);
 }
@@ -256,6 +259,15 @@ static bool put_in_written(struct walker *walker)
 
 /* --- all of it --- */
 
+/* As far as they are noted. */
+static void know_heads(struct walker *walker)
+{
+    struct approach *approach = &walker->approach;
+    approach->heads.count = HEADS_UNKNOWN;
+    if (walker->seen_end == approach->at)
+        lv_list_set(&approach->heads, walker->seen.items, walker->seen.count);
+}
+
 static void begin(struct walker *walker)
 {
     struct approach *approach = &walker->approach;
@@ -277,9 +289,9 @@ static void begin(struct walker *walker)
         approach->len = walker->base_len;
     }
     approach->moving = approach->last = false;
-    approach->heads.count = HEADS_MAX + 1;
-    if (approach->tracking && walker->seen_end == approach->at)
-        lv_list_set(&approach->heads, walker->seen.items, walker->seen.count);
+    approach->heads.count = HEADS_UNKNOWN;
+    if (approach->tracking)
+        know_heads(walker);
     approach->first = approach->at;
 }
 
@@ -292,9 +304,7 @@ static void begin_last_way(struct walker *walker)
 {
     struct approach *approach = &walker->approach;
     walker_see_all(walker);
-    approach->heads.count = HEADS_MAX + 1;
-    if (walker->seen_end == approach->at)
-        lv_list_set(&approach->heads, walker->seen.items, walker->seen.count);
+    know_heads(walker);
     begin_move(walker, approach->target.items, approach->target.count);
     approach->way = events_in(&approach->leave) + events_in(&approach->enter);
     approach->gone = 0;
@@ -335,11 +345,11 @@ bool walker_approach(struct walker *walker, const uint64_t *version, size_t coun
         approach->ops = 0;
         begin(walker);
     } else if (approach->turn != walker->turn) {
-        begin(walker); /* somebody else has used the trackers: a walk, if only for what was concurrent to where it begins */
+        begin(walker); /* the trackers were used, or something was merged that may be concurrent to where they begin */
     }
     uint64_t done = spent(walker);
     walker->summing = walker->warm = walker->listed = false;
-    walker->tracked_end = 0; /* until it is done they are of no use to anybody else */
+    walker->tracked_end = 0; /* until it is done the trackers are of no use to anybody else */
     bool there = go(walker, steps > UINT64_MAX - done ? UINT64_MAX : done + steps);
     if (there && approach->tracking) {
         walker->tracked_end = approach->at;

@@ -28,9 +28,9 @@ struct approach {
     size_t stand;
     struct lv_ranges leave, enter; /* what is left of that, the next one last */
     bool last;             /* to the target: what is written meanwhile is put in where it shows */
-    struct lv_list heads;  /* the version of all events before `at`; more than a batch may have as parents: not known */
+    struct lv_list heads;  /* the version of all events before `at`, or that it is not known: HEADS_UNKNOWN of them */
     uint64_t way, gone;    /* events to be moved over on that last way, and how many were */
-    uint64_t turn;         /* walker->turn when it was left last */
+    uint64_t turn;         /* walker->turn when it was left last: it goes on where it was only if nobody has raised that since */
     uint64_t ops;          /* passed over without a tracker: steps, too */
     uint64_t work;         /* walker_work() when it began */
 };
@@ -47,7 +47,10 @@ struct walker {
     struct tracker *tracker;                     /* of the stand that the present piece is applied at */
     struct walker_stands stands;
     size_t stand;
-    uint64_t turn;           /* counts what is done with the trackers */
+    /* Counts what may take an approach off its way, which has no other guard: uses of the trackers (each begins with
+       walker_use_stand(), which raises it) and merges, with a tracker or without one (walker_update() raises it for both). What
+       goes into the text without a walk was written by who has seen all that is merged, and need not raise it. */
+    uint64_t turn;
     struct tracker_list list; /* in place of the tracker, in a short block that is not the last one */
     bool listed;
     uint64_t copies;
@@ -56,7 +59,9 @@ struct walker {
     uint64_t start;          /* the critical version where the present block begins */
     uint64_t tracked_from;   /* the critical version at which the tracker begins */
     uint64_t tracked_for;    /* the newest one at which it could have begun: walker_lower() */
-    uint64_t tracked_end;    /* it holds all events after that and before this one; 0: nothing of use */
+    /* It holds all events after that and before this one. 0: nothing of use to a walk. Where an approach is on the trackers hold
+       what is before approach.at and are on the move: they are its alone, and a walk makes them anew, or needs none. */
+    uint64_t tracked_end;
     uint64_t lowered;        /* the last one that was made began about so many events lower than it had to */
     struct lv_list seen;     /* the version of all events before `seen_end`; 0: not known */
     uint64_t seen_end;

@@ -18,6 +18,7 @@ struct telling {
     uint64_t last_lv[SCENE_ACTS_MAX];
     size_t told[SCENE_ACTS_MAX], count;
     bool is_told[SCENE_ACTS_MAX];
+    bool in_line; /* nothing else was told yet */
 };
 
 static bool may_be_told(const struct telling *telling, size_t index)
@@ -61,6 +62,21 @@ static void parents_of(const struct telling *telling, size_t index, struct lv_li
     lv_list_sort(out);
 }
 
+/* All that one of them may tell, with one update: a document that was written elsewhere (document_local_at()) comes so. */
+static void tell_chain(struct telling *telling, size_t index, size_t kept)
+{
+    unsigned char agent = telling->scene->acts[index].agent;
+    for (; index < telling->scene->count; index++) {
+        if (index == kept || telling->scene->acts[index].agent != agent || !may_be_told(telling, index))
+            continue;
+        scene_tell(telling->scene, &telling->history, index, telling->last_lv);
+        telling->is_told[index] = true;
+        telling->told[telling->count++] = index;
+    }
+    history_update(&telling->history);
+    scene_expect(telling->scene, telling->told, telling->count, buf_view(&telling->history.text));
+}
+
 /* What else may happen between two portions. */
 static void disturb(struct telling *telling, size_t kept)
 {
@@ -86,6 +102,10 @@ static void disturb(struct telling *telling, size_t kept)
         (void)walker_map(telling->history.walker, graph_frontier(telling->history.graph), &place, 1);
         break;
     case 7:
+        if (any_that_may(telling, kept, &other))
+            tell_chain(telling, other, kept);
+        break;
+    case 8:
         walker_approach_stop(telling->history.walker);
         break;
     default:
@@ -94,19 +114,33 @@ static void disturb(struct telling *telling, size_t kept)
     patch_release(&patch);
 }
 
+/* While somebody is on the way to a place in the line, the first one who goes on from within it. */
+static void disturb_line(struct telling *telling, size_t kept)
+{
+    const struct scene_act *acts = telling->scene->acts;
+    for (size_t other = telling->scene->line; telling->in_line && other < telling->scene->count; other++) {
+        if (acts[other].agent == 0 || acts[other].agent == acts[kept].agent || !may_be_told(telling, other))
+            continue;
+        tell_chain(telling, other, kept);
+        telling->in_line = false;
+    }
+}
+
 static void tell_in_portions(struct telling *telling, size_t index)
 {
     struct walker *walker = telling->history.walker;
     struct lv_list parents = {0};
     parents_of(telling, index, &parents);
     uint64_t steps = 1 + random_below(telling->scene->random, 9), before = walker_work(walker);
-    unsigned portions = 0;
+    unsigned portions = 0, once = 1 + (unsigned)random_below(telling->scene->random, 6);
     while (!walker_approach(walker, parents.items, parents.count, steps)) {
         assert_in_range(walker_work(walker) - before, 0, steps + OVER);
         assert_in_range(walker_approach_percent(walker), 0, 100);
         assert_true(++portions < 10000);
         history_check(&telling->history);
-        if (portions < DISTURBED)
+        if (telling->in_line && portions == once)
+            disturb_line(telling, index);
+        else if (!telling->in_line && portions < DISTURBED)
             disturb(telling, index);
         before = walker_work(walker);
     }
@@ -118,19 +152,30 @@ static void tell_in_portions(struct telling *telling, size_t index)
     lv_list_release(&parents);
 }
 
+/* Before anything else, so that two are apart as soon as somebody goes on from its middle. */
+static void tell_line(struct telling *telling)
+{
+    for (size_t i = 0; i < telling->scene->line; i++)
+        tell(telling, i);
+    telling->in_line = true;
+}
+
 static void check_scene(struct scene *scene, bool fast_path)
 {
     static struct telling telling;
     telling = (struct telling){.scene = scene};
     history_init(&telling.history, bytes_of_string(scene->base));
     walker_set_fast_path(telling.history.walker, fast_path);
+    if (scene->line > 0)
+        tell_line(&telling);
     for (size_t index; any_that_may(&telling, SIZE_MAX, &index);) {
-        if (random_chance(scene->random, 3))
+        if (!telling.in_line && random_chance(scene->random, 3))
             tell(&telling, index);
         else
             tell_in_portions(&telling, index);
     }
     assert_int_equal(telling.count, scene->count);
+    scene_expect_void(scene, &telling.history, telling.last_lv);
     history_release(&telling.history);
 }
 
@@ -144,6 +189,21 @@ static void in_portions_it_gives_the_text_of_the_model(void **state)
         void (*const make[])(struct scene *, struct random *) = {scene_make, scene_make_crowded, scene_make_backward};
         make[random_below(&random, 3)](&scene, &random);
         check_scene(&scene, random_chance(&random, 2));
+        rounds.operations += scene.count;
+        naive_free(scene.naive);
+    }
+}
+
+/* The same where there is a line, and on the way to a place in it comes what somebody wrote from another place in it. */
+static void in_portions_two_who_were_apart_may_come_on_the_way(void **state)
+{
+    (void)state;
+    struct rounds rounds = rounds_of("walker_approach_line", 46, 60);
+    struct random random;
+    static struct scene scene;
+    while (rounds_next(&rounds, &random)) {
+        scene_make_line(&scene, &random);
+        check_scene(&scene, !random_chance(&random, 4));
         rounds.operations += scene.count;
         naive_free(scene.naive);
     }
@@ -215,11 +275,27 @@ static void write_apart(struct twins *twins, unsigned char who, uint64_t *last, 
     lv_list_release(&parents);
 }
 
+static void begin_twins(struct twins *twins)
+{
+    history_init(&twins->one, (struct bytes){0});
+    history_init(&twins->other, (struct bytes){0});
+}
+
+static void end_twins(struct twins *twins)
+{
+    history_update(&twins->other);
+    for (uint64_t lv = 0; lv < graph_len(twins->one.graph); lv++)
+        assert_int_equal(oplog_is_void(&twins->one.log, lv), oplog_is_void(&twins->other.log, lv));
+    assert_true(bytes_equal(buf_view(&twins->one.text), buf_view(&twins->other.text)));
+    history_check(&twins->one);
+    history_release(&twins->one);
+    history_release(&twins->other);
+}
+
 static void check_twins(struct twins *twins)
 {
     uint64_t lasts[2] = {LV_NONE, LV_NONE}, lens[2] = {0};
-    history_init(&twins->one, (struct bytes){0});
-    history_init(&twins->other, (struct bytes){0});
+    begin_twins(twins);
     for (int i = 0; i < 40; i++)
         type_here(twins, 1);
     for (int turn = 0; turn < 40; turn++) {
@@ -241,11 +317,7 @@ static void check_twins(struct twins *twins)
         if (random_chance(twins->random, 4))
             type_here(twins, 1);
     }
-    history_update(&twins->other);
-    assert_true(bytes_equal(buf_view(&twins->one.text), buf_view(&twins->other.text)));
-    history_check(&twins->one);
-    history_release(&twins->one);
-    history_release(&twins->other);
+    end_twins(twins);
 }
 
 static void typing_meanwhile_neither_is_lost_nor_holds_it_up(void **state)
@@ -260,11 +332,67 @@ static void typing_meanwhile_neither_is_lost_nor_holds_it_up(void **state)
     }
 }
 
+/* --- a merge without a tracker meanwhile --- */
+
+enum { LINE = 100, LOW = 20, WANTED = 50, BRANCH = 20 };
+
+/*
+ * Carl has seen half of a line, and on the way to there comes a file that was written from a fifth of it on: two who were apart
+ * (sync/apart.h), so no tracker is touched. That of the approach begins too late from then on. What is typed, and merged, after
+ * that has its effect all the same.
+ */
+static void check_merge_meanwhile(struct twins *twins)
+{
+    uint64_t lvs[LINE], lens[LINE], ana = LV_NONE, ana_len = 0;
+    begin_twins(twins);
+    for (int i = 0; i < LINE; i++) {
+        write_apart(twins, 1, &ana, &ana_len);
+        lvs[i] = ana;
+        lens[i] = ana_len;
+    }
+    history_update(&twins->one);
+    for (int portion = 0; portion < 4; portion++)
+        assert_false(walker_approach(twins->one.walker, &lvs[WANTED], 1, 4));
+    uint64_t disk = lvs[LOW], disk_len = lens[LOW], carl = lvs[WANTED], carl_len = lens[WANTED];
+    uint64_t work = walker_work(twins->one.walker);
+    for (int i = 0; i < BRANCH; i++)
+        write_apart(twins, 2, &disk, &disk_len);
+    history_update(&twins->one);
+    assert_true(walker_work(twins->one.walker) > work); /* of apart_merge() */
+    for (int i = 0; i < 3; i++)
+        type_here(twins, 1);
+    while (!walker_approach(twins->one.walker, &lvs[WANTED], 1, 4)) {
+    }
+    write_apart(twins, 3, &carl, &carl_len);
+    history_update(&twins->one);
+    for (int i = 0; i < 3; i++)
+        type_here(twins, 1);
+    uint64_t dave = graph_len(twins->one.graph) - 1, dave_len = twins->one.text.len;
+    type_here(twins, 1);
+    write_apart(twins, 4, &dave, &dave_len);
+    history_update(&twins->one);
+    end_twins(twins);
+}
+
+static void what_is_merged_without_a_tracker_meanwhile_is_not_missed(void **state)
+{
+    (void)state;
+    struct rounds rounds = rounds_of("walker_approach_merge", 45, 60);
+    struct random random;
+    while (rounds_next(&rounds, &random)) {
+        struct twins twins = {.random = &random};
+        check_merge_meanwhile(&twins);
+        rounds.operations += LINE + BRANCH;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_portions_it_gives_the_text_of_the_model),
+        cmocka_unit_test(in_portions_two_who_were_apart_may_come_on_the_way),
         cmocka_unit_test(typing_meanwhile_neither_is_lost_nor_holds_it_up),
+        cmocka_unit_test(what_is_merged_without_a_tracker_meanwhile_is_not_missed),
     };
     return RUN_TESTS("walker_approach", tests);
 }

@@ -92,6 +92,25 @@ static void go_on(const struct scene *scene, struct scene_act *act, size_t len)
     act->op.pos = last->op.pos - (last->op.pos > 0 && random_chance(scene->random, 2));
 }
 
+/* The line, and where in it somebody else begins. */
+static void choose_in_line(struct scene *scene, struct scene_act *act)
+{
+    if (scene->count < scene->line && scene->count > 0)
+        act->parents[act->parent_count++] = (struct scene_point){.act = scene->count - 1};
+    else if (scene->count > 0)
+        act->parents[act->parent_count++] = point_in(scene, (size_t)random_below(scene->random, scene->line), false);
+}
+
+static void choose_version(struct scene *scene, struct scene_act *act, uint64_t merge_one_in)
+{
+    if (scene->apart)
+        choose_side(scene, act);
+    else if (scene->line > 0 && (scene->count < scene->line || scene->heads[act->agent] == 0))
+        choose_in_line(scene, act);
+    else
+        choose_parents(scene, act, merge_one_in);
+}
+
 static void add_act(struct scene *scene, uint64_t merge_one_in)
 {
     static const enum naive_kind kinds[] = {
@@ -99,11 +118,10 @@ static void add_act(struct scene *scene, uint64_t merge_one_in)
     struct scene_act *act = &scene->acts[scene->count];
     size_t events[SCENE_PARENTS_MAX];
     *act = (struct scene_act){.agent = (unsigned char)random_below(scene->random, scene->agents)};
+    if (scene->count < scene->line)
+        act->agent = 0;
     act->seq = scene->seqs[act->agent];
-    if (scene->apart)
-        choose_side(scene, act);
-    else
-        choose_parents(scene, act, merge_one_in);
+    choose_version(scene, act, merge_one_in);
     for (size_t p = 0; p < act->parent_count; p++)
         events[p] = event_of(scene, act->parents[p]);
     size_t len = length_at(scene, events, act->parent_count);
@@ -161,6 +179,16 @@ void scene_make_crowded(struct scene *scene, struct random *random)
         add_act(scene, merge_one_in);
 }
 
+void scene_make_line(struct scene *scene, struct random *random)
+{
+    *scene = (struct scene){.random = random, .agents = SCENE_AGENTS_FEW, .base = "0123"};
+    scene->naive = naive_new(scene->base);
+    scene->line = 20 + random_below(random, 40);
+    uint64_t merge_one_in = 4 + random_below(random, 60);
+    while (scene->count < SCENE_ACTS_MAX)
+        add_act(scene, merge_one_in);
+}
+
 static bool is_ready(const struct scene_act *act, const bool *done)
 {
     for (size_t p = 0; p < act->parent_count; p++)
@@ -207,6 +235,20 @@ void scene_expect(const struct scene *scene, const size_t *acts, size_t count, s
     size_t len = naive_text(scene->naive, events, count, expected);
     if (!bytes_equal(text, bytes_of(expected, len)))
         fail_msg("got \"%.*s\", not \"%.*s\"", (int)text.len, (const char *)text.data, (int)len, (char *)expected);
+}
+
+void scene_expect_void(const struct scene *scene, const struct history *history, const uint64_t *last_lv)
+{
+    static struct naive_touch touches[NAIVE_EVENTS_MAX];
+    naive_touches(scene->naive, touches);
+    for (size_t i = 0; i < scene->count; i++) {
+        const struct scene_act *act = &scene->acts[i];
+        uint64_t len = history_op_len(&act->op);
+        for (uint64_t event = 0; act->op.kind != OP_NOP && event < len; event++) {
+            bool is_void = touches[act->first + event].at < 0;
+            assert_int_equal(oplog_is_void(&history->log, last_lv[i] - (len - 1 - event)), is_void);
+        }
+    }
 }
 
 void scene_tell_all(struct scene *scene, struct history *history, uint64_t *last_lv)

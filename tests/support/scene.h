@@ -35,6 +35,7 @@ struct scene {
     size_t agents;
     bool crowded;                   /* they are many and write at the start */
     bool backward;                  /* each types in front of what he typed before */
+    size_t line;                    /* so many acts are the first agent's, one after the other */
     bool apart;                     /* the even ones hear all of each other and nothing of the odd ones, and the other way round */
     size_t heads[SCENE_AGENTS_MAX]; /* each agent's newest act + 1; 0: none */
     uint64_t seqs[SCENE_AGENTS_MAX];
@@ -50,6 +51,9 @@ void scene_make_backward(struct scene *scene, struct random *random);
 void scene_make_apart(struct scene *scene, struct random *random);
 size_t scene_last_event(const struct scene_act *act); /* in the naive model */
 
+/* A line by one of them; then also others go on, each from somewhere in it, and now and then hear of each other. */
+void scene_make_line(struct scene *scene, struct random *random);
+
 /* An order in which the acts may come: parents first. */
 void scene_shuffle(const struct scene *scene, size_t *order);
 /* Tells the engine an act. last_lv: of each act, where its last event went. */
@@ -58,5 +62,7 @@ void scene_tell(const struct scene *scene, struct history *history, size_t index
 void scene_tell_all(struct scene *scene, struct history *history, uint64_t *last_lv);
 /* That this is the naive model's text of the version with these acts. */
 void scene_expect(const struct scene *scene, const size_t *acts, size_t count, struct bytes text);
+/* All were told and walked: that what is noted as void is what is void in the naive model. */
+void scene_expect_void(const struct scene *scene, const struct history *history, const uint64_t *last_lv);
 
 #endif
