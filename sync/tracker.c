@@ -59,10 +59,11 @@ uint64_t tracker_shown(const struct tracker *tracker)
     return spans_total(&tracker->spans, SUM_SHOWN);
 }
 
+/* What was deleted and then taken out may lie in one span; put back it is cut at both ends. */
 uint64_t tracker_spans_max(const struct tracker *tracker)
 {
     uint64_t spans = (uint64_t)tracker->spans.tree.leaf_count * SPANS_LEAF_MAX;
-    return spans + id_index_entries_max(&tracker->units) + id_index_entries_max(&tracker->deletes);
+    return spans + id_index_entries_max(&tracker->units) + 2 * id_index_entries_max(&tracker->deletes);
 }
 
 uint64_t tracker_map(const struct tracker *tracker, uint64_t pos)
@@ -473,9 +474,9 @@ void tracker_append(struct tracker *tracker, const struct span *span)
     put_span(tracker, spans_end(&tracker->spans), span);
 }
 
-void tracker_append_delete(struct tracker *tracker, uint64_t lv, uint64_t unit)
+void tracker_append_deletes(struct tracker *tracker, uint64_t lv, uint64_t first, uint64_t len, bool back)
 {
-    put_delete(tracker, &(struct tracker_deleted){.len = 1, .id = unit}, lv, false);
+    put_delete(tracker, &(struct tracker_deleted){.len = len, .id = first}, lv, back);
 }
 
 void tracker_repeat_insert(struct tracker *to, const struct tracker *from, uint64_t lv, uint64_t len)

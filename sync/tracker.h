@@ -75,7 +75,8 @@ void tracker_begin(struct tracker *tracker, const struct graph *graph, uint64_t 
 uint64_t tracker_len(const struct tracker *tracker);   /* of the prepare version */
 uint64_t tracker_shown(const struct tracker *tracker); /* of the effect version */
 
-uint64_t tracker_spans_max(const struct tracker *tracker); /* it has no more spans than that, nor parts in which they were put in */
+/* It never had more spans than that, nor parts in which they were put in; and moving whole operations gives it no more. */
+uint64_t tracker_spans_max(const struct tracker *tracker);
 
 /* Where in the text a position of the prepare version is: behind the byte before it. Beyond the end it is the end. */
 uint64_t tracker_map(const struct tracker *tracker, uint64_t pos);
@@ -121,9 +122,10 @@ void tracker_repeat_insert(struct tracker *to, const struct tracker *from, uint6
 /* Any delete. */
 void tracker_repeat_delete(struct tracker *to, const struct tracker_deleted *deleted, uint64_t lv, bool back);
 
-/* What was tracked elsewhere (sync/tracker_list.h): a span behind all others; that an event deleted a unit. */
+/* What was tracked elsewhere (sync/tracker_list.h): a span behind all others; that events from `lv` on deleted these units, one
+   after the other. */
 void tracker_append(struct tracker *tracker, const struct span *span);
-void tracker_append_delete(struct tracker *tracker, uint64_t lv, uint64_t unit);
+void tracker_append_deletes(struct tracker *tracker, uint64_t lv, uint64_t first, uint64_t len, bool back);
 
 /* What an event did, and how many from there on did the same: events that insert are ID_UNITS, of themselves. */
 struct id_entry tracker_event(const struct tracker *tracker, uint64_t lv);

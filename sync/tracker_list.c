@@ -286,13 +286,23 @@ void tracker_list_advance(struct tracker_list *list, uint64_t first, uint64_t en
 
 /* --- to a tracker --- */
 
+/* As many in a row as there are, so that they are taken out and put back together there too. Gives how many. */
+static uint64_t move_deletes(const struct tracker_list *list, uint64_t event, struct tracker *tracker)
+{
+    const struct tracker_done *done = list->done + event;
+    uint64_t max = list->events - event, forward = in_a_row(done, max, 1), back = in_a_row(done, max, UINT64_MAX);
+    uint64_t count = forward > back ? forward : back;
+    tracker_append_deletes(tracker, list->first + event, done->unit - (back > forward ? back - 1 : 0), count, back > forward);
+    return count;
+}
+
 void tracker_list_move_to(const struct tracker_list *list, struct tracker *tracker)
 {
     for (uint32_t knot = list->knots[0].next; knot != NOWHERE; knot = list->knots[knot].next)
         tracker_append(tracker, &list->spans[knot]);
-    for (uint64_t i = 0; i < list->events; i++)
+    for (uint64_t i = 0, count = 1; i < list->events; i += count, count = 1)
         if (list->done[i].knot != NOWHERE && list->done[i].unit != list->first + i)
-            tracker_append_delete(tracker, list->first + i, list->done[i].unit);
+            count = move_deletes(list, i, tracker);
 }
 
 /* The numbers are those of tracker.h. */

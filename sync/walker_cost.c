@@ -37,7 +37,7 @@ static void add_steps(struct walker_cost *cost, uint64_t steps)
     cost->steps = steps > UINT64_MAX - cost->steps ? UINT64_MAX : cost->steps + steps;
 }
 
-/* Events that are put in, taken out or put back. */
+/* Events that are put in, taken out or put back. cost->spans has what that cuts: it may be gone over at once. */
 static uint64_t steps_of(const struct walker_cost *cost, uint64_t ops, uint64_t events)
 {
     return ops > events / (cost->spans + 1) ? events : ops * (cost->spans + 1);
@@ -47,8 +47,8 @@ static void add_ranges(struct walker_cost *cost, const struct lv_ranges *ranges)
 {
     for (size_t i = 0; i < ranges->count; i++) {
         struct lv_range range = ranges->items[i];
-        add_steps(cost, steps_of(cost, oplog_ops(cost->log, range.first, range.end), range.end - range.first));
         cost->spans += SPANS_OF_RANGE;
+        add_steps(cost, steps_of(cost, oplog_ops(cost->log, range.first, range.end), range.end - range.first));
     }
 }
 
@@ -86,8 +86,8 @@ void walker_cost_piece(struct walker_cost *cost, struct walker_plan *plan, const
     const uint64_t *parents = walker_plan_parents(piece, &count, &before);
     size_t stand = move_in_block(cost, plan, piece) ? 0 : move_to(cost, parents, count);
     uint64_t ops = oplog_ops(cost->log, piece->first, piece->end);
-    add_steps(cost, steps_of(cost, ops, events));
     cost->spans += SPANS_OF_OP * ops;
+    add_steps(cost, steps_of(cost, ops, events));
     walker_stands_add(&cost->stands, stand, piece->end - 1, events);
 }
 

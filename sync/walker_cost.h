@@ -4,7 +4,8 @@
  * What a walk costs is how many spans it puts into its trackers, takes out of the prepare version and puts back. Which events
  * those are follows from the plan and from where the trackers stand (sync/walker_plan.h, sync/walker_stands.h), so both are gone
  * through here as the walk will, with a copy of the stands and without a tracker. How many spans the events lie in is not known
- * before; but no more than there are events, and for each operation no more than there are spans in all.
+ * before; but no more than there are events, and for each operation no more than there are spans in all, with what may be cut
+ * right before it in the same move or piece.
  *
  *      estimate  =  sum over all moves and pieces of   min(events, operations x spans)   >=   what the walk does   [23]
  *

@@ -3,6 +3,8 @@
 
 #include "tests/support/support.h"
 
+#include <string.h>
+
 #include "sync/walker.h"
 #include "tests/support/heap.h"
 #include "tests/support/history.h"
@@ -95,6 +97,67 @@ static void counting_ends_soon_after_the_limit(void **state)
     history_release(&history);
 }
 
+/* A byte between any two, then one delete of it all: that goes over the spans that were cut right before it. */
+static void a_delete_of_what_was_cut_in_the_same_piece_is_counted(void **state)
+{
+    (void)state;
+    for (uint64_t cuts = 1; cuts <= 20; cuts++) {
+        struct history history;
+        struct bytes base = bytes_of("012345678901234567890", cuts + 1);
+        struct history_op all = {.kind = OP_DELETE, .len = 2 * cuts + 1}, one = {.kind = OP_DELETE, .pos = 1, .len = 1};
+        uint64_t last = 0;
+        history_init(&history, base);
+        for (uint64_t seq = 0; seq < cuts; seq++)
+            last = type(&history, &ana, seq, last, cuts - seq);
+        last = history_add(&history, &ana, cuts, &last, 1, &all, 1) - 1;
+        history_update(&history);
+        history_add(&history, &ben, 0, &last, 0, &one, 1);
+        history_update(&history);
+        assert_int_equal(history.text.len, 0);
+        history_release(&history);
+    }
+}
+
+static uint64_t put(struct history *history, unsigned char who, const uint64_t *parents, size_t count, struct history_op op)
+{
+    return history_add(history, &(struct agent_id){{who}}, 0, parents, count, &op, 1) - 1;
+}
+
+/*
+ * Ana deletes a run; then three type at one place, so the list of the block (sync/tracker_list.h) becomes a tracker. Somebody has
+ * seen one of them and ana, whose deletes that puts back: they are in as few parts as they were in the list.
+ */
+static void a_delete_that_moves_from_a_list_to_a_tracker_is_counted(void **state)
+{
+    enum { BASE = 600, DELETED = 200, TYPED = 250 };
+    (void)state;
+    for (uint64_t back = 0; back < 2; back++) {
+        struct history history;
+        struct buf base = {0}, typed = {0};
+        memset(buf_extend(&base, BASE), '-', BASE);
+        memset(buf_extend(&typed, TYPED), 't', TYPED);
+        history_init(&history, buf_view(&base));
+        struct history_op one = {.kind = OP_DELETE, .pos = 300, .len = 1}, x = {.kind = OP_INSERT, .text = bytes_of_string("x")};
+        struct history_op many = {.kind = OP_INSERT, .text = buf_view(&typed)};
+        uint64_t deleted = 0, three[3], both[2], heads[2], last;
+        for (uint64_t seq = 0; seq < DELETED; seq++, one.pos -= back)
+            deleted = history_add(&history, &ana, seq, &deleted, seq > 0, &one, 1) - 1;
+        for (unsigned char who = 0; who < 3; who++)
+            three[who] = put(&history, (unsigned char)(2 + who), NULL, 0, x);
+        both[0] = deleted;
+        both[1] = three[2];
+        heads[0] = put(&history, 5, three, 3, many); /* so the three come after ana */
+        heads[1] = put(&history, 6, both, 2, x);
+        last = put(&history, 7, heads, 2, x);
+        (void)put(&history, 8, &last, 1, x);
+        history_update(&history);
+        assert_int_equal(history.text.len, BASE - DELETED + 3 + TYPED + 3);
+        history_release(&history);
+        buf_release(&base);
+        buf_release(&typed);
+    }
+}
+
 /* Each key is a run of the graph: both type at once, and both have seen all before. */
 static void type_in_rounds(struct history *history, uint64_t rounds)
 {
@@ -148,6 +211,8 @@ int main(void)
         cmocka_unit_test(it_is_told_before_and_is_near_what_it_comes_to_where_people_type),
         cmocka_unit_test(what_is_applied_as_it_is_costs_a_step_for_each_operation),
         cmocka_unit_test(a_long_run_costs_no_more_than_there_are_spans),
+        cmocka_unit_test(a_delete_of_what_was_cut_in_the_same_piece_is_counted),
+        cmocka_unit_test(a_delete_that_moves_from_a_list_to_a_tracker_is_counted),
         cmocka_unit_test(counting_ends_soon_after_the_limit),
         cmocka_unit_test(a_limit_bounds_the_plan),
         cmocka_unit_test(what_counting_took_is_given_back),
