@@ -24,7 +24,7 @@ static void journal_received(struct replica *replica, const struct received *rec
                                   .hash = received->resume.hash};
     if (received->kind == RECORD_CHECKPOINT) /* of no use later: there is a newer one then */
         replica_hear_posted(replica, row.stored);
-    else if (row.stored.len > 0)
+    else
         journal_writer_received(replica->writer, &row, (struct journal_done){0});
     journal_writer_relay(replica->writer, &relay);
 }

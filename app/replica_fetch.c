@@ -27,9 +27,6 @@ struct fetch {
     size_t bytes;
     bool more; /* there is, and it is for the next time */
     uint64_t next; /* what is in the piece reaches up to here without a gap */
-    uint64_t told; /* and what is received of it, packs left out */
-    struct buf held; /* a pack, until what begins behind it has been seen */
-    struct event_id held_from;
     struct doc_keys keys;
     struct sign_key doc_key;
     bool may_lend;
@@ -139,57 +136,11 @@ static bool fetch_own(struct fetch *fetch, struct journal *journal, struct error
     return true;
 }
 
-/* Whether the records that it stands in for are here; rows come in the order in which they begin. */
-static bool is_told_by_events(const struct fetch *fetch, const struct event_id *pack)
-{
-    return fetch->told > pack->seq;
-}
-
-/* The pack that was held: what came behind it has not told what it tells. */
-static bool fetch_held(struct fetch *fetch)
-{
-    bool fits = fetch->held.len == 0 || is_told_by_events(fetch, &fetch->held_from) || fetch_record(fetch, buf_view(&fetch->held));
-    buf_clear(&fetch->held);
-    return fits;
-}
-
-static void hold_pack(struct fetch *fetch, const struct journal_row *row)
-{
-    uint64_t from = row->seq0 > fetch->from_seq ? row->seq0 : fetch->from_seq;
-    fetch->held_from = (struct event_id){row->agent, from};
-    buf_add_bytes(&fetch->held, row->body);
-}
-
-/* Records, and a pack where it is all there is of what it stands in for. */
 static bool fetch_row(void *self, const struct journal_row *row)
 {
     struct fetch *fetch = self;
-    uint64_t end = row->seq0 + row->count;
-    if (row->form != JOURNAL_RECEIVED || !record_kind_has_events(row->kind))
-        return true;
-    if (fetch->packs)
-        return fetch_record(fetch, row->body);
-    if (row->kind == RECORD_EVENTS && row->seq0 <= fetch->told && end > fetch->told)
-        fetch->told = end;
-    bool tells_held = row->kind == RECORD_EVENTS && row->seq0 <= fetch->held_from.seq;
-    if (!tells_held && !fetch_held(fetch))
-        return false;
-    if (row->kind == RECORD_EVENTS)
-        return fetch_record(fetch, row->body);
-    hold_pack(fetch, row);
-    return true;
-}
-
-static bool fetch_received(struct fetch *fetch, struct journal *journal, struct error *err)
-{
-    struct journal_read read = {0};
-    fetch->told = fetch->from_seq;
-    buf_clear(&fetch->held);
-    if (!journal_rows_of(journal, &fetch->agent, fetch->from_seq, (struct journal_visitor){fetch, fetch_row}, &read, err))
-        return false;
-    if (!fetch->more)
-        (void)fetch_held(fetch);
-    return true;
+    bool wanted = row->form == JOURNAL_RECEIVED && (row->kind == RECORD_EVENTS || (fetch->packs && row->kind == RECORD_PACK));
+    return !wanted || fetch_record(fetch, row->body);
 }
 
 static void lend_batch(void *self, const struct local_batch *batch)
@@ -252,12 +203,13 @@ static bool lend(struct fetch *fetch, struct journal *journal, struct error *err
 static bool fetch_run(void *self, struct journal *journal, struct error *err)
 {
     struct fetch *fetch = self;
+    struct journal_read read = {0};
     stored_list_release(&fetch->stored);
     fetch->bytes = 0;
     fetch->more = false;
     return fetch_own(fetch, journal, err) &&
            ((fetch->stored.count > 0 && !fetch->forked) || fetch->more ||
-            fetch_received(fetch, journal, err)) &&
+            journal_rows_of(journal, &fetch->agent, fetch->from_seq, (struct journal_visitor){fetch, fetch_row}, &read, err)) &&
            lend(fetch, journal, err);
 }
 
@@ -279,7 +231,6 @@ static void fetch_done(void *self, const struct journal_result *result)
     forget_lent(fetch);
     free(fetch->lent);
     free(fetch->heard);
-    buf_release(&fetch->held);
     crypto_wipe(&fetch->doc_key, sizeof fetch->doc_key);
     crypto_wipe(&fetch->keys, sizeof fetch->keys);
     free(fetch);

@@ -13,8 +13,6 @@
  *   replica_rows.c        rows and batches into chain and document
  *   replica_arrived.c     what has come from the room, into journal and text
  *   replica_merge.c       whose turn it is to be merged: in portions what takes long, not at all what is absurd
- *   replica_row.c           one row opened, and several that need pieces of each other
- *   replica_source.c        all rows once more, for what a checkpoint has left out
  *   replica_tail.c        what is typed while the journal is being made
  *   replica_advance.c       and what is typed later, before the journal has committed it
  *   replica_left.c          folding what killed processes left of both
@@ -280,7 +278,6 @@ struct replica {
     struct advance advance;
     struct early *early;           /* in the order they came; offered again whenever the document got something */
     size_t early_count, early_cap;
-    bool weave_due;                /* some of them may be rows that need pieces of each other */
     struct merging merging;
     uint64_t merge_steps_max;      /* for what one agent wrote (config: merge_ms); more is held */
     struct buf genesis;            /* stored GENESIS; empty: never shared */

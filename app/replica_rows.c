@@ -5,7 +5,6 @@
 #include "app/replica_journal.h"
 #include "app/replica_merge.h"
 #include "app/replica_parts.h"
-#include "app/replica_row.h"
 #include "app/replica_rows.h"
 
 #include <stdlib.h>
@@ -75,7 +74,6 @@ static void keep_row(struct replica *replica, const struct journal_row *row)
     struct early *early = add_early(replica);
     early->row = *row;
     buf_add_bytes(&early->body, row->body);
-    replica->weave_due = true;
 }
 
 /* Leaves an empty place, which is like nothing that comes. */
@@ -140,11 +138,27 @@ bool replica_add_batches(struct replica *replica, const struct batch_run *run, c
     return news;
 }
 
+/* A row's batches, opened. */
+struct opened {
+    const struct journal_row *row;
+    struct record record; /* of a RECEIVED row */
+    struct buf plain;
+    struct batch_run run;
+    struct digest *digests;
+};
+
+static void opened_release(struct opened *opened)
+{
+    batch_run_release(&opened->run);
+    buf_release(&opened->plain);
+    free(opened->digests);
+}
+
 /*
  * A record from elsewhere carries its author's signature over the chain up to its last batch. Who our own agents are is in
  * the outbox and need not be among the members: this device knows its key.
  */
-static bool is_signed(struct replica *replica, const struct opened_row *opened, const struct digest *last)
+static bool is_signed(struct replica *replica, const struct opened *opened, const struct digest *last)
 {
     const struct roster_entry *entry = roster_find(&replica->members, &opened->record.agent);
     struct sign_key own;
@@ -181,7 +195,7 @@ static bool waits_before(const struct replica *replica, const struct agent_id *a
  * a choice, or may once what waits is here, does its signature have to tell. What seems known may then be the same content on
  * another branch.
  */
-static enum chain_link find_last(struct replica *replica, const struct opened_row *opened, unsigned *way,
+static enum chain_link find_last(struct replica *replica, const struct opened *opened, unsigned *way,
                                  struct digest *last)
 {
     size_t count = opened->run.count;
@@ -201,7 +215,7 @@ static enum chain_link find_last(struct replica *replica, const struct opened_ro
 }
 
 /* Says what is wrong with a row that no way leads to, and takes its content the first way all the same: it is somebody's. */
-static enum chain_link take_doubtful(struct replica *replica, const struct opened_row *opened, struct digest *last)
+static enum chain_link take_doubtful(struct replica *replica, const struct opened *opened, struct digest *last)
 {
     bool local = opened->row->form != JOURNAL_RECEIVED;
     note_row(replica, opened->row, local ? "is not what its digest says" : "is not signed by its author");
@@ -212,7 +226,7 @@ static enum chain_link take_doubtful(struct replica *replica, const struct opene
 
 enum row_took { ROW_NEWS, ROW_KNOWN, ROW_EARLY, ROW_BROKEN };
 
-static enum row_took take_opened(struct replica *replica, struct opened_row *opened)
+static enum row_took take_opened(struct replica *replica, struct opened *opened)
 {
     struct digest last;
     struct chain_taken taken;
@@ -231,16 +245,27 @@ static enum row_took take_opened(struct replica *replica, struct opened_row *ope
     return news ? ROW_NEWS : ROW_KNOWN;
 }
 
+static bool open_row(const struct doc_keys *keys, const struct journal_row *row, struct opened *opened, struct error *err)
+{
+    opened->row = row;
+    if (row->form == JOURNAL_RECEIVED)
+        return record_decode(row->body, &opened->record, err) &&
+               record_open_events(&opened->record, keys, &opened->plain, &opened->run, err);
+    if (row->form == JOURNAL_PACKED)
+        return batch_run_read(row->body, &row->agent, row->seq0, row->count, &opened->run, err);
+    return batch_run_read_one(row->body, &row->agent, row->seq0, &opened->run, err);
+}
+
 static enum row_took take_row(struct replica *replica, const struct journal_row *row)
 {
-    struct opened_row opened = {0};
+    struct opened opened = {0};
     struct error err = {0};
     enum row_took took = ROW_BROKEN;
-    if (row_open(&replica->entry.keys, row, &opened, &err)) {
+    if (open_row(&replica->entry.keys, row, &opened, &err)) {
         opened.digests = xmalloc((opened.run.count + 1) * sizeof *opened.digests);
         took = take_opened(replica, &opened);
     }
-    row_release(&opened);
+    opened_release(&opened);
     return took;
 }
 
@@ -276,7 +301,6 @@ static bool offer_early(struct replica *replica, uint64_t until_ms, bool *news)
             continue;
         }
         moved |= took != ROW_BROKEN; /* into the document, or into the chain */
-        replica->weave_due |= took != ROW_BROKEN;
         *news |= took == ROW_NEWS;
         drop_early(&replica->early[i]);
         over = moved && net_now_ms() >= until_ms;
@@ -286,93 +310,12 @@ static bool offer_early(struct replica *replica, uint64_t until_ms, bool *news)
     return moved && !over;
 }
 
-/* --- rows that need pieces of each other --- */
-
-/* What is early and a row; its place in the list. */
-struct early_rows {
-    struct replica *replica;
-    const struct journal_row **rows;
-    size_t *at;
-    size_t count;
-    bool news;
-};
-
-static bool is_its_end(void *self, size_t row, const struct opened_row *opened, const struct digest *last)
-{
-    const struct early_rows *early = self;
-    (void)row;
-    if (opened->row->form != JOURNAL_RECEIVED)
-        return digest_equal(last, &opened->row->digest);
-    bool sure = !early->replica->audits && chain_forks(early->replica->chain) == 0 &&
-                !waits_before(early->replica, &opened->row->agent, opened->row->seq0);
-    return sure || is_signed(early->replica, opened, last);
-}
-
-static void take_part(void *self, const struct batch_run *part, const struct agent_fork *fork)
-{
-    struct early_rows *early = self;
-    early->news |= replica_add_batches(early->replica, part, fork);
-}
-
-static struct early_rows early_rows_of(struct replica *replica)
-{
-    struct early_rows early = {.replica = replica};
-    early.rows = xcalloc(replica->early_count, sizeof(struct journal_row *));
-    early.at = xcalloc(replica->early_count, sizeof *early.at);
-    for (size_t i = 0; i < replica->early_count; i++) {
-        if (replica->early[i].linked)
-            continue;
-        replica->early[i].row.body = buf_view(&replica->early[i].body);
-        early.rows[early.count] = xmemdup(&replica->early[i].row, sizeof replica->early[i].row); /* the list may grow meanwhile */
-        early.at[early.count++] = i;
-    }
-    return early;
-}
-
-static void drop_taken(struct replica *replica, const struct early_rows *early, const bool *taken)
-{
-    size_t kept = 0, row = 0;
-    for (size_t i = 0; i < replica->early_count; i++) {
-        bool is_row = row < early->count && early->at[row] == i;
-        if (is_row && taken[row])
-            drop_early(&replica->early[i]);
-        else
-            replica->early[kept++] = replica->early[i];
-        row += is_row;
-    }
-    replica->early_count = kept;
-}
-
-/* True: some were taken. Not tried again before there are others, or some of them have gone. */
-static bool weave_early(struct replica *replica, bool *news)
-{
-    if (!replica->weave_due || replica->early_count == 0)
-        return false;
-    replica->weave_due = false;
-    struct early_rows early = early_rows_of(replica);
-    bool *taken = xcalloc(early.count + 1, sizeof *taken);
-    bool any = early.count > 1 && rows_weave(&replica->entry.keys, replica->chain, early.rows, early.count,
-                                             &(struct row_weaver){&early, is_its_end, take_part}, taken);
-    if (any)
-        drop_taken(replica, &early, taken);
-    for (size_t i = 0; i < early.count; i++)
-        free((void *)early.rows[i]);
-    replica->weave_due |= any;
-    *news |= early.news;
-    free(early.rows);
-    free(early.at);
-    free(taken);
-    return any;
-}
-
 bool replica_take_early(struct replica *replica)
 {
     bool news = false;
     uint64_t until_ms = replica->merging.live ? net_now_ms() + EARLY_MS : UINT64_MAX;
-    do
-        while (replica->early_count > 0 && offer_early(replica, until_ms, &news))
-            ;
-    while (weave_early(replica, &news));
+    while (replica->early_count > 0 && offer_early(replica, until_ms, &news))
+        ;
     return news;
 }
 
@@ -511,5 +454,125 @@ bool replica_read_left(struct replica *replica, struct journal *left, struct err
     struct journal_read read = {0};
     bool good = journal_rows(left, 0, (struct journal_visitor){&reader, visit_row}, &read, err);
     replica_take_early(replica);
+    return good;
+}
+
+/* --- what a checkpoint has left out --- */
+
+/* Rows go into a chain alone, or with a document; what is early waits for the others. */
+struct digesting {
+    const struct doc_keys *keys;
+    struct chain *chain;
+    struct document *document; /* NULL: only the digests are asked for */
+    struct early *early;
+    size_t early_count, early_cap;
+};
+
+/* The way that leads to the digest that the row names; a RECEIVED one names none. */
+static enum chain_link find_way(const struct digesting *digesting, const struct opened *opened, unsigned *way)
+{
+    size_t count = opened->run.count;
+    bool names = opened->row->form != JOURNAL_RECEIVED;
+    enum chain_link link = CHAIN_NO_WAY;
+    for (*way = 0; *way < CHAIN_WAYS_MAX; ++*way) {
+        link = chain_check_run(digesting->chain, &opened->run, *way, opened->digests);
+        if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || !names || digest_equal(&opened->digests[count - 1], &opened->row->digest))
+            return link;
+    }
+    return link;
+}
+
+/* What the document refuses it has refused before; whether all is there that should be, it finds out itself. */
+static void add_taken(const struct digesting *digesting, const struct opened *opened, const struct chain_taken *taken)
+{
+    struct error ignored = {0};
+    if (taken->forked)
+        document_fork(digesting->document, &taken->fork);
+    bool takes = true;
+    struct batch_cursor cursor = batch_cursor_of(&opened->run);
+    for (size_t i = 0; takes && batch_cursor_next(&cursor); i++)
+        takes = i < taken->known || document_add(digesting->document, cursor.batch, &ignored) != DOCUMENT_REFUSED;
+    batch_cursor_release(&cursor);
+}
+
+static enum chain_link digest_row(const struct digesting *digesting, const struct journal_row *row)
+{
+    struct opened opened = {0};
+    struct chain_taken taken;
+    struct error ignored = {0};
+    enum chain_link link = CHAIN_NO_WAY;
+    if (open_row(digesting->keys, row, &opened, &ignored)) {
+        size_t count = opened.run.count;
+        opened.digests = xmalloc((count + 1) * sizeof *opened.digests);
+        unsigned way;
+        link = find_way(digesting, &opened, &way);
+        struct digest last = opened.digests[count - 1];
+        bool takes = link == CHAIN_NEXT || link == CHAIN_FORKED;
+        if (takes)
+            link = chain_take_run(digesting->chain, &opened.run, way, &last, opened.digests, &taken);
+        if (takes && digesting->document && (link == CHAIN_NEXT || link == CHAIN_FORKED))
+            add_taken(digesting, &opened, &taken);
+    }
+    opened_release(&opened);
+    return link;
+}
+
+static bool visit_digest(void *self, const struct journal_row *row)
+{
+    struct digesting *digesting = self;
+    bool has_events = row->form != JOURNAL_RECEIVED || record_kind_has_events(row->kind);
+    if (!has_events || digest_row(digesting, row) != CHAIN_EARLY)
+        return true;
+    digesting->early = xgrow(digesting->early, &digesting->early_cap, digesting->early_count + 1, sizeof *digesting->early);
+    struct early *early = &digesting->early[digesting->early_count++];
+    *early = (struct early){.row = *row};
+    buf_add_bytes(&early->body, row->body);
+    early->row.body = buf_view(&early->body);
+    return true;
+}
+
+/* Those whose turn has come; the others stay, in their order. Returns whether there were any. */
+static bool digest_early(struct digesting *digesting)
+{
+    size_t kept = 0, before = digesting->early_count;
+    for (size_t i = 0; i < before; i++) {
+        if (digest_row(digesting, &digesting->early[i].row) == CHAIN_EARLY)
+            digesting->early[kept++] = digesting->early[i];
+        else
+            buf_release(&digesting->early[i].body);
+    }
+    digesting->early_count = kept;
+    return kept < before;
+}
+
+/* On any thread, so with a journal of its own. What is wrong with the rows shows in what comes out. */
+static bool read_source(const struct row_source *source, struct chain *chain, struct document *document, struct error *err)
+{
+    struct journal_read read = {0};
+    struct digesting digesting = {.keys = &source->keys, .chain = chain, .document = document};
+    struct journal_spec spec = {.path = source->path, .mode = JOURNAL_READ, .doc = source->keys.doc};
+    struct journal *journal = journal_open_on(&source->device, spec, err);
+    bool good = journal && journal_rows(journal, 0, (struct journal_visitor){&digesting, visit_digest}, &read, err);
+    while (good && digest_early(&digesting))
+        ;
+    for (size_t i = 0; i < digesting.early_count; i++)
+        buf_release(&digesting.early[i].body);
+    free(digesting.early);
+    journal_close(journal);
+    return good;
+}
+
+bool replica_read_digests(void *self, struct chain *whole)
+{
+    struct error ignored = {0};
+    return read_source(self, whole, NULL, &ignored);
+}
+
+bool replica_read_history(void *self, struct document *whole, struct error *err)
+{
+    const struct row_source *source = self;
+    struct chain *chain = chain_new(&source->keys.doc);
+    bool good = read_source(source, chain, whole, err);
+    chain_free(chain);
     return good;
 }

@@ -82,7 +82,6 @@ static void begin_steps(struct tidying *tidying, unsigned steps)
         return;
     /* One that is not shared any more may be again, and by the relay's word alone it is at the next opening. */
     tidying->compaction.sealed = tidying->replica->entry.state != DOC_PRIVATE;
-    tidying->compaction.forks = chain_forks(tidying->replica->chain) > 0;
     tidying->gave_way = false;
     atomic_store(&tidying->steps_left, steps);
     next_step(tidying);

@@ -1,9 +1,41 @@
-#include "sync/inbox_parts.h"
+#include "sync/inbox.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "editor/base/xalloc.h"
+
+/* A record that waits: closed, as it came. */
+struct waiting {
+    uint64_t place, since_ms;
+    struct agent_id agent;
+    uint64_t seq0;
+    bool needs_event; /* what it waits for is `needs`; else its own agent's earlier events, or its MEMBER */
+    bool is_behind;   /* else: earlier records of its agent wait, and one may be the branch whose lack makes it fit nowhere */
+    struct event_id needs;
+    struct buf stored;
+};
+
+struct refused {
+    struct agent_id agent;
+    struct error why;
+    bool told;
+    bool hole; /* what was refused is missing; else it was left out for good */
+    bool fits_nowhere;
+};
+
+struct inbox {
+    const struct doc_keys *keys;
+    struct chain *chain;
+    const struct roster *roster;
+    struct inbox_port port;
+    struct waiting *waiting; /* in the order they came */
+    size_t waiting_count, waiting_cap, waiting_bytes, behind_count;
+    struct refused *refused;
+    size_t refused_count, refused_cap, hole_count;
+    struct history history; /* what is vouched for in the frame being taken */
+    size_t signatures;      /* checked one by one */
+};
 
 void received_release(struct received *received)
 {
@@ -170,9 +202,7 @@ static enum inbox_took keep_waiting(struct inbox *inbox, uint64_t place, const s
         return INBOX_FULL;
     inbox->waiting = xgrow(inbox->waiting, &inbox->waiting_cap, inbox->waiting_count + 1, sizeof *inbox->waiting);
     struct waiting *waiting = &inbox->waiting[inbox->waiting_count++];
-    *waiting = (struct waiting){.place = place, .since_ms = now_ms, .agent = record->agent, .seq0 = record->seq0,
-                                .end = record->seq0 + record->count};
-    inbox->waits_anew = true;
+    *waiting = (struct waiting){.place = place, .since_ms = now_ms, .agent = record->agent, .seq0 = record->seq0};
     waiting->needs_event = needs != NULL;
     if (needs)
         waiting->needs = *needs;
@@ -221,7 +251,7 @@ static bool find_missing_parent(struct inbox *inbox, const struct batch_run *run
     return found;
 }
 
-bool inbox_open_record(struct inbox *inbox, const struct record *record, struct received *out, struct error *err)
+static bool open_record(struct inbox *inbox, const struct record *record, struct received *out, struct error *err)
 {
     if (!record_open_events(record, inbox->keys, &out->plain, &out->run, err))
         return false;
@@ -249,26 +279,28 @@ static bool add_to_chain(struct inbox *inbox, struct received *received, unsigne
     return true;
 }
 
-enum inbox_took inbox_hand_out(struct inbox *inbox, struct received *received, unsigned way, const struct digest *last)
+static enum inbox_took hand_out(struct inbox *inbox, uint64_t place, const struct record *record,
+                                struct received *received, unsigned way)
 {
     struct error err = {0};
-    struct agent_id agent = received->agent;
-    uint64_t seq0 = received->seq0;
-    if (!add_to_chain(inbox, received, way, last, &err))
-        return refuse(inbox, &agent, &err);
+    struct digest last = received->digests[received->run.count - 1];
+    if (!add_to_chain(inbox, received, way, &last, &err))
+        return refuse(inbox, &record->agent, &err);
     if (received->run.count == 0)
         return INBOX_KNOWN;
-    inbox->waits_anew = true;
+    received->place = place;
+    buf_add_bytes(&received->stored, record->whole);
+    record_hash(record->whole, &received->hash);
     bool disputed = received->kind == RECORD_PACK && received->forked;
     inbox->port.received(inbox->port.self, received);
     if (disputed)
-        inbox->port.disputed(inbox->port.self, &agent, seq0);
+        inbox->port.disputed(inbox->port.self, &record->agent, record->seq0);
     return INBOX_TAKEN;
 }
 
 /* Whether the author signed what ends in this digest. */
-bool inbox_is_signed(struct inbox *inbox, const struct record *record, const struct member *member, const struct digest *last,
-                     bool *checked)
+static bool is_signed(struct inbox *inbox, const struct record *record, const struct member *member,
+                      const struct digest *last, bool *checked)
 {
     const struct vouched *vouched = history_find(&inbox->history, last);
     *checked = !vouched || vouched->itself;
@@ -292,7 +324,7 @@ static enum chain_link find_way(struct inbox *inbox, const struct record *record
     for (*way = 0; *way < CHAIN_WAYS_MAX; ++*way) {
         enum chain_link link = chain_check_run(inbox->chain, &received->run, *way, received->digests);
         if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || (link == CHAIN_KNOWN && !doubt) ||
-            inbox_is_signed(inbox, record, member, &received->digests[count - 1], &received->checked))
+            is_signed(inbox, record, member, &received->digests[count - 1], &received->checked))
             return link;
     }
     return CHAIN_NO_WAY;
@@ -307,7 +339,7 @@ static void keep_pack(struct inbox *inbox, uint64_t place, const struct record *
 {
     struct received pack = {
         .kind = record->kind, .place = place, .agent = record->agent, .seq0 = record->seq0, .count = record->count};
-    if (!inbox_is_signed(inbox, record, member, last, &pack.checked))
+    if (!is_signed(inbox, record, member, last, &pack.checked))
         return;
     buf_add_bytes(&pack.stored, record->whole);
     record_hash(record->whole, &pack.hash);
@@ -344,11 +376,7 @@ static enum inbox_took take_opened(struct inbox *inbox, uint64_t place, const st
         error_set(&err, ERR_AUTH, 0, "a reader has no right to write");
         return refuse(inbox, &record->agent, &err);
     }
-    struct digest last = received->digests[received->run.count - 1];
-    received->place = place;
-    buf_add_bytes(&received->stored, record->whole);
-    record_hash(record->whole, &received->hash);
-    return inbox_hand_out(inbox, received, way, &last);
+    return hand_out(inbox, place, record, received, way);
 }
 
 static enum inbox_took open_and_take(struct inbox *inbox, uint64_t place, const struct record *record,
@@ -358,7 +386,7 @@ static enum inbox_took open_and_take(struct inbox *inbox, uint64_t place, const 
     struct received received = {0};
     enum inbox_took took;
 
-    if (inbox_open_record(inbox, record, &received, &err))
+    if (open_record(inbox, record, &received, &err))
         took = take_opened(inbox, place, record, member, &received, now_ms);
     else
         took = refuse(inbox, &record->agent, &err);
@@ -401,23 +429,17 @@ static bool is_due(struct inbox *inbox, const struct waiting *waiting)
            chain_reaches(inbox->chain, &waiting->agent, waiting->seq0);
 }
 
-struct waiting inbox_take_waiting(struct inbox *inbox, size_t i)
+/* Takes a due record out of the line and offers it again; it may come to wait for something else. */
+static bool settle_one(struct inbox *inbox, size_t i)
 {
     struct waiting waiting = inbox->waiting[i];
+    struct record record;
+    struct error err = {0};
+
     memmove(inbox->waiting + i, inbox->waiting + i + 1, (inbox->waiting_count - i - 1) * sizeof waiting);
     inbox->waiting_count--;
     inbox->waiting_bytes -= waiting.stored.len + sizeof waiting;
     inbox->behind_count -= waiting.is_behind;
-    return waiting;
-}
-
-/* Takes a due record out of the line and offers it again; it may come to wait for something else. */
-static bool settle_one(struct inbox *inbox, size_t i)
-{
-    struct waiting waiting = inbox_take_waiting(inbox, i);
-    struct record record;
-    struct error err = {0};
-
     ensure(record_decode(buf_view(&waiting.stored), &record, &err)); /* it was decoded when it came */
     enum inbox_took took = inbox_take(inbox, waiting.place, &record, waiting.since_ms);
     buf_release(&waiting.stored);

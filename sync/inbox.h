@@ -10,7 +10,6 @@
  *              records of its agent are taken: one may be the branch whose lack made the first one fit nowhere. While an
  *              earlier one of its agent waits, that may be it: then it waits as well.
  *              A branch more than are kept of one agent (sync/chain.h) is left out for good, and told like one refused.
- *              Of several that wait for each other and fit nowhere none is refused: which one it lies at nobody can tell.
  *   Bounds     INBOX_EARLY_*_MAX; a record whose author is far ahead of what is here is kept closed, and costs no key
  *              operation until its turn has come.
  */
@@ -24,7 +23,6 @@
 enum {
     INBOX_EARLY_BYTES_MAX = 4 << 20,
     INBOX_EARLY_RECORDS_MAX = 65536,
-    INBOX_WEAVE_BYTES_MAX = 8 << 20, /* of the batches of records that wait for each other */
     INBOX_BEHIND_MAX = 16, /* of them, such as fit nowhere: they may stand on a branch that waits itself */
 };
 
@@ -45,7 +43,7 @@ struct received {
     struct agent_id agent;
     bool checked;              /* its own signature was; else that of a later record, which vouches for it */
     uint64_t seq0, count;      /* of the record; its first batches may have been known already */
-    struct buf stored;         /* the record as received, for the journal; empty: it was handed out before (inbox_weave()) */
+    struct buf stored;         /* the record as received, for the journal */
     bool forked;               /* the first of the run begins a branch: document_fork() comes first */
     struct agent_fork fork;
     struct batch_run run;      /* the new batches, with the ids that agents have here (sync/chain.h); a view of `plain` */
@@ -93,12 +91,6 @@ enum inbox_took inbox_take(struct inbox *inbox, uint64_t place, const struct rec
 bool inbox_take_other(struct inbox *inbox, uint64_t place, const struct record *record);
 /* Hands out what waited and need wait no longer; call after records or members were taken. */
 void inbox_settle(struct inbox *inbox);
-/*
- * The same of records that wait for each other (sync/weave.h), where there are any: after the last record of a frame. What is taken
- * so is handed out twice: first all the records, without batches, for whoever keeps them is to have them all; then their batches, in
- * an order in which each builds on what came before, without a record.
- */
-void inbox_weave(struct inbox *inbox);
 /* A new connection: whoever was refused gets another chance, what waits is dropped (it comes again). */
 void inbox_forgive(struct inbox *inbox);
 /* Whether a record was refused that may fit on another connection, or with another branch. */

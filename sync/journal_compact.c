@@ -32,11 +32,11 @@ static bool has_foreign_parents(struct bytes plain)
     return plain.data[0] & BATCH_FLAG_FOREIGN;
 }
 
-static bool belongs(const struct run *run, const struct journal_row *row, const struct local_body *local, bool forks)
+static bool belongs(const struct run *run, const struct journal_row *row, const struct local_body *local)
 {
     return run->rows == 0 ||
-           (row->seq0 == run->end && row->place > run->place && same_view(run, local) &&
-            !(forks && has_foreign_parents(row->body)) && run->plain.len + row->body.len < JOURNAL_PACK_BYTES_MAX);
+           (row->seq0 == run->end && row->place > run->place && same_view(run, local) && !has_foreign_parents(row->body) &&
+            run->plain.len + row->body.len < JOURNAL_PACK_BYTES_MAX);
 }
 
 static void take_row(struct run *run, const struct journal_row *row, const struct local_body *local)
@@ -118,7 +118,7 @@ static bool gather(struct journal *journal, struct journal_compaction *compactio
         bool sound = journal_row_read(journal, stmt, &row, &local);
         if (sound && (row.place > compaction->upto || row.seq0 + row.count > end))
             break;
-        run->full = !sound || run->rows == JOURNAL_PACK_ROWS_MAX || !belongs(run, &row, &local, compaction->forks);
+        run->full = !sound || run->rows == JOURNAL_PACK_ROWS_MAX || !belongs(run, &row, &local);
         if (!run->full)
             take_row(run, &row, &local);
     }
@@ -199,59 +199,6 @@ static bool pack_next(struct journal *journal, struct journal_compaction *compac
     return good;
 }
 
-/* --- what others packed themselves --- */
-
-/* The next pack that was received. False and ERR_MISSING: there is none. */
-static bool find_pack(struct journal *journal, const struct journal_compaction *compaction, struct run *run, struct error *err)
-{
-    struct db_stmt *stmt = db_use(journal->db, "SELECT place, agent, seq0, seq0 + count FROM arrival WHERE place > ?1 AND place <= ?2"
-                                               " AND form = 1 AND kind = ?3 ORDER BY place LIMIT 1");
-    db_bind_u64(stmt, 1, compaction->absorbed);
-    db_bind_u64(stmt, 2, compaction->upto);
-    db_bind_int(stmt, 3, RECORD_PACK);
-    if (!db_one(stmt, err))
-        return false;
-    run->place = db_column_u64(stmt, 0);
-    run->seq0 = db_column_u64(stmt, 2);
-    run->end = db_column_u64(stmt, 3);
-    bool sound = db_column_into(stmt, 1, run->agent.bytes, sizeof run->agent.bytes);
-    db_end(stmt);
-    return sound || error_set(err, ERR_FORMAT, 0, "a row of the journal names no agent");
-}
-
-/* It is signed like what it stands in for, and says the same: that was compared when it came. */
-static bool absorb(struct journal *journal, const struct run *pack, struct error *err)
-{
-    struct db_stmt *stmt = db_use(journal->db, "DELETE FROM arrival WHERE agent = ?1 AND seq0 >= ?2 AND seq0 < ?3 AND form = 1"
-                                               " AND kind IN (?5, ?6) AND seq0 + count <= ?3 AND count > 0 AND place < ?4");
-    db_bind_bytes(stmt, 1, bytes_of(pack->agent.bytes, sizeof pack->agent.bytes));
-    db_bind_u64(stmt, 2, pack->seq0);
-    db_bind_u64(stmt, 3, pack->end);
-    db_bind_u64(stmt, 4, pack->place);
-    db_bind_int(stmt, 5, RECORD_EVENTS);
-    db_bind_int(stmt, 6, RECORD_PACK);
-    return db_run(stmt, err);
-}
-
-/* *rows: how many have gone or were looked at; 0: there are no more. */
-static bool absorb_next(struct journal *journal, struct journal_compaction *compaction, size_t *rows, struct error *err)
-{
-    struct run pack = {0};
-    struct error none = {0};
-    *rows = 0;
-    if (compaction->forks || !find_pack(journal, compaction, &pack, &none)) {
-        if (none.code != ERR_MISSING)
-            *err = none;
-        return compaction->forks || none.code == ERR_MISSING;
-    }
-    compaction->absorbed = pack.place;
-    *rows = 1;
-    if (!absorb(journal, &pack, err))
-        return false;
-    *rows += db_changes(journal->db);
-    return true;
-}
-
 /* --- what was sent of packed rows --- */
 
 /* The next packed row. False and ERR_MISSING: there is none. */
@@ -270,16 +217,15 @@ static bool find_packed(struct journal *journal, const struct journal_compaction
     return sound || error_set(err, ERR_FORMAT, 0, "a row of the journal names no agent");
 }
 
-/* What does not fit between the row's ends, or is not acknowledged, stays. A pack that was is of no use any more. */
+/* What does not fit between the row's ends, or is not acknowledged, stays. */
 static bool strip(struct journal *journal, const struct run *run, struct error *err)
 {
     struct db_stmt *stmt = db_use(journal->db, "DELETE FROM outbox WHERE agent = ?1 AND seq0 >= ?2 AND seq0 < ?3 AND count > 0"
-                                               " AND (seq0 + count <= ?3 OR kind = ?4) AND acked = 1"
+                                               " AND seq0 + count <= ?3 AND acked = 1"
                                                " AND seq0 < (SELECT max(seq0) FROM outbox WHERE agent = ?1 AND count > 0)");
     db_bind_bytes(stmt, 1, bytes_of(run->agent.bytes, sizeof run->agent.bytes));
     db_bind_u64(stmt, 2, run->seq0);
     db_bind_u64(stmt, 3, run->end);
-    db_bind_int(stmt, 4, RECORD_PACK);
     return db_run(stmt, err);
 }
 
@@ -320,7 +266,7 @@ static void begin_anew(struct journal_compaction *compaction)
 {
     if (compaction->waits)
         compaction->looked = compaction->waits - 1;
-    compaction->waits = compaction->stripped = 0; /* packs that were looked at have nothing more in front of them */
+    compaction->waits = compaction->stripped = 0;
 }
 
 static bool step(struct journal *journal, struct journal_compaction *compaction, bool *more, struct error *err)
@@ -331,8 +277,6 @@ static bool step(struct journal *journal, struct journal_compaction *compaction,
         good = pack_next(journal, compaction, &rows, err);
         looked_at += rows;
     }
-    if (good && rows == 0)
-        good = absorb_next(journal, compaction, &rows, err);
     if (good && rows == 0)
         good = strip_next(journal, compaction, &rows, err);
     if (good && rows == 0)

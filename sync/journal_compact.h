@@ -9,12 +9,7 @@
  *
  * Nothing of a batch is lost: its bytes come out of the bundle, its digest follows from them, and the last digest vouches for all.
  * The packed row has the place of the last row it stands for, so places stay what they were to who has read up to one of them.
- * Any batch in it may build on somebody else's, so rows may need pieces of each other: who reads them puts them together
- * (sync/weave.h). Where somebody has forked, and a name may mean two things, a row begins at each such batch instead.
- *
- * What others wrote was received in records, which are signed and stay as they are; but their authors pack them as well
- * (sync/upload.h), and such a PACK is signed over the same digests. So when it is here, the small records that lie in it go. It is
- * what a relay that lost its tail is offered.
+ * Where somebody else's events are parents a packed row begins: so whatever it needs was there before all of it.
  *
  * What the outbox has of packed rows, and the relay has acknowledged, goes: a relay that loses it is sent what the rows say, sealed
  * anew (app/replica_fetch.c). The newest record of an agent stays, for it says where sealing goes on.
@@ -40,13 +35,11 @@ enum {
 /* How far it has come; zeros: at the beginning. Kept from one time to the next, it spares looking at what did not fit together. */
 struct journal_compaction {
     bool sealed;     /* of a document that is shared, or was: only what the outbox has, for the rest is sealed from its rows */
-    bool forks;      /* somebody has forked: rows as they are readable one by one, and what was received stays */
     uint64_t upto;   /* rows up to this place may be packed: a checkpoint covers them; 0: as far as the oldest one does */
     uint64_t looked; /* there is nothing to pack up to here, */
     uint64_t waits;  /* but from here on, once more is there; 0: nothing waits */
     struct agent_id agent; /* the one whose rows were looked at last, */
     uint64_t sealed_to;    /* and how far it was sealed then; 0: not asked */
-    uint64_t absorbed;     /* packs up to this place have nothing in front of them any more that lies in them */
     uint64_t stripped;     /* rows up to this place have nothing in the outbox that could go */
 };
 

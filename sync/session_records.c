@@ -291,8 +291,6 @@ void session_take_records(struct session *session, const struct message *message
             inbox_settle(session->inbox);
     }
     inbox_expect(session->inbox, NULL, 0);
-    if (session->talk == TALK_LIVE)
-        inbox_weave(session->inbox);
     if (session->talk == TALK_LIVE && session->has_base)
         session_advance(session);
 }

@@ -96,7 +96,7 @@ static bool useful(const struct stream *stream, struct bytes stored, const struc
 {
     struct error err = {0};
     return record_decode(stored, view, &err) &&
-           record_kind_has_events(view->kind) &&
+           (view->kind == RECORD_EVENTS || (view->kind == RECORD_PACK && !stream->disputed)) &&
            agent_id_equal(&view->agent, &stream->agent) && view->seq0 <= wanted->next &&
            view->seq0 + view->count > (wanted->forked ? wanted->begin : wanted->next);
 }

@@ -77,9 +77,7 @@ struct sent {
 struct packable {
     struct agent_id agent;
     uint64_t seq0, count, batches;
-    bool builds_on_others; /* its first batch has foreign parents, */
-    bool is_woven;         /* or a later one has */
-    bool is_pack;          /* it is one, of a few keys */
+    bool builds_on_others; /* its first batch has foreign parents: it may only begin a pack */
     struct buf stored;
 };
 
@@ -87,7 +85,7 @@ struct packable {
 struct pack {
     uint64_t ticket;
     struct agent_id agent;
-    uint64_t seq0, count, batches;
+    uint64_t seq0, count;
     bool persisted, sent;
     struct buf stored;
 };

@@ -265,7 +265,7 @@ static struct relay_arrival *look_up(const struct upload_item *item, uint64_t ag
     record_hash(item->record.whole, &hash);
     arrival->agent_number = agent_number;
     struct store_done done = {.call = on_looked_up, .self = arrival};
-    if (item->reoffered && record_kind_has_events(row.kind))
+    if (item->reoffered && row.kind == RECORD_EVENTS)
         store_unpack(relay->store, document->key, &row, &hash, done);
     else
         store_lookup(relay->store, document->key, &row, &hash, done);
@@ -379,7 +379,6 @@ static void on_looked_up(void *self, uint64_t tag, const struct store_reply *rep
 /*
  * A pack repeats what is here (and may go on beyond it, where this log has lost its tail). It gets a place of its own;
  * which rows it stands in for is for the store to see. The same pack once more is harmless: it stands in for the first.
- * One that somebody else offers again, of numbers that are here, stands in for nothing.
  */
 static void take_pack(const struct upload_item *item)
 {
@@ -389,8 +388,8 @@ static void take_pack(const struct upload_item *item)
     if (!agent_may(item, agent))
         return;
     uint64_t end = record->seq0 + record->count;
-    if (item->reoffered && end <= agent->is.next_seq) { /* it may be all that is left of another side */
-        look_up_first(item, agent->is.number);
+    if (item->reoffered && end <= agent->is.next_seq) {
+        look_up(item, agent->is.number);
         return;
     }
     if (record->seq0 > agent->is.next_seq) {

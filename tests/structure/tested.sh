@@ -12,7 +12,6 @@ declare -A elsewhere=(
     [app/past_collisions.h]='prints: tests/e2e/test_verbs.c'
     [app/replica_left.h]='inside of replica.h: tests/unit/test_replica_tail.c, test_replica_advance.c'
     [app/replica_restored.h]='inside of replica.h: tests/unit/test_replica_tidy.c'
-    [app/replica_row.h]='inside of replica.h: tests/unit/test_replica_pair.c'
     [app/replica_succession.h]='inside of replica.h: tests/unit/test_replica_succession.c'
     [app/unified.h]='prints: tests/e2e/test_verbs.c'
     [app/verb_list.h]='read by verbs.c alone: tests/e2e/test_verbs.c'
