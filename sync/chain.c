@@ -475,111 +475,13 @@ static enum chain_link take_run(struct chain *chain, struct batch_run *run, unsi
     return found ? link : CHAIN_NO_WAY;
 }
 
-/* --- what is asleep --- */
-
-void chain_set_source(struct chain *chain, struct chain_source source)
-{
-    pthread_mutex_lock(&chain->lock);
-    chain->source = source;
-    pthread_mutex_unlock(&chain->lock);
-}
-
-/* The batch of `whole` that is the oldest one known here; its index there is how many there are before it. */
-static bool find_older(const struct chain *whole, const struct chain_branch *branch, const struct chain_branch **from,
-                       size_t *older)
-{
-    *from = chain_agent(whole, &branch->id);
-    return chain_entry_at(*from, branch->known_seq, older) && (*from)->entries[*older].seq0 == branch->known_seq &&
-           digest_equal(&(*from)->entries[*older].digest, &branch->entries[0].digest);
-}
-
-static void add_older(struct chain_branch *branch, const struct chain_branch *from, size_t older)
-{
-    branch->entries = xgrow(branch->entries, &branch->cap, branch->count + older, sizeof *branch->entries);
-    memmove(branch->entries + older, branch->entries, branch->count * sizeof *branch->entries);
-    memcpy(branch->entries, from->entries, older * sizeof *branch->entries);
-    branch->count += older;
-    branch->known_seq = 0;
-}
-
-static bool take_older(struct chain *chain, const struct chain *whole)
-{
-    const struct chain_branch *from;
-    size_t older;
-    for (size_t i = 0; i < chain->count; i++)
-        if (chain->agents[i]->known_seq > 0 && !find_older(whole, chain->agents[i], &from, &older))
-            return false;
-    for (size_t i = 0; i < chain->count; i++)
-        if (chain->agents[i]->known_seq > 0 && find_older(whole, chain->agents[i], &from, &older))
-            add_older(chain->agents[i], from, older);
-    chain->asleep = false;
-    return true;
-}
-
-bool chain_wake(struct chain *chain)
-{
-    struct chain_source source = chain->source;
-    if (!chain->asleep || !source.read)
-        return !chain->asleep;
-    struct chain *whole = chain_new(&chain->doc);
-    pthread_mutex_unlock(&chain->lock);
-    bool read = source.read(source.self, whole) && whole->fork_count == 0;
-    pthread_mutex_lock(&chain->lock);
-    bool awake = !chain->asleep || (read && take_older(chain, whole)); /* another thread may have been faster */
-    chain_free(whole);
-    return awake;
-}
-
-static void forget_older(struct chain_branch *branch)
-{
-    size_t older = branch->count > CHAIN_NEWEST_KEPT ? branch->count - CHAIN_NEWEST_KEPT : 0;
-    if (older == 0)
-        return;
-    struct chain_entry *newest = xmemdup(branch->entries + older, CHAIN_NEWEST_KEPT * sizeof *newest);
-    free(branch->entries);
-    branch->entries = newest;
-    branch->count = branch->cap = CHAIN_NEWEST_KEPT;
-    branch->known_seq = newest[0].seq0;
-}
-
-void chain_sleep(struct chain *chain)
-{
-    pthread_mutex_lock(&chain->lock);
-    bool may = chain->fork_count == 0 && chain->source.read;
-    for (size_t i = 0; may && i < chain->count; i++) {
-        forget_older(chain->agents[i]);
-        chain->asleep |= chain->agents[i]->known_seq > 0;
-    }
-    pthread_mutex_unlock(&chain->lock);
-}
-
-static void need(struct chain *chain, const struct agent_id *agent, uint64_t seq)
-{
-    const struct chain_branch *branch = chain->asleep ? chain_agent(chain, agent) : NULL;
-    if (branch && seq < branch->known_seq && !chain_wake(chain))
-        return; /* then it is not found */
-}
-
-static void need_run(struct chain *chain, const struct batch_run *run)
-{
-    if (!chain->asleep)
-        return;
-    struct batch_cursor cursor = batch_cursor_of(run);
-    while (chain->asleep && batch_cursor_next(&cursor)) {
-        need(chain, &run->agent, cursor.batch->seq0 ? cursor.batch->seq0 - 1 : 0);
-        for (size_t p = 0; p < cursor.batch->parent_count; p++)
-            need(chain, &cursor.batch->parents[p].agent, cursor.batch->parents[p].seq);
-    }
-    batch_cursor_release(&cursor);
-}
-
 /* --- the public calls: each under the lock --- */
 
 enum chain_link chain_check_run(struct chain *chain, const struct batch_run *run, unsigned way, struct digest *digests)
 {
     ensure(run->count > 0 && !run->local);
     pthread_mutex_lock(&chain->lock);
-    need_run(chain, run);
+    chain_need_run(chain, run);
     enum chain_link link = link_run(chain, run, way, digests);
     pthread_mutex_unlock(&chain->lock);
     return link;
@@ -591,7 +493,7 @@ enum chain_link chain_take_run(struct chain *chain, struct batch_run *run, unsig
     ensure(run->count > 0 && !run->local);
     *taken = (struct chain_taken){.known = 0};
     pthread_mutex_lock(&chain->lock);
-    need_run(chain, run);
+    chain_need_run(chain, run);
     enum chain_link link = take_run(chain, run, way, last, digests, taken);
     pthread_mutex_unlock(&chain->lock);
     return link;
@@ -604,7 +506,7 @@ enum chain_link chain_add(struct chain *chain, const struct batch *batch, struct
     struct batch_run run = batch_run_of(batch, plain);
     struct chain_taken taken;
     pthread_mutex_lock(&chain->lock);
-    need_run(chain, &run);
+    chain_need_run(chain, &run);
     enum chain_link link = link_run(chain, &run, 0, digest);
     if (link == CHAIN_NEXT && choose_spot(chain, &run, &way, &spot))
         add_at(chain, &spot, batch, digest, &taken);
@@ -661,7 +563,7 @@ bool chain_reaches(struct chain *chain, const struct agent_id *agent, uint64_t s
 {
     struct spots spots;
     pthread_mutex_lock(&chain->lock);
-    need(chain, agent, seq ? seq - 1 : 0);
+    chain_need(chain, agent, seq ? seq - 1 : 0);
     find_spots(chain, agent, seq, &spots);
     pthread_mutex_unlock(&chain->lock);
     return spots.count > 0;
@@ -671,7 +573,7 @@ bool chain_find_nth(struct chain *chain, const struct event_id *event, unsigned 
 {
     size_t at;
     pthread_mutex_lock(&chain->lock);
-    need(chain, &event->agent, event->seq);
+    chain_need(chain, &event->agent, event->seq);
     const struct chain_branch *branch = chain_named(chain, event, n);
     bool found = chain_entry_at(branch, event->seq, &at);
     if (found)
@@ -737,7 +639,7 @@ static void forget_branch(struct chain *chain, struct chain_branch *branch)
 void chain_cut(struct chain *chain, const struct agent_id *id, uint64_t next_seq)
 {
     pthread_mutex_lock(&chain->lock);
-    need(chain, id, next_seq ? next_seq - 1 : 0);
+    chain_need(chain, id, next_seq ? next_seq - 1 : 0);
     struct chain_branch *branch = chain_branch(chain, id);
     if (branch && branch->known_seq > 0 && next_seq <= branch->known_seq)
         branch = NULL; /* nothing that old is taken back without being read */
@@ -748,20 +650,12 @@ void chain_cut(struct chain *chain, const struct agent_id *id, uint64_t next_seq
     pthread_mutex_unlock(&chain->lock);
 }
 
-/* The first entry that begins at or after seq. */
-static size_t first_entry(const struct chain_branch *branch, uint64_t seq)
-{
-    size_t at;
-    BISECT(at, branch->count, branch->entries[at].seq0 < seq);
-    return at;
-}
-
 uint64_t chain_count(struct chain *chain, const struct agent_id *agent, uint64_t seq, uint64_t end)
 {
     pthread_mutex_lock(&chain->lock);
-    need(chain, agent, seq);
+    chain_need(chain, agent, seq);
     const struct chain_branch *branch = chain_branch(chain, agent);
-    uint64_t count = branch && seq < end ? first_entry(branch, end) - first_entry(branch, seq) : 0;
+    uint64_t count = branch && seq < end ? chain_first_entry(branch, end) - chain_first_entry(branch, seq) : 0;
     pthread_mutex_unlock(&chain->lock);
     return count;
 }

@@ -2,6 +2,7 @@
  * chain_parts - the inside of struct chain, for the files that implement sync/chain.h; nobody else includes it.
  *
  *   chain.c        finding, linking, adding
+ *   chain_asleep.c what older digests are left to, and getting them back
  *   chain_names.c  local ids and names
  *   chain_code.c   the whole in bytes, or its newest part
  */
@@ -40,7 +41,7 @@ struct chain_name {
 struct chain {
     pthread_mutex_t lock;
     struct doc_id doc;
-    bool asleep; /* there are branches with a known_seq; then nobody has forked */
+    bool asleep; /* there are branches with a known_seq; nobody had forked when it fell asleep */
     struct chain_source source;
     struct chain_branch **agents; /* the branches that came first, sorted by id */
     size_t count, cap;
@@ -61,6 +62,9 @@ struct chain_choices {
  * not to be had now.
  */
 bool chain_wake(struct chain *chain);
+/* Wakes it where what is asked for may be older than what is here: one event, all that a run builds on. */
+void chain_need(struct chain *chain, const struct agent_id *agent, uint64_t seq);
+void chain_need_run(struct chain *chain, const struct batch_run *run);
 struct chain_branch *chain_agent(const struct chain *chain, const struct agent_id *agent); /* NULL: unknown */
 struct chain_branch *chain_add_agent(struct chain *chain, const struct agent_id *agent);   /* known is fine */
 /* Whether there is room for another fork of the agent of `from`. */
@@ -70,6 +74,7 @@ struct chain_branch *chain_add_fork(struct chain *chain, struct chain_branch *fr
                                     const struct agent_id *rival);
 struct chain_branch *chain_branch(const struct chain *chain, const struct agent_id *local); /* by local id */
 void chain_append(struct chain *chain, struct chain_branch *branch, uint64_t seq0, uint64_t count, const struct digest *digest);
+size_t chain_first_entry(const struct chain_branch *branch, uint64_t seq); /* that begins at or after seq */
 /* The index of the batch that holds seq; false when the branch has none. */
 bool chain_entry_at(const struct chain_branch *branch, uint64_t seq, size_t *index);
 struct agent_id chain_branch_id(const struct digest *first);

@@ -408,6 +408,113 @@ static void what_cannot_be_had_now_is_not_known_and_nothing_is_lost(void **state
     chain_free(chain);
 }
 
+/* Behind ana's first four, and far from what is kept: two batches with content of their own, as her signature would say. */
+static void fork_early(struct chain *chain, enum chain_link link)
+{
+    struct written side, behind;
+    struct digest before, first, last;
+    struct chain_taken taken;
+    struct event_id fourth = {ana, 3};
+    write_insert(&side, &ana, 4, NULL, "another");
+    write_insert(&behind, &ana, 11, NULL, "and more");
+    assert_true(chain_find(chain, &fourth, &before));
+    chain_digest(&doc, &side.batch, plain_of(&side), &before, NULL, &first);
+    chain_digest(&doc, &behind.batch, plain_of(&behind), &first, NULL, &last);
+    assert_int_equal(take(chain, &side, &first, &taken), link);
+    assert_int_equal(take(chain, &behind, &last, &taken), link == CHAIN_FORKED ? CHAIN_NEXT : link);
+    written_release(&side);
+    written_release(&behind);
+}
+
+/* The journal has it, no checkpoint has. */
+static bool tell_with_fork(void *self, struct chain *whole)
+{
+    bool told = tell_long_story(self, whole);
+    fork_early(whole, CHAIN_FORKED);
+    return told;
+}
+
+/* As rows stand when another window has put them together anew: what was known first comes last. */
+static bool tell_fork_first(void *self, struct chain *whole)
+{
+    unsigned *times = self;
+    ++*times;
+    for (uint64_t seq = 0; seq < 4; seq++)
+        assert_int_equal(add_insert(whole, &ana, seq, NULL, seq % 2 ? "a" : "n"), CHAIN_NEXT);
+    fork_early(whole, CHAIN_NEXT);
+    struct chain *plain = chain_new(&doc);
+    unsigned ignored = 0;
+    tell_long_story(&ignored, plain);
+    for (uint64_t seq = 4; seq < STORY_BATCHES; seq++) {
+        struct written next;
+        struct digest last;
+        struct chain_taken taken;
+        write_insert(&next, &ana, seq, NULL, seq % 2 ? "a" : "n");
+        assert_true(chain_find(plain, &(struct event_id){ana, seq}, &last));
+        assert_int_equal(take(whole, &next, &last, &taken), seq == 4 ? CHAIN_FORKED : CHAIN_NEXT);
+        written_release(&next);
+        if (seq % 50 != 49)
+            continue;
+        write_insert(&next, &ben, seq / 50, &(struct event_id){ana, seq}, "b");
+        assert_true(chain_find(plain, &(struct event_id){ben, seq / 50}, &last));
+        assert_int_equal(take(whole, &next, &last, &taken), CHAIN_NEXT);
+        written_release(&next);
+    }
+    chain_free(plain);
+    return true;
+}
+
+static void it_wakes_also_where_somebody_has_forked_since(void **state)
+{
+    (void)state;
+    bool (*const tell[])(void *, struct chain *) = {tell_with_fork, tell_fork_first};
+    for (size_t i = 0; i < sizeof tell / sizeof tell[0]; i++) {
+        unsigned times = 0, ignored = 0;
+        struct buf all = {0}, expected = {0};
+        struct chain *chain = sleeping_chain((struct chain_source){&times, tell[i]}), *never_slept = chain_new(&doc);
+        tell_long_story(&ignored, never_slept);
+        fork_early(never_slept, CHAIN_FORKED);
+        fork_early(chain, CHAIN_FORKED);
+        assert_int_equal(times, 1);
+        chain_encode(chain, &all);
+        chain_encode(never_slept, &expected);
+        assert_true(bytes_equal(buf_view(&all), buf_view(&expected)));
+        fork_early(chain, CHAIN_KNOWN);
+        buf_release(&all);
+        buf_release(&expected);
+        chain_free(never_slept);
+        chain_free(chain);
+    }
+}
+
+/* A fork among what is kept wakes nothing; what is asked for later does, and it can be saved. */
+static void a_chain_that_forked_in_its_sleep_wakes_later(void **state)
+{
+    (void)state;
+    unsigned times = 0;
+    struct digest digest;
+    struct buf encoded = {0};
+    struct error err = {0};
+    struct chain *chain = sleeping_chain((struct chain_source){&times, tell_with_fork});
+    struct written side;
+    struct chain_taken taken;
+    write_insert(&side, &ana, STORY_BATCHES - 2, NULL, "fork");
+    assert_true(chain_find(chain, &(struct event_id){ana, STORY_BATCHES - 3}, &digest));
+    chain_digest(&doc, &side.batch, plain_of(&side), &digest, NULL, &digest);
+    assert_int_equal(take(chain, &side, &digest, &taken), CHAIN_FORKED);
+    written_release(&side);
+    assert_int_equal(times, 0);
+    assert_true(chain_encode_newest(chain, &encoded));
+    assert_int_equal(times, 1);
+    assert_true(chain_find(chain, &(struct event_id){ana, 0}, &digest));
+    struct chain *copy = chain_decode(&doc, buf_view(&encoded), &err);
+    assert_non_null(copy);
+    assert_int_equal(chain_forks(copy), 1);
+    buf_release(&encoded);
+    chain_free(copy);
+    chain_free(chain);
+}
+
 /* In the middle of its life, with what was not saved anywhere but with the source. */
 static void a_chain_that_goes_to_sleep_wakes_as_it_was(void **state)
 {
@@ -928,6 +1035,8 @@ int main(void)
         cmocka_unit_test(who_knows_of_a_fork_names_both_sides_by_their_branch),
         cmocka_unit_test(of_a_branch_and_an_agent_of_one_id_the_first_is_kept),
         cmocka_unit_test(a_chain_that_goes_to_sleep_wakes_as_it_was),
+        cmocka_unit_test(it_wakes_also_where_somebody_has_forked_since),
+        cmocka_unit_test(a_chain_that_forked_in_its_sleep_wakes_later),
         cmocka_unit_test(what_is_new_does_not_wake_a_chain),
         cmocka_unit_test(what_is_old_wakes_it_once_and_is_as_it_was),
         cmocka_unit_test(every_question_about_something_old_is_answered),
