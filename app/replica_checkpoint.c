@@ -220,6 +220,12 @@ void replica_put_checkpoint(struct replica *replica, uint64_t place, struct enco
     journal_writer_run(replica->writer, checkpoint_run, job, (struct journal_done){checkpoint_done, job});
 }
 
+bool replica_has_all_rows(const struct replica *replica)
+{
+    return replica->unread == 0 && replica->early_count == 0 && replica->merging.agent_count == 0 && !replica->base_lost &&
+           !replica->ahead;
+}
+
 static bool is_due(struct replica *replica)
 {
     struct journal_writer_state state;
@@ -239,9 +245,7 @@ void replica_checkpoint(struct replica *replica)
     if (!replica->writer || replica->is_private || replica->joining || replica->ahead || !is_due(replica))
         return;
     replica_read_rows(replica);
-    if (replica->early_count > 0 || replica->merging.agent_count > 0) /* rows that were read are not in the document */
-        return;
-    if (replica_encode_checkpoint(replica, &encoded))
+    if (replica_has_all_rows(replica) && replica_encode_checkpoint(replica, &encoded))
         replica_put_checkpoint(replica, replica->place_read, &encoded, NULL);
     encoded_checkpoint_release(&encoded);
 }

@@ -292,6 +292,7 @@ struct replica {
 
     /* what was checked */
     uint64_t batches_checked, signatures_checked, faults;
+    uint64_t unread;           /* of the faults: what there is in the journal and could not be taken from it */
     struct error fault;            /* the first one */
 
     /* the file */
@@ -427,6 +428,8 @@ bool replica_same_text(const struct rope *a, const struct rope *b);
 bool replica_has_sent_own(struct replica *replica);
 /* Something that came in or was kept is not authentic; the first such reason is kept for replica_audit(). */
 void replica_note_fault(struct replica *replica, const struct error *why);
+/* The same of something that the journal has, and the document has not: no checkpoint stands for it. */
+void replica_note_unread(struct replica *replica, const struct error *why);
 
 /* replica_opened.c */
 /* The index is told once more, if it was told of the opening. */

@@ -99,7 +99,7 @@ enum document_added replica_add_now(struct replica *replica, const struct batch 
     if (added != DOCUMENT_EARLY)
         replica->batches_checked++;
     if (added == DOCUMENT_REFUSED) {
-        replica_note_fault(replica, &err);
+        replica_note_unread(replica, &err);
         replica_say(replica, "An edit that came in cannot be taken: %s", err.text);
     }
     replica_merged(replica, batch, added == DOCUMENT_ADDED);
@@ -176,7 +176,7 @@ static void note_row(struct replica *replica, const struct journal_row *row, con
     struct error err = {0};
     error_set(&err, ERR_AUTH, 0, "row %llu of the journal (events %llu to %llu) %s", (unsigned long long)row->place,
               (unsigned long long)row->seq0, (unsigned long long)(row->seq0 + row->count - 1), what);
-    replica_note_fault(replica, &err);
+    replica_note_unread(replica, &err);
 }
 
 /* Whether something that the agent wrote before waits: it may be a branch that is not here yet. */
@@ -441,7 +441,7 @@ bool replica_read_rows_of(struct replica *replica, struct journal *journal, bool
     if (unread) {
         struct error lost = {0};
         error_set(&lost, ERR_FORMAT, 0, "entries of the journal cannot be read");
-        replica_note_fault(replica, &lost);
+        replica_note_unread(replica, &lost);
     }
     if (unread)
         replica_say(replica, "%llu entries of this document's journal cannot be read; the rest is here.", unread);

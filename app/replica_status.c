@@ -145,6 +145,12 @@ void replica_note_fault(struct replica *replica, const struct error *why)
         replica->fault = *why;
 }
 
+void replica_note_unread(struct replica *replica, const struct error *why)
+{
+    replica->unread++;
+    replica_note_fault(replica, why);
+}
+
 bool replica_audit(const struct replica *replica, struct replica_audit *audit, struct error *err)
 {
     if (!document_read_history(replica->document, err))

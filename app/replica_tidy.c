@@ -93,8 +93,7 @@ static void encode(struct tidying *tidying)
 {
     struct error ignored = {0}; /* then there is none, and rows stay rows */
     struct replica *copy = replica_new(tidying->replica->env, &(struct replica_options){.reads_only = true, .alone = true});
-    bool good = replica_find_doc(copy, &tidying->doc, &ignored) && replica_restore(copy, &ignored) && copy->faults == 0 &&
-                copy->early_count == 0 && copy->merging.agent_count == 0 && !copy->base_lost && !copy->ahead;
+    bool good = replica_find_doc(copy, &tidying->doc, &ignored) && replica_restore(copy, &ignored) && replica_has_all_rows(copy);
     tidying->encodes = good && replica_encode_checkpoint(copy, &tidying->encoded);
     tidying->place = copy->place_read;
     replica_free(copy);
@@ -127,9 +126,9 @@ static void put_to_sleep(struct tidying *tidying)
 }
 
 /*
- * The checkpoint is in the journal, and all steps are done. A long history that has gone to sleep with it need not be in memory as
- * well; nor a connection that is opened when another process has written, nor a thread that keeps what it had of the heap. One that
- * is held from an older checkpoint stays: the journal has it no longer, and the new one is of another version.
+ * The checkpoint is in the journal, and all steps are done. A long history that has gone to sleep with it need not be in memory
+ * as well; nor a connection that is opened when another process has written, nor a thread that keeps what it had of the heap. A
+ * history that is held from an older checkpoint stays: the journal has it no longer, and the new one is of another version.
  */
 static void let_go(struct replica *replica)
 {

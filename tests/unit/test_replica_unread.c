@@ -108,6 +108,38 @@ static void wait_until_said(struct home *home, struct replica *replica, const ch
             fail_msg("it was said: %s", buf_string(&home->said));
 }
 
+/* --- a row that cannot be read --- */
+
+static void type_ks(struct replica *replica, int count)
+{
+    for (int i = 0; i < count; i++) {
+        home_type(replica, 0, "k");
+        replica_handle(replica);
+    }
+    home_wait(replica, NULL, home_is_kept);
+}
+
+/* Nothing builds on the newest row: all others are taken, and a checkpoint of them would say that it had been read as well. */
+static void no_checkpoint_stands_for_a_row_that_cannot_be_read(void **state)
+{
+    enum { FEW = 10, ENOUGH = 200 };
+    struct home *home = *state;
+    struct replica *replica = home_open(home, "notes.md");
+    type_ks(replica, FEW);
+    struct doc_id doc = replica_entry(replica)->doc;
+    home_close(replica);
+    change_journal(home, &doc, "UPDATE arrival SET body = CAST(body || x'00' AS BLOB)"
+                               " WHERE place = (SELECT max(place) FROM arrival)");
+    for (int i = 0; i < 2; i++) {
+        buf_clear(&home->said);
+        replica = home_open(home, "notes.md");
+        assert_true(home_was_said(home, "1 entries of this document's journal cannot be read; the rest is here."));
+        assert_int_equal(replica->early_count, 0);
+        type_ks(replica, ENOUGH);
+        home_close(replica);
+    }
+}
+
 /* --- asking for the past --- */
 
 static void what_asks_for_the_past_says_why_it_is_not_to_be_had(void **state)
@@ -276,6 +308,7 @@ static void who_stops_leaves_the_text_beside_the_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(no_checkpoint_stands_for_a_row_that_cannot_be_read, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(what_asks_for_the_past_says_why_it_is_not_to_be_had, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(another_programs_change_waits_for_the_history, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(a_change_found_when_it_opens_waits_for_the_history, home_setup, home_teardown),
