@@ -12,6 +12,7 @@
 
 enum {
     MERGE_MS = 4,     /* a key waits for so much of it on its way into the text */
+    ARRIVED_BYTES_MAX = 4 << 20, /* wait to be taken into the text */
     LEAVING_MS = 100, /* what came last is still taken into the text, where that takes no longer */
 };
 
@@ -65,7 +66,7 @@ static void drop_first(struct replica *replica)
     struct net_event *event = replica->arrived;
     replica->arrived = event->next;
     replica->arrived_begun = false;
-    replica->arrived_count--;
+    replica->arrived_bytes -= net_event_cost(event);
     batch_cursor_release(&replica->arrived_at);
     net_event_free(event);
 }
@@ -147,5 +148,11 @@ void replica_arrive(struct replica *replica, struct net_event *event)
     journal_received(replica, &event->received);
     *(replica->arrived ? replica->arrived_end : &replica->arrived) = event;
     replica->arrived_end = &event->next;
-    replica->arrived_count++;
+    replica->arrived_bytes += net_event_cost(event);
+}
+
+bool replica_arrived_enough(const struct replica *replica)
+{
+    bool needs_base = replica->joining && !replica->ahead;
+    return !needs_base && replica->arrived_bytes >= ARRIVED_BYTES_MAX;
 }

@@ -11,7 +11,8 @@
  *                  |
  *                  +--> more than merge_steps_max for this author --> held
  *
- * What is held is not merged, nor is what builds on it; it is in the journal and comes again with the next opening. Whether to hold is
+ * What is held is not merged, nor is what builds on it; it is in the journal, in memory too as far as there is room, and comes
+ * again with the next opening. Whether to hold is
  * decided here and by this replica alone: the cost depends on what else came before. So it says whose edits they are, that this copy
  * lacks them, and how they are merged all the same. Who is held is in a note of the journal, so that opening the document does not
  * take what merging would have; the note has, too, what is on its way for long.
@@ -27,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/bisect.h"
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
@@ -39,7 +41,9 @@ enum {
     MEAN = 100,              /* the hundredth of it is too much for who has written */
     NEWCOMER = 100,          /* fewer events than that */
     SLOW_MS = 200,           /* on its way for longer: it is said, and noted */
-    HELD_MAX = 4096,         /* batches in memory */
+    HELD_MAX = 4096,         /* batches in memory, */
+    HELD_BYTES_MAX = 8 << 20, /* and what they take */
+    HELD_AGENTS_MAX = 4096,  /* whose batches are held */
     NAME_CELLS = 16,         /* of a name, in a sentence */
 };
 
@@ -97,16 +101,52 @@ static void keep_note(struct replica *replica, bool slow)
         return;
     struct held_note *note = xcalloc(1, sizeof *note);
     for (size_t i = 0; i < merging->agent_count; i++)
-        add_to_note(&note->value, &merging->agents[i].agent, merging->agents[i].from_seq, merging->agents[i].why);
+        if (merging->agents[i].why != HELD_BEHIND) /* found out again when the rows are read */
+            add_to_note(&note->value, &merging->agents[i].agent, merging->agents[i].from_seq, merging->agents[i].why);
     if (slow)
         add_to_note(&note->value, &merging->first.agent, merging->first.seq, HELD_SLOW);
     journal_writer_run(replica->writer, put_note, note, (struct journal_done){note_done, note});
 }
 
+/* Where this agent's stand or would stand: the first of them. */
+static size_t held_index(const struct merging *merging, const struct agent_id *agent)
+{
+    size_t at;
+    BISECT(at, merging->agent_count, agent_id_compare(&merging->agents[at].agent, agent) < 0);
+    return at;
+}
+
+static bool is_of(const struct merging *merging, size_t at, const struct agent_id *agent)
+{
+    return at < merging->agent_count && agent_id_equal(&merging->agents[at].agent, agent);
+}
+
+/* Those who only build on something held are recognized without being known: by what their batches lack. */
+static void make_room(struct merging *merging)
+{
+    size_t last = merging->agent_count;
+    merging->agents_more = true;
+    while (last > 0 && merging->agents[last - 1].why != HELD_BEHIND)
+        last--;
+    if (last == 0)
+        return;
+    memmove(merging->agents + last - 1, merging->agents + last, (merging->agent_count - last) * sizeof *merging->agents);
+    merging->agent_count--;
+}
+
 static void hold_agent(struct merging *merging, const struct agent_id *agent, uint64_t seq, enum held_why why)
 {
+    if (merging->agent_count == HELD_AGENTS_MAX && why != HELD_BEHIND)
+        make_room(merging);
+    if (merging->agent_count == HELD_AGENTS_MAX) {
+        merging->agents_more = true;
+        return;
+    }
+    size_t at = held_index(merging, agent);
     merging->agents = xgrow(merging->agents, &merging->agent_cap, merging->agent_count + 1, sizeof *merging->agents);
-    merging->agents[merging->agent_count++] = (struct held_agent){.agent = *agent, .from_seq = seq, .why = why};
+    memmove(merging->agents + at + 1, merging->agents + at, (merging->agent_count - at) * sizeof *merging->agents);
+    merging->agents[at] = (struct held_agent){.agent = *agent, .from_seq = seq, .why = why};
+    merging->agent_count++;
 }
 
 /* Who only looks has no screen to come back to: for him what is slow is as the rest. */
@@ -135,10 +175,20 @@ bool replica_restore_held(struct replica *replica, struct error *err)
 
 static bool is_held(const struct merging *merging, const struct event_id *event)
 {
-    for (size_t i = 0; i < merging->agent_count; i++)
-        if (agent_id_equal(&merging->agents[i].agent, &event->agent) && event->seq >= merging->agents[i].from_seq)
+    for (size_t i = held_index(merging, &event->agent); is_of(merging, i, &event->agent); i++)
+        if (event->seq >= merging->agents[i].from_seq)
             return true;
     return false;
+}
+
+/* Something that it builds on is not here. Where some who are held are not known, it is taken to be held. */
+static bool lacks_something(struct replica *replica, const struct batch *batch)
+{
+    struct document *document = replica_history(replica);
+    bool lacks = batch->seq0 > document_next_seq(document, &batch->agent);
+    for (size_t i = 0; !lacks && i < batch->parent_count; i++)
+        lacks = batch->parents[i].seq >= document_next_seq(document, &batch->parents[i].agent);
+    return lacks;
 }
 
 /* Its author's earlier ones, or something that it builds on. */
@@ -154,19 +204,23 @@ static bool belongs_to_held(struct replica *replica, const struct batch *batch)
         if (!is_held(merging, &batch->parents[i]))
             continue;
         hold_agent(merging, &batch->agent, batch->seq0, HELD_BEHIND);
-        if (merging->live)
-            keep_note(replica, false);
         return true;
     }
-    return false;
+    return merging->agents_more && lacks_something(replica, batch);
 }
 
 static void note_upto(struct merging *merging, const struct batch *batch)
 {
     uint64_t upto = batch->seq0 + batch->count;
-    for (size_t i = 0; i < merging->agent_count; i++)
-        if (agent_id_equal(&merging->agents[i].agent, &batch->agent) && merging->agents[i].upto_seq < upto)
+    for (size_t i = held_index(merging, &batch->agent); is_of(merging, i, &batch->agent); i++)
+        if (merging->agents[i].upto_seq < upto)
             merging->agents[i].upto_seq = upto;
+}
+
+static uint64_t bytes_of_batch(const struct batch *batch)
+{
+    return sizeof *batch + batch->parent_count * sizeof *batch->parents + batch->undo_count * sizeof *batch->undo +
+           batch->ops.len + batch->text.len;
 }
 
 static void hold(struct merging *merging, const struct batch *batch)
@@ -175,10 +229,12 @@ static void hold(struct merging *merging, const struct batch *batch)
     for (size_t i = 0; i < merging->held_count; i++)
         if (agent_id_equal(&merging->held[i].agent, &batch->agent) && merging->held[i].seq0 == batch->seq0)
             return; /* from the room and from the journal */
-    if (merging->held_count == HELD_MAX) {
+    uint64_t bytes = bytes_of_batch(batch);
+    if (merging->held_count == HELD_MAX || merging->held_bytes + bytes > HELD_BYTES_MAX) {
         merging->held_more = true;
         return;
     }
+    merging->held_bytes += bytes;
     merging->held = xgrow(merging->held, &merging->held_cap, merging->held_count + 1, sizeof *merging->held);
     struct batch *held = &merging->held[merging->held_count++];
     *held = (struct batch){0};
@@ -217,8 +273,8 @@ uint64_t replica_held_upto(const struct replica *replica, const struct agent_id 
 {
     const struct merging *merging = &replica->merging;
     uint64_t upto = 0;
-    for (size_t i = 0; i < merging->agent_count; i++)
-        if (agent_id_equal(&merging->agents[i].agent, agent) && merging->agents[i].upto_seq > upto)
+    for (size_t i = held_index(merging, agent); is_of(merging, i, agent); i++)
+        if (merging->agents[i].upto_seq > upto)
             upto = merging->agents[i].upto_seq;
     return upto;
 }
@@ -241,7 +297,8 @@ static void offer_held(struct replica *replica, bool keep_costly)
         replica->neighbour_rows_due = true;
     }
     merging->held_count = 0;
-    merging->held_more = false;
+    merging->held_bytes = 0;
+    merging->held_more = merging->agents_more = false;
     merging->pending = true;
     replica_touch(replica);
 }

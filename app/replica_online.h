@@ -40,6 +40,11 @@ void replica_present_soon(struct replica *replica);
 /* replica_arrived.c */
 /* Into the journal, and in its turn into the text. Takes the event. */
 void replica_arrive(struct replica *replica, struct net_event *event);
+/*
+ * So much waits for its turn that nothing more is taken: it stays with the relay until there is room. While the base text is
+ * missing all is taken, for that may come behind what was written on it.
+ */
+bool replica_arrived_enough(const struct replica *replica);
 /* As much of it as a key waits for; replica->text_due says that the text is behind. */
 void replica_take_some_arrived(struct replica *replica);
 /* What the journal was given and the document was not, into document and text. */

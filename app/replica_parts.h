@@ -163,10 +163,12 @@ struct merging {
     size_t spender_count, spender_cap;
     size_t spender;      /* whose is on its way */
     uint64_t spent;      /* steps for everybody's, over what is granted for their events */
-    struct held_agent *agents;
+    struct held_agent *agents; /* sorted by agent */
     size_t agent_count, agent_cap;
+    bool agents_more;    /* there was no room for all: whatever lacks something is held as well */
     struct batch *held;  /* in the order they came; in the hash chain, and in the journal */
     size_t held_count, held_cap;
+    uint64_t held_bytes;
     bool held_more;      /* there was no room for all: the others are in the journal alone */
 };
 
@@ -316,7 +318,7 @@ struct replica {
     uint64_t again_ms, again_wait_ms; /* when going online is tried again, and what that waits; 0: no need */
     uint64_t heir_ms;          /* when to look for what another process left; 0: nobody has gone */
     struct net_event *arrived, **arrived_end; /* given to the journal, and not to the document yet */
-    size_t arrived_count;
+    size_t arrived_bytes;      /* what they take */
     struct batch_cursor arrived_at; /* of the first of them, where it is begun: the batch whose turn comes next */
     bool arrived_begun;
     bool text_due, people_due, neighbour_rows_due; /* what replica_room_handle() has left to do */

@@ -22,7 +22,6 @@ enum {
     TAKE_MS = 4,                /* a key waits for so much of what comes, */
     AHEAD_JOBS = 512,           /* and for so many rows in the journal: some 10 ms */
     AHEAD_BYTES = 1 << 20,
-    ARRIVED_MAX = 4096,         /* records that wait to be taken into the text: some 5 MB */
     LOOK_MS = 500,   /* how often the link is looked at while nothing is taken from it */
     COUNT_MS = 500,  /* how often a count of seconds is drawn anew */
     NAME_CELLS = 16, /* of a name, in a message */
@@ -311,7 +310,10 @@ bool replica_journal_is_behind(struct replica *replica, bool by_half)
     return !state.failing && (state.queued_jobs > AHEAD_JOBS / part || state.queued_bytes > AHEAD_BYTES / part);
 }
 
-/* A long history does not come into memory faster than it goes to the disk; it goes on when half of what waits is there. */
+/*
+ * A long history does not come into memory faster than it goes to the disk; it goes on when half of what waits is there. Nor
+ * faster than into the text.
+ */
 static void hold_or_go_on(struct replica *replica)
 {
     bool hold = replica_journal_is_behind(replica, replica->held);
@@ -320,6 +322,7 @@ static void hold_or_go_on(struct replica *replica)
         atomic_store(&replica->awaits_journal, false);
         hold = false;
     }
+    hold |= replica_arrived_enough(replica);
     if (hold != replica->held)
         replica_watch_again(replica, net_fd(replica->net), !hold);
     replica->held = hold;
@@ -329,7 +332,7 @@ static void take_events(struct replica *replica, uint64_t now_ms)
 {
     uint64_t until_ms = net_now_ms() + TAKE_MS;
     while (replica->net && !replica_journal_is_behind(replica, replica->held) && net_now_ms() < until_ms &&
-           !((replica->comparing || replica_is_merging(replica)) && replica->arrived_count >= ARRIVED_MAX)) {
+           !replica_arrived_enough(replica)) {
         struct net_event *event = net_next(replica->net);
         if (!event)
             break;

@@ -105,7 +105,8 @@ enum chain_link chain_take_run(struct chain *chain, struct batch_run *run, unsig
  * A chain that was decoded from its newest batches is *asleep*: digests are long and cannot be packed, and older ones are rarely
  * asked for. They follow from the batches, which the journal has. When one is needed (a record that builds on something old, or
  * that is known already; a count) the source is asked to put all batches into `whole`, which is empty. It runs on the thread that
- * asked, without the chain's lock: others go on meanwhile. `whole` may have more than is known here, also forks. False: not now; what was asked for is then not known (CHAIN_EARLY).
+ * asked, without the chain's lock: others go on meanwhile. `whole` may get more than is known here, forks too: of what is known
+ * the older part is taken. False: not now; what was asked for is then not known (CHAIN_EARLY).
  */
 struct chain_source {
     void *self;

@@ -21,7 +21,7 @@ size_t chain_first_entry(const struct chain_branch *branch, uint64_t seq)
     return at;
 }
 
-/* What there is before the oldest batch that is known here: the first `index` entries of `branch`, and those of what it leaves. */
+/* What is before the oldest batch that is known here: the first `index` entries of `branch`, and those of what it leaves. */
 struct older {
     const struct chain_branch *branch;
     size_t index;
@@ -34,8 +34,8 @@ static bool is_oldest_known(const struct chain_branch *known, const struct chain
 }
 
 /*
- * In `whole`, which is read from more than was known when the other part was saved: if its agent has forked since, ours may be any of
- * its branches. The digest tells, and vouches for all before it. The forks themselves come here as they came there.
+ * In `whole`, which is read from more than was known when the other part was saved: if its agent has forked since, ours may be
+ * any of its branches. The digest tells, and vouches for all before it. The forks themselves come here as they came there.
  */
 static bool find_older(const struct chain *whole, const struct chain_branch *known, struct older *out)
 {

@@ -94,7 +94,7 @@ uint64_t net_now_ms(void)
 
 /* --- events to the other threads --- */
 
-static size_t event_cost(const struct net_event *event)
+size_t net_event_cost(const struct net_event *event)
 {
     size_t bytes = event->bytes.len;
     if (event->kind == NET_RECEIVED)
@@ -129,7 +129,7 @@ static void push_locked(struct net *net, struct net_event *event)
         signal_fd(net->event_fd);
     *net->events_last = event;
     net->events_last = &event->next;
-    net->event_bytes += event_cost(event);
+    net->event_bytes += net_event_cost(event);
 }
 
 static void push(struct net *net, struct net_event *event)
@@ -173,7 +173,7 @@ struct net_event *net_next(struct net *net)
     if (event) {
         net->events = event->next;
         event->next = NULL;
-        net->event_bytes -= event_cost(event);
+        net->event_bytes -= net_event_cost(event);
         if (net->held && net->event_bytes < NET_EVENTS_BYTES_MAX / 2)
             wake_locked(net);
     }

@@ -112,6 +112,7 @@ int net_fd(const struct net *net);             /* for poll(); readable while eve
 struct net_event *net_next(struct net *net);   /* NULL: none now */
 void net_event_free(struct net_event *event);  /* NULL is fine */
 bool net_has_next(struct net *net);
+size_t net_event_cost(const struct net_event *event); /* about the bytes that it takes */
 /* The status as it is now; what net_local() was given is counted when that returns. All times in it are of net_now_ms(). */
 void net_status(struct net *net, struct session_status *out);
 uint64_t net_now_ms(void);

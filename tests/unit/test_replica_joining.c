@@ -24,7 +24,7 @@ enum {
     RECORDS = 20000, /* by default; WEFT_ROUNDS=10 shows what 200,000 take */
     KEY_MS = 10,
     QUEUED_MAX = 1024,  /* rows in front of a key in the journal's queue */
-    ARRIVED_MAX = 8192, /* records in memory that are not in the document */
+    ARRIVED_MAX = (4 << 20) + 4096, /* bytes of records in memory that are not in the document */
     PATIENCE_US = 300 * 1000000,
 };
 
@@ -74,7 +74,7 @@ static void note_queue(struct replica *replica, struct met *met)
     struct journal_writer_state state;
     journal_writer_state(replica->writer, &state);
     met->most_queued = state.queued_jobs > met->most_queued ? state.queued_jobs : met->most_queued;
-    met->most_arrived = replica->arrived_count > met->most_arrived ? replica->arrived_count : met->most_arrived;
+    met->most_arrived = replica->arrived_bytes > met->most_arrived ? replica->arrived_bytes : met->most_arrived;
 }
 
 /* As in the editor: a key, and what is shown of it only when it is kept. */
@@ -126,7 +126,7 @@ static void a_long_history_comes_in_pieces_and_keys_go_on(void **state)
     struct replica *replica = join(home, &keys, relay.port);
     struct met met = type_until_all_is_here(replica, records);
     home_wait(replica, NULL, home_is_kept);
-    print_message("%llu records in %.1f s; %llu keys, the worst %.1f ms; the longest turn %.1f ms; %llu rows queued, %llu records "
+    print_message("%llu records in %.1f s; %llu keys, the worst %.1f ms; the longest turn %.1f ms; %llu rows queued, %llu bytes "
                   "not in the text; memory at its most %ld kB\n",
                   (unsigned long long)records, (double)(now_us() - began_us) / 1e6, (unsigned long long)met.keys,
                   (double)met.worst_us / 1e3, (double)met.worst_turn_us / 1e3, (unsigned long long)met.most_queued,

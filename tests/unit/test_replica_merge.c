@@ -402,6 +402,142 @@ static void who_has_many_agents_does_not_have_the_time_of_all_of_them(void **sta
     home_close(replica);
 }
 
+/* --- what waits has bounds --- */
+
+static uint64_t text_held(const struct merging *merging)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < merging->held_count; i++)
+        bytes += merging->held[i].text.len;
+    return bytes;
+}
+
+static bool has_no_room(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    return replica->merging.held_more;
+}
+
+/* What there is no room for is read from the journal again. */
+static void so_many_bytes_are_held_in_memory_and_none_is_lost(void **state)
+{
+    enum { LONG = 12 << 20, HELD = 8 << 20 };
+    struct replica *replica = open_with_x(state), *other = hold_what_another_window_types(state, replica);
+    char *text = xmalloc(LONG + 1);
+    memset(text, 'q', LONG);
+    text[LONG] = '\0';
+    home_insert(other, text);
+    home_wait(replica, other, has_no_room);
+    home_wait(other, replica, home_is_kept);
+    home_wait(replica, NULL, is_done);
+    replica_catch_up(replica);
+    assert_in_range(text_held(&replica->merging), 1, HELD);
+    assert_in_range(replica->merging.held_bytes, text_held(&replica->merging), HELD);
+    assert_int_equal(count_of(replica, 'q'), 0);
+    assert_true(replica_merge_held(replica));
+    home_wait(replica, NULL, is_done);
+    assert_int_equal(count_of(replica, 'q'), LONG);
+    assert_int_equal(count_of(replica, 'z'), 1);
+    assert_int_equal(replica->merging.held_bytes, 0);
+    home_close(replica);
+    home_close(other);
+    free(text);
+}
+
+static struct agent_id number(uint64_t n)
+{
+    struct agent_id agent = {{0xee}};
+    memcpy(agent.bytes + 1, &n, sizeof n);
+    return agent;
+}
+
+/* As many as somebody likes build on what is held: those of whom nothing is kept are known by what their batches lack. */
+static void so_many_agents_are_held_and_what_the_others_write_waits_too(void **state)
+{
+    enum { AGENTS = 4500, KEPT = 4096 };
+    struct replica *replica = open_with_pages(state);
+    replica->merge_steps_max = 1000;
+    come_letter(replica, &eve, 0, NULL, "e");
+    home_wait(replica, NULL, is_done);
+    for (uint64_t i = 0; i < AGENTS; i++) {
+        struct agent_id agent = number(i);
+        come_letter(replica, &agent, 0, &(struct event_id){eve, 0}, "c");
+    }
+    for (uint64_t i = 0; i < AGENTS; i += AGENTS / 9) {
+        struct agent_id agent = number(i);
+        come_letter(replica, &agent, 1, NULL, "c");
+    }
+    come_letter(replica, &bo, 0, &(struct event_id){mallory, PAGES * PLACES - 1}, "b"); /* who has not seen it */
+    home_wait(replica, NULL, is_done);
+    assert_int_equal(replica->merging.agent_count, KEPT);
+    assert_int_equal(replica->early_count, 0);
+    assert_true(replica->merging.held_more);
+    assert_int_equal(count_of(replica, 'c') + count_of(replica, 'e'), 0);
+    assert_int_equal(count_of(replica, 'b'), 1);
+    come_letter(replica, &cy, 0, NULL, "C"); /* who would take too long: that is noted, and finds room */
+    home_wait(replica, NULL, is_done);
+    assert_int_equal(replica->merging.agent_count, KEPT);
+    assert_int_equal(count_of(replica, 'C'), 0);
+    home_close(replica);
+    replica = home_open(*state, "notes.md");
+    size_t costly = 0;
+    for (size_t i = 0; i < replica->merging.agent_count; i++)
+        costly += replica->merging.agents[i].why == HELD_COSTLY;
+    assert_int_equal(costly, 2);
+    home_close(replica);
+}
+
+static void arrive_long(struct replica *replica, const struct agent_id *agent, uint64_t seq, size_t len)
+{
+    struct net_event *event = xcalloc(1, sizeof *event);
+    struct received *received = &event->received;
+    struct batch batch = {.agent = *agent, .seq0 = seq, .flags = seq > 0 ? BATCH_FLAG_SELF : 0};
+    struct error err = {0};
+    struct buf text = {0};
+    for (size_t i = 0; i < len; i++)
+        buf_add_byte(&text, 'l');
+    if (seq == 0)
+        batch_add_parent(&batch, (struct event_id){mallory, PAGES * PLACES - 1});
+    batch_add_insert(&batch, 0, buf_view(&text));
+    event->kind = NET_RECEIVED;
+    *received = (struct received){.agent = *agent, .seq0 = seq, .count = len, .place = 1};
+    batch_encode(&batch, &received->plain);
+    received->digests = xcalloc(1, sizeof *received->digests);
+    assert_int_equal(chain_add(replica->chain, &batch, buf_view(&received->plain), received->digests), CHAIN_NEXT);
+    assert_true(batch_run_read_one(buf_view(&received->plain), agent, seq, &received->run, &err));
+    buf_add(&received->stored, &received->digests[0], sizeof received->digests[0]);
+    record_hash(buf_view(&received->stored), &received->hash);
+    batch_release(&batch);
+    buf_release(&text);
+    replica_arrive(replica, event);
+}
+
+static bool has_arrived(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    return !replica->arrived;
+}
+
+static void so_many_bytes_arrive_before_the_relay_has_to_wait(void **state)
+{
+    enum { LONG = 900000, RECORDS = 6, FEW = 4 };
+    struct replica *replica = open_with_pages(state);
+    for (uint64_t i = 0; i < RECORDS; i++) {
+        assert_int_equal(replica_arrived_enough(replica), i > FEW);
+        arrive_long(replica, &bo, i * LONG, LONG);
+    }
+    assert_true(replica_arrived_enough(replica));
+    replica->joining = true; /* the base text comes behind them */
+    assert_false(replica_arrived_enough(replica));
+    replica->joining = false;
+    home_wait(replica, NULL, has_arrived);
+    assert_false(replica_arrived_enough(replica));
+    assert_int_equal(replica->arrived_bytes, 0);
+    home_wait(replica, NULL, is_done);
+    assert_int_equal(count_of(replica, 'l'), RECORDS * LONG);
+    home_close(replica);
+}
+
 /* --- whatever each holds, all have one text in the end --- */
 
 enum { WRITTEN = 48, PAGES_WRITTEN = 2, PLACES_WRITTEN = 1500, READERS = 3 };
@@ -513,6 +649,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_window_is_heard_after_what_is_on_its_way, setup, home_teardown),
         cmocka_unit_test_setup_teardown(catching_up_is_all_of_it, setup, home_teardown),
         cmocka_unit_test_setup_teardown(who_has_many_agents_does_not_have_the_time_of_all_of_them, setup, home_teardown),
+        cmocka_unit_test_setup_teardown(so_many_bytes_are_held_in_memory_and_none_is_lost, setup, home_teardown),
+        cmocka_unit_test_setup_teardown(so_many_agents_are_held_and_what_the_others_write_waits_too, setup, home_teardown),
+        cmocka_unit_test_setup_teardown(so_many_bytes_arrive_before_the_relay_has_to_wait, setup, home_teardown),
         cmocka_unit_test_setup_teardown(whatever_each_holds_all_have_one_text_in_the_end, setup, home_teardown),
         cmocka_unit_test_setup_teardown(what_was_on_its_way_and_lost_is_not_held_when_it_comes_again, setup, home_teardown),
     };
