@@ -125,17 +125,14 @@ static OUT_OF_LINE bool finger_open(const struct rope_tree *tree, struct rope_fi
     for (size_t height = 0; height <= tree->root->height; height++)
         if (!rope_node_is_ours(finger->nodes[height]))
             return false;
-    struct rope_piece *piece = finger_piece(finger);
+    const struct rope_piece *piece = finger_piece(finger);
     if (!rope_piece_page(piece, &finger->ink, &page))
         return false;
     size_t len = piece->of[ROPE_BYTES];
-    if (piece->data != page.start) { /* its head was deleted */
-        memmove(page.start, piece->data, len);
-        piece->data = page.start;
-    }
-    finger->start = page.start;
+    size_t lost = (size_t)(piece->data - page.start); /* its head was deleted; nothing moves, for who inserts may look at it */
+    finger->start = page.start + lost;
     finger->in_ink = page.in_ink;
-    finger->gap = page.start + len;
+    finger->gap = finger->start + len;
     finger->behind = finger->stop = page.stop;
     finger->at = finger->begin + len;
     finger->known = tree->sums;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/least.h"
 #include "editor/base/random.h"
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
@@ -222,6 +223,49 @@ static void every_byte_of_a_text_has_its_place(void **state)
         expect_same_place(rope, &model, at);
     rope_free(rope);
     buf_release(&model);
+}
+
+/* --- text borrowed from the rope itself --- */
+
+/* In what lies in one piece about there. */
+static struct bytes borrow(struct random *random, const struct rope *rope, uint64_t at)
+{
+    struct bytes chunk = random_chance(random, 2) ? rope_chunk(rope, at) : rope_chunk_before(rope, at);
+    size_t from = random_below(random, chunk.len + 1);
+    return bytes_slice(chunk, from, random_len(random, chunk.len - from));
+}
+
+/* Edits that lie near each other, so that there are pages; deletes go across pieces, so that pages lose their heads. */
+static void what_is_borrowed_is_inserted_as_it_was(void **state)
+{
+    (void)state;
+    enum { BASE = 20000, EDITS = 60, NEAR = 40 };
+    struct random random = random_of(support_seed("rope borrowed", 4));
+    struct buf base = {0}, model = {0}, text = {0};
+    random_text(&random, BASE, &base);
+    for (uint64_t round = support_rounds(60); round > 0; round--) {
+        struct rope *rope = rope_from_bytes(buf_view(&base));
+        uint64_t place = random_below(&random, BASE);
+        buf_clear(&model);
+        buf_add_bytes(&model, buf_view(&base));
+        for (int edit = 0; edit < EDITS; edit++) {
+            uint64_t at = place + random_below(&random, NEAR);
+            at = at < model.len ? at : model.len;
+            size_t deleted = random_chance(&random, 2) ? random_below(&random, model.len - at < 8 ? model.len - at + 1 : 8) : 0;
+            rope_delete(rope, at, deleted);
+            struct bytes borrowed = borrow(&random, rope, random_chance(&random, 2) ? at : least(at + NEAR, rope_len(rope)));
+            buf_clear(&text);
+            buf_add_bytes(&text, borrowed);
+            model_replace(&model, at, deleted, buf_view(&text));
+            rope_insert(rope, at, borrowed);
+            rope_check(rope);
+        }
+        expect_same_text(rope, &model);
+        rope_free(rope);
+    }
+    buf_release(&base);
+    buf_release(&model);
+    buf_release(&text);
 }
 
 /* --- patches --- */
@@ -499,6 +543,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_edits_agree_with_a_plain_array),
         cmocka_unit_test(every_byte_of_a_text_has_its_place),
+        cmocka_unit_test(what_is_borrowed_is_inserted_as_it_was),
         cmocka_unit_test(patches_do_to_ropes_what_they_do_to_bytes),
         cmocka_unit_test(snapshots_stay_as_they_were_taken),
         cmocka_unit_test(what_is_typed_between_two_looks_is_there_at_the_second),
