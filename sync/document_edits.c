@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "editor/base/bisect.h"
+#include "editor/base/least.h"
 #include "editor/base/xalloc.h"
 
 void edits_release(struct edits *edits)
@@ -161,20 +162,38 @@ void edit_stack_release(struct edit_stack *stack)
 
 static void stack_begin(struct edit_stack *stack, const struct edits *edits)
 {
+    stack->items = xcalloc(edits->count + 1, sizeof *stack->items);
     stack->has = xcalloc(edits->count + 1, sizeof *stack->has);
 }
 
 static void stack_push(struct edit_stack *stack, size_t edit)
 {
-    stack->items = xgrow(stack->items, &stack->cap, stack->count + 1, sizeof *stack->items);
     stack->items[stack->count++] = edit;
     stack->has[edit] = true;
 }
 
-static void stack_clear(struct edit_stack *stack)
+/* The last one is there, or none. */
+static void stack_tidy(struct edit_stack *stack)
 {
-    while (stack->count > 0)
-        stack->has[stack->items[--stack->count]] = false;
+    while (stack->count > 0 && !stack->has[stack->items[stack->count - 1]])
+        stack->count--;
+    stack->kept = least(stack->kept, stack->count);
+}
+
+/* An agent's gesture: what the writer undid stays, unless he made it. No item is looked at twice. */
+static void stack_forget(struct edit_stack *stack, const struct edits *edits, size_t agent, size_t writer)
+{
+    bool own = agent == writer;
+    size_t kept = own ? 0 : stack->kept;
+    for (size_t i = kept; i < stack->count; i++) {
+        size_t edit = stack->items[i];
+        if (!own && stack->has[edit] && edits->items[edit].agent == writer)
+            stack->items[kept++] = edit;
+        else
+            stack->has[edit] = false;
+    }
+    stack->count = stack->kept = kept;
+    stack_tidy(stack);
 }
 
 /* Takes the edits that `target` speaks of off the stack: one, or all of a row. False: none of them was there. */
@@ -189,8 +208,7 @@ static bool stack_take(struct edit_stack *stack, const struct edits *edits, stru
         stack->has[edit] = false;
         seq = edits->items[edit].end;
     }
-    while (stack->count > 0 && !stack->has[stack->items[stack->count - 1]])
-        stack->count--;
+    stack_tidy(stack);
     return took;
 }
 
@@ -203,29 +221,36 @@ static bool stack_take_all(struct edit_stack *stack, const struct edits *edits, 
     return took;
 }
 
-void edits_replay(const struct edits *edits, struct edit_stack *back, struct edit_stack *again)
+void edits_replay(const struct edits *edits, size_t writer, struct edit_stack *back, struct edit_stack *again)
 {
+    struct edit_stack undone = {0}; /* and not done again: what `again` has, and what was forgotten there */
     stack_begin(back, edits);
     stack_begin(again, edits);
+    stack_begin(&undone, edits);
     for (size_t i = 0; i < edits->count; i++) {
         const struct edit *edit = &edits->items[i];
         switch (edit->kind) {
         case EDIT_GESTURE:
             stack_push(back, i);
-            stack_clear(again);
+            stack_forget(again, edits, edit->agent, writer);
             break;
         case EDIT_UNDO: {
             bool took_undone = stack_take_all(again, edits, edit); /* of a row: what was undone in it cannot be done again */
-            if (stack_take_all(back, edits, edit) || took_undone)
+            stack_take_all(&undone, edits, edit);
+            if (stack_take_all(back, edits, edit) || took_undone) {
                 stack_push(again, i);
+                stack_push(&undone, i);
+            }
             break;
         }
         case EDIT_REDO:
-            if (stack_take_all(again, edits, edit))
+            stack_take_all(again, edits, edit);
+            if (stack_take_all(&undone, edits, edit))
                 stack_push(back, i);
             break;
         }
     }
+    edit_stack_release(&undone);
 }
 
 /* --- counting --- */
@@ -282,7 +307,7 @@ static bool *find_standing(const struct edits *edits)
 {
     struct edit_stack back = {0}, again = {0};
     bool *stands = xcalloc(edits->count + 1, sizeof *stands);
-    edits_replay(edits, &back, &again);
+    edits_replay(edits, EDIT_NONE, &back, &again);
     for (size_t i = 0; i < back.count; i++)
         if (back.has[back.items[i]])
             stands[gesture_of(edits, back.items[i])] = true;

@@ -58,11 +58,18 @@ size_t edits_find(const struct edits *edits, size_t agent, uint64_t seq);
 /* Edits in the order in which they can be taken. Each is pushed once at most. */
 struct edit_stack {
     size_t *items; /* the last one is there */
-    size_t count, cap;
-    bool *has; /* by edit: some of `items` were taken from the middle since */
+    size_t count;
+    bool *has;   /* by edit: some of `items` were taken from the middle since */
+    size_t kept; /* so many of the first ones are the writer's own, and stay when another's are forgotten */
 };
-/* What was done, undone and redone, in order, leaves what can be taken back next, and what again. Both begin empty. */
-void edits_replay(const struct edits *edits, struct edit_stack *back, struct edit_stack *again);
+/*
+ * What was done, undone and redone, in order, leaves what can be taken back next, and what again. Both begin empty.
+ *
+ * A gesture ends what can be done again; but not what `writer` (EDIT_NONE: nobody) undid, where it is another agent's: that may
+ * have been another window, which was not the writer's to look at until it was taken over. For the same reason a redo counts
+ * whatever gestures came before it: who wrote it had none of them in between.
+ */
+void edits_replay(const struct edits *edits, size_t writer, struct edit_stack *back, struct edit_stack *again);
 void edit_stack_release(struct edit_stack *stack);
 
 #endif

@@ -190,7 +190,10 @@ enum document_undone document_undo(struct document *document, const struct agent
     ensure(document->merged == graph_len(document->graph));
     patch_clear(out);
     edits_collect(document, agents, agent_count, &edits);
-    edits_replay(&edits, &back, &again);
+    size_t own;
+    if (!graph_find_agent(document->graph, writer, &own))
+        own = EDIT_NONE;
+    edits_replay(&edits, own, &back, &again);
     const struct edit_stack *stack = direction == UNDO_BACK ? &back : &again;
     bool found = stack->count > 0;
     if (found) {

@@ -711,6 +711,80 @@ static void undo_and_redo_in_turns_keep_the_order(void **state)
     }
 }
 
+/* --- another window, taken over once it is closed --- */
+
+/* `from` has ended: what it did is also `to`'s. The last agent writes. */
+static void take_over(struct replica *to, const struct replica *from)
+{
+    to->agents[to->agent_count] = to->agents[to->agent_count - 1];
+    to->agents[to->agent_count++ - 1] = from->agents[0];
+}
+
+static void see_both(struct replica *a, struct replica *b)
+{
+    replica_send(a, b, 1);
+    replica_send(b, a, 1);
+}
+
+static void another_windows_key_between_undo_and_redo_leaves_all_to_take_back(void **state)
+{
+    (void)state;
+    struct replica ana, window;
+    replica_init(&ana, "", 'a');
+    replica_init(&window, "", 'w');
+    replica_type(&window, 0, "B");
+    see_both(&ana, &window);
+    replica_type(&ana, 1, "aaa");
+    replica_type(&ana, 4, "bbb");
+    replica_undo(&ana);
+    replica_undo(&ana);
+    see_both(&ana, &window);
+    replica_type(&window, 0, "X");
+    see_both(&ana, &window);
+    replica_redo(&ana);
+    replica_redo(&ana);
+    replica_expect(&ana, "XBaaabbb");
+    replica_type(&ana, 8, "ccc");
+    replica_restart(&ana, 'c');
+    take_over(&ana, &window);
+    static const char *const expected[] = {"XBaaabbb", "XBaaa", "XB", "B", ""};
+    for (size_t i = 0; i < 5; i++) {
+        assert_true(replica_undo(&ana));
+        replica_expect(&ana, expected[i]);
+    }
+    assert_false(replica_undo(&ana));
+    for (size_t i = 5; i-- > 0;)
+        assert_true(replica_redo(&ana));
+    replica_expect(&ana, "XBaaabbbccc");
+    replica_release(&ana);
+    replica_release(&window);
+}
+
+static void a_window_taken_over_between_undo_and_redo_does_not_end_what_can_be_done_again(void **state)
+{
+    (void)state;
+    struct replica ana, window;
+    replica_init(&ana, "", 'a');
+    replica_init(&window, "", 'w');
+    replica_type(&ana, 0, "aaa");
+    replica_type(&ana, 3, "bbb");
+    replica_undo(&ana);
+    replica_undo(&ana);
+    see_both(&ana, &window);
+    replica_type(&window, 0, "Y");
+    replica_undo(&window);
+    replica_type(&window, 0, "X"); /* what it had undone itself is over */
+    see_both(&ana, &window);
+    take_over(&ana, &window);
+    assert_true(replica_redo(&ana));
+    replica_expect(&ana, "Xaaa");
+    replica_type(&ana, 0, "own"); /* and now what is left is, too */
+    assert_false(replica_redo(&ana));
+    replica_expect(&ana, "ownXaaa");
+    replica_release(&ana);
+    replica_release(&window);
+}
+
 /* --- somebody who makes copies up --- */
 
 /* Types so many bytes and deletes them; then batch after batch says that it brings them back: each all but one more of the first. */
@@ -780,6 +854,8 @@ int main(void)
         cmocka_unit_test(steps_tell_what_stays_goes_and_comes_back),
         cmocka_unit_test(each_row_says_what_it_took_back),
         cmocka_unit_test(undo_and_redo_in_turns_keep_the_order),
+        cmocka_unit_test(another_windows_key_between_undo_and_redo_leaves_all_to_take_back),
+        cmocka_unit_test(a_window_taken_over_between_undo_and_redo_does_not_end_what_can_be_done_again),
         cmocka_unit_test(copies_that_somebody_makes_up_do_not_cost_their_square),
     };
     return RUN_TESTS("undo", tests);
