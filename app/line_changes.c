@@ -4,6 +4,7 @@
 
 #include "editor/base/least.h"
 #include "editor/base/xalloc.h"
+#include "editor/line_diff.h"
 
 void line_changes_release(struct line_changes *changes)
 {
@@ -51,6 +52,12 @@ static struct line_change lines_of(const struct rope *from, const struct rope *t
     return lines;
 }
 
+static void push(struct line_changes *out, struct line_change lines)
+{
+    out->items = xgrow(out->items, &out->cap, out->count + 1, sizeof *out->items);
+    out->items[out->count++] = lines;
+}
+
 static void add_lines(struct line_changes *out, struct line_change lines)
 {
     struct line_change *last = out->count > 0 ? &out->items[out->count - 1] : NULL;
@@ -59,8 +66,7 @@ static void add_lines(struct line_changes *out, struct line_change lines)
         last->to_end = lines.to_end;
         return;
     }
-    out->items = xgrow(out->items, &out->cap, out->count + 1, sizeof *out->items);
-    out->items[out->count++] = lines;
+    push(out, lines);
 }
 
 /* The next change of the patch from part *i on, `bytes` being the end of the one before. False: there is none. */
@@ -117,7 +123,8 @@ static void trim(struct comparing *comparing, struct line_change *lines)
     }
 }
 
-void line_changes_find(const struct rope *from, const struct rope *to, const struct patch *patch, struct line_changes *out)
+/* The changes as the patch has them, less what is equal at their ends. */
+static void find_rough(const struct rope *from, const struct rope *to, const struct patch *patch, struct line_changes *out)
 {
     struct comparing comparing = {.from = from, .to = to};
     struct byte_change bytes = {0};
@@ -134,4 +141,58 @@ void line_changes_find(const struct rope *from, const struct rope *to, const str
     out->count = kept;
     buf_release(&comparing.a);
     buf_release(&comparing.b);
+}
+
+/* --- and in the middle --- */
+
+static struct rope *text_of(const struct rope *text, uint64_t line, uint64_t end)
+{
+    struct buf bytes = {0};
+    uint64_t at = line_start(text, line);
+    rope_append_to(text, at, line_start(text, end) - at, &bytes);
+    struct rope *part = rope_from_bytes(buf_view(&bytes));
+    buf_release(&bytes);
+    return part;
+}
+
+/* What differs by lines in a change, where the patch went across lines that are equal. */
+static void refine(const struct rope *from, const struct rope *to, struct line_change lines, struct line_changes *out)
+{
+    struct patch patch = {0};
+    struct line_changes parts = {0};
+    struct line_diff summary;
+    struct rope *a = text_of(from, lines.from, lines.from_end), *b = text_of(to, lines.to, lines.to_end);
+    line_diff(a, b, &patch, &summary);
+    if (summary.lines_common > 0)
+        find_rough(a, b, &patch, &parts);
+    for (size_t i = 0; i < parts.count; i++)
+        push(out, (struct line_change){lines.from + parts.items[i].from, lines.from + parts.items[i].from_end,
+                                       lines.to + parts.items[i].to, lines.to + parts.items[i].to_end});
+    if (parts.count == 0)
+        push(out, lines);
+    line_changes_release(&parts);
+    patch_release(&patch);
+    rope_free(a);
+    rope_free(b);
+}
+
+/* After trimming, only a change of several lines on a side and some on the other can have an equal one within. */
+static bool may_have_equal_lines(struct line_change lines)
+{
+    uint64_t less = least(lines.from_end - lines.from, lines.to_end - lines.to);
+    return less > 0 && lines.from_end - lines.from + lines.to_end - lines.to > 3;
+}
+
+void line_changes_find(const struct rope *from, const struct rope *to, const struct patch *patch, struct line_changes *out)
+{
+    struct line_changes rough = {0};
+    find_rough(from, to, patch, &rough);
+    out->count = 0;
+    for (size_t i = 0; i < rough.count; i++) {
+        if (may_have_equal_lines(rough.items[i]))
+            refine(from, to, rough.items[i], out);
+        else
+            push(out, rough.items[i]);
+    }
+    line_changes_release(&rough);
 }

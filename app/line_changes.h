@@ -2,12 +2,13 @@
  * line_changes - which lines a patch changes: the hunks of a diff.
  *
  *      from  1 2 3 4 5 6           a line that is in both texts from its beginning to its end, and retained as a whole, is no
- *            | | x x   |           change; what lies between two such is one, however the patch cut it. Lines that are equal at
- *      to    1 2 x     6           the beginning or the end of a change are taken off it.
+ *            | | x x   |           change; what lies between two such is one, however the patch cut it. Lines that are equal on
+ *      to    1 2 x     6           both sides of a change are taken out of it (editor/line_diff.h).
  *
  *   Units      lines from 0; one ends with its newline, only the last one may lack it.
  *   Ownership  zero-initialised, then line_changes_find(); line_changes_release().
- *   Bounds     linear in the parts of the patch and the bytes of changed lines; O(log n) in the texts.
+ *   Bounds     linear in the parts of the patch and the bytes of changed lines, and what editor/line_diff.h says for each change of
+ *              several lines; O(log n) in the texts.
  */
 #ifndef WEFT_APP_LINE_CHANGES_H
 #define WEFT_APP_LINE_CHANGES_H

@@ -70,6 +70,36 @@ static void what_is_typed_again_is_no_change(void **state)
     expect("one\ntwo\nthree\n", 4, 4, "two\nnew\n", "2-2>2-3 ");
 }
 
+/* Deletes and inserts that leave the line between them as it was. */
+static void a_line_that_is_equal_within_a_change_is_no_change(void **state)
+{
+    (void)state;
+    expect("a\nb\nc\n", 0, 3, "Xa\nb\nplates", "0-1>0-1 2-2>2-3 ");
+    expect("a\nb\nc\n", 0, 6, "A\nb\nC", "0-1>0-1 2-3>2-3 ");
+    expect("one\na\nb\nc\nd\ne\ntwo", 4, 9, "A\nb\nd\nE", "1-2>1-2 3-4>3-3 5-6>4-5 ");
+    expect("a\nb\n", 0, 4, "c\nd\ne\n", "0-2>0-3 "); /* nothing is */
+}
+
+static void inserts_on_both_sides_of_a_line_leave_it(void **state)
+{
+    (void)state;
+    struct rope *from = text_of("a\nb\nc\n"), *to = rope_snapshot(from);
+    struct patch patch = {0};
+    struct line_changes changes = {0};
+    patch_insert(&patch, bytes_of_string("X"));
+    patch_retain(&patch, 3);
+    patch_insert(&patch, bytes_of_string("\nplates"));
+    rope_apply(to, &patch);
+    line_changes_find(from, to, &patch, &changes);
+    assert_int_equal(changes.count, 2);
+    const struct line_change expected[] = {{0, 1, 0, 1}, {2, 2, 2, 3}};
+    assert_memory_equal(changes.items, expected, sizeof expected);
+    line_changes_release(&changes);
+    patch_release(&patch);
+    rope_free(from);
+    rope_free(to);
+}
+
 /* --- at random --- */
 
 static void add_lines(const struct rope *text, uint64_t first, uint64_t end, struct buf *out)
@@ -148,6 +178,8 @@ int main(void)
         cmocka_unit_test(whole_lines_come_and_go_between_others),
         cmocka_unit_test(a_text_may_be_empty_or_lack_its_last_newline),
         cmocka_unit_test(what_is_typed_again_is_no_change),
+        cmocka_unit_test(a_line_that_is_equal_within_a_change_is_no_change),
+        cmocka_unit_test(inserts_on_both_sides_of_a_line_leave_it),
         cmocka_unit_test(the_changes_put_in_give_the_new_text),
     };
     return RUN_TESTS("line_changes", tests);
