@@ -38,7 +38,7 @@ enum {
     HONEST_MS_MAX = 500, /* from a key of one to the screen of the other, where the machine is free */
     FIRST_HOST = 2,       /* 127.0.0.2 and so on */
     HOSTS = 200,
-    SCATTERED = 200000,   /* edits: to go over them takes half a second */
+    SCATTERED = 600000,   /* edits: to go over them takes more than a second, of which a fifth passes before it is said */
 };
 #define FIRST_LINE "start\n"
 
