@@ -202,11 +202,13 @@ static enum chain_link find_last(struct replica *replica, const struct opened *o
     bool forks = chain_forks(replica->chain) > 0 || waits_before(replica, &opened->row->agent, opened->row->seq0);
     for (*way = 0; *way < CHAIN_WAYS_MAX; ++*way) {
         enum chain_link link = chain_check_run(replica->chain, &opened->run, *way, opened->digests);
+        if (link == CHAIN_EARLY || link == CHAIN_NO_WAY)
+            return link; /* there are no digests */
         *last = opened->digests[count - 1];
         bool sure = opened->row->form != JOURNAL_RECEIVED
                         ? digest_equal(last, &opened->row->digest)
                         : link == CHAIN_NEXT && !replica->audits && !forks;
-        if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || (link == CHAIN_KNOWN && !forks) || sure)
+        if (sure || (link == CHAIN_KNOWN && !forks))
             return link;
         if (opened->row->form == JOURNAL_RECEIVED && is_signed(replica, opened, last))
             return link;
