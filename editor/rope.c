@@ -244,6 +244,7 @@ void rope_read(const struct rope *rope, uint64_t at, size_t len, void *out)
     unsigned char *to = out;
     while (len > 0) {
         struct bytes chunk = rope_chunk(rope, at);
+        ensure(chunk.len > 0);
         size_t n = chunk.len < len ? chunk.len : len;
         memcpy(to, chunk.data, n);
         to += n;
@@ -275,6 +276,7 @@ bool rope_equal(const struct rope *a, const struct rope *b)
         struct bytes left = rope_chunk(a, at);
         struct bytes right = rope_chunk(b, at);
         size_t n = left.len < right.len ? left.len : right.len;
+        ensure(n > 0);
         if (left.data != right.data && memcmp(left.data, right.data, n) != 0)
             return false;
         at += n;

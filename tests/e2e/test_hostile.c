@@ -391,8 +391,8 @@ static void write_scattered(struct stage *stage, const char *link, unsigned edit
     struct buf lines = {0};
     char line[64];
     for (unsigned i = 0; i < edits; i++) {
-        snprintf(line, sizeof line, "{\"at\": %llu, \"insert\": \"\\n\"}\n",
-                 (unsigned long long)(strlen(FIRST_LINE) + random_below(&random, i + 1)));
+        size_t at = strlen(FIRST_LINE) + random_below(&random, i + 1);
+        snprintf(line, sizeof line, "{\"at\": %zu, \"insert\": \"\\n\"}\n", at);
         buf_add_string(&lines, line);
     }
     snprintf(line, sizeof line, "{\"at\": %zu, \"insert\": \"that is all\\n\"}\n", strlen(FIRST_LINE));
