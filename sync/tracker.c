@@ -275,18 +275,24 @@ static struct span_place integrate(const struct search *search, struct span_plac
 
 /* --- applying --- */
 
+/* Behind which unit something of position `pos` in that version goes, and what it has in front of it: its left origin. */
+static struct span_place place_of_insert(const struct spans *spans, enum span_sum version, uint64_t pos, struct span *span)
+{
+    if (pos == 0)
+        return spans_start(spans);
+    struct span_place place = spans_find(spans, version, pos - 1);
+    span->left = spans_peek(spans, &place)->id + place.offset;
+    place.offset++;
+    return place;
+}
+
 uint64_t tracker_insert(struct tracker *tracker, uint64_t lv, uint64_t pos, uint64_t len)
 {
     const struct spans *spans = &tracker->spans;
     struct span span = {
         .id = lv, .len = (uint32_t)len, .left = TRACKER_EDGE, .right = TRACKER_EDGE, .state = SPAN_THERE};
     ensure(len <= SPAN_LEN_MAX);
-    struct span_place place = spans_start(spans);
-    if (pos > 0) {
-        place = spans_find(spans, SUM_PREPARED, pos - 1);
-        span.left = spans_peek(spans, &place)->id + place.offset;
-        place.offset++;
-    }
+    struct span_place place = place_of_insert(spans, SUM_PREPARED, pos, &span);
     struct span_place next = place;
     const struct span *right = spans_next_known(spans, &next);
     if (right)
@@ -308,13 +314,21 @@ static void put_delete(struct tracker *tracker, const struct tracker_deleted *de
     id_index_put(&tracker->deletes, entry);
 }
 
+/* As much of a delete as is in the span of its first unit; the place becomes that of the lowest one. */
+static uint64_t part_of_delete(const struct span *span, struct span_place *place, uint64_t len, bool back)
+{
+    if (!back)
+        return least(len, span->len - place->offset);
+    len = least(len, place->offset + 1);
+    place->offset -= len - 1;
+    return len;
+}
+
 struct tracker_deleted tracker_delete(struct tracker *tracker, uint64_t lv, uint64_t pos, uint64_t len, bool back)
 {
     struct span_place place = spans_find(&tracker->spans, SUM_PREPARED, pos);
     const struct span *span = spans_peek(&tracker->spans, &place);
-    len = back ? least(len, place.offset + 1) : least(len, span->len - place.offset);
-    if (back)
-        place.offset -= len - 1;
+    len = part_of_delete(span, &place, len, back);
     uint64_t id = span->id + place.offset;
     struct tracker_deleted deleted = {len, id, spans_shown_before(&tracker->spans, place), !span->gone};
     place = spans_isolate(&tracker->spans, place, len);
@@ -332,12 +346,7 @@ void tracker_insert_shown(struct tracker *tracker, uint64_t lv, uint64_t pos, ui
     struct span span = {
         .id = lv, .len = (uint32_t)len, .left = TRACKER_EDGE, .right = TRACKER_EDGE, .state = SPAN_NOT_YET};
     ensure(len <= SPAN_LEN_MAX);
-    struct span_place place = spans_start(spans);
-    if (pos > 0) {
-        place = spans_find(spans, SUM_SHOWN, pos - 1);
-        span.left = spans_peek(spans, &place)->id + place.offset;
-        place.offset++;
-    }
+    struct span_place place = place_of_insert(spans, SUM_SHOWN, pos, &span);
     struct span_place next = place;
     const struct span *right = spans_peek(spans, &next);
     if (right)
@@ -351,9 +360,7 @@ struct tracker_deleted tracker_delete_shown(struct tracker *tracker, uint64_t lv
 {
     struct span_place place = spans_find(&tracker->spans, SUM_SHOWN, pos);
     const struct span *span = spans_peek(&tracker->spans, &place);
-    len = back ? least(len, place.offset + 1) : least(len, span->len - place.offset);
-    if (back)
-        place.offset -= len - 1;
+    len = part_of_delete(span, &place, len, back);
     struct tracker_deleted deleted = {len, span->id + place.offset, back ? pos + 1 - len : pos, true};
     uint32_t state = span->state;
     place = spans_isolate(&tracker->spans, place, len);
