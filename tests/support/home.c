@@ -26,6 +26,16 @@ int home_setup(void **state)
     return env_init(&home->env, "weft", &err) ? 0 : -1;
 }
 
+int home_setup_with_file(void **state)
+{
+    int rc = home_setup(state);
+    struct home *home = *state;
+    char *path = scratch_file(home->dir, "notes.md");
+    scratch_write(path, "-");
+    free(path);
+    return rc;
+}
+
 int home_teardown(void **state)
 {
     struct home *home = *state;
@@ -133,6 +143,14 @@ void home_expect_text(const struct replica *replica, const char *expected)
     char *text = home_text(replica);
     assert_string_equal(text, expected);
     free(text);
+}
+
+void home_expect_remark(const struct replica *replica, home_remark *say, const char *expected)
+{
+    struct buf remark = {0};
+    say(replica, &remark);
+    assert_string_equal(buf_string(&remark), expected);
+    buf_release(&remark);
 }
 
 void home_wait(struct replica *a, struct replica *b, home_condition *condition)

@@ -19,6 +19,7 @@ struct home {
 
 /* Fixtures of cmocka: *state is a home. */
 int home_setup(void **state);
+int home_setup_with_file(void **state); /* and notes.md there, of one byte: - */
 int home_teardown(void **state);
 
 struct replica_port home_port(struct home *home);
@@ -38,6 +39,9 @@ void home_type(struct replica *replica, uint64_t at, const char *text);
 void home_insert(struct replica *replica, const char *text);
 char *home_text(const struct replica *replica); /* heap string */
 void home_expect_text(const struct replica *replica, const char *expected);
+/* What one of those who speak on the status line has to say of it. */
+typedef void home_remark(const struct replica *replica, struct buf *remark);
+void home_expect_remark(const struct replica *replica, home_remark *say, const char *expected);
 
 /* Both go on until it is so; b may be NULL. */
 typedef bool home_condition(struct replica *a, struct replica *b);

@@ -13,17 +13,6 @@
 #include "app/replica_rows.h"
 #include "editor/base/xalloc.h"
 
-/* A fresh home, and a file in it. */
-static int setup(void **state)
-{
-    int rc = home_setup(state);
-    struct home *home = *state;
-    char *path = scratch_file(home->dir, "notes.md");
-    scratch_write(path, "-");
-    free(path);
-    return rc;
-}
-
 /* More than a checkpoint is worth, and all of it in the journal. */
 enum { ENOUGH = 1100 };
 
@@ -356,20 +345,15 @@ int main(void)
     if (!crypto_start(&err))
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(edits_that_come_before_what_they_build_on_are_taken_when_it_comes, setup,
-                                        home_teardown),
-        cmocka_unit_test_setup_teardown(edits_that_nobody_took_before_going_offline_are_taken_when_they_come_again,
-                                        setup, home_teardown),
-        cmocka_unit_test_setup_teardown(a_checkpoint_takes_nothing_for_known_that_is_not_in_its_document, setup,
-                                        home_teardown),
-        cmocka_unit_test_setup_teardown(a_document_with_something_newer_is_only_read, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(who_meets_his_own_copy_goes_on_as_another_and_keeps_both, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(the_same_content_on_two_branches_is_read_from_the_journal_twice, setup,
-                                        home_teardown),
-        cmocka_unit_test_setup_teardown(the_same_content_behind_a_branch_that_waits_is_read_when_the_branch_is, setup,
-                                        home_teardown),
-        cmocka_unit_test_setup_teardown(no_checkpoint_is_made_while_something_waits_for_its_parents, setup,
-                                        home_teardown),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, home_setup_with_file, home_teardown)
+        TEST(edits_that_come_before_what_they_build_on_are_taken_when_it_comes),
+        TEST(edits_that_nobody_took_before_going_offline_are_taken_when_they_come_again),
+        TEST(a_checkpoint_takes_nothing_for_known_that_is_not_in_its_document),
+        TEST(a_document_with_something_newer_is_only_read),
+        TEST(who_meets_his_own_copy_goes_on_as_another_and_keeps_both),
+        TEST(the_same_content_on_two_branches_is_read_from_the_journal_twice),
+        TEST(the_same_content_behind_a_branch_that_waits_is_read_when_the_branch_is),
+        TEST(no_checkpoint_is_made_while_something_waits_for_its_parents),
     };
     return RUN_TESTS("replica", tests);
 }

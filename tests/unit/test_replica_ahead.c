@@ -98,20 +98,9 @@ static void expect_row_of_x(const struct replica *replica, const char *before, u
     free(text);
 }
 
-static char *remark_of(const struct replica *replica)
-{
-    struct buf remark = {0};
-    replica_coming(replica, &remark);
-    char *string = xstrdup(buf_string(&remark));
-    buf_release(&remark);
-    return string;
-}
-
 static void expect_remark(const struct replica *replica, const char *expected)
 {
-    char *remark = remark_of(replica);
-    assert_string_equal(remark, expected);
-    free(remark);
+    home_expect_remark(replica, replica_coming, expected);
 }
 
 static void a_joiner_sees_and_edits_the_text_before_its_history_is_here(void **state)

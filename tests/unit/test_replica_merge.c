@@ -18,17 +18,8 @@ enum { PAGES = 4, PLACES = 20000 }; /* what mallory wrote: so many batches of le
 
 static const struct agent_id mallory = {{0x11}}, eve = {{0x22}}, bo = {{0x33}}, cy = {{0x44}};
 
-static int setup(void **state)
-{
-    int rc = home_setup(state);
-    struct home *home = *state;
-    char *path = scratch_file(home->dir, "notes.md");
-    scratch_write(path, "-");
-    free(path);
-    return rc;
-}
-
-/* As it comes out of a session: checked, and in the hash chain; with one portion of its way, as at the end of a turn. Takes the batch. */
+/* As it comes out of a session: checked, and in the hash chain; with one portion of its way, as at the end of a
+   turn. Takes the batch. */
 static void come(struct replica *replica, struct batch *batch)
 {
     struct received received = {.agent = batch->agent, .seq0 = batch->seq0, .count = batch->count, .place = 1};
@@ -82,20 +73,9 @@ static bool is_done(struct replica *replica, struct replica *other)
     return !replica_is_merging(replica);
 }
 
-static char *remark_of(const struct replica *replica)
-{
-    struct buf remark = {0};
-    replica_merging(replica, &remark);
-    char *string = xstrdup(buf_string(&remark));
-    buf_release(&remark);
-    return string;
-}
-
 static void expect_remark(const struct replica *replica, const char *expected)
 {
-    char *remark = remark_of(replica);
-    assert_string_equal(remark, expected);
-    free(remark);
+    home_expect_remark(replica, replica_merging, expected);
 }
 
 /* Only then does another window know which document it is. */
@@ -637,23 +617,24 @@ static void whatever_each_holds_all_have_one_text_in_the_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(keys_come_between, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(what_comes_meanwhile_waits, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(leaving_meanwhile_loses_nothing, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(what_would_take_too_long_is_held_and_so_is_what_builds_on_it, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(it_is_still_held_when_the_document_is_opened_again, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(it_is_held_over_restarts_until_somebody_wants_it, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(what_another_window_has_merged_meanwhile_is_not_held, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(what_is_held_does_not_come_again, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(what_waited_comes_in_its_order, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(another_window_is_heard_after_what_is_on_its_way, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(catching_up_is_all_of_it, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(who_has_many_agents_does_not_have_the_time_of_all_of_them, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(so_many_bytes_are_held_in_memory_and_none_is_lost, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(so_many_agents_are_held_and_what_the_others_write_waits_too, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(so_many_bytes_arrive_before_the_relay_has_to_wait, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(whatever_each_holds_all_have_one_text_in_the_end, setup, home_teardown),
-        cmocka_unit_test_setup_teardown(what_was_on_its_way_and_lost_is_not_held_when_it_comes_again, setup, home_teardown),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, home_setup_with_file, home_teardown)
+        TEST(keys_come_between),
+        TEST(what_comes_meanwhile_waits),
+        TEST(leaving_meanwhile_loses_nothing),
+        TEST(what_would_take_too_long_is_held_and_so_is_what_builds_on_it),
+        TEST(it_is_still_held_when_the_document_is_opened_again),
+        TEST(it_is_held_over_restarts_until_somebody_wants_it),
+        TEST(what_another_window_has_merged_meanwhile_is_not_held),
+        TEST(what_is_held_does_not_come_again),
+        TEST(what_waited_comes_in_its_order),
+        TEST(another_window_is_heard_after_what_is_on_its_way),
+        TEST(catching_up_is_all_of_it),
+        TEST(who_has_many_agents_does_not_have_the_time_of_all_of_them),
+        TEST(so_many_bytes_are_held_in_memory_and_none_is_lost),
+        TEST(so_many_agents_are_held_and_what_the_others_write_waits_too),
+        TEST(so_many_bytes_arrive_before_the_relay_has_to_wait),
+        TEST(whatever_each_holds_all_have_one_text_in_the_end),
+        TEST(what_was_on_its_way_and_lost_is_not_held_when_it_comes_again),
     };
     return RUN_TESTS("replica_merge", tests);
 }
