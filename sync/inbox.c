@@ -1,41 +1,9 @@
-#include "sync/inbox.h"
+#include "sync/inbox_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "editor/base/xalloc.h"
-
-/* A record that waits: closed, as it came. */
-struct waiting {
-    uint64_t place, since_ms;
-    struct agent_id agent;
-    uint64_t seq0;
-    bool needs_event; /* what it waits for is `needs`; else its own agent's earlier events, or its MEMBER */
-    bool is_behind;   /* else: earlier records of its agent wait, and one may be the branch whose lack makes it fit nowhere */
-    struct event_id needs;
-    struct buf stored;
-};
-
-struct refused {
-    struct agent_id agent;
-    struct error why;
-    bool told;
-    bool hole; /* what was refused is missing; else it was left out for good */
-    bool fits_nowhere;
-};
-
-struct inbox {
-    const struct doc_keys *keys;
-    struct chain *chain;
-    const struct roster *roster;
-    struct inbox_port port;
-    struct waiting *waiting; /* in the order they came */
-    size_t waiting_count, waiting_cap, waiting_bytes, behind_count;
-    struct refused *refused;
-    size_t refused_count, refused_cap, hole_count;
-    struct history history; /* what is vouched for in the frame being taken */
-    size_t signatures;      /* checked one by one */
-};
 
 void received_release(struct received *received)
 {
@@ -86,6 +54,7 @@ void inbox_forgive(struct inbox *inbox)
 {
     drop_waiting(inbox);
     inbox->refused_count = inbox->hole_count = 0;
+    inbox->lost = false;
 }
 
 void inbox_expect(struct inbox *inbox, const struct record *records, size_t count)
@@ -113,7 +82,7 @@ bool inbox_is_refused(const struct inbox *inbox, const struct agent_id *agent)
 
 bool inbox_has_refused(const struct inbox *inbox)
 {
-    return inbox->hole_count > 0;
+    return inbox->hole_count > 0 || inbox->lost;
 }
 
 bool inbox_has_untold(const struct inbox *inbox)
@@ -141,7 +110,7 @@ void inbox_tell_refused(struct inbox *inbox)
 
 bool inbox_has_hole(const struct inbox *inbox)
 {
-    return inbox->waiting_count > 0 || inbox->hole_count > 0;
+    return inbox->waiting_count > 0 || inbox_has_refused(inbox);
 }
 
 uint64_t inbox_waiting_since(const struct inbox *inbox)
@@ -164,7 +133,7 @@ static struct refused *get_refused(struct inbox *inbox, const struct agent_id *a
     return refused;
 }
 
-static enum inbox_took refuse(struct inbox *inbox, const struct agent_id *agent, const struct error *why)
+enum inbox_took inbox_refuse(struct inbox *inbox, const struct agent_id *agent, const struct error *why)
 {
     struct refused *refused = get_refused(inbox, agent, why);
     inbox->hole_count += !refused->hole;
@@ -189,17 +158,22 @@ static enum inbox_took refuse_misfit(struct inbox *inbox, const struct agent_id 
     struct error err = {0};
     error_set(&err, ERR_AUTH, 0, "the signature under a record does not fit its author and content");
     get_refused(inbox, agent, &err)->fits_nowhere = true;
-    return refuse(inbox, agent, &err);
+    return inbox_refuse(inbox, agent, &err);
+}
+
+static bool has_room(const struct inbox *inbox, size_t bytes)
+{
+    return inbox->waiting_count < INBOX_EARLY_RECORDS_MAX && inbox->waiting_bytes + bytes <= INBOX_EARLY_BYTES_MAX;
 }
 
 static enum inbox_took keep_waiting(struct inbox *inbox, uint64_t place, const struct record *record,
                                     const struct event_id *needs, uint64_t now_ms)
 {
-    size_t bytes = record->whole.len + sizeof(struct waiting);
+    size_t bytes = inbox_waiting_bytes(record->whole.len);
     if (inbox_is_refused(inbox, &record->agent)) /* it comes again, on the next connection */
         return INBOX_REFUSED;
-    if (inbox->waiting_count == INBOX_EARLY_RECORDS_MAX || inbox->waiting_bytes + bytes > INBOX_EARLY_BYTES_MAX)
-        return INBOX_FULL;
+    if (!has_room(inbox, bytes) && !inbox_make_room(inbox, &record->agent, bytes))
+        return INBOX_REFUSED;
     inbox->waiting = xgrow(inbox->waiting, &inbox->waiting_cap, inbox->waiting_count + 1, sizeof *inbox->waiting);
     struct waiting *waiting = &inbox->waiting[inbox->waiting_count++];
     *waiting = (struct waiting){.place = place, .since_ms = now_ms, .agent = record->agent, .seq0 = record->seq0};
@@ -285,7 +259,7 @@ static enum inbox_took hand_out(struct inbox *inbox, uint64_t place, const struc
     struct error err = {0};
     struct digest last = received->digests[received->run.count - 1];
     if (!add_to_chain(inbox, received, way, &last, &err))
-        return refuse(inbox, &record->agent, &err);
+        return inbox_refuse(inbox, &record->agent, &err);
     if (received->run.count == 0)
         return INBOX_KNOWN;
     received->place = place;
@@ -374,7 +348,7 @@ static enum inbox_took take_opened(struct inbox *inbox, uint64_t place, const st
     }
     if (!member->has_grant) {
         error_set(&err, ERR_AUTH, 0, "a reader has no right to write");
-        return refuse(inbox, &record->agent, &err);
+        return inbox_refuse(inbox, &record->agent, &err);
     }
     return hand_out(inbox, place, record, received, way);
 }
@@ -389,7 +363,7 @@ static enum inbox_took open_and_take(struct inbox *inbox, uint64_t place, const 
     if (open_record(inbox, record, &received, &err))
         took = take_opened(inbox, place, record, member, &received, now_ms);
     else
-        took = refuse(inbox, &record->agent, &err);
+        took = inbox_refuse(inbox, &record->agent, &err);
     received_release(&received);
     return took;
 }
@@ -438,7 +412,7 @@ static bool settle_one(struct inbox *inbox, size_t i)
 
     memmove(inbox->waiting + i, inbox->waiting + i + 1, (inbox->waiting_count - i - 1) * sizeof waiting);
     inbox->waiting_count--;
-    inbox->waiting_bytes -= waiting.stored.len + sizeof waiting;
+    inbox->waiting_bytes -= inbox_waiting_bytes(waiting.stored.len);
     inbox->behind_count -= waiting.is_behind;
     ensure(record_decode(buf_view(&waiting.stored), &record, &err)); /* it was decoded when it came */
     enum inbox_took took = inbox_take(inbox, waiting.place, &record, waiting.since_ms);

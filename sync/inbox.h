@@ -10,7 +10,8 @@
  *              records of its agent are taken: one may be the branch whose lack made the first one fit nowhere. While an
  *              earlier one of its agent waits, that may be it: then it waits as well.
  *              A branch more than are kept of one agent (sync/chain.h) is left out for good, and told like one refused.
- *   Bounds     INBOX_EARLY_*_MAX; a record whose author is far ahead of what is here is kept closed, and costs no key
+ *   Bounds     INBOX_EARLY_*_MAX: where more waits, whoever has the most of it is refused, and goes without until
+ *              inbox_forgive(); others go on. A record whose author is far ahead of what is here is kept closed, and costs no key
  *              operation until its turn has come.
  */
 #ifndef WEFT_SYNC_INBOX_H
@@ -73,7 +74,6 @@ enum inbox_took {
     INBOX_KNOWN,   /* a duplicate, or left out for good: nothing to do */
     INBOX_EARLY,   /* waits for something */
     INBOX_REFUSED, /* to be told by inbox_tell_refused() */
-    INBOX_FULL,    /* early, and there is no room left to wait */
 };
 /*
  * A frame of records is about to be taken, record by record, in this order: as far as one signature vouches for several

@@ -136,7 +136,6 @@ static void take_own(struct session *session, const struct record *record)
 
 static void take_events(struct session *session, uint64_t place, const struct record *record, uint64_t now_ms)
 {
-    struct error err = {0};
     switch (inbox_take(session->inbox, place, record, now_ms)) {
     case INBOX_TAKEN:
         break;
@@ -151,12 +150,6 @@ static void take_events(struct session *session, uint64_t place, const struct re
         upload_relay_has(session->upload, &record->agent, record->seq0 + record->count);
         if (session->gap_check_ms == UINT64_MAX)
             session->gap_check_ms = now_ms + SESSION_GAP_MS;
-        break;
-    case INBOX_FULL:
-        error_set(&err, ERR_LIMIT, 0, "the relay sends much that builds on edits it does not send");
-        session->gap_since_ms = session->gap_since_ms ? session->gap_since_ms : now_ms;
-        session->safe.place = 0;
-        session_drop(session, &err, now_ms);
         break;
     }
 }

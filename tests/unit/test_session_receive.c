@@ -1,7 +1,11 @@
 /* A session receives: records, the base text, forks, what is missing; see test_session.c. */
 #include "tests/support/support.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "editor/base/xalloc.h"
+#include "sync/inbox.h"
 
 #include "tests/support/session_room.h"
 
@@ -819,6 +823,68 @@ static void a_side_that_comes_while_we_catch_up_has_ours_offered(void **state)
     buf_release(&theirs);
 }
 
+/* More than there is room for, and each builds on what is not here: the first of them is kept back. */
+static void say_endless(struct room *room, struct author *author, uint64_t place)
+{
+    enum { LEN = 200 * 1000, TIMES = 3 * INBOX_EARLY_BYTES_MAX / LEN };
+    char *text = xcalloc(LEN + 1, 1);
+    memset(text, 'x', LEN);
+    for (unsigned i = 0; i <= TIMES; i++) {
+        struct buf record = {0};
+        author_record(author, room, NULL, i > 0 ? text : "0", &record);
+        if (i > 0)
+            room_say_record(room, place, buf_view(&record));
+        buf_release(&record);
+    }
+    free(text);
+}
+
+/* Also where it comes from agents that nobody has heard of: `joins` false. */
+static void expect_others_go_on(struct room *room, bool joins)
+{
+    struct author ben, carol;
+    struct buf first = {0}, second = {0}, third = {0};
+    room_connect(room, (struct room_welcome){.peers = 3});
+    room_join(room, &ben, 0xbe);
+    if (joins)
+        room_join(room, &carol, 0xca);
+    else
+        author_init(&carol, room, 0xca);
+    author_record(&ben, room, NULL, "1", &first);
+    author_record(&ben, room, NULL, "2", &second);
+    author_record(&ben, room, NULL, "3", &third);
+    room_say_record(room, 5, buf_view(&second));
+    say_endless(room, &carol, 6);
+    room_say_record(room, 7, buf_view(&first));
+    room_expect_text(room, "12");
+    say_endless(room, &carol, 8);
+    room_say_record(room, 9, buf_view(&third));
+    room_expect_text(room, "123");
+    assert_int_equal(room->dropped, 0);
+    assert_true(room->resume.place < 5); /* from there on something is missing */
+    room_pass_time(room, SESSION_GAP_MS + 1);
+    assert_int_equal(room->dropped, 1); /* asked for again: its time may have come */
+    if (joins) {
+        assert_int_equal(room->alarm, ALARM_RECORD_REFUSED);
+        assert_memory_equal(&room->alarm_agent, &carol.agent, sizeof carol.agent);
+    }
+    author_release(&ben);
+    author_release(&carol);
+    buf_release(&first);
+    buf_release(&second);
+    buf_release(&third);
+}
+
+static void who_fills_the_room_for_what_waits_is_the_one_who_goes_without(void **state)
+{
+    expect_others_go_on(*state, true);
+}
+
+static void nor_does_what_nobody_has_introduced_keep_others_from_it(void **state)
+{
+    expect_others_go_on(*state, false);
+}
+
 static void what_is_missing_is_asked_for_again_and_then_told(void **state)
 {
     struct room *room = *state;
@@ -874,6 +940,8 @@ int main(void)
         ROOM_TEST(who_forks_on_beside_a_record_that_fits_nowhere_does_not_keep_us_reconnecting),
         ROOM_TEST(both_sides_of_a_fork_that_two_logs_acknowledged_come_together),
         ROOM_TEST(a_side_that_comes_while_we_catch_up_has_ours_offered),
+        ROOM_TEST(who_fills_the_room_for_what_waits_is_the_one_who_goes_without),
+        ROOM_TEST(nor_does_what_nobody_has_introduced_keep_others_from_it),
         ROOM_TEST(what_is_missing_is_asked_for_again_and_then_told),
         ROOM_TEST(who_only_reads_along_still_tells_that_the_base_is_missing),
     };
