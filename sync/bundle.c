@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/least.h"
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
 #include "sync/packing.h"
@@ -25,6 +26,10 @@ enum {
 };
 
 enum { KIND_BITS = 2, KIND_MASK = 3 };
+enum {
+    BEYOND_MAX = 512,        /* by how much a batch may pass its bound before that is seen: a name, the rest of its head, its size */
+    PIECES_BYTES_MAX = 4096, /* that, and what columns take even when there is nothing in them */
+};
 
 /* An agent that is named. */
 struct named {
@@ -42,7 +47,7 @@ struct bundle {
     uint64_t time_s;
     struct buf labels, text;
     struct reader label_reader, text_reader;
-    size_t plain_left; /* what the batches that are not unpacked yet may come to */
+    size_t batch_at, batch_room; /* where the one that is unpacked begins, and what it may come to */
 };
 
 static void bundle_release(struct bundle *bundle)
@@ -70,6 +75,17 @@ static void note_op(struct bundle *bundle, enum op_kind kind, uint64_t pos, uint
 {
     bundle->deleted = kind == OP_DELETE;
     bundle->expected = bundle->deleted ? pos : pos + len;
+}
+
+/*
+ * What the columns of a bundle may be unpacked: what is held besides are its names, its parts as they are stored, and what comes
+ * out. A number may be longer in a column than in a batch, not twice as long on the whole.
+ */
+static size_t columns_room(size_t len, size_t named, size_t plain_len)
+{
+    size_t most = len * BUNDLE_HELD_RATIO + BUNDLE_DECODE_BYTES;
+    size_t held = len + named * sizeof(struct named) + plain_len + PIECES_BYTES_MAX;
+    return held < most ? least(most - held, 2 * plain_len) : 0;
 }
 
 /* --- packing --- */
@@ -129,7 +145,7 @@ static bool pack_all(struct bundle *bundle, const struct agent_id *agent, uint64
     struct error ignored = {0};
     bool good = plain.len > 0;
     while (good && reader_left(&reader) > 0) {
-        struct bytes one = read_sized(&reader, BATCH_BYTES_MAX);
+        struct bytes one = read_sized(&reader, BUNDLE_BATCH_BYTES_MAX);
         good = !reader.failed && batch_decode(one, agent, seq, &batch, &ignored);
         if (good)
             pack_batch(bundle, &batch);
@@ -139,19 +155,24 @@ static bool pack_all(struct bundle *bundle, const struct agent_id *agent, uint64
     return good;
 }
 
-/* What would not be unpacked is not written: see read_columns(). */
-static bool is_dense(const struct bundle *bundle, size_t plain_len)
+static size_t columns_len(const struct bundle *bundle)
 {
     size_t len = bundle->labels.len + bundle->text.len;
     for (size_t i = 0; i < BUNDLE_COLUMNS; i++)
         len += bundle->columns[i].low.len + bundle->columns[i].high.len;
-    return len <= 2 * plain_len;
+    return len;
+}
+
+/* Whether so many bytes with such columns would be unpacked. */
+static bool is_readable(size_t len, size_t named, size_t columns, size_t plain_len)
+{
+    return len >= (plain_len + BUNDLE_RATIO_MAX - 1) / BUNDLE_RATIO_MAX && columns <= columns_room(len, named, plain_len);
 }
 
 static void write_bundle(const struct bundle *bundle, size_t plain_len, struct buf *out)
 {
     struct compressor *compressor = compressor_new();
-    size_t before = out->len;
+    size_t before = out->len, columns = columns_len(bundle);
     compressor_limit(compressor, 0);
     buf_add_varint(out, plain_len);
     buf_add_varint(out, bundle->named_count);
@@ -161,7 +182,7 @@ static void write_bundle(const struct bundle *bundle, size_t plain_len, struct b
     packing_add_part(compressor, out, buf_view(&bundle->labels));
     packing_add_part(compressor, out, buf_view(&bundle->text));
     compressor_free(compressor);
-    while (out->len - before < (plain_len + BUNDLE_RATIO_MAX - 1) / BUNDLE_RATIO_MAX)
+    while (out->len - before < plain_len && !is_readable(out->len - before, bundle->named_count, columns, plain_len))
         buf_add_byte(out, 0);
 }
 
@@ -169,7 +190,7 @@ bool bundle_pack(const struct agent_id *agent, uint64_t seq0, struct bytes plain
 {
     struct bundle bundle = {0};
     size_t before = out->len;
-    bool good = pack_all(&bundle, agent, seq0, plain) && is_dense(&bundle, plain.len);
+    bool good = pack_all(&bundle, agent, seq0, plain);
     if (good)
         write_bundle(&bundle, plain.len, out);
     good = good && out->len - before < plain.len;
@@ -191,6 +212,12 @@ static struct named *unpack_name(struct bundle *bundle, size_t agent_column)
     return &bundle->named[at];
 }
 
+/* Whether what was put out of the present batch may still be part of what comes out. */
+static bool is_within(const struct bundle *bundle, const struct buf *out)
+{
+    return out->len - bundle->batch_at <= bundle->batch_room;
+}
+
 static bool unpack_names(struct bundle *bundle, size_t count_column, size_t agent_column, uint64_t most, struct buf *out)
 {
     uint64_t count = number_column_next(&bundle->columns[count_column]);
@@ -199,7 +226,7 @@ static bool unpack_names(struct bundle *bundle, size_t count_column, size_t agen
     buf_add_varint(out, count);
     for (uint64_t i = 0; i < count; i++) {
         const struct named *named = unpack_name(bundle, agent_column);
-        if (!named || out->len > bundle->plain_left)
+        if (!named || !is_within(bundle, out))
             return false;
         buf_add(out, named->id.bytes, AGENT_ID_BYTES);
         buf_add_varint(out, named->seq);
@@ -251,34 +278,45 @@ static bool unpack_batch(struct bundle *bundle, struct buf *out)
     uint64_t ops = number_column_next(&bundle->columns[OPS]);
     if (ops >= BATCH_OPS_MAX)
         return false;
-    if (!(out->data[0] & BATCH_FLAG_ONE))
+    if (!(out->data[bundle->batch_at] & BATCH_FLAG_ONE))
         buf_add_varint(out, ops + 1);
     else if (ops > 0)
         return false;
     for (uint64_t i = 0; i <= ops; i++)
-        if (!unpack_op(bundle, &text_len, out) || out->len > bundle->plain_left)
+        if (!unpack_op(bundle, &text_len, out) || !is_within(bundle, out))
             return false;
-    if (text_len > bundle->plain_left - out->len)
+    if (text_len > bundle->batch_room - (out->len - bundle->batch_at))
         return false;
     buf_add_bytes(out, read_bytes(&bundle->text_reader, (size_t)text_len));
     return true;
 }
 
+/* How long a batch is stands in front of it. */
+static void put_size(struct buf *out, size_t batch_at)
+{
+    struct buf size = {0};
+    size_t len = out->len - batch_at;
+    buf_add_varint(&size, len);
+    buf_extend(out, size.len);
+    memmove(out->data + batch_at + size.len, out->data + batch_at, len);
+    memcpy(out->data + batch_at, size.data, size.len);
+    buf_release(&size);
+}
+
+/* Into `out` at once, where there is room for all of it: the batch at hand may be all of it. */
 static bool unpack_batches(struct bundle *bundle, size_t plain_len, struct buf *out)
 {
     size_t before = out->len;
-    struct buf one = {0};
     bool good = true;
-    buf_reserve(out, plain_len);
+    buf_reserve(out, plain_len + BEYOND_MAX);
     while (good && reader_left(&bundle->columns[FLAGS].low_reader) > 0) {
-        buf_clear(&one);
-        bundle->plain_left = plain_len - (out->len - before);
-        good = unpack_batch(bundle, &one) && one.len < bundle->plain_left;
+        bundle->batch_at = out->len;
+        bundle->batch_room = least(plain_len - (out->len - before), BUNDLE_BATCH_BYTES_MAX);
+        good = unpack_batch(bundle, out) && is_within(bundle, out);
         if (good)
-            buf_add_sized(out, buf_view(&one));
+            put_size(out, bundle->batch_at);
         good = good && out->len - before <= plain_len;
     }
-    buf_release(&one);
     for (size_t i = 0; good && i < BUNDLE_COLUMNS; i++)
         good = number_column_done(&bundle->columns[i]);
     return good && out->len - before == plain_len && reader_done(&bundle->label_reader) && reader_done(&bundle->text_reader);
@@ -287,6 +325,8 @@ static bool unpack_batches(struct bundle *bundle, size_t plain_len, struct buf *
 static bool read_agents(struct reader *reader, struct bundle *bundle)
 {
     uint64_t count = read_varint_max(reader, reader_left(reader) / AGENT_ID_BYTES);
+    bundle->named = xcalloc((size_t)count + 1, sizeof *bundle->named);
+    bundle->named_cap = (size_t)count + 1;
     for (uint64_t i = 0; i < count && !reader->failed; i++) {
         struct agent_id id;
         read_into(reader, id.bytes, sizeof id.bytes);
@@ -295,11 +335,10 @@ static bool read_agents(struct reader *reader, struct bundle *bundle)
     return !reader->failed;
 }
 
-/* A number may be longer in a column than in a batch, not twice as long on the whole. */
-static bool read_columns(struct reader *reader, size_t plain_len, struct bundle *bundle)
+static bool read_columns(struct reader *reader, size_t room, struct bundle *bundle)
 {
     struct compressor *compressor = compressor_new();
-    compressor_limit(compressor, 2 * plain_len);
+    compressor_limit(compressor, room);
     bool good = packing_read_numbers(compressor, reader, bundle->columns, BUNDLE_COLUMNS) &&
                 packing_read_part(compressor, reader, &bundle->labels) &&
                 packing_read_part(compressor, reader, &bundle->text);
@@ -324,7 +363,9 @@ bool bundle_unpack(struct bytes packed, size_t plain_max, struct buf *out)
     size_t before = out->len;
     uint64_t plain_len = read_varint_max(&reader, plain_max);
     bool good = !reader.failed && plain_len > packed.len && plain_len <= (uint64_t)packed.len * BUNDLE_RATIO_MAX &&
-                read_agents(&reader, &bundle) && read_columns(&reader, (size_t)plain_len, &bundle) &&
+                read_agents(&reader, &bundle);
+    size_t room = good ? columns_room(packed.len, bundle.named_count, (size_t)plain_len) : 0;
+    good = good && room > 0 && read_columns(&reader, room, &bundle) &&
                 is_fill(read_bytes(&reader, reader_left(&reader))) && unpack_batches(&bundle, (size_t)plain_len, out);
     if (!good)
         out->len = before;

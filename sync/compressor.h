@@ -13,6 +13,8 @@
 #ifndef WEFT_SYNC_COMPRESSOR_H
 #define WEFT_SYNC_COMPRESSOR_H
 
+#include <stdint.h>
+
 #include "editor/base/bytes.h"
 
 enum {
@@ -29,6 +31,8 @@ void compressor_free(struct compressor *compressor);
 bool compressor_pack(struct compressor *compressor, struct bytes plain, struct buf *out);
 /* Appends the content of what is exactly one frame. False, and nothing is appended: it is none, or beyond the ratio. */
 MUST_USE bool compressor_unpack(struct compressor *compressor, struct bytes packed, struct buf *out);
+/* How long the content is, as the frame says: 0 if it says nothing. Nothing is unpacked. */
+uint64_t compressor_content_len(struct bytes packed);
 /*
  * Instead of a ratio for each frame: what is unpacked from here on is no more than this many bytes, all together. Who packs says
  * it too (any number), and sees to it that his reader's limit is kept.

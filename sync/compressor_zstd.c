@@ -83,12 +83,17 @@ static bool is_within(const struct compressor *compressor, unsigned long long le
     return compressor->limited ? len <= compressor->left : len / COMPRESSOR_RATIO_MAX <= packed_len;
 }
 
+uint64_t compressor_content_len(struct bytes packed)
+{
+    unsigned long long len = ZSTD_getFrameContentSize(packed.data, packed.len);
+    return len == ZSTD_CONTENTSIZE_UNKNOWN || len == ZSTD_CONTENTSIZE_ERROR ? 0 : len;
+}
+
 /* How long the content says it is; 0: it does not, or it is too long, or something else than one frame. */
 static size_t content_len(const struct compressor *compressor, struct bytes packed)
 {
-    unsigned long long len = ZSTD_getFrameContentSize(packed.data, packed.len);
-    if (len == ZSTD_CONTENTSIZE_UNKNOWN || len == ZSTD_CONTENTSIZE_ERROR ||
-        !is_within(compressor, len, packed.len))
+    uint64_t len = compressor_content_len(packed);
+    if (!is_within(compressor, len, packed.len))
         return 0;
     return ZSTD_findFrameCompressedSize(packed.data, packed.len) == packed.len ? (size_t)len : 0;
 }

@@ -27,14 +27,18 @@
 #define DOCUMENT_EVENTS_MAX ((uint64_t)1 << 58) /* 2^26 batches of BATCH_EVENTS_MAX */
 
 /*
- * What document_decode() takes of memory: so many times the columns that are saved (sync/packing.h), and COMPRESSOR_BYTES. A
- * document comes to 12 to 28 times them, for a row of three bytes becomes a row of graph, author, operation and agent; what
- * is refused in the end may have come to more. The columns in turn are at most COMPRESSOR_RATIO_MAX times what is stored of
- * them. Saved forms are sealed by who reads them: nobody else gets so far.
+ * What document_decode() takes of memory: DOCUMENT_DECODE_RATIO_MAX times document_saved_len() and COMPRESSOR_BYTES. A document
+ * comes to 12 to 28 times its columns, for a row of three bytes becomes a row of graph, author, operation and agent; what is
+ * refused in the end may have come to more. Saved forms are sealed by who reads them: nobody else gets so far
+ * (assets/doc/engine.md, What a decoder takes). What says that its columns are more than DOCUMENT_COLUMNS_BYTES_MAX is refused
+ * before any of it is unpacked.
  */
-enum { DOCUMENT_DECODE_RATIO_MAX = 96 };
+enum { DOCUMENT_DECODE_RATIO_MAX = 96, DOCUMENT_COLUMNS_BYTES_MAX = 1 << 30 };
 
 struct document;
+
+/* Its own bytes and what its columns will be, as they say themselves: a matter of reading 30 numbers. */
+uint64_t document_saved_len(struct bytes encoded);
 
 /* `base` is the genesis text: the document keeps a snapshot of it (to bring deleted base text back on undo). */
 struct document *document_new(const struct rope *base);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/packing.h"
 
 enum { MAGIC_BYTES = 8 };
 
@@ -97,6 +98,15 @@ bool saved_read_magic(struct reader *reader, const struct rope *base, unsigned *
     return true;
 }
 
+/* The version of the format; 0: there is none. */
+static unsigned skip_magic(struct reader *reader)
+{
+    read_bytes(reader, MAGIC_BYTES - 1);
+    unsigned version = read_byte(reader);
+    read_varint(reader);
+    return reader->failed ? 0 : version;
+}
+
 /* An agent as it stands there. */
 struct saved_agent {
     struct agent_id id;
@@ -141,6 +151,32 @@ static bool decode_agents(struct reader *reader, struct document *document, unsi
     return good || saved_refuse(err, "its agents");
 }
 
+/* What the rest of it, parts and nothing else, says of its own length. More than UINT64_MAX is as bad as that. */
+static uint64_t columns_len(struct reader reader)
+{
+    uint64_t len = 0;
+    while (reader_left(&reader) > 0 && !reader.failed) {
+        uint64_t part = packing_part_len(&reader);
+        len = part > UINT64_MAX - len ? UINT64_MAX : len + part;
+    }
+    return len;
+}
+
+uint64_t document_saved_len(struct bytes encoded)
+{
+    struct reader reader = reader_of(encoded);
+    uint64_t len, version = skip_magic(&reader);
+    if (version == SAVED_ASLEEP) {
+        (void)read_sized(&reader, SIZE_MAX);
+        version = skip_magic(&reader);
+    }
+    uint64_t agents = read_varint_max(&reader, reader_left(&reader) / AGENT_ID_BYTES);
+    for (struct saved_agent agent; agents > 0 && !reader.failed; agents--)
+        read_agent(&reader, (unsigned)version, UINT64_MAX, &agent);
+    len = version == SAVED_COLUMNS && !reader.failed ? columns_len(reader) : encoded.len;
+    return len > UINT64_MAX - encoded.len ? UINT64_MAX : len + encoded.len;
+}
+
 bool saved_read_all(struct bytes encoded, struct document *document, enum saved_text text, struct error *err)
 {
     struct reader reader = reader_of(encoded);
@@ -155,6 +191,8 @@ bool saved_read_all(struct bytes encoded, struct document *document, enum saved_
         return saved_refuse(err, "it stands in front of itself");
     if (!decode_agents(&reader, document, version, err))
         return false;
+    if (version == SAVED_COLUMNS && columns_len(reader) > DOCUMENT_COLUMNS_BYTES_MAX)
+        return error_set(err, ERR_LIMIT, 0, "a saved document is more than %d MB unpacked", DOCUMENT_COLUMNS_BYTES_MAX / 1000000);
     return version == SAVED_COLUMNS ? saved_read_columns(&reader, document, text, err)
                                     : saved_read_older(&reader, document, err);
 }

@@ -87,15 +87,35 @@ void packing_add_numbers(struct compressor *compressor, struct buf *out, const s
     }
 }
 
-bool packing_read_part(struct compressor *compressor, struct reader *reader, struct buf *out)
+/* A part as it is stored; false, and the reader has failed, when it is none. */
+static bool read_stored(struct reader *reader, struct bytes *stored, bool *packed)
 {
     uint64_t coded = read_varint(reader), len = coded >> 1;
     if (reader->failed || len > reader_left(reader)) {
         reader_fail(reader);
         return false;
     }
-    struct bytes stored = read_bytes(reader, (size_t)len);
-    if (!(coded & 1)) {
+    *stored = read_bytes(reader, (size_t)len);
+    *packed = coded & 1;
+    return true;
+}
+
+uint64_t packing_part_len(struct reader *reader)
+{
+    struct bytes stored;
+    bool packed;
+    if (!read_stored(reader, &stored, &packed))
+        return 0;
+    return packed ? compressor_content_len(stored) : stored.len;
+}
+
+bool packing_read_part(struct compressor *compressor, struct reader *reader, struct buf *out)
+{
+    struct bytes stored;
+    bool packed;
+    if (!read_stored(reader, &stored, &packed))
+        return false;
+    if (!packed) {
         buf_reserve(out, stored.len);
         buf_add_bytes(out, stored);
     } else if (!compressor_unpack(compressor, stored, out)) {

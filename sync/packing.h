@@ -47,6 +47,8 @@ bool number_column_done(const struct number_column *column); /* all read and not
 void packing_add_part(struct compressor *compressor, struct buf *out, struct bytes plain);
 void packing_add_numbers(struct compressor *compressor, struct buf *out, const struct number_column *columns,
                          size_t count);
+/* Passes a part and tells how long it will be, as it says itself; nothing is unpacked. 0: it is none, or nothing. */
+uint64_t packing_part_len(struct reader *reader);
 /* Appends to `out`; false, and the reader has failed, when it is no part. */
 MUST_USE bool packing_read_part(struct compressor *compressor, struct reader *reader, struct buf *out);
 /* Into columns that are empty. */

@@ -46,8 +46,8 @@
  *   Ownership  struct record is a view into the bytes it was decoded from.
  *   Errors     ERR_FORMAT for bytes that are no record, ERR_NEWER for a mandatory kind or format of a later weft,
  *              ERR_AUTH for a tag or signature that does not match, ERR_LIMIT beyond a bound.
- *   Bounds     RECORD_BYTES_MAX; decoding allocates nothing, opening at most the record's size, of a bundle BUNDLE_RATIO_MAX times
- *              that and no more than RECORD_BYTES_MAX.
+ *   Bounds     RECORD_BYTES_MAX; decoding allocates nothing, opening at most the record's size, of a bundle what sync/bundle.h
+ *              says and no more than RECORD_BYTES_MAX.
  */
 #ifndef WEFT_SYNC_RECORD_H
 #define WEFT_SYNC_RECORD_H

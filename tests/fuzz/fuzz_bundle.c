@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf plain = {0};
     heap_begin();
     bool unpacked = bundle_unpack(bytes_of(data, size), BATCH_BYTES_MAX, &plain);
-    heap_end_decode(size, (BUNDLE_HELD_RATIO_MAX - HEAP_DECODE_RATIO) * size + COMPRESSOR_BYTES);
+    heap_end_decode(size, BUNDLE_DECODE_BYTES + COMPRESSOR_BYTES);
     if (unpacked)
         ensure(plain.len > 0 && plain.len <= size * BUNDLE_RATIO_MAX);
     else

@@ -44,15 +44,14 @@ static void read_as_events(const struct doc_keys *keys, unsigned kind, struct by
                                       .signer = &keys->read_key},
                 &stored);
     ensure(record_decode(buf_view(&stored), &record, &err));
-    size_t count = 0, bundle = record.is_bundle ? stored.len : 0;
+    size_t count = 0;
     heap_begin();
     bool good = record_open_events(&record, keys, &opened, &run, &err);
     struct batch_cursor cursor = batch_cursor_of(&run);
     while (batch_cursor_next(&cursor))
         count++;
     batch_cursor_release(&cursor);
-    heap_end_decode(stored.len, BATCH_DECODE_BYTES + (BUNDLE_HELD_RATIO_MAX - HEAP_DECODE_RATIO) * bundle +
-                                    (bundle ? COMPRESSOR_BYTES : 0));
+    heap_end_decode(stored.len, BATCH_DECODE_BYTES + (record.is_bundle ? BUNDLE_DECODE_BYTES + COMPRESSOR_BYTES : 0));
     ensure(count == run.count && (count > 0) == good);
     buf_release(&opened);
     buf_release(&stored);

@@ -150,12 +150,10 @@ static void a_pack_of_the_most_batches_keeps_the_bound_of_bundles(void **state)
         assert_true(bundle_pack(&ana, 0, buf_view(&plain), &bundle));
         heap_begin();
         assert_true(bundle_unpack(buf_view(&bundle), plain.len, &out));
-        assert_in_range(heap_peak(), 0, bundle.len * BUNDLE_HELD_RATIO_MAX + COMPRESSOR_BYTES);
-        assert_in_range(heap_peak(), 0, plain.len * HEAP_DECODE_RATIO + COMPRESSOR_BYTES); /* unpacked */
-        assert_in_range(heap_now(), 0, bundle.len * BUNDLE_RATIO_MAX + 64);
-        heap_end();
+        assert_in_range(heap_now(), 0, bundle.len * BUNDLE_RATIO_MAX + 1024);
+        heap_end_decode(bundle.len, BUNDLE_DECODE_BYTES + COMPRESSOR_BYTES);
         expect_record_bound(RECORD_PACK, RECORD_BATCHES_MAX, buf_view(&plain),
-                            (BUNDLE_HELD_RATIO_MAX - HEAP_DECODE_RATIO) * bundle.len + COMPRESSOR_BYTES);
+                            BATCH_DECODE_BYTES + BUNDLE_DECODE_BYTES + COMPRESSOR_BYTES);
         buf_release(&plain);
         buf_release(&bundle);
         buf_release(&out);
@@ -178,25 +176,79 @@ static void write_bomb(size_t plain_len, size_t zeros, size_t len, struct buf *o
     buf_release(&column);
 }
 
-/* Whatever it says of itself, it comes to no more than a record may hold; and a column to no more than twice what comes out. */
-static void a_bundle_takes_no_more_than_a_record_may_hold(void **state)
+/* Whatever it says of itself, and however much a few bytes of zstd would come to. */
+static void a_bundle_takes_no_more_than_the_bound(void **state)
 {
     (void)state;
     enum { BOMB = 64 << 20 };
     const size_t lens[] = {4 << 10, 1 << 15, RECORD_BYTES_MAX};
     for (size_t i = 0; i < sizeof lens / sizeof *lens; i++)
-        for (int beyond = 0; beyond < 2; beyond++) {
-            size_t most = lens[i] * BUNDLE_RATIO_MAX < RECORD_BYTES_MAX ? lens[i] * BUNDLE_RATIO_MAX : RECORD_BYTES_MAX;
-            struct buf bundle = {0}, out = {0};
-            write_bomb(most + (size_t)beyond, BOMB, lens[i] - (lens[i] == RECORD_BYTES_MAX), &bundle);
-            heap_begin();
-            assert_false(bundle_unpack(buf_view(&bundle), RECORD_BYTES_MAX, &out));
-            heap_end();
-            assert_in_range(heap_peak(), 0, 2 * most + COMPRESSOR_BYTES);
-            assert_int_equal(out.len, 0);
-            buf_release(&bundle);
-            buf_release(&out);
-        }
+        for (size_t zeros = 1 << 10; zeros <= BOMB; zeros *= 4)
+            for (int beyond = 0; beyond < 2; beyond++) {
+                size_t most = lens[i] * BUNDLE_RATIO_MAX < RECORD_BYTES_MAX ? lens[i] * BUNDLE_RATIO_MAX : RECORD_BYTES_MAX;
+                struct buf bundle = {0}, out = {0};
+                write_bomb(most + (size_t)beyond, zeros, lens[i] - (lens[i] == RECORD_BYTES_MAX), &bundle);
+                heap_begin();
+                assert_false(bundle_unpack(buf_view(&bundle), RECORD_BYTES_MAX, &out));
+                heap_end_decode(bundle.len, BUNDLE_DECODE_BYTES + COMPRESSOR_BYTES);
+                assert_int_equal(out.len, 0);
+                buf_release(&bundle);
+                buf_release(&out);
+            }
+}
+
+/* So many spans of events, each of which names an agent in 16 bytes: what is least in a bundle and most once it is decoded. */
+static void write_spans(struct buf *plain, uint64_t batches, int spans)
+{
+    for (uint64_t seq = 0; seq < batches; seq++) {
+        struct batch batch = {.agent = ana, .seq0 = seq, .flags = seq ? BATCH_FLAG_SELF : 0};
+        struct buf one = {0};
+        for (int i = 0; i < spans; i++)
+            batch_add_undo(&batch, (struct event_span){ana, 0, 1});
+        batch_add_nop(&batch);
+        batch_end(&batch);
+        batch_encode(&batch, &one);
+        buf_add_sized(plain, buf_view(&one));
+        batch_release(&batch);
+        buf_release(&one);
+    }
+}
+
+/* What is packed densest, and whole: it is filled up rather than beyond the bound. */
+static void the_densest_bundles_keep_the_bound(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t batches;
+        int spans;
+    } shapes[] = {{16, 3600}, {200, 280}, {4000, 13}, {1, 3600}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct buf plain = {0}, bundle = {0}, out = {0};
+        write_spans(&plain, shapes[i].batches, shapes[i].spans);
+        assert_true(bundle_pack(&ana, 0, buf_view(&plain), &bundle));
+        heap_begin();
+        assert_true(bundle_unpack(buf_view(&bundle), plain.len, &out));
+        heap_end_decode(bundle.len, BUNDLE_DECODE_BYTES + COMPRESSOR_BYTES);
+        assert_true(bytes_equal(buf_view(&plain), buf_view(&out)));
+        expect_record_bound(RECORD_PACK, shapes[i].batches, buf_view(&plain),
+                            BATCH_DECODE_BYTES + BUNDLE_DECODE_BYTES + COMPRESSOR_BYTES);
+        buf_release(&plain);
+        buf_release(&bundle);
+        buf_release(&out);
+    }
+}
+
+/* It decodes to several times its bytes, so it would be beyond what the few bytes of a bundle allow. */
+static void a_long_batch_is_in_no_bundle(void **state)
+{
+    (void)state;
+    struct buf plain = {0}, bundle = {0};
+    write_spans(&plain, 1, 3700);
+    assert_true(plain.len > BUNDLE_BATCH_BYTES_MAX);
+    assert_false(bundle_pack(&ana, 0, buf_view(&plain), &bundle));
+    expect_record_bound(RECORD_EVENTS, 1, buf_view(&plain), BATCH_DECODE_BYTES);
+    buf_release(&plain);
+    buf_release(&bundle);
 }
 
 /* --- messages --- */
@@ -338,28 +390,6 @@ static void a_part_of_a_checkpoint_is_as_long_as_a_part_at_most(void **state)
 
 /* --- a saved document --- */
 
-/* How many bytes its columns and texts are, unpacked: all parts behind its agents. */
-static size_t unpacked_len(struct bytes saved)
-{
-    enum { MAGIC_BYTES = 8 };
-    struct reader reader = reader_of(saved);
-    struct compressor *compressor = compressor_new();
-    struct buf plain = {0};
-    read_bytes(&reader, MAGIC_BYTES);
-    read_varint(&reader);
-    for (uint64_t agents = read_varint(&reader); agents > 0; agents--) {
-        read_bytes(&reader, AGENT_ID_BYTES);
-        assert_int_equal(read_varint(&reader), 0);
-    }
-    while (reader_left(&reader) > 0)
-        assert_true(packing_read_part(compressor, &reader, &plain));
-    assert_true(reader_done(&reader));
-    size_t len = plain.len;
-    buf_release(&plain);
-    compressor_free(compressor);
-    return len;
-}
-
 /* Keys of so many people by turns, each of whom has seen the one before, or nobody. */
 static struct document *write_document(const struct rope *base, uint64_t keys_typed, unsigned people, bool hear, unsigned flags)
 {
@@ -399,7 +429,7 @@ static void a_saved_document_takes_so_many_times_its_columns(void **state)
         struct error err = {0};
         document_encode(document, &saved);
         document_free(document);
-        size_t columns = unpacked_len(buf_view(&saved));
+        size_t columns = (size_t)document_saved_len(buf_view(&saved));
         heap_begin();
         document = document_decode(buf_view(&saved), base, &err);
         assert_in_range(heap_peak(), 0, VALID_RATIO_MAX * columns + COMPRESSOR_BYTES);
@@ -409,6 +439,42 @@ static void a_saved_document_takes_so_many_times_its_columns(void **state)
         rope_free(base);
         buf_release(&saved);
     }
+}
+
+/* It says of its first column that it will be so long: in one frame, however few bytes that has. */
+static void write_claim(uint64_t len, struct buf *out)
+{
+    static const unsigned char begins[] = {'w', 'e', 'f', 't', 'd', 'o', 'c', 3, 0, 0},
+                               frame[] = {13 << 1 | 1, 0x28, 0xb5, 0x2f, 0xfd, 0xe0};
+    buf_add(out, begins, sizeof begins);
+    buf_add(out, frame, sizeof frame);
+    for (int i = 0; i < 8; i++)
+        buf_add_byte(out, (unsigned char)(len >> (8 * i)));
+}
+
+static void a_saved_document_is_told_too_long_by_what_it_says(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t len;
+        enum err code;
+    } claims[] = {{1000000, ERR_FORMAT}, {DOCUMENT_COLUMNS_BYTES_MAX, ERR_FORMAT}, {DOCUMENT_COLUMNS_BYTES_MAX + 1, ERR_LIMIT},
+                  {UINT64_MAX - 2, ERR_LIMIT}};
+    struct rope *base = rope_from_bytes((struct bytes){0});
+    for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
+        struct buf saved = {0};
+        struct error err = {0};
+        write_claim(claims[i].len, &saved);
+        heap_begin();
+        assert_null(document_decode(buf_view(&saved), base, &err));
+        heap_end_decode(saved.len, 4096); /* nothing is unpacked, nor is there room for it */
+        assert_int_equal(err.code, claims[i].code);
+        if (err.code == ERR_LIMIT)
+            assert_string_equal(err.text, "a saved document is more than 1073 MB unpacked");
+        assert_true(document_saved_len(buf_view(&saved)) >= claims[i].len);
+        buf_release(&saved);
+    }
+    rope_free(base);
 }
 
 int main(void)
@@ -424,12 +490,15 @@ int main(void)
         cmocka_unit_test(a_number_of_operations_that_are_not_there_takes_nothing),
         cmocka_unit_test(a_record_of_the_most_batches_keeps_the_bound),
         cmocka_unit_test(a_pack_of_the_most_batches_keeps_the_bound_of_bundles),
-        cmocka_unit_test(a_bundle_takes_no_more_than_a_record_may_hold),
+        cmocka_unit_test(a_bundle_takes_no_more_than_the_bound),
+        cmocka_unit_test(the_densest_bundles_keep_the_bound),
+        cmocka_unit_test(a_long_batch_is_in_no_bundle),
         cmocka_unit_test(a_message_of_the_most_and_shortest_records_keeps_the_bound),
         cmocka_unit_test(a_message_of_the_longest_vector_keeps_the_bound),
         cmocka_unit_test(a_message_that_lies_about_its_length_takes_nothing),
         cmocka_unit_test(a_presence_and_a_link_are_decoded_in_place),
         cmocka_unit_test(a_saved_document_takes_so_many_times_its_columns),
+        cmocka_unit_test(a_saved_document_is_told_too_long_by_what_it_says),
         cmocka_unit_test(a_part_of_a_checkpoint_is_as_long_as_a_part_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
