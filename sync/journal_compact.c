@@ -217,15 +217,16 @@ static bool find_packed(struct journal *journal, const struct journal_compaction
     return sound || error_set(err, ERR_FORMAT, 0, "a row of the journal names no agent");
 }
 
-/* What does not fit between the row's ends, or is not acknowledged, stays. */
+/* What does not fit between the row's ends, or is not acknowledged, stays. A pack that was is of no use any more. */
 static bool strip(struct journal *journal, const struct run *run, struct error *err)
 {
     struct db_stmt *stmt = db_use(journal->db, "DELETE FROM outbox WHERE agent = ?1 AND seq0 >= ?2 AND seq0 < ?3 AND count > 0"
-                                               " AND seq0 + count <= ?3 AND acked = 1"
+                                               " AND (seq0 + count <= ?3 OR kind = ?4) AND acked = 1"
                                                " AND seq0 < (SELECT max(seq0) FROM outbox WHERE agent = ?1 AND count > 0)");
     db_bind_bytes(stmt, 1, bytes_of(run->agent.bytes, sizeof run->agent.bytes));
     db_bind_u64(stmt, 2, run->seq0);
     db_bind_u64(stmt, 3, run->end);
+    db_bind_int(stmt, 4, RECORD_PACK);
     return db_run(stmt, err);
 }
 

@@ -49,21 +49,25 @@ static bool read_parents(const struct upload *upload, struct bytes stored, bool 
  * never be read; so, whatever a pack needs was there before all of it, and packs have an order. What a record that goes
  * against this ends is a run, and what is large is not worth it.
  */
-void upload_pack_add(struct upload *upload, const struct agent_id *agent, const struct upload_record *record)
+static void add_old(struct upload *upload, struct packable old, struct bytes stored)
 {
     struct packing *packing = &upload->packing;
-    struct packable old = {*agent, record->seq0, record->count, record->batches, false, {0}};
     bool later;
-    if (record->stored.len > RECORD_PACK_BYTES ||
-        !read_parents(upload, buf_view(&record->stored), &old.builds_on_others, &later) || later)
+    if (stored.len > RECORD_PACK_BYTES || !read_parents(upload, stored, &old.builds_on_others, &later) || later)
         return;
-    while (packing->old_count > 0 && packing->old_bytes + record->stored.len > UPLOAD_PACK_WAITING_MAX)
+    while (packing->old_count > 0 && packing->old_bytes + stored.len > UPLOAD_PACK_WAITING_MAX)
         drop_old(packing, 0);
-    buf_add_bytes(&old.stored, buf_view(&record->stored));
+    buf_add_bytes(&old.stored, stored);
     packing->old = xgrow(packing->old, &packing->old_cap, packing->old_count + 1, sizeof *packing->old);
     packing->old[packing->old_count++] = old;
     packing->old_bytes += old.stored.len;
     packing->looked = false;
+}
+
+void upload_pack_add(struct upload *upload, const struct agent_id *agent, const struct upload_record *record)
+{
+    struct packable old = {.agent = *agent, .seq0 = record->seq0, .count = record->count, .batches = record->batches};
+    add_old(upload, old, buf_view(&record->stored));
 }
 
 /* Records of one agent that follow one another. */
@@ -71,16 +75,17 @@ struct run {
     struct agent_id agent;
     uint64_t seq0, end, batches;
     size_t records, bytes;
+    bool is_pack; /* packs, to become one */
     bool more; /* the agent has further ones behind it */
 };
 
 static struct run find_run(const struct packing *packing, size_t first)
 {
     const struct packable *old = &packing->old[first];
-    struct run run = {.agent = old->agent, .seq0 = old->seq0, .end = old->seq0};
+    struct run run = {.agent = old->agent, .seq0 = old->seq0, .end = old->seq0, .is_pack = old->is_pack};
     for (size_t i = first; i < packing->old_count && !run.more; i++) {
         old = &packing->old[i];
-        if (!agent_id_equal(&old->agent, &run.agent))
+        if (!agent_id_equal(&old->agent, &run.agent) || old->is_pack != run.is_pack)
             continue;
         run.more = old->seq0 != run.end || (old->builds_on_others && run.records > 0) ||
                    run.batches + old->batches > UPLOAD_PACK_BATCHES_MAX ||
@@ -97,7 +102,8 @@ static struct run find_run(const struct packing *packing, size_t first)
 
 static bool is_in_run(const struct packable *old, const struct run *run)
 {
-    return agent_id_equal(&old->agent, &run->agent) && old->seq0 >= run->seq0 && old->seq0 < run->end;
+    return old->is_pack == run->is_pack && agent_id_equal(&old->agent, &run->agent) && old->seq0 >= run->seq0 &&
+           old->seq0 < run->end;
 }
 
 static void drop_run(struct packing *packing, const struct run *run)
@@ -134,7 +140,8 @@ static void make_pack(struct upload *upload, const struct run *run)
         chain_find(upload->config.chain, &(struct event_id){run->agent, run->end - 1}, &last)) {
         packing->packs = xgrow(packing->packs, &packing->pack_cap, packing->pack_count + 1, sizeof *packing->packs);
         struct pack *pack = &packing->packs[packing->pack_count++];
-        *pack = (struct pack){upload->next_ticket++, run->agent, run->seq0, run->end - run->seq0, false, false, {0}};
+        *pack = (struct pack){.ticket = upload->next_ticket++, .agent = run->agent, .seq0 = run->seq0,
+                              .count = run->end - run->seq0, .batches = run->batches};
         struct record_spec what = {.kind = RECORD_PACK,
                                    .agent = run->agent,
                                    .seq0 = pack->seq0,
@@ -149,14 +156,15 @@ static void make_pack(struct upload *upload, const struct run *run)
     buf_release(&plain);
 }
 
-/* Runs that are too short wait for more, unless nothing can be added to them. */
+/* Runs that are too short wait for more, unless nothing can be added to them. Packs of a few keys become one in their turn. */
 static void make_packs(struct upload *upload)
 {
     struct packing *packing = &upload->packing;
     size_t least = upload->config.pack_records_min ? upload->config.pack_records_min : UPLOAD_PACK_RECORDS_MIN;
     for (size_t i = 0; i < packing->old_count;) {
         struct run run = find_run(packing, i);
-        if (run.records >= least)
+        bool full = run.is_pack && run.more && run.records > 1;
+        if (run.records >= least || full)
             make_pack(upload, &run);
         if (run.records >= least || run.more)
             drop_run(packing, &run);
@@ -242,6 +250,10 @@ void upload_pack_acked(struct upload *upload, uint64_t ticket)
     struct pack *pack = find_pack(&upload->packing, ticket);
     ensure(pack);
     upload->port.acked(upload->port.self, &pack->agent, pack->seq0 + pack->count);
+    struct packable old = {
+        .agent = pack->agent, .seq0 = pack->seq0, .count = pack->count, .batches = pack->batches, .is_pack = true};
+    if (pack->batches < UPLOAD_PACK_BATCHES_MAX / 2)
+        add_old(upload, old, buf_view(&pack->stored));
     drop_pack(&upload->packing, pack);
 }
 

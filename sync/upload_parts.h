@@ -78,6 +78,7 @@ struct packable {
     struct agent_id agent;
     uint64_t seq0, count, batches;
     bool builds_on_others; /* its first batch has foreign parents: it may only begin a pack */
+    bool is_pack;          /* it is one, of a few keys */
     struct buf stored;
 };
 
@@ -85,7 +86,7 @@ struct packable {
 struct pack {
     uint64_t ticket;
     struct agent_id agent;
-    uint64_t seq0, count;
+    uint64_t seq0, count, batches;
     bool persisted, sent;
     struct buf stored;
 };

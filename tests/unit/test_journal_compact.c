@@ -391,6 +391,35 @@ static void what_was_sent_of_packed_rows_goes(void **state)
     free(path);
 }
 
+static void send_pack(struct journal *journal, uint64_t seq0, uint64_t count)
+{
+    struct error err = {0};
+    struct journal_sent sent = {
+        .kind = RECORD_PACK, .agent = ana, .seq0 = seq0, .count = count, .stored = bytes_of_string("pack")};
+    assert_int_equal(journal_outbox_put(journal, &sent, NULL, &err), JOURNAL_ADDED);
+}
+
+/* It may reach over several packed rows. */
+static void a_pack_that_was_sent_goes_too(void **state)
+{
+    char *path = scratch_file(*state, "a.journal");
+    struct journal *journal = open_ok(path);
+    struct error err = {0};
+    type_all(journal, &ana, 0, 1000);
+    send(journal, 0, 900);
+    send(journal, 900, 100);
+    send_pack(journal, 0, 1000);
+    struct journal_compaction compaction = {.sealed = true};
+    cover(journal, 1000);
+    compact(journal, &compaction);
+    expect_left(journal, (uint64_t[]){0, 1000, 900}, 3);
+    assert_true(journal_outbox_ack_below(journal, &ana, 1000, true, &err));
+    compact(journal, &compaction);
+    expect_left(journal, (uint64_t[]){0, 900}, 2); /* the first one reaches over two rows */
+    journal_close(journal);
+    free(path);
+}
+
 static void the_cursor_that_rode_with_a_row_is_still_known(void **state)
 {
     char *path = scratch_file(*state, "a.journal");
@@ -464,6 +493,7 @@ int main(void)
         SCRATCH_TEST(what_is_not_sealed_for_the_relay_stays_in_rows),
         SCRATCH_TEST(rows_that_must_wait_are_not_looked_at_again_and_again),
         SCRATCH_TEST(what_was_sent_of_packed_rows_goes),
+        SCRATCH_TEST(a_pack_that_was_sent_goes_too),
         SCRATCH_TEST(the_cursor_that_rode_with_a_row_is_still_known),
         SCRATCH_TEST(who_has_read_half_of_it_meets_the_rest),
         SCRATCH_TEST(all_at_once_leaves_nothing_free),
