@@ -1,5 +1,6 @@
 #include "app/replica_ahead.h"
 #include "app/replica_file.h"
+#include "app/replica_held.h"
 #include "app/replica_journal.h"
 #include "app/replica_merge.h"
 #include "app/replica_neighbours.h"

@@ -28,6 +28,13 @@ const char *replica_name_of(const struct replica *replica, const struct agent_id
     return entry && entry->member.name[0] ? entry->member.name : unknown;
 }
 
+bool replica_is_of_another_device(const struct replica *replica, const struct agent_id *agent)
+{
+    const struct roster_entry *entry = roster_find(&replica->members, agent);
+    const struct sign_public *own = &replica->env->device.key.public_key;
+    return entry && memcmp(&entry->member.device_key, own, sizeof *own) != 0;
+}
+
 static bool is_ours(const struct replica *replica, const struct agent_id *agent)
 {
     for (size_t i = 0; i < replica->mine_count; i++)

@@ -22,10 +22,7 @@ void replica_merge_begin_turn(struct replica *replica, uint64_t until_ms);
 void replica_merged(struct replica *replica, const struct batch *batch, bool news);
 /* Something came, and is not in the document yet; what is held does not count. */
 bool replica_is_merging(const struct replica *replica);
-/* What comes after that of an agent is not held; 0: nothing is. */
-uint64_t replica_held_upto(const struct replica *replica, const struct agent_id *agent);
-/* Who was held when weft ended, but for what another window has put into the checkpoint since; before rows are read. */
-MUST_USE bool replica_restore_held(struct replica *replica, struct error *err);
-void replica_forget_held(struct replica *replica);
+/* A person wants what that agent wrote, whatever it takes. */
+void replica_merge_grant(struct replica *replica, const struct agent_id *agent);
 
 #endif

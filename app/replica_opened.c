@@ -4,7 +4,6 @@
 #include "app/replica_parts.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "app/moment.h"
@@ -71,10 +70,7 @@ void replica_note_closing(struct replica *replica)
 /* One person's processes, and earlier runs, are agents of one device. */
 static bool is_of_another_device(const void *self, const struct agent_id *agent)
 {
-    const struct replica *replica = self;
-    const struct roster_entry *entry = roster_find(&replica->members, agent);
-    const struct sign_public *own = &replica->env->device.key.public_key;
-    return entry && memcmp(&entry->member.device_key, own, sizeof *own) != 0;
+    return replica_is_of_another_device(self, agent);
 }
 
 void replica_last_here(const struct replica *replica, struct buf *sentence)

@@ -13,6 +13,7 @@
  *   replica_rows.c        rows and batches into chain and document
  *   replica_arrived.c     what has come from the room, into journal and text
  *   replica_merge.c       whose turn it is to be merged: in portions what takes long, not at all what is absurd
+ *   replica_held.c          and what is held
  *   replica_tail.c        what is typed while the journal is being made
  *   replica_advance.c       and what is typed later, before the journal has committed it
  *   replica_left.c          folding what killed processes left of both
@@ -169,6 +170,8 @@ struct merging {
     struct batch *held;  /* in the order they came; in the hash chain, and in the journal */
     size_t held_count, held_cap;
     uint64_t held_bytes;
+    struct held_agent *noted;  /* what this window has put into the note */
+    size_t noted_count, noted_cap;
     bool held_more;      /* there was no room for all: the others are in the journal alone */
 };
 
@@ -280,6 +283,7 @@ struct replica {
     struct advance advance;
     struct early *early;           /* in the order they came; offered again whenever the document got something */
     size_t early_count, early_cap;
+    uint64_t early_bytes;
     struct merging merging;
     uint64_t merge_steps_max;      /* for what one agent wrote (config: merge_ms); more is held */
     struct buf genesis;            /* stored GENESIS; empty: never shared */
@@ -440,6 +444,8 @@ void replica_note_closing(struct replica *replica);
 /* replica_forks.c */
 /* What its member record calls an agent (not safe to show as it is); `unknown` when there is none. */
 const char *replica_name_of(const struct replica *replica, const struct agent_id *agent, const char *unknown);
+/* Where its member record is here, and names another device; who has none is this device's own. */
+bool replica_is_of_another_device(const struct replica *replica, const struct agent_id *agent);
 /* The session says that an agent has forked. */
 void replica_take_fork(struct replica *replica, const struct agent_id *agent);
 /* Ceases to write and begins again under a fresh agent, which takes over the old one's edits, unsent ones too. */

@@ -3,9 +3,9 @@
  */
 #include "app/replica_ahead.h"
 #include "app/replica_file.h"
+#include "app/replica_held.h"
 #include "app/replica_journal.h"
 #include "app/replica_left.h"
-#include "app/replica_merge.h"
 #include "app/replica_parts.h"
 #include "app/replica_rows.h"
 #include "app/replica_tidy.h"

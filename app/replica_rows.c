@@ -2,6 +2,7 @@
  * Rows of the journal, and batches from the room, into chain and document: checked, and kept until what they build on is there.
  */
 #include "app/replica_ahead.h"
+#include "app/replica_held.h"
 #include "app/replica_journal.h"
 #include "app/replica_merge.h"
 #include "app/replica_parts.h"
@@ -13,7 +14,10 @@
 #include "editor/base/xalloc.h"
 #include "sync/crypto.h"
 
-enum { EARLY_MS = 4 }; /* a key waits for so much of what was early and is not any more */
+enum {
+    EARLY_MS = 4,              /* a key waits for so much of what was early and is not any more */
+    EARLY_BYTES_MAX = 4 << 20, /* no more rows are read while so much waits for something that is on its way */
+};
 
 /* --- members --- */
 
@@ -33,6 +37,17 @@ bool replica_read_member(struct replica *replica, struct bytes stored, struct er
 
 /* --- what came before its parents --- */
 
+uint64_t replica_bytes_of(const struct batch *batch)
+{
+    return sizeof *batch + batch->parent_count * sizeof *batch->parents + batch->undo_count * sizeof *batch->undo +
+           batch->ops.len + batch->text.len;
+}
+
+static uint64_t bytes_of_early(const struct early *early)
+{
+    return early->linked ? replica_bytes_of(&early->batch) : early->body.len;
+}
+
 static struct early *add_early(struct replica *replica)
 {
     replica->early = xgrow(replica->early, &replica->early_cap, replica->early_count + 1, sizeof *replica->early);
@@ -46,6 +61,7 @@ void replica_keep_early(struct replica *replica, const struct batch *batch)
     struct early *early = add_early(replica);
     early->linked = true;
     batch_copy(&early->batch, batch);
+    replica->early_bytes += bytes_of_early(early);
 }
 
 static void keep_batch(struct replica *replica, const struct batch *batch)
@@ -74,11 +90,13 @@ static void keep_row(struct replica *replica, const struct journal_row *row)
     struct early *early = add_early(replica);
     early->row = *row;
     buf_add_bytes(&early->body, row->body);
+    replica->early_bytes += bytes_of_early(early);
 }
 
 /* Leaves an empty place, which is like nothing that comes. */
-static void drop_early(struct early *early)
+static void drop_early(struct replica *replica, struct early *early)
 {
+    replica->early_bytes -= bytes_of_early(early);
     batch_release(&early->batch);
     buf_release(&early->body);
     *early = (struct early){0};
@@ -87,7 +105,7 @@ static void drop_early(struct early *early)
 void replica_forget_early(struct replica *replica)
 {
     while (replica->early_count > 0)
-        drop_early(&replica->early[--replica->early_count]);
+        drop_early(replica, &replica->early[--replica->early_count]);
 }
 
 /* --- batches into the document --- */
@@ -304,7 +322,7 @@ static bool offer_early(struct replica *replica, uint64_t until_ms, bool *news)
         }
         moved |= took != ROW_BROKEN; /* into the document, or into the chain */
         *news |= took == ROW_NEWS;
-        drop_early(&replica->early[i]);
+        drop_early(replica, &replica->early[i]);
         over = moved && net_now_ms() >= until_ms;
     }
     replica->early_count = kept;
@@ -409,15 +427,36 @@ static void read_events(struct row_reader *reader, const struct journal_row *row
     }
 }
 
+/* What waits is in memory: the rest is read when what is on its way has come. */
+static bool is_full(const struct replica *replica)
+{
+    return replica->merging.live && replica->merging.on && replica->early_bytes >= EARLY_BYTES_MAX;
+}
+
+static bool has_time(const struct replica *replica)
+{
+    return !replica->merging.live || net_now_ms() < replica->merging.until_ms;
+}
+
+/* In the next turn. */
+static void read_on_later(struct replica *replica)
+{
+    replica->neighbour_rows_due = replica->merging.pending = true;
+}
+
 static bool visit_row(void *self, const struct journal_row *row)
 {
     struct row_reader *reader = self;
+    struct replica *replica = reader->replica;
     struct error err = {0};
     if (row->form != JOURNAL_RECEIVED || record_kind_has_events(row->kind))
         read_events(reader, row);
-    else if (row->kind == RECORD_MEMBER && !replica_read_member(reader->replica, row->body, &err))
+    else if (row->kind == RECORD_MEMBER && !replica_read_member(replica, row->body, &err))
         reader->broken++;
-    return true;
+    if (has_time(replica) && !is_full(replica))
+        return true;
+    read_on_later(replica);
+    return false;
 }
 
 /*
@@ -430,7 +469,10 @@ bool replica_read_rows_of(struct replica *replica, struct journal *journal, bool
     struct journal_read read = {.last_place = replica->place_read};
     if (replica->merging.live)
         replica->merging.until_ms = net_now_ms() + EARLY_MS;
-    bool good = journal_rows(journal, 0, (struct journal_visitor){&reader, visit_row}, &read, err);
+    bool waits = is_full(replica);
+    bool good = waits || journal_rows(journal, 0, (struct journal_visitor){&reader, visit_row}, &read, err);
+    if (waits)
+        read_on_later(replica);
     tell_written(&reader);
     *news = replica_take_early(replica) || reader.news;
     if (good)

@@ -22,6 +22,8 @@ bool replica_add_batches(struct replica *replica, const struct batch_run *run, c
 bool replica_add_batch(struct replica *replica, const struct batch *batch);
 /* One whose turn it is (app/replica_merge.h); what is early is not kept. */
 enum document_added replica_add_now(struct replica *replica, const struct batch *batch);
+/* What a batch takes of memory, about. */
+uint64_t replica_bytes_of(const struct batch *batch);
 /* Keeps a batch that the hash chain has and the document not yet. */
 void replica_keep_early(struct replica *replica, const struct batch *batch);
 /* What comes after that of an agent neither waits for the document nor is held; 0: nothing does. */

@@ -2,6 +2,7 @@
  * Saving: the text goes into the file on another thread, the journal knows of it before and after.
  */
 #include "app/replica_file.h"
+#include "app/replica_held.h"
 #include "app/replica_journal.h"
 #include "app/replica_neighbours.h"
 #include "app/replica_parts.h"
@@ -63,35 +64,48 @@ static void save_run(void *self)
     job->saved = file_save(&save, &job->stamp, &job->err);
 }
 
-static void say_copy(struct replica *replica, const char *path)
+static void say_copy(struct replica *replica, const char *path, const char *held)
 {
     const char *host = replica->people.host;
     if (host[0])
-        replica_say(replica, "Saved your copy: %s. %s's file is written by %s.", path, host, host);
+        replica_say(replica, "Saved your copy: %s. %s's file is written by %s.%s", path, host, host, held);
     else
-        replica_say(replica, "Saved your copy: %s. The host's file is written by the host.", path);
+        replica_say(replica, "Saved your copy: %s. The host's file is written by the host.%s", path, held);
 }
 
 /* Both files show it from now on, which nobody expects who knows "save as" from elsewhere. */
-static void say_two_names(struct replica *replica, const char *path)
+static void say_two_names(struct replica *replica, const char *path, const char *held)
 {
-    replica_say(replica, "Saved %s. %s and %s are two names of one shared document now.", path, name_in(replica->file.path),
-                name_in(path));
+    replica_say(replica, "Saved %s. %s and %s are two names of one shared document now.%s", path, name_in(replica->file.path),
+                name_in(path), held);
+}
+
+/* What is held is not in the text, so it is not in the file either. */
+static void add_held(const struct replica *replica, struct buf *sentence)
+{
+    buf_add_byte(sentence, ' ');
+    if (replica_name_held(replica, sentence))
+        buf_add_string(sentence, " held and not in it.");
+    else
+        buf_clear(sentence);
 }
 
 static void say_saved(struct replica *replica, const struct save_job *job)
 {
+    struct buf held = {0};
     uint64_t len = rope_len(job->text);
     bool ended = len == 0 || rope_byte(job->text, len - 1) == '\n'; /* then the last line is none of the file's */
     unsigned long long lines = rope_lines(job->text) - ended;
+    add_held(replica, &held);
     bool shared = replica_is_shared(replica), own_copy = replica->entry.role == DOC_GUEST && shared;
     if (shared && replica->file.path && strcmp(replica->file.path, job->path) != 0)
-        say_two_names(replica, job->path);
+        say_two_names(replica, job->path, buf_string(&held));
     else if (own_copy && !replica->file.copy_said)
-        say_copy(replica, job->path);
+        say_copy(replica, job->path, buf_string(&held));
     else
-        replica_say(replica, "Saved %s: %llu line%s.", name_in(job->path), lines, lines == 1 ? "" : "s");
+        replica_say(replica, "Saved %s: %llu line%s.%s", name_in(job->path), lines, lines == 1 ? "" : "s", buf_string(&held));
     replica->file.copy_said |= own_copy;
+    buf_release(&held);
 }
 
 void replica_move_file(struct replica *replica, const char *path, bool leaves_old)

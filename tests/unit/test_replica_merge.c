@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/replica_held.h"
 #include "app/replica_journal.h"
 #include "app/replica_merge.h"
 #include "app/replica_online.h"
@@ -17,6 +18,13 @@
 enum { PAGES = 4, PLACES = 20000 }; /* what mallory wrote: so many batches of letters at places of their own */
 
 static const struct agent_id mallory = {{0x11}}, eve = {{0x22}}, bo = {{0x33}}, cy = {{0x44}};
+
+/* Only what others wrote is ever held: that agent is theirs, called eve. */
+static void is_eves(struct replica *replica, const struct agent_id *agent)
+{
+    struct member member = {.agent = *agent, .device_key = {{0xee}}, .name = "eve"};
+    (void)roster_add(&replica->members, &member, (struct bytes){0});
+}
 
 /* As it comes out of a session: checked, and in the hash chain; with one portion of its way, as at the end of a
    turn. Takes the batch. */
@@ -32,6 +40,7 @@ static void come(struct replica *replica, struct batch *batch)
     buf_add(&received.stored, &received.digests[0], sizeof received.digests[0]); /* nobody reads it back here */
     record_hash(buf_view(&received.stored), &received.hash);
     replica->merging.until_ms = 0;
+    is_eves(replica, &received.agent);
     replica_take_received(replica, &received);
     received_release(&received);
 }
@@ -161,8 +170,8 @@ static void what_would_take_too_long_is_held_and_so_is_what_builds_on_it(void **
     home_wait(replica, NULL, is_done);
     assert_int_equal(count_of(replica, 'b'), 1);
     assert_int_equal(count_of(replica, 'e') + count_of(replica, 'c'), 0);
-    assert_true(home_was_said(home, "Edits of somebody would take too long to merge: they wait, and this copy lacks them."));
-    expect_remark(replica, "somebody's edits held");
+    assert_true(home_was_said(home, "Edits of eve would take too long to merge: they wait, and this copy lacks them."));
+    expect_remark(replica, "eve's edits held");
     assert_int_equal(replica->early_count, 0); /* nothing that is offered again and again */
 
     assert_true(replica_merge_held(replica));
@@ -186,7 +195,8 @@ static void it_is_still_held_when_the_document_is_opened_again(void **state)
     replica = home_open(*state, "notes.md");
     assert_int_equal(replica->merging.agent_count, 1);
     assert_true(agent_id_equal(&replica->merging.agents[0].agent, &eve));
-    expect_remark(replica, "somebody's edits held");
+    is_eves(replica, &eve);
+    expect_remark(replica, "eve's edits held");
     home_close(replica);
 }
 
@@ -308,6 +318,7 @@ static struct replica *hold_what_another_window_types(void **state, struct repli
     struct replica *other = home_open(*state, "notes.md");
     home_type(other, 0, "y");
     home_wait(other, replica, has_y);
+    is_eves(replica, &other->agent);
     replica->merge_steps_max = 1000;
     for (uint64_t i = 0; i < PLACES_UNSEEN; i++)
         home_type(replica, (i * 7919) % (i + 1), "p");
@@ -316,6 +327,24 @@ static struct replica *hold_what_another_window_types(void **state, struct repli
     home_wait(replica, NULL, holds_some);
     assert_int_equal(count_of(replica, 'z'), 0);
     return other;
+}
+
+static bool has_z(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    return count_of(replica, 'z') == 1;
+}
+
+static bool is_written(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    return !replica->file.saving;
+}
+
+static bool has_all_pastes(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    return count_of(replica, 'q') == 9000000;
 }
 
 static struct replica *open_with_x(void **state)
@@ -333,9 +362,10 @@ static void it_is_held_over_restarts_until_somebody_wants_it(void **state)
         home_insert(replica, "a");
         home_close(replica);
         replica = home_open(*state, "notes.md");
+        is_eves(replica, &other->agent);
         replica->merge_steps_max = 1000;
         home_wait(replica, NULL, is_done);
-        expect_remark(replica, "somebody's edits held");
+        expect_remark(replica, "eve's edits held");
         assert_int_equal(count_of(replica, 'z'), 0);
         assert_int_equal(count_of(replica, 'a'), i + 1);
         assert_int_equal(replica->faults, 0); /* nothing of the journal counts as broken */
@@ -364,6 +394,113 @@ static void what_another_window_has_merged_meanwhile_is_not_held(void **state)
     home_close(replica);
 }
 
+/* However long it takes: it is this person's own. */
+static void what_this_device_wrote_is_never_held(void **state)
+{
+    enum { PLACES_UNSEEN = 2000 };
+    struct replica *replica = open_with_x(state), *other = home_open(*state, "notes.md");
+    home_type(other, 0, "y");
+    home_wait(other, replica, has_y);
+    replica->merge_steps_max = 1000;
+    for (uint64_t i = 0; i < PLACES_UNSEEN; i++)
+        home_type(replica, (i * 7919) % (i + 1), "p");
+    home_wait(replica, NULL, home_is_kept);
+    home_insert(other, "z");
+    home_wait(replica, other, has_z);
+    assert_int_equal(replica->merging.agent_count, 0);
+    home_close(replica);
+    home_close(other);
+}
+
+/* As an older weft noted it. */
+static void what_this_device_wrote_is_not_held_because_a_note_says_so(void **state)
+{
+    struct replica *replica = open_with_x(state), *other = hold_what_another_window_types(state, replica);
+    home_close(replica);
+    replica = home_open(*state, "notes.md");
+    assert_int_equal(replica->merging.agent_count, 1);
+    home_wait(replica, NULL, has_z);
+    assert_int_equal(replica->merging.agent_count, 0);
+    home_close(replica);
+    home_close(other);
+}
+
+static size_t noted(struct replica *replica)
+{
+    struct buf value = {0};
+    struct error err = {0};
+    bool found;
+    home_wait(replica, NULL, journal_has_all);
+    assert_true(replica_open_reader(replica, &err));
+    assert_true(journal_note_get(replica->reader, "held", &value, &found, &err));
+    size_t count = found ? value.len / (AGENT_ID_BYTES + 2) : 0; /* seqs of one byte each */
+    buf_release(&value);
+    return count;
+}
+
+static void hold_one(struct replica *replica, const struct agent_id *agent)
+{
+    struct batch batch = {.agent = *agent};
+    batch_add_insert(&batch, 0, bytes_of_string("h"));
+    is_eves(replica, agent);
+    replica_hold_costly(replica, &batch);
+    batch_release(&batch);
+}
+
+/* Two windows hold something each: what one of them notes takes nothing of the other's away. */
+static void each_window_notes_what_it_holds(void **state)
+{
+    struct replica *replica = open_with_x(state), *other = home_open(*state, "notes.md");
+    home_type(other, 0, "y");
+    home_wait(other, replica, has_y);
+    hold_one(replica, &eve);
+    assert_int_equal(noted(replica), 1);
+    hold_one(other, &bo);
+    hold_one(other, &cy);
+    assert_int_equal(noted(other), 3);
+    hold_one(replica, &mallory);
+    assert_int_equal(noted(replica), 4);
+    assert_true(replica_merge_held(other)); /* takes its own two out */
+    assert_int_equal(noted(other), 2);
+    assert_true(replica_merge_held(replica));
+    assert_int_equal(noted(replica), 0);
+    home_close(replica);
+    home_close(other);
+}
+
+static void a_note_that_cannot_be_read_is_written_anew(void **state)
+{
+    struct replica *replica = open_with_x(state);
+    struct error err = {0};
+    home_wait(replica, NULL, journal_has_all);
+    assert_true(replica_open_reader(replica, &err));
+    assert_true(journal_note_put(replica->reader, "held", bytes_of_string("nothing of the kind"), &err));
+    hold_one(replica, &eve);
+    assert_int_equal(noted(replica), 1);
+    home_close(replica);
+}
+
+static void what_is_saved_lacks_what_is_held_and_says_so(void **state)
+{
+    struct home *home = *state;
+    struct replica *replica = open_with_x(state);
+    struct error err = {0};
+    assert_true(replica_save(replica, NULL, &err));
+    home_wait(replica, NULL, is_written);
+    assert_true(home_was_said(home, "Saved notes.md: 1 line.\n"));
+    hold_one(replica, &eve);
+    home_insert(replica, "a");
+    assert_true(replica_save(replica, NULL, &err));
+    home_wait(replica, NULL, is_written);
+    assert_true(home_was_said(home, "Saved notes.md: 1 line. eve's edits are held and not in it."));
+    hold_one(replica, &bo);
+    home_insert(replica, "b");
+    assert_true(replica_save(replica, NULL, &err));
+    home_wait(replica, NULL, is_written);
+    assert_true(home_was_said(home, "Saved notes.md: 1 line. Edits of eve and 1 other are held and not in it."));
+    home_close(replica);
+}
+
 /* Somebody may have any number of agents, each of which takes only what one may. */
 static void who_has_many_agents_does_not_have_the_time_of_all_of_them(void **state)
 {
@@ -378,7 +515,7 @@ static void who_has_many_agents_does_not_have_the_time_of_all_of_them(void **sta
     home_wait(replica, NULL, is_done);
     assert_int_equal(count_of(replica, 'c'), 0);
     assert_int_equal(count_of(replica, 'M'), 1);
-    expect_remark(replica, "somebody's edits held");
+    expect_remark(replica, "eve's edits held");
     home_close(replica);
 }
 
@@ -429,6 +566,55 @@ static struct agent_id number(uint64_t n)
     struct agent_id agent = {{0xee}};
     memcpy(agent.bytes + 1, &n, sizeof n);
     return agent;
+}
+
+static void so_many_are_remembered_for_what_they_took(void **state)
+{
+    enum { KEPT = 1024 };
+    struct replica *replica = open_with_pages(state);
+    struct merging *merging = &replica->merging;
+    merging->spenders = xgrow(merging->spenders, &merging->spender_cap, KEPT, sizeof *merging->spenders);
+    merging->spender_count = KEPT;
+    for (uint64_t i = 0; i < KEPT; i++)
+        merging->spenders[i] = (struct spender){.agent = number(i), .steps = KEPT - i, .granted = i == KEPT - 1};
+    come_letter(replica, &eve, 0, NULL, "e");
+    home_wait(replica, NULL, is_done);
+    assert_int_equal(merging->spender_count, KEPT);
+    assert_true(merging->spenders[KEPT - 1].granted); /* nobody whom a person has granted it, */
+    assert_true(agent_id_equal(&merging->spenders[KEPT - 2].agent, &eve)); /* but who took least */
+    assert_true(merging->spenders[KEPT - 2].steps > PLACES);
+    home_close(replica);
+}
+
+/* A row of another window's is not read while what is read already waits for what is on its way. */
+static void so_many_bytes_wait_for_what_is_on_its_way(void **state)
+{
+    enum { LONG = 900000, PASTES = 10, EARLY = 4 << 20 };
+    struct replica *replica = open_with_pages(state), *other = home_open(*state, "notes.md");
+    uint64_t most = 0;
+    char *text = xmalloc(LONG + 1);
+    memset(text, 'q', LONG);
+    text[LONG] = '\0';
+    for (size_t i = 0; i < PASTES; i++)
+        home_insert(other, text);
+    home_wait(other, NULL, home_is_kept);
+    come_letter(replica, &eve, 0, NULL, "e");
+    assert_true(replica_is_merging(replica));
+    for (size_t turns = 0; turns < 3; turns++) {
+        replica->merging.until_ms = 0;
+        replica_read_rows(replica);
+    }
+    while (replica_is_merging(replica)) {
+        most = replica->early_bytes > most ? replica->early_bytes : most;
+        replica_handle(replica);
+    }
+    assert_in_range(most, LONG, EARLY + 2 * LONG);
+    home_wait(replica, other, has_all_pastes);
+    assert_int_equal(replica->early_bytes, 0);
+    document_check(replica->document);
+    home_close(replica);
+    home_close(other);
+    free(text);
 }
 
 /* As many as somebody likes build on what is held: those of whom nothing is kept are known by what their batches lack. */
@@ -625,6 +811,13 @@ int main(void)
         TEST(it_is_still_held_when_the_document_is_opened_again),
         TEST(it_is_held_over_restarts_until_somebody_wants_it),
         TEST(what_another_window_has_merged_meanwhile_is_not_held),
+        TEST(what_this_device_wrote_is_never_held),
+        TEST(what_this_device_wrote_is_not_held_because_a_note_says_so),
+        TEST(each_window_notes_what_it_holds),
+        TEST(a_note_that_cannot_be_read_is_written_anew),
+        TEST(what_is_saved_lacks_what_is_held_and_says_so),
+        TEST(so_many_are_remembered_for_what_they_took),
+        TEST(so_many_bytes_wait_for_what_is_on_its_way),
         TEST(what_is_held_does_not_come_again),
         TEST(what_waited_comes_in_its_order),
         TEST(another_window_is_heard_after_what_is_on_its_way),
