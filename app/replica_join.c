@@ -89,6 +89,7 @@ static bool open_kept(struct replica *replica, struct error *err)
         replica_file_watch(replica);
     }
     lost_journal_release(&lost);
+    replica_say_damaged(replica);
     if (kept != REPLICA_KEPT)
         return comes_back;
     neighbours_open(replica);

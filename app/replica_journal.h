@@ -57,6 +57,8 @@ enum replica_kept {
 MUST_USE enum replica_kept replica_restore_kept(struct replica *replica, struct lost_journal *lost, struct error *err);
 /* `what` is there instead, a sentence or two. */
 void replica_say_lost(struct replica *replica, const struct lost_journal *lost, const char *what);
+/* Of what lies on this disk, if a log of it was damaged and nobody has been told yet. */
+void replica_say_damaged(struct replica *replica);
 
 /* replica_base.c */
 /*

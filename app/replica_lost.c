@@ -2,7 +2,8 @@
  * A document that the index knows and whose journal is gone, or has nothing in it: deleted, or left so by a full disk or a bad
  * copy. What it held is lost, and that is said. What is left is taken: the file's text, or the room's.
  *
- * A journal that is damaged is another thing: it is named, and nothing is done to it (replica_open.c).
+ * A journal that is damaged is another thing: it is named, and nothing is done to it (replica_open.c). One whose log was damaged
+ * was mended by whoever opened it first (sync/wal_guard.h), be it for something that has no screen: here it is told.
  */
 #include "app/replica_journal.h"
 #include "app/replica_parts.h"
@@ -14,6 +15,7 @@
 #include <time.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/wal_guard.h"
 
 enum {
     YOUNG_S = 10,     /* of such a document another process may be just making the journal: */
@@ -80,4 +82,39 @@ void lost_journal_release(struct lost_journal *lost)
     free(lost->path);
     free(lost->aside);
     *lost = (struct lost_journal){0};
+}
+
+/* `whose`: "the journal of notes.md". What a script is told may not be read by anybody: it is told again. */
+static void say_damaged(struct replica *replica, const char *path, const char *whose)
+{
+    struct wal_damage damage;
+    for (unsigned number = 0; wal_damage_get(path, number, &damage); number++) {
+        unsigned long long lost = damage.verdict.lost;
+        if (damage.told) {
+            /* nothing new */
+        } else if (damage.verdict.state == WAL_CUT) {
+            replica_say(replica, "The disk damaged %s: the last %llu step%s written to it cannot be read. What is left is kept as "
+                        "%s.", whose, lost, lost == 1 ? "" : "s", damage.path);
+        } else {
+            replica_say(replica, "The disk damaged %s; it was mended, and nothing is lost. What was damaged is kept as %s.",
+                        whose, damage.path);
+        }
+        if (!replica->reads_only && !replica->scripted)
+            wal_damage_tell(&damage);
+        wal_damage_release(&damage);
+    }
+}
+
+void replica_say_damaged(struct replica *replica)
+{
+    if (replica->audits) /* `weft verify` counts them */
+        return;
+    char *journal = env_journal_path(replica->env, &replica->entry.doc);
+    char *index = paths_state_file(&replica->env->paths, "index.db");
+    char *whose = xformat("the journal of %s", replica->label);
+    say_damaged(replica, journal, whose);
+    say_damaged(replica, index, "the list of what is kept here");
+    free(journal);
+    free(index);
+    free(whose);
 }

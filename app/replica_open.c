@@ -203,6 +203,7 @@ struct replica *replica_open(struct env *env, const char *path, struct bytes tex
             replica_free(replica);
             return NULL;
         }
+        replica_say_damaged(replica);
         if (!replica->reads_only)
             replica_file_watch(replica);
     } else {

@@ -10,6 +10,7 @@
 #include "app/target.h"
 #include "app/verb_list.h"
 #include "app/verbs.h"
+#include "sync/wal_guard.h"
 
 static bool print_file(const char *path, struct error *err)
 {
@@ -99,6 +100,25 @@ static bool print_aside(void *self, const struct replica_aside *aside)
     return false;
 }
 
+/* Whether something of what was written is not to be had: a log that was damaged on this disk. */
+static bool print_damaged(const struct env *env, const struct doc_id *doc)
+{
+    struct wal_damage damage;
+    bool lost = false;
+    char *path = env_journal_path(env, doc);
+    for (unsigned number = 0; wal_damage_get(path, number, &damage); number++) {
+        if (damage.verdict.state == WAL_CUT)
+            printf("damaged by the disk: the last %llu step%s written then cannot be read; what is left is kept as %s\n",
+                   (unsigned long long)damage.verdict.lost, damage.verdict.lost == 1 ? "" : "s", damage.path);
+        else
+            printf("damaged by the disk and mended, nothing is lost; what was damaged is kept as %s\n", damage.path);
+        lost |= damage.verdict.state == WAL_CUT;
+        wal_damage_release(&damage);
+    }
+    free(path);
+    return lost;
+}
+
 /* Whether anything was said: what then is not known may be there all the same. */
 static void say_and_note(void *self, const char *text)
 {
@@ -135,11 +155,14 @@ int verb_verify_run(struct env *env, const struct args *args)
     good = good && (target_is_link(target.word) || has_history(replica, target.word, said, &err));
     good = good && replica_audit(replica, &audit, &err);
     if (good) {
-        printf("checked %llu batch%s of %llu agent%s, %llu signature%s: all right\n", (unsigned long long)audit.batches,
-               audit.batches == 1 ? "" : "es", (unsigned long long)audit.agents, audit.agents == 1 ? "" : "s",
-               (unsigned long long)audit.signatures, audit.signatures == 1 ? "" : "s");
-        print_version(replica);
         struct doc_id doc = replica_entry(replica)->doc;
+        bool lost = !target_is_link(target.word) && print_damaged(env, &doc);
+        printf("checked %llu batch%s of %llu agent%s, %llu signature%s: %s\n", (unsigned long long)audit.batches,
+               audit.batches == 1 ? "" : "es", (unsigned long long)audit.agents, audit.agents == 1 ? "" : "s",
+               (unsigned long long)audit.signatures, audit.signatures == 1 ? "" : "s",
+               lost ? "what is here is right" : "all right");
+        good = !lost; /* with no error: it is said */
+        print_version(replica);
         replica_visit_aside(env, &(struct replica_aside_visitor){&doc, print_aside});
     }
     return target_finish(replica, "verify", good, &err);

@@ -12,6 +12,7 @@
 
 #include "editor/base/xalloc.h"
 #include "sync/id.h"
+#include "sync/wal_guard.h"
 
 enum {
     AUTO_CHECKPOINT_PAGES = 1000,
@@ -37,6 +38,7 @@ struct db {
     struct db_stmt *stmts; /* all that were used so far */
     /* For db_sync(), which may run on another thread: constant while the db is open, but for the flag. */
     int wal_fd;
+    int guard_fd; /* the log, locked while this is open; -1: there was none, or in memory */
     atomic_flag directory_synced;
 };
 
@@ -527,6 +529,7 @@ static struct db *db_new(const char *path, const struct db_options *options)
     db->manual_checkpoint = options->manual_checkpoint;
     db->busy_ms = options->busy_ms;
     db->wal_fd = -1;
+    db->guard_fd = -1;
     atomic_flag_clear(&db->directory_synced);
     return db;
 }
@@ -631,6 +634,8 @@ static bool make_whole(const char *path, const struct db_options *options, struc
 static bool open_once(struct db *db, const struct db_options *options, struct error *err)
 {
     struct version version;
+    if (db->path && !wal_guard_take(db->path, options->busy_ms, &db->guard_fd, err))
+        return error_wrap(err, "%s cannot be opened", db->what);
     if (db->path && options->mode == DB_CREATE && !make_whole(db->path, options, err))
         return false;
     if (!open_handle(db, options, err) || !accept_version(db, options, &version, err))
@@ -652,7 +657,8 @@ struct db *db_open(const char *path, const struct db_options *options, struct er
     ensure(options->what && options->application_id);
     for (int tries = 0; tries < OPEN_TRIES; tries++) {
         struct db *db = db_new(path, options);
-        bool opened = open_once(db, options, err);
+        bool opened = open_once(db, options, err) &&
+                      (!db->path || wal_guard_keep(path, options->busy_ms, &db->guard_fd, err));
         if (opened && !was_removed(db))
             return db;
         db_close(db);
@@ -683,6 +689,8 @@ void db_close(struct db *db)
         close(db->wal_fd);
     int rc = sqlite3_close(db->handle);
     ensure(rc == SQLITE_OK);
+    if (db->guard_fd >= 0)
+        close(db->guard_fd);
     free(db->path);
     free(db);
 }
@@ -897,7 +905,8 @@ static bool has_answer(struct db *db, const char *question, uint64_t answer, str
 
 static bool remove_files(const char *path, struct error *err)
 {
-    return remove_file(path, "-wal", err) && remove_file(path, "-shm", err) && remove_file(path, "", err);
+    return remove_file(path, "-wal", err) && remove_file(path, "-shm", err) && wal_damage_forget(path, err) &&
+           remove_file(path, "", err);
 }
 
 bool db_remove_if(const char *path, const char *question, uint64_t answer, struct error *err)
