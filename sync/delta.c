@@ -258,6 +258,22 @@ void delta_delete(struct delta *delta, uint64_t pos, uint64_t len)
         apply_delete(delta, pos, len);
 }
 
+bool delta_replace_any(struct delta *delta, uint64_t pos, uint64_t gone, size_t text_at, uint64_t len)
+{
+    uint64_t before = delta_len(delta);
+    if (pos > before || gone > before - pos)
+        return false;
+    if (delta->edits == DELTA_TEXT) {
+        gap_text_replace(&delta->new_text, pos, gone, buf_view(delta->text), text_at, (size_t)len);
+        return true;
+    }
+    if (gone > 0)
+        delta_delete(delta, pos, gone);
+    if (len > 0)
+        delta_insert(delta, pos, text_at, len);
+    return true;
+}
+
 /* --- the patch --- */
 
 static void patch_of_one(const struct delta *delta, struct bytes text, struct patch *out)

@@ -62,18 +62,14 @@ static inline uint64_t delta_len(const struct delta *delta) /* of the new text *
 
 /*
  * Delete and insert at one place; either may be nothing. For who makes a text from nothing, edit by edit, it is all the same then
- * which of both they are.
+ * which of both they are. False, and nothing was done: it lies beyond the text.
  */
-static inline void delta_replace(struct delta *delta, uint64_t pos, uint64_t gone, size_t text_at, uint64_t len)
+MUST_USE bool delta_replace_any(struct delta *delta, uint64_t pos, uint64_t gone, size_t text_at, uint64_t len); /* for delta_replace() */
+MUST_USE static inline bool delta_replace(struct delta *delta, uint64_t pos, uint64_t gone, size_t text_at, uint64_t len)
 {
-    if (delta->edits == DELTA_TEXT) {
-        gap_text_replace(&delta->new_text, pos, gone, buf_view(delta->text), text_at, (size_t)len);
-        return;
-    }
-    if (gone > 0)
-        delta_delete(delta, pos, gone);
-    if (len > 0)
-        delta_insert(delta, pos, text_at, len);
+    return (delta->edits == DELTA_TEXT && /* and in the leaf of the edit before, so within the text */
+            gap_text_replace_near(&delta->new_text, pos, gone, buf_view(delta->text), text_at, (size_t)len)) ||
+           delta_replace_any(delta, pos, gone, text_at, len);
 }
 
 #endif

@@ -27,43 +27,45 @@ struct rows {
 
 #define PLACE_NONE UINT64_MAX
 
-/* Where operations are expected, asked in their order: where the agent's last one ended, or when it has none, that before. */
+/*
+ * Where operations are expected, asked in their order: where the agent's last one ended, or when it has none, that before. It is a
+ * value, so that who asks for every operation has it in registers.
+ */
 struct places {
     const struct rows *rows;
-    const struct row *row;   /* of the operation */
-    struct agent_last *last; /* of its agent */
-    uint64_t op_end;         /* of the newest operation of all */
-    bool deletes;            /* so does that */
+    const struct row *row; /* of the operation */
+    uint64_t op_end;       /* of the newest operation of all */
+    uint64_t expected;     /* of the row's agent; what it has noted itself is in its row's agent_last when the row is left */
 };
+
+static inline uint64_t places_of_agent(const struct places *places)
+{
+    uint64_t op_end = places->rows->last[places->row->agent].op_end;
+    return op_end == PLACE_NONE ? places->op_end : op_end;
+}
 
 static inline struct places places_of(const struct rows *rows)
 {
-    struct places places = {.rows = rows, .row = rows->items};
-    if (rows->count > 0)
-        places.last = &rows->last[rows->items->agent];
+    return (struct places){.rows = rows, .row = rows->items};
+}
+
+/* Goes on to the row of an event, which may be the present one. */
+static inline struct places places_at(struct places places, uint64_t lv)
+{
+    if (lv < places.row->end)
+        return places;
+    while (places.row->end <= lv)
+        places.row++;
+    places.expected = places_of_agent(&places);
     return places;
 }
 
-static inline void places_go_to(struct places *places, uint64_t lv)
+/* The operation is over with event `end` - 1; it ended at `op_end`. */
+static inline struct places places_after(struct places places, uint64_t op_end, uint64_t end)
 {
-    while (places->row->end <= lv) {
-        places->row++;
-        places->last = &places->rows->last[places->row->agent];
-    }
-}
-
-static inline uint64_t places_expect(struct places *places, uint64_t lv)
-{
-    places_go_to(places, lv);
-    return places->last->op_end == PLACE_NONE ? places->op_end : places->last->op_end;
-}
-
-/* The operation is over with event `end` - 1; it ended at `op_end` and deleted something, or not. */
-static inline void places_note(struct places *places, uint64_t op_end, bool deletes, uint64_t end)
-{
-    places_go_to(places, end - 1);
-    places->op_end = places->last->op_end = op_end;
-    places->deletes = deletes;
+    places = places_at(places, end - 1);
+    places.op_end = places.expected = places.rows->last[places.row->agent].op_end = op_end;
+    return places;
 }
 
 /* The operations of a log as columns. `rows` are all there are. */

@@ -18,6 +18,12 @@ void gap_text_release(struct gap_text *text)
     *text = (struct gap_text){0};
 }
 
+static void set_present(struct gap_text *text, uint32_t number)
+{
+    text->number = number;
+    text->present = &text->leaves[number];
+}
+
 static struct gap_text_leaf *add_leaf(struct gap_text *text, uint32_t number)
 {
     text->leaves = xgrow(text->leaves, &text->leaf_cap, (size_t)number + 1, sizeof *text->leaves);
@@ -31,8 +37,8 @@ void gap_text_begin(struct gap_text *text)
 {
     sum_tree_reset(&text->tree, 1);
     add_leaf(text, 0);
+    set_present(text, 0);
     text->len = text->begin = text->noted = 0;
-    text->number = 0;
 }
 
 /* --- the present leaf --- */
@@ -40,7 +46,7 @@ void gap_text_begin(struct gap_text *text)
 /* Tells the tree how long it is by now. */
 static void note_leaf(struct gap_text *text)
 {
-    uint64_t len = gap_text_leaf_len(&text->leaves[text->number]);
+    uint64_t len = gap_text_leaf_len(text->present);
     if (len != text->noted)
         sum_tree_add_kind(&text->tree, text->number, LENGTH, len - text->noted); /* less is the complement */
     text->noted = len;
@@ -53,38 +59,40 @@ static void go_to(struct gap_text *text, uint64_t pos)
     note_leaf(text);
     if (text->len > 0) {
         uint64_t at = pos < text->len ? pos : text->len - 1;
-        text->number = sum_tree_find(&text->tree, LENGTH, at, &inside);
+        set_present(text, sum_tree_find(&text->tree, LENGTH, at, &inside));
         text->begin = at - inside;
     } else {
-        text->number = sum_tree_first(&text->tree);
+        set_present(text, sum_tree_first(&text->tree));
         text->begin = 0;
     }
-    text->noted = gap_text_leaf_len(&text->leaves[text->number]);
+    text->noted = gap_text_leaf_len(text->present);
 }
 
-static struct gap_text_leaf *present(struct gap_text *text)
+void gap_text_move_far(struct gap_text_leaf *leaf, uint32_t first, uint32_t end)
 {
-    return &text->leaves[text->number];
+    uint32_t low = leaf->low, high = leaf->high;
+    if (end < low)
+        memmove(leaf->bytes + high - (low - end), leaf->bytes + end, low - end);
+    else
+        memmove(leaf->bytes + low, leaf->bytes + high, first - low);
 }
 
 /* Half of the present leaf becomes one of its own behind it; the present one is then that with place `pos`. */
 static void split_leaf(struct gap_text *text, uint64_t pos)
 {
     note_leaf(text);
-    uint32_t other = text->tree.leaf_count;
-    struct gap_text_leaf *to = add_leaf(text, other), *from = present(text);
-    gap_text_move_gap(from, FIRST + gap_text_leaf_len(from) / 2);
+    uint32_t other = text->tree.leaf_count, middle = FIRST + gap_text_leaf_len(text->present) / 2;
+    struct gap_text_leaf *to = add_leaf(text, other), *from = &text->leaves[text->number];
+    gap_text_take(from, middle, middle);
     uint32_t moved = END - from->high, kept = from->low - FIRST;
     to->high = from->high;
     memcpy(to->bytes + to->high, from->bytes + from->high, moved);
     from->high = END;
     ensure(sum_tree_split(&text->tree, text->number, &(struct sums){{[LENGTH] = moved}}) == other);
-    text->noted = kept;
-    if (pos > text->begin + kept) {
-        text->number = other;
-        text->begin += kept;
-        text->noted = moved;
-    }
+    bool behind = pos > text->begin + kept;
+    set_present(text, behind ? other : text->number);
+    text->begin += behind ? kept : 0;
+    text->noted = behind ? moved : kept;
 }
 
 /* --- edits --- */
@@ -92,23 +100,37 @@ static void split_leaf(struct gap_text *text, uint64_t pos)
 static void take_bytes(struct gap_text *text, uint64_t pos, uint64_t gone)
 {
     while (gone > 0) {
-        go_to(text, pos);
-        uint64_t first = pos - text->begin, here = least(gone, text->noted - first);
-        gap_text_take(present(text), FIRST + (uint32_t)first, (uint32_t)here);
+        if (pos - text->begin >= gap_text_leaf_len(text->present)) /* less than 0 is much more */
+            go_to(text, pos);
+        uint64_t first = pos - text->begin, here = least(gone, gap_text_leaf_len(text->present) - first);
+        gap_text_take(text->present, FIRST + (uint32_t)first, FIRST + (uint32_t)(first + here));
         text->len -= here;
         gone -= here;
     }
 }
 
+/* In parts of a size that is known beforehand, the last of which may cover some of the one before. */
+static void copy_part(unsigned char *to, const unsigned char *from, uint32_t len)
+{
+    if (len < NEAR) {
+        memcpy(to, from, len);
+        return;
+    }
+    for (uint32_t at = 0; at < len - NEAR; at += NEAR)
+        gap_text_copy_near(to + at, from + at);
+    gap_text_copy_near(to + len - NEAR, from + len - NEAR);
+}
+
 /* At a place in the present leaf or at its end. */
 static void put_part(struct gap_text *text, uint64_t pos, const unsigned char *bytes, uint32_t len)
 {
-    if (present(text)->high - present(text)->low < len + NEAR)
+    if (text->present->high - text->present->low < len + NEAR)
         split_leaf(text, pos);
-    struct gap_text_leaf *leaf = present(text);
-    gap_text_move_gap(leaf, FIRST + (uint32_t)(pos - text->begin));
-    memcpy(leaf->bytes + leaf->low, bytes, len);
-    leaf->low += len;
+    struct gap_text_leaf *leaf = text->present;
+    uint32_t at = FIRST + (uint32_t)(pos - text->begin);
+    gap_text_take(leaf, at, at);
+    copy_part(leaf->bytes + at, bytes, len);
+    leaf->low = at + len;
     text->len += len;
 }
 
@@ -118,7 +140,8 @@ void gap_text_replace_far(struct gap_text *text, uint64_t pos, uint64_t gone, st
     take_bytes(text, pos, gone);
     while (len > 0) {
         uint32_t part = (uint32_t)least(len, PART_BYTES_MAX);
-        go_to(text, pos);
+        if (pos - text->begin > gap_text_leaf_len(text->present))
+            go_to(text, pos);
         put_part(text, pos, source.data + from, part);
         pos += part;
         from += part;

@@ -17,6 +17,7 @@
 #ifndef WEFT_SYNC_GAP_TEXT_H
 #define WEFT_SYNC_GAP_TEXT_H
 
+#include <stddef.h>
 #include <string.h>
 
 #include "editor/patch.h"
@@ -25,9 +26,9 @@
 enum { GAP_TEXT_NEAR = 32 };
 
 #ifdef WEFT_SMALL_NODES
-enum { GAP_TEXT_LEAF_BYTES = GAP_TEXT_NEAR + 12 };
+enum { GAP_TEXT_LEAF_BYTES = 3 * GAP_TEXT_NEAR + 12, GAP_TEXT_FAR = 2 * GAP_TEXT_NEAR };
 #else
-enum { GAP_TEXT_LEAF_BYTES = 8192 };
+enum { GAP_TEXT_LEAF_BYTES = 8192, GAP_TEXT_FAR = 256 };
 #endif
 
 /* A leaf's bytes have a margin on either side, which a copy at its edges looks at for nothing. */
@@ -44,7 +45,8 @@ struct gap_text {
     struct gap_text_leaf *leaves;
     size_t leaf_cap;
     uint32_t number; /* of the present leaf: the one that was edited last */
-    uint64_t begin;  /* where it begins */
+    struct gap_text_leaf *present;
+    uint64_t begin; /* where it begins */
     uint64_t noted;  /* its length, as the tree has it */
 };
 
@@ -64,57 +66,70 @@ void gap_text_check(struct gap_text *text);
 
 static inline uint32_t gap_text_leaf_len(const struct gap_text_leaf *leaf)
 {
-    return leaf->low - GAP_TEXT_FIRST + (GAP_TEXT_END - leaf->high);
+    return GAP_TEXT_LEAF_BYTES - (leaf->high - leaf->low);
 }
 
+/* In two registers of 16 bytes, both read before either is written. */
 static inline void gap_text_copy_near(unsigned char *to, const unsigned char *from)
 {
-    unsigned char bytes[GAP_TEXT_NEAR];
-    memcpy(bytes, from, GAP_TEXT_NEAR);
-    memcpy(to, bytes, GAP_TEXT_NEAR);
+    unsigned char first[GAP_TEXT_NEAR / 2], second[GAP_TEXT_NEAR / 2];
+    memcpy(first, from, sizeof first);
+    memcpy(second, from + sizeof first, sizeof second);
+    memcpy(to, first, sizeof first);
+    memcpy(to + sizeof first, second, sizeof second);
 }
 
-/* Puts the gap to bytes[at], as it is or will be. Which way it goes is worked out: nobody could foresee it. */
-static inline void gap_text_move_gap(struct gap_text_leaf *leaf, uint32_t at)
-{
-    bool down = at < leaf->low;
-    uint32_t by = at - leaf->low, moved = down ? 0 - by : by; /* less than 0 is the complement */
-    uint32_t from = down ? at : leaf->high, to = down ? leaf->high - moved : leaf->low;
-    if (moved <= GAP_TEXT_NEAR) {
-        uint32_t more = down ? GAP_TEXT_NEAR - moved : 0; /* is copied too, and comes to lie in the gap */
-        gap_text_copy_near(leaf->bytes + to - more, leaf->bytes + from - more);
-    } else {
-        memmove(leaf->bytes + to, leaf->bytes + from, moved);
-    }
-    leaf->low += by;
-    leaf->high += by;
-}
+/* What lies between goes over the gap at once. For gap_text_take() */
+void gap_text_move_far(struct gap_text_leaf *leaf, uint32_t first, uint32_t end);
 
-/* What is to go comes to lie at the gap; from where it is, the gap goes no farther than that takes. */
-static inline void gap_text_take(struct gap_text_leaf *leaf, uint32_t first, uint32_t gone)
+/*
+ * Takes bytes[first] to bytes[end - 1] out, as they are or will be: they come to lie at the gap, which goes no farther than that takes.
+ * Which way it goes is worked out, nobody could foresee it. What lies between goes over it in parts of GAP_TEXT_NEAR bytes, those
+ * next to the gap first, so no part is overwritten before it was copied; the last one takes more than it must along, which comes
+ * to lie in the gap.
+ */
+static inline void gap_text_take(struct gap_text_leaf *leaf, uint32_t first, uint32_t end)
 {
-    uint32_t end = first + gone, at = leaf->low > first ? leaf->low : first;
-    at = at < end ? at : end;
-    gap_text_move_gap(leaf, at);
+    uint32_t low = leaf->low, high = leaf->high;
+    int32_t up = (int32_t)(first - low), down = (int32_t)(low - end), by = up > down ? up : down;
+    uint32_t goes_down = down > 0 ? UINT32_MAX : 0; /* all bits */
+    uint32_t other = (low ^ high) & goes_down, back = GAP_TEXT_NEAR & goes_down;
+    const unsigned char *from = leaf->bytes + ((high ^ other) - back);
+    unsigned char *to = leaf->bytes + ((low ^ other) - back);
+    gap_text_copy_near(to, from);
+    if (by > GAP_TEXT_FAR)
+        gap_text_move_far(leaf, first, end);
+    for (int32_t step = GAP_TEXT_NEAR - 2 * (int32_t)back; by > GAP_TEXT_NEAR && by <= GAP_TEXT_FAR; by -= GAP_TEXT_NEAR)
+        gap_text_copy_near(to += step, from += step);
     leaf->low = first;
-    leaf->high += end - at;
+    leaf->high = high + (end - low);
 }
 
-/* Few bytes in the leaf of the last edit: whether some go or some come makes no difference. */
+/*
+ * The same as gap_text_replace() for few bytes in the leaf of the last edit: whether some go or some come makes no difference.
+ * False, and nothing was done: they are not.
+ */
+static inline bool gap_text_replace_near(struct gap_text *text, uint64_t pos, uint64_t gone, struct bytes source, size_t from, size_t len)
+{
+    struct gap_text_leaf *leaf = text->present;
+    uint64_t first = pos - text->begin; /* less than 0 is much more */
+    uint32_t gap = leaf->high - leaf->low, leaf_len = GAP_TEXT_LEAF_BYTES - gap;
+    if (first > leaf_len || gone > leaf_len - first || gap < 2 * GAP_TEXT_NEAR || len > GAP_TEXT_NEAR || from > source.len ||
+        source.len - from < GAP_TEXT_NEAR)
+        return false;
+    uint32_t at = GAP_TEXT_FIRST + (uint32_t)first;
+    gap_text_take(leaf, at, at + (uint32_t)gone);
+    gap_text_copy_near(leaf->bytes + at, source.data + from);
+    leaf->low = at + (uint32_t)len;
+    text->len += len - gone;
+    return true;
+}
+
 static inline void gap_text_replace(struct gap_text *text, uint64_t pos, uint64_t gone, struct bytes source, size_t from,
                                     size_t len)
 {
-    struct gap_text_leaf *leaf = &text->leaves[text->number];
-    uint64_t first = pos - text->begin, leaf_len = gap_text_leaf_len(leaf); /* less than 0 is much more */
-    bool near = first <= leaf_len && gone <= leaf_len - first && leaf->high - leaf->low >= 2 * GAP_TEXT_NEAR;
-    if (!near || len > GAP_TEXT_NEAR || from > source.len || source.len - from < GAP_TEXT_NEAR) {
+    if (!gap_text_replace_near(text, pos, gone, source, from, len))
         gap_text_replace_far(text, pos, gone, source, from, len);
-        return;
-    }
-    gap_text_take(leaf, GAP_TEXT_FIRST + (uint32_t)first, (uint32_t)gone);
-    gap_text_copy_near(leaf->bytes + leaf->low, source.data + from);
-    leaf->low += (uint32_t)len;
-    text->len += len - gone;
 }
 
 #endif

@@ -61,6 +61,21 @@ uint64_t number_column_next_long(struct number_column *column)
     return rest + NUMBER_LONG;
 }
 
+size_t number_column_take(struct number_column *column, uint64_t *numbers, size_t count)
+{
+    struct reader *low = &column->low_reader;
+    size_t left = (size_t)(low->end - low->at), most = count < left ? count : left, taken = 0;
+    while (taken < most && !low->failed) {
+        const unsigned char *from = low->at - taken; /* a number has one byte here */
+        for (; taken < most && from[taken] < NUMBER_LONG; taken++)
+            numbers[taken] = from[taken];
+        low->at = from + taken;
+        if (taken < most)
+            numbers[taken++] = number_column_next_long(column);
+    }
+    return taken;
+}
+
 bool number_column_done(const struct number_column *column)
 {
     return reader_done(&column->low_reader) && reader_done(&column->high_reader);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "editor/base/least.h"
 #include "editor/base/random.h"
 #include "sync/delta.h"
 #include "sync/gap_text.h"
@@ -203,22 +204,42 @@ static void a_text_is_put_in_and_taken_out_at_once(void **state)
 static void the_gap_moves_by_any_number_of_bytes(void **state)
 {
     (void)state;
+    enum { BYTES = 300, STEPS = 280 /* more than GAP_TEXT_FAR */ };
     struct gap_text text = {0};
     struct buf source = {0}, expected = {0};
-    add_bytes(&source, 1, 251, 300);
+    add_bytes(&source, 1, 251, 3 * BYTES);
     gap_text_begin(&text);
-    gap_text_replace(&text, 0, 0, buf_view(&source), 0, 100);
-    replace(&expected, 0, 0, bytes_slice(buf_view(&source), 0, 100));
-    for (uint64_t step = 0; step <= 100; step++) {
-        for (uint64_t pos = 0; pos + step <= 100; pos += 1 + step) {
-            gap_text_replace(&text, pos, 0, buf_view(&source), (size_t)(100 + pos), 1);
-            gap_text_replace(&text, pos + step, 0, buf_view(&source), (size_t)(99 + pos), 1);
-            replace(&expected, pos, 0, bytes_slice(buf_view(&source), (size_t)(100 + pos), 1));
-            replace(&expected, pos + step, 0, bytes_slice(buf_view(&source), (size_t)(99 + pos), 1));
+    gap_text_replace(&text, 0, 0, buf_view(&source), 0, BYTES);
+    replace(&expected, 0, 0, bytes_slice(buf_view(&source), 0, BYTES));
+    for (uint64_t step = 0; step <= STEPS; step++) {
+        for (uint64_t pos = 0; pos + step <= BYTES; pos += 1 + step) {
+            gap_text_replace(&text, pos, 0, buf_view(&source), (size_t)(BYTES + pos), 1);
+            gap_text_replace(&text, pos + step, 0, buf_view(&source), (size_t)(BYTES - 1 + pos), 1);
+            replace(&expected, pos, 0, bytes_slice(buf_view(&source), (size_t)(BYTES + pos), 1));
+            replace(&expected, pos + step, 0, bytes_slice(buf_view(&source), (size_t)(BYTES - 1 + pos), 1));
             expect_text(&text, &expected);
             gap_text_replace(&text, step / 2, 2, buf_view(&source), 0, 0);
             replace(&expected, step / 2, 2, bytes_of("", 0));
         }
+        expect_text(&text, &expected);
+    }
+    gap_text_release(&text);
+    buf_release(&source);
+    buf_release(&expected);
+}
+
+/* More than a part, a part, and less than one, in the leaf at hand and beyond it. */
+static void inserts_of_any_length_are_copied(void **state)
+{
+    (void)state;
+    struct gap_text text = {0};
+    struct buf source = {0}, expected = {0};
+    add_bytes(&source, 1, 251, 200);
+    gap_text_begin(&text);
+    for (size_t len = 0; len <= 100; len++) {
+        uint64_t pos = expected.len / 3, gone = least(len / 2, expected.len - pos);
+        gap_text_replace(&text, pos, gone, buf_view(&source), source.len - len, len);
+        replace(&expected, pos, gone, bytes_slice(buf_view(&source), source.len - len, len));
         expect_text(&text, &expected);
     }
     gap_text_release(&text);
@@ -235,6 +256,7 @@ int main(void)
         cmocka_unit_test(thousands_of_edits_sum_up_as_well),
         cmocka_unit_test(a_text_is_put_in_and_taken_out_at_once),
         cmocka_unit_test(the_gap_moves_by_any_number_of_bytes),
+        cmocka_unit_test(inserts_of_any_length_are_copied),
     };
     return RUN_TESTS("delta", tests);
 }

@@ -48,19 +48,60 @@ static void numbers_come_back(void **state)
     buf_release(&out);
 }
 
-/* low and high as they are; the one number in them is refused. */
-static void expect_no_number(struct bytes low, struct bytes high)
+/* However many at once, between the others one by one. */
+static void numbers_are_taken_many_at_once(void **state)
+{
+    (void)state;
+    struct random random = random_of(support_seed("numbers taken", 5));
+    struct number_column written = {0}, read = {0};
+    struct buf out = {0};
+    uint64_t numbers[500], taken[100];
+    for (size_t i = 0; i < 500; i++) {
+        numbers[i] = random_chance(&random, 4) ? random_next(&random) >> random_below(&random, 60) : random_below(&random, NUMBER_LONG);
+        number_column_add(&written, numbers[i]);
+    }
+    packing_add_numbers(compressor, &out, &written, 1);
+    struct reader reader = reader_of(buf_view(&out));
+    assert_true(packing_read_numbers(compressor, &reader, &read, 1));
+    for (size_t at = 0; at < 500;) {
+        size_t wanted = (size_t)random_below(&random, 100), count = number_column_take(&read, taken, wanted);
+        assert_int_equal(count, wanted < 500 - at ? wanted : 500 - at);
+        for (size_t i = 0; i < count; i++)
+            assert_int_equal(taken[i], numbers[at++]);
+        if (at < 500)
+            assert_int_equal(number_column_next(&read), numbers[at++]);
+    }
+    assert_true(number_column_done(&read));
+    assert_int_equal(number_column_take(&read, taken, 100), 0);
+    number_column_release(&written);
+    number_column_release(&read);
+    buf_release(&out);
+}
+
+static void read_one(struct bytes low, struct bytes high, struct number_column *read)
 {
     struct buf out = {0};
-    struct number_column read = {0};
     packing_add_part(compressor, &out, low);
     packing_add_part(compressor, &out, high);
     struct reader reader = reader_of(buf_view(&out));
-    assert_true(packing_read_numbers(compressor, &reader, &read, 1));
+    assert_true(packing_read_numbers(compressor, &reader, read, 1));
+    buf_release(&out);
+}
+
+/* low and high as they are; the one number in them is refused. */
+static void expect_no_number(struct bytes low, struct bytes high)
+{
+    struct number_column read = {0}, taken = {0};
+    uint64_t number = 1;
+    read_one(low, high, &read);
     assert_int_equal(number_column_next(&read), 0);
     assert_false(number_column_done(&read));
+    read_one(low, high, &taken);
+    assert_int_equal(number_column_take(&taken, &number, 1), 1);
+    assert_int_equal(number, 0);
+    assert_false(number_column_done(&taken));
     number_column_release(&read);
-    buf_release(&out);
+    number_column_release(&taken);
 }
 
 static void a_number_has_one_form(void **state)
@@ -161,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(numbers_come_back, begin, end),
+        cmocka_unit_test_setup_teardown(numbers_are_taken_many_at_once, begin, end),
         cmocka_unit_test_setup_teardown(a_number_has_one_form, begin, end),
         cmocka_unit_test_setup_teardown(a_part_is_packed_where_that_is_shorter, begin, end),
         cmocka_unit_test_setup_teardown(a_part_never_unpacks_to_more_than_its_bytes_may_ask_for, begin, end),
