@@ -87,9 +87,10 @@ static struct run find_run(const struct packing *packing, size_t first)
         old = &packing->old[i];
         if (!agent_id_equal(&old->agent, &run.agent) || old->is_pack != run.is_pack)
             continue;
-        run.more = old->seq0 != run.end || (old->builds_on_others && run.records > 0) ||
-                   run.batches + old->batches > UPLOAD_PACK_BATCHES_MAX ||
-                   run.bytes + old->stored.len > UPLOAD_PACK_BYTES_MAX;
+        bool fits = old->seq0 == run.end && !old->builds_on_others &&
+                    run.batches + old->batches <= UPLOAD_PACK_BATCHES_MAX &&
+                    run.bytes + old->stored.len <= UPLOAD_PACK_BYTES_MAX;
+        run.more = run.records > 0 && !fits; /* the first one is a run, whatever it is */
         if (run.more)
             break;
         run.end += old->count;

@@ -294,6 +294,33 @@ static void an_hour_of_typing_takes_a_relay_less_than_100_kB(void **state)
     assert_true(packed * RUNS_AN_HOUR / RUNS < 50000);
 }
 
+/* As somebody who was offline has them: each is a pack's worth, and more than a pack takes. */
+static void records_of_more_edits_than_a_pack_has_are_left_as_they_are(void **state)
+{
+    enum { OFFLINE = 3 * UPLOAD_PACK_BATCHES_MAX };
+    struct room *room = *state;
+    struct record record;
+    struct error err = {0};
+    uint64_t ordinal = 0, most = 0;
+    for (int i = 0; i < OFFLINE; i++)
+        room_type(room, "x");
+    room_connect(room, (struct room_welcome){.peers = 1});
+    room_persist_all(room);
+    for (const struct message *message; (message = room_hears(room));) {
+        for (size_t i = 0; message->kind == MESSAGE_RECORDS && i < message->records.count; i++, ordinal++) {
+            assert_true(record_decode(message->records.items[i].stored, &record, &err));
+            most = record.count > most ? record.count : most;
+        }
+    }
+    assert_true(most > UPLOAD_PACK_BATCHES_MAX);
+    room_say_ack(room, room->ordinal += ordinal);
+    room_pass_time(room, 2 * (uint64_t)UPLOAD_PACK_IDLE_MS);
+    room_persist_all(room);
+    assert_true(room_hears_none_of(room, MESSAGE_RECORDS));
+    type_apart(room, 1);
+    assert_int_equal(room_status(room).unacked_edits, 0);
+}
+
 static void a_pack_leaves_only_after_the_journal_has_it(void **state)
 {
     struct room *room = *state;
@@ -1150,6 +1177,7 @@ int main(void)
         ROOM_TEST(only_the_first_batch_of_a_record_builds_on_others),
         ROOM_TEST(an_idle_author_packs_what_the_relay_has),
         ROOM_TEST(an_hour_of_typing_takes_a_relay_less_than_100_kB),
+        ROOM_TEST(records_of_more_edits_than_a_pack_has_are_left_as_they_are),
         ROOM_TEST(a_pack_leaves_only_after_the_journal_has_it),
         ROOM_TEST(a_few_records_are_left_as_they_are_until_there_are_more),
         ROOM_TEST(only_the_first_batch_of_a_pack_builds_on_others),
