@@ -64,7 +64,8 @@ static inline uint64_t delta_len(const struct delta *delta) /* of the new text *
  * Delete and insert at one place; either may be nothing. For who makes a text from nothing, edit by edit, it is all the same then
  * which of both they are. False, and nothing was done: it lies beyond the text.
  */
-MUST_USE bool delta_replace_any(struct delta *delta, uint64_t pos, uint64_t gone, size_t text_at, uint64_t len); /* for delta_replace() */
+/* For delta_replace() */
+MUST_USE bool delta_replace_any(struct delta *delta, uint64_t pos, uint64_t gone, size_t text_at, uint64_t len);
 MUST_USE static inline bool delta_replace(struct delta *delta, uint64_t pos, uint64_t gone, size_t text_at, uint64_t len)
 {
     return (delta->edits == DELTA_TEXT && /* and in the leaf of the edit before, so within the text */

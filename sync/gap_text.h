@@ -83,7 +83,8 @@ static inline void gap_text_copy_near(unsigned char *to, const unsigned char *fr
 void gap_text_move_far(struct gap_text_leaf *leaf, uint32_t first, uint32_t end);
 
 /*
- * Takes bytes[first] to bytes[end - 1] out, as they are or will be: they come to lie at the gap, which goes no farther than that takes.
+ * Takes bytes[first] to bytes[end - 1] out, as they are or will be: they come to lie at the gap, which goes no farther than
+ * it must.
  * Which way it goes is worked out, nobody could foresee it. What lies between goes over it in parts of GAP_TEXT_NEAR bytes, those
  * next to the gap first, so no part is overwritten before it was copied; the last one takes more than it must along, which comes
  * to lie in the gap.
@@ -109,7 +110,8 @@ static inline void gap_text_take(struct gap_text_leaf *leaf, uint32_t first, uin
  * The same as gap_text_replace() for few bytes in the leaf of the last edit: whether some go or some come makes no difference.
  * False, and nothing was done: they are not.
  */
-static inline bool gap_text_replace_near(struct gap_text *text, uint64_t pos, uint64_t gone, struct bytes source, size_t from, size_t len)
+static inline bool gap_text_replace_near(struct gap_text *text, uint64_t pos, uint64_t gone, struct bytes source, size_t from,
+                                         size_t len)
 {
     struct gap_text_leaf *leaf = text->present;
     uint64_t first = pos - text->begin; /* less than 0 is much more */

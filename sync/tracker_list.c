@@ -11,36 +11,42 @@ enum { TRACKER_LIST_SPANS_MAX = 12 };
 enum { TRACKER_LIST_SPANS_MAX = 256 }; /* from then on trees find a place sooner */
 #endif
 
-#define NOWHERE UINT32_MAX /* no knot: the end of the list, or an event that did nothing */
+#define NOWHERE UINT32_MAX /* no span: an event that did nothing */
 
-/* A span's place in the list, with what is asked of every span on the way. */
-struct tracker_knot {
-    uint32_t next;
+/* A place of the list: which span stands there, with what is asked of every span on the way. */
+struct tracker_place {
+    uint32_t span;
     uint32_t prepared, shown; /* units that are */
 };
 
 /* What an event did. */
 struct tracker_done {
     uint64_t unit; /* that it inserted (its own LV) or deleted */
-    uint32_t knot; /* where that was; when the span was cut since, it may be in a piece further on */
+    uint32_t span; /* that has it; when it was cut since, it may be in a piece further on */
 };
 
-/* Before unit `offset` of a knot's span. */
+/* Before unit `offset` of the span at a place. */
 struct spot {
-    uint32_t knot;
+    uint32_t place;
     uint64_t offset;
-    uint64_t shown; /* before the knot */
+    uint64_t shown; /* before the span */
 };
 
 void tracker_list_release(struct tracker_list *list)
 {
-    free(list->knots);
+    free(list->places);
     free(list->spans);
+    free(list->place_of);
     free(list->done);
     *list = (struct tracker_list){0};
 }
 
-/* --- knots --- */
+/* --- places --- */
+
+static struct span *span_at(const struct tracker_list *list, uint32_t place)
+{
+    return &list->spans[list->places[place].span];
+}
 
 static uint32_t prepared_of(const struct span *span)
 {
@@ -53,64 +59,83 @@ static uint32_t shown_of(const struct span *span)
 }
 
 /* After a span was changed. */
-static void note_span(struct tracker_list *list, uint32_t knot)
+static void note_span(struct tracker_list *list, uint32_t place)
 {
-    list->knots[knot].prepared = prepared_of(&list->spans[knot]);
-    list->knots[knot].shown = shown_of(&list->spans[knot]);
+    const struct span *span = span_at(list, place);
+    list->places[place].prepared = prepared_of(span);
+    list->places[place].shown = shown_of(span);
 }
 
-/* A new knot behind another one. */
-static uint32_t add_knot(struct tracker_list *list, uint32_t before, const struct span *span)
+static void make_room(struct tracker_list *list)
 {
-    uint32_t knot = list->count++;
-    list->knots = xgrow(list->knots, &list->knot_cap, list->count, sizeof *list->knots);
-    list->spans = xgrow(list->spans, &list->span_cap, list->count, sizeof *list->spans);
-    list->spans[knot] = *span;
-    list->knots[knot].next = list->knots[before].next;
-    list->knots[before].next = knot;
-    note_span(list, knot);
-    return knot;
+    size_t wanted = (size_t)list->count + 1, cap[3] = {list->cap, list->cap, list->cap};
+    if (wanted <= list->cap)
+        return;
+    list->places = xgrow(list->places, &cap[0], wanted, sizeof *list->places);
+    list->spans = xgrow(list->spans, &cap[1], wanted, sizeof *list->spans);
+    list->place_of = xgrow(list->place_of, &cap[2], wanted, sizeof *list->place_of);
+    list->cap = cap[0] < cap[1] ? cap[0] : cap[1];
+    list->cap = list->cap < cap[2] ? list->cap : cap[2];
 }
 
-static void note_events(struct tracker_list *list, uint64_t lv, uint64_t len, uint32_t knot)
+/* A new span at a place; what stood there, and all behind it, moves on. */
+static void put_span(struct tracker_list *list, uint32_t place, const struct span *span)
+{
+    make_room(list);
+    uint32_t number = list->count++;
+    struct tracker_place *places = list->places;
+    for (uint32_t i = number; i > place; i--) {
+        places[i] = places[i - 1];
+        list->place_of[places[i].span] = i;
+    }
+    places[place].span = number;
+    list->place_of[number] = place;
+    list->spans[number] = *span;
+    note_span(list, place);
+}
+
+static void note_events(struct tracker_list *list, uint64_t lv, uint64_t len, uint32_t span)
 {
     for (uint64_t i = 0; i < len; i++)
-        list->done[lv - list->first + i] = (struct tracker_done){lv + i, knot};
+        list->done[lv - list->first + i] = (struct tracker_done){lv + i, span};
 }
 
-/* Makes a span end before its unit `offset`; the rest becomes a knot of its own behind it, and the events that inserted it say so. */
-static uint32_t cut(struct tracker_list *list, uint32_t knot, uint64_t offset)
+/* Makes a span end before its unit `offset`; the rest becomes one of its own behind it, as the events that inserted it note. */
+static uint32_t cut(struct tracker_list *list, uint32_t place, uint64_t offset)
 {
-    struct span tail = list->spans[knot];
+    struct span *span = span_at(list, place), tail = *span;
+    uint32_t behind = list->count;
     tail.id += offset;
     tail.left = tail.id - 1;
     tail.len -= (uint32_t)offset;
-    list->spans[knot].len = (uint32_t)offset;
-    note_span(list, knot);
-    uint32_t behind = add_knot(list, knot, &tail);
+    span->len = (uint32_t)offset;
+    note_span(list, place);
+    put_span(list, place + 1, &tail);
     for (uint64_t i = 0; tail.id < TRACKER_BASE && i < tail.len; i++)
-        list->done[tail.id - list->first + i].knot = behind;
-    return behind;
+        list->done[tail.id - list->first + i].span = behind;
+    return place + 1;
 }
 
-/* Makes units [offset, offset + len) of a span a span of their own. */
-static uint32_t isolate(struct tracker_list *list, uint32_t knot, uint64_t offset, uint64_t len)
+/* Makes units [offset, offset + len) of a span a span of their own. Gives its place. */
+static uint32_t isolate(struct tracker_list *list, uint32_t place, uint64_t offset, uint64_t len)
 {
-    ensure(len > 0 && offset + len <= list->spans[knot].len);
-    if (offset + len < list->spans[knot].len)
-        (void)cut(list, knot, offset + len);
-    return offset > 0 ? cut(list, knot, offset) : knot;
+    uint32_t span_len = span_at(list, place)->len;
+    ensure(len > 0 && offset + len <= span_len);
+    if (offset + len < span_len)
+        (void)cut(list, place, offset + len);
+    return offset > 0 ? cut(list, place, offset) : place;
 }
 
-static void set_span(struct tracker_list *list, uint32_t knot, uint32_t state, bool gone)
+static void set_span(struct tracker_list *list, uint32_t place, uint32_t state, bool gone)
 {
-    struct tracker_knot before = list->knots[knot];
+    struct tracker_place before = list->places[place];
+    struct span *span = &list->spans[before.span];
     ensure(state >> SPAN_STATE_BITS == 0);
-    list->spans[knot].state = state;
-    list->spans[knot].gone = gone;
-    note_span(list, knot);
-    list->prepared = list->prepared - before.prepared + list->knots[knot].prepared;
-    list->shown = list->shown - before.shown + list->knots[knot].shown;
+    span->state = state;
+    span->gone = gone;
+    note_span(list, place);
+    list->prepared = list->prepared - before.prepared + list->places[place].prepared;
+    list->shown = list->shown - before.shown + list->places[place].shown;
     list->steps++;
 }
 
@@ -126,14 +151,11 @@ bool tracker_list_begin(struct tracker_list *list, uint64_t first, uint64_t end,
     list->prepared = list->shown = len;
     list->done = xgrow(list->done, &list->done_cap, list->events, sizeof *list->done);
     for (uint64_t i = 0; i < list->events; i++)
-        list->done[i].knot = NOWHERE;
-    list->knots = xgrow(list->knots, &list->knot_cap, 1, sizeof *list->knots);
-    list->spans = xgrow(list->spans, &list->span_cap, 1, sizeof *list->spans);
-    list->count = 1;
-    list->spans[0] = head;
-    list->knots[0] = (struct tracker_knot){NOWHERE, 0, 0};
+        list->done[i].span = NOWHERE;
+    list->count = 0;
+    put_span(list, 0, &head);
     if (len > 0)
-        add_knot(list, 0, &base);
+        put_span(list, 1, &base);
     return true;
 }
 
@@ -147,20 +169,19 @@ bool tracker_list_is_full(const struct tracker_list *list)
 /* Before unit number `pos` of the prepare version, which is there. */
 static struct spot spot_of(const struct tracker_list *list, uint64_t pos)
 {
-    const struct tracker_knot *knots = list->knots, *knot = knots;
+    const struct tracker_place *place = list->places + 1;
     uint64_t shown = 0;
     ensure(pos < list->prepared);
-    while (pos >= knot->prepared) {
-        pos -= knot->prepared;
-        shown += knot->shown;
-        knot = &knots[knot->next];
+    for (; pos >= place->prepared; place++) {
+        pos -= place->prepared;
+        shown += place->shown;
     }
-    return (struct spot){(uint32_t)(knot - knots), pos, shown};
+    return (struct spot){(uint32_t)(place - list->places), pos, shown};
 }
 
 static uint64_t shown_at(const struct tracker_list *list, const struct spot *spot)
 {
-    return spot->shown + (list->spans[spot->knot].gone ? 0 : spot->offset);
+    return spot->shown + (span_at(list, spot->place)->gone ? 0 : spot->offset);
 }
 
 /* Whether a new span goes on with the one it stands behind: a run typed on. */
@@ -177,26 +198,27 @@ bool tracker_list_insert(struct tracker_list *list, uint64_t lv, uint64_t pos, u
     struct spot spot = {0};
     if (pos > 0) {
         spot = spot_of(list, pos - 1);
-        span.left = list->spans[spot.knot].id + spot.offset++;
+        span.left = span_at(list, spot.place)->id + spot.offset++;
     }
-    uint32_t next = list->knots[spot.knot].next;
-    bool inside = spot.offset < list->spans[spot.knot].len;
-    if (!inside && next != NOWHERE && list->spans[next].state == SPAN_NOT_YET)
+    const struct span *next = spot.place + 1 < list->count ? span_at(list, spot.place + 1) : NULL;
+    bool inside = spot.offset < span_at(list, spot.place)->len;
+    if (!inside && next && next->state == SPAN_NOT_YET)
         return false;
     if (inside)
         span.right = span.left + 1;
-    else if (next != NOWHERE)
-        span.right = list->spans[next].id;
+    else if (next)
+        span.right = next->id;
     *at = shown_at(list, &spot);
     if (inside)
-        (void)cut(list, spot.knot, spot.offset);
-    if (goes_on(&list->spans[spot.knot], &span)) {
-        list->spans[spot.knot].len += span.len;
-        note_span(list, spot.knot);
+        (void)cut(list, spot.place, spot.offset);
+    struct span *before = span_at(list, spot.place);
+    if (goes_on(before, &span)) {
+        before->len += span.len;
+        note_span(list, spot.place);
     } else {
-        spot.knot = add_knot(list, spot.knot, &span);
+        put_span(list, ++spot.place, &span);
     }
-    note_events(list, lv, len, spot.knot);
+    note_events(list, lv, len, list->places[spot.place].span);
     list->prepared += len;
     list->shown += len;
     list->steps++;
@@ -206,33 +228,34 @@ bool tracker_list_insert(struct tracker_list *list, uint64_t lv, uint64_t pos, u
 struct tracker_deleted tracker_list_delete(struct tracker_list *list, uint64_t lv, uint64_t pos, uint64_t len, bool back)
 {
     struct spot spot = spot_of(list, pos);
-    const struct span *span = &list->spans[spot.knot];
+    const struct span *span = span_at(list, spot.place);
     len = back ? least(len, spot.offset + 1) : least(len, span->len - spot.offset);
     if (back)
         spot.offset -= len - 1;
     struct tracker_deleted deleted = {len, span->id + spot.offset, shown_at(list, &spot), !span->gone};
-    uint32_t knot = isolate(list, spot.knot, spot.offset, len);
-    set_span(list, knot, SPAN_THERE + 1, true);
+    uint32_t place = isolate(list, spot.place, spot.offset, len), number = list->places[place].span;
+    set_span(list, place, SPAN_THERE + 1, true);
     for (uint64_t i = 0; i < len; i++)
-        list->done[lv - list->first + i] = (struct tracker_done){deleted.id + (back ? len - 1 - i : i), knot};
+        list->done[lv - list->first + i] = (struct tracker_done){deleted.id + (back ? len - 1 - i : i), number};
     return deleted;
 }
 
 /* --- moving the prepare version --- */
 
-/* From a deleted span to the piece of it that has a unit: pieces stand behind each other. */
-static uint32_t knot_with(const struct tracker_list *list, uint32_t knot, uint64_t unit)
+/* Where the piece of a deleted span is that has a unit: pieces stand behind each other. */
+static uint32_t place_with(const struct tracker_list *list, uint32_t number, uint64_t unit)
 {
-    while (unit - list->spans[knot].id >= list->spans[knot].len)
-        knot = list->knots[knot].next;
-    return knot;
+    uint32_t place = list->place_of[number];
+    while (unit - span_at(list, place)->id >= span_at(list, place)->len)
+        place++;
+    return place;
 }
 
-/* For the check: whether there is such a piece, counted in steps that end in every case. */
-static bool is_from(const struct tracker_list *list, uint32_t knot, uint64_t unit)
+/* For the check: whether there is such a piece. */
+static bool is_from(const struct tracker_list *list, uint32_t number, uint64_t unit)
 {
-    for (uint32_t steps = 0; knot < list->count && steps < list->count; knot = list->knots[knot].next, steps++)
-        if (unit - list->spans[knot].id < list->spans[knot].len)
+    for (uint32_t place = number < list->count ? list->place_of[number] : list->count; place < list->count; place++)
+        if (unit - span_at(list, place)->id < span_at(list, place)->len)
             return true;
     return false;
 }
@@ -241,7 +264,7 @@ static bool is_from(const struct tracker_list *list, uint32_t knot, uint64_t uni
 static uint64_t in_a_row(const struct tracker_done *done, uint64_t max, uint64_t step)
 {
     uint64_t count = 1;
-    while (count < max && done[count].knot != NOWHERE && done[count].unit == done->unit + count * step)
+    while (count < max && done[count].span != NOWHERE && done[count].unit == done->unit + count * step)
         count++;
     return count;
 }
@@ -249,8 +272,8 @@ static uint64_t in_a_row(const struct tracker_done *done, uint64_t max, uint64_t
 /* Events that inserted or deleted units in a row; of one span as many as there are. Gives how many events that were. */
 static uint64_t shift_row(struct tracker_list *list, const struct tracker_done *done, uint64_t max, int by)
 {
-    uint32_t knot = knot_with(list, done->knot, done->unit);
-    const struct span *span = &list->spans[knot];
+    uint32_t place = place_with(list, done->span, done->unit);
+    const struct span *span = span_at(list, place);
     bool inserted = done->unit - list->first == (uint64_t)(done - list->done);
     uint64_t offset = done->unit - span->id, count = least(max, span->len - offset);
     if (!inserted)
@@ -261,8 +284,7 @@ static uint64_t shift_row(struct tracker_list *list, const struct tracker_done *
     }
     uint32_t state = span->state + (uint32_t)by;
     bool gone = span->gone;
-    knot = isolate(list, knot, offset, count);
-    set_span(list, knot, state, gone);
+    set_span(list, isolate(list, place, offset, count), state, gone);
     return count;
 }
 
@@ -271,7 +293,7 @@ static void shift_events(struct tracker_list *list, uint64_t first, uint64_t end
     const struct tracker_done *done = list->done + (first - list->first), *stop = list->done + (end - list->first);
     ensure(first >= list->first && first <= end && end - list->first <= list->events);
     while (done < stop)
-        done += done->knot == NOWHERE ? 1 : shift_row(list, done, (uint64_t)(stop - done), by);
+        done += done->span == NOWHERE ? 1 : shift_row(list, done, (uint64_t)(stop - done), by);
 }
 
 void tracker_list_retreat(struct tracker_list *list, uint64_t first, uint64_t end)
@@ -298,10 +320,10 @@ static uint64_t move_deletes(const struct tracker_list *list, uint64_t event, st
 
 void tracker_list_move_to(const struct tracker_list *list, struct tracker *tracker)
 {
-    for (uint32_t knot = list->knots[0].next; knot != NOWHERE; knot = list->knots[knot].next)
-        tracker_append(tracker, &list->spans[knot]);
+    for (uint32_t place = 1; place < list->count; place++)
+        tracker_append(tracker, span_at(list, place));
     for (uint64_t i = 0, count = 1; i < list->events; i += count, count = 1)
-        if (list->done[i].knot != NOWHERE && list->done[i].unit != list->first + i)
+        if (list->done[i].span != NOWHERE && list->done[i].unit != list->first + i)
             count = move_deletes(list, i, tracker);
 }
 
@@ -309,17 +331,18 @@ void tracker_list_move_to(const struct tracker_list *list, struct tracker *track
 void tracker_list_check(const struct tracker_list *list)
 {
     uint64_t prepared = 0, shown = 0;
-    uint32_t count = 1;
-    for (uint32_t knot = list->knots[0].next; knot != NOWHERE; knot = list->knots[knot].next, count++) {
-        const struct span *span = &list->spans[knot];
-        ensure(span->len > 0 && list->knots[knot].prepared == prepared_of(span) && list->knots[knot].shown == shown_of(span));
+    for (uint32_t place = 0; place < list->count; place++) {
+        const struct tracker_place *at = &list->places[place];
+        const struct span *span = span_at(list, place);
+        ensure(at->span < list->count && list->place_of[at->span] == place);
+        ensure((span->len > 0) == (place > 0) && at->prepared == prepared_of(span) && at->shown == shown_of(span));
         ensure(span->state <= SPAN_THERE || span->gone); /* [10] */
         for (uint64_t i = 0; span->id < TRACKER_BASE && i < span->len; i++)
-            ensure(list->done[span->id + i - list->first].knot == knot); /* [9] */
+            ensure(list->done[span->id + i - list->first].span == at->span); /* [9] */
         prepared += prepared_of(span);
         shown += shown_of(span);
     }
-    ensure(count == list->count && prepared == list->prepared && shown == list->shown); /* [8] */
+    ensure(prepared == list->prepared && shown == list->shown); /* [8] */
     for (uint64_t i = 0; i < list->events; i++)
-        ensure(list->done[i].knot == NOWHERE || is_from(list, list->done[i].knot, list->done[i].unit)); /* [9] */
+        ensure(list->done[i].span == NOWHERE || is_from(list, list->done[i].span, list->done[i].unit)); /* [9] */
 }

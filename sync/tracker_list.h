@@ -2,11 +2,12 @@
  * tracker_list - the tracker of a short block: the same two versions of a text, in a list instead of in trees.
  *
  * Where people type at once and hear each other, a walk goes through thousands of blocks of some dozen spans each, and the trees
- * of a tracker (sync/tracker.h) cost more there than they save. In a list every span stays where it was made in memory; who
- * looks for a position goes along the list, and what an event did is found in a row with an entry for each event of the block:
+ * of a tracker (sync/tracker.h) cost more there than they save. In a list a span keeps its number, and the places stand in a row
+ * in the order of the text: who looks for a position goes along that, and what an event did is found in a row with an entry for
+ * each event of the block:
  *
- *      first ---> <base 0..4> ---> <5 6 7> ---> <base 4..9>        event   5  6  7  8
- *                      0               2             1             span    2  2  2  1     8 deleted base 6
+ *      place   <base 0..4>  <5 6 7>  <base 4..9>        event   5  6  7  8
+ *      span         1          3          2             span    3  3  3  2     8 deleted base 6
  *
  * It does not know the order of concurrent inserts. Where that would have to be asked, or where there are too many spans, it
  * says so, and tracker_list_move_to() makes a tracker of it, which goes on.
@@ -26,13 +27,14 @@
 
 enum { TRACKER_LIST_EVENTS_MAX = 512 }; /* what a cut moves then is about what finding its place costs */
 
-struct tracker_knot;
+struct tracker_place;
 struct tracker_done;
 
 struct tracker_list {
-    struct tracker_knot *knots; /* number 0 stands before all; it holds nothing */
-    struct span *spans;         /* of each knot */
-    size_t knot_cap, span_cap;
+    struct tracker_place *places; /* in the order of the text; the first one is before all and holds nothing */
+    struct span *spans;           /* by number */
+    uint32_t *place_of;           /* of the span with that number */
+    size_t cap;                   /* of each of the three */
     uint32_t count;
     struct tracker_done *done; /* by event */
     size_t done_cap;
