@@ -16,11 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "editor/base/random.h"
 #include "editor/rope.h"
 #include "sync/document.h"
+#include "tests/bench/bench_clock.h"
 #include "tests/support/heap.h"
 
 enum { LEAST = 10000, FACTOR = 4, POINTS_MAX = 8, CHUNK = 256, PEOPLE_MAX = 10, BACKSPACE_EACH = 10 };
@@ -156,13 +156,6 @@ struct peer {
     struct patch patch;
 };
 
-static double cpu_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
 static struct peer peer_of(struct document *document, const struct rope *base)
 {
     ensure(document);
@@ -213,10 +206,10 @@ static struct cost run_bulk(struct peer *source, const struct rope *base)
     document_encode(source->document, &message);
     peer_release(source);
     heap_begin();
-    double start = cpu_ms();
+    double start = process_ms();
     struct peer peer = peer_of(document_decode(buf_view(&message), base, &err), base);
     peer_update(&peer);
-    cost = (struct cost){cpu_ms() - start, heap_peak(), heap_now()};
+    cost = (struct cost){process_ms() - start, heap_peak(), heap_now()};
     heap_end();
     peer_release(&peer);
     buf_release(&message);
@@ -276,14 +269,14 @@ static struct cost offline(uint64_t n, size_t people)
         batch_list_clear(&theirs);
         while (theirs.count < CHUNK && other.events < n / 2)
             write_word(&other, batch_list_add(&theirs));
-        double start = cpu_ms();
+        double start = process_ms();
         for (size_t i = 0; i < theirs.count; i++)
             peer_add(&peer, &theirs.items[i]);
-        cost.ms += cpu_ms() - start;
+        cost.ms += process_ms() - start;
     }
-    double start = cpu_ms();
+    double start = process_ms();
     peer_update(&peer);
-    cost = (struct cost){cost.ms + cpu_ms() - start, heap_peak(), heap_now()};
+    cost = (struct cost){cost.ms + process_ms() - start, heap_peak(), heap_now()};
     heap_end();
     peer_release(&peer);
     batch_list_release(&theirs);
@@ -305,12 +298,12 @@ static struct cost live(uint64_t n, size_t people)
         batch_list_clear(&keys);
         while (keys.count < CHUNK && done + keys.count < n)
             next_key(&room, batch_list_add(&keys));
-        double start = cpu_ms();
+        double start = process_ms();
         for (size_t i = 0; i < keys.count; i++) {
             peer_add(&peer, &keys.items[i]);
             peer_update(&peer);
         }
-        cost.ms += cpu_ms() - start;
+        cost.ms += process_ms() - start;
     }
     cost.peak = heap_peak();
     cost.held = heap_now();

@@ -17,11 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "editor/base/random.h"
 #include "editor/rope.h"
 #include "sync/document.h"
+#include "tests/bench/bench_clock.h"
 
 enum { LEAST = 1000, POINTS_MAX = 16, BRANCHES = 32, RUN_MS_MAX = 4000 };
 
@@ -32,13 +32,6 @@ struct family {
     void (*make)(struct batch_list *out, size_t n);
     enum updates updates;
 };
-
-static double cpu_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
 
 /* --- histories --- */
 
@@ -211,7 +204,7 @@ static double run(const struct family *family, size_t n)
     struct rope *base = rope_new();
     struct document *document = document_new(base);
     family->make(&batches, n);
-    double start = cpu_ms();
+    double start = process_ms();
     for (size_t i = 0; i < batches.count; i++) {
         if (document_add(document, &batches.items[i], &err) != DOCUMENT_ADDED) {
             fprintf(stderr, "growth: a batch of %s was not added: %s\n", family->name, err.text);
@@ -221,7 +214,7 @@ static double run(const struct family *family, size_t n)
             update(document, &patch);
     }
     update(document, &patch);
-    double ms = cpu_ms() - start;
+    double ms = process_ms() - start;
     batch_list_release(&batches);
     patch_release(&patch);
     document_free(document);
@@ -281,11 +274,11 @@ static double merge_rest(struct document *document, const struct batch *key)
 {
     struct patch patch = {0};
     struct error err = {0};
-    double start = cpu_ms();
+    double start = process_ms();
     if (document_add(document, key, &err) != DOCUMENT_ADDED)
         exit(1);
     document_update(document, &patch);
-    double ms = cpu_ms() - start;
+    double ms = process_ms() - start;
     patch_release(&patch);
     return ms;
 }
@@ -301,9 +294,9 @@ static void measure_portions(size_t n)
     document_free(document);
     document = document_with_pages(base, n);
     for (bool there = false; !there; portions++) {
-        double start = cpu_ms();
+        double start = process_ms();
         there = document_approach(document, key, PORTION_STEPS);
-        double ms = cpu_ms() - start;
+        double ms = process_ms() - start;
         all += ms;
         longest = ms > longest ? ms : longest;
     }

@@ -16,7 +16,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "app/replica_journal.h"
@@ -27,6 +26,7 @@
 #include "editor/base/xalloc.h"
 #include "sync/journal_compact.h"
 #include "tests/bench/bench_base.h"
+#include "tests/bench/bench_clock.h"
 
 enum { TEXT_BYTES = 1000000, BURST = 20, RUNS = 5, ROWS_A_COMMIT = 2000, ROWS_AFTER = 64, EVENTS_A_ROW = 128 };
 
@@ -64,13 +64,6 @@ static void must(bool good, const char *what, const struct error *err)
 }
 
 /* Of this thread: what else runs on the machine does not count. */
-static double cpu_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
 static void said(void *self, const char *text)
 {
     (void)self;
@@ -309,10 +302,10 @@ static void open_here(struct bench *bench, struct opened *out)
     struct patch patch = {0};
     size_t heap = mallinfo2().uordblks, peak = peak_kb();
     uint64_t start = bench_now_ns();
-    double cpu = cpu_ms();
+    double cpu = thread_ms();
     struct replica *replica = open_file(bench, true);
     out->text_ms = bench_ms_since(start);
-    out->cpu_ms = cpu_ms() - cpu;
+    out->cpu_ms = thread_ms() - cpu;
     out->heap = mallinfo2().uordblks + mallinfo2().hblkhd - heap;
     out->peak_kb = peak_kb() - peak;
     out->len = rope_len(replica->buffer.text);
@@ -376,11 +369,11 @@ static void print_past(struct bench *bench, const char *what, uint64_t back)
         document_version(replica->document, &version);
         for (size_t i = 0; i < version.count; i++)
             version.heads[i].seq -= version.heads[i].seq * back / 100;
-        double start = cpu_ms();
+        double start = thread_ms();
         must(!back || replica_read_past(replica, &err), "its history", &err);
-        double read = cpu_ms();
+        double read = thread_ms();
         struct rope *text = replica_text_at(replica, &version);
-        printf("| %s | %.1f ms | %.1f ms | %.1f MB |\n", what, read - start, cpu_ms() - read, (double)rope_len(text) / 1e6);
+        printf("| %s | %.1f ms | %.1f ms | %.1f MB |\n", what, read - start, thread_ms() - read, (double)rope_len(text) / 1e6);
         fflush(stdout);
         _exit(0);
     }

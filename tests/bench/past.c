@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "editor/rope.h"
 #include "sync/document_past.h"
+#include "tests/bench/bench_clock.h"
 #include "tests/support/trace_batches.h"
 
 enum { RUNS = 9, LAST = 200 }; /* so many batches come one by one */
@@ -21,13 +21,6 @@ struct bench {
     struct document *document;
     struct patch patch;
 };
-
-static double cpu_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
 
 static void row(const char *question, double ms)
 {
@@ -61,13 +54,13 @@ static void measure_between(struct bench *bench, size_t batches_ago, const char 
     document_version(bench->document, &now);
     double least[2] = {1e9, 1e9};
     for (int run = 0; run < RUNS; run++) {
-        double start = cpu_ms();
+        double start = process_ms();
         if (!document_patch_between(bench->document, &then, &now, &bench->patch))
             exit(1);
-        double middle = cpu_ms();
+        double middle = process_ms();
         if (!document_patch_between(bench->document, &now, &then, &bench->patch))
             exit(1);
-        double end = cpu_ms();
+        double end = process_ms();
         least[0] = middle - start < least[0] ? middle - start : least[0];
         least[1] = end - middle < least[1] ? end - middle : least[1];
         if (run == 0)
@@ -84,13 +77,13 @@ static void measure_blame(struct bench *bench)
     enum { SCREEN_BYTES = 80 * 50, SCREENS = LAST };
     struct blame blame = {0};
     uint64_t len = rope_len(bench->text), screen = len < SCREEN_BYTES ? len : SCREEN_BYTES;
-    double start = cpu_ms(), asked = 0;
+    double start = process_ms(), asked = 0;
     document_blame(bench->document, 0, screen, &blame);
-    row("who wrote a screen, first", cpu_ms() - start);
+    row("who wrote a screen, first", process_ms() - start);
     for (size_t i = 0; i < SCREENS; i++) {
-        start = cpu_ms();
+        start = process_ms();
         document_blame(bench->document, (len - screen) / SCREENS * i, screen, &blame);
-        asked += cpu_ms() - start;
+        asked += process_ms() - start;
     }
     row("who wrote a screen, then", asked / SCREENS);
     asked = 0;
@@ -98,14 +91,14 @@ static void measure_blame(struct bench *bench)
         add(bench, bench->batches.list.count - left, bench->batches.list.count - left + 1);
         update(bench);
         uint64_t shown = rope_len(bench->text) < screen ? rope_len(bench->text) : screen;
-        start = cpu_ms();
+        start = process_ms();
         document_blame(bench->document, rope_len(bench->text) - shown, shown, &blame);
-        asked += cpu_ms() - start;
+        asked += process_ms() - start;
     }
     row("who wrote a screen, after another batch each time", asked / SCREENS);
-    start = cpu_ms();
+    start = process_ms();
     document_blame(bench->document, 0, rope_len(bench->text), &blame);
-    row("who wrote all of it", cpu_ms() - start);
+    row("who wrote all of it", process_ms() - start);
     blame_release(&blame);
 }
 
@@ -121,11 +114,11 @@ int main(int argc, char **argv)
     bench.base = rope_new();
     bench.text = rope_new();
     bench.document = document_new(bench.base);
-    double start = cpu_ms();
+    double start = process_ms();
     add(&bench, 0, bench.batches.list.count - LAST);
     update(&bench);
     printf("| %s | ms |\n|---|---:|\n", bench.trace.name);
-    row("merging it all", cpu_ms() - start);
+    row("merging it all", process_ms() - start);
     measure_blame(&bench);
     measure_between(&bench, 100, "100 batches ago");
     measure_between(&bench, 10000, "10000 batches ago");
