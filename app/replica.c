@@ -11,6 +11,7 @@
 #include "app/replica_succession.h"
 #include "app/replica_tail.h"
 #include "app/replica_tidy.h"
+#include "app/replica_unmerged.h"
 
 #include <poll.h>
 #include <stdarg.h>
@@ -125,6 +126,8 @@ static void end_document(struct replica *replica)
         buffer_watch_release(&replica->buffer, &replica->watch);
         buffer_release(&replica->buffer);
     }
+    replica_unmerged_forget(replica);
+    replica->merged_late = false;
     replica_forget_early(replica);
     replica_forget_held(replica);
     if (replica->ahead)
@@ -308,6 +311,7 @@ void replica_select(struct replica *replica, struct selection selection)
     buffer_select(&replica->buffer, selection);
     replica->view.cursor = replica->buffer.selection.head;
     replica->view.anchor = replica->buffer.selection.anchor;
+    replica_unmerged_moved(replica);
     replica_present_soon(replica);
 }
 

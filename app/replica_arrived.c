@@ -119,7 +119,7 @@ static void take_all(struct replica *replica, uint64_t until_ms)
         replica->merging.pending = false;
         replica->text_due |= replica_take_early(replica) && !replica->ahead;
     }
-    while (replica->arrived && net_now_ms() < until_ms && take_next(replica))
+    while (replica->arrived && !replica->unmerged && net_now_ms() < until_ms && take_next(replica))
         ;
 }
 

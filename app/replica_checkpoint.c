@@ -223,7 +223,7 @@ void replica_put_checkpoint(struct replica *replica, uint64_t place, struct enco
 bool replica_has_all_rows(const struct replica *replica)
 {
     return replica->unread == 0 && replica->early_count == 0 && replica->merging.agent_count == 0 && !replica->base_lost &&
-           !replica->ahead;
+           !replica->ahead && !replica->unmerged;
 }
 
 static bool is_due(struct replica *replica)
@@ -242,7 +242,7 @@ static bool is_due(struct replica *replica)
 void replica_checkpoint(struct replica *replica)
 {
     struct encoded_checkpoint encoded = {0};
-    if (!replica->writer || replica->is_private || replica->joining || replica->ahead || !is_due(replica))
+    if (!replica->writer || replica->is_private || replica->joining || replica->ahead || replica->unmerged || !is_due(replica))
         return;
     replica_read_rows(replica);
     if (replica_has_all_rows(replica) && replica_encode_checkpoint(replica, &encoded))

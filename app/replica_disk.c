@@ -468,6 +468,12 @@ static void look_at_file(struct replica *replica, uint64_t now_ms)
     replica_touch(replica);
 }
 
+/* Else what is in the file cannot be compared with anything yet. */
+static bool has_whole_text(const struct replica *replica)
+{
+    return !replica->joining && !replica->ahead && !replica->unmerged;
+}
+
 void replica_file_handle(struct replica *replica, uint64_t now_ms)
 {
     struct file_side *file = &replica->file;
@@ -475,13 +481,13 @@ void replica_file_handle(struct replica *replica, uint64_t now_ms)
         file->look_ms = now_ms + STABLE_MS;
         file->looked = (struct file_stamp){.size = UINT64_MAX, .exists = true}; /* no file is so: it is looked at twice */
     }
-    if (file->look_ms && now_ms >= file->look_ms && !file->saving && !replica->joining && !replica->ahead)
+    if (file->look_ms && now_ms >= file->look_ms && !file->saving && has_whole_text(replica))
         look_at_file(replica, now_ms);
 }
 
 uint64_t replica_file_next_ms(const struct replica *replica)
 {
-    bool waits = replica->file.look_ms && !replica->file.saving && !replica->joining && !replica->ahead;
+    bool waits = replica->file.look_ms && !replica->file.saving && has_whole_text(replica);
     return waits ? replica->file.look_ms : UINT64_MAX;
 }
 

@@ -253,6 +253,18 @@ static void follow_undo(struct replica *replica, const struct patch *patch, cons
     replica_touch(replica);
 }
 
+/* What came into the text after it was shown was written before what was typed in this run. */
+static enum document_undone undo_newest(struct replica *replica, enum undo_direction direction, struct patch *patch,
+                                        struct batch_list *batches)
+{
+    uint64_t now_s = (uint64_t)time(NULL);
+    const struct agent_id *own = &replica->agent;
+    if (replica->merged_late && direction == UNDO_BACK &&
+        document_undo(replica->document, own, 1, own, direction, now_s, patch, batches) == DOCUMENT_UNDONE)
+        return DOCUMENT_UNDONE;
+    return document_undo(replica->document, replica->mine, replica->mine_count, own, direction, now_s, patch, batches);
+}
+
 enum replica_undone replica_undo(struct replica *replica, enum undo_direction direction, struct error *err)
 {
     if (!may_write(replica, err))
@@ -264,9 +276,7 @@ enum replica_undone replica_undo(struct replica *replica, enum undo_direction di
     replica_begin_writing(replica);
     struct patch patch = {0};
     struct batch_list batches = {0};
-    enum document_undone undone =
-        document_undo(replica->document, replica->mine, replica->mine_count, &replica->agent, direction,
-                      (uint64_t)time(NULL), &patch, &batches);
+    enum document_undone undone = undo_newest(replica, direction, &patch, &batches);
     if (undone == DOCUMENT_UNDONE)
         follow_undo(replica, &patch, &batches);
     patch_release(&patch);

@@ -17,6 +17,7 @@
 #include "app/replica_merge.h"
 #include "app/replica_parts.h"
 #include "app/replica_rows.h"
+#include "app/replica_unmerged.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -395,6 +396,8 @@ void replica_merging(const struct replica *replica, struct buf *remark)
     struct buf name = {0};
     if (merging->on && merging->said) {
         buf_addf(remark, "merging %u %%", merging->percent);
+    } else if (replica->unmerged) {
+        buf_addf(remark, "merging %u %%", replica_unmerged_percent(replica));
     } else if (held) {
         name_of(replica, &held->agent, &name);
         buf_addf(remark, "%s's edits held", buf_string(&name));

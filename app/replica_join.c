@@ -80,7 +80,9 @@ static bool open_kept(struct replica *replica, struct error *err)
     if (!replica->file.path && replica->entry.path)
         replica->file.path = xstrdup(replica->entry.path);
     name_it(replica);
+    replica->opens = true;
     enum replica_kept kept = replica_restore_kept(replica, &lost, err);
+    replica->opens = false;
     bool comes_back = kept == REPLICA_KEPT_LOST && replica_is_shared(replica);
     if (comes_back) {
         replica_say_lost(replica, &lost, "its text comes back from the room; edits that were not sent are lost.");
@@ -93,7 +95,7 @@ static bool open_kept(struct replica *replica, struct error *err)
     if (kept != REPLICA_KEPT)
         return comes_back;
     neighbours_open(replica);
-    return replica_file_reopen(replica, err);
+    return replica->unmerged || replica_file_reopen(replica, err);
 }
 
 /* It was never here. */

@@ -71,7 +71,9 @@ static enum replica_kept restore_beside(struct replica *replica, const struct ro
 {
     replica->disk = text;
     replica->disk_stamp = stamp;
+    replica->opens = true;
     enum replica_kept kept = replica_restore_kept(replica, lost, err);
+    replica->opens = false;
     replica->disk = NULL;
     return kept;
 }
@@ -103,6 +105,11 @@ static bool open_restored(struct replica *replica, struct rope *text, struct fil
                          replica->label);
     }
     neighbours_open(replica); /* reconciling may begin to write */
+    if (replica->unmerged) {
+        rope_free(text); /* it is read once all is in the text */
+        replica->file.stamp = stamp;
+        return true;
+    }
     if (replica->base_lost)
         return open_without_base(replica, text, stamp, err);
     read_anew_if_written(replica, &text, &stamp);

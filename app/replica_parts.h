@@ -14,6 +14,7 @@
  *   replica_arrived.c     what has come from the room, into journal and text
  *   replica_merge.c       whose turn it is to be merged: in portions what takes long, not at all what is absurd
  *   replica_held.c          and what is held
+ *   replica_unmerged.c    opening a text whose newest rows take long to merge
  *   replica_tail.c        what is typed while the journal is being made
  *   replica_advance.c       and what is typed later, before the journal has committed it
  *   replica_left.c          folding what killed processes left of both
@@ -75,6 +76,7 @@ struct neighbours;
 struct opening;
 struct restored;
 struct tidying;
+struct unmerged;
 
 /* How far an agent of ours has written; gone once the relay has acknowledged that far. */
 struct owed {
@@ -285,6 +287,9 @@ struct replica {
     size_t early_count, early_cap;
     uint64_t early_bytes;
     struct merging merging;
+    bool opens;                    /* for somebody who looks at a screen: it may be shown before all is merged */
+    struct unmerged *unmerged;     /* what comes into the text after it was shown; NULL: nothing, */
+    bool merged_late;              /* any more */
     uint64_t merge_steps_max;      /* for what one agent wrote (config: merge_ms); more is held */
     struct buf genesis;            /* stored GENESIS; empty: never shared */
     struct roster members;         /* with their records as stored, for the next session */

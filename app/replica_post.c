@@ -95,7 +95,7 @@ static bool has_written(const struct replica *replica)
 /* A script that wrote nothing is no witness. */
 static bool may_post(const struct replica *replica)
 {
-    return !replica->ahead && !replica->joining && replica->entry.keys.access >= ACCESS_WRITE &&
+    return !replica->ahead && !replica->joining && !replica->unmerged && replica->entry.keys.access >= ACCESS_WRITE &&
            (!replica->scripted || has_written(replica));
 }
 

@@ -9,6 +9,9 @@
 #include "app/replica_parts.h"
 #include "app/replica_rows.h"
 #include "app/replica_tidy.h"
+#include "app/replica_unmerged.h"
+
+#include <stdlib.h>
 
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
@@ -33,6 +36,21 @@ static void forget(struct remembered *remembered)
     buf_release(&remembered->memory);
     buf_release(&remembered->view_version);
     *remembered = (struct remembered){0};
+}
+
+struct remembered *remembered_take(struct remembered *from)
+{
+    struct remembered *taken = xmalloc(sizeof *taken);
+    *taken = *from;
+    *from = (struct remembered){0};
+    return taken;
+}
+
+void remembered_free(struct remembered *remembered)
+{
+    if (remembered)
+        forget(remembered);
+    free(remembered);
 }
 
 static bool remember_as(struct replica *replica, const char *path, struct remembered *out, struct error *err)
@@ -108,7 +126,7 @@ void replica_put_view(struct replica *replica)
 {
     struct version version = {0};
     struct buf encoded = {0};
-    if (!replica->file.path || replica->joining || replica->scripted)
+    if (!replica->file.path || replica->joining || replica->unmerged || replica->scripted)
         return;
     document_version(replica->document, &version);
     replica_encode_version(replica, &version, &encoded);
@@ -244,12 +262,22 @@ static struct journal *open_patiently(struct replica *replica, struct error *err
     return journal;
 }
 
-static bool take_remembered(struct replica *replica, const struct remembered *remembered, struct error *err)
+void replica_guess_view(struct replica *replica, const struct remembered *remembered)
+{
+    const struct rope *text = replica->buffer.text;
+    if (!remembered->has_view)
+        return;
+    replica->view = remembered->view;
+    replica->view.cursor = replica->view.anchor = at_character(text, replica->view.cursor);
+    buffer_select(&replica->buffer, selection_at(replica->view.cursor));
+}
+
+bool replica_take_remembered(struct replica *replica, const struct remembered *remembered, bool cursor, struct error *err)
 {
     if (remembered->has_saved)
         take_saved(replica, &remembered->saved);
     replica_rebuild_file_text(replica);
-    return !remembered->has_view || take_view(replica, remembered, err);
+    return !cursor || !remembered->has_view || take_view(replica, remembered, err);
 }
 
 bool replica_restore(struct replica *replica, struct error *err)
@@ -260,9 +288,12 @@ bool replica_restore(struct replica *replica, struct error *err)
     replica->journal_found = open_patiently(replica, err);
     bool good = replica->reads_only ? restore_with_left(replica, &remembered, err) : restore(replica, &remembered, err);
     good = good && replica_restore_ahead(replica, err);
-    if (good) {
+    if (good && replica_unmerged_begin(replica, &remembered)) {
         replica_update_text(replica);
-        good = take_remembered(replica, &remembered, err);
+        replica_unmerged_show(replica);
+    } else if (good) {
+        replica_update_text(replica);
+        good = replica_take_remembered(replica, &remembered, true, err);
     }
     forget(&remembered);
     return good;

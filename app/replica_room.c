@@ -9,6 +9,7 @@
 #include "app/replica_online.h"
 #include "app/replica_parts.h"
 #include "app/replica_rows.h"
+#include "app/replica_unmerged.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -408,6 +409,7 @@ void replica_room_handle(struct replica *replica, uint64_t now_ms)
     replica_heir_handle(replica, now_ms);
     replica_online_handle(replica, now_ms);
     take_into_text(replica);
+    replica_unmerged_handle(replica);
     replica_ahead_handle(replica, now_ms);
     look_at_history(replica);
     replica_revive_handle(replica, now_ms);

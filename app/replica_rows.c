@@ -7,6 +7,7 @@
 #include "app/replica_merge.h"
 #include "app/replica_parts.h"
 #include "app/replica_rows.h"
+#include "app/replica_unmerged.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +77,8 @@ static void keep_batch(struct replica *replica, const struct batch *batch)
 
 uint64_t replica_early_upto(const struct replica *replica, const struct agent_id *agent)
 {
-    uint64_t upto = replica_held_upto(replica, agent);
+    uint64_t upto = replica_held_upto(replica, agent), unmerged = replica_unmerged_upto(replica, agent);
+    upto = unmerged > upto ? unmerged : upto;
     for (size_t i = 0; i < replica->early_count; i++) {
         const struct early *early = &replica->early[i];
         if (early->linked && agent_id_equal(&early->batch.agent, agent) && early->batch.seq0 + early->batch.count > upto)
@@ -487,7 +489,7 @@ bool replica_read_rows_of(struct replica *replica, struct journal *journal, bool
         error_set(&lost, ERR_FORMAT, 0, "entries of the journal cannot be read");
         replica_note_unread(replica, &lost);
     }
-    if (unread)
+    if (unread && !replica->unmerged) /* said when it was opened */
         replica_say(replica, "%llu entries of this document's journal cannot be read; the rest is here.", unread);
     return good;
 }

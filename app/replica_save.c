@@ -6,6 +6,7 @@
 #include "app/replica_journal.h"
 #include "app/replica_neighbours.h"
 #include "app/replica_parts.h"
+#include "app/replica_unmerged.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -282,6 +283,12 @@ bool replica_save(struct replica *replica, const char *path, struct error *err)
         return error_set(err, ERR_BUSY, 0, "The text is still on its way.");
     if (replica->file.saving)
         return error_set(err, ERR_BUSY, 0, "A save is running already.");
+    if (replica->unmerged && path)
+        return error_set(err, ERR_BUSY, 0, "Not saved: what is kept of %s is not all merged yet.", replica->label);
+    if (replica->unmerged) {
+        replica_unmerged_save(replica);
+        return true;
+    }
     struct save_job *job = save_job_new(replica, path, err);
     if (!job)
         return false;

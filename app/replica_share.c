@@ -181,6 +181,8 @@ bool replica_share(struct replica *replica, const char *relay, struct error *err
         replica->work_alone = false;
         return share_again(replica, relay, err);
     }
+    if (replica->unmerged)
+        return error_set(err, ERR_BUSY, 0, "what is kept of %s is not all merged yet; share it when it is", replica->label);
     if (rope_len(replica->buffer.text) > BASE_BYTES_MAX)
         return error_set(err, ERR_LIMIT, 0, "%s is too large to share: %llu MiB, and 64 MiB is the most; it can be edited alone",
                          replica->label, (unsigned long long)(rope_len(replica->buffer.text) >> 20));

@@ -5,6 +5,7 @@
 #include "app/replica_file.h"
 #include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_unmerged.h"
 
 #include "editor/base/deadline.h"
 #include "editor/base/varint.h"
@@ -19,6 +20,8 @@ bool replica_same_text(const struct rope *a, const struct rope *b)
 static bool text_is_in_file(const struct replica *replica)
 {
     struct version now = {0};
+    if (replica->unmerged) /* what was there before is not known yet: what is typed meanwhile is what needs a word */
+        return replica->last_ticket == 0;
     document_version(replica->document, &now);
     bool same = version_equal(&now, &replica->file.version) || replica_same_text(replica->buffer.text, replica->file.text);
     version_release(&now);
@@ -92,7 +95,8 @@ static void status_of_room(struct replica *replica, uint64_t now_ms, struct repl
 void replica_status(struct replica *replica, uint64_t now_ms, struct replica_status *out)
 {
     *out = (struct replica_status){.is_private = replica->is_private, .joining = replica->joining && !replica->ahead,
-                                   .saving = replica->file.saving, .stamp = replica->file.stamp};
+                                   .saving = replica->file.saving || replica_unmerged_saves(replica),
+                                   .stamp = replica->file.stamp};
     out->short_lived = replica->short_lived && !replica_is_shared(replica);
     out->view_only = replica->entry.keys.access == ACCESS_READ;
     status_of_journal(replica, out);
@@ -179,7 +183,7 @@ static bool is_settled(struct replica *replica, uint64_t lacking_max)
 {
     struct replica_status status;
     replica_status(replica, net_now_ms(), &status);
-    if (status.joining || replica->ahead)
+    if (status.joining || replica->ahead || replica->unmerged)
         return false;
     if (replica->net)
         return room_is_settled(replica, &status, lacking_max);

@@ -352,7 +352,8 @@ void replica_succession_handle(struct replica *replica, uint64_t now_ms)
         return;
     replica->succession_due = false;
     replica->succession_ms = 0;
-    if (replica->is_private || replica->reads_only || !replica->indexed || replica->joining || replica->ahead || replica->moving || replica->closing)
+    if (replica->is_private || replica->reads_only || !replica->indexed || replica->joining || replica->ahead ||
+        replica->unmerged || replica->moving || replica->closing)
         return;
     go_where_the_path_leads(replica);
     if (replica->may_have_former)

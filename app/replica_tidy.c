@@ -199,7 +199,8 @@ static void begin(struct replica *replica)
 static bool may_tidy(const struct replica *replica)
 {
     const struct tidying *tidying = replica->tidying;
-    return replica->writer && replica->indexed && !replica->is_private && !replica->joining && !replica->ahead && !replica->base_referred &&
+    return replica->writer && replica->indexed && !replica->is_private && !replica->joining && !replica->ahead &&
+           !replica->unmerged && !replica->base_referred &&
            !(tidying && (tidying->runs || atomic_load(&tidying->stepping)));
 }
 

@@ -67,10 +67,20 @@ static void add_in_memory(const struct view_status *status, enum state_form form
         buf_add_string(out, status->disk_full ? ". Free space or Alt+S elsewhere." : ". ^S writes the file.");
 }
 
+/* What is not in the text yet is said before whether that is in the file. */
+static void add_coming_alone(const struct view_status *status, enum state_form form, struct buf *out)
+{
+    buf_add_string(out, form == STATE_SHORTEST ? "coming" : status->coming);
+    if (form == STATE_LONG && !status->in_file)
+        buf_add_string(out, status->kept ? ", kept" : ", keeping...");
+}
+
 static void add_alone(const struct view_status *status, enum state_form form, struct buf *out)
 {
     if (status->private)
         buf_add_string(out, form == STATE_SHORTEST ? "PRIVATE" : "PRIVATE: not kept");
+    else if (status->coming)
+        add_coming_alone(status, form, out);
     else if (status->nowhere)
         buf_add_string(out, "empty");
     else if (status->new_file)
@@ -98,6 +108,8 @@ static void add_offline(const struct view_status *status, enum state_form form, 
         buf_add_string(out, "offline");
     if (form == STATE_LONG && status->link_why)
         buf_addf(out, " (%s)", status->link_why);
+    if (form == STATE_LONG && status->coming)
+        buf_addf(out, ", %s", status->coming);
 }
 
 static void add_online(const struct view_status *status, enum state_form form, struct buf *out)

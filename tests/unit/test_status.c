@@ -54,6 +54,22 @@ static void alone_it_says_whether_the_text_is_in_the_file(void **state)
     expect(status, NULL, 0, 79, "notes.md            empty                                          Ln 12, Col 5");
 }
 
+static void what_is_not_in_the_text_yet_is_said_of_a_text_alone_too(void **state)
+{
+    (void)state;
+    struct view_status status = notes();
+    status.coming = "merging 40 %";
+    expect(status, NULL, 0, 79, "notes.md +          merging 40 %, kept                             Ln 12, Col 5");
+    status.kept = false;
+    expect(status, NULL, 0, 79, "notes.md +          merging 40 %, keeping...                       Ln 12, Col 5");
+    status.in_file = true;
+    expect(status, NULL, 0, 79, "notes.md            merging 40 %                                   Ln 12, Col 5");
+    expect(status, NULL, 0, 13, "notes coming");
+    status = shared(VIEW_LINK_OFFLINE);
+    status.coming = "merging 40 %";
+    expect(status, NULL, 0, 79, "notes.md +  shared  offline: 34 kept, merging 40 %                 Ln 12, Col 5");
+}
+
 static void a_text_ahead_of_its_history_says_whose_word_it_is(void **state)
 {
     (void)state;
@@ -292,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alone_it_says_whether_the_text_is_in_the_file),
+        cmocka_unit_test(what_is_not_in_the_text_yet_is_said_of_a_text_alone_too),
         cmocka_unit_test(a_text_ahead_of_its_history_says_whose_word_it_is),
         cmocka_unit_test(who_joins_is_told_what_has_not_come),
         cmocka_unit_test(shared_it_says_whether_others_can_have_it),

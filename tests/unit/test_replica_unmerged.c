@@ -1,0 +1,413 @@
+/* Opening a text whose newest rows take long to merge: it is shown and typed in at once, and nothing is lost by that. */
+#include "tests/support/home.h"
+#include "tests/support/scratch.h"
+#include "tests/support/support.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/replica_journal.h"
+#include "app/replica_merge.h"
+#include "app/replica_online.h"
+#include "app/replica_parts.h"
+#include "app/replica_unmerged.h"
+#include "editor/base/xalloc.h"
+
+enum { WINDOWS = 3, PLACES = 60000 };
+
+static size_t count_of(const struct replica *replica, char letter)
+{
+    size_t count = 0;
+    char *text = home_text(replica);
+    for (const char *at = text; *at; at++)
+        count += *at == letter;
+    free(text);
+    return count;
+}
+
+/* Without a turn: nothing of another window's comes in meanwhile. */
+static void await_kept(struct replica *replica)
+{
+    struct replica_status status;
+    uint64_t until_ms = net_now_ms() + HOME_PATIENCE_MS;
+    do {
+        assert_true(net_now_ms() < until_ms);
+        (void)poll(NULL, 0, 5);
+        replica_status(replica, net_now_ms(), &status);
+    } while (!status.kept || status.edits_in_memory);
+}
+
+/* A letter behind each second byte. */
+static void type_everywhere(struct replica *replica, const char *letter)
+{
+    struct patch patch = {0};
+    struct error err = {0};
+    for (uint64_t i = 0; i < PLACES; i++) {
+        patch_retain(&patch, 2);
+        patch_insert(&patch, bytes_of_string(letter));
+    }
+    assert_true(replica_edit(replica, &patch, selection_at(0), EDIT_WHOLE, &err));
+    patch_release(&patch);
+}
+
+static bool knows_it(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    return count_of(replica, 'x') == 1;
+}
+
+/* A journal in which windows that did not see each other wrote everywhere; the file has the text before that. */
+static void leave_much(struct home *home)
+{
+    static const char *const letters[WINDOWS] = {"a", "b", "c"};
+    struct replica *windows[WINDOWS];
+    char *path = scratch_file(home->dir, "notes.md"), *text = xmalloc(2 * PLACES + 1);
+    memset(text, '-', 2 * PLACES);
+    text[2 * PLACES] = '\0';
+    scratch_write(path, text);
+    windows[0] = home_open(home, "notes.md");
+    home_insert(windows[0], "x");
+    await_kept(windows[0]);
+    home_save(windows[0], NULL);
+    for (size_t i = 1; i < WINDOWS; i++) {
+        windows[i] = home_open(home, "notes.md");
+        home_wait(windows[i], NULL, knows_it);
+    }
+    for (size_t i = 0; i < WINDOWS; i++)
+        type_everywhere(windows[i], letters[i]);
+    for (size_t i = 0; i < WINDOWS; i++)
+        await_kept(windows[i]);
+    for (size_t i = 0; i < WINDOWS; i++)
+        home_close(windows[i]);
+    free(path);
+    free(text);
+}
+
+static void expect_all(struct replica *replica)
+{
+    assert_int_equal(count_of(replica, 'a'), PLACES);
+    assert_int_equal(count_of(replica, 'b'), PLACES);
+    assert_int_equal(count_of(replica, 'c'), PLACES);
+    assert_int_equal(count_of(replica, '-'), 2 * PLACES);
+}
+
+static bool is_whole(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    return !replica->unmerged;
+}
+
+static bool is_merged(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    return !replica_is_merging(replica);
+}
+
+/* For who has no screen: all at once. */
+static char *whole_text(struct home *home)
+{
+    struct replica *replica = home_open_with(home, "notes.md", &(struct replica_options){.scripted = true, .reads_only = true});
+    assert_null(replica->unmerged);
+    char *text = home_text(replica);
+    home_close(replica);
+    return text;
+}
+
+static void it_is_shown_before_all_is_merged(void **state)
+{
+    leave_much(*state);
+    struct replica *replica = home_open(*state, "notes.md");
+    assert_non_null(replica->unmerged);
+    assert_int_equal(count_of(replica, 'a') + count_of(replica, 'b') + count_of(replica, 'c'), 0);
+    struct buf remark = {0};
+    replica_merging(replica, &remark);
+    assert_true(strncmp(buf_string(&remark), "merging ", 8) == 0);
+    buf_release(&remark);
+    home_wait(replica, NULL, is_whole);
+    expect_all(replica);
+    char *alone = whole_text(*state), *text = home_text(replica);
+    assert_string_equal(text, alone);
+    home_expect_remark(replica, replica_merging, "");
+    document_check(replica->document);
+    assert_int_equal(replica->faults, 0);
+    free(alone);
+    free(text);
+    home_close(replica);
+}
+
+static void keys_typed_meanwhile_are_kept(void **state)
+{
+    leave_much(*state);
+    struct replica *replica = home_open(*state, "notes.md");
+    size_t typed = 0;
+    for (; replica->unmerged; typed++) {
+        home_type(replica, replica->buffer.selection.head, "k");
+        assert_int_equal(count_of(replica, 'k'), typed + 1); /* is in the text at once */
+        replica_handle(replica);
+    }
+    assert_in_range(typed, 1, 100000);
+    expect_all(replica);
+    assert_int_equal(count_of(replica, 'k'), typed);
+    document_check(replica->document);
+    char *text = home_text(replica);
+    home_wait(replica, NULL, home_is_kept);
+    char *alone = whole_text(*state);
+    assert_string_equal(text, alone);
+    free(text);
+    free(alone);
+    home_close(replica);
+}
+
+static void undo_takes_back_what_was_typed_meanwhile(void **state)
+{
+    leave_much(*state);
+    struct replica *replica = home_open(*state, "notes.md");
+    struct error err = {0};
+    home_insert(replica, "k");
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_int_equal(count_of(replica, 'k'), 0);
+    home_insert(replica, "K");
+    home_wait(replica, NULL, is_whole);
+    assert_int_equal(count_of(replica, 'K'), 1);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
+    assert_int_equal(count_of(replica, 'K'), 0);
+    expect_all(replica);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE); /* then what was typed before this run */
+    assert_int_equal(rope_len(replica->buffer.text), 4 * PLACES + 1);
+    assert_int_equal(replica_undo(replica, UNDO_AGAIN, &err), REPLICA_UNDONE);
+    expect_all(replica);
+    assert_int_equal(replica_undo(replica, UNDO_AGAIN, &err), REPLICA_UNDONE);
+    assert_int_equal(count_of(replica, 'K'), 1);
+    home_close(replica);
+}
+
+static char *text_of(const char *path)
+{
+    struct buf out = {0};
+    scratch_read(path, &out);
+    char *text = xstrdup(buf_string(&out));
+    buf_release(&out);
+    return text;
+}
+
+static bool is_saved(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    return !replica->unmerged && !replica->file.saving;
+}
+
+/* The file may have more than the text that is shown: the older one is never written over it. */
+static void a_save_waits_until_all_is_in_the_text(void **state)
+{
+    struct home *home = *state;
+    leave_much(home);
+    struct replica *replica = home_open(home, "notes.md");
+    struct replica_status status;
+    struct error err = {0};
+    char *path = scratch_file(home->dir, "notes.md"), *before = text_of(path);
+    home_insert(replica, "k");
+    assert_true(replica_save(replica, NULL, &err));
+    assert_true(home_was_said(home, "notes.md is written as soon as all edits that are kept of it are merged."));
+    replica_status(replica, net_now_ms(), &status);
+    assert_true(status.saving); /* who leaves waits for it */
+    char *now = text_of(path);
+    assert_string_equal(now, before);
+    assert_false(replica_save(replica, path, &err));
+    home_wait(replica, NULL, is_saved);
+    expect_all(replica);
+    assert_true(home_was_said(home, "Saved notes.md: 1 line."));
+    char *text = home_text(replica), *written = text_of(path);
+    assert_string_equal(written, text);
+    replica_status(replica, net_now_ms(), &status);
+    assert_true(status.in_file);
+    free(path);
+    free(before);
+    free(now);
+    free(text);
+    free(written);
+    home_close(replica);
+}
+
+/* Another program's change is merged when there is something to merge it into, and not with a text that is older than the file. */
+static void a_change_of_the_file_waits_too(void **state)
+{
+    struct home *home = *state;
+    leave_much(home);
+    struct replica *replica = home_open(home, "notes.md");
+    home_wait(replica, NULL, is_whole);
+    home_save(replica, NULL);
+    home_close(replica);
+    char *path = scratch_file(home->dir, "notes.md"), *text = text_of(path), *changed = xformat("P%s", text);
+    scratch_write(path, changed);
+    replica = home_open(home, "notes.md");
+    assert_non_null(replica->unmerged);
+    home_wait(replica, NULL, is_whole);
+    assert_int_equal(count_of(replica, 'P'), 1);
+    expect_all(replica);
+    home_expect_text(replica, changed);
+    free(path);
+    free(text);
+    free(changed);
+    home_close(replica);
+}
+
+static void leaving_meanwhile_loses_nothing(void **state)
+{
+    leave_much(*state);
+    for (size_t i = 0; i < 3; i++) {
+        struct replica *replica = home_open(*state, "notes.md");
+        struct replica_status status;
+        assert_non_null(replica->unmerged);
+        replica_status(replica, net_now_ms(), &status);
+        assert_true(status.in_file); /* nothing needs a word: what was kept stays so */
+        replica_handle(replica);
+        home_insert(replica, "k");
+        replica_handle(replica);
+        replica_status(replica, net_now_ms(), &status);
+        assert_false(status.in_file);
+        home_close(replica);
+    }
+    struct replica *replica = home_open(*state, "notes.md");
+    home_wait(replica, NULL, is_whole);
+    expect_all(replica);
+    assert_int_equal(count_of(replica, 'k'), 3);
+    home_close(replica);
+}
+
+/* Where it was in the text that was left, unless the person has put it elsewhere meanwhile. */
+static void the_cursor_comes_back_to_where_it_was(void **state)
+{
+    leave_much(*state);
+    struct replica *replica = home_open(*state, "notes.md");
+    home_wait(replica, NULL, is_whole);
+    uint64_t at = rope_len(replica->buffer.text) - 7;
+    replica_select(replica, selection_at(at));
+    home_insert(replica, "k"); /* begins to write, so that it is remembered */
+    replica_select(replica, selection_at(at));
+    home_close(replica);
+    replica = home_open(*state, "notes.md");
+    assert_non_null(replica->unmerged);
+    home_wait(replica, NULL, is_whole);
+    assert_int_equal(replica->buffer.selection.head, at);
+    home_close(replica);
+    replica = home_open(*state, "notes.md");
+    assert_non_null(replica->unmerged);
+    replica_select(replica, selection_at(3));
+    home_wait(replica, NULL, is_whole);
+    assert_in_range(replica->buffer.selection.head, 3, 12); /* with what came in front of it */
+    home_close(replica);
+}
+
+static bool has_both(struct replica *replica, struct replica *other)
+{
+    return !replica->unmerged && !other->unmerged && count_of(replica, 'z') == 1 && count_of(other, 'z') == 1;
+}
+
+static void another_window_types_meanwhile(void **state)
+{
+    leave_much(*state);
+    struct replica *replica = home_open(*state, "notes.md"), *other = home_open(*state, "notes.md");
+    assert_non_null(other->unmerged);
+    home_insert(other, "z");
+    home_wait(replica, other, has_both);
+    expect_all(replica);
+    expect_all(other);
+    char *text = home_text(replica), *others = home_text(other);
+    assert_string_equal(text, others);
+    free(text);
+    free(others);
+    document_check(replica->document);
+    document_check(other->document);
+    home_close(replica);
+    home_close(other);
+}
+
+/* The session with a relay begins with all that is kept, also where it is not in the text. */
+static void the_hash_chain_has_all_of_it(void **state)
+{
+    leave_much(*state);
+    struct replica *replica = home_open(*state, "notes.md");
+    size_t count, known = 0;
+    bool all_sent;
+    assert_non_null(replica->unmerged);
+    replica_go_offline(replica, 0, &all_sent); /* cuts it back to what is here, or waits */
+    struct chain_head *heads = chain_branches(replica->chain, &count);
+    for (size_t i = 0; i < count; i++)
+        known += heads[i].next_seq > 0;
+    assert_int_equal(known, WINDOWS);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(replica_unmerged_upto(replica, &heads[i].agent), heads[i].next_seq);
+    free(heads);
+    home_wait(replica, NULL, is_whole);
+    expect_all(replica);
+    home_close(replica);
+}
+
+/* As if mallory had written it all. */
+static void are_mallorys(struct replica *replica)
+{
+    size_t count;
+    struct chain_head *heads = chain_branches(replica->chain, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct member member = {.agent = heads[i].agent, .device_key = {{0xee}}, .name = "mallory"};
+        (void)roster_add(&replica->members, &member, (struct bytes){0});
+    }
+    free(heads);
+}
+
+/* Nothing was noted of it: weft was killed, or it came while weft was not there. */
+static void what_takes_too_long_is_held(void **state)
+{
+    struct home *home = *state;
+    leave_much(home);
+    home->env.config.merge_ms = 10; /* of 30 and more */
+    for (size_t i = 0; i < 2; i++) {
+        struct replica *replica = home_open(home, "notes.md");
+        assert_int_equal(replica->unmerged != NULL, i == 0); /* then it is noted */
+        are_mallorys(replica);
+        home_insert(replica, "k");
+        home_wait(replica, NULL, is_whole);
+        home_expect_remark(replica, replica_merging, "mallory's edits held");
+        assert_in_range(count_of(replica, 'a') + count_of(replica, 'b') + count_of(replica, 'c'), PLACES, 2 * PLACES);
+        assert_int_equal(count_of(replica, 'k'), i + 1);
+        home_close(replica);
+    }
+    struct replica *replica = home_open(home, "notes.md");
+    assert_true(replica_merge_held(replica));
+    home_wait(replica, NULL, is_merged);
+    expect_all(replica);
+    assert_int_equal(count_of(replica, 'k'), 2);
+    document_check(replica->document);
+    home_close(replica);
+}
+
+static void it_is_not_shared_meanwhile(void **state)
+{
+    leave_much(*state);
+    struct replica *replica = home_open(*state, "notes.md");
+    struct error err = {0};
+    assert_false(replica_share(replica, "ws://127.0.0.1:9", &err));
+    assert_non_null(strstr(err.text, "is not all merged yet"));
+    home_close(replica);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, home_setup, home_teardown)
+        TEST(it_is_shown_before_all_is_merged),
+        TEST(keys_typed_meanwhile_are_kept),
+        TEST(undo_takes_back_what_was_typed_meanwhile),
+        TEST(a_save_waits_until_all_is_in_the_text),
+        TEST(a_change_of_the_file_waits_too),
+        TEST(leaving_meanwhile_loses_nothing),
+        TEST(the_cursor_comes_back_to_where_it_was),
+        TEST(another_window_types_meanwhile),
+        TEST(the_hash_chain_has_all_of_it),
+        TEST(what_takes_too_long_is_held),
+        TEST(it_is_not_shared_meanwhile),
+    };
+    return RUN_TESTS("replica_unmerged", tests);
+}
