@@ -289,8 +289,17 @@ static void complete_entry(struct replica *replica)
     replica_describe_file(replica);
 }
 
+/* A copy of this machine has written on as our agent: the hash chain has that, and it waits to be merged. */
+static bool is_overtaken(struct replica *replica)
+{
+    return !replica->is_private && !replica->ahead && replica->document && replica->chain &&
+           chain_next_seq(replica->chain, &replica->agent) > document_next_seq(replica->document, &replica->agent);
+}
+
 void replica_begin_writing(struct replica *replica)
 {
+    if (replica->writing && is_overtaken(replica))
+        replica_go_on_as_another(replica); /* which begins anew */
     if (replica->writing)
         return;
     replica->writing = true;

@@ -22,6 +22,9 @@ enum {
     LATE_MS = 15000,      /* by then everybody has come */
     MISSING_MS = 5000,    /* what has not come so long after all there is, nobody has written */
     AHEAD_TYPED_MAX = 64,
+    PORTION = 50,         /* steps of a merge at a time, where somebody is hostile, */
+    PORTION_OVER = 32,    /* and so many more, for an operation is not cut, */
+    HELD_STEPS = 400,     /* and for one batch in all: more is held */
 };
 
 /* --- the network: one connection is two queues of frames --- */
@@ -75,6 +78,18 @@ struct token {
     bool touched;   /* deleted or undone by somebody: it may be there or not */
 };
 
+/* A batch that the hash chain has and the document not yet. */
+struct waiting {
+    struct batch batch;
+    bool forks; /* first this is told to the document: */
+    struct agent_fork fork;
+};
+
+struct waiting_list {
+    struct waiting *items;
+    size_t count, cap;
+};
+
 struct replica {
     struct sim *sim;
     unsigned number;
@@ -103,6 +118,7 @@ struct replica {
     bool follows;  /* it was told that the document has moved */
     bool asleep; /* a copy that has not been made yet */
     bool forked; /* its agent has: it goes on as another */
+    struct waiting_list waiting, held; /* where somebody is hostile, in the order they came */
 };
 
 struct sim {
@@ -599,6 +615,104 @@ static void bring_up_to_date(struct replica *replica)
     patch_release(&patch);
 }
 
+/* --- merging where somebody is hostile: as app/replica_merge.c does --- */
+
+static bool is_hostile(const struct replica *replica)
+{
+    return replica->sim->options->hostile && replica->number == 0;
+}
+
+static struct waiting *wait_for(struct waiting_list *list)
+{
+    list->items = xgrow(list->items, &list->cap, list->count + 1, sizeof *list->items);
+    struct waiting *waiting = &list->items[list->count++];
+    *waiting = (struct waiting){0};
+    return waiting;
+}
+
+static void forget_waiting(struct waiting_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        batch_release(&list->items[i].batch);
+    free(list->items);
+    *list = (struct waiting_list){0};
+}
+
+static void leave_first(struct waiting_list *list)
+{
+    memmove(list->items, list->items + 1, --list->count * sizeof *list->items);
+}
+
+/* False: it lacks something that is held. */
+static bool merge_first(struct replica *replica)
+{
+    struct waiting *first = &replica->waiting.items[0];
+    struct error err = {0};
+    uint64_t cost_max = 8 * first->batch.count + PORTION_OVER;
+    enum document_added added = document_add(replica->document, &first->batch, &err);
+    if (added == DOCUMENT_EARLY)
+        return false;
+    if (added != DOCUMENT_ADDED)
+        fail(replica->sim, err.text[0] ? err.text : "a verified batch was known to the document", replica->number);
+    if (document_update_cost(replica->document, cost_max + 1) > cost_max)
+        fail(replica->sim, "a batch costs more than itself though its way has been gone", replica->number);
+    bring_up_to_date(replica);
+    batch_release(&first->batch);
+    leave_first(&replica->waiting);
+    return true;
+}
+
+static void hold_first(struct replica *replica)
+{
+    *wait_for(&replica->held) = replica->waiting.items[0];
+    leave_first(&replica->waiting);
+    if (replica->sim->options->seen)
+        replica->sim->options->seen->held++;
+}
+
+/* Somebody wants it, or the end has come: what is held is merged after what waits. */
+static void offer_held(struct replica *replica)
+{
+    for (size_t i = 0; i < replica->held.count; i++)
+        *wait_for(&replica->waiting) = replica->held.items[i];
+    replica->held.count = 0;
+}
+
+/* One portion. */
+static void step_merging(struct replica *replica)
+{
+    struct sim *sim = replica->sim;
+    if (sim->peace || chance(sim, 500))
+        offer_held(replica);
+    if (replica->waiting.count == 0)
+        return;
+    struct waiting *first = &replica->waiting.items[0];
+    if (first->forks)
+        document_fork(replica->document, &first->fork);
+    first->forks = false;
+    uint64_t before = document_approach_state(replica->document).steps;
+    bool there = document_approach(replica->document, &first->batch, PORTION);
+    uint64_t after = document_approach_state(replica->document).steps;
+    if (!there && after > before + PORTION + PORTION_OVER)
+        fail(sim, "a portion takes more than that", replica->number);
+    if (sim->options->seen)
+        sim->options->seen->portions += !there;
+    if (there ? !merge_first(replica) : !sim->peace && after > HELD_STEPS)
+        hold_first(replica);
+}
+
+static void wait_in_turn(struct replica *replica, const struct received *received)
+{
+    struct batch_cursor cursor = batch_cursor_of(&received->run);
+    for (bool first = true; batch_cursor_next(&cursor); first = false) {
+        struct waiting *waiting = wait_for(&replica->waiting);
+        batch_copy(&waiting->batch, cursor.batch);
+        waiting->forks = first && received->forked;
+        waiting->fork = received->fork;
+    }
+    batch_cursor_release(&cursor);
+}
+
 static void on_received(void *self, struct received *received)
 {
     struct replica *replica = self;
@@ -612,6 +726,10 @@ static void on_received(void *self, struct received *received)
     job->place = received->place;
     job->digest = received->hash;
     job->resume = received->resume;
+    if (replica->sim->options->hostile && !is_hostile(replica)) {
+        wait_in_turn(replica, received);
+        return;
+    }
     if (received->forked)
         document_fork(replica->document, &received->fork);
     struct batch_cursor cursor = batch_cursor_of(&received->run);
@@ -954,6 +1072,8 @@ static void start_replica(struct replica *replica)
 
 static void stop_replica(struct replica *replica)
 {
+    forget_waiting(&replica->waiting);
+    forget_waiting(&replica->held);
     close_wire(replica);
     drop_jobs(replica);
     session_free(replica->session);
@@ -1080,7 +1200,8 @@ static void copy_machine(struct replica *copy, const struct replica *original)
 static void maybe_copy(struct replica *copy, bool at_last)
 {
     struct sim *sim = copy->sim;
-    struct replica *original = &sim->replicas[random_below(&sim->random, sim->options->replicas - 1)];
+    uint64_t which = random_below(&sim->random, sim->options->hostile ? 1 : sim->options->replicas - 1);
+    struct replica *original = &sim->replicas[which];
     if ((at_last || chance(sim, 150)) && original->running && original->session && original->document && !original->jobs)
         copy_machine(copy, original);
 }
@@ -1236,10 +1357,81 @@ static void undo(struct replica *replica, const struct buf *before)
     patch_release(&patch);
 }
 
+/* --- somebody hostile --- */
+
+/* In front of everything that is known there; or far beyond it, which does nothing. */
+static void add_hostile_op(struct replica *replica, struct batch *batch)
+{
+    enum { BEYOND = 1 << 20, AT_MOST = 100 };
+    struct sim *sim = replica->sim;
+    char typed[32];
+    if (chance(sim, 3)) {
+        batch_add_delete(batch, BEYOND + random_below(&sim->random, BEYOND), 1 + random_below(&sim->random, AT_MOST));
+        return;
+    }
+    sim->tokens = xgrow(sim->tokens, &sim->token_cap, sim->token_count + 1, sizeof *sim->tokens);
+    sim->tokens[sim->token_count] = (struct token){.replica = replica->number, .number = (unsigned)sim->token_count};
+    snprintf(typed, sizeof typed, "<%u.%zu>", replica->number, sim->token_count++);
+    batch_add_insert(batch, 0, bytes_of_string(typed));
+}
+
+/* Of the hostile one: what one of them had written at some time; else he has heard of nobody. */
+static void see_somebody(struct replica *replica, struct batch *batch)
+{
+    struct sim *sim = replica->sim;
+    const struct replica *other = &sim->replicas[random_below(&sim->random, sim->options->replicas)];
+    uint64_t next = document_next_seq(replica->document, &other->agent);
+    if (next == 0 || agent_id_equal(&other->agent, &batch->agent))
+        return;
+    struct event_id seen = {other->agent, random_below(&sim->random, next)}, own = {batch->agent, batch->seq0 - 1};
+    struct event_id heads[] = {seen, own};
+    struct version version = {.heads = heads, .count = batch->seq0 > 0 ? 2 : 1};
+    version_sort(&version);
+    if (document_may_follow(replica->document, &version))
+        batch_add_parent(batch, seen);
+}
+
+/* All its tokens are committed with it. */
+static void wish_ill(struct replica *replica)
+{
+    enum { OPS = 12 };
+    struct sim *sim = replica->sim;
+    struct batch_list batches = {0};
+    struct batch *batch = batch_list_add(&batches);
+    size_t first = sim->token_count;
+    batch->agent = replica->agent;
+    batch->seq0 = document_next_seq(replica->document, &replica->agent);
+    batch->flags = BATCH_FLAG_GESTURE | (batch->seq0 > 0 ? BATCH_FLAG_SELF : 0);
+    if (chance(sim, 4))
+        see_somebody(replica, batch);
+    for (uint64_t i = 1 + random_below(&sim->random, OPS); i > 0; i--)
+        add_hostile_op(replica, batch);
+    add_batch(replica, batch);
+    bring_up_to_date(replica);
+    queue_batches(replica, &batches, SIZE_MAX);
+    struct job *last = replica->jobs;
+    while (last->next)
+        last = last->next;
+    last->more = xcalloc(sim->token_count - first + 1, sizeof *last->more);
+    for (size_t token = first; token < sim->token_count; token++)
+        last->more[last->more_count++] = token;
+    batch_list_release(&batches);
+}
+
 static void edit(struct replica *replica)
 {
     struct sim *sim = replica->sim;
     struct buf text = {0};
+    if (!replica->ahead && chain_next_seq(replica->chain, &replica->agent) > document_next_seq(replica->document, &replica->agent)) {
+        replica->forked = true; /* a copy of it has written on, and that waits */
+        return;
+    }
+    if (is_hostile(replica)) {
+        replica->edits_left--;
+        wish_ill(replica);
+        show_version(replica);
+        return;
+    }
     read_text(replica->ahead ? replica->ahead_text : replica->text, &text);
     replica->edits_left--;
     if (sim->options->undo && !replica->ahead && chance(sim, 6))
@@ -1461,6 +1653,8 @@ static void step_replica(struct sim *sim, struct replica *replica)
         go_to(replica, true);
     step_connection(sim, replica);
     step_checkpoints(replica);
+    if (replica->document)
+        step_merging(replica);
     bool may_type = replica->ahead ? ahead_batches(replica->ahead)->count < AHEAD_TYPED_MAX : replica->document != NULL;
     if (may_type && replica->edits_left > 0 && sim->now_ms >= replica->type_ms && chance(sim, 20)) {
         edit(replica);
@@ -1658,6 +1852,8 @@ static bool is_settled(struct sim *sim, struct replica *replica)
     struct session_status status;
     if (!replica->running || !replica->session || !replica->document || replica->ahead || replica->edits_left > 0 || replica->jobs)
         return false;
+    if (replica->waiting.count > 0 || replica->held.count > 0)
+        return false;
     if (sim->options->moves && !replica->at_other)
         return false;
     session_status(replica->session, sim->now_ms, &status);
@@ -1754,6 +1950,8 @@ static void check_all(struct sim *sim)
     read_text(sim->replicas[0].text, &first);
     for (unsigned i = 0; i < sim->options->replicas; i++) {
         document_check(sim->replicas[i].document);
+        if (sim->options->hostile && sim->options->seen)
+            sim->options->seen->void_runs += document_stats(sim->replicas[i].document).invalid_runs > 0;
         if (!rope_equal(sim->replicas[0].text, sim->replicas[i].text))
             fail(sim, "the text differs from the first one's", i);
     }

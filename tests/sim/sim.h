@@ -7,7 +7,8 @@
  * put back to an old backup, and an evil one changes, drops, repeats and swaps what it passes on, or shows two groups two
  * histories of one log. A whole machine is copied while it runs, and both go on under one agent until they find out. The
  * owner moves the document to another relay while people write. People come later, see a checkpoint and write on it before they have
- * its history; some checkpoints are false.
+ * its history; some checkpoints are false. Somebody hostile writes what is dear to merge, and far beyond the text, and is
+ * copied; the others merge in portions, as the editor does, and hold what takes too long.
  *
  * Everybody types tokens, `<3.17>`, and sometimes deletes whole ones. In the end all faults stop, everybody reconnects,
  * and
@@ -43,6 +44,7 @@ struct sim_options {
     bool undo;
     bool copies;         /* the last replica is a copy of another one, made while that ran */
     bool checkpoints;    /* people post what they see, or something else; all but the first come at any time, and type on that */
+    bool hostile;        /* the first replica wishes the others ill; with `copies` it is the one that is copied */
     size_t pack_records_min; /* not 0: people pause, so that they pack their records, this many at least; days go by */
     struct sim_seen *seen;   /* NULL, or where it is counted */
 };
@@ -52,6 +54,7 @@ struct sim_seen {
     unsigned packs_read; /* that told a reader something: what they stand in for was gone */
     unsigned posted, right, wrong; /* checkpoints; those that somebody showed until its history said so */
     unsigned typed_ahead;          /* tokens */
+    unsigned portions, held, void_runs; /* where somebody is hostile */
 };
 
 /* What happened, for the reader of a failing test; appended to `report` when it went wrong. */

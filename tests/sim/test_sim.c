@@ -37,6 +37,18 @@ static const struct sim_options mixes[] = {
     {.name = "moves-crashes", .replicas = 4, .edits = 10, .base_bytes = 10, .cuts = true, .client_crashes = true, .moves = true},
     {.name = "checkpoints", .replicas = 5, .edits = 8, .base_bytes = 10, .checkpoints = true, .seen = &seen},
     {.name = "checkpoints-all", .replicas = 5, .edits = 8, .base_bytes = 10, EVERYTHING, .checkpoints = true, .seen = &seen},
+    {.name = "hostile", .replicas = 4, .edits = 25, .base_bytes = 10, .cuts = true, .undo = true, .hostile = true, .seen = &seen},
+    {.name = "hostile-copies",
+     .replicas = 4,
+     .edits = 15,
+     .base_bytes = 10,
+     .cuts = true,
+     .client_crashes = true,
+     .relay_crashes = true,
+     .undo = true,
+     .copies = true,
+     .hostile = true,
+     .seen = &seen},
     {.name = "crowd", .replicas = 8, .edits = 5, .base_bytes = 10, .cuts = true, .client_crashes = true},
 };
 #undef EVERYTHING
@@ -105,6 +117,18 @@ SIM_TEST(so_it_is_when_all_of_it_happens_at_once, "checkpoints-all", 60)
 SIM_TEST(packed_logs_converge_through_cuts, "packs", 40)
 SIM_TEST(an_evil_relay_gains_nothing_from_packs, "packs-evil", 40)
 SIM_TEST(packed_logs_survive_all_of_it_at_once, "packs-all", 40)
+
+SIM_TEST(whoever_wishes_ill_holds_nobody_up, "hostile", 60)
+SIM_TEST(nor_where_he_writes_twice_and_everything_crashes, "hostile-copies", 60)
+
+static void what_was_hostile_came_in_portions_was_held_and_merged_in_the_end(void **state)
+{
+    (void)state;
+    print_message("%u portions, %u batches held, %u replicas with runs beyond the text\n", seen.portions, seen.held, seen.void_runs);
+    assert_true(seen.portions > 0);
+    assert_true(seen.held > 0);
+    assert_true(seen.void_runs > 0);
+}
 
 static void packs_were_made_and_read_in_place_of_what_they_stand_in_for(void **state)
 {
@@ -180,6 +204,9 @@ int main(void)
         cmocka_unit_test(who_comes_later_types_on_a_copy_true_or_false),
         cmocka_unit_test(so_it_is_when_all_of_it_happens_at_once),
         cmocka_unit_test(copies_were_shown_typed_on_and_found_out),
+        cmocka_unit_test(whoever_wishes_ill_holds_nobody_up),
+        cmocka_unit_test(nor_where_he_writes_twice_and_everything_crashes),
+        cmocka_unit_test(what_was_hostile_came_in_portions_was_held_and_merged_in_the_end),
         cmocka_unit_test(packed_logs_converge_through_cuts),
         cmocka_unit_test(an_evil_relay_gains_nothing_from_packs),
         cmocka_unit_test(packed_logs_survive_all_of_it_at_once),
