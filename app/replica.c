@@ -28,6 +28,7 @@ enum {
     BARRIER_US = 20000, /* a commit takes a tenth of a millisecond; on an overloaded machine what was painted is to be kept too */
     FIRST_BARRIER_US = 500000,
     STOP_MS = 3000, /* for the journal to take what is queued */
+    OPEN_MS = 20,   /* merging takes so much of a start */
 };
 
 /* --- talking --- */
@@ -90,6 +91,7 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->audits = options->audits;
     replica->short_lived = options->short_lived;
     replica->merge_steps_max = (uint64_t)env->config.merge_ms * MERGE_STEPS_PER_MS;
+    replica->open_steps_max = options->open_steps_max ? options->open_steps_max : OPEN_MS * MERGE_STEPS_PER_MS;
     replica->base_bytes_max = options->base_bytes_max ? options->base_bytes_max : BASE_BYTES_MAX;
     atomic_init(&replica->base_kept, false);
     atomic_init(&replica->awaits_journal, false);

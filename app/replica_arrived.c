@@ -93,23 +93,27 @@ static void go_to_next(struct replica *replica)
         drop_first(replica);
 }
 
-/* False: its turn comes later, or there is none; or it was long on its way, and now it is the turn of what waited for that. */
+/* False: there is none, or no room for what waits for something that is on its way. */
 static bool take_next(struct replica *replica)
 {
     size_t early_before = replica->early_count;
     uint64_t before = document_events(replica_history(replica));
-    bool was_long = replica->merging.on;
     const struct batch *batch = first_arrived(replica);
-    enum merge_turn turn = batch ? replica_merge_turn(replica, batch) : MERGE_LATER;
-    if (turn == MERGE_LATER)
+    if (!batch || replica_early_is_full(replica))
         return false;
+    enum merge_turn turn = replica_merge_turn(replica, batch);
+    if (turn == MERGE_LATER) { /* others may go first */
+        replica_keep_early(replica, batch);
+        replica->merging.pending = true;
+        go_to_next(replica);
+        return true;
+    }
     if (turn == MERGE_NOW && replica_add_now(replica, batch) == DOCUMENT_EARLY)
         replica_keep_early(replica, batch);
     replica->received_edits += document_events(replica_history(replica)) > before;
     go_to_next(replica);
     note_news(replica, before, early_before);
-    replica->merging.pending |= was_long && replica->early_count > 0;
-    return !was_long;
+    return true;
 }
 
 static void take_all(struct replica *replica, uint64_t until_ms)

@@ -4,8 +4,8 @@
  * To merge a batch costs as much as its author had not seen of what others wrote, and as they had not seen of his: mostly microseconds,
  * but a key of somebody who was away for a year can take a second, and a hostile writer makes it take what he likes. So batches
  * are merged one by one, in the order in which they came, and before each is added its way is gone in portions
- * (document_approach()): a turn takes TURN_MS, then the keys of this person and the screen have theirs. What came after it waits
- * meanwhile, in the queue it came in or among what is early.
+ * (document_approach()): a turn takes TURN_MS, then the keys of this person and the screen have theirs. What came after it and was
+ * written by somebody who has seen all that is in the text here goes in front of it; the rest waits meanwhile, among what is early.
  *
  *     batch --> its way, in portions --> added, the text brought up to date
  *                  |
@@ -168,6 +168,21 @@ static enum merge_turn go_on(struct replica *replica, const struct batch *batch)
     return MERGE_LATER;
 }
 
+/* Then it is to the text what a key typed here is, and goes in front of what is on its way. */
+static bool has_seen_all(const struct replica *replica, const struct batch *batch)
+{
+    struct version seen = {0};
+    seen.heads = xgrow(NULL, &seen.cap, batch->parent_count + 1, sizeof *seen.heads);
+    for (size_t i = 0; i < batch->parent_count; i++)
+        seen.heads[seen.count++] = batch->parents[i];
+    if (batch->flags & BATCH_FLAG_SELF)
+        seen.heads[seen.count++] = (struct event_id){batch->agent, batch->seq0 - 1};
+    version_sort(&seen);
+    bool all = document_is_at(replica->document, &seen);
+    version_release(&seen);
+    return all;
+}
+
 enum merge_turn replica_merge_turn(struct replica *replica, const struct batch *batch)
 {
     struct merging *merging = &replica->merging;
@@ -178,7 +193,7 @@ enum merge_turn replica_merge_turn(struct replica *replica, const struct batch *
     if (merging->on && merging->document != replica->document)
         merging->on = false; /* another document is in its place */
     if (merging->on && !is_on_its_way(merging, batch))
-        return MERGE_LATER;
+        return has_seen_all(replica, batch) ? MERGE_NOW : MERGE_LATER;
     return go_on(replica, batch);
 }
 

@@ -287,6 +287,7 @@ struct replica {
     size_t early_count, early_cap;
     uint64_t early_bytes;
     struct merging merging;
+    uint64_t open_steps_max;       /* what takes more steps is merged after the text was shown */
     bool opens;                    /* for somebody who looks at a screen: it may be shown before all is merged */
     struct unmerged *unmerged;     /* what comes into the text after it was shown; NULL: nothing, */
     bool merged_late;              /* any more */

@@ -17,6 +17,7 @@
 
 enum {
     EARLY_MS = 4,              /* a key waits for so much of what was early and is not any more */
+    OFFERED_MAX = 2000,        /* of them are looked at in a turn, whatever that takes: the first may take all the time there is */
     EARLY_BYTES_MAX = 4 << 20, /* no more rows are read while so much waits for something that is on its way */
 };
 
@@ -309,12 +310,13 @@ static enum row_took retry(struct replica *replica, size_t at)
     return ROW_KNOWN;
 }
 
-/* Offers all of them once, in their order, or until `until_ms`, but for that one of them has to have moved. */
+/* Offers them once, in their order, or until `until_ms`, but for that one of them has to have moved. */
 static bool offer_early(struct replica *replica, uint64_t until_ms, bool *news)
 {
     bool moved = false, over = false;
     size_t kept = 0;
     for (size_t i = 0; i < replica->early_count; i++) { /* those that come meanwhile are behind them */
+        over |= replica->merging.live && i >= OFFERED_MAX && net_now_ms() >= until_ms;
         enum row_took took = over ? ROW_EARLY : retry(replica, i);
         if (took == ROW_EARLY) {
             struct early early = replica->early[i];
@@ -430,7 +432,7 @@ static void read_events(struct row_reader *reader, const struct journal_row *row
 }
 
 /* What waits is in memory: the rest is read when what is on its way has come. */
-static bool is_full(const struct replica *replica)
+bool replica_early_is_full(const struct replica *replica)
 {
     return replica->merging.live && replica->merging.on && replica->early_bytes >= EARLY_BYTES_MAX;
 }
@@ -455,7 +457,7 @@ static bool visit_row(void *self, const struct journal_row *row)
         read_events(reader, row);
     else if (row->kind == RECORD_MEMBER && !replica_read_member(replica, row->body, &err))
         reader->broken++;
-    if (has_time(replica) && !is_full(replica))
+    if (has_time(replica) && !replica_early_is_full(replica))
         return true;
     read_on_later(replica);
     return false;
@@ -471,7 +473,7 @@ bool replica_read_rows_of(struct replica *replica, struct journal *journal, bool
     struct journal_read read = {.last_place = replica->place_read};
     if (replica->merging.live)
         replica->merging.until_ms = net_now_ms() + EARLY_MS;
-    bool waits = is_full(replica);
+    bool waits = replica_early_is_full(replica);
     bool good = waits || journal_rows(journal, 0, (struct journal_visitor){&reader, visit_row}, &read, err);
     if (waits)
         read_on_later(replica);

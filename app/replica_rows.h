@@ -31,6 +31,8 @@ uint64_t replica_early_upto(const struct replica *replica, const struct agent_id
 /* Offers what was early again until nothing moves any more, or for some ms where there is a loop, which goes on with it in its next
    turn; true when the document got something. */
 bool replica_take_early(struct replica *replica);
+/* So much waits for something that is on its way that no more is taken on. */
+bool replica_early_is_full(const struct replica *replica);
 void replica_forget_early(struct replica *replica);
 /* A stored MEMBER record, checked against the genesis and added. */
 MUST_USE bool replica_read_member(struct replica *replica, struct bytes stored, struct error *err);

@@ -27,8 +27,6 @@
 
 #include "editor/base/xalloc.h"
 
-enum { OPEN_MS = 20 /* merging takes so much of a start */ };
-
 struct unmerged {
     uint64_t first, upto; /* places of its rows: after the first, up to the last */
     struct chain_head *heads; /* of the hash chain, with all of them */
@@ -49,7 +47,7 @@ static bool may_wait(const struct replica *replica)
 /* A branch of an agent that forked is told to the document when the hash chain finds it, and that has been. */
 static bool takes_long(struct replica *replica)
 {
-    uint64_t max = (uint64_t)OPEN_MS * MERGE_STEPS_PER_MS;
+    uint64_t max = replica->open_steps_max;
     return chain_forks(replica->chain) == 0 && document_update_cost(replica->document, max) >= max;
 }
 

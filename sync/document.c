@@ -417,7 +417,8 @@ void document_update(struct document *document, struct patch *out)
         patch_clear(out);
         patch_retain(out, document->len);
     } else {
-        walker_update(document->walker, document->merged, out);
+        if (!walker_update_seen(document->walker, document->merged, document->len, out))
+            walker_update(document->walker, document->merged, out);
         document->merged = graph_len(document->graph);
         document->len = document->len + patch_inserted(out) - patch_deleted(out);
     }

@@ -537,6 +537,27 @@ void walker_update(struct walker *walker, uint64_t merged, struct patch *out)
     walker_see_all(walker);
 }
 
+/* They are one run, and all there is now is before its end: so all that there was is before its beginning. */
+static bool is_by_who_saw_all(const struct walker *walker, uint64_t merged)
+{
+    uint64_t end = graph_len(walker->graph);
+    const struct lv_list *heads = graph_frontier(walker->graph);
+    return merged < end && heads->count == 1 && heads->items[0] == end - 1 && graph_run_of(walker->graph, merged).end == end;
+}
+
+bool walker_update_seen(struct walker *walker, uint64_t merged, uint64_t len, struct patch *out)
+{
+    if (!walker->approach.on || !is_by_who_saw_all(walker, merged))
+        return false;
+    struct walker_piece piece = {.first = merged, .end = graph_len(walker->graph)};
+    begin_sum(walker, len);
+    apply_as_they_are(walker, &piece);
+    delta_patch(&walker->delta, out);
+    delta_end(&walker->delta);
+    walker->summing = false;
+    return true;
+}
+
 /* --- what it will cost --- */
 
 static uint64_t spans_max(const struct walker *walker)

@@ -85,6 +85,11 @@ uint64_t walker_cost(struct walker *walker, uint64_t merged, uint64_t limit);
  */
 bool walker_approach(struct walker *walker, const uint64_t *version, size_t count, uint64_t steps);
 void walker_approach_stop(struct walker *walker);
+/*
+ * walker_update() of events by somebody who had seen all that is merged, while an approach is on its way: they are put into the text,
+ * which has `len` bytes, as they are, and the approach goes on where it was. False: they are not such, or none is; nothing was done.
+ */
+bool walker_update_seen(struct walker *walker, uint64_t merged, uint64_t len, struct patch *out);
 uint64_t walker_approach_steps(const struct walker *walker);   /* done so far on the way that it is on; 0: on none */
 uint64_t walker_approach_least(const struct walker *walker);   /* that it takes in all, and more: known from its beginning [23] */
 unsigned walker_approach_percent(const struct walker *walker); /* of that way, about */

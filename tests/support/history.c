@@ -58,7 +58,8 @@ void history_update(struct history *history)
     struct patch patch = {0};
     struct buf text = {0};
     uint64_t most = walker_cost(history->walker, history->merged, UINT64_MAX), before = walker_work(history->walker);
-    walker_update(history->walker, history->merged, &patch);
+    if (!walker_update_seen(history->walker, history->merged, history->text.len, &patch))
+        walker_update(history->walker, history->merged, &patch);
     ensure(walker_work(history->walker) - before <= most); /* [23] */
     patch_apply(&patch, buf_view(&history->text), &text);
     buf_release(&history->text);

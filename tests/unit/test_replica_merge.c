@@ -132,13 +132,40 @@ static void what_comes_meanwhile_waits(void **state)
     struct replica *replica = open_with_pages(state);
     come_letter(replica, &eve, 0, NULL, "e");
     assert_true(replica_is_merging(replica));
-    come_letter(replica, &bo, 0, &(struct event_id){mallory, PAGES * PLACES - 1}, "b");
+    come_letter(replica, &bo, 0, &(struct event_id){mallory, PAGES * PLACES - 2}, "b");
     come_letter(replica, &cy, 0, &(struct event_id){eve, 0}, "c");
     assert_int_equal(count_of(replica, 'b') + count_of(replica, 'c'), 0);
     home_wait(replica, NULL, is_done);
     assert_int_equal(count_of(replica, 'e'), 1);
     assert_int_equal(count_of(replica, 'b'), 1);
     assert_int_equal(count_of(replica, 'c'), 1);
+    home_close(replica);
+}
+
+/* As the keys of this person do. */
+static void who_has_seen_all_that_is_here_goes_first(void **state)
+{
+    enum { LETTERS = 20 };
+    struct replica *replica = open_with_pages(state);
+    come_letter(replica, &eve, 0, NULL, "e");
+    for (uint64_t i = 0; i < LETTERS; i++) {
+        assert_true(replica_is_merging(replica));
+        struct batch batch = {.agent = bo, .seq0 = i}; /* by who hears this person, and is heard */
+        batch_add_parent(&batch, (struct event_id){i > 0 ? replica->agent : mallory, i > 0 ? i - 1 : PAGES * PLACES - 1});
+        batch_add_insert(&batch, 0, bytes_of_string("b"));
+        come(replica, &batch);
+        assert_int_equal(count_of(replica, 'b'), i + 1);
+        home_insert(replica, "a");
+    }
+    assert_int_equal(count_of(replica, 'e'), 0);
+    uint64_t steps = document_approach_state(replica->document).steps;
+    assert_true(steps > 0); /* it is where it was */
+    replica_handle(replica);
+    assert_true(!replica_is_merging(replica) || document_approach_state(replica->document).steps >= steps);
+    home_wait(replica, NULL, is_done);
+    assert_int_equal(count_of(replica, 'e'), 1);
+    assert_int_equal(count_of(replica, 'b'), LETTERS);
+    document_check(replica->document);
     home_close(replica);
 }
 
@@ -224,7 +251,7 @@ static void what_waited_comes_in_its_order(void **state)
     bool all_sent;
     come_letter(replica, &eve, 0, NULL, "e");
     for (uint64_t i = 0; i < LETTERS; i++)
-        come_letter(replica, &bo, i, i == 0 ? &(struct event_id){mallory, PAGES * PLACES - 1} : NULL, i % 2 ? "b" : "B");
+        come_letter(replica, &bo, i, i == 0 ? &(struct event_id){mallory, PAGES * PLACES - 2} : NULL, i % 2 ? "b" : "B");
     assert_int_equal(replica->early_count, LETTERS + 1);
     replica_go_offline(replica, 0, &all_sent);
     assert_int_equal(chain_next_seq(replica->chain, &bo), LETTERS);
@@ -297,6 +324,29 @@ static void what_was_on_its_way_and_lost_is_not_held_when_it_comes_again(void **
     come_letter(replica, &eve, 0, NULL, "e");
     home_wait(replica, NULL, is_done);
     assert_int_equal(count_of(replica, 'e'), 1);
+    home_close(replica);
+}
+
+/* A copy of this machine has written on as this agent; that is in the hash chain, and waits. */
+static void what_a_copy_of_this_machine_wrote_waits_too(void **state)
+{
+    struct replica *replica = open_with_pages(state);
+    home_insert(replica, "a");
+    home_wait(replica, NULL, home_is_kept);
+    struct agent_id agent = replica->agent;
+    come_letter(replica, &bo, 0, &(struct event_id){agent, 0}, "b");
+    come_letter(replica, &eve, 0, NULL, "e");
+    assert_true(replica_is_merging(replica));
+    come_letter(replica, &agent, 1, NULL, "t");
+    assert_int_equal(count_of(replica, 't'), 0);
+    home_insert(replica, "c");
+    assert_false(agent_id_equal(&replica->agent, &agent)); /* that number is taken: it goes on as another */
+    assert_int_equal(count_of(replica, 'c'), 1);
+    home_wait(replica, NULL, is_done);
+    assert_int_equal(count_of(replica, 'a'), 1);
+    assert_int_equal(count_of(replica, 't'), 1);
+    assert_int_equal(count_of(replica, 'e'), 1);
+    document_check(replica->document);
     home_close(replica);
 }
 
@@ -806,11 +856,13 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, home_setup_with_file, home_teardown)
         TEST(keys_come_between),
         TEST(what_comes_meanwhile_waits),
+        TEST(who_has_seen_all_that_is_here_goes_first),
         TEST(leaving_meanwhile_loses_nothing),
         TEST(what_would_take_too_long_is_held_and_so_is_what_builds_on_it),
         TEST(it_is_still_held_when_the_document_is_opened_again),
         TEST(it_is_held_over_restarts_until_somebody_wants_it),
         TEST(what_another_window_has_merged_meanwhile_is_not_held),
+        TEST(what_a_copy_of_this_machine_wrote_waits_too),
         TEST(what_this_device_wrote_is_never_held),
         TEST(what_this_device_wrote_is_not_held_because_a_note_says_so),
         TEST(each_window_notes_what_it_holds),
