@@ -70,12 +70,12 @@ static void add_span(struct between *out, struct taking *taking, const struct sp
     }
 }
 
-void between_find(struct walker *walker, const struct lv_list *from, const struct lv_list *to, struct between *out)
+/* The tracker has both and stands at `from`. */
+static void find_rows(struct walker *walker, const struct lv_list *to, struct between *out)
 {
     struct between before = {0};
     struct taking taking = {.from = &before};
     out->count = 0;
-    out->tracker = walker_both(walker, from, to, &out->base);
     collect_there(out->tracker, &before);
     out->tracker = walker_stand_at(walker, to);
     struct span_place place = spans_start(&out->tracker->spans);
@@ -83,4 +83,18 @@ void between_find(struct walker *walker, const struct lv_list *from, const struc
         add_span(out, &taking, span);
     ensure(taking.at == before.count);
     between_release(&before);
+}
+
+void between_find(struct walker *walker, const struct lv_list *from, const struct lv_list *to, struct between *out)
+{
+    out->tracker = walker_both(walker, from, to, &out->base);
+    find_rows(walker, to, out);
+}
+
+void between_find_from(struct walker *walker, const struct lv_list *cut, uint64_t len, const struct lv_list *from,
+                       const struct lv_list *to, struct between *out)
+{
+    out->base = LV_NONE;
+    out->tracker = walker_both_from(walker, cut, len, from, to);
+    find_rows(walker, to, out);
 }

@@ -20,6 +20,7 @@
 enum {
     COMPRESSOR_RATIO_MAX = 64,
     COMPRESSOR_BYTES = 256 * 1024, /* what unpacking needs to work with, however short the frame is */
+    COMPRESSOR_PREFIX_MAX = 32 << 20,
 };
 
 struct compressor;
@@ -33,6 +34,13 @@ bool compressor_pack(struct compressor *compressor, struct bytes plain, struct b
 MUST_USE bool compressor_unpack(struct compressor *compressor, struct bytes packed, struct buf *out);
 /* How long the content is, as the frame says: 0 if it says nothing. Nothing is unpacked. */
 uint64_t compressor_content_len(struct bytes packed);
+/*
+ * A frame for who has bytes already that have much in common with these: what is in them too takes next to nothing. Both sides
+ * have to name the same, COMPRESSOR_PREFIX_MAX at most; they are not copied. Such a frame has a checksum, for other bytes are to
+ * be noticed, and is appended also where it is longer. Only where there is a limit:
+ */
+void compressor_pack_after(struct compressor *compressor, struct bytes prefix, struct bytes plain, struct buf *out);
+MUST_USE bool compressor_unpack_after(struct compressor *compressor, struct bytes prefix, struct bytes packed, struct buf *out);
 /*
  * Instead of a ratio for each frame: what is unpacked from here on is no more than this many bytes, all together. Who packs says
  * it too (any number), and sees to it that his reader's limit is kept.

@@ -6,7 +6,7 @@
 
 #include "editor/base/xalloc.h"
 
-enum { BLOCK_MOST = 16384, BLOCK_LEAST = 4 * COMPRESSOR_RATIO_MAX };
+enum { BLOCK_MOST = 16384, BLOCK_LEAST = 4 * COMPRESSOR_RATIO_MAX, WINDOW_LOG_MAX = 27 };
 
 struct compressor { /* both are made when they are first needed */
     ZSTD_CCtx *packing;
@@ -62,12 +62,17 @@ static size_t pack_in_blocks(struct compressor *compressor, struct bytes plain, 
     return good ? out.pos : plain.len;
 }
 
-bool compressor_pack(struct compressor *compressor, struct bytes plain, struct buf *out)
+static void begin_packing(struct compressor *compressor)
 {
-    size_t before = out->len, room = ZSTD_compressBound(plain.len);
     if (!compressor->packing)
         compressor->packing = ZSTD_createCCtx();
     ensure(compressor->packing);
+}
+
+bool compressor_pack(struct compressor *compressor, struct bytes plain, struct buf *out)
+{
+    size_t before = out->len, room = ZSTD_compressBound(plain.len);
+    begin_packing(compressor);
     unsigned char *to = buf_extend(out, room);
     size_t len = ZSTD_compressCCtx(compressor->packing, to, room, plain.data, plain.len, level_for(plain.len));
     ensure(!ZSTD_isError(len));
@@ -76,6 +81,32 @@ bool compressor_pack(struct compressor *compressor, struct bytes plain, struct b
     bool worth_it = len < plain.len && !is_too_dense(compressor, plain.len, len);
     out->len = before + (worth_it ? len : 0);
     return worth_it;
+}
+
+/* So that what is farthest in front can still be named. */
+static int window_log(size_t bytes)
+{
+    int log = 10;
+    while (log < WINDOW_LOG_MAX && (size_t)1 << log < bytes)
+        log++;
+    return log;
+}
+
+void compressor_pack_after(struct compressor *compressor, struct bytes prefix, struct bytes plain, struct buf *out)
+{
+    size_t before = out->len, room = ZSTD_compressBound(plain.len), all = prefix.len + plain.len;
+    ensure(prefix.len <= COMPRESSOR_PREFIX_MAX && compressor->limited);
+    begin_packing(compressor);
+    ZSTD_CCtx *packing = compressor->packing;
+    ensure(!ZSTD_isError(ZSTD_CCtx_reset(packing, ZSTD_reset_session_and_parameters)) &&
+           !ZSTD_isError(ZSTD_CCtx_setParameter(packing, ZSTD_c_compressionLevel, level_for(all))) &&
+           !ZSTD_isError(ZSTD_CCtx_setParameter(packing, ZSTD_c_windowLog, window_log(all))) &&
+           !ZSTD_isError(ZSTD_CCtx_setParameter(packing, ZSTD_c_enableLongDistanceMatching, 1)) &&
+           !ZSTD_isError(ZSTD_CCtx_setParameter(packing, ZSTD_c_checksumFlag, 1)) &&
+           !ZSTD_isError(ZSTD_CCtx_refPrefix(packing, prefix.data, prefix.len)));
+    size_t len = ZSTD_compress2(packing, buf_extend(out, room), room, plain.data, plain.len);
+    ensure(!ZSTD_isError(len));
+    out->len = before + len;
 }
 
 static bool is_within(const struct compressor *compressor, unsigned long long len, size_t packed_len)
@@ -98,7 +129,7 @@ static size_t content_len(const struct compressor *compressor, struct bytes pack
     return ZSTD_findFrameCompressedSize(packed.data, packed.len) == packed.len ? (size_t)len : 0;
 }
 
-bool compressor_unpack(struct compressor *compressor, struct bytes packed, struct buf *out)
+bool compressor_unpack_after(struct compressor *compressor, struct bytes prefix, struct bytes packed, struct buf *out)
 {
     size_t before = out->len, len = content_len(compressor, packed);
     if (len == 0)
@@ -107,12 +138,17 @@ bool compressor_unpack(struct compressor *compressor, struct bytes packed, struc
         compressor->left -= len;
     if (!compressor->unpacking)
         compressor->unpacking = ZSTD_createDCtx();
-    ensure(compressor->unpacking);
+    ensure(compressor->unpacking && !ZSTD_isError(ZSTD_DCtx_refPrefix(compressor->unpacking, prefix.data, prefix.len)));
     buf_reserve(out, len);
     unsigned char *to = buf_extend(out, len);
     bool good = ZSTD_decompressDCtx(compressor->unpacking, to, len, packed.data, packed.len) == len;
     out->len = before + (good ? len : 0);
     return good;
+}
+
+bool compressor_unpack(struct compressor *compressor, struct bytes packed, struct buf *out)
+{
+    return compressor_unpack_after(compressor, (struct bytes){0}, packed, out);
 }
 
 void compressor_limit(struct compressor *compressor, size_t bytes)

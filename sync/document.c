@@ -44,6 +44,7 @@ void document_free(struct document *document)
     walker_free(document->walker);
     walker_free(document->whole);
     walker_free(document->aside);
+    keyframes_release(&document->keyframes);
     copies_release(&document->copies);
     dates_release(&document->dates);
     critical_release(&document->critical);
@@ -200,7 +201,7 @@ void document_append(struct document *document, size_t agent, uint64_t count, co
 {
     struct graph *graph = document->graph;
     uint64_t first = graph_add(graph, agent, graph_next_seq(graph, agent), count, parents, parent_count);
-    critical_add(&document->critical, first, first + count - 1, parents, parent_count, graph_frontier(graph));
+    critical_add(&document->critical, graph, first, first + count - 1, parents, parent_count);
 }
 
 static void append_op(struct oplog *log, const struct batch_op *op)

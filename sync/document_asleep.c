@@ -11,6 +11,11 @@
  *     heads            count, then each: number of its agent, seq
  *     patch            from the base text to the text: count of parts, then each: len << 2 | kind; then the bytes of
  *                      its inserts, as a part of a column (sync/packing.h)
+ *
+ *   magic    8 bytes  "weftdoc" and 5; with base and keyframes only where there are any
+ *   base               length of the base text
+ *   keyframes          sized: keyframes.h
+ *
  *   history            document_encode(), to the end
  *
  * Asleep, a document knows the version, the length of its text and who has written how much. That is enough to record
@@ -26,6 +31,7 @@
 
 #include "editor/base/xalloc.h"
 #include "sync/document_after.h"
+#include "sync/document_texts.h"
 #include "sync/packing.h"
 
 enum { KIND_BITS = 2, KIND_MASK = 3 };
@@ -112,6 +118,16 @@ static void write_front(struct document *document, struct buf *out)
     patch_release(&patch);
 }
 
+static void save_keyframes(struct document *document, struct buf *out)
+{
+    struct buf encoded = {0};
+    if (document_save_keyframes(document, &encoded)) {
+        saved_write_magic(document, SAVED_KEYFRAMES, out);
+        buf_add_sized(out, buf_view(&encoded));
+    }
+    buf_release(&encoded);
+}
+
 void document_save(struct document *document, struct buf *out)
 {
     struct buf front = {0};
@@ -120,6 +136,7 @@ void document_save(struct document *document, struct buf *out)
     if (document->log.invalid.count == 0) { /* else the text is not to be had without replaying all of it */
         saved_write_magic(document, SAVED_ASLEEP, out);
         buf_add_sized(out, buf_view(&front));
+        save_keyframes(document, out);
     }
     document_encode(document, out);
     buf_release(&front);
@@ -352,6 +369,7 @@ static void forget_answers(struct document *document)
     walker_free(document->whole);
     walker_free(document->aside);
     document->whole = document->aside = NULL;
+    keyframes_release(&document->keyframes);
     copies_release(&document->copies);
     dates_release(&document->dates);
 }
@@ -367,11 +385,13 @@ static void take_history(struct document *document, struct document *history)
     document->log = history->log;
     document->marks = history->marks;
     document->critical = history->critical;
+    document->keyframes = history->keyframes;
     document->walker = walker_new(document->graph, &document->log, &document->critical, rope_len(document->base));
     history->walker = NULL;
     history->graph = before.graph;
     history->log = before.log;
     history->marks = before.marks;
+    history->keyframes = (struct keyframes){0};
     history->critical = before.critical;
     document_free(history);
 }

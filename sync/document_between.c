@@ -7,9 +7,10 @@
 #include "sync/between.h"
 #include "sync/document_dates.h"
 #include "sync/document_past.h"
+#include "sync/document_texts.h"
 #include "sync/document_whole.h"
 
-/* What the events did that only one of the versions has. */
+/* Which bytes some events deleted. */
 struct deletions {
     struct deleted *items; /* once sorted: by id, disjoint */
     size_t count, cap;
@@ -83,27 +84,32 @@ static bool find_deletion(const struct deletions *deletions, uint64_t id, uint64
     return true;
 }
 
-/* What only the later text has. Bytes of the text before the tracker began are told by who deleted them since. */
-static void add_inserted(struct document *document, const struct deletions *deletions, const struct between_row *row,
+/* What only the later text has. `before`: the text at which the tracker began. */
+static void add_inserted(const struct document *document, const struct rope *before, const struct between_row *row,
                          struct buf *scratch, struct patch *out)
 {
     buf_clear(scratch);
     if (row->id < TRACKER_BASE)
         document_read_units(document, row->id, row->len, scratch);
-    for (uint64_t done = row->id < TRACKER_BASE ? row->len : 0, len; done < row->len; done += len) {
-        struct deleted deleted;
-        len = row->len - done;
-        bool found = find_deletion(deletions, row->id + done, &len, &deleted);
-        ensure(found);
-        document_read_deleted(document, deleted, scratch);
-    }
+    else
+        rope_append_to(before, row->id - TRACKER_BASE, row->len, scratch);
     patch_insert(out, buf_view(scratch));
 }
 
-static void make_patch(struct document *document, const struct between *between, const struct deletions *deletions,
-                       struct patch *out)
+/* Whether something comes back that was there when the tracker began. */
+static bool asks_before(const struct between *between)
+{
+    for (size_t i = 0; i < between->count; i++)
+        if (!between->items[i].in_from && between->items[i].id >= TRACKER_BASE)
+            return true;
+    return false;
+}
+
+static void make_patch(struct document *document, const struct between *between, struct known_cut *known, struct patch *out)
 {
     struct buf scratch = {0};
+    if (!known->text && asks_before(between))
+        known->text = document_text_at_cut(document, known->cut);
     for (size_t i = 0; i < between->count; i++) {
         const struct between_row *row = &between->items[i];
         if (row->in_from && row->in_to)
@@ -111,16 +117,9 @@ static void make_patch(struct document *document, const struct between *between,
         else if (row->in_from)
             patch_delete(out, row->len);
         else
-            add_inserted(document, deletions, row, &scratch, out);
+            add_inserted(document, known->text, row, &scratch, out);
     }
     buf_release(&scratch);
-}
-
-static struct walker *aside(struct document *document)
-{
-    if (!document->aside)
-        document->aside = walker_new(document->graph, &document->log, &document->critical, rope_len(document->base));
-    return document->aside;
 }
 
 /* --- who made the difference --- */
@@ -189,32 +188,41 @@ static void make_changes(struct document *document, const struct between *betwee
 
 /* --- from outside --- */
 
+/* What the events did that only one of the versions has, and whose that is. */
+static void find_changes(struct document *document, const struct between *between, const struct lv_list *from,
+                         const struct lv_list *to, struct change_list *out)
+{
+    struct lv_ranges only_from = {0}, only_to = {0};
+    struct deletions deletions = {0};
+    graph_diff(document->graph, from, to, &only_from, &only_to);
+    collect_deletions(between->tracker, &only_from, &deletions);
+    collect_deletions(between->tracker, &only_to, &deletions);
+    sort_deletions(&deletions);
+    make_changes(document, between, &deletions, out);
+    free(deletions.items);
+    lv_ranges_release(&only_from);
+    lv_ranges_release(&only_to);
+}
+
 /* `changes` may be NULL. */
 static bool find_between(struct document *document, const struct version *from, const struct version *to, struct patch *out,
                          struct change_list *changes)
 {
     struct lv_list a = {0}, b = {0};
-    struct lv_ranges only_from = {0}, only_to = {0};
     struct between between = {0};
-    struct deletions deletions = {0};
+    struct known_cut cut = {0};
     struct error ignored = {0};
     bool known = document_read_history(document, &ignored) && document_lvs(document, from, &a) && document_lvs(document, to, &b);
     patch_clear(out);
     if (known) {
-        between_find(aside(document), &a, &b, &between);
-        graph_diff(document->graph, &a, &b, &only_from, &only_to);
-        collect_deletions(between.tracker, &only_from, &deletions);
-        if (changes)
-            collect_deletions(between.tracker, &only_to, &deletions);
-        sort_deletions(&deletions);
-        make_patch(document, &between, &deletions, out);
-        if (changes)
-            make_changes(document, &between, &deletions, changes);
+        document_cut_below(document, &a, &b, &cut);
+        between_find_from(document_aside(document), &cut.version, cut.len, &a, &b, &between);
+        if (changes) /* while its tracker is there */
+            find_changes(document, &between, &a, &b, changes);
+        make_patch(document, &between, &cut, out);
     }
-    free(deletions.items);
+    known_cut_release(&cut);
     between_release(&between);
-    lv_ranges_release(&only_from);
-    lv_ranges_release(&only_to);
     lv_list_release(&a);
     lv_list_release(&b);
     return known;
@@ -223,42 +231,6 @@ static bool find_between(struct document *document, const struct version *from, 
 bool document_patch_between(struct document *document, const struct version *from, const struct version *to, struct patch *out)
 {
     return find_between(document, from, to, out, NULL);
-}
-
-/* Whether fewer events lie between the present and that version than a walk from the beginning to it would see. */
-static bool is_near(struct document *document, const struct lv_list *version)
-{
-    enum { NEAR = 4 }; /* what is taken back is asked for twice, and may bring back what only all of the history knows */
-    struct lv_ranges since = {0}, none = {0};
-    uint64_t events = 0, all = graph_len(document->graph);
-    graph_diff(document->graph, graph_frontier(document->graph), version, &since, &none);
-    for (size_t i = 0; i < since.count; i++)
-        events += since.items[i].end - since.items[i].first;
-    lv_ranges_release(&since);
-    lv_ranges_release(&none);
-    return events < (all - events) / NEAR;
-}
-
-struct rope *document_text_at(struct document *document, const struct rope *now, const struct version *version)
-{
-    struct version present = {0};
-    struct patch patch = {0};
-    struct error ignored = {0};
-    if (document_is_at(document, version))
-        return rope_snapshot(now);
-    if (!document_read_history(document, &ignored))
-        return NULL;
-    ensure(document->merged == graph_len(document->graph) && rope_len(now) == document->len);
-    bool known = document_lvs(document, version, &document->scratch);
-    bool back = known && is_near(document, &document->scratch);
-    document_version(document, &present);
-    known = known && (back ? document_patch_between(document, &present, version, &patch) : document_patch_to(document, version, &patch));
-    struct rope *text = known ? rope_snapshot(back ? now : document->base) : NULL;
-    if (known)
-        rope_apply(text, &patch);
-    version_release(&present);
-    patch_release(&patch);
-    return text;
 }
 
 bool document_changes(struct document *document, const struct version *from, const struct version *to, struct patch *patch,

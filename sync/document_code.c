@@ -2,7 +2,7 @@
  * A document in bytes. Numbers are varints unless said otherwise.
  *
  *   magic    8 bytes  "weftdoc" and the format's version: 3; an older weft wrote 1, or 2 when an agent had forked.
- *                    4 has more in front: document_asleep.c
+ *                    4 and 5 have more in front: document_asleep.c
  *   base               length of the base text
  *   agents             count, then each: 16 bytes; except in version 1 then 0, or for a branch of an agent 1 + that
  *                    one's number (mostly below its own), the seq at which it begins, what the other side is called
@@ -91,7 +91,7 @@ bool saved_read_magic(struct reader *reader, const struct rope *base, unsigned *
     *version = read_byte(reader);
     if (memcmp(found, magic, sizeof magic) != 0)
         return saved_refuse(err, "it does not begin like one");
-    if (*version < SAVED_ROWS || *version > SAVED_ASLEEP)
+    if (*version < SAVED_ROWS || *version > SAVED_KEYFRAMES)
         return error_set(err, ERR_NEWER, 0, "a saved document was made by a newer weft");
     if (read_varint(reader) != rope_len(base) || reader->failed)
         return saved_refuse(err, "it belongs to another base text");
@@ -166,15 +166,29 @@ uint64_t document_saved_len(struct bytes encoded)
 {
     struct reader reader = reader_of(encoded);
     uint64_t len, version = skip_magic(&reader);
-    if (version == SAVED_ASLEEP) {
+    for (; (version == SAVED_ASLEEP || version == SAVED_KEYFRAMES) && !reader.failed; version = skip_magic(&reader))
         (void)read_sized(&reader, SIZE_MAX);
-        version = skip_magic(&reader);
-    }
     uint64_t agents = read_varint_max(&reader, reader_left(&reader) / AGENT_ID_BYTES);
     for (struct saved_agent agent; agents > 0 && !reader.failed; agents--)
         read_agent(&reader, (unsigned)version, UINT64_MAX, &agent);
     len = version == SAVED_COLUMNS && !reader.failed ? columns_len(reader) : encoded.len;
     return len > UINT64_MAX - encoded.len ? UINT64_MAX : len + encoded.len;
+}
+
+/* Past what stands in front of a history, the text before the keyframes, each once at most; *version becomes the history's. */
+static bool read_in_front(struct reader *reader, struct document *document, unsigned *version, struct error *err)
+{
+    while (*version >= SAVED_ASLEEP) {
+        unsigned in_front = *version;
+        struct bytes bytes = read_sized(reader, SIZE_MAX); /* of the text: it follows from the rest */
+        if (in_front == SAVED_KEYFRAMES)
+            keyframes_read(&document->keyframes, bytes);
+        if (!saved_read_magic(reader, document->base, version, err))
+            return false;
+        if (*version >= SAVED_ASLEEP && *version <= in_front)
+            return saved_refuse(err, "it stands in front of itself");
+    }
+    return true;
 }
 
 bool saved_read_all(struct bytes encoded, struct document *document, enum saved_text text, struct error *err)
@@ -183,13 +197,7 @@ bool saved_read_all(struct bytes encoded, struct document *document, enum saved_
     unsigned version;
     if (!saved_read_magic(&reader, document->base, &version, err))
         return false;
-    if (version == SAVED_ASLEEP) /* what stands in front follows from the rest */
-        (void)read_sized(&reader, SIZE_MAX);
-    if (version == SAVED_ASLEEP && !saved_read_magic(&reader, document->base, &version, err))
-        return false;
-    if (version == SAVED_ASLEEP)
-        return saved_refuse(err, "it stands in front of itself");
-    if (!decode_agents(&reader, document, version, err))
+    if (!read_in_front(&reader, document, &version, err) || !decode_agents(&reader, document, version, err))
         return false;
     if (version == SAVED_COLUMNS && columns_len(reader) > DOCUMENT_COLUMNS_BYTES_MAX)
         return error_set(err, ERR_LIMIT, 0, "a saved document is more than %d MB unpacked", DOCUMENT_COLUMNS_BYTES_MAX / 1000000);
@@ -200,7 +208,9 @@ bool saved_read_all(struct bytes encoded, struct document *document, enum saved_
 struct document *document_decode(struct bytes encoded, const struct rope *base, struct error *err)
 {
     struct document *document = document_new(base);
-    if (saved_read_all(encoded, document, SAVED_TEXT_TOO, err))
+    bool good = saved_read_all(encoded, document, SAVED_TEXT_TOO, err);
+    keyframes_release(&document->keyframes);
+    if (good)
         return document;
     document_free(document);
     return NULL;

@@ -18,14 +18,15 @@
 enum { SAVED_PARENTS_MAX = BATCH_PARENTS_MAX + 1 };
 
 /* Versions of the format. */
-enum { SAVED_ROWS = 1, SAVED_ROWS_FORKS = 2, SAVED_COLUMNS = 3, SAVED_ASLEEP = 4 };
+enum { SAVED_ROWS = 1, SAVED_ROWS_FORKS = 2, SAVED_COLUMNS = 3, SAVED_ASLEEP = 4, SAVED_KEYFRAMES = 5 };
 
 /* "weftdoc", the format's version, the length of the base text. */
 void saved_write_magic(const struct document *document, unsigned version, struct buf *out);
 bool saved_read_magic(struct reader *reader, const struct rope *base, unsigned *version, struct error *err);
 /*
  * A whole history into a document that has none. With its text: where that can be made while the history is read, it is, and
- * is given out with the next update (document->loaded).
+ * is given out with the next update (document->loaded). Keyframes that stand in front are taken as they are: who does not trust
+ * the bytes drops them.
  */
 enum saved_text { SAVED_TEXT_LATER, SAVED_TEXT_TOO };
 bool saved_read_all(struct bytes encoded, struct document *document, enum saved_text text, struct error *err);

@@ -9,6 +9,7 @@
  *   document_copies.h what bytes that were brought back were at first
  *   document_whole.h  every byte that ever was
  *   document_between.c the patch between two versions
+ *   document_texts.h  the text at a version
  *   document_undo.c   undo, redo
  *   document_undo_plan.h what taking back means, byte by byte
  *   document_undo_steps.h and what that does to the text
@@ -23,6 +24,7 @@
 #define WEFT_SYNC_DOCUMENT_PARTS_H
 
 #include "sync/document.h"
+#include "sync/keyframes.h"
 #include "sync/marks.h"
 #include "sync/walker.h"
 
@@ -65,6 +67,8 @@ struct document {
     struct copies copies; /* what was brought back, by the ids of that tracker */
     struct dates dates;   /* which edit an event belongs to (sync/document_dates.h) */
     struct walker *aside; /* NULL, or walks for questions about the past, so that merging goes on in its own tracker */
+    struct keyframes keyframes; /* from where the texts of the past are made (sync/document_texts.h) */
+    uint64_t keyframe_ops;      /* how far apart; 0: as is good for it. For tests */
     struct rope *base;
     struct version root;  /* what the base text is the text of: no heads, but for document_new_at() */
     uint64_t merged; /* events whose effect is in the text: those below this LV */

@@ -324,7 +324,10 @@ static void begin_block(struct walker *walker, uint64_t len, bool may_list)
     walker->listed = may_list && begin_list(walker, len);
     if (!walker->listed)
         tracker_begin(walker->tracker, walker->graph, len);
-    walker_stands_begin(&walker->stands, &walker->start, walker->start != LV_NONE);
+    if (walker->cut)
+        walker_stands_begin(&walker->stands, walker->cut->items, walker->cut->count);
+    else
+        walker_stands_begin(&walker->stands, &walker->start, walker->start != LV_NONE);
     walker->tracked_from = walker->tracked_for = walker->start;
     walker->tracked_end = 0;
 }
@@ -345,8 +348,10 @@ static void go(struct walker *walker, uint64_t len)
             apply_as_they_are(walker, piece);
             break;
         case WALKER_BLOCK:
-            if (plan->low > 0)
+            if (plan->low > 0) {
                 walker->start = plan->pieces[plan->low - 1].end - 1;
+                walker->cut = NULL;
+            }
             begin_block(walker, walker->summing ? delta_len(&walker->delta) : len, true);
             break;
         case WALKER_PIECE:
@@ -670,15 +675,30 @@ bool walker_map(struct walker *walker, const struct lv_list *version, uint64_t *
     return true;
 }
 
+/* Where the present block begins is that version, until it is dropped. */
+static void start_at(struct walker *walker, const struct lv_list *cut)
+{
+    walker->start = cut->count == 1 ? cut->items[0] : LV_NONE;
+    walker->cut = cut->count > 1 ? cut : NULL;
+}
+
+void walker_from(struct walker *walker, const struct lv_list *cut, uint64_t len, const struct lv_list *version,
+                 struct patch *out)
+{
+    start_at(walker, cut);
+    graph_diff(walker->graph, version, cut, &walker->fresh, &walker->gone);
+    ensure(walker->gone.count == 0);
+    lv_ranges_sort(&walker->fresh);
+    walker->old.count = 0;
+    walk(walker, len, &walker->old, &walker->fresh, NULL, out);
+    walker->cut = NULL;
+    walker->tracked_end = 0;
+}
+
 void walker_to(struct walker *walker, const struct lv_list *version, struct patch *out)
 {
     const struct lv_list root = {0};
-    walker->start = LV_NONE;
-    graph_diff(walker->graph, version, &root, &walker->fresh, &walker->gone);
-    lv_ranges_sort(&walker->fresh);
-    walker->old.count = 0;
-    walk(walker, walker->base_len, &walker->old, &walker->fresh, NULL, out);
-    walker->tracked_end = 0;
+    walker_from(walker, &root, walker->base_len, version, out);
 }
 
 const struct tracker *walker_stand_at(struct walker *walker, const struct lv_list *version)
@@ -698,24 +718,34 @@ const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_
     return walker_stand_at(walker, graph_frontier(walker->graph));
 }
 
-const struct tracker *walker_both(struct walker *walker, const struct lv_list *a, const struct lv_list *b, uint64_t *base)
+const struct tracker *walker_both_from(struct walker *walker, const struct lv_list *cut, uint64_t len, const struct lv_list *a,
+                                       const struct lv_list *b)
 {
-    struct lv_list start = {0};
-    uint64_t last = LV_NONE;
-    if (a->count > 0 && b->count > 0)
-        last = a->items[a->count - 1] < b->items[b->count - 1] ? a->items[a->count - 1] : b->items[b->count - 1];
-    uint64_t len = find_start(walker, last);
-    *base = walker->start;
-    lv_list_set(&start, &walker->start, walker->start != LV_NONE);
-    graph_diff(walker->graph, a, &start, &walker->old, &walker->gone);
+    start_at(walker, cut);
+    graph_diff(walker->graph, a, cut, &walker->old, &walker->gone);
+    ensure(walker->gone.count == 0);
     graph_diff(walker->graph, b, a, &walker->fresh, &walker->gone);
     for (size_t i = 0; i < walker->fresh.count; i++)
         lv_ranges_add(&walker->old, walker->fresh.items[i].first, walker->fresh.items[i].end);
     lv_ranges_sort(&walker->old);
     track(walker, len);
+    walker->cut = NULL;
     walker->tracked_end = 0;
-    lv_list_release(&start);
     return walker_stand_at(walker, a);
+}
+
+const struct tracker *walker_both(struct walker *walker, const struct lv_list *a, const struct lv_list *b, uint64_t *base)
+{
+    struct lv_list start = {0};
+    uint64_t last = LV_NONE;
+    if (a->count > 0 && b->count > 0)
+        last = least(a->items[a->count - 1], b->items[b->count - 1]);
+    uint64_t len = find_start(walker, last);
+    *base = walker->start;
+    lv_list_set(&start, &walker->start, walker->start != LV_NONE);
+    const struct tracker *tracker = walker_both_from(walker, &start, len, a, b);
+    lv_list_release(&start);
+    return tracker;
 }
 
 void walker_check(struct walker *walker)

@@ -98,6 +98,9 @@ unsigned walker_approach_percent(const struct walker *walker); /* of that way, a
 void walker_since(struct walker *walker, const struct lv_list *version, struct patch *out);
 /* From the base text to that of a version. */
 void walker_to(struct walker *walker, const struct lv_list *version, struct patch *out);
+/* The same from the text of the version of a cut (sync/critical.h) that it has, `len` bytes: nothing before that is looked at. */
+void walker_from(struct walker *walker, const struct lv_list *cut, uint64_t len, const struct lv_list *version,
+                 struct patch *out);
 
 /*
  * Brings positions in the text of a version into that of all events; each stays behind the byte before it, or where
@@ -116,6 +119,9 @@ const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_
  * Its prepare version is `a`; walker_stand_at() gives it at any other version within. Lives until the next call.
  */
 const struct tracker *walker_both(struct walker *walker, const struct lv_list *a, const struct lv_list *b, uint64_t *base);
+/* The same from the version of a cut that both have, whose text has `len` bytes. */
+const struct tracker *walker_both_from(struct walker *walker, const struct lv_list *cut, uint64_t len, const struct lv_list *a,
+                                       const struct lv_list *b);
 const struct tracker *walker_stand_at(struct walker *walker, const struct lv_list *version);
 uint64_t walker_steps(const struct walker *walker);  /* events that went through a tracker so far */
 uint64_t walker_work(const struct walker *walker);   /* spans put in, taken out or put back for that: steps */

@@ -57,6 +57,7 @@ struct walker {
     struct delta delta;
     bool summing;            /* the delta has begun: what happens to the text goes out */
     uint64_t start;          /* the critical version where the present block begins */
+    const struct lv_list *cut; /* or, of several heads, that of the cut; else NULL */
     uint64_t tracked_from;   /* the critical version at which the tracker begins */
     uint64_t tracked_for;    /* the newest one at which it could have begun: walker_lower() */
     /* It holds all events after that and before this one. 0: nothing of use to a walk. Where an approach is on the trackers hold

@@ -22,6 +22,7 @@ declare -A elsewhere=(
     [sync/document_dates.h]='inside of document.h: tests/unit/test_document_past.c'
     [sync/document_edits.h]='inside of document.h: tests/unit/test_document_past.c'
     [sync/document_rows.h]='inside of document.h: tests/property/test_saved_*.c'
+    [sync/document_texts.h]='inside of document.h: tests/property/test_document_texts.c'
     [sync/document_whole.h]='inside of document.h: tests/property/test_between.c'
     [sync/relay/relay_loop.h]='wants sockets: tests/unit/test_relay_server.c'
     [sync/relay/relay_sockets.h]='wants sockets: tests/unit/test_relay_server.c'

@@ -46,7 +46,7 @@ uint64_t history_add(struct history *history, const struct agent_id *agent, uint
     }
     size_t number = graph_agent(history->graph, agent);
     uint64_t first = graph_add(history->graph, number, seq, len, parents, parent_count);
-    critical_add(&history->critical, first, first + len - 1, parents, parent_count, graph_frontier(history->graph));
+    critical_add(&history->critical, history->graph, first, first + len - 1, parents, parent_count);
     return first + len;
 }
 

@@ -51,6 +51,45 @@ static void what_was_packed_comes_back_behind_what_is_there(void **state)
     }
 }
 
+/* What both sides have: of the content only what is new is left, also where it stands in another order, and far in front. */
+static void what_the_other_side_has_takes_next_to_nothing(void **state)
+{
+    struct compressor *compressor = *state;
+    static const size_t lens[] = {3000, 600000, 5 << 20};
+    compressor_limit(compressor, SIZE_MAX);
+    for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+        struct buf prefix = {0}, plain = {0}, packed = {0}, back = {0};
+        write_words(&prefix, lens[i]);
+        buf_add_bytes(&plain, bytes_slice(buf_view(&prefix), lens[i] / 2, lens[i] - lens[i] / 2));
+        buf_add_string(&plain, "what is new");
+        buf_add_bytes(&plain, bytes_slice(buf_view(&prefix), 0, lens[i] / 2));
+        compressor_pack_after(compressor, buf_view(&prefix), buf_view(&plain), &packed);
+        assert_in_range(packed.len, 5, 1000);
+        assert_true(compressor_unpack_after(compressor, buf_view(&prefix), buf_view(&packed), &back));
+        assert_true(bytes_equal(buf_view(&back), buf_view(&plain)));
+        prefix.data[lens[i] / 3] ^= 1;
+        assert_false(compressor_unpack_after(compressor, buf_view(&prefix), buf_view(&packed), &back));
+        assert_false(compressor_unpack(compressor, buf_view(&packed), &back));
+        buf_release(&prefix);
+        buf_release(&plain);
+        buf_release(&packed);
+        buf_release(&back);
+    }
+}
+
+/* Nothing in common, and nothing to leave out: it is a frame all the same. */
+static void what_has_nothing_in_common_is_a_frame_too(void **state)
+{
+    struct compressor *compressor = *state;
+    struct buf packed = {0}, back = {0};
+    compressor_limit(compressor, SIZE_MAX);
+    compressor_pack_after(compressor, bytes_of(NULL, 0), bytes_of_string("q"), &packed);
+    assert_true(compressor_unpack_after(compressor, bytes_of(NULL, 0), buf_view(&packed), &back));
+    assert_true(bytes_equal(buf_view(&back), bytes_of_string("q")));
+    buf_release(&packed);
+    buf_release(&back);
+}
+
 static void expect_not_packed(struct compressor *compressor, struct bytes plain)
 {
     struct buf out = {0};
@@ -176,6 +215,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         COMPRESSOR_TEST(what_was_packed_comes_back_behind_what_is_there),
+        COMPRESSOR_TEST(what_the_other_side_has_takes_next_to_nothing),
+        COMPRESSOR_TEST(what_has_nothing_in_common_is_a_frame_too),
         COMPRESSOR_TEST(what_would_not_be_shorter_is_left_as_it_is),
         COMPRESSOR_TEST(what_would_be_all_too_short_is_made_longer),
         COMPRESSOR_TEST(what_is_not_exactly_one_frame_is_refused),

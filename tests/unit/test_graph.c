@@ -233,7 +233,7 @@ static void grow(struct sets *sets, struct random *random)
         sets->before[lv][lv] = true;
     }
     graph_add(sets->graph, agent, seq, len, parents.items, parents.count);
-    critical_add(&sets->critical, first, first + len - 1, parents.items, parents.count, graph_frontier(sets->graph));
+    critical_add(&sets->critical, sets->graph, first, first + len - 1, parents.items, parents.count);
     lv_list_release(&parents);
 }
 
@@ -264,6 +264,38 @@ static void check_critical(const struct sets *sets)
         bool found = range && lv >= range->first && lv <= range->last;
         assert_int_equal(found, is_critical(sets, lv));
     }
+}
+
+/* Whether everything from `cut` on has seen all that lies before. */
+static bool is_cut(const struct sets *sets, uint64_t cut)
+{
+    for (uint64_t event = cut; event < graph_len(sets->graph); event++)
+        for (uint64_t before = 0; before < cut; before++)
+            if (!sets->before[event][before])
+                return false;
+    return true;
+}
+
+/* All events: what comes after them is not there to say so, so a version of several is none yet. */
+static bool is_known_cut(const struct sets *sets, uint64_t cut)
+{
+    return is_cut(sets, cut) && (cut < graph_len(sets->graph) || graph_frontier(sets->graph)->count == 1);
+}
+
+static void check_cuts(const struct sets *sets)
+{
+    struct lv_list version = {0};
+    uint64_t newest = 0;
+    for (uint64_t cut = 1; cut <= graph_len(sets->graph); cut++) {
+        newest = is_known_cut(sets, cut) ? cut : newest;
+        assert_int_equal(critical_cut_upto(&sets->critical, cut), newest);
+        assert_int_equal(critical_cut_from(&sets->critical, cut) == cut, newest == cut);
+        critical_cut_version(&sets->critical, sets->graph, newest, &version);
+        for (uint64_t lv = 0; lv < graph_len(sets->graph); lv++)
+            assert_int_equal(set_holds(sets, &version, lv), lv < newest);
+        assert_true(graph_is_reduced(sets->graph, version.items, version.count));
+    }
+    lv_list_release(&version);
 }
 
 static bool ranges_hold(const struct lv_ranges *ranges, uint64_t lv)
@@ -312,6 +344,7 @@ static void random_graphs_answer_like_sets_of_ancestors(void **state)
         while (graph_len(sets.graph) + 4 < EVENTS_MAX) {
             grow(&sets, &random);
             check_critical(&sets);
+            check_cuts(&sets);
             check_versions(&sets, &random);
         }
         check_ids(&sets);

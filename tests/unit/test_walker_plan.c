@@ -44,7 +44,7 @@ static uint64_t add(struct story *story, uint64_t len, const uint64_t *parents, 
     size_t agents = 1 + graph_agents(story->graph);
     struct agent_id id = {{(unsigned char)(agents >> 8), (unsigned char)agents}};
     uint64_t first = graph_add(story->graph, graph_agent(story->graph, &id), 0, len, parents, count);
-    critical_add(&story->critical, first, first + len - 1, parents, count, graph_frontier(story->graph));
+    critical_add(&story->critical, story->graph, first, first + len - 1, parents, count);
     return first + len - 1;
 }
 
