@@ -95,7 +95,12 @@ bool replica_has_aside(struct env *env, const struct doc_id *doc);
 /* What is short-lived is kept all the same: a signal ended weft, and nobody was asked. Before replica_close(). */
 void replica_outlive(struct replica *replica);
 /*
- * Keeps everything and ends it. Unsent edits may leave within net_ms. *unsent_edits (may be NULL) is how many did not.
+ * Before a script ends: the text goes to the relay for who joins, where enough was written and nobody else is there who would
+ * see to that. True: it is on its way, and worth a longer wait.
+ */
+MUST_USE bool replica_post_last(struct replica *replica);
+/*
+ * Keeps everything and ends it. Unsent edits, and such a text, may leave within net_ms. *unsent_edits (may be NULL) is how many did not.
  * False: the journal did not take everything (*err), edits are lost.
  */
 bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_edits, struct error *err);

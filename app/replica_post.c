@@ -2,8 +2,8 @@
  * When the text as it is goes to the relay, for who joins (sync/checkpoint.h): nobody types, the relay has acknowledged everything,
  * and there has been more written since the last one than the text is long; so a text is uploaded once for every time it was written.
  *
- * Who wrote last does it. He may have left: then it is somebody else who has written in this run, some time later, or else, later again,
- * who has it open and may write. Whoever hears that one has been posted, and his own relay tells him soon, does not.
+ * Who wrote last does it. He may have left: then it is somebody else who has written in this run, some time later, or else, later
+ * again, who has it open and may write. A script that is alone does it before it ends, for nobody else may come for a long time. Whoever hears that one has been posted, and his own relay tells him soon, does not.
  */
 #include "app/replica_ahead.h"
 #include "app/replica_journal.h"
@@ -136,20 +136,37 @@ static bool relay_has_all(struct replica *replica)
            replica->early_count == 0 && !replica_is_merging(replica) && !replica->text_due;
 }
 
-void replica_post_handle(struct replica *replica, uint64_t now_ms)
+static bool is_online(const struct replica *replica)
+{
+    return replica->net && replica->net_status.state == SESSION_ONLINE;
+}
+
+static bool post(struct replica *replica)
 {
     struct checkpoint checkpoint = {0};
+    if (!describe(replica, &checkpoint))
+        return false;
+    net_post_checkpoint(replica->net, &checkpoint, replica->buffer.text);
+    note_posted(replica, checkpoint.events);
+    return true;
+}
+
+bool replica_post_last(struct replica *replica)
+{
+    return is_online(replica) && replica->net_status.peers == 1 && has_written(replica) && may_post(replica) && pays(replica) &&
+           relay_has_all(replica) && post(replica);
+}
+
+void replica_post_handle(struct replica *replica, uint64_t now_ms)
+{
     if (!replica->post_ms || now_ms < replica->post_ms)
         return;
     replica->post_ms = 0;
-    if (!replica->net || replica->net_status.state != SESSION_ONLINE || !may_post(replica) || !pays(replica))
+    if (!is_online(replica) || !may_post(replica) || !pays(replica))
         return; /* the next edit, or coming back, asks for it again */
     if (!relay_has_all(replica)) {
         replica->post_ms = now_ms + POST_MS;
         return;
     }
-    if (!describe(replica, &checkpoint))
-        return;
-    net_post_checkpoint(replica->net, &checkpoint, replica->buffer.text);
-    note_posted(replica, checkpoint.events);
+    (void)post(replica);
 }

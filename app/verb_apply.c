@@ -16,6 +16,8 @@
 #include "editor/base/xalloc.h"
 
 enum {
+    CLOSE_MS = 1000,
+    CLOSE_POSTING_MS = 10000, /* when who joins will be glad of it */
     LINE_BYTES_MAX = 8 << 20,
     READ_BYTES = 1 << 16,
 };
@@ -206,7 +208,8 @@ int verb_apply_run(struct env *env, const struct args *args)
     /* What came before a bad line stands, so it is waited for too. */
     if (!target_settle_written(applying.replica, &target, good ? &err : &settling))
         good = false;
-    if (!replica_close(applying.replica, 1000, NULL, &closing) && good) {
+    bool posts = good && replica_post_last(applying.replica);
+    if (!replica_close(applying.replica, posts ? CLOSE_POSTING_MS : CLOSE_MS, NULL, &closing) && good) {
         err = closing;
         good = false;
     }

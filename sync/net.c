@@ -513,7 +513,8 @@ static void do_jobs(struct net *net)
 static bool looks_different(const struct session_status *a, const struct session_status *b)
 {
     return a->state != b->state || a->idle != b->idle || a->caught_up != b->caught_up ||
-           a->offering != b->offering || a->unacked_edits != b->unacked_edits || a->unacked_batches != b->unacked_batches ||
+           a->offering != b->offering || a->posting != b->posting ||
+           a->unacked_edits != b->unacked_edits || a->unacked_batches != b->unacked_batches ||
            a->lacking_batches != b->lacking_batches || a->lacking_since_ms != b->lacking_since_ms ||
            a->base_done != b->base_done || a->base_total != b->base_total || a->rtt_ms != b->rtt_ms ||
            a->peers != b->peers || a->refuse_code != b->refuse_code || strcmp(a->why.text, b->why.text) != 0 ||
@@ -602,7 +603,7 @@ static bool leave(struct net *net, uint64_t stop_ms, uint64_t now_ms)
     net->left = true;
     session_status(net->session, now_ms, &status);
     bool online = status.state == SESSION_ONLINE;
-    if (online && status.unacked_batches > 0 && now_ms < stop_ms)
+    if (online && (status.unacked_batches > 0 || status.posting) && now_ms < stop_ms)
         return false;
     pthread_mutex_lock(&net->lock);
     net->all_sent = status.unacked_batches == 0;

@@ -487,6 +487,7 @@ void session_status(const struct session *session, uint64_t now_ms, struct sessi
         .state = state_of(session, now_ms),
         .caught_up = session->caught_up && !session->was_silent,
         .offering = upload_is_offering(session->upload),
+        .posting = upload_is_posting(session->upload),
         .unacked_edits = counts.edits,
         .unacked_batches = counts.batches,
         .oldest_unacked_ms = counts.oldest_ms,

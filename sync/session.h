@@ -222,6 +222,7 @@ struct session_status {
     bool idle;                 /* online, but proof is only sought every 25 s: the word is `idle`, not `sent` */
     bool caught_up;            /* everything the relay had at the welcome is here; after a silence: at its next answer */
     bool offering;             /* the relay lacks something that another one had, and gets it */
+    bool posting;              /* a checkpoint of ours is on its way there */
     uint64_t unacked_edits;    /* gestures */
     uint64_t unacked_batches;
     uint64_t oldest_unacked_ms; /* when the oldest of them was made; 0: none */

@@ -145,6 +145,7 @@ void upload_reject(struct upload *upload, uint64_t ordinal, unsigned code, struc
  * take it, ends it too: the next one that is made does as well.
  */
 void upload_post(struct upload *upload, const struct checkpoint *checkpoint, const struct rope *text);
+bool upload_is_posting(const struct upload *upload); /* some of it is yet to be sent or acknowledged */
 /* Packs what has waited for `pace_ms` and sends what may be sent. */
 void upload_run(struct upload *upload, uint64_t pace_ms, uint64_t now_ms);
 /* The next upload_run() packs at once. */

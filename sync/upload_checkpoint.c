@@ -26,6 +26,14 @@ void upload_post(struct upload *upload, const struct checkpoint *checkpoint, con
     upload->next_counter += posting->parts + 1;
 }
 
+bool upload_is_posting(const struct upload *upload)
+{
+    bool posting = upload->posting.text != NULL;
+    for (size_t i = 0; i < upload->sent_count && !posting; i++)
+        posting = upload->sent[i].kind == SENT_CHECKPOINT;
+    return posting;
+}
+
 static void send_part(struct upload *upload)
 {
     struct posting *posting = &upload->posting;

@@ -320,6 +320,17 @@ static bool has_posted(struct replica *replica, struct replica *other)
     return replica->post_ms == 0 && replica->posted_events > 0;
 }
 
+static bool both_are_there(struct replica *replica, struct replica *other)
+{
+    return replica->net_status.peers == 2 && other->net_status.peers == 2;
+}
+
+static bool is_alone(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    return replica->net_status.peers == 1;
+}
+
 /* Somebody else's machine. */
 static struct replica *join_elsewhere(struct scene *scene, void **machine)
 {
@@ -363,6 +374,40 @@ static void who_has_written_more_than_the_text_is_long_posts_it(void **state)
     home_close(kim);
     home_close(lin);
     patch_release(&patch);
+    home_teardown(&machine);
+    end(&scene);
+}
+
+/* Nobody else may come for a long time. Where somebody is there it is left to him. */
+static void a_script_that_is_alone_posts_before_it_ends(void **state)
+{
+    enum { LONG = 5000 };
+    struct scene scene;
+    struct error err = {0};
+    void *machine;
+    char typed[LONG + 1];
+    begin_with(&scene, state, (struct filling){.records = 3});
+    memset(typed, 'z', LONG);
+    typed[LONG] = '\0';
+    struct replica *lin = join(&scene, ACCESS_WRITE);
+    home_wait(lin, NULL, has_caught_up);
+    assert_false(replica_post_last(lin)); /* it has written nothing */
+    struct replica *kim = join_elsewhere(&scene, &machine);
+    home_wait(kim, lin, both_are_there);
+    home_insert(lin, typed);
+    home_wait(lin, NULL, has_caught_up);
+    assert_false(replica_post_last(lin));
+    home_close(kim);
+    home_teardown(&machine);
+    home_wait(lin, NULL, is_alone);
+    assert_true(replica_post_last(lin));
+    assert_true(replica_close(lin, 10000, NULL, &err));
+
+    kim = join_elsewhere(&scene, &machine);
+    until_it_is_shown(kim);
+    assert_non_null(kim->ahead);
+    home_wait(kim, NULL, has_caught_up);
+    home_close(kim);
     home_teardown(&machine);
     end(&scene);
 }
@@ -424,6 +469,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_window_waits_for_the_history, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(who_has_written_more_than_the_text_is_long_posts_it, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(one_from_long_ago_is_shown_until_the_rest_has_come, home_setup, home_teardown),
+        cmocka_unit_test_setup_teardown(a_script_that_is_alone_posts_before_it_ends, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(who_has_it_open_and_wrote_nothing_posts_it_later, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(who_may_only_read_posts_none, home_setup, home_teardown),
         cmocka_unit_test_setup_teardown(kill_nine_takes_nothing_typed_ahead_of_the_history, home_setup, home_teardown),
