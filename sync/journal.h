@@ -339,8 +339,9 @@ MUST_USE bool journal_view_get(struct journal *journal, const char *path, struct
 
 /*
  * `encoded` (document_save()) and the text (NULL: there is none besides; app/replica_checkpoint.c puts what is not needed at once
- * there) are the document with all rows up to `place`. It takes the place of the one before, in one transaction: one that turns out damaged costs a longer replay, nothing
- * else. In a journal from which an older weft has dropped rows that checkpoints cover, two are kept.
+ * there) are the document with all rows up to `place`. It takes the place of the one before, in one transaction: one that turns
+ * out damaged costs a longer replay, nothing else. The one before stays where there is such a text, for then a replay of everything
+ * is long; and in a journal from which an older weft has dropped rows that checkpoints cover.
  */
 MUST_USE bool journal_checkpoint_put(struct journal *journal, uint64_t place, struct bytes encoded,
                                      const struct rope *text, struct error *err);

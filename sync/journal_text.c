@@ -217,10 +217,12 @@ static bool put_text(struct journal *journal, const struct checkpoint_row *row, 
     return ok;
 }
 
-static bool drop_old(struct journal *journal, struct error *err)
+/* A short history is replayed from its rows in no time. */
+static bool drop_old(struct journal *journal, const struct checkpoint_row *newest, struct error *err)
 {
-    struct db_stmt *stmt = db_use(journal->db, "DELETE FROM checkpoint WHERE id NOT IN"
-                                               " (SELECT id FROM checkpoint ORDER BY id DESC LIMIT 1 + (SELECT trimmed FROM journal))");
+    struct db_stmt *stmt = db_use(journal->db, "DELETE FROM checkpoint WHERE id NOT IN (SELECT id FROM checkpoint"
+                                               " ORDER BY id DESC LIMIT 1 + (SELECT trimmed OR ?1 FROM journal))");
+    db_bind_int(stmt, 1, newest->has_text);
     return db_run(stmt, err) &&
            db_run(
                db_use(journal->db, "DELETE FROM checkpoint_part WHERE checkpoint NOT IN (SELECT id FROM checkpoint)"),
@@ -240,7 +242,7 @@ bool journal_checkpoint_put(struct journal *journal, uint64_t place, struct byte
     if (!journal_step_begin(journal, &step, err))
         return false;
     bool ok = put_row(journal, &row, err) && put_encoded(journal, &row, encoded, err) &&
-              (!text || put_text(journal, &row, text, err)) && drop_old(journal, err);
+              (!text || put_text(journal, &row, text, err)) && drop_old(journal, &row, err);
     return journal_step_end(journal, step, ok, err);
 }
 

@@ -575,14 +575,32 @@ static void expect_no_checkpoint(const char *path)
 }
 
 /* All rows are there, so one is enough: who cannot read it reads them. */
-static void a_checkpoint_takes_the_place_of_the_one_before(void **state)
+static void a_short_checkpoint_takes_the_place_of_the_one_before(void **state)
+{
+    char *path = scratch_file(*state, "a.journal");
+    struct journal *journal = open_ok(path, JOURNAL_CREATE);
+    put_checkpoint(journal, 1, "graph one", "text one");
+    put_checkpoint(journal, 2, "graph two", NULL);
+    journal_close(journal);
+    tamper(path, "UPDATE checkpoint SET place = 7"); /* a lie about what it covers; it was the only one */
+    expect_no_checkpoint(path);
+    free(path);
+}
+
+/* There are two of them at most. */
+static void behind_a_long_checkpoint_the_one_before_is_kept(void **state)
 {
     char *path = scratch_file(*state, "a.journal");
     struct journal *journal = open_ok(path, JOURNAL_CREATE);
     put_checkpoint(journal, 1, "graph one", "text one");
     put_checkpoint(journal, 2, "graph two", "text two");
+    put_checkpoint(journal, 3, "graph three", "text three");
     journal_close(journal);
-    tamper(path, "UPDATE checkpoint SET place = 7"); /* a lie about what it covers; it was the only one */
+    tamper(path, "UPDATE checkpoint SET place = 7 WHERE id = 3");
+    journal = open_ok(path, JOURNAL_WRITE);
+    expect_checkpoint(journal, 2, "graph two", "text two");
+    journal_close(journal);
+    tamper(path, "UPDATE checkpoint SET place = 7");
     expect_no_checkpoint(path);
     free(path);
 }
@@ -1215,7 +1233,8 @@ int main(void)
         cmocka_unit_test(a_note_goes_with_those_below_its_name_and_no_others),
         cmocka_unit_test(the_newest_checkpoint_is_loaded),
         cmocka_unit_test(a_checkpoint_of_many_chunks_comes_back_whole),
-        SCRATCH_TEST(a_checkpoint_takes_the_place_of_the_one_before),
+        SCRATCH_TEST(a_short_checkpoint_takes_the_place_of_the_one_before),
+        SCRATCH_TEST(behind_a_long_checkpoint_the_one_before_is_kept),
         SCRATCH_TEST(a_damaged_checkpoint_gives_way_to_the_one_before_where_rows_were_dropped),
         cmocka_unit_test(the_outbox_keeps_what_was_acked_and_resends_what_was_not),
         cmocka_unit_test(the_relay_s_place_only_grows_within_one_log),

@@ -551,18 +551,19 @@ static void a_history_that_is_ahead_of_its_text_is_held_through_a_pause(void **s
 }
 
 /* Plain access to the database, as a disk that forgets has it. */
-static void damage_last_part(struct home *home, const struct doc_id *doc)
+static void damage(struct home *home, const struct doc_id *doc, const char *which)
 {
     struct db_options options = {
         .what = "damaging", .mode = DB_WRITE, .application_id = 0x77666a31, .schema_count = 2, .busy_ms = 1000};
     struct error err = {0};
     char *path = env_journal_path(&home->env, doc);
+    char *sql = xformat("UPDATE checkpoint_part SET sealed = zeroblob(60) WHERE %s", which);
     struct db *db = db_open(path, &options, &err);
-    if (!db || !db_exec(db, "UPDATE checkpoint_part SET sealed = zeroblob(60)"
-                            " WHERE part = (SELECT max(part) FROM checkpoint_part)", &err))
+    if (!db || !db_exec(db, sql, &err))
         fail_msg("%s", err.text);
     db_close(db);
     free(path);
+    free(sql);
 }
 
 static void a_history_whose_bytes_are_damaged_is_replayed_once(void **state)
@@ -571,12 +572,37 @@ static void a_history_whose_bytes_are_damaged_is_replayed_once(void **state)
     struct error err = {0};
     struct doc_id doc;
     char *text = leave_long_history(home, &doc);
-    damage_last_part(home, &doc);
+    damage(home, &doc, "part = (SELECT max(part) FROM checkpoint_part)");
     struct replica *replica = home_open(home, "notes.md");
     home_expect_text(replica, text);
     assert_true(history_is_apart(home, &doc)); /* what stands in front is good */
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
     assert_false(history_is_apart(home, &doc)); /* the next opening does not build on it */
+    assert_int_equal(replica_undo(replica, UNDO_AGAIN, &err), REPLICA_UNDONE);
+    home_expect_text(replica, text);
+    home_close(replica);
+    free(text);
+}
+
+/* A long history is not replayed from its beginning for that. */
+static void a_damaged_checkpoint_gives_way_to_the_one_before(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    struct doc_id doc;
+    free(leave_long_history(home, &doc));
+    uint64_t place = checkpoint_of_now(home, &doc);
+    struct replica *replica = home_open(home, "notes.md");
+    type_keys(replica, 0, 1100);
+    char *text = home_text(replica);
+    home_save(replica, NULL);
+    home_close(replica);
+    assert_in_range(checkpoint_of_now(home, &doc), place + 1, UINT64_MAX);
+    damage(home, &doc, "part = 0 AND checkpoint = (SELECT max(id) FROM checkpoint)");
+    replica = home_open(home, "notes.md");
+    home_expect_text(replica, text);
+    assert_int_equal(replica->checkpoint_place, place);
+    assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
     assert_int_equal(replica_undo(replica, UNDO_AGAIN, &err), REPLICA_UNDONE);
     home_expect_text(replica, text);
     home_close(replica);
@@ -862,6 +888,7 @@ int main(void)
         HOME_TEST(a_history_that_another_window_wrote_in_is_held_through_a_pause),
         HOME_TEST(a_history_that_is_ahead_of_its_text_is_held_through_a_pause),
         HOME_TEST(a_history_whose_bytes_are_damaged_is_replayed_once),
+        HOME_TEST(a_damaged_checkpoint_gives_way_to_the_one_before),
         HOME_TEST(who_types_at_once_is_told_all_the_same),
         HOME_TEST(where_the_cursor_was_is_known_without_the_rows_before_a_checkpoint),
         HOME_TEST(what_was_never_sent_is_sent_when_the_document_comes_back),
