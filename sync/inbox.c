@@ -371,6 +371,8 @@ static enum inbox_took open_and_take(struct inbox *inbox, uint64_t place, const 
 enum inbox_took inbox_take(struct inbox *inbox, uint64_t place, const struct record *record, uint64_t now_ms)
 {
     const struct roster_entry *entry = roster_find(inbox->roster, &record->agent);
+    if (!entry && roster_is_full(inbox->roster)) /* it would wait for ever, in the place of others */
+        return INBOX_KNOWN;
     if (!entry || record->seq0 > chain_next_seq(inbox->chain, &record->agent))
         return keep_waiting(inbox, place, record, NULL, now_ms);
     return open_and_take(inbox, place, record, &entry->member, now_ms);

@@ -10,6 +10,7 @@
  *              records of its agent are taken: one may be the branch whose lack made the first one fit nowhere. While an
  *              earlier one of its agent waits, that may be it: then it waits as well.
  *              A branch more than are kept of one agent (sync/chain.h) is left out for good, and told like one refused.
+ *              What an agent writes for whom the roster has no room is left out for good: its MEMBER is told (sync/session.h).
  *   Bounds     INBOX_EARLY_*_MAX: where more waits, whoever has the most of it is refused, and goes without until
  *              inbox_forgive(); others go on. A record whose author is far ahead of what is here is kept closed, and costs no key
  *              operation until its turn has come.

@@ -32,9 +32,14 @@ const struct roster_entry *roster_find(const struct roster *roster, const struct
     return roster->items[i];
 }
 
+bool roster_is_full(const struct roster *roster)
+{
+    return roster->count == ROSTER_MAX;
+}
+
 bool roster_add(struct roster *roster, const struct member *member, struct bytes stored)
 {
-    if (roster->count == ROSTER_MAX || roster_find(roster, &member->agent))
+    if (roster_is_full(roster) || roster_find(roster, &member->agent))
         return false;
     struct roster_entry *entry = xcalloc(1, sizeof *entry);
     entry->member = *member;

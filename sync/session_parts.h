@@ -50,6 +50,7 @@ struct session {
     struct chain *chain;
 
     struct roster roster;
+    bool told_full; /* that it has no room left */
     struct inbox *inbox;
     struct upload *upload;
     struct peers peers;

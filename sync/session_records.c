@@ -115,6 +115,13 @@ static void take_member(struct session *session, const struct record *record, ui
         session_on_refused(session, &record->agent, &err);
         return;
     }
+    if (roster_is_full(&session->roster)) {
+        error_set(&err, ERR_LIMIT, 0, "this document has as many writers as weft takes (%d)", ROSTER_MAX);
+        if (!session->told_full) /* once: whoever makes that many can make more */
+            session_on_refused(session, &record->agent, &err);
+        session->told_full = true;
+        return;
+    }
     if (roster_add(&session->roster, &member, record->whole))
         session->port.member(session->port.self, &member, record->whole, &session->safe);
 }

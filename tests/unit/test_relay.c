@@ -1512,6 +1512,38 @@ static void a_full_document_takes_no_more(void **state)
     relay_peer_release(&owner);
 }
 
+/* What bounds all that grows with the number of writers (assets/doc/speed.md, How the cost grows). */
+static void a_document_has_so_many_writers_and_whoever_comes_then_is_told(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(world->limits.document_agents, 16384);
+    world->limits.document_agents = 3;
+    world_restart(world, false);
+    struct relay_peer owner, others[3];
+    written(world, &owner, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        relay_peer_init(&others[i], &world->keys, 2 + i);
+        struct link *link = join_as(world, &others[i], false);
+        upload_member(link);
+        upload_events(link, "x");
+        world_settle(world);
+        if (i < 2) {
+            expect(link, MESSAGE_ACK);
+            continue;
+        }
+        const struct message *message = expect(link, MESSAGE_REJECT);
+        assert_int_equal(message->reject.code, REFUSE_FULL);
+        assert_true(bytes_equal(message->reject.text, bytes_of_string("this document has as many writers as the relay allows")));
+    }
+    struct link *link = join_as(world, &others[0], false); /* who is one of them goes on writing */
+    upload_events(link, "y");
+    world_settle(world);
+    expect(link, MESSAGE_ACK);
+    relay_peer_release(&owner);
+    for (unsigned i = 0; i < 3; i++)
+        relay_peer_release(&others[i]);
+}
+
 static void a_relay_that_is_four_fifths_full_takes_no_new_documents(void **state)
 {
     struct world *world = *state;
@@ -2010,6 +2042,7 @@ int main(void)
         RELAY_TEST(everybody_hears_how_many_are_here),
         RELAY_TEST(one_address_has_its_share_of_connections),
         RELAY_TEST(a_full_document_takes_no_more),
+        RELAY_TEST(a_document_has_so_many_writers_and_whoever_comes_then_is_told),
         RELAY_TEST(a_relay_that_is_four_fifths_full_takes_no_new_documents),
         RELAY_TEST(only_the_owner_closes_a_document_and_then_it_stays_closed),
         RELAY_TEST(whoever_comes_hears_where_the_document_went),

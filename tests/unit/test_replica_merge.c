@@ -13,6 +13,7 @@
 #include "app/replica_online.h"
 #include "app/replica_parts.h"
 #include "app/replica_rows.h"
+#include "editor/base/random.h"
 #include "editor/base/xalloc.h"
 
 enum { PAGES = 4, PLACES = 20000 }; /* what mallory wrote: so many batches of letters at places of their own */
@@ -569,6 +570,85 @@ static void who_has_many_agents_does_not_have_the_time_of_all_of_them(void **sta
     home_close(replica);
 }
 
+/* --- many who have each seen another half of many branches --- */
+
+enum { BRANCHES = 32, BRANCH_KEYS = 300, HALVES = 100 };
+
+static void come_branches(struct replica *replica, struct random *random)
+{
+    for (unsigned branch = 0; branch < BRANCHES; branch++) {
+        struct batch batch = {.agent = {{0xb0, (unsigned char)branch}}};
+        for (uint64_t i = 0; i < BRANCH_KEYS; i++)
+            batch_add_insert(&batch, random_below(random, i + 1), bytes_of_string("m"));
+        come(replica, &batch);
+    }
+}
+
+/* No order of these keys makes it little what has to be taken out of the tracker and put back between two of them. */
+static void come_half(struct replica *replica, unsigned who, struct random *random)
+{
+    struct batch batch = {.agent = {{0xc0, (unsigned char)(who >> 8), (unsigned char)who}}};
+    for (unsigned branch = 0; branch < BRANCHES; branch++)
+        if (random_chance(random, 2))
+            batch_add_parent(&batch, (struct event_id){{{0xb0, (unsigned char)branch}}, BRANCH_KEYS - 1});
+    batch_add_insert(&batch, 0, bytes_of_string("h"));
+    come(replica, &batch);
+}
+
+static void who_has_seen_another_half_of_many_branches_each_is_merged_between_the_keys(void **state)
+{
+    struct random random = random_of(support_seed("test_replica_merge", 1));
+    struct replica *replica = home_open(*state, "notes.md");
+    size_t turns = 0, waited = 0;
+    replica_begin_writing(replica);
+    replica_handle(replica);
+    come_branches(replica, &random);
+    home_wait(replica, NULL, is_done);
+    for (unsigned who = 0; who < HALVES; who++)
+        come_half(replica, who, &random);
+    for (; replica_is_merging(replica); turns++) {
+        waited += count_of(replica, 'h') < HALVES;
+        home_insert(replica, "a");
+        assert_int_equal(count_of(replica, 'a'), turns + 1);
+        replica_handle(replica);
+    }
+    assert_in_range(waited, 3, 100000);
+    assert_int_equal(count_of(replica, 'h'), HALVES);
+    assert_int_equal(count_of(replica, 'a'), turns);
+    assert_int_equal(count_of(replica, 'm'), BRANCHES * BRANCH_KEYS);
+    document_check(replica->document);
+    home_close(replica);
+}
+
+/* All of them are one person's agents, who has four times what one may take: what is beyond is held, and said. */
+static void and_beyond_the_limit_of_all_of_them_is_held(void **state)
+{
+    struct random random = random_of(support_seed("test_replica_merge", 2));
+    struct replica *replica = home_open(*state, "notes.md");
+    replica_begin_writing(replica);
+    replica_handle(replica);
+    come_branches(replica, &random);
+    home_wait(replica, NULL, is_done);
+    replica->merge_steps_max = (uint64_t)2 * BRANCHES * BRANCH_KEYS; /* two times all branches, and a few keys more than that */
+    for (unsigned who = 0; who < HALVES; who++)
+        come_half(replica, who, &random);
+    home_wait(replica, NULL, is_done);
+    size_t merged = count_of(replica, 'h');
+    assert_in_range(merged, 1, HALVES - 1);
+    struct buf remark = {0};
+    replica_merging(replica, &remark);
+    assert_non_null(strstr(buf_string(&remark), "edits held"));
+    buf_release(&remark);
+    home_insert(replica, "a");
+    assert_int_equal(count_of(replica, 'a'), 1);
+    assert_true(replica_merge_held(replica));
+    home_wait(replica, NULL, is_done);
+    assert_int_equal(count_of(replica, 'h'), HALVES);
+    assert_int_equal(count_of(replica, 'a'), 1);
+    document_check(replica->document);
+    home_close(replica);
+}
+
 /* --- what waits has bounds --- */
 
 static uint64_t text_held(const struct merging *merging)
@@ -875,6 +955,8 @@ int main(void)
         TEST(another_window_is_heard_after_what_is_on_its_way),
         TEST(catching_up_is_all_of_it),
         TEST(who_has_many_agents_does_not_have_the_time_of_all_of_them),
+        TEST(who_has_seen_another_half_of_many_branches_each_is_merged_between_the_keys),
+        TEST(and_beyond_the_limit_of_all_of_them_is_held),
         TEST(so_many_bytes_are_held_in_memory_and_none_is_lost),
         TEST(so_many_agents_are_held_and_what_the_others_write_waits_too),
         TEST(so_many_bytes_arrive_before_the_relay_has_to_wait),

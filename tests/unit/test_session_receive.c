@@ -6,7 +6,7 @@
 
 #include "editor/base/xalloc.h"
 #include "sync/inbox.h"
-
+#include "sync/session_parts.h"
 #include "tests/support/session_room.h"
 
 /* --- receiving --- */
@@ -292,6 +292,51 @@ static void a_readers_record_is_refused(void **state)
     author_release(&eve);
     buf_release(&member);
     buf_release(&record);
+}
+
+/* So many that one more has room, whatever relay let them in. */
+static void fill_roster(struct roster *roster)
+{
+    for (uint64_t i = 0; roster->count < ROSTER_MAX - 1; i++) {
+        struct member member = {.agent = {{0xff, 1, (unsigned char)(i >> 16), (unsigned char)(i >> 8), (unsigned char)i}}};
+        assert_true(roster_add(roster, &member, (struct bytes){0}));
+    }
+}
+
+static void a_document_has_so_many_writers_at_most_whatever_its_relay_says(void **state)
+{
+    struct room *room = *state;
+    struct author ben, cleo, dan;
+    struct buf members[2] = {{0}}, record = {0}, last = {0};
+    room_connect(room, (struct room_welcome){.peers = 2});
+    fill_roster(&room->session->roster);
+    room_join(room, &ben, 0xbe); /* the last one */
+    assert_int_equal(room->alarms, 0);
+    author_init(&cleo, room, 0xc1);
+    author_init(&dan, room, 0xda);
+    author_member(&cleo, room, &members[0]);
+    author_member(&dan, room, &members[1]);
+    for (int i = 0; i < 2; i++)
+        room_say_record(room, (uint64_t)4 + (uint64_t)i, buf_view(&members[i]));
+    assert_int_equal(room->alarms, 1); /* once, however many come */
+    assert_int_equal(room->alarm, ALARM_RECORD_REFUSED);
+    assert_true(agent_id_equal(&room->alarm_agent, &cleo.agent));
+    assert_int_equal(room->why.code, ERR_LIMIT);
+    assert_string_equal(room->why.text, "this document has as many writers as weft takes (65536)");
+    author_record(&cleo, room, NULL, "no", &record);
+    author_record(&ben, room, NULL, "yes", &last);
+    room_say_record(room, 6, buf_view(&record));
+    assert_false(inbox_has_hole(room->session->inbox)); /* nothing waits for them, */
+    room_say_record(room, 7, buf_view(&last));
+    room_expect_text(room, "yes"); /* and others go on */
+    assert_int_equal(room->resume.place, 7);
+    assert_int_equal(room->dropped, 0);
+    struct author *authors[] = {&ben, &cleo, &dan};
+    struct buf *used[] = {&members[0], &members[1], &record, &last};
+    for (size_t i = 0; i < sizeof authors / sizeof *authors; i++)
+        author_release(authors[i]);
+    for (size_t i = 0; i < sizeof used / sizeof *used; i++)
+        buf_release(used[i]);
 }
 
 static void of_a_writer_who_gives_one_id_two_contents_both_are_taken_and_it_is_told(void **state)
@@ -924,6 +969,7 @@ int main(void)
         ROOM_TEST(an_unknown_mandatory_record_that_nobody_signed_is_no_reason_to_stop_writing),
         ROOM_TEST(the_newest_good_signature_of_a_frame_vouches_for_what_is_before_it),
         ROOM_TEST(a_readers_record_is_refused),
+        ROOM_TEST(a_document_has_so_many_writers_at_most_whatever_its_relay_says),
         ROOM_TEST(of_a_writer_who_gives_one_id_two_contents_both_are_taken_and_it_is_told),
         ROOM_TEST(of_a_writer_who_forks_without_end_so_many_branches_are_kept_and_nobody_waits),
         ROOM_TEST(a_joiner_gets_genesis_and_base),
