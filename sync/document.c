@@ -511,7 +511,7 @@ struct document_stats document_stats(struct document *document)
         .events = graph_len(document->graph),
         .runs = graph_runs(document->graph),
         .agents = graph_agents(document->graph),
-        .invalid_runs = document->log.invalid_runs,
+        .void_events = oplog_void_events(&document->log),
         .walked_events = walker_steps(document->walker),
     };
 }

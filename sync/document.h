@@ -285,7 +285,9 @@ MUST_USE bool document_read_history(struct document *document, struct error *err
 bool document_sleep(struct document *document, struct bytes saved);
 
 struct document_stats {
-    uint64_t events, runs, agents, invalid_runs, walked_events;
+    uint64_t events, runs, agents;
+    uint64_t void_events;   /* that do nothing, of those that were merged: the same wherever the same events were */
+    uint64_t walked_events; /* here, so far */
 };
 struct document_stats document_stats(struct document *document);
 /* Walks every invariant of graph, logs and kept tracker; stops the program when one is broken. Wakes it. For tests. */

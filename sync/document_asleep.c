@@ -419,7 +419,6 @@ static void note_invalid(struct document *document, const struct asleep *asleep)
     for (size_t i = 0; i < log->invalid.count; i++)
         oplog_note_invalid(&document->log, asleep->saved_events + log->invalid.items[i].first,
                            asleep->saved_events + log->invalid.items[i].end);
-    document->log.invalid_runs = log->invalid_runs;
 }
 
 bool document_read_history(struct document *document, struct error *err)

@@ -164,6 +164,14 @@ bool oplog_is_void(const struct oplog *log, uint64_t lv)
     return upto > 0 && lv < log->invalid.items[upto - 1].end;
 }
 
+uint64_t oplog_void_events(const struct oplog *log)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < log->invalid.count; i++)
+        count += log->invalid.items[i].end - log->invalid.items[i].first;
+    return count;
+}
+
 /* What is noted twice, or side by side, becomes one range, so that a later replay with other cuts finds it covered. */
 void oplog_note_invalid(struct oplog *log, uint64_t first, uint64_t end)
 {
@@ -171,7 +179,6 @@ void oplog_note_invalid(struct oplog *log, uint64_t first, uint64_t end)
     size_t low = invalid_upto(log, first), high = low;
     if (low > 0 && end <= ranges->items[low - 1].end)
         return;
-    log->invalid_runs++;
     if (low > 0 && ranges->items[low - 1].end >= first)
         first = ranges->items[--low].first;
     for (; high < ranges->count && ranges->items[high].first <= end; high++)

@@ -62,7 +62,6 @@ struct oplog {
     size_t count, cap;
     struct buf text;          /* every inserted byte, in the order of LVs */
     struct lv_ranges invalid; /* events without effect, ascending */
-    size_t invalid_runs;      /* how many of the batches' runs these were */
 };
 
 void oplog_release(struct oplog *log);
@@ -112,6 +111,7 @@ int64_t oplog_net(const struct oplog *log, uint64_t first, uint64_t end);
 size_t oplog_ops(const struct oplog *log, uint64_t first, uint64_t end);
 /* Whether an event, or how many events of [first, end), have no effect, as far as a walk has noted it. */
 bool oplog_is_void(const struct oplog *log, uint64_t lv);
+uint64_t oplog_void_events(const struct oplog *log); /* how many were noted */
 uint64_t oplog_void(const struct oplog *log, uint64_t first, uint64_t end);
 
 void oplog_check(const struct oplog *log);

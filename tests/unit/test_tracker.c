@@ -280,7 +280,7 @@ static void a_run_out_of_range_does_nothing_for_anybody(void **state)
                 history_add(&history, &ana, 0, NULL, 0, &type_x, 1);
             history_add(&history, &ben, 0, NULL, 0, &wrong[kind], 1);
             expect_text(&history, ana_too ? "xab" : "ab");
-            assert_int_equal(history.log.invalid_runs, 1);
+            assert_int_equal(oplog_void_events(&history.log), kind == 0 ? 3 : 5);
             history_release(&history);
         }
 }
