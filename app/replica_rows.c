@@ -23,18 +23,22 @@ enum {
 
 /* --- members --- */
 
-bool replica_read_member(struct replica *replica, struct bytes stored, struct error *err)
+static bool read_member(struct roster *members, const struct doc_keys *keys, struct bytes genesis_stored, struct bytes stored,
+                        struct error *err)
 {
     struct record genesis_record, record;
     struct genesis genesis;
     struct member member;
-    bool good = record_decode(buf_view(&replica->genesis), &genesis_record, err) &&
-                genesis_open(&genesis_record, &replica->entry.keys, &genesis, err) &&
-                record_decode(stored, &record, err) &&
-                member_open(&record, &replica->entry.keys, &genesis.write, &member, err);
+    bool good = record_decode(genesis_stored, &genesis_record, err) && genesis_open(&genesis_record, keys, &genesis, err) &&
+                record_decode(stored, &record, err) && member_open(&record, keys, &genesis.write, &member, err);
     if (good)
-        (void)roster_add(&replica->members, &member, stored); /* the first word of an agent stays */
+        (void)roster_add(members, &member, stored); /* the first word of an agent stays */
     return good;
+}
+
+bool replica_read_member(struct replica *replica, struct bytes stored, struct error *err)
+{
+    return read_member(&replica->members, &replica->entry.keys, buf_view(&replica->genesis), stored, err);
 }
 
 /* --- what came before its parents --- */
@@ -179,17 +183,23 @@ static void opened_release(struct opened *opened)
  * A record from elsewhere carries its author's signature over the chain up to its last batch. Who our own agents are is in
  * the outbox and need not be among the members: this device knows its key.
  */
-static bool is_signed(struct replica *replica, const struct opened *opened, const struct digest *last)
+static bool is_signed_by(const struct roster *members, const struct device *device, const struct doc_id *doc,
+                         const struct record *record, const struct digest *last)
 {
-    const struct roster_entry *entry = roster_find(&replica->members, &opened->record.agent);
+    const struct roster_entry *entry = roster_find(members, &record->agent);
     struct sign_key own;
-    replica->signatures_checked++;
     if (entry)
-        return record_verify(&opened->record, &replica->entry.doc, &entry->member.doc_key, last);
-    device_doc_key(&replica->env->device, &replica->entry.doc, &own);
-    bool is_ours = record_verify(&opened->record, &replica->entry.doc, &own.public_key, last);
+        return record_verify(record, doc, &entry->member.doc_key, last);
+    device_doc_key(device, doc, &own);
+    bool is_ours = record_verify(record, doc, &own.public_key, last);
     crypto_wipe(&own, sizeof own);
     return is_ours;
+}
+
+static bool is_signed(struct replica *replica, const struct opened *opened, const struct digest *last)
+{
+    replica->signatures_checked++;
+    return is_signed_by(&replica->members, &replica->env->device, &replica->entry.doc, &opened->record, last);
 }
 
 static void note_row(struct replica *replica, const struct journal_row *row, const char *what)
@@ -509,25 +519,52 @@ bool replica_read_left(struct replica *replica, struct journal *left, struct err
 
 /* Rows go into a chain alone, or with a document; what is early waits for the others. */
 struct digesting {
-    const struct doc_keys *keys;
+    const struct row_source *source;
+    struct buf genesis;    /* as the journal has it; */
+    struct roster members; /* whose signatures tell sides of a fork apart: of the rows so far */
+    bool forks;            /* there are some, be it only in rows that are yet to come; */
+    bool all_read;         /* and none is */
     struct chain *chain;
     struct document *document; /* NULL: only the digests are asked for */
     struct early *early;
     size_t early_count, early_cap;
 };
 
-/* The way that leads to the digest that the row names; a RECEIVED one names none. */
+/* As waits_before(). */
+static bool has_before(const struct digesting *digesting, const struct journal_row *row)
+{
+    bool found = false;
+    for (size_t i = 0; i < digesting->early_count && !found; i++)
+        found = digesting->early[i].row.seq0 < row->seq0 && agent_id_equal(&digesting->early[i].row.agent, &row->agent);
+    return found;
+}
+
+/*
+ * The way that leads to the digest that the row names. A RECEIVED one names none: where forks leave a choice its signature
+ * tells, as when it was taken (find_last()), or it would stand on another side here than in the text that people see.
+ */
 static enum chain_link find_way(const struct digesting *digesting, const struct opened *opened, unsigned *way)
 {
-    size_t count = opened->run.count;
-    bool names = opened->row->form != JOURNAL_RECEIVED;
-    enum chain_link link = CHAIN_NO_WAY;
-    for (*way = 0; *way < CHAIN_WAYS_MAX; ++*way) {
+    const struct row_source *source = digesting->source;
+    const struct digest *last = &opened->digests[opened->run.count - 1];
+    bool names = opened->row->form != JOURNAL_RECEIVED, waits = has_before(digesting, opened->row);
+    bool doubt = digesting->forks || waits || chain_forks(digesting->chain) > 0;
+    enum chain_link link = CHAIN_NEXT;
+    for (*way = 0; *way < CHAIN_WAYS_MAX && link != CHAIN_NO_WAY; ++*way) {
         link = chain_check_run(digesting->chain, &opened->run, *way, opened->digests);
-        if (link == CHAIN_EARLY || link == CHAIN_NO_WAY || !names || digest_equal(&opened->digests[count - 1], &opened->row->digest))
+        if (link == CHAIN_EARLY)
+            return link;
+        if (link != CHAIN_NO_WAY &&
+            (names ? digest_equal(last, &opened->row->digest)
+                   : !doubt || is_signed_by(&digesting->members, &source->device, &source->keys.doc, &opened->record, last)))
             return link;
     }
-    return link;
+    if (names)
+        return CHAIN_NO_WAY;
+    if (waits || !digesting->all_read)
+        return CHAIN_EARLY;
+    *way = 0; /* as take_doubtful(): it is somebody's */
+    return chain_check_run(digesting->chain, &opened->run, 0, opened->digests);
 }
 
 /* What the document refuses it has refused before; whether all is there that should be, it finds out itself. */
@@ -549,7 +586,7 @@ static enum chain_link digest_row(const struct digesting *digesting, const struc
     struct chain_taken taken;
     struct error ignored = {0};
     enum chain_link link = CHAIN_NO_WAY;
-    if (open_row(digesting->keys, row, &opened, &ignored)) {
+    if (open_row(&digesting->source->keys, row, &opened, &ignored)) {
         size_t count = opened.run.count;
         opened.digests = xmalloc((count + 1) * sizeof *opened.digests);
         unsigned way;
@@ -568,7 +605,10 @@ static enum chain_link digest_row(const struct digesting *digesting, const struc
 static bool visit_digest(void *self, const struct journal_row *row)
 {
     struct digesting *digesting = self;
+    struct error ignored = {0};
     bool has_events = row->form != JOURNAL_RECEIVED || record_kind_has_events(row->kind);
+    if (!has_events && row->kind == RECORD_MEMBER) /* one that is none vouches for nothing */
+        (void)read_member(&digesting->members, &digesting->source->keys, buf_view(&digesting->genesis), row->body, &ignored);
     if (!has_events || digest_row(digesting, row) != CHAIN_EARLY)
         return true;
     digesting->early = xgrow(digesting->early, &digesting->early_cap, digesting->early_count + 1, sizeof *digesting->early);
@@ -594,18 +634,25 @@ static bool digest_early(struct digesting *digesting)
 }
 
 /* On any thread, so with a journal of its own. What is wrong with the rows shows in what comes out. */
-static bool read_source(const struct row_source *source, struct chain *chain, struct document *document, struct error *err)
+static bool read_source(const struct row_source *source, struct chain *chain, struct document *document, bool forks,
+                        struct error *err)
 {
     struct journal_read read = {0};
-    struct digesting digesting = {.keys = &source->keys, .chain = chain, .document = document};
+    struct digesting digesting = {.source = source, .chain = chain, .document = document, .forks = forks};
     struct journal_spec spec = {.path = source->path, .mode = JOURNAL_READ, .doc = source->keys.doc};
     struct journal *journal = journal_open_on(&source->device, spec, err);
-    bool good = journal && journal_rows(journal, 0, (struct journal_visitor){&digesting, visit_digest}, &read, err);
+    bool found, good = journal && journal_note_get(journal, "genesis", &digesting.genesis, &found, err) &&
+                       journal_rows(journal, 0, (struct journal_visitor){&digesting, visit_digest}, &read, err);
+    while (good && digest_early(&digesting))
+        ;
+    digesting.all_read = true;
     while (good && digest_early(&digesting))
         ;
     for (size_t i = 0; i < digesting.early_count; i++)
         buf_release(&digesting.early[i].body);
     free(digesting.early);
+    roster_release(&digesting.members);
+    buf_release(&digesting.genesis);
     journal_close(journal);
     return good;
 }
@@ -613,14 +660,20 @@ static bool read_source(const struct row_source *source, struct chain *chain, st
 bool replica_read_digests(void *self, struct chain *whole)
 {
     struct error ignored = {0};
-    return read_source(self, whole, NULL, &ignored);
+    return read_source(self, whole, NULL, false, &ignored);
 }
 
+/*
+ * A packed row stands where the last of its rows stood, so what builds on one of the first may come before it: whether there
+ * are forks is found out beforehand. (Who asks for digests alone knew of none when his chain fell asleep, and what is packed
+ * was there then.)
+ */
 bool replica_read_history(void *self, struct document *whole, struct error *err)
 {
     const struct row_source *source = self;
-    struct chain *chain = chain_new(&source->keys.doc);
-    bool good = read_source(source, chain, whole, err);
+    struct chain *before = chain_new(&source->keys.doc), *chain = chain_new(&source->keys.doc);
+    bool good = read_source(source, before, NULL, false, err) && read_source(source, chain, whole, chain_forks(before) > 0, err);
+    chain_free(before);
     chain_free(chain);
     return good;
 }
