@@ -89,8 +89,8 @@ void patch_delete(struct patch *patch, uint64_t len)
 
 enum { REPLACE_PARTS = 3 };
 
-/* What the builders would make, put down at once: every key is such a patch. Its text is there, and room for the parts. */
-static inline void set_parts(struct patch *patch, uint64_t at, uint64_t deleted, size_t inserted)
+/* What the builders would make, put down at once. Its text is there, and room for the parts. */
+static void set_parts(struct patch *patch, uint64_t at, uint64_t deleted, size_t inserted)
 {
     size_t count = 0;
     if (at > 0)
@@ -106,7 +106,7 @@ static inline void set_parts(struct patch *patch, uint64_t at, uint64_t deleted,
     patch->deleted = deleted;
 }
 
-static OUT_OF_LINE void replace_any(struct patch *patch, uint64_t at, uint64_t deleted, struct bytes text)
+OUT_OF_LINE void patch_replace_any(struct patch *patch, uint64_t at, uint64_t deleted, struct bytes text)
 {
     patch_clear(patch);
     if (text.len == 0 && deleted == 0) {
@@ -116,17 +116,6 @@ static OUT_OF_LINE void replace_any(struct patch *patch, uint64_t at, uint64_t d
     patch->parts = xgrow(patch->parts, &patch->cap, REPLACE_PARTS, sizeof *patch->parts);
     buf_add_bytes(&patch->text, text);
     set_parts(patch, at, deleted, text.len);
-}
-
-void patch_replace(struct patch *patch, uint64_t at, uint64_t deleted, struct bytes text)
-{
-    if (text.len != 1 || patch->cap < REPLACE_PARTS || patch->text.cap < text.len) {
-        replace_any(patch, at, deleted, text);
-        return;
-    }
-    patch->text.data[0] = text.data[0]; /* a key: worth no call */
-    patch->text.len = 1;
-    set_parts(patch, at, deleted, 1);
 }
 
 bool patch_read_replacement(const struct patch *patch, struct replacement *out)

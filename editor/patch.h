@@ -67,7 +67,19 @@ void patch_retain(struct patch *patch, uint64_t len);
 void patch_insert(struct patch *patch, struct bytes text);
 void patch_delete(struct patch *patch, uint64_t len);
 /* The common whole: at `at`, delete `deleted` bytes, then insert `text`. Replaces the content of `patch`. */
-void patch_replace(struct patch *patch, uint64_t at, uint64_t deleted, struct bytes text);
+void patch_replace_any(struct patch *patch, uint64_t at, uint64_t deleted, struct bytes text);
+static inline void patch_replace(struct patch *patch, uint64_t at, uint64_t deleted, struct bytes text)
+{
+    bool types = patch->replaces && patch->at > 0 && patch->deleted == 0; /* what it is: retained, inserted */
+    if (text.len != 1 || deleted > 0 || at == 0 || !types) {
+        patch_replace_any(patch, at, deleted, text);
+        return;
+    }
+    patch->parts[0].len = patch->at = at; /* a key after a key: worth no call */
+    patch->parts[1].len = patch->text.len = 1;
+    patch->text.data[0] = text.data[0];
+    patch->pending = 0;
+}
 /* What patch_replace() makes such a patch from. False: it changes more than one place, or nothing. */
 struct replacement {
     uint64_t at, deleted;

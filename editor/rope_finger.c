@@ -193,10 +193,14 @@ bool rope_finger_insert(struct rope_tree *tree, uint64_t at, struct bytes text)
     return true;
 }
 
-static void lose(struct rope_tree *tree, const unsigned char *data, size_t len)
+static inline void lose(struct rope_tree *tree, const unsigned char *data, size_t len)
 {
-    if (len > 0)
-        tree->sums = rope_sums_subtract(tree->sums, rope_sums_of(bytes_of(data, len)));
+    struct rope_sums sums = {{0}};
+    if (len == 1) /* mostly: worth no call */
+        rope_sums_count(&sums, *data);
+    else if (len > 0)
+        sums = rope_sums_of(bytes_of(data, len));
+    tree->sums = rope_sums_subtract(tree->sums, sums);
 }
 
 bool rope_finger_delete(struct rope_tree *tree, uint64_t at, uint64_t len)

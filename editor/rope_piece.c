@@ -54,15 +54,34 @@ static unsigned count_high_bits(uint64_t word)
     return (unsigned)((word >> 7) * EACH_BYTE >> 56);
 }
 
-/* The same for eight bytes at once. */
-static struct rope_sums count_word(const unsigned char *data)
+/* The same for the first `len` bytes of a word, the others being 0. */
+static struct rope_sums count_word(uint64_t word, size_t len)
 {
-    uint64_t word;
-    memcpy(&word, data, sizeof word);
     uint64_t other = word ^ EACH_BYTE * '\n'; /* a newline is 0 here: then nothing carries into its highest bit */
     uint64_t newlines = ~(((other & EACH_BYTE * 0x7f) + EACH_BYTE * 0x7f) | other) & EACH_BYTE * 0x80;
     uint64_t inner = word & ~(word << 1) & EACH_BYTE * 0x80; /* 10xxxxxx */
-    return (struct rope_sums){{WORD, count_high_bits(newlines), WORD - count_high_bits(inner)}};
+    return (struct rope_sums){{len, count_high_bits(newlines), len - count_high_bits(inner)}};
+}
+
+enum { HALF = WORD / 2, BITS = 8 };
+
+/* The first byte is the lowest, whatever the machine: a compiler makes one load of it. */
+static inline uint64_t half_at(const unsigned char *data)
+{
+    return data[0] | (uint64_t)data[1] << BITS | (uint64_t)data[2] << 2 * BITS | (uint64_t)data[3] << 3 * BITS;
+}
+
+static inline uint64_t word_at(const unsigned char *data)
+{
+    return half_at(data) | half_at(data + HALF) << HALF * BITS;
+}
+
+/* 1 to 7 bytes as the first ones of a word: looked at twice rather than in a loop of a length that nobody can foresee. */
+static uint64_t short_word(const unsigned char *data, size_t len)
+{
+    if (len >= HALF)
+        return half_at(data) | half_at(data + len - HALF) << (len - HALF) * BITS;
+    return data[0] | (uint64_t)data[len / 2] << len / 2 * BITS | (uint64_t)data[len - 1] << (len - 1) * BITS;
 }
 
 struct rope_sums rope_sums_of(struct bytes text)
@@ -78,24 +97,11 @@ struct rope_sums rope_sums_of(struct bytes text)
         left -= rows * LANES;
     }
     for (; left >= WORD; left -= WORD, at += WORD)
-        sums = rope_sums_add(sums, count_word(at));
-    for (; left; left--, at++)
-        rope_sums_count(&sums, *at);
-    return sums;
-}
-
-struct rope_sums rope_sums_add(struct rope_sums a, struct rope_sums b)
-{
-    for (size_t i = 0; i < ROPE_MEASURES; i++)
-        a.of[i] += b.of[i];
-    return a;
-}
-
-struct rope_sums rope_sums_subtract(struct rope_sums a, struct rope_sums b)
-{
-    for (size_t i = 0; i < ROPE_MEASURES; i++)
-        a.of[i] -= b.of[i];
-    return a;
+        sums = rope_sums_add(sums, count_word(word_at(at), WORD));
+    if (left == 0)
+        return sums;
+    uint64_t last = text.len < WORD ? short_word(at, left) : word_at(at + left - WORD) >> (WORD - left) * BITS;
+    return rope_sums_add(sums, count_word(last, left));
 }
 
 /* --- sources --- */

@@ -37,8 +37,18 @@ static inline void rope_sums_count(struct rope_sums *sums, unsigned char byte)
     sums->of[ROPE_NEWLINES] += byte == '\n';
     sums->of[ROPE_CODEPOINTS] += (signed char)byte >= -64; /* not 10xxxxxx */
 }
-struct rope_sums rope_sums_add(struct rope_sums a, struct rope_sums b);
-struct rope_sums rope_sums_subtract(struct rope_sums a, struct rope_sums b);
+static inline struct rope_sums rope_sums_add(struct rope_sums a, struct rope_sums b)
+{
+    for (size_t i = 0; i < ROPE_MEASURES; i++)
+        a.of[i] += b.of[i];
+    return a;
+}
+static inline struct rope_sums rope_sums_subtract(struct rope_sums a, struct rope_sums b)
+{
+    for (size_t i = 0; i < ROPE_MEASURES; i++)
+        a.of[i] -= b.of[i];
+    return a;
+}
 
 struct rope_source;
 

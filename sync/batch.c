@@ -331,6 +331,16 @@ void batch_list_cut(struct batch_list *list, size_t count)
     list->count = count;
 }
 
+void batch_list_move(struct batch_list *out, struct batch_list *from)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        struct batch *to = batch_list_add(out), before = *to; /* each list keeps the memory of its own */
+        *to = from->items[i];
+        from->items[i] = before;
+    }
+    batch_list_clear(from);
+}
+
 struct batch *batch_list_make(struct batch_list *list)
 {
     list->items = xgrow(list->items, &list->cap, list->count + 1, sizeof *list->items);

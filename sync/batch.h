@@ -154,6 +154,7 @@ static inline void batch_list_clear(struct batch_list *list)
     list->count = 0;
 }
 void batch_list_cut(struct batch_list *list, size_t count); /* keeps the first `count` */
+void batch_list_move(struct batch_list *out, struct batch_list *from); /* to the end of the other; `from` becomes empty */
 struct batch *batch_list_make(struct batch_list *list); /* for batch_list_add() */
 static inline struct batch *batch_list_add(struct batch_list *list) /* an empty batch at the end; valid until the next add */
 {

@@ -53,6 +53,7 @@ void document_free(struct document *document)
     graph_free(document->graph);
     rope_free(document->base);
     version_release(&document->root);
+    batch_list_release(&document->untaken.batches);
     lv_list_release(&document->scratch);
     lv_list_release(&document->spare);
     free(document);

@@ -5,7 +5,8 @@
  * batch that records it; it takes batches from elsewhere and gives the patch that brings the text up to date. Whoever
  * applies every patch it hands out, in order, to the base text, has the document's text.
  *
- *   local     patch -> document_local()  -> batch            (the text changes by this patch, before or after)
+ *   local     patch -> document_record() -> ...any number... -> document_take() -> batches
+ *                                                            (the text changes by this patch, before or after)
  *   remote    batch -> document_add()    -> ...any number... -> document_update() -> patch
  *
  *   Units      bytes. Versions are sets of event ids ("heads"): the events nobody in the version has as a parent.
@@ -79,10 +80,17 @@ struct edit_mark {
 };
 
 /*
- * Records a local patch against the present text. There must be nothing to update (document_update() first). The
- * batches (one, or several for more than BATCH_BYTES_MAX) are appended to `out`, a list the caller owns (sync/batch.h).
- * An empty patch gives none.
+ * Records a local patch against the present text. There must be nothing to update (document_update() first). It is in the
+ * history then; the batches that say so are made when they are taken.
  */
+void document_record(struct document *document, const struct agent_id *agent, const struct patch *patch, struct edit_mark mark);
+/*
+ * Appends to `out`, a list the caller owns (sync/batch.h), the batches of all that was recorded and not taken yet: at any moment,
+ * and whatever was done meanwhile. Edits in a row with nothing to say of them (`mark`) come as one batch, or several for more
+ * than BATCH_BYTES_MAX: to have each as its own, take after each. What else writes batches into a list puts these in front.
+ */
+void document_take(struct document *document, struct batch_list *out);
+/* Both: the batches of what was recorded before, and of this. An empty patch gives none. */
 void document_local(struct document *document, const struct agent_id *agent, const struct patch *patch,
                     struct edit_mark mark, struct batch_list *out);
 /*

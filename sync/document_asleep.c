@@ -377,6 +377,8 @@ static void forget_answers(struct document *document)
 /* All that is known of the past changes hands, and what was known before goes. */
 static void take_history(struct document *document, struct document *history)
 {
+    ensure(document->untaken.from == document->untaken.upto);
+    document->untaken.from = document->untaken.upto = LV_NONE;
     struct document before = *document;
     forget_answers(document);
     walker_free(document->walker);
@@ -494,6 +496,7 @@ bool document_sleep(struct document *document, struct bytes saved)
     struct document *now = document_load(saved, document->base, &ignored);
     bool same = now && is_same(document, now);
     if (same) {
+        document_flush(document);
         take_history(document, document_new(document->base));
         lv_list_release(&document->scratch);
         lv_list_release(&document->spare);

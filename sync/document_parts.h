@@ -57,6 +57,12 @@ struct copies {
 };
 void copies_release(struct copies *copies);
 
+/* What was written here and nobody has taken yet (document_take()), in this order. */
+struct untaken {
+    struct batch_list batches;
+    uint64_t from, upto; /* then events [from, upto): plain edits of one agent, each after the one before; the log has them */
+};
+
 struct document {
     struct graph *graph;
     struct oplog log;
@@ -80,6 +86,7 @@ struct document {
     struct document_source source;
     const struct asleep *only; /* while it is replayed: batches that this one had; or NULL */
     struct patch *loaded;   /* the text as it was loaded, from the base text, until the next update gives it out; or NULL */
+    struct untaken untaken;
     struct lv_list scratch;
     struct lv_list spare; /* the memory of a writer's parents, for the next one: every key has one */
 };
@@ -113,6 +120,8 @@ struct writer {
     struct edit_mark mark;         /* of the first batch */
     const struct event_span *undo; /* NULL, or what the edit takes back; the first undo span of each batch */
     bool redo;
+    uint64_t seq;           /* of its next batch; after document_flush() alone: */
+    bool recorded;          /* the document has these events already */
     struct batch *batch;    /* the one being written: the last of `out` */
     size_t size;            /* about what it comes to in bytes, never less */
     struct lv_list parents; /* of it */
@@ -125,6 +134,8 @@ void writer_insert(struct writer *writer, uint64_t pos, struct bytes text);
 /* Brings back the bytes that these events deleted; `back`: the last event deleted the first byte. */
 void writer_restore(struct writer *writer, uint64_t pos, struct bytes text, struct event_span deletes, bool back);
 void writer_end(struct writer *writer, bool even_if_empty);
+/* Before the log goes, or something is written that is to come after them: events that nobody has taken become batches. */
+void document_flush(struct document *document);
 /* What was written at the head is in the text by this patch. */
 void document_wrote(struct document *document, const struct patch *patch);
 /* Events from `first` on were written at the head; the text had so many bytes before. */

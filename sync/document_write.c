@@ -6,11 +6,15 @@
 
 /* What a batch takes at most besides its text: head with parents, label and time; an operation; an undo span. */
 enum { HEAD_BYTES_MAX = 2048, OP_BYTES_MAX = 18, SPAN_BYTES_MAX = AGENT_ID_BYTES + 18, TEXT_BYTES_MIN = 64 };
-enum { KEY_BYTES_MAX = 4096 }; /* far from filling a batch */
+enum { KEY_EVENTS_MAX = 4096 }; /* far from filling a batch, whatever they are */
 
 static void set_parents(struct writer *writer)
 {
     const struct graph *graph = writer->document->graph;
+    if (writer->recorded) {
+        writer->batch->flags |= BATCH_FLAG_SELF;
+        return;
+    }
     if (writer->document->asleep) {
         const struct version *version = document_asleep_version(writer->document);
         for (size_t i = 0; i < version->count; i++)
@@ -54,7 +58,7 @@ static void begin_batch(struct writer *writer)
     struct document *document = writer->document;
     writer->batch = batch_list_add(writer->out);
     writer->batch->agent = writer->agent;
-    writer->batch->seq0 = document_next_seq(document, &writer->agent);
+    writer->batch->seq0 = writer->recorded ? writer->seq : document_next_seq(document, &writer->agent);
     writer->size = HEAD_BYTES_MAX;
     set_parents(writer);
     set_mark(writer);
@@ -66,6 +70,10 @@ static void finish_batch(struct writer *writer)
 {
     struct document *document = writer->document;
     batch_end(writer->batch);
+    if (writer->recorded) {
+        writer->seq += writer->batch->count;
+        return;
+    }
     if (document->asleep) {
         document_asleep_wrote(document, writer->batch);
         return;
@@ -117,6 +125,7 @@ static void join_heads(struct writer *writer)
 
 void writer_begin(struct writer *writer, const uint64_t *parents, size_t parent_count)
 {
+    document_take(writer->document, writer->out);
     writer->parents = writer->document->spare;
     writer->document->spare = (struct lv_list){0};
     lv_list_set(&writer->parents, parents, parent_count);
@@ -252,60 +261,189 @@ static bool follows_undo(const struct document *document, const struct agent_id 
            number == document->undo_agent && graph_next_seq(document->graph, number) == document->undo_end;
 }
 
-static OUT_OF_LINE void write_any(struct document *document, const struct agent_id *agent, const struct patch *patch,
-                                  struct edit_mark mark, struct batch_list *out)
+static OUT_OF_LINE void record_any(struct document *document, const struct agent_id *agent, const struct patch *patch,
+                                   struct edit_mark mark)
 {
     ensure(patch_old_len(patch) <= document->len);
     if (patch_is_empty(patch))
         return;
-    struct writer writer = {.document = document, .agent = *agent, .out = out, .mark = mark};
+    document_flush(document);
+    struct writer writer = {.document = document, .agent = *agent, .out = &document->untaken.batches, .mark = mark};
     writer_begin_at_head(&writer);
     write_patch(&writer, patch);
     writer_end(&writer, false);
     document_wrote(document, patch);
 }
 
+/* Events that follow are not to be taken together with those that nobody has taken so far. */
+static OUT_OF_LINE void begin_untaken(struct document *document)
+{
+    document_flush(document);
+    document->untaken.from = document->merged;
+}
+
 /*
  * Nearly every key: one place changes, the agent goes on after its own newest event, which is the only head, and there
- * is nothing to say besides. The same batch as a writer's, without the lists that it keeps for everything else. False,
- * and nothing is changed, when it is not so.
+ * is nothing to say besides. Then graph and log become longer, and whoever wants the batch makes it from them. False, and
+ * nothing is changed, when it is not so.
  */
-static bool write_key(struct document *document, const struct agent_id *agent, const struct patch *patch,
-                      struct edit_mark mark, struct batch_list *out)
+static OUT_OF_LINE bool record_plain(struct document *document, const struct agent_id *agent, const struct patch *patch)
 {
     struct replacement key;
-    uint64_t seq, len = document->len;
-    if (document->asleep || mark.gesture || mark.time_s || mark.label || !patch_is_replacement(patch, &key) ||
-        key.text.len > KEY_BYTES_MAX || key.at > len || key.deleted > len - key.at || key.deleted > BATCH_EVENTS_MAX - KEY_BYTES_MAX ||
-        !graph_write_on(document->graph, agent, key.text.len + key.deleted, &seq))
+    uint64_t len = document->len, first = document->merged;
+    if (document->asleep || !patch_is_replacement(patch, &key) || key.at > len || key.deleted > len - key.at ||
+        key.deleted > BATCH_EVENTS_MAX || !graph_write_on(document->graph, agent, key.text.len + key.deleted))
         return false;
-    struct batch *batch = batch_list_add(out);
-    batch->agent = *agent;
-    batch->seq0 = seq;
-    batch->flags = BATCH_FLAG_SELF;
-    if (key.text.len > 0) {
-        batch_add_insert(batch, key.at, key.text);
+    if (document->untaken.upto != first)
+        begin_untaken(document);
+    if (key.text.len > 0)
         oplog_add_insert(&document->log, key.at, key.text);
-    }
-    if (key.deleted > 0) {
-        batch_add_delete(batch, key.at + key.text.len, key.deleted);
+    if (key.deleted > 0)
         oplog_add_delete(&document->log, key.at + key.text.len, key.deleted);
-    }
-    batch_end(batch);
-    critical_go_on(&document->critical, document->merged, batch->count);
-    document->merged += batch->count;
-    document->len += key.text.len - key.deleted;
-    ensure(document->log.len == document->merged);
+    document->merged = document->untaken.upto = document->log.len;
+    document->len = len + key.text.len - key.deleted;
+    critical_go_on(&document->critical, first, document->merged - first);
     return true;
+}
+
+/* The same for a byte behind what was recorded last and is an insert: it is in the text, so the byte's place is as well. */
+static inline bool record_byte(struct document *document, const struct agent_id *agent, const struct patch *patch)
+{
+    if (!patch->replaces || patch->deleted > 0 || patch->text.len != 1 || document->untaken.upto != document->merged ||
+        !oplog_may_type(&document->log, patch->at) || !graph_write_on(document->graph, agent, 1))
+        return false;
+    oplog_type(&document->log, patch->text.data[0]);
+    critical_go_on(&document->critical, document->merged, 1);
+    document->untaken.upto = ++document->merged;
+    document->len++;
+    return true;
+}
+
+static bool is_plain(struct edit_mark mark)
+{
+    return !mark.gesture && !mark.time_s && !mark.label;
+}
+
+void document_record(struct document *document, const struct agent_id *agent, const struct patch *patch, struct edit_mark mark)
+{
+    ensure(document->merged == graph_len(document->graph) && !document->loaded && !document_asleep_is_behind(document));
+    mark.gesture = mark.gesture || follows_undo(document, agent);
+    if (is_plain(mark) && (record_byte(document, agent, patch) || record_plain(document, agent, patch)))
+        return;
+    record_any(document, agent, patch, mark);
 }
 
 void document_local(struct document *document, const struct agent_id *agent, const struct patch *patch,
                     struct edit_mark mark, struct batch_list *out)
 {
-    ensure(document->merged == graph_len(document->graph) && !document->loaded && !document_asleep_is_behind(document));
-    mark.gesture = mark.gesture || follows_undo(document, agent);
-    if (!write_key(document, agent, patch, mark, out))
-        write_any(document, agent, patch, mark, out);
+    document_record(document, agent, patch, mark);
+    document_take(document, out);
+}
+
+/* --- batches of what was recorded --- */
+
+/* An operation for every event, or one for all. */
+static void write_piece(struct writer *writer, const struct op_piece *piece)
+{
+    switch (piece->shape) {
+    case SHAPE_INSERT:
+        writer_insert(writer, piece->pos, oplog_text(&writer->document->log, piece->text_at, piece->len));
+        break;
+    case SHAPE_DELETE:
+        writer_delete(writer, piece->pos, piece->len);
+        break;
+    case SHAPE_DELETE_EACH:
+        for (uint64_t i = 0; i < piece->len; i++)
+            writer_delete(writer, piece->pos, 1);
+        break;
+    case SHAPE_BACKSPACE:
+        for (uint64_t i = 0; i < piece->len; i++)
+            writer_delete(writer, piece->pos - i, 1);
+        break;
+    case SHAPE_NOP:
+        ensure(false); /* none is written plainly */
+    }
+}
+
+static OUT_OF_LINE void write_many_untaken(struct document *document, struct batch_list *out)
+{
+    struct untaken *untaken = &document->untaken;
+    struct graph_author author = graph_author_of(document->graph, untaken->from);
+    ensure(author.len >= untaken->upto - untaken->from);
+    struct writer writer = {.document = document,
+                            .agent = *graph_agent_id(document->graph, author.agent),
+                            .out = out,
+                            .seq = author.seq,
+                            .recorded = true};
+    begin_batch(&writer);
+    while (untaken->from < untaken->upto) {
+        struct op_piece piece = oplog_piece(&document->log, untaken->from, untaken->upto);
+        write_piece(&writer, &piece);
+        untaken->from += piece.len;
+    }
+    finish_batch(&writer);
+}
+
+/* Events [from, upto) of a run as operations, as write_piece() does. */
+static inline void add_ops(struct batch *batch, const struct oplog *log, const struct op_run *run, uint64_t from, uint64_t upto)
+{
+    uint64_t offset = from - run->first, len = upto - from;
+    if (run->shape == SHAPE_INSERT)
+        batch_add_insert(batch, run->pos + offset, bytes_of(log->text.data + run->text_at + offset, len));
+    else if (run->shape == SHAPE_DELETE)
+        batch_add_delete(batch, run->pos, len);
+    else
+        for (uint64_t i = offset; i < offset + len; i++)
+            batch_add_delete(batch, run->shape == SHAPE_BACKSPACE ? run->pos - i : run->pos, 1);
+}
+
+/* The same batch, where that and nothing else is new: after a key. Of many operations, or large ones, a writer makes several. */
+static inline bool write_key(struct document *document, struct batch_list *out)
+{
+    struct untaken *untaken = &document->untaken;
+    const struct oplog *log = &document->log;
+    struct event_id next;
+    uint64_t from = untaken->from, upto = untaken->upto;
+    if (upto - from > KEY_EVENTS_MAX || upto != log->len || !graph_next(document->graph, &next))
+        return false;
+    struct batch *batch = batch_list_add(out);
+    batch->agent = next.agent;
+    batch->seq0 = next.seq - (upto - from);
+    batch->flags = BATCH_FLAG_SELF;
+    const struct op_run *run = &log->runs[log->count - 1], *last = run;
+    while (run->first > from)
+        run--;
+    for (uint64_t end; from < upto; from = end, run++) {
+        end = run < last ? run[1].first : upto;
+        add_ops(batch, log, run, from, end);
+    }
+    ensure(batch->count == upto - untaken->from);
+    batch_end(batch);
+    untaken->from = upto;
+    return true;
+}
+
+static OUT_OF_LINE void write_untaken(struct document *document, struct batch_list *out)
+{
+    if (!write_key(document, out))
+        write_many_untaken(document, out);
+}
+
+void document_flush(struct document *document)
+{
+    if (document->untaken.from < document->untaken.upto)
+        write_untaken(document, &document->untaken.batches);
+}
+
+void document_take(struct document *document, struct batch_list *out)
+{
+    struct untaken *untaken = &document->untaken;
+    if (out == &untaken->batches)
+        return;
+    if (untaken->batches.count > 0)
+        batch_list_move(out, &untaken->batches);
+    if (untaken->from < untaken->upto)
+        write_untaken(document, out);
 }
 
 /* The length of the text at a version. */

@@ -65,7 +65,10 @@ struct graph {
     size_t agent_count, agent_cap;
     struct agent_index by_id;
     struct lv_list frontier;
-    size_t tip; /* who wrote the newest event, if it is the only head and the last of that agent's newest run; else NO_AGENT */
+    /* Who wrote the newest event, if it is the only head and the last of that agent's newest run; else NO_AGENT. */
+    size_t tip;
+    struct agent_id tip_id;
+    struct seq_run *tip_run; /* that run; NULL: there is no tip */
     struct heap heap; /* scratch of walks; the runs in it are those with a reach */
     struct reach *reach;
     size_t reach_cap;
@@ -107,6 +110,17 @@ void graph_free(struct graph *graph)
     free(graph);
 }
 
+static void set_tip(struct graph *graph, size_t agent)
+{
+    graph->tip = agent;
+    graph->tip_run = NULL;
+    if (agent == (size_t)NO_AGENT)
+        return;
+    const struct agent *who = &graph->agents[agent];
+    graph->tip_id = who->id;
+    graph->tip_run = &who->runs[who->count - 1];
+}
+
 void graph_fit(struct graph *graph)
 {
     struct lv_list *parents = &graph->parents;
@@ -118,6 +132,7 @@ void graph_fit(struct graph *graph)
         struct agent *agent = &graph->agents[i];
         agent->runs = xfit(agent->runs, &agent->cap, agent->count, sizeof *agent->runs);
     }
+    set_tip(graph, graph->tip);
 }
 
 uint64_t graph_len(const struct graph *graph)
@@ -469,9 +484,7 @@ static bool goes_on(const struct graph *graph, size_t agent, uint64_t seq, const
 {
     if (graph->tip != agent || parent_count != 1 || parents[0] + 1 != graph->len)
         return false;
-    const struct agent *who = &graph->agents[agent];
-    const struct seq_run *newest = &who->runs[who->count - 1];
-    return newest->seq + newest->len == seq;
+    return graph->tip_run->seq + graph->tip_run->len == seq;
 }
 
 static size_t find_tip(const struct graph *graph, size_t agent)
@@ -482,23 +495,26 @@ static size_t find_tip(const struct graph *graph, size_t agent)
 }
 
 /* The newest events, which are of one run, become more. */
-static void go_on(struct graph *graph, struct agent *who, uint64_t len)
+static inline void go_on(struct graph *graph, uint64_t len)
 {
-    who->runs[who->count - 1].len += len;
+    graph->tip_run->len += len;
     graph->len += len;
     graph->frontier.items[0] = graph->len - 1;
 }
 
-bool graph_write_on(struct graph *graph, const struct agent_id *id, uint64_t len, uint64_t *seq)
+bool graph_write_on(struct graph *graph, const struct agent_id *id, uint64_t len)
 {
-    if (graph->tip == (size_t)NO_AGENT)
+    if (!graph->tip_run || !agent_id_equal(&graph->tip_id, id))
         return false;
-    struct agent *who = &graph->agents[graph->tip];
-    if (!agent_id_equal(&who->id, id))
+    go_on(graph, len);
+    return true;
+}
+
+bool graph_next(const struct graph *graph, struct event_id *next)
+{
+    if (!graph->tip_run)
         return false;
-    const struct seq_run *newest = &who->runs[who->count - 1];
-    *seq = newest->seq + newest->len;
-    go_on(graph, who, len);
+    *next = (struct event_id){graph->tip_id, graph->tip_run->seq + graph->tip_run->len};
     return true;
 }
 
@@ -517,14 +533,14 @@ uint64_t graph_add(struct graph *graph, size_t agent, uint64_t seq, uint64_t len
     uint64_t first = graph->len;
     ensure(len > 0 && agent < graph->agent_count);
     if (goes_on(graph, agent, seq, parents, parent_count)) {
-        go_on(graph, &graph->agents[agent], len);
+        go_on(graph, len);
         return first;
     }
     add_run(graph, first, parents, parent_count);
     add_author(graph, agent, seq, first, len);
     advance_frontier(&graph->frontier, parents, parent_count, first + len - 1);
     graph->len += len;
-    graph->tip = find_tip(graph, agent);
+    set_tip(graph, find_tip(graph, agent));
     return first;
 }
 
@@ -806,7 +822,11 @@ static void check_tip(const struct graph *graph)
     size_t tip = (size_t)NO_AGENT;
     if (graph->author_count > 0)
         tip = find_tip(graph, graph->authors[graph->author_count - 1].agent);
-    ensure(graph->tip == tip);
+    ensure(graph->tip == tip && (tip == (size_t)NO_AGENT) == !graph->tip_run);
+    if (!graph->tip_run)
+        return;
+    const struct agent *who = &graph->agents[tip];
+    ensure(agent_id_equal(&graph->tip_id, &who->id) && graph->tip_run == &who->runs[who->count - 1]);
 }
 
 static void check_frontier(struct graph *graph) /* [2] */

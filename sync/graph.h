@@ -71,10 +71,12 @@ uint64_t graph_add(struct graph *graph, size_t agent, uint64_t seq, uint64_t len
                    size_t parent_count);
 
 /*
- * The same for an agent who goes on after the newest event, which it wrote itself and which is the only head: nearly every key. Gives
- * the seq of the first. False, and nothing is changed, when it is not so.
+ * The same for an agent who goes on after the newest event, which it wrote itself and which is the only head: nearly every key.
+ * False, and nothing is changed, when it is not so.
  */
-bool graph_write_on(struct graph *graph, const struct agent_id *id, uint64_t len, uint64_t *seq);
+bool graph_write_on(struct graph *graph, const struct agent_id *id, uint64_t len);
+/* Who may, and the event that would be the next one. False: nobody. */
+bool graph_next(const struct graph *graph, struct event_id *next);
 
 /* Events in a row: [first, end). The first has these parents, each other one the event before it. */
 struct graph_run {

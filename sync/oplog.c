@@ -31,6 +31,7 @@ static void add_run(struct oplog *log, enum op_shape shape, uint64_t pos)
     }
     log->runs = xgrow(log->runs, &log->cap, log->count + 1, sizeof *log->runs);
     ensure(pos >> OPLOG_POS_BITS == 0);
+    log->typed_upto = 0;
     log->runs[log->count++] = (struct op_run){
         .first = log->len, .pos = pos, .shape = shape, .text_at = log->text.len, .net_before = net_before};
 }
@@ -60,35 +61,31 @@ static struct op_run *last_run(struct oplog *log, uint64_t *len)
     return last;
 }
 
-void oplog_begin_insert(struct oplog *log, uint64_t pos, struct bytes text)
+void oplog_add_insert(struct oplog *log, uint64_t pos, struct bytes text)
 {
-    add_run(log, SHAPE_INSERT, pos);
+    uint64_t len;
+    const struct op_run *last = last_run(log, &len);
+    if (!last || last->shape != SHAPE_INSERT || last->pos + len != pos)
+        add_run(log, SHAPE_INSERT, pos);
     buf_add_bytes(&log->text, text);
     log->len += text.len;
+    log->typed_upto = pos + text.len + 1;
 }
 
 /* Whether a delete of one byte goes on with the run; a run of one byte has no direction until then. */
 static bool joins_deletes(struct op_run *run, uint64_t len, uint64_t pos)
 {
-    switch (run->shape) {
-    case SHAPE_DELETE:
-        if (len != 1)
-            return false;
-        if (pos == run->pos)
-            run->shape = SHAPE_DELETE_EACH;
-        else if (pos + 1 == run->pos)
-            run->shape = SHAPE_BACKSPACE;
-        return run->shape != SHAPE_DELETE;
-    case SHAPE_DELETE_EACH:
+    if (run->shape == SHAPE_DELETE_EACH)
         return pos == run->pos;
-    case SHAPE_BACKSPACE:
+    if (run->shape == SHAPE_BACKSPACE)
         return pos + len == run->pos;
-    case SHAPE_INSERT:
-    case SHAPE_NOP:
+    if (run->shape != SHAPE_DELETE || len != 1)
         return false;
-    }
-    ensure(false);
-    return false;
+    if (pos == run->pos)
+        run->shape = SHAPE_DELETE_EACH;
+    else if (pos + 1 == run->pos)
+        run->shape = SHAPE_BACKSPACE;
+    return run->shape != SHAPE_DELETE;
 }
 
 void oplog_add_delete(struct oplog *log, uint64_t pos, uint64_t len)
@@ -256,6 +253,10 @@ void oplog_check(const struct oplog *log)
             text_at += (size_t)(end - run->first);
     }
     ensure(text_at == log->text.len);
+    if (log->typed_upto > 0) {
+        const struct op_run *last = &log->runs[log->count - 1];
+        ensure(last->shape == SHAPE_INSERT && log->typed_upto == 1 + last->pos + (log->len - last->first));
+    }
     for (size_t i = 1; i < log->invalid.count; i++)
         ensure(log->invalid.items[i - 1].end <= log->invalid.items[i].first);
 }

@@ -60,22 +60,23 @@ struct oplog {
     uint64_t len; /* events */
     struct op_run *runs;
     size_t count, cap;
+    uint64_t typed_upto;      /* 1 + where an insert goes on with the last run, for who types; 0: look there */
     struct buf text;          /* every inserted byte, in the order of LVs */
     struct lv_ranges invalid; /* events without effect, ascending */
 };
 
 void oplog_release(struct oplog *log);
-void oplog_begin_insert(struct oplog *log, uint64_t pos, struct bytes text); /* for oplog_add_insert() */
-/* Typing on makes the last run longer. */
-static inline void oplog_add_insert(struct oplog *log, uint64_t pos, struct bytes text)
+void oplog_add_insert(struct oplog *log, uint64_t pos, struct bytes text); /* typing on makes the last run longer */
+/* Whether a byte at that place surely goes on with the last run; then it may be put there, which is worth no call. */
+static inline bool oplog_may_type(const struct oplog *log, uint64_t pos)
 {
-    const struct op_run *last = log->count > 0 ? &log->runs[log->count - 1] : NULL;
-    if (!last || last->shape != SHAPE_INSERT || last->pos + (log->len - last->first) != pos) {
-        oplog_begin_insert(log, pos, text);
-        return;
-    }
-    buf_add_bytes(&log->text, text);
-    log->len += text.len;
+    return log->typed_upto == pos + 1 && log->text.len < log->text.cap;
+}
+static inline void oplog_type(struct oplog *log, unsigned char byte)
+{
+    log->text.data[log->text.len++] = byte;
+    log->typed_upto++;
+    log->len++;
 }
 void oplog_add_delete(struct oplog *log, uint64_t pos, uint64_t len);
 void oplog_add_nop(struct oplog *log);

@@ -4,8 +4,8 @@
  * Measures the merge engine as the editor uses it, on a recorded session, and prints one line of JSON. Reading the
  * trace and turning code points into bytes are never timed.
  *
- *   local        every patch as a local edit: text and document, history kept
- *   local_wire   the same, and the bytes for the others after every patch
+ *   local        every patch as a local edit: text and document, history kept; batches are there for the asking
+ *   local_wire   the same, and the batches taken and the bytes for the others made after every patch
  *   bulk         the whole history in one message, into an empty replica, to the text as one string
  *   load         the saved form, to a replica that can be edited, and its text
  *   load_text    the same to the text alone (this engine has no shorter way)
@@ -212,13 +212,14 @@ static double run_local(struct bench *bench, bool wire)
     double start = now_ms();
     for (size_t i = 0; i < bench->trace.patches; i++) {
         const struct trace_patch *patch = &bench->trace.patch_pool[i];
-        batch_list_clear(&made);
         patch_replace(&peer.patch, patch->pos, patch->deleted, patch->text);
-        document_local(peer.document, &agent, &peer.patch, (struct edit_mark){.gesture = i == 0}, &made);
+        document_record(peer.document, &agent, &peer.patch, (struct edit_mark){.gesture = i == 0});
         rope_apply(peer.text, &peer.patch);
         if (!wire)
             continue;
+        batch_list_clear(&made);
         buf_clear(&plain);
+        document_take(peer.document, &made);
         for (size_t b = 0; b < made.count; b++)
             batch_encode(&made.items[b], &plain);
         add_sample(bench, (double)plain.len);
