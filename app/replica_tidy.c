@@ -17,6 +17,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "editor/base/memory.h"
 #include "editor/base/xalloc.h"
 
 enum {
@@ -144,6 +145,7 @@ static void let_go(struct replica *replica)
     replica->compaction = compaction;
     journal_close(replica->reader);
     replica->reader = NULL;
+    memory_give_back();
 }
 
 /* What was typed here and there takes more memory than its bytes. */

@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "editor/base/memory.h"
 #include "editor/base/xalloc.h"
 #include "editor/rope.h"
 #include "sync/document.h"
@@ -544,6 +545,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: weft-bench TASK TRACE-FILE [--runs N] [--warmup W] [--budget-ms B]\n");
         return 2;
     }
+    memory_keep(); /* as the editor does */
     trace_read(&bench.trace, argv[2]);
     const char *skipped = prepare(&bench);
     if (skipped) {
