@@ -17,7 +17,7 @@ static const struct agent_id ANA = {{'a'}}, DAN = {{'d'}}, WRITER = {{'w'}};
 struct copy {
     struct document *document;
     struct rope *text;
-    struct batch_list log; /* all that was taken, or came from elsewhere */
+    struct batch_list log, others; /* what was taken; what came from elsewhere */
 };
 
 struct scene {
@@ -91,13 +91,14 @@ static void ask_stats(const struct scene *scene, struct copy *copy, struct buf *
     document_check(copy->document);
 }
 
-/* Somebody who has seen nothing but his own edits, or all. */
+/* Somebody who has seen nothing but his own edits, or all; or what was written here under the same name, elsewhere. */
 static void make_batch(const struct scene *scene, struct copy *copy, struct batch *batch)
 {
     struct version parents = {0};
-    batch->agent = DAN;
-    batch->seq0 = document_next_seq(copy->document, &DAN);
-    if (scene->pick % 2)
+    bool own = scene->pick % 3 == 0;
+    batch->agent = own ? ANA : DAN;
+    batch->seq0 = document_next_seq(copy->document, &batch->agent);
+    if (own || scene->pick % 2)
         document_version(copy->document, &parents);
     else if (batch->seq0 > 0)
         version_set(&parents, (struct event_id){DAN, batch->seq0 - 1});
@@ -116,7 +117,7 @@ static void ask_add(const struct scene *scene, struct copy *copy, struct buf *an
     make_batch(scene, copy, &batch);
     add_number(answer, document_approach(copy->document, &batch, 100));
     add_number(answer, document_add(copy->document, &batch, &err));
-    batch_copy(batch_list_add(&copy->log), &batch);
+    batch_copy(batch_list_add(&copy->others), &batch);
     document_update(copy->document, &patch);
     add_patch(answer, &patch);
     apply(copy, &patch);
@@ -365,32 +366,52 @@ static void type(struct scene *scene, struct random *random)
 
 /* --- the batches --- */
 
-/* To a replica of somebody else, each as it comes over the wire. Those of a copy are in its own order, others' in between. */
-static struct copy replay(const struct scene *scene, const struct batch_list *log)
+static void add_all(struct document *document, const struct batch_list *list, bool *added, bool *more)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct buf plain = {0};
+        struct batch batch = {0};
+        struct error err = {0};
+        batch_encode(&list->items[i], &plain);
+        assert_true(batch_decode(buf_view(&plain), &list->items[i].agent, list->items[i].seq0, &batch, &err));
+        if (!added[i] && document_add(document, &batch, &err) == DOCUMENT_ADDED)
+            *more = added[i] = true;
+        batch_release(&batch);
+        buf_release(&plain);
+    }
+}
+
+/* To a replica of somebody else, each as it comes over the wire: what was taken in its order, others' in between. */
+static struct copy replay(const struct scene *scene, const struct copy *copy)
 {
     struct copy other = {.document = document_new(scene->base), .text = rope_snapshot(scene->base)};
     struct patch patch = {0};
-    struct error err = {0};
-    bool *added = calloc(log->count + 1, sizeof *added);
+    bool *added = calloc(copy->log.count + 1, sizeof *added), *heard = calloc(copy->others.count + 1, sizeof *heard);
     for (bool more = true; more;) {
         more = false;
-        for (size_t i = 0; i < log->count; i++) {
-            struct buf plain = {0};
-            struct batch batch = {0};
-            batch_encode(&log->items[i], &plain);
-            assert_true(batch_decode(buf_view(&plain), &log->items[i].agent, log->items[i].seq0, &batch, &err));
-            if (!added[i] && document_add(other.document, &batch, &err) == DOCUMENT_ADDED)
-                more = added[i] = true;
-            batch_release(&batch);
-            buf_release(&plain);
-        }
+        add_all(other.document, &copy->log, added, &more);
+        add_all(other.document, &copy->others, heard, &more);
     }
-    for (size_t i = 0; i < log->count; i++)
+    for (size_t i = 0; i < copy->log.count; i++)
         assert_true(added[i]);
+    for (size_t i = 0; i < copy->others.count; i++)
+        assert_true(heard[i]);
     free(added);
+    free(heard);
     document_update(other.document, &patch);
     apply(&other, &patch);
     return other;
+}
+
+/* What an agent wrote first comes first, whoever made the batches. */
+static void expect_order(const struct batch_list *log, const struct agent_id *agent)
+{
+    uint64_t next = 0;
+    for (size_t i = 0; i < log->count; i++)
+        if (agent_id_equal(&log->items[i].agent, agent)) {
+            assert_true(log->items[i].seq0 >= next);
+            next = log->items[i].seq0 + log->items[i].count;
+        }
 }
 
 static void release(struct copy *copy)
@@ -398,11 +419,14 @@ static void release(struct copy *copy)
     document_free(copy->document);
     rope_free(copy->text);
     batch_list_release(&copy->log);
+    batch_list_release(&copy->others);
 }
 
 static void expect_batches_say_it(const struct scene *scene, const struct copy *copy)
 {
-    struct copy other = replay(scene, &copy->log);
+    struct copy other = replay(scene, copy);
+    expect_order(&copy->log, &ANA);
+    expect_order(&copy->log, &WRITER);
     struct version ours = {0}, theirs = {0};
     document_version(copy->document, &ours);
     document_version(other.document, &theirs);
