@@ -160,6 +160,7 @@ static enum merge_turn go_on(struct replica *replica, const struct batch *batch)
         merging->steps = state.steps;
         if (is_absurd(replica, &state)) {
             merging->on = false;
+            merging->spent += state.steps; /* of the time of all, though it was for nothing */
             replica_hold_costly(replica, batch);
             return MERGE_HELD;
         }

@@ -191,6 +191,7 @@ static void what_would_take_too_long_is_held_and_so_is_what_builds_on_it(void **
     replica->merge_steps_max = 1000;
     come_letter(replica, &eve, 0, NULL, "e");
     home_wait(replica, NULL, is_done);
+    assert_true(replica->merging.spent > 0); /* who comes with one agent after the other has that taken off */
     come_letter(replica, &eve, 1, NULL, "e");
     come_letter(replica, &cy, 0, &(struct event_id){eve, 1}, "c");
     come_letter(replica, &cy, 1, NULL, "c");
