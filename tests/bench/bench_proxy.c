@@ -20,6 +20,7 @@
 enum {
     WIRES_MAX = 64,
     PIECE_BYTES = 65536,
+    LIMITED_BYTES = 1024, /* a piece where the line is slow */
     LINE_BYTES_MAX = 64 << 20,
     FILLERS_MAX = 2 * WIRES_MAX, /* more than the listener's queue holds: then the system drops who wants to connect */
     FILL_MS = 50,                /* so long a connection to this machine takes at most */
@@ -52,6 +53,7 @@ struct proxy {
     struct wire wires[WIRES_MAX];
     pthread_mutex_t lock;  /* what follows */
     unsigned delay_ms, jitter_ms;
+    uint64_t bytes_a_second; /* 0: no limit */
     bool held, cut_asked, refuses, swallows, garbles, ends;
     int fillers[FILLERS_MAX]; /* while it swallows */
     size_t filler_count;
@@ -100,24 +102,25 @@ static void wire_end(struct wire *wire)
     wire->live = false;
 }
 
-static uint64_t due_of_next(struct proxy *proxy, const struct line *line)
+static uint64_t due_of_next(struct proxy *proxy, const struct line *line, size_t len)
 {
     uint64_t extra_ms = proxy->jitter_ms ? random_below(&proxy->random, proxy->jitter_ms) : 0;
     uint64_t due_ns = bench_now_ns() + (proxy->delay_ms + extra_ms) * 1000000;
-    return line->last && line->last->due_ns > due_ns ? line->last->due_ns : due_ns;
+    uint64_t long_ns = proxy->bytes_a_second ? len * 1000000000 / proxy->bytes_a_second : 0;
+    return (line->last && line->last->due_ns > due_ns ? line->last->due_ns : due_ns) + long_ns;
 }
 
 /* False: the other side has closed. */
 static bool take_in(struct proxy *proxy, struct line *line, uint64_t *count)
 {
     struct piece *piece = xmalloc(sizeof *piece + PIECE_BYTES);
-    ssize_t got = read(line->from, piece->data, PIECE_BYTES);
+    ssize_t got = read(line->from, piece->data, proxy->bytes_a_second ? LIMITED_BYTES : PIECE_BYTES);
     if (got <= 0) {
         free(piece);
         return got < 0 && errno == EAGAIN;
     }
     piece = xrealloc(piece, sizeof *piece + (size_t)got);
-    *piece = (struct piece){.due_ns = due_of_next(proxy, line), .len = (size_t)got};
+    *piece = (struct piece){.due_ns = due_of_next(proxy, line, (size_t)got), .len = (size_t)got};
     if (line->last)
         line->last->next = piece;
     else
@@ -346,6 +349,13 @@ void proxy_delay(struct proxy *proxy, unsigned delay_ms, unsigned jitter_ms)
     pthread_mutex_lock(&proxy->lock);
     proxy->delay_ms = delay_ms;
     proxy->jitter_ms = jitter_ms;
+    unlock_and_wake(proxy);
+}
+
+void proxy_limit(struct proxy *proxy, uint64_t bytes_a_second)
+{
+    pthread_mutex_lock(&proxy->lock);
+    proxy->bytes_a_second = bytes_a_second;
     unlock_and_wake(proxy);
 }
 

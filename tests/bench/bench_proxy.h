@@ -19,6 +19,8 @@ int proxy_port(const struct proxy *proxy);
 
 /* From now on every piece arrives delay_ms + up to jitter_ms later, in order. */
 void proxy_delay(struct proxy *proxy, unsigned delay_ms, unsigned jitter_ms);
+/* No more than so many bytes a second pass in each direction of a connection; 0: as many as come. */
+void proxy_limit(struct proxy *proxy, uint64_t bytes_a_second);
 void proxy_hold(struct proxy *proxy, bool on);   /* connections stay, nothing passes; what waited leaves at the end */
 void proxy_cut(struct proxy *proxy);             /* every connection ends now; new ones are welcome */
 void proxy_refuse(struct proxy *proxy, bool on); /* with on: cut, and new connections end at once */

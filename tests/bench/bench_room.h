@@ -43,8 +43,9 @@ void room_back_up(struct room *room);
 void room_restore(struct room *room);
 /* Person 0 shares `text` by way of this port (the relay's, or a proxy's). */
 void room_host(struct room *room, int port, struct bytes text);
-/* One more person, who has the text when this returns. */
+/* One more person, who has the text when this returns; or has nothing yet. */
 struct room_person *room_join(struct room *room, int port);
+struct room_person *room_begin_joining(struct room *room, int port);
 
 /* Sleeps until somebody has something to do, at most `ms`, and lets them do it. */
 void room_turn(struct room *room, int ms);
