@@ -189,22 +189,34 @@ static void add_blamed(const struct replica *replica, const struct blame_range *
         past_add_nobody(out);
 }
 
+/* Whoever ended a line has not written it, unless there is nothing else in it. */
+static size_t written_bytes(struct bytes line)
+{
+    size_t end = line.len;
+    end -= end > 0 && line.data[end - 1] == '\n';
+    end -= end > 0 && line.data[end - 1] == '\r';
+    return end > 0 ? end : line.len;
+}
+
 static bool print_blamed_lines(const struct replica *replica, const struct blame *blame, struct error *err)
 {
     const struct rope *text = replica_buffer(replica)->text;
-    struct buf line = {0};
+    struct buf line = {0}, content = {0};
     bool good = true;
     for (uint64_t row = 0, at = 0; good && at < rope_len(text); row++) {
         uint64_t end = row + 1 < rope_lines(text) ? rope_line_start(text, row + 1) : rope_len(text);
         buf_clear(&line);
-        add_blamed(replica, newest_in(blame, at, end), &line);
-        rope_append_to(text, at, end - at, &line);
+        rope_append_to(text, at, end - at, &content);
+        add_blamed(replica, newest_in(blame, at, at + written_bytes(buf_view(&content))), &line);
+        buf_add_bytes(&line, buf_view(&content));
+        buf_clear(&content);
         if (line.data[line.len - 1] != '\n')
             buf_add_byte(&line, '\n');
         good = target_print(buf_view(&line), err);
         at = end;
     }
     buf_release(&line);
+    buf_release(&content);
     return good;
 }
 

@@ -171,8 +171,9 @@ static const struct verb verbs[] = {
      "did there. A VERSION and a TIME are as for weft cat.",
      log_options, verb_log_run, NULL},
     {"blame", "LINK|FILE", "who wrote which line, and when",
-     "Every line of the newest text behind the time and the author of what was written into it last. Nothing stands in front of "
-     "a line that is as it was at the beginning. What an undo brought back is its first writer's.",
+     "Every line of the newest text behind the time and the author of what was written into it last; its end counts where there "
+     "is nothing else in it. Nothing stands in front of a line that is as it was at the beginning. What an undo brought back is "
+     "its first writer's.",
      verify_options, verb_blame_run, NULL},
     {"diff", "LINK|FILE", "what changed between two versions",
      "By lines, as `diff -u` writes it: between any two versions, also such as were never one text. A VERSION and a TIME are as "

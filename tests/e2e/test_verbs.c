@@ -147,6 +147,24 @@ static void everybody_sees_who_wrote_what(void **state)
     free(view);
 }
 
+static void a_line_is_whose_words_are_in_it_and_not_who_ended_it(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "notes.md", "base");
+    char *edit = stage_share(stage, "ada", "notes.md", "edit");
+    const char *ann = "{\"at\": \"end\", \"insert\": \"\\nann's words\"}\n";
+    const char *lin = "{\"at\": \"end\", \"insert\": \"\\n\\nlin's\"}\n";
+    expect_status(stage_run(stage, "ann", ann, ARGS("apply", "--name", "Ann", edit)), 0);
+    expect_status(stage_run(stage, "lin", lin, ARGS("apply", "--name", "Lin", edit)), 0);
+    struct stage_result result = stage_run(stage, "bo", NULL, ARGS("blame", edit));
+    expect_status(result, 0);
+    expect_has(result.out, "                                            base\n");
+    expect_has(result.out, "  Ann                       ann's words\n");
+    expect_has(result.out, "  Lin                       \n"); /* an empty one is who made it */
+    expect_has(result.out, "  Lin                       lin's\n");
+    free(edit);
+}
+
 /* Until the newest text has both of these words. */
 static void expect_both_soon(struct stage *stage, const char *target, const char *word, const char *other)
 {
@@ -1156,6 +1174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(both_links_print_the_shared_text),
         TEST(everybody_sees_who_wrote_what),
+        TEST(a_line_is_whose_words_are_in_it_and_not_who_ended_it),
         TEST(everybody_sees_what_collided),
         TEST(the_past_of_a_file_is_in_its_journal),
         TEST(what_changed_between_two_versions_is_told_line_by_line),
