@@ -53,13 +53,31 @@ void remembered_free(struct remembered *remembered)
     free(remembered);
 }
 
+/* The agent of the row before, which most rows have as well: a lock is asked for once. */
+struct asked {
+    const struct replica *replica;
+    struct agent_id agent;
+    bool known, lives;
+};
+
+/* Of two windows that were killed or closed one is opened again, and not the one that is still open. */
+static bool is_not_open(void *self, const struct agent_id *agent)
+{
+    struct asked *asked = self;
+    if (!asked->known || !agent_id_equal(&asked->agent, agent))
+        *asked = (struct asked){asked->replica, *agent, true, replica_agent_lives(asked->replica, agent)};
+    return !asked->lives;
+}
+
 static bool remember_as(struct replica *replica, const char *path, struct remembered *out, struct error *err)
 {
     struct journal *journal = replica->journal_found;
+    struct asked asked = {.replica = replica};
+    struct journal_view_of whose = {&asked, is_not_open};
     return (out->has_saved || !replica->file.path ||
             journal_saved_get(journal, path, &out->saved, &out->memory, &out->has_saved, err)) &&
            (out->has_view ||
-            journal_view_get(journal, path, &out->view, &out->view_version, &out->view_place, &out->has_view, err));
+            journal_view_get(journal, path, &whose, &out->view, &out->view_version, &out->view_place, &out->has_view, err));
 }
 
 static bool remember(struct replica *replica, struct remembered *out, struct error *err)

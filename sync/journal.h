@@ -332,8 +332,13 @@ MUST_USE bool journal_import_done(struct journal *journal, const struct journal_
  */
 MUST_USE bool journal_view_put(struct journal *journal, const char *path, const struct journal_view *view, struct bytes version,
                                struct error *err);
-MUST_USE bool journal_view_get(struct journal *journal, const char *path, struct journal_view *view, struct buf *version,
-                               uint64_t *place, bool *found, struct error *err);
+/* Whose rows are asked for; those of others only where there are none. NULL: anybody's. */
+struct journal_view_of {
+    void *self;
+    bool (*is_one)(void *self, const struct agent_id *agent);
+};
+MUST_USE bool journal_view_get(struct journal *journal, const char *path, const struct journal_view_of *whose,
+                               struct journal_view *view, struct buf *version, uint64_t *place, bool *found, struct error *err);
 
 /* --- checkpoints --- */
 

@@ -342,10 +342,12 @@ bool journal_view_keep(struct journal *journal, const struct path_tag *path, con
 
 struct view_found {
     struct path_tag tag;
+    const struct journal_view_of *whose;
     struct journal_view view;
     struct buf *version;
     uint64_t place;
     bool found;
+    bool of_others; /* the newest of all; one of those that are asked for is better */
 };
 
 static bool view_decode(struct bytes encoded, struct view_found *found)
@@ -379,12 +381,16 @@ static bool view_in_row(struct journal *journal, struct db_stmt *stmt, struct vi
     if (!journal_row_read(journal, stmt, &row, &local) || !local.has_view ||
         memcmp(local.path.bytes, found->tag.bytes, PATH_TAG_BYTES) != 0)
         return false;
+    bool asked_for = !found->whose || found->whose->is_one(found->whose->self, &row.agent);
+    if (!asked_for && found->of_others)
+        return false;
+    found->of_others = !asked_for;
     found->view = local.view;
     if (found->version)
         buf_clear(found->version);
     found->place = row.place;
     found->found = true;
-    return true;
+    return asked_for;
 }
 
 static bool view_from_rows(struct journal *journal, struct view_found *found, struct error *err)
@@ -405,10 +411,10 @@ static bool view_from_rows(struct journal *journal, struct view_found *found, st
     return stepped == DB_DONE;
 }
 
-bool journal_view_get(struct journal *journal, const char *path, struct journal_view *view, struct buf *version, uint64_t *place,
-                      bool *found, struct error *err)
+bool journal_view_get(struct journal *journal, const char *path, const struct journal_view_of *whose, struct journal_view *view,
+                      struct buf *version, uint64_t *place, bool *found, struct error *err)
 {
-    struct view_found newest = {.tag = journal_path_tag(journal, path), .version = version};
+    struct view_found newest = {.tag = journal_path_tag(journal, path), .whose = whose, .version = version};
     if (version)
         buf_clear(version);
     if (!view_from_table(journal, &newest, err) || !view_from_rows(journal, &newest, err))

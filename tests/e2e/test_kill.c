@@ -459,9 +459,39 @@ static void kill_9_while_offline_loses_nothing_and_all_of_it_arrives(void **stat
     free(link);
 }
 
+/* --- two windows --- */
+
+/* What is typed beside it by a window that is still open is no place of the one that was killed. */
+static void a_killed_window_stands_where_it_stood_and_not_where_another_one_does(void **state)
+{
+    struct stage *stage = *state;
+    stage_write(stage, "two.md", "first\nsecond\nthird\n");
+    struct vt *one = stage_weft(stage, "ada", ARGS("two.md"));
+    vt_expect(one, "third");
+    vt_type(one, "1");
+    vt_expect(one, "1first");
+    vt_expect(one, "kept");
+    struct vt *other = stage_weft(stage, "ada", ARGS("two.md:3"));
+    vt_expect(other, "1first");
+    vt_type(one, "2");
+    vt_expect(other, "12first");
+    vt_signal(one, SIGKILL);
+    vt_free(one);
+    vt_type(other, "3");
+    vt_expect(other, "3third");
+    vt_expect(other, "kept");
+    one = stage_weft(stage, "ada", ARGS("two.md"));
+    vt_expect(one, "3third");
+    vt_expect_cursor(one, 0, 2);
+    vt_free(one);
+    vt_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_killed_window_stands_where_it_stood_and_not_where_another_one_does, stage_setup,
+                                        stage_teardown),
         cmocka_unit_test_setup_teardown(kill_9_at_any_moment_loses_nothing_that_was_painted, stage_setup, stage_teardown),
         cmocka_unit_test_setup_teardown(kill_9_right_after_the_first_key_loses_nothing_that_was_painted, stage_setup, stage_teardown),
         cmocka_unit_test_setup_teardown(kill_9_while_offline_loses_nothing_and_all_of_it_arrives, stage_setup, stage_teardown),

@@ -891,14 +891,14 @@ static void the_cursor_is_where_the_last_row_left_it(void **state)
     struct buf version = {0};
     uint64_t place = 0;
     bool found = true;
-    assert_true(journal_view_get(journal, "/a", &view, NULL, &place, &found, &err));
+    assert_true(journal_view_get(journal, "/a", NULL, &view, NULL, &place, &found, &err));
     assert_false(found);
 
     struct journal_local local = local_of(1, 0, "abc");
     local.path = "/a";
     local.view = (struct journal_view){.cursor = 3, .anchor = 1, .top = 0, .left_cells = 2};
     add_local(journal, local);
-    assert_true(journal_view_get(journal, "/a", &view, NULL, &place, &found, &err));
+    assert_true(journal_view_get(journal, "/a", NULL, &view, NULL, &place, &found, &err));
     assert_true(found);
     assert_int_equal(view.cursor, 3);
     assert_int_equal(view.anchor, 1);
@@ -906,7 +906,7 @@ static void the_cursor_is_where_the_last_row_left_it(void **state)
     assert_int_equal(place, 1);
 
     assert_true(journal_view_put(journal, "/a", &(struct journal_view){.cursor = 9}, bytes_of_string("now"), &err)); /* moved, then quit */
-    assert_true(journal_view_get(journal, "/a", &view, &version, &place, &found, &err));
+    assert_true(journal_view_get(journal, "/a", NULL, &view, &version, &place, &found, &err));
     assert_int_equal(view.cursor, 9);
     assert_string_equal(buf_string(&version), "now");
 
@@ -914,13 +914,13 @@ static void the_cursor_is_where_the_last_row_left_it(void **state)
     elsewhere.path = "/b";
     add_local(journal, elsewhere);
     add_received(journal, received_of(2, 0, 3, "record"));
-    assert_true(journal_view_get(journal, "/a", &view, NULL, &place, &found, &err));
+    assert_true(journal_view_get(journal, "/a", NULL, &view, NULL, &place, &found, &err));
     assert_int_equal(view.cursor, 9);
 
     local.seq0 = 4;
     local.view.cursor = 12;
     add_local(journal, local);
-    assert_true(journal_view_get(journal, "/a", &view, &version, &place, &found, &err));
+    assert_true(journal_view_get(journal, "/a", NULL, &view, &version, &place, &found, &err));
     assert_int_equal(view.cursor, 12);
     assert_int_equal(version.len, 0);
     buf_release(&version);

@@ -303,7 +303,7 @@ static bool has_view(struct journal *journal, struct journal_view *view)
     struct error err = {0};
     uint64_t place;
     bool found;
-    assert_true(journal_view_get(journal, "/a", view, NULL, &place, &found, &err));
+    assert_true(journal_view_get(journal, "/a", NULL, view, NULL, &place, &found, &err));
     return found;
 }
 

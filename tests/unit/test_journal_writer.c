@@ -493,7 +493,7 @@ static void outbox_views_and_places_go_the_same_way(void **state)
     assert_string_equal(buf_string(&unacked), "one two ");
     assert_true(journal_relay_get(journal, &relay, &err));
     assert_int_equal(relay.place, 7);
-    assert_true(journal_view_get(journal, "/a", &view, NULL, &place, &found, &err));
+    assert_true(journal_view_get(journal, "/a", NULL, &view, NULL, &place, &found, &err));
     assert_int_equal(view.cursor, 5);
     assert_true(journal_saved_get(journal, "/a", &saved, &memory, &found, &err));
     assert_int_equal(saved.size, 9);

@@ -608,12 +608,12 @@ static void every_edit_counts_as_unsent_at_once(void **state)
 
 /* Types while somebody else opens the document, in the moment in which that one asks for the cursor. */
 static struct replica *typist;
-bool __real_journal_view_get(struct journal *journal, const char *path, struct journal_view *view, struct buf *version,
-                             uint64_t *place, bool *found, struct error *err);
-bool __wrap_journal_view_get(struct journal *journal, const char *path, struct journal_view *view, struct buf *version,
-                             uint64_t *place, bool *found, struct error *err);
-bool __wrap_journal_view_get(struct journal *journal, const char *path, struct journal_view *view, struct buf *version,
-                             uint64_t *place, bool *found, struct error *err)
+bool __real_journal_view_get(struct journal *journal, const char *path, const struct journal_view_of *whose,
+                             struct journal_view *view, struct buf *version, uint64_t *place, bool *found, struct error *err);
+bool __wrap_journal_view_get(struct journal *journal, const char *path, const struct journal_view_of *whose,
+                             struct journal_view *view, struct buf *version, uint64_t *place, bool *found, struct error *err);
+bool __wrap_journal_view_get(struct journal *journal, const char *path, const struct journal_view_of *whose,
+                             struct journal_view *view, struct buf *version, uint64_t *place, bool *found, struct error *err)
 {
     struct replica *now = typist;
     typist = NULL;
@@ -621,7 +621,7 @@ bool __wrap_journal_view_get(struct journal *journal, const char *path, struct j
         home_type(now, 4, "\u00f1\u00f1\u00f1");
         home_wait(now, NULL, home_is_kept);
     }
-    return __real_journal_view_get(journal, path, view, version, place, found, err);
+    return __real_journal_view_get(journal, path, whose, view, version, place, found, err);
 }
 
 /* The file was read before. */
