@@ -354,12 +354,22 @@ static bool cells_are_blank(const struct drawing *drawing, int row, int from, in
     return true;
 }
 
+/* And none on either side, where it would read as a part of a word. */
+static bool has_room_apart(const struct drawing *drawing, int row, int from, int to)
+{
+    return cells_are_blank(drawing, row, from, to) && cells_are_blank(drawing, row, from > 0 ? from - 1 : 0,
+                                                                      to < drawing->cols ? to + 1 : to);
+}
+
 static void put_flag(struct drawing *drawing, int row, int x, const struct view_peer *peer)
 {
     frame_string(drawing->frame, drawing_place(drawing, row, x, x + FLAG_CELLS_MAX), peer->name, peer_style(peer));
 }
 
-/* At the cursor when it is at the line's end, else behind the line, else above or below the cursor; else nowhere. */
+/*
+ * Behind the cursor, whose cell is blank then, when it is at the line's end, else behind the line, else above or below the
+ * cursor; else nowhere.
+ */
 static void draw_flag(struct drawing *drawing, struct flag flag)
 {
     int row = flag.row;
@@ -370,13 +380,15 @@ static void draw_flag(struct drawing *drawing, struct flag flag)
     if (cells > FLAG_CELLS_MAX)
         cells = FLAG_CELLS_MAX;
     bool at_end = x >= line->used;
-    int behind = at_end ? x : line->used + 1;
-    if (cells_are_blank(drawing, row, at_end ? behind + 1 : behind, behind + cells)) {
+    int behind = (at_end ? x : line->used) + 1;
+    if (cells_are_blank(drawing, row, behind, behind + cells)) {
+        if (at_end) /* its letter would stand between the text and the name */
+            frame_string(drawing->frame, drawing_place(drawing, row, x, x + 1), " ", peer_style(peer));
         put_flag(drawing, row, behind, peer);
         line->used = behind + cells;
-    } else if (cells_are_blank(drawing, row - 1, x, x + cells)) {
+    } else if (has_room_apart(drawing, row - 1, x, x + cells)) {
         put_flag(drawing, row - 1, x, peer);
-    } else if (cells_are_blank(drawing, row + 1, x, x + cells)) {
+    } else if (has_room_apart(drawing, row + 1, x, x + cells)) {
         put_flag(drawing, row + 1, x, peer);
     }
 }

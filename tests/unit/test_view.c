@@ -191,7 +191,7 @@ static void peers_are_cells_of_their_colour_and_flags_that_cover_nothing(void **
     window.peers[1] = peer("lin", 1, 23, 23);
     window.peers[2] = (struct view_peer){.name = "me", .is_me = true, .has_cursor = true, .head = 4};
     window.peer_count = 3;
-    assert_string_equal(drawn(&window, true), "hello world ada\n  A         AAA\nsecond linelin\n           BBB\n\n");
+    assert_string_equal(drawn(&window, true), "hello world ada\n  A         AAA\nsecond line lin\n           BBBB\n\n");
     window.peers[0].flag = window.peers[1].flag = false;
     assert_string_equal(drawn(&window, true), "hello world\n  A\nsecond linel\n           B\n\n");
     window_release(&window);
@@ -204,7 +204,7 @@ static void two_peers_at_one_line_end_show_both_names(void **state)
     window.peers[0] = peer("ada", 0, 2, 2);
     window.peers[1] = peer("lin", 1, 2, 2);
     window.peer_count = 2;
-    assert_string_equal(drawn(&window, true), "hiada lin\n  AAA BBB\n");
+    assert_string_equal(drawn(&window, true), "hi ada lin\n  AAAA BBB\n");
     window_release(&window);
 }
 
@@ -215,6 +215,9 @@ static void a_flag_without_room_goes_above_or_below_or_stays_away(void **state)
     window.peers[0] = peer("ada", 0, 7, 7);
     window.peer_count = 1;
     assert_string_equal(drawn(&window, false), "ab  ada\n01234567\n\n");
+    window.peers[0] = peer("ada", 0, 5, 5); /* above it would read "abada" */
+    assert_string_equal(drawn(&window, false), "ab\n01234567\n  ada\n");
+    window.peers[0] = peer("ada", 0, 7, 7);
     window.text.scroll.line = 1;
     window.area.rows = 1;
     assert_string_equal(drawn(&window, false), "01234567\n");
@@ -258,7 +261,7 @@ static void a_hostile_name_cannot_leave_its_flag(void **state)
     struct window window = window_of("hi", 1, 40);
     window.peers[0] = peer("\x1b[2J\xe2\x80\xae", 0, 2, 2);
     window.peer_count = 1;
-    assert_string_equal(drawn(&window, false), "hi^[[2J<U+202E>\n");
+    assert_string_equal(drawn(&window, false), "hi ^[[2J<U+202E>\n");
     window_release(&window);
 }
 
@@ -269,7 +272,7 @@ static void places_beyond_the_text_are_its_end(void **state)
     window.peers[0] = peer("ada", 0, 50, 99);
     window.text.selection = (struct selection){.anchor = 60, .head = 70, .goal = SELECTION_NO_GOAL};
     window.peer_count = 1;
-    assert_string_equal(drawn(&window, true), "hiada\n  AAA\n");
+    assert_string_equal(drawn(&window, true), "hi ada\n  AAAA\n");
     window_release(&window);
 }
 
