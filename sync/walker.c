@@ -328,8 +328,8 @@ static void begin_block(struct walker *walker, uint64_t len, bool may_list)
         walker_stands_begin(&walker->stands, walker->cut->items, walker->cut->count);
     else
         walker_stands_begin(&walker->stands, &walker->start, walker->start != LV_NONE);
-    walker->tracked_from = walker->tracked_for = walker->start;
-    walker->tracked_end = 0;
+    walker->kept.from = walker->kept.must = walker->start;
+    walker->kept.end = 0;
 }
 
 void walker_begin_block(struct walker *walker, uint64_t len)
@@ -355,7 +355,7 @@ static void go(struct walker *walker, uint64_t len)
             begin_block(walker, walker->summing ? delta_len(&walker->delta) : len, true);
             break;
         case WALKER_PIECE:
-            walker->tracked_end = walker->listed ? 0 : plan->pieces[plan->high - 1].end;
+            walker->kept.end = walker->listed ? 0 : plan->pieces[plan->high - 1].end;
             visit(walker, piece);
             break;
         case WALKER_SUM:
@@ -410,7 +410,7 @@ static void measure(struct walker *walker)
     walker->old.count = walker->fresh.count = 0;
     lv_ranges_add(&walker->fresh, 0, graph_len(walker->graph));
     walk(walker, walker->base_len, &walker->old, &walker->fresh, walker->critical, &text);
-    walker->tracked_end = walker->lowered = 0; /* nobody who is told a cost before knows what this leaves behind */
+    walker->kept.end = walker->kept.low_by = 0; /* nobody who is told a cost before knows what this leaves behind */
     patch_release(&text);
 }
 
@@ -457,32 +457,32 @@ struct walker_low walker_lower(const struct walker *walker)
 {
     struct walker_low low = {walker->start, 0};
     uint64_t must = event_after(walker->start);
-    if (walker->tracked_end == 0)
-        low.by = walker->lowered;
-    else if (event_after(walker->tracked_from) > must)
-        low.by = 2 * walker->lowered + 1;
+    if (walker->kept.end == 0)
+        low.by = walker->kept.low_by;
+    else if (event_after(walker->kept.from) > must)
+        low.by = 2 * walker->kept.low_by + 1;
     low.by = least(low.by, graph_len(walker->graph) - must);
     if (low.by >= must)
-        low.start = LV_NONE;
+        low.from = LV_NONE;
     if (low.by == 0 || low.by >= must)
         return low;
     const struct critical_range *range = critical_find_from(walker->critical, must - 1 - low.by);
     if (range && walker_is_measured(range))
-        low.start = range->first + low.by > must - 1 ? range->first : must - 1 - low.by;
+        low.from = range->first + low.by > must - 1 ? range->first : must - 1 - low.by;
     return low;
 }
 
 bool walker_is_warm(const struct walker *walker, uint64_t merged)
 {
     uint64_t must = event_after(walker->start);
-    return walker->tracked_end > 0 && walker->tracked_end <= merged && event_after(walker->tracked_from) <= must &&
-           must <= event_after(walker->tracked_for);
+    return walker->kept.end > 0 && walker->kept.end <= merged && event_after(walker->kept.from) <= must &&
+           must <= event_after(walker->kept.must);
 }
 
 /* What a walk from walker->start to all events goes over when the text is that of those before `merged`. */
 static void plan_update(struct walker *walker, uint64_t merged)
 {
-    uint64_t first = walker->warm ? walker->tracked_end : event_after(walker->start);
+    uint64_t first = walker->warm ? walker->kept.end : event_after(walker->start);
     walker->old.count = walker->fresh.count = 0;
     lv_ranges_add(&walker->old, first, merged);
     lv_ranges_add(&walker->fresh, merged, graph_len(walker->graph));
@@ -497,11 +497,11 @@ static uint64_t last_merged(uint64_t merged)
 static uint64_t begin_low(struct walker *walker, uint64_t len)
 {
     struct walker_low low = walker_lower(walker);
-    walker->lowered = low.by;
-    if (low.start == walker->start)
+    walker->kept.low_by = low.by;
+    if (low.from == walker->start)
         return len;
-    walker->start = low.start;
-    return walker_len_at(walker, low.start);
+    walker->start = low.from;
+    return walker_len_at(walker, low.from);
 }
 
 /*
@@ -537,8 +537,8 @@ void walker_update(struct walker *walker, uint64_t merged, struct patch *out)
     uint64_t begins = walker->start;
     plan_update(walker, merged);
     walk(walker, len, &walker->old, &walker->fresh, walker->critical, out);
-    if (begins != must && walker->tracked_from == begins)
-        walker->tracked_for = must;
+    if (begins != must && walker->kept.from == begins)
+        walker->kept.must = must;
     walker_see_all(walker);
 }
 
@@ -620,7 +620,7 @@ uint64_t walker_cost(struct walker *walker, uint64_t merged, uint64_t limit)
     }
     walker->warm = measured && walker_is_warm(walker, merged);
     if (measured && !walker->warm)
-        walker->start = walker_lower(walker).start;
+        walker->start = walker_lower(walker).from;
     plan_update(walker, merged);
     count_way(walker);
     walker->warm = false;
@@ -658,7 +658,7 @@ static void track(struct walker *walker, uint64_t len)
 static void catch_up(struct walker *walker)
 {
     walker->old.count = 0;
-    lv_ranges_add(&walker->old, walker->tracked_end, graph_len(walker->graph));
+    lv_ranges_add(&walker->old, walker->kept.end, graph_len(walker->graph));
     walker->warm = true;
     track(walker, 0);
 }
@@ -692,7 +692,7 @@ void walker_from(struct walker *walker, const struct lv_list *cut, uint64_t len,
     walker->old.count = 0;
     walk(walker, len, &walker->old, &walker->fresh, NULL, out);
     walker->cut = NULL;
-    walker->tracked_end = 0;
+    walker->kept.end = 0;
 }
 
 void walker_to(struct walker *walker, const struct lv_list *version, struct patch *out)
@@ -711,9 +711,9 @@ const struct tracker *walker_track(struct walker *walker, uint64_t from, uint64_
 {
     uint64_t len = find_start(walker, from > 0 ? from - 1 : LV_NONE);
     walker->warm = walker_is_warm(walker, graph_len(walker->graph));
-    *base = walker->warm ? walker->tracked_from : walker->start;
+    *base = walker->warm ? walker->kept.from : walker->start;
     walker->old.count = 0;
-    lv_ranges_add(&walker->old, walker->warm ? walker->tracked_end : event_after(walker->start), graph_len(walker->graph));
+    lv_ranges_add(&walker->old, walker->warm ? walker->kept.end : event_after(walker->start), graph_len(walker->graph));
     track(walker, len);
     return walker_stand_at(walker, graph_frontier(walker->graph));
 }
@@ -730,7 +730,7 @@ const struct tracker *walker_both_from(struct walker *walker, const struct lv_li
     lv_ranges_sort(&walker->old);
     track(walker, len);
     walker->cut = NULL;
-    walker->tracked_end = 0;
+    walker->kept.end = 0;
     return walker_stand_at(walker, a);
 }
 
@@ -753,10 +753,10 @@ void walker_check(struct walker *walker)
     delta_check(&walker->delta);
     if (walker->list.count > 0)
         tracker_list_check(&walker->list);
-    if (walker->tracked_end == 0)
+    if (walker->kept.end == 0)
         return;
-    ensure(walker->tracked_end <= graph_len(walker->graph));
-    ensure(walker->tracked_from == LV_NONE || walker->tracked_from < walker->tracked_end);
+    ensure(walker->kept.end <= graph_len(walker->graph));
+    ensure(walker->kept.from == LV_NONE || walker->kept.from < walker->kept.end);
     for (size_t i = 0; i < WALKER_STANDS_MAX; i++) {
         if (!walker->stands.items[i].live)
             continue;

@@ -59,9 +59,9 @@ static uint64_t line_end(const struct walker *walker)
 {
     const struct approach *approach = &walker->approach;
     const struct critical_range *range = critical_find(walker->critical, approach->at);
-    if (!range || approach->start == LV_NONE || approach->at > approach->start || approach->at > range->last)
+    if (!range || approach->from == LV_NONE || approach->at > approach->from || approach->at > range->last)
         return approach->at;
-    return least(range->last, approach->start) + 1;
+    return least(range->last, approach->from) + 1;
 }
 
 static void pass_line(struct walker *walker, uint64_t end, uint64_t steps)
@@ -200,8 +200,8 @@ static void begin_tracker(struct walker *walker)
     struct approach *approach = &walker->approach;
     walker->start = approach->at > 0 ? approach->at - 1 : LV_NONE;
     walker_begin_block(walker, approach->len);
-    if (walker->start == approach->start)
-        walker->tracked_for = approach->must;
+    if (walker->start == approach->from)
+        walker->kept.must = approach->must;
     approach->tracking = true;
 }
 
@@ -274,16 +274,16 @@ static void begin(struct walker *walker)
     uint64_t events = graph_len(walker->graph);
     bool measured =
         walker_is_measured(walker_set_start(walker, approach->target.count > 0 ? approach->target.items[0] : LV_NONE));
-    approach->must = approach->start = walker->start;
+    approach->must = approach->from = walker->start;
     approach->tracking = measured && walker_is_warm(walker, events);
     if (approach->tracking) {
-        approach->at = walker->tracked_end;
+        approach->at = walker->kept.end;
     } else if (measured) {
         struct walker_low low = walker_lower(walker);
-        walker->lowered = low.by;
-        approach->start = low.start;
-        approach->at = low.start == LV_NONE ? 0 : low.start + 1;
-        approach->len = walker_len_at(walker, low.start);
+        walker->kept.low_by = low.by;
+        approach->from = low.from;
+        approach->at = low.from == LV_NONE ? 0 : low.from + 1;
+        approach->len = walker_len_at(walker, low.from);
     } else {
         approach->at = 0;
         approach->len = walker->base_len;
@@ -349,10 +349,10 @@ bool walker_approach(struct walker *walker, const uint64_t *version, size_t coun
     }
     uint64_t done = spent(walker);
     walker->summing = walker->warm = walker->listed = false;
-    walker->tracked_end = 0; /* until it is done the trackers are of no use to anybody else */
+    walker->kept.end = 0; /* until it is done the trackers are of no use to anybody else */
     bool there = go(walker, steps > UINT64_MAX - done ? UINT64_MAX : done + steps);
     if (there && approach->tracking) {
-        walker->tracked_end = approach->at;
+        walker->kept.end = approach->at;
         walker_see_all(walker);
     }
     approach->on = !there;

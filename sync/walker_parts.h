@@ -15,12 +15,27 @@
 #include "sync/walker_plan.h"
 #include "sync/walker_stands.h"
 
+/*
+ * The kept tracker: where it begins, where the walk that it was made for had to begin, and where it ends.
+ *
+ *      base ----- from ----- - - - ----- must ----- old events ----- end ----- old events ----- merged ----- new events
+ *                 |----- the tracker holds what is after `from` -----|----- it lacks these -----|
+ *
+ * A walk must begin at the last critical version below all that it needs: walker_set_start() makes it walker->start. It can go on
+ * in the kept tracker if from <= start <= must: then that has all it needs, and no more below than there was reason for.
+ * Else the tracker is made anew, from `start` or, if walker_lower() says so, from about `low_by` events lower.
+ */
+struct walker_kept {
+    uint64_t from, must; /* critical versions; LV_NONE is the root */
+    uint64_t end;        /* the event after its last one; 0: there is nothing that is of use to a walk */
+    uint64_t low_by;     /* how many events below `must` the last one was to begin, also when that is gone */
+};
+
 /* How far an approach has come; walker_approach.c says what that is. */
 struct approach {
     bool on;
     struct lv_list target; /* the version to be at; */
-    uint64_t start;        /* the critical version at which a walk to what was made there begins, or a lower one */
-    uint64_t must;         /* it itself */
+    uint64_t from, must;   /* of the tracker, where it has to be made: as in struct walker_kept */
     uint64_t first, at;    /* it began with that event; those before `at` are in the trackers, or passed over */
     bool tracking;         /* there is a tracker; else history is a line here, */
     uint64_t len;          /* and the text that long before `at` */
@@ -56,14 +71,11 @@ struct walker {
     uint64_t copies;
     struct delta delta;
     bool summing;            /* the delta has begun: what happens to the text goes out */
-    uint64_t start;          /* the critical version where the present block begins */
+    uint64_t start;            /* the critical version at which a walk begins; on its way, the present block */
     const struct lv_list *cut; /* or, of several heads, that of the cut; else NULL */
-    uint64_t tracked_from;   /* the critical version at which the tracker begins */
-    uint64_t tracked_for;    /* the newest one at which it could have begun: walker_lower() */
-    /* It holds all events after that and before this one. 0: nothing of use to a walk. Where an approach is on the trackers hold
-       what is before approach.at and are on the move: they are its alone, and a walk makes them anew, or needs none. */
-    uint64_t tracked_end;
-    uint64_t lowered;        /* the last one that was made began about so many events lower than it had to */
+    /* Where an approach is on the trackers hold what is before approach.at and are on the move: they are its alone, kept.end is
+       0, and a walk makes them anew, or needs none. */
+    struct walker_kept kept;
     struct lv_list seen;     /* the version of all events before `seen_end`; 0: not known */
     uint64_t seen_end;
     size_t op_hint;          /* where in the log the last operation was */
@@ -97,7 +109,7 @@ bool walker_is_measured(const struct critical_range *range); /* or the text was 
  * must, at most.
  */
 struct walker_low {
-    uint64_t start, by;
+    uint64_t from, by;
 };
 struct walker_low walker_lower(const struct walker *walker);
 /* The length of the text at a critical version that is measured, or at the root. */
