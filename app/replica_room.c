@@ -28,10 +28,27 @@ enum {
     NAME_CELLS = 16, /* of a name, in a message */
 };
 
+static void keep_member(struct replica *replica, struct agent_id agent, uint64_t place, struct bytes stored)
+{
+    struct journal_received row = {.kind = RECORD_MEMBER, .agent = agent, .relay_place = place, .stored = stored};
+    record_hash(row.stored, &row.hash);
+    journal_writer_received(replica->writer, &row, (struct journal_done){0});
+}
+
+/* Who has come before the beginning of the document: a row of his could not be read without that. */
+static void keep_members(struct replica *replica)
+{
+    for (size_t i = 0; i < replica->members.count; i++) {
+        const struct roster_entry *entry = replica->members.items[i];
+        keep_member(replica, entry->member.agent, 0, buf_view(&entry->stored));
+    }
+}
+
 /* The name the host gave it, for the status line and as the suggestion when saving. */
 static void take_genesis(struct replica *replica, const struct net_event *event)
 {
     const struct genesis *genesis = &event->genesis.genesis;
+    bool first = replica->genesis.len == 0;
     buf_clear(&replica->genesis);
     buf_add_bytes(&replica->genesis, buf_view(&event->bytes));
     if (genesis->name[0] && replica->joining) {
@@ -43,6 +60,8 @@ static void take_genesis(struct replica *replica, const struct net_event *event)
         replica->entry.name = xstrdup(genesis->name);
         replica_put_name(replica);
     }
+    if (first)
+        keep_members(replica);
 }
 
 static void take_base(struct replica *replica, const struct net_event *event)
@@ -120,11 +139,10 @@ static void take_acked(struct replica *replica, const struct net_event *event)
 static void take_member(struct replica *replica, const struct net_event *event)
 {
     const struct member *member = &event->member.member;
-    struct journal_received row = {.kind = RECORD_MEMBER, .agent = member->agent, .relay_place = event->member.resume.place,
-                                   .stored = buf_view(&event->bytes)};
-    record_hash(row.stored, &row.hash);
-    (void)roster_add(&replica->members, member, row.stored);
-    journal_writer_received(replica->writer, &row, (struct journal_done){0});
+    struct bytes stored = buf_view(&event->bytes);
+    (void)roster_add(&replica->members, member, stored);
+    if (replica->genesis.len > 0)
+        keep_member(replica, member->agent, event->member.resume.place, stored);
 }
 
 static void say_rejected(struct replica *replica, const struct error *why)

@@ -258,6 +258,8 @@ static void decode_hello(struct frame_in *frame, struct message *message)
     message->hello.token = read_sized(&frame->reader, MESSAGE_TOKEN_BYTES_MAX);
 }
 
+const struct digest RESUME_CHECKS_GRANTS = {{1}};
+
 static void encode_resume(const struct message *message, struct frame_out *frame)
 {
     encode_log(&message->resume.log, frame->bytes);

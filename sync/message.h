@@ -100,6 +100,9 @@ void protocol_error(const char *relay, unsigned theirs, struct error *err);
  */
 bool message_no_protocol(const char *relay, unsigned theirs, struct error *err);
 
+/* In RESUME: who may write has the key that grants are checked by, and needs no GENESIS in front of a checkpoint. */
+extern const struct digest RESUME_CHECKS_GRANTS;
+
 struct vector_entry {
     struct agent_id agent;
     uint64_t next_seq;
@@ -149,7 +152,7 @@ struct message {
         struct {
             struct digest log;   /* zeros: never been here. The first 16 bytes count */
             uint64_t place;      /* highest place received without a hole; 0: none */
-            struct digest hash;  /* record_hash() of the record there */
+            struct digest hash;  /* record_hash() of the record there; of place 0: zeros, or RESUME_CHECKS_GRANTS */
             const struct vector_entry *vector;
             size_t vector_count;
         } resume;

@@ -120,9 +120,15 @@ static uint64_t presence_gap_ms(const struct session *session)
     return fair_ms < SESSION_PRESENCE_BEAT_MS ? fair_ms : SESSION_PRESENCE_BEAT_MS;
 }
 
+/* Nothing is on the line before the text that is waited for. Where the log itself has begun, none comes ahead of it. */
+static bool awaits_ahead(const struct session *session)
+{
+    return session->coming.wanted && session->last.place == 0 && !session->caught_up;
+}
+
 static uint64_t presence_due_ms(const struct session *session)
 {
-    if (session->talk != TALK_LIVE || session->peer_count <= 1)
+    if (session->talk != TALK_LIVE || session->peer_count <= 1 || awaits_ahead(session))
         return UINT64_MAX;
     if (session->unseen && !lacks_base(session, session->ran_ms))
         return UINT64_MAX;

@@ -102,6 +102,12 @@ static void take_base(struct session *session, const struct record *record, uint
         session->port.base(session->port.self, session->base_got, session->genesis.base_len, (struct bytes){0});
 }
 
+/* Of who grants: GENESIS says the same as the link of who may write, or it is refused. */
+static const struct sign_public *write_key(const struct session *session)
+{
+    return session->has_genesis ? &session->genesis.write : &session->keys.write_key.public_key;
+}
+
 static void take_member(struct session *session, const struct record *record, uint64_t now_ms)
 {
     struct member member;
@@ -111,7 +117,7 @@ static void take_member(struct session *session, const struct record *record, ui
     upload_relay_has(session->upload, &record->agent, 0);
     if (roster_find(&session->roster, &record->agent))
         return;
-    if (!member_open(record, &session->keys, &session->genesis.write, &member, &err)) {
+    if (!member_open(record, &session->keys, write_key(session), &member, &err)) {
         session_on_refused(session, &record->agent, &err);
         return;
     }
@@ -184,7 +190,7 @@ static void take_ahead(struct session *session, const struct record *record, uin
 {
     if (record->kind == RECORD_GENESIS)
         take_genesis(session, record, now_ms);
-    else if (record->kind == RECORD_MEMBER && session->has_genesis)
+    else if (record->kind == RECORD_MEMBER && (session->has_genesis || session->keys.access >= ACCESS_WRITE))
         take_member(session, record, now_ms);
     else
         session_take_ahead(session, record);

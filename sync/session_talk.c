@@ -104,6 +104,8 @@ static void send_resume(struct session *session)
         resume.resume.log = session->safe.log;
     resume.resume.place = session->whole ? 0 : session->safe.place;
     resume.resume.hash = session->safe.hash;
+    if (session->coming.wanted && session->safe.place == 0 && session->keys.access >= ACCESS_WRITE)
+        resume.resume.hash = RESUME_CHECKS_GRANTS;
     resume.resume.vector = vector;
     resume.resume.vector_count = count;
     session_send(session, &resume);

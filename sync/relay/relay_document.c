@@ -246,6 +246,7 @@ void relay_document_leave(struct relay_connection *connection)
     document->connection_count--;
     if (connection->state == CONNECTION_LIVE) {
         document->live--;
+        document->fresh -= connection->ahead_due;
         relay_document_wake(document);
     }
     free_if_idle(document);

@@ -180,6 +180,8 @@ static void send_ahead(struct relay_connection *connection, const struct store_r
     struct piece piece = {.count = 0};
     for (size_t i = 0; i < reply->row_count; i++) {
         const struct store_row *row = &reply->rows[i];
+        if (row->kind == RECORD_GENESIS && connection->checks_grants)
+            continue;
         if (row->kind == RECORD_CHECKPOINT)
             connection->ahead = (struct store_row){.kind = row->kind, .agent_number = row->agent_number, .seq0 = row->seq0};
         if (row->kind == RECORD_CHECKPOINT_TEXT)
@@ -187,6 +189,22 @@ static void send_ahead(struct relay_connection *connection, const struct store_r
         piece_add(&piece, connection, 0, row->stored);
     }
     piece_send(&piece, connection);
+}
+
+/* How many are here: others count from when they have something to show, so that no greeting goes before it. */
+static unsigned peers_for(const struct relay_connection *connection)
+{
+    const struct relay_document *document = connection->document;
+    return document->live - document->fresh + connection->ahead_due;
+}
+
+static void end_ahead(struct relay_connection *connection)
+{
+    if (!connection->ahead_due)
+        return;
+    connection->ahead_due = false;
+    connection->document->fresh--;
+    relay_document_wake(connection->document);
 }
 
 static void on_ahead(void *self, uint64_t tag, const struct store_reply *reply)
@@ -199,7 +217,7 @@ static void on_ahead(void *self, uint64_t tag, const struct store_reply *reply)
     if (reply->result == STORE_OK && reply->row_count > 0)
         send_ahead(connection, reply);
     else /* there is none, or no more of it: the log itself is to be had in any case */
-        connection->ahead_due = false;
+        end_ahead(connection);
     relay_connection_want_write(connection);
 }
 
@@ -257,8 +275,8 @@ void relay_feed_run(struct relay_connection *connection)
         relay_connection_want_write(connection);
         return;
     }
-    if (connection->peers_told != connection->document->live) {
-        connection->peers_told = connection->document->live;
+    if (connection->peers_told != peers_for(connection)) {
+        connection->peers_told = peers_for(connection);
         relay_connection_send(connection, &(struct message){.kind = MESSAGE_PEERS, .peers = {connection->peers_told}});
     }
     feed_records(connection);
@@ -307,6 +325,8 @@ static void check_place(struct relay_connection *connection, const struct messag
     connection->resume_hash = message->resume.hash;
     connection->ahead_due = digest_equal(&message->resume.log, &never) && message->resume.place == 0 &&
                             message->resume.vector_count == 0;
+    connection->checks_grants = digest_equal(&message->resume.hash, &RESUME_CHECKS_GRANTS);
+    connection->document->fresh += connection->ahead_due;
     bool here = memcmp(message->resume.log.bytes, document->log.bytes, LOG_ID_BYTES) == 0 && place > 0 &&
                 place <= document->durable;
     if (!here)
@@ -341,7 +361,7 @@ static void send_welcome(struct relay_connection *connection)
     struct message welcome = {.kind = MESSAGE_WELCOME,
                               .welcome = {.protocol = MESSAGE_PROTOCOL_HIGH,
                                           .head = document->durable,
-                                          .peers = document->live,
+                                          .peers = connection->peers_told,
                                           .vector = vector,
                                           .vector_count = count}};
     memcpy(welcome.welcome.log.bytes, document->log.bytes, LOG_ID_BYTES);
@@ -353,9 +373,10 @@ void relay_feed_resume(struct relay_connection *connection, const struct message
 {
     struct relay_document *document = connection->document;
     connection->state = CONNECTION_LIVE;
-    connection->peers_told = ++document->live;
+    document->live++;
     take_vector(connection, message);
     check_place(connection, message);
+    connection->peers_told = peers_for(connection);
     send_welcome(connection);
     relay_document_wake(document);
 }

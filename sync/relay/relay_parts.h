@@ -96,6 +96,7 @@ struct relay_connection {
     unsigned peers_told;
     struct digest resume_hash;
     bool ahead_due;             /* a fresh reader: the newest checkpoint first, in front of the log */
+    bool checks_grants;         /* who needs no GENESIS for it */
     struct store_row ahead;     /* of it, when some of it was sent: which, and up to where */
 
     /* is its link moving? */
@@ -135,6 +136,7 @@ struct relay_document {
     struct relay_connection *connections;
     size_t connection_count;
     unsigned live; /* welcomed ones */
+    unsigned fresh; /* of these, who is still being sent a checkpoint: others do not hear of them yet */
     struct tail tail;
     uint64_t stream_bytes; /* of all that became durable while it was open */
     struct bucket upload_bytes, upload_records;

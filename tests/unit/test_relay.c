@@ -1887,6 +1887,13 @@ static void a_fresh_reader_gets_the_newest_checkpoint_before_everything(void **s
     link_cut(b);
     b = connect_from(world, &guest, "");
     hello(b, false, "");
+    again.resume.hash = RESUME_CHECKS_GRANTS; /* has the key that GENESIS would tell him */
+    resume(b, &again);
+    kinds_rest(b, kinds, true);
+    assert_string_equal(kinds, "MCttt");
+    link_cut(b);
+    b = connect_from(world, &guest, "");
+    hello(b, false, "");
     again.resume.log.bytes[0] = 1; /* has been at some relay, and has what he wants */
     resume(b, &again);
     kinds_rest(b, kinds, true);
@@ -1897,6 +1904,41 @@ static void a_fresh_reader_gets_the_newest_checkpoint_before_everything(void **s
     relay_peer_release(&owner);
     relay_peer_release(&guest);
     relay_peer_release(&other);
+}
+
+/* Else they would greet him, and he had to wait for that. */
+static void others_hear_of_a_fresh_reader_behind_his_checkpoint(void **state)
+{
+    struct world *world = *state;
+    struct relay_peer owner, guest;
+    struct rope *small = rope_from_bytes(bytes_of_string("small"));
+    relay_peer_init(&owner, &world->keys, 1);
+    relay_peer_init(&guest, &world->keys, 2);
+    struct link *a = join_as(world, &owner, true);
+    upload_member(a);
+    upload_checkpoint(a, small, 100);
+    tally_rest(a);
+    for (int round = 0; round < 2; round++) {
+        struct link *b = connect_from(world, &guest, "");
+        hello(b, false, "");
+        b->queued = 1; /* his line is busy */
+        resume(b, NULL);
+        assert_int_equal(expect(b, MESSAGE_WELCOME)->welcome.peers, 2);
+        assert_null(next(a));
+        if (round == 1) {
+            b->queued = 0;
+            world_settle(world);
+            assert_int_equal(expect(a, MESSAGE_PEERS)->peers.count, 2);
+        }
+        link_cut(b); /* the first one before anybody heard of him */
+        world_settle(world);
+        if (round == 1)
+            assert_int_equal(expect(a, MESSAGE_PEERS)->peers.count, 1);
+        assert_null(next(a));
+    }
+    rope_free(small);
+    relay_peer_release(&owner);
+    relay_peer_release(&guest);
 }
 
 /* Everything that the relay has sent on this link until so many texts of a checkpoint were there. */
@@ -2002,6 +2044,7 @@ int main(void)
         RELAY_TEST(an_unknown_document_is_refused_unless_it_is_created),
         RELAY_TEST(creating_needs_the_token_and_joining_does_not),
         RELAY_TEST(a_fresh_reader_gets_the_newest_checkpoint_before_everything),
+        RELAY_TEST(others_hear_of_a_fresh_reader_behind_his_checkpoint),
         RELAY_TEST(a_joiner_has_the_text_after_its_size_and_a_fifth),
         RELAY_TEST(a_checkpoint_is_taken_whole_and_in_order_from_a_writer),
         RELAY_TEST(the_relay_proves_its_key_before_it_is_told_anything),

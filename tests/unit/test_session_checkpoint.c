@@ -68,6 +68,90 @@ static void a_joiner_is_given_the_checkpoint_before_anything_else(void **state)
     author_release(&ada);
 }
 
+/* What holds up the text holds up the person. */
+static void nothing_is_said_before_the_text_that_is_waited_for(void **state)
+{
+    struct room *room = *state;
+    struct author ada;
+    author_init(&ada, room, 0xad);
+    join(room);
+    room_pass_time(room, 5000);
+    assert_true(room_hears_none_of(room, MESSAGE_PRESENCE));
+    say_ahead(room, &ada, "the plan");
+    assert_false(room_hears_none_of(room, MESSAGE_PRESENCE));
+    author_release(&ada);
+}
+
+static void where_no_text_comes_ahead_presence_does_not_wait_for_one(void **state)
+{
+    struct room *room = *state;
+    join(room);
+    room_say_record(room, 1, buf_view(&room->genesis)); /* the log has begun */
+    assert_false(room_hears_none_of(room, MESSAGE_PRESENCE));
+    join(room);
+    room_say_caught_up(room); /* there is none */
+    assert_false(room_hears_none_of(room, MESSAGE_PRESENCE));
+}
+
+static void say_without_genesis(struct room *room, struct author *author, const char *text)
+{
+    struct buf record = {0};
+    author_member(author, room, &record);
+    room_say_record(room, 0, buf_view(&record));
+    for (unsigned part = 2; part > 0; part--) {
+        buf_clear(&record);
+        seal(author, room, text, part - 1, &record);
+        room_say_record(room, 0, buf_view(&record));
+    }
+    buf_release(&record);
+}
+
+static void who_may_write_checks_the_grant_before_the_beginning_is_here(void **state)
+{
+    struct room *room = *state;
+    struct author ada, reader;
+    author_init(&reader, room, 0xbe);
+    reader.reader = true;
+    join(room);
+    say_without_genesis(room, &reader, "no writer's");
+    assert_int_equal(room->checkpoints, 0);
+    assert_int_equal(room->members, 1);
+    author_init(&ada, room, 0xad);
+    join(room);
+    struct digest hash = room_expect_kind(room, MESSAGE_RESUME)->resume.hash;
+    assert_true(digest_equal(&hash, &RESUME_CHECKS_GRANTS));
+    say_without_genesis(room, &ada, "the plan");
+    assert_int_equal(room->checkpoints, 1);
+    assert_int_equal(room->members, 2);
+    room_say_record(room, 1, buf_view(&room->genesis));
+    assert_int_equal(room->genesis_count, 1);
+    assert_int_equal(room->members, 2);
+    assert_int_equal(room->dropped, 0);
+    author_release(&ada);
+    author_release(&reader);
+}
+
+/* Who may write, a viewer's link does not say. */
+static void a_viewer_needs_the_beginning_first(void **state)
+{
+    struct room *room = *state;
+    struct author ada;
+    struct doc_keys keys = room->keys, reader;
+    doc_keys_from_link(&reader, &keys.doc, ACCESS_READ, doc_keys_seed(&keys, ACCESS_READ));
+    author_init(&ada, room, 0xad);
+    room->config.keys = &reader;
+    join(room);
+    struct digest hash = room_expect_kind(room, MESSAGE_RESUME)->resume.hash;
+    assert_false(digest_equal(&hash, &RESUME_CHECKS_GRANTS));
+    say_without_genesis(room, &ada, "the plan");
+    assert_int_equal(room->checkpoints, 0);
+    join(room);
+    say_ahead(room, &ada, "the plan");
+    assert_int_equal(room->checkpoints, 1);
+    room->config.keys = &room->keys;
+    author_release(&ada);
+}
+
 static struct digest hear_resume(struct room *room)
 {
     return room_expect_kind(room, MESSAGE_RESUME)->resume.log;
@@ -328,6 +412,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ROOM_TEST(a_joiner_is_given_the_checkpoint_before_anything_else),
+        ROOM_TEST(nothing_is_said_before_the_text_that_is_waited_for),
+        ROOM_TEST(where_no_text_comes_ahead_presence_does_not_wait_for_one),
+        ROOM_TEST(who_may_write_checks_the_grant_before_the_beginning_is_here),
+        ROOM_TEST(a_viewer_needs_the_beginning_first),
         ROOM_TEST(it_is_asked_for_by_a_log_of_zeros_until_it_is_here),
         ROOM_TEST(nobody_asks_for_it_who_has_the_base),
         ROOM_TEST(a_text_in_the_log_is_passed_over),
