@@ -161,6 +161,8 @@ struct stream *upload_find_stream(const struct upload *upload, const struct agen
 struct stream *upload_get_stream(struct upload *upload, const struct agent_id *agent);
 /* This replica owes it to the relay, in its turn: agents taken over as they were handed in, our own last. */
 void upload_make_mine(struct upload *upload, struct stream *stream);
+/* The next of ours after this turn (0: the first); NULL: there is none. */
+struct stream *upload_next_turn(const struct upload *upload, uint64_t turn);
 void upload_stream_free(struct stream *stream);
 /* Counts it as sealed; free it, or insert it. */
 struct upload_record *upload_record_new(struct upload *upload, const struct record *view);

@@ -140,18 +140,30 @@ static bool may_be_there(const struct upload *upload, const struct stream *strea
     return !upload->caught_up && stream->relay_next > stream->pending[0].seq0;
 }
 
+/* False: something of it is left. */
+static bool seal_stream(struct upload *upload, struct stream *stream)
+{
+    while (stream->pending_count > 0 && upload->ahead_bytes < UPLOAD_WINDOW_BYTES && !may_be_there(upload, stream))
+        pack(upload, stream);
+    return stream->pending_count == 0;
+}
+
+/*
+ * In the order in which it is sent: a process that finds the records in the outbox sends them as they stand there, and what it has
+ * yet to seal after them. What was written last must not come to stand in front of what it builds on.
+ */
 void upload_seal_streams(struct upload *upload, uint64_t pace_ms, uint64_t now_ms)
 {
     if (!pack_due(upload, pace_ms, now_ms))
         return;
     upload->hurry = false;
-    for (size_t i = 0; i < upload->stream_count; i++) {
-        struct stream *stream = upload->streams[i];
+    bool held = false;
+    for (struct stream *stream = NULL; (stream = upload_next_turn(upload, stream ? stream->turn : 0));) {
         if (stream->pending_count > 0)
             upload->flushed_ms = now_ms;
-        while (stream->pending_count > 0 && upload->ahead_bytes < UPLOAD_WINDOW_BYTES && !may_be_there(upload, stream))
-            pack(upload, stream);
-        if (stream->mine && stream->record_count > 0)
+        if (!held && !seal_stream(upload, stream))
+            held = !stream->stopped;
+        if (stream->record_count > 0)
             upload_introduce(upload, stream);
     }
 }

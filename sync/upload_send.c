@@ -173,25 +173,13 @@ static bool is_held(const struct upload *upload, const struct stream *held)
     return false;
 }
 
-/* The next of ours after this turn; NULL: there is none. */
-static struct stream *next_turn(const struct upload *upload, uint64_t turn)
-{
-    struct stream *next = NULL;
-    for (size_t i = 0; i < upload->stream_count; i++) {
-        struct stream *stream = upload->streams[i];
-        if (stream->mine && stream->turn > turn && (!next || stream->turn < next->turn))
-            next = stream;
-    }
-    return next;
-}
-
 static void run_streams(struct upload *upload, uint64_t now_ms)
 {
     for (size_t i = 0; i < upload->stream_count; i++)
         if (!upload->streams[i]->mine)
             run_stream(upload, upload->streams[i], now_ms);
     struct stream *stream = NULL;
-    while ((stream = next_turn(upload, stream ? stream->turn : 0)) && !is_held(upload, stream))
+    while ((stream = upload_next_turn(upload, stream ? stream->turn : 0)) && !is_held(upload, stream))
         run_stream(upload, stream, now_ms);
 }
 

@@ -44,6 +44,17 @@ void upload_make_mine(struct upload *upload, struct stream *stream)
     stream->turn = agent_id_equal(&stream->agent, &upload->config.self) ? UINT64_MAX : ++upload->turns;
 }
 
+struct stream *upload_next_turn(const struct upload *upload, uint64_t turn)
+{
+    struct stream *next = NULL;
+    for (size_t i = 0; i < upload->stream_count; i++) {
+        struct stream *stream = upload->streams[i];
+        if (stream->mine && stream->turn > turn && (!next || stream->turn < next->turn))
+            next = stream;
+    }
+    return next;
+}
+
 void upload_record_free(struct upload_record *record)
 {
     buf_release(&record->stored);

@@ -806,9 +806,7 @@ static void on_alarm(void *self, enum session_alarm alarm, const struct agent_id
     /* Of a copied machine two histories hold two sides: until one log has both, that something is missing is told. */
     bool apart = replica->sim->options->views && replica->sim->options->copies;
     bool told = alarm == ALARM_RECORD_REFUSED || alarm == ALARM_WITHHELD;
-    /* What he wrote after who had one side only may be refused by who has both, until it is offered again. */
-    bool for_now = replica->sim->options->hostile && replica->sim->options->copies && alarm == ALARM_RECORD_REFUSED;
-    bool excused = for_now || (replica->sim->options->evil && told) || (apart && (told || alarm == ALARM_TWO_HISTORIES));
+    bool excused = (replica->sim->options->evil && told) || (apart && (told || alarm == ALARM_TWO_HISTORIES));
     if (!excused)
         fail(replica->sim, why->text, replica->number);
 }

@@ -331,6 +331,65 @@ static void who_was_taken_over_comes_before_ourselves(void **state)
     assert_non_null(roster_find(&desk->roster, &disk)); /* own MEMBER records are added */
 }
 
+/* Another process begins, as another agent, with what the journal has. */
+static void begin_again(struct desk *desk)
+{
+    struct error err = {0};
+    desk->config.self = ben;
+    begin(desk);
+    for (uint64_t ticket = 1; ticket <= desk->newest_ticket; ticket++)
+        if (desk->kinds[ticket] == RECORD_EVENTS)
+            assert_true(upload_restore(desk->upload, buf_view(&desk->kept[ticket]), 200, &err));
+}
+
+static void so_it_is_when_another_process_finds_the_records(void **state)
+{
+    struct desk *desk = *state;
+    type(desk, &disk, "d", true, 100);
+    type(desk, &ana, "a", true, 100);
+    welcome(desk, 0, 100);
+    run(desk, 100);
+    begin_again(desk);
+    desk->sent_count = 0;
+    welcome(desk, 0, 200);
+    run(desk, 200);
+    assert_int_equal(desk->sent_count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(agent_id_equal(&desk->sent[i], i < 2 ? &disk : &ana));
+}
+
+static void nothing_is_sealed_before_what_it_may_build_on(void **state)
+{
+    struct desk *desk = *state;
+    const struct vector_entry vector[] = {{disk, 5}}; /* somebody else's, under the same numbers */
+    type(desk, &disk, "d", true, 100);
+    type(desk, &ana, "a", true, 100);
+    upload_welcome(desk->upload, vector, 1, 1, 100);
+    run(desk, 100);
+    assert_int_equal(desk->newest_ticket, 0);
+    upload_caught_up(desk->upload);
+    run(desk, 200);
+    assert_true(desk->sent_count > 1);
+    assert_true(agent_id_equal(&desk->sent[0], &disk));
+    assert_true(agent_id_equal(&desk->sent[desk->sent_count - 1], &ana));
+}
+
+static void what_a_relay_takes_no_more_of_holds_nobody_up(void **state)
+{
+    struct desk *desk = *state;
+    const struct vector_entry vector[] = {{disk, 5}};
+    type(desk, &disk, "d", true, 100);
+    welcome(desk, 0, 100);
+    run(desk, 100);
+    upload_reject(desk->upload, 2, REFUSE_FORBIDDEN, bytes_of_string("no"), 100);
+    upload_relay_has(desk->upload, &vector[0].agent, vector[0].next_seq);
+    type(desk, &disk, "e", true, 200);
+    type(desk, &ana, "a", true, 200);
+    desk->sent_count = 0;
+    run(desk, 200);
+    assert_true(desk->sent_count > 0 && agent_id_equal(&desk->sent[desk->sent_count - 1], &ana));
+}
+
 static void the_outbox_is_restored_with_edits_and_with_nothing_else(void **state)
 {
     struct desk *desk = *state;
@@ -436,6 +495,9 @@ int main(void)
         DESK_TEST(what_a_connection_lost_is_sent_again_on_the_next),
         DESK_TEST(what_is_refused_for_good_is_told_once_and_ends_its_stream),
         DESK_TEST(who_was_taken_over_comes_before_ourselves),
+        DESK_TEST(so_it_is_when_another_process_finds_the_records),
+        DESK_TEST(nothing_is_sealed_before_what_it_may_build_on),
+        DESK_TEST(what_a_relay_takes_no_more_of_holds_nobody_up),
         DESK_TEST(the_outbox_is_restored_with_edits_and_with_nothing_else),
         DESK_TEST(what_the_relay_has_more_or_less_of_than_we_is_known),
         DESK_TEST(a_full_link_is_sent_nothing),
