@@ -245,13 +245,20 @@ static bool choose_meanings(const struct chain *chain, const struct batch_run *r
     return true;
 }
 
+/* NULL: no parent in the run has a name like this, of which there is doubt. */
+static const struct meaning *find_meaning(const struct meanings *meanings, const struct agent_id *name)
+{
+    size_t at;
+    BISECT(at, meanings->count, agent_id_compare(&meanings->items[at].newest.agent, name) < 0);
+    bool found = at < meanings->count && agent_id_equal(&meanings->items[at].newest.agent, name);
+    return found ? &meanings->items[at] : NULL;
+}
+
 static const struct chain_branch *parent_branch(const struct chain *chain, const struct meanings *meanings,
                                                 const struct event_id *parent)
 {
-    size_t at;
-    BISECT(at, meanings->count, agent_id_compare(&meanings->items[at].newest.agent, &parent->agent) < 0);
-    bool is_named = at < meanings->count && agent_id_equal(&meanings->items[at].newest.agent, &parent->agent);
-    return is_named ? chain_named_on(chain, parent, meanings->items[at].line) : chain_named(chain, parent, 0);
+    const struct meaning *meaning = find_meaning(meanings, &parent->agent);
+    return meaning ? chain_named_on(chain, parent, meaning->line) : chain_named(chain, parent, 0);
 }
 
 void chain_digest(const struct doc_id *doc, const struct batch *batch, struct bytes plain,
@@ -393,6 +400,22 @@ static void add_at(struct chain *chain, struct spot *spot, const struct batch *b
     }
 }
 
+/* A span goes by its last event. NULL: it is not here, on this line. */
+static const struct chain_branch *span_on(const struct chain *chain, const struct event_span *span, struct chain_branch *line)
+{
+    struct event_id last = {span->agent, span->seq + span->len - 1};
+    return line ? chain_named_on(chain, &last, line) : chain_named(chain, &last, 0);
+}
+
+/* A name in a span means what it means as a parent. Where no parent has it, what came first has to do. */
+static const struct chain_branch *span_branch(const struct chain *chain, const struct meanings *meanings,
+                                              const struct event_span *span)
+{
+    const struct meaning *meaning = find_meaning(meanings, &span->agent);
+    const struct chain_branch *branch = meaning ? span_on(chain, span, meaning->line) : NULL;
+    return branch ? branch : span_on(chain, span, NULL);
+}
+
 /* Parents and undo spans as they are called here. */
 static void localize(const struct chain *chain, const struct batch *batch, const struct meanings *meanings,
                      struct agent_id *names)
@@ -400,10 +423,18 @@ static void localize(const struct chain *chain, const struct batch *batch, const
     for (size_t i = 0; i < batch->parent_count; i++)
         *names++ = parent_branch(chain, meanings, &batch->parents[i])->id;
     for (size_t i = 0; i < batch->undo_count; i++) {
-        const struct event_span *span = &batch->undo[i];
-        struct event_id last = {span->agent, span->seq + span->len - 1};
-        const struct chain_branch *branch = chain_named(chain, &last, 0);
-        *names++ = branch ? branch->id : span->agent;
+        const struct chain_branch *branch = span_branch(chain, meanings, &batch->undo[i]);
+        *names++ = branch ? branch->id : batch->undo[i].agent;
+    }
+}
+
+/* What somebody takes back of his own is on the side that he writes on. `names` are those of the spans. */
+static void localize_own(const struct chain *chain, const struct batch *batch, struct chain_branch *side, struct agent_id *names)
+{
+    for (size_t i = 0; i < batch->undo_count; i++) {
+        bool own = agent_id_equal(&batch->undo[i].agent, &batch->agent);
+        const struct chain_branch *branch = own ? span_on(chain, &batch->undo[i], side) : NULL;
+        names[i] = branch ? branch->id : names[i];
     }
 }
 
@@ -444,8 +475,10 @@ static void add_run(struct chain *chain, struct batch_run *run, unsigned way, co
             taken->known++;
         else
             add_at(chain, &spot, cursor.batch, &digests[i], taken);
-        if (names)
-            names[cursor.local_at] = spot.branch->id;
+        if (!names)
+            continue;
+        names[cursor.local_at] = spot.branch->id;
+        localize_own(chain, cursor.batch, spot.branch, names + cursor.local_at + 1 + cursor.batch->parent_count);
     }
     batch_cursor_release(&cursor);
     run->local = names;

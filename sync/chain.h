@@ -23,6 +23,8 @@
  *              one side of it, and who did calls its sides by two names. So a name has as many meanings as there are
  *              branches, however many of a record's batches use it, and whether a record keeps to this is the same for all
  *              who have what it builds on: nobody takes what another one refuses.
+ *   Spans      of an undo: an own one is on the side its batch is on; another name means what it does as a parent in the record.
+ *              Where none has it, the branch that came first is meant: that changes what an undo finds here, never the text.
  *   Locally    the branch that came first goes on under the agent's id (struct agent_fork). chain_take_run() gives batches
  *              these local ids, chain_name_*() turns local ids into names for others.
  *   Ownership  opaque; chain_new() / chain_free(). Plaintexts are not kept.

@@ -733,6 +733,108 @@ static void answers_to_one_side_of_a_fork_are_taken_however_many_they_are(void *
     }
 }
 
+/* --- what is taken back --- */
+
+/* A letter that also takes back an event of eve's: the seq. */
+static void write_undo(struct written *written, const struct agent_id *agent, uint64_t seq0, const struct event_id *parent,
+                       uint64_t undone)
+{
+    *written = (struct written){.batch = {.agent = *agent, .seq0 = seq0, .flags = BATCH_FLAG_UNDO}};
+    if (seq0 > 0)
+        written->batch.flags |= BATCH_FLAG_SELF;
+    if (parent)
+        batch_add_parent(&written->batch, *parent);
+    batch_add_undo(&written->batch, (struct event_span){eve, undone, 1});
+    batch_add_insert(&written->batch, 0, bytes_of_string("u"));
+    batch_encode(&written->batch, &written->plain);
+}
+
+/* eve 0..2, then on each machine a letter, which is taken back there. ana, who has heard one of them, takes it back as well. */
+struct undone {
+    struct written first, letter[2], undo[2], reply;
+    struct digest first_digest, letter_digest[2], undo_digest[2], reply_digest;
+};
+
+static void undone_init(struct undone *undone)
+{
+    for (int side = 0; side < 2; side++) {
+        struct chain *machine = chain_new(&doc);
+        write_insert(&undone->letter[side], &eve, 3, NULL, side ? "y" : "x");
+        write_undo(&undone->undo[side], &eve, 4, NULL, 3);
+        if (side == 0) {
+            write_insert(&undone->first, &eve, 0, NULL, "abc");
+            write_undo(&undone->reply, &ana, 0, &(struct event_id){eve, 4}, 3);
+        }
+        chain_add(machine, &undone->first.batch, plain_of(&undone->first), &undone->first_digest);
+        chain_add(machine, &undone->letter[side].batch, plain_of(&undone->letter[side]), &undone->letter_digest[side]);
+        chain_add(machine, &undone->undo[side].batch, plain_of(&undone->undo[side]), &undone->undo_digest[side]);
+        if (side == 0)
+            assert_int_equal(chain_add(machine, &undone->reply.batch, plain_of(&undone->reply), &undone->reply_digest), CHAIN_NEXT);
+        chain_free(machine);
+    }
+}
+
+static void undone_release(struct undone *undone)
+{
+    written_release(&undone->first);
+    written_release(&undone->reply);
+    for (int side = 0; side < 2; side++) {
+        written_release(&undone->letter[side]);
+        written_release(&undone->undo[side]);
+    }
+}
+
+/* Letter and undo at once; what is taken back has the name here that its author has. */
+static void take_side_at_once(struct chain *reader, struct undone *undone, int side)
+{
+    struct buf plain = {0};
+    struct batch_run run;
+    struct error err = {0};
+    struct digest digests[2];
+    struct chain_taken taken;
+    buf_add_sized(&plain, plain_of(&undone->letter[side]));
+    buf_add_sized(&plain, plain_of(&undone->undo[side]));
+    assert_true(batch_run_read(buf_view(&plain), &eve, 3, 2, &run, &err));
+    enum chain_link link = chain_take_run(reader, &run, 0, &undone->undo_digest[side], digests, &taken);
+    assert_true(link == CHAIN_NEXT || link == CHAIN_FORKED);
+    struct batch_cursor cursor = batch_cursor_of(&run);
+    while (batch_cursor_next(&cursor))
+        if (cursor.batch->undo_count > 0)
+            assert_true(agent_id_equal(&cursor.batch->undo[0].agent, &cursor.batch->agent));
+    batch_cursor_release(&cursor);
+    batch_run_release(&run);
+    buf_release(&plain);
+}
+
+static void take_side_one_by_one(struct chain *reader, struct undone *undone, int side)
+{
+    struct chain_taken taken;
+    take(reader, &undone->letter[side], &undone->letter_digest[side], &taken);
+    assert_int_equal(take(reader, &undone->undo[side], &undone->undo_digest[side], &taken), CHAIN_NEXT);
+    assert_true(agent_id_equal(&undone->undo[side].batch.undo[0].agent, &undone->undo[side].batch.agent));
+}
+
+static void what_is_taken_back_is_on_the_side_of_who_takes_it_back_whatever_came_first(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        int first = i % 2, at_once = i / 2;
+        struct chain *reader = chain_new(&doc);
+        struct undone undone;
+        struct chain_taken taken;
+        undone_init(&undone);
+        take(reader, &undone.first, &undone.first_digest, &taken);
+        for (int side = first, turn = 0; turn < 2; side = !side, turn++)
+            (at_once ? take_side_at_once : take_side_one_by_one)(reader, &undone, side);
+        assert_int_equal(chain_forks(reader), 1);
+        assert_int_equal(take(reader, &undone.reply, &undone.reply_digest, &taken), CHAIN_NEXT);
+        assert_true(agent_id_equal(&undone.reply.batch.undo[0].agent, &undone.reply.batch.parents[0].agent));
+        assert_int_equal(agent_id_equal(&undone.reply.batch.undo[0].agent, &eve), first == 0);
+        undone_release(&undone);
+        chain_free(reader);
+    }
+}
+
 static void what_was_forgotten_of_a_branch_can_come_again(void **state)
 {
     (void)state;
@@ -1044,6 +1146,7 @@ int main(void)
         cmocka_unit_test(an_agent_forks_so_often_and_no_more_and_hinders_nobody),
         cmocka_unit_test(all_ways_of_a_run_together_cost_no_more_than_is_allowed),
         cmocka_unit_test(answers_to_one_side_of_a_fork_are_taken_however_many_they_are),
+        cmocka_unit_test(what_is_taken_back_is_on_the_side_of_who_takes_it_back_whatever_came_first),
         cmocka_unit_test(what_was_forgotten_of_a_branch_can_come_again),
         cmocka_unit_test(checking_adds_nothing),
         cmocka_unit_test(the_same_batch_has_another_digest_in_another_document_or_past),
