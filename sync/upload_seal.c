@@ -149,8 +149,8 @@ static bool seal_stream(struct upload *upload, struct stream *stream)
 }
 
 /*
- * In the order in which it is sent: a process that finds the records in the outbox sends them as they stand there, and what it has
- * yet to seal after them. What was written last must not come to stand in front of what it builds on.
+ * In the order in which it is sent: a process that finds the records in the outbox sends them as they stand there, and what it
+ * has yet to seal after them. What was written last must not come to stand in front of what it builds on.
  */
 void upload_seal_streams(struct upload *upload, uint64_t pace_ms, uint64_t now_ms)
 {

@@ -769,7 +769,8 @@ static void undone_init(struct undone *undone)
         chain_add(machine, &undone->letter[side].batch, plain_of(&undone->letter[side]), &undone->letter_digest[side]);
         chain_add(machine, &undone->undo[side].batch, plain_of(&undone->undo[side]), &undone->undo_digest[side]);
         if (side == 0)
-            assert_int_equal(chain_add(machine, &undone->reply.batch, plain_of(&undone->reply), &undone->reply_digest), CHAIN_NEXT);
+            assert_int_equal(chain_add(machine, &undone->reply.batch, plain_of(&undone->reply), &undone->reply_digest),
+                             CHAIN_NEXT);
         chain_free(machine);
     }
 }
