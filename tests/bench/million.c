@@ -198,7 +198,7 @@ static void type_key(struct bench *bench, struct writer *writer)
     const char letter[] = {(char)('a' + number % 26)};
     patch_retain(&patch, writer->cursor - erases);
     patch_delete(&patch, erases);
-    patch_insert(&patch, bytes_slice(bytes_of_string(letter), 0, erases ? 0 : 1));
+    patch_insert(&patch, bytes_of(letter, erases ? 0 : 1));
     writer->cursor = erases ? writer->cursor - 1 : writer->cursor + 1;
     struct edit_mark mark = {.gesture = number % 5 == 0, .time_s = 1700000000 + number / 10};
     document_local(writer->document, &writer->agent, &patch, mark, &writer->burst);
