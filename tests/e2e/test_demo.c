@@ -111,7 +111,7 @@ static void the_demo_plays_itself_row_by_row(void **state)
     vt_expect(vt, "Two people, two processes, one relay that cannot read.");
     vt_expect_row_has(vt, CABLE, "YOU ================================ relay ===");
     expect_panes(vt, PLAN, "Launch on Friday.", "Launch on Friday.");
-    vt_expect(vt, "Lin brings the cake.lin"); /* with Lin's name at her cursor */
+    vt_expect(vt, "Lin brings the cake. lin"); /* with Lin's name at her cursor */
     vt_expect(vt, "The relay sees: ");
     vt_expect(vt, " bytes ");
     vt_expect(vt, "Type anywhere. It is real.");
@@ -177,7 +177,7 @@ static void a_person_plays_you(void **state)
     vt_expect(vt, "Launch on Friday.");
     vt_expect(vt, "F5 cable   F6 kill -9   F7 compare   (or Alt+5 6 7)   ^Q leaves");
     vt_type(vt, "Ada sings.");
-    expect_panes(vt, 3, "Ada sings.", "Ada sings.you"); /* on a line of their own, whoever was first */
+    expect_panes(vt, 3, "Ada sings.", "Ada sings. you"); /* on a line of their own, whoever was first */
     vt_expect(vt, "Lin brings the cake.");
     vt_expect(vt, "F5 cuts the cable.");
     vt_expect(vt, "Press F5 (or Alt+5): it cuts the cable.");
@@ -215,10 +215,10 @@ static void keys_work_before_they_are_asked_for(void **state)
     struct vt *vt = stage_weft(*state, "ada", ARGS("demo"));
     vt_expect(vt, "Lin brings the cake.");
     vt_type(vt, "x");
-    expect_panes(vt, 3, "x", "xyou");
+    expect_panes(vt, 3, "x", "x you");
     vt_type(vt, VT_ALT("6"));
     expect_panes(vt, 3, "", "x");
-    expect_panes(vt, 3, "x", "xyou");
+    expect_panes(vt, 3, "x", "x you");
     vt_type(vt, VT_F7);
     vt_expect(vt, "  equal  grep Launch relay.db: 0");
     vt_type(vt, VT_ALT("5"));
@@ -228,7 +228,7 @@ static void keys_work_before_they_are_asked_for(void **state)
     vt_type(vt, VT_F5);
     vt_expect(vt, "  equal  ");
     vt_type(vt, VT_PASTE("two\nlines"));
-    expect_panes(vt, 4, "lines", "linesyou");
+    expect_panes(vt, 4, "lines", "lines you");
     vt_ctrl(vt, 'q');
     assert_int_equal(vt_close(vt), 0);
 }
@@ -237,9 +237,9 @@ static void below_80_columns_tab_switches_the_pane(void **state)
 {
     struct vt *vt = stage_weft_sized(*state, "ada", 20, 60, ARGS("demo"));
     vt_expect(vt, "F5 cable F6 kill -9 F7 compare (Alt+5 6 7) Tab Lin ^Q leave");
-    vt_expect(vt, "Lin brings the cake.lin");
+    vt_expect(vt, "Lin brings the cake. lin");
     vt_type(vt, VT_TAB);
-    vt_expect_row(vt, 3, "you");
+    vt_expect_row(vt, 3, " you");
     vt_type(vt, "me"); /* who types sees their own */
     vt_expect_row(vt, 3, "me");
     vt_resize(vt, 24, 100);
