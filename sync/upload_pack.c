@@ -27,16 +27,17 @@ void upload_pack_release(struct packing *packing)
     *packing = (struct packing){0};
 }
 
-/* Whether the first batch in it, and whether a later one, has parents of other agents. */
-static bool read_parents(const struct upload *upload, struct bytes stored, bool *first, bool *later)
+/* How much is in it, whether the first batch has parents of other agents, and whether a later one has. */
+static bool look_inside(const struct upload *upload, struct bytes stored, struct packable *old, bool *later)
 {
     struct record record;
     struct buf plain = {0};
     struct error err = {0};
     bool good = record_decode(stored, &record, &err) && record_open(&record, upload->config.keys, &plain, &err);
     struct reader reader = reader_of(buf_view(&plain));
-    *first = *later = false;
-    for (bool *which = first; good && reader_left(&reader) > 0 && !reader.failed; which = later) {
+    old->plain_len = plain.len;
+    old->builds_on_others = *later = false;
+    for (bool *which = &old->builds_on_others; good && reader_left(&reader) > 0 && !reader.failed; which = later) {
         struct bytes batch = read_sized(&reader, BATCH_BYTES_MAX);
         *which |= batch.len > 0 && (batch.data[0] & BATCH_FLAG_FOREIGN);
     }
@@ -53,7 +54,7 @@ static void add_old(struct upload *upload, struct packable old, struct bytes sto
 {
     struct packing *packing = &upload->packing;
     bool later;
-    if (stored.len > RECORD_PACK_BYTES || !read_parents(upload, stored, &old.builds_on_others, &later) || later)
+    if (stored.len > RECORD_PACK_BYTES || !look_inside(upload, stored, &old, &later) || later)
         return;
     while (packing->old_count > 0 && packing->old_bytes + stored.len > UPLOAD_PACK_WAITING_MAX)
         drop_old(packing, 0);
@@ -74,7 +75,8 @@ void upload_pack_add(struct upload *upload, const struct agent_id *agent, const 
 struct run {
     struct agent_id agent;
     uint64_t seq0, end, batches;
-    size_t records, bytes;
+    size_t records;
+    size_t plain_len, stored_len; /* a pack is stored in a small part of what is in it: readers bound both */
     bool is_pack; /* packs, to become one */
     bool more; /* the agent has further ones behind it */
 };
@@ -89,13 +91,14 @@ static struct run find_run(const struct packing *packing, size_t first)
             continue;
         bool fits = old->seq0 == run.end && !old->builds_on_others &&
                     run.batches + old->batches <= UPLOAD_PACK_BATCHES_MAX &&
-                    run.bytes + old->stored.len <= UPLOAD_PACK_BYTES_MAX;
+                    run.plain_len + old->plain_len <= UPLOAD_PACK_BYTES_MAX;
         run.more = run.records > 0 && !fits; /* the first one is a run, whatever it is */
         if (run.more)
             break;
         run.end += old->count;
         run.batches += old->batches;
-        run.bytes += old->stored.len;
+        run.plain_len += old->plain_len;
+        run.stored_len += old->stored.len;
         run.records++;
     }
     return run;
@@ -132,29 +135,60 @@ static bool join_plain(const struct upload *upload, const struct run *run, struc
     return true;
 }
 
+/* Whether who reads it gets what was put into it: it is to stand in for records that everybody can read. */
+static bool opens_as(const struct upload *upload, struct bytes stored, struct bytes plain)
+{
+    struct record record;
+    struct batch_run batches;
+    struct buf back = {0};
+    struct error err = {0};
+    bool good = record_decode(stored, &record, &err) &&
+                record_open_events(&record, upload->config.keys, &back, &batches, &err) &&
+                bytes_equal(buf_view(&back), plain);
+    buf_release(&back);
+    return good;
+}
+
+/* False: it would be too much for one, would save nothing, or could not be read. The relay has the records, and they stay. */
+static bool seal_pack(struct upload *upload, const struct run *run, struct buf *stored)
+{
+    struct buf plain = {0};
+    struct digest last;
+    bool good = run->plain_len <= UPLOAD_PACK_BYTES_MAX && join_plain(upload, run, &plain) &&
+                chain_find(upload->config.chain, &(struct event_id){run->agent, run->end - 1}, &last);
+    if (good) {
+        struct record_spec what = {.kind = RECORD_PACK,
+                                   .agent = run->agent,
+                                   .seq0 = run->seq0,
+                                   .count = run->end - run->seq0,
+                                   .plain = buf_view(&plain),
+                                   .last = &last};
+        upload_seal(upload, &what, stored);
+        good = stored->len < run->stored_len && opens_as(upload, buf_view(stored), buf_view(&plain));
+    }
+    buf_release(&plain);
+    return good;
+}
+
 static void make_pack(struct upload *upload, const struct run *run)
 {
     struct packing *packing = &upload->packing;
-    struct buf plain = {0};
-    struct digest last;
-    if (join_plain(upload, run, &plain) &&
-        chain_find(upload->config.chain, &(struct event_id){run->agent, run->end - 1}, &last)) {
-        packing->packs = xgrow(packing->packs, &packing->pack_cap, packing->pack_count + 1, sizeof *packing->packs);
-        struct pack *pack = &packing->packs[packing->pack_count++];
-        *pack = (struct pack){.ticket = upload->next_ticket++, .agent = run->agent, .seq0 = run->seq0,
-                              .count = run->end - run->seq0, .batches = run->batches};
-        struct record_spec what = {.kind = RECORD_PACK,
-                                   .agent = run->agent,
-                                   .seq0 = pack->seq0,
-                                   .count = pack->count,
-                                   .plain = buf_view(&plain),
-                                   .last = &last};
-        upload_seal(upload, &what, &pack->stored);
-        struct outbox_record out = {pack->ticket, RECORD_PACK, pack->agent,
-                                    pack->seq0,   pack->count, buf_view(&pack->stored)};
-        upload->port.persist(upload->port.self, &out);
+    struct buf stored = {0};
+    if (!seal_pack(upload, run, &stored)) {
+        buf_release(&stored);
+        return;
     }
-    buf_release(&plain);
+    packing->packs = xgrow(packing->packs, &packing->pack_cap, packing->pack_count + 1, sizeof *packing->packs);
+    struct pack *pack = &packing->packs[packing->pack_count++];
+    *pack = (struct pack){.ticket = upload->next_ticket++,
+                          .agent = run->agent,
+                          .seq0 = run->seq0,
+                          .count = run->end - run->seq0,
+                          .batches = run->batches,
+                          .plain_len = run->plain_len,
+                          .stored = stored};
+    struct outbox_record out = {pack->ticket, RECORD_PACK, pack->agent, pack->seq0, pack->count, buf_view(&pack->stored)};
+    upload->port.persist(upload->port.self, &out);
 }
 
 /* Runs that are too short wait for more, unless nothing can be added to them. Packs of a few keys become one in their turn. */
@@ -253,7 +287,7 @@ void upload_pack_acked(struct upload *upload, uint64_t ticket)
     upload->port.acked(upload->port.self, &pack->agent, pack->seq0 + pack->count);
     struct packable old = {
         .agent = pack->agent, .seq0 = pack->seq0, .count = pack->count, .batches = pack->batches, .is_pack = true};
-    if (pack->batches < UPLOAD_PACK_BATCHES_MAX / 2)
+    if (pack->batches < UPLOAD_PACK_BATCHES_MAX / 2 && pack->plain_len < UPLOAD_PACK_BYTES_MAX / 2)
         add_old(upload, old, buf_view(&pack->stored));
     drop_pack(&upload->packing, pack);
 }

@@ -79,6 +79,7 @@ struct packable {
     uint64_t seq0, count, batches;
     bool builds_on_others; /* its first batch has foreign parents: it may only begin a pack */
     bool is_pack;          /* it is one, of a few keys */
+    size_t plain_len;      /* of what is in it: of a pack far more than it is stored in */
     struct buf stored;
 };
 
@@ -87,6 +88,7 @@ struct pack {
     uint64_t ticket;
     struct agent_id agent;
     uint64_t seq0, count, batches;
+    size_t plain_len;
     bool persisted, sent;
     struct buf stored;
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "editor/base/random.h"
 #include "editor/base/xalloc.h"
 #include "tests/support/session_room.h"
 
@@ -292,6 +293,108 @@ static void an_hour_of_typing_takes_a_relay_less_than_100_kB(void **state)
     packed += few;
     print_message("an hour: %zu B sent, %zu B stay\n", sent * RUNS_AN_HOUR / RUNS, packed * RUNS_AN_HOUR / RUNS);
     assert_true(packed * RUNS_AN_HOUR / RUNS < 50000);
+}
+
+/* Text of so many bytes: nothing but spaces, or lines of a log, each unlike the others or not. */
+enum pasted { PASTED_SPACES, PASTED_LOG, PASTED_RANDOM_LOG };
+
+static void make_paste(enum pasted what, size_t len, unsigned *line, struct random *random, struct buf *text)
+{
+    text->len = 0;
+    if (what == PASTED_SPACES)
+        for (size_t i = 0; i < len; i++)
+            buf_add_byte(text, ' ');
+    for (; text->len < len; (*line)++)
+        buf_addf(text, "2026-11-29T23:%02u:%02u.%03u INFO  http.server request id=%08x GET /api/v1/items/%u 200\n",
+                 *line / 60 % 60, *line % 60, (unsigned)random_below(random, 1000), what == PASTED_LOG ? *line : (unsigned)random_next(random),
+                 (unsigned)random_below(random, 500));
+    text->len = len;
+}
+
+struct pasting {
+    enum pasted what;
+    int times; /* before each pause */
+    size_t len;
+    int runs;
+};
+
+static uint64_t take_uploads(struct room *room, size_t *most, size_t *packs)
+{
+    uint64_t ordinal = 0;
+    for (const struct message *message; (message = room_hears(room));) {
+        for (size_t i = 0; message->kind == MESSAGE_RECORDS && i < message->records.count; i++, ordinal++) {
+            struct record record;
+            struct batch_run run;
+            struct buf plain = {0};
+            struct error err = {0};
+            assert_true(record_decode(message->records.items[i].stored, &record, &err));
+            if (record.kind == RECORD_PACK) {
+                bool opens = record_open_events(&record, &room->keys, &plain, &run, &err);
+                assert_string_equal(err.text, "");
+                assert_true(opens);
+                *most = plain.len > *most ? plain.len : *most;
+                (*packs)++;
+            }
+            buf_release(&plain);
+        }
+    }
+    return ordinal;
+}
+
+static void expect_packs_that_open(struct room *room, const struct pasting *pasting)
+{
+    struct random random = random_of(5);
+    struct buf text = {0};
+    unsigned line = 0;
+    size_t most = 0, packs = 0;
+    room_connect(room, (struct room_welcome){.peers = 2});
+    for (int run = 0; run < pasting->runs; run++) {
+        for (int i = 0; i < pasting->times; i++) {
+            make_paste(pasting->what, pasting->len, &line, &random, &text);
+            room_pass_time(room, SESSION_FLUSH_ALONE_MS);
+            room_type(room, buf_string(&text));
+            room_say_ack(room, room->ordinal += take_uploads(room, &most, &packs));
+            room_forget_out(room);
+        }
+        room_pass_time(room, UPLOAD_PACK_IDLE_MS);
+        for (int again = 0; again < 3; again++) {
+            session_tick(room->session, room->now_ms);
+            uint64_t ordinal = take_uploads(room, &most, &packs);
+            if (ordinal > 0)
+                room_say_ack(room, room->ordinal += ordinal);
+            room_pass_time(room, 1);
+        }
+        room_forget_out(room);
+    }
+    buf_release(&text);
+    assert_true(packs >= (size_t)pasting->runs);
+    assert_in_range(most, 1, UPLOAD_PACK_BYTES_MAX);
+    assert_int_equal(room_status(room).unacked_edits, 0);
+}
+
+/*
+ * A pack is stored in a thirtieth of what is in it: of what packs become, that which is in them is bounded. These were refused by
+ * everybody who read them.
+ */
+static void packs_of_packs_of_a_log_can_be_read(void **state)
+{
+    expect_packs_that_open(*state, &(struct pasting){PASTED_LOG, 16, 4500, 17});
+}
+
+static void packs_of_packs_of_a_log_with_hashes_can_be_read(void **state)
+{
+    expect_packs_that_open(*state, &(struct pasting){PASTED_RANDOM_LOG, 16, 4200, 17});
+}
+
+static void packs_of_packs_of_many_lines_can_be_read(void **state)
+{
+    expect_packs_that_open(*state, &(struct pasting){PASTED_RANDOM_LOG, 60, 1100, 17});
+}
+
+/* What is nothing but zeros when it is compressed: these were more than a record may be, and ended the program. */
+static void packs_of_packs_of_spaces_can_be_read(void **state)
+{
+    expect_packs_that_open(*state, &(struct pasting){PASTED_SPACES, 16, 15000, 17});
 }
 
 /* As somebody who was offline has them: each is a pack's worth, and more than a pack takes. */
@@ -1177,6 +1280,10 @@ int main(void)
         ROOM_TEST(only_the_first_batch_of_a_record_builds_on_others),
         ROOM_TEST(an_idle_author_packs_what_the_relay_has),
         ROOM_TEST(an_hour_of_typing_takes_a_relay_less_than_100_kB),
+        ROOM_TEST(packs_of_packs_of_a_log_can_be_read),
+        ROOM_TEST(packs_of_packs_of_a_log_with_hashes_can_be_read),
+        ROOM_TEST(packs_of_packs_of_many_lines_can_be_read),
+        ROOM_TEST(packs_of_packs_of_spaces_can_be_read),
         ROOM_TEST(records_of_more_edits_than_a_pack_has_are_left_as_they_are),
         ROOM_TEST(a_pack_leaves_only_after_the_journal_has_it),
         ROOM_TEST(a_few_records_are_left_as_they_are_until_there_are_more),
