@@ -58,7 +58,7 @@ static void run(struct editor *editor, enum command command, bool extend, struct
         done = replica_edit(replica, &result.patch, result.selection,
                             whole ? EDIT_WHOLE : edit_kind_of(result.kind), &err);
     else
-        replica_select(replica, result.selection);
+        replica_walk(replica, result.selection);
     if (!done)
         editor_say_refused(editor, &err);
     else if (result.message)

@@ -308,13 +308,18 @@ const struct people *replica_people(const struct replica *replica)
     return &replica->people;
 }
 
-void replica_select(struct replica *replica, struct selection selection)
+void replica_walk(struct replica *replica, struct selection selection)
 {
     buffer_select(&replica->buffer, selection);
     replica->view.cursor = replica->buffer.selection.head;
     replica->view.anchor = replica->buffer.selection.anchor;
-    replica_unmerged_moved(replica);
     replica_present_soon(replica);
+}
+
+void replica_select(struct replica *replica, struct selection selection)
+{
+    replica_walk(replica, selection);
+    replica_unmerged_moved(replica);
 }
 
 void replica_set_view(struct replica *replica, uint64_t top, uint64_t left_cells)

@@ -134,6 +134,8 @@ const struct buffer *replica_buffer(const struct replica *replica);
 const char *replica_path(const struct replica *replica);  /* resolved; NULL: none yet */
 const char *replica_label(const struct replica *replica); /* what to call it: file name, or the shared name; not yet safe */
 void replica_select(struct replica *replica, struct selection selection);
+/* The same for who only walks: where a text is still being merged that chooses no place, and ends where the cursor was. */
+void replica_walk(struct replica *replica, struct selection selection);
 void replica_set_view(struct replica *replica, uint64_t top, uint64_t left_cells); /* kept with the cursor */
 /* A place the view begins at, carried through every change of the text until it is set anew. */
 void replica_set_top(struct replica *replica, uint64_t at);

@@ -44,12 +44,16 @@ static void compose_onto(struct patch *all, const struct patch *next)
     *all = both;
 }
 
-/* Mine is what this machine did. It ends where theirs begins, and theirs where somebody types here again. */
+/*
+ * Mine is what this machine did. It ends where theirs begins, and theirs where somebody types here again. While rows that were
+ * here before one went away come into the text, in thousands of pieces, nothing is noted: they are no news, and what is typed in
+ * between is a place of a text without the rest of them.
+ */
 void replica_note_away(struct replica *replica, const struct patch *patch, bool is_mine)
 {
     bool theirs_came = !patch_is_empty(&replica->away_theirs);
     bool of_this_machine = is_mine || !replica->net || replica->net_status.state != SESSION_ONLINE;
-    if (!replica->was_away || replica->away_noted || patch_is_empty(patch))
+    if (!replica->was_away || replica->away_noted || replica->unmerged || patch_is_empty(patch))
         return;
     if (!of_this_machine)
         compose_onto(&replica->away_theirs, patch);

@@ -8,6 +8,7 @@
 #include "app/replica_left.h"
 #include "app/replica_parts.h"
 #include "app/replica_rows.h"
+#include "app/replica_succession.h"
 #include "app/replica_tidy.h"
 #include "app/replica_unmerged.h"
 
@@ -173,11 +174,11 @@ static bool version_of_view(struct replica *replica, const struct remembered *re
         *found = replica_decode_version(replica, buf_view(&remembered->view_version), version);
         return true;
     }
-    if (remembered->view_place > 0 &&
-        !journal_rows(replica->journal_found, 1, (struct journal_visitor){version, note_version}, &read, err))
-        return false;
-    *found = version->count > 0;
-    return true;
+    struct journal *journal = remembered->view_place > 0 ? replica_journal_here(replica, err) : NULL; /* or the writer's by now */
+    bool good = journal ? journal_rows(journal, 1, (struct journal_visitor){version, note_version}, &read, err)
+                        : err->code == ERR_NONE;
+    *found = good && version->count > 0 && read.last_place == remembered->view_place;
+    return good;
 }
 
 /* What others wrote after it was kept moves the cursor, as on the screen. */
@@ -282,11 +283,15 @@ static struct journal *open_patiently(struct replica *replica, struct error *err
 
 void replica_guess_view(struct replica *replica, const struct remembered *remembered)
 {
-    const struct rope *text = replica->buffer.text;
-    if (!remembered->has_view)
+    struct version version = {0};
+    struct error ignored = {0}; /* it is at the top then */
+    bool found = false;
+    bool known = remembered->has_view && version_of_view(replica, remembered, &version, &found, &ignored) && found &&
+                 document_knows(replica->document, &version);
+    version_release(&version);
+    if (known && take_view(replica, remembered, &ignored))
         return;
-    replica->view = remembered->view;
-    replica->view.cursor = replica->view.anchor = at_character(text, replica->view.cursor);
+    replica->view = (struct journal_view){0}; /* in another text than it stood in it may be inside of any word */
     buffer_select(&replica->buffer, selection_at(replica->view.cursor));
 }
 

@@ -115,10 +115,10 @@ static void end(struct replica *replica)
 {
     struct unmerged *unmerged = replica->unmerged;
     struct error err = {0};
+    replica_update_text(replica); /* still of what was here before */
     replica->unmerged = NULL;
     replica->file.origin_unknown = false;
     replica->file.stamp = (struct file_stamp){0};
-    replica_update_text(replica);
     look_at_file(replica, unmerged);
     if (unmerged->saves && replica->file.question == DISK_QUESTION_NONE && !replica_save(replica, NULL, &err))
         replica_say(replica, "%s", err.text);

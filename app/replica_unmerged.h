@@ -39,7 +39,7 @@ struct remembered *remembered_take(struct remembered *from); /* heap; `from` is 
 void remembered_free(struct remembered *remembered);
 /* Without the cursor where that is not wanted. */
 MUST_USE bool replica_take_remembered(struct replica *replica, const struct remembered *remembered, bool cursor, struct error *err);
-/* Where the cursor was, in a text that may be another one. */
+/* Where the cursor was, if the text that is shown has what it stood in; otherwise at the top. */
 void replica_guess_view(struct replica *replica, const struct remembered *remembered);
 
 #endif
