@@ -6,6 +6,7 @@
 #include "app/replica_merge.h"
 #include "app/replica_online.h"
 #include "app/replica_parts.h"
+#include "app/replica_unmerged.h"
 #include "app/replica_rows.h"
 
 #include "editor/base/xalloc.h"
@@ -123,7 +124,8 @@ static void take_all(struct replica *replica, uint64_t until_ms)
         replica->merging.pending = false;
         replica->text_due |= replica_take_early(replica) && !replica->ahead;
     }
-    while (replica->arrived && !replica->unmerged && net_now_ms() < until_ms && take_next(replica))
+    bool waits = replica->unmerged && !replica_unmerged_awaits(replica);
+    while (replica->arrived && !waits && net_now_ms() < until_ms && take_next(replica))
         ;
 }
 

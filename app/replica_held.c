@@ -10,6 +10,9 @@
  * now, in one transaction, and leaves what is another one's.
  *
  *     held     agent, first seq, why; and so on
+ *
+ * What a person wanted all the same is in it too (HELD_WANTED, and where that ends): it is not held again when it is merged anew,
+ * nor because another window still holds it.
  */
 #include "app/replica_ahead.h"
 #include "app/replica_held.h"
@@ -47,7 +50,8 @@ struct held_note {
 static bool is_in(const struct held_agent *items, size_t count, const struct held_agent *one)
 {
     for (size_t i = 0; i < count; i++)
-        if (items[i].from_seq == one->from_seq && agent_id_equal(&items[i].agent, &one->agent))
+        if (items[i].from_seq == one->from_seq && (items[i].why == HELD_WANTED) == (one->why == HELD_WANTED) &&
+            agent_id_equal(&items[i].agent, &one->agent))
             return true;
     return false;
 }
@@ -68,7 +72,7 @@ static bool read_noted(struct reader *reader, struct held_agent *one)
     one->from_seq = read_varint(reader);
     unsigned why = read_byte(reader);
     one->why = (enum held_why)why;
-    return !reader->failed && why <= HELD_SLOW;
+    return !reader->failed && why <= HELD_WANTED;
 }
 
 /* What cannot be read is as if there were none: the next opening finds out again what takes long. */
@@ -125,13 +129,17 @@ void replica_note_held(struct replica *replica, bool slow)
     if (!replica->writer)
         return;
     struct held_note *note = xcalloc(1, sizeof *note);
-    note->now = xcalloc(merging->agent_count + 1, sizeof *note->now);
+    note->now = xcalloc(merging->agent_count + merging->spender_count + 1, sizeof *note->now);
     for (size_t i = 0; i < merging->agent_count; i++)
         if (merging->agents[i].why != HELD_BEHIND) /* found out again when the rows are read */
             note->now[note->now_count++] = merging->agents[i];
     if (slow)
         note->now[note->now_count++] =
             (struct held_agent){.agent = merging->first.agent, .from_seq = merging->first.seq, .why = HELD_SLOW};
+    for (size_t i = 0; i < merging->spender_count; i++)
+        if (merging->spenders[i].wanted_upto > 0)
+            note->now[note->now_count++] = (struct held_agent){
+                .agent = merging->spenders[i].agent, .from_seq = merging->spenders[i].wanted_upto, .why = HELD_WANTED};
     note->before = merging->noted;
     note->before_count = merging->noted_count;
     merging->noted = copy_of(note->now, note->now_count);
@@ -188,15 +196,26 @@ static void remember_noted(struct merging *merging, const struct held_agent *one
     merging->noted[merging->noted_count++] = *one;
 }
 
+static bool is_wanted(const struct merging *merging, const struct held_agent *one)
+{
+    for (size_t i = 0; i < merging->spender_count; i++)
+        if (agent_id_equal(&merging->spenders[i].agent, &one->agent))
+            return one->from_seq < merging->spenders[i].wanted_upto;
+    return false;
+}
+
 /* Who only looks has no screen to come back to: for him what is slow is as the rest. */
 bool replica_restore_held(struct replica *replica, struct error *err)
 {
     struct buf value = {0};
     struct held_agent one;
     bool good = replica->audits || get_note(replica->journal_found, &value, err);
+    for (struct reader reader = reader_of(buf_view(&value)); good && read_noted(&reader, &one);)
+        if (one.why == HELD_WANTED)
+            replica_merge_want(replica, &one.agent, one.from_seq);
     for (struct reader reader = reader_of(buf_view(&value)); good && read_noted(&reader, &one);) {
         bool is_here = one.from_seq < document_next_seq(replica_history(replica), &one.agent);
-        if (!is_here && (one.why <= HELD_BEHIND || !replica->reads_only))
+        if (!is_here && !is_wanted(&replica->merging, &one) && (one.why <= HELD_BEHIND || !replica->reads_only))
             hold_agent(&replica->merging, &one.agent, one.from_seq, one.why);
         remember_noted(&replica->merging, &one); /* from now on it is for this window, too, to take out */
     }
@@ -343,7 +362,7 @@ bool replica_merge_held(struct replica *replica)
     if (!whose_it_is(merging))
         return false;
     for (size_t i = 0; i < merging->agent_count; i++) /* also those who build on it: it is what they take long for */
-        replica_merge_grant(replica, &merging->agents[i].agent);
+        replica_merge_grant(replica, &merging->agents[i].agent, merging->agents[i].upto_seq);
     replica_offer_held(replica, false);
     if (!replica->reads_only)
         replica_begin_writing(replica); /* so that it is not held again when the document is opened the next time */
@@ -396,7 +415,7 @@ void replica_merging(const struct replica *replica, struct buf *remark)
     struct buf name = {0};
     if (merging->on && merging->said) {
         buf_addf(remark, "merging %u %%", merging->percent);
-    } else if (replica->unmerged) {
+    } else if (replica->unmerged && !replica_unmerged_awaits(replica)) {
         buf_addf(remark, "merging %u %%", replica_unmerged_percent(replica));
     } else if (held) {
         name_of(replica, &held->agent, &name);

@@ -87,7 +87,8 @@ bool replica_catch_up_file(struct replica *replica, struct error *err)
     bool good = journal_saved_get(replica->reader, replica->file.path, &saved, &memory, &found, err);
     if (good) {
         replica_catch_up(replica);
-        good = !found || take_saved_row(replica, &saved, err) || replica->file.origin_unknown;
+        good = !found || take_saved_row(replica, &saved, err);
+        good |= replica->file.origin_unknown && replica->merging.agent_count == 0; /* else it may be of what is held */
     }
     buf_release(&memory);
     return good;

@@ -18,6 +18,7 @@
 #include "app/replica_journal.h"
 #include "app/replica_merge.h"
 #include "app/replica_parts.h"
+#include "app/replica_unmerged.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,7 @@ static size_t cheapest_spender(const struct merging *merging)
     size_t least = SIZE_MAX;
     for (size_t i = 0; i < merging->spender_count; i++) {
         const struct spender *spender = &merging->spenders[i];
-        bool stays = spender->granted || (merging->on && i == merging->spender);
+        bool stays = spender->granted || spender->wanted_upto > 0 || (merging->on && i == merging->spender);
         if (!stays && (least == SIZE_MAX || spender->steps < merging->spenders[least].steps))
             least = i;
     }
@@ -78,13 +79,29 @@ static size_t find_spender(struct merging *merging, const struct agent_id *agent
     return at;
 }
 
-void replica_merge_grant(struct replica *replica, const struct agent_id *agent)
+void replica_merge_want(struct replica *replica, const struct agent_id *agent, uint64_t upto_seq)
 {
+    size_t at = find_spender(&replica->merging, agent); /* may move them */
+    struct spender *spender = &replica->merging.spenders[at];
+    if (spender->wanted_upto < upto_seq)
+        spender->wanted_upto = upto_seq;
+}
+
+void replica_merge_grant(struct replica *replica, const struct agent_id *agent, uint64_t upto_seq)
+{
+    replica_merge_want(replica, agent, upto_seq);
     size_t at = find_spender(&replica->merging, agent);
     replica->merging.spenders[at].granted = true;
 }
 
 /* --- what it costs --- */
+
+/* Somebody wanted it in an earlier run, or it was in the text before: it is not taken out again. */
+static bool was_granted(const struct replica *replica, const struct spender *spender)
+{
+    const struct event_id *first = &replica->merging.first;
+    return spender->granted || first->seq < spender->wanted_upto || replica_unmerged_had(replica, first);
+}
 
 /* What this device wrote itself is merged, whatever it takes. */
 static bool is_absurd(const struct replica *replica, const struct approach_state *state)
@@ -94,7 +111,7 @@ static bool is_absurd(const struct replica *replica, const struct approach_state
     uint64_t steps = state->steps > state->least ? state->steps : state->least, max = replica->merge_steps_max;
     if (merging->spent > max * SPENDERS && spender->is_new)
         max /= MEAN;
-    return !spender->granted && spender->steps + steps > max + STEPS_PER_EVENT * spender->events &&
+    return spender->steps + steps > max + STEPS_PER_EVENT * spender->events && !was_granted(replica, spender) &&
            replica_is_of_another_device(replica, &spender->agent);
 }
 

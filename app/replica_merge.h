@@ -22,7 +22,9 @@ void replica_merge_begin_turn(struct replica *replica, uint64_t until_ms);
 void replica_merged(struct replica *replica, const struct batch *batch, bool news);
 /* Something came, and is not in the document yet; what is held does not count. */
 bool replica_is_merging(const struct replica *replica);
-/* A person wants what that agent wrote, whatever it takes. */
-void replica_merge_grant(struct replica *replica, const struct agent_id *agent);
+/* A person wants what that agent wrote, whatever it takes: all of it in this run, in later ones what ends before upto_seq. */
+void replica_merge_grant(struct replica *replica, const struct agent_id *agent, uint64_t upto_seq);
+/* That was so in an earlier run. */
+void replica_merge_want(struct replica *replica, const struct agent_id *agent, uint64_t upto_seq);
 
 #endif

@@ -144,13 +144,15 @@ struct held_agent {
         HELD_COSTLY, /* it would take too long */
         HELD_BEHIND, /* it builds on something that is held */
         HELD_SLOW,   /* it was on its way when weft ended: it goes on when there is a screen */
+        HELD_WANTED, /* in the note alone: a person wanted what ends before from_seq, whatever it takes */
     } why;
 };
 struct spender {
     struct agent_id agent;
     uint64_t steps, events; /* what merging its batches took, in this run, where it took more than a portion */
     bool is_new;            /* has hardly written anything yet */
-    bool granted;           /* a person wants them, whatever it takes */
+    bool granted;           /* a person wants them, whatever it takes, in this run; */
+    uint64_t wanted_upto;   /* and in all others what ends before this one; 0: nothing */
 };
 struct merging {
     bool live;           /* there is a loop: what takes long may wait for its next turn */

@@ -295,6 +295,36 @@ void replica_guess_view(struct replica *replica, const struct remembered *rememb
     buffer_select(&replica->buffer, selection_at(replica->view.cursor));
 }
 
+bool remembered_is_known(const struct replica *replica, const struct remembered *remembered)
+{
+    struct version version = {0};
+    bool known = !remembered->has_saved || replica_decode_version(replica, remembered->saved.version, &version);
+    version_release(&version);
+    return known;
+}
+
+static void add_heads(struct version *out, const struct version *heads)
+{
+    for (size_t i = 0; i < heads->count; i++) {
+        out->heads = xgrow(out->heads, &out->cap, out->count + 1, sizeof *out->heads);
+        out->heads[out->count++] = heads->heads[i];
+    }
+}
+
+void remembered_versions(struct replica *replica, const struct remembered *remembered, struct version *out)
+{
+    struct version version = {0};
+    struct error ignored = {0};
+    bool found = false;
+    if (remembered->has_saved && replica_decode_version(replica, remembered->saved.version, &version))
+        add_heads(out, &version);
+    version.count = 0;
+    if (remembered->has_view && version_of_view(replica, remembered, &version, &found, &ignored) && found &&
+        document_knows(replica->document, &version))
+        add_heads(out, &version);
+    version_release(&version);
+}
+
 bool replica_take_remembered(struct replica *replica, const struct remembered *remembered, bool cursor, struct error *err)
 {
     if (remembered->has_saved)
@@ -311,7 +341,7 @@ bool replica_restore(struct replica *replica, struct error *err)
     replica->journal_found = open_patiently(replica, err);
     bool good = replica->reads_only ? restore_with_left(replica, &remembered, err) : restore(replica, &remembered, err);
     good = good && replica_restore_ahead(replica, err);
-    if (good && replica_unmerged_begin(replica, &remembered)) {
+    if (good && (replica_unmerged_begin(replica, &remembered) || replica_unmerged_await(replica, &remembered))) {
         replica_update_text(replica);
         replica_unmerged_show(replica);
     } else if (good) {

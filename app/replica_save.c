@@ -283,12 +283,8 @@ bool replica_save(struct replica *replica, const char *path, struct error *err)
         return error_set(err, ERR_BUSY, 0, "The text is still on its way.");
     if (replica->file.saving)
         return error_set(err, ERR_BUSY, 0, "A save is running already.");
-    if (replica->unmerged && path)
-        return error_set(err, ERR_BUSY, 0, "Not saved: what is kept of %s is not all merged yet.", replica->label);
-    if (replica->unmerged) {
-        replica_unmerged_save(replica);
-        return true;
-    }
+    if (replica->unmerged)
+        return path ? replica_unmerged_refuse(replica, err) : replica_unmerged_save(replica, err);
     struct save_job *job = save_job_new(replica, path, err);
     if (!job)
         return false;
@@ -328,6 +324,8 @@ static bool save_now(struct replica *replica, const char *path, bool *more, stru
 bool replica_save_now(struct replica *replica, const char *path, struct error *err)
 {
     enum { TRIES = 5 };
+    if (replica->unmerged)
+        return replica_unmerged_refuse(replica, err);
     bool more, saved = save_now(replica, path, &more, err);
     for (int i = 0; saved && more && i < TRIES; i++)
         saved = save_now(replica, NULL, &more, err);

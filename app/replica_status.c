@@ -21,7 +21,7 @@ static bool text_is_in_file(const struct replica *replica)
 {
     struct version now = {0};
     if (replica->unmerged) /* what was there before is not known yet: what is typed meanwhile is what needs a word */
-        return replica->last_ticket == 0;
+        return replica->last_ticket == 0 && !replica_unmerged_saves(replica);
     document_version(replica->document, &now);
     bool same = version_equal(&now, &replica->file.version) || replica_same_text(replica->buffer.text, replica->file.text);
     version_release(&now);
@@ -183,7 +183,7 @@ static bool is_settled(struct replica *replica, uint64_t lacking_max)
 {
     struct replica_status status;
     replica_status(replica, net_now_ms(), &status);
-    if (status.joining || replica->ahead || replica->unmerged)
+    if (status.joining || replica->ahead || (replica->unmerged && !replica_unmerged_awaits(replica)))
         return false;
     if (replica->net)
         return room_is_settled(replica, &status, lacking_max);

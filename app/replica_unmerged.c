@@ -14,8 +14,14 @@
  * meanwhile is an edit of the text that is shown, and is merged like one of another window; undo takes back what was typed since.
  * What the file has may be newer than the text is: so nothing is compared with the file, nor written to it, until all is there, and
  * who asks for that meanwhile has it done then. Who leaves meanwhile loses nothing. What the relay sends waits for it.
+ *
+ * What was in the text before is never held (app/replica_held.c): all that the version has which was saved last, or on the screen
+ * last, is merged whatever it takes. Where that version is not known all the same, since some of it is held, it is not guessed
+ * what the file has, for then all of that would come in twice, or be written over: nobody looks at the file, nor writes it, until
+ * somebody merges what is held. Then there need be no rows to wait for, and what the relay sends does not wait.
  */
 #include "app/replica_file.h"
+#include "app/replica_held.h"
 #include "app/replica_journal.h"
 #include "app/replica_merge.h"
 #include "app/replica_parts.h"
@@ -26,13 +32,17 @@
 #include <stdlib.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/document_past.h"
 
 struct unmerged {
     uint64_t first, upto; /* places of its rows: after the first, up to the last */
     struct chain_head *heads; /* of the hash chain, with all of them */
     size_t head_count;
+    struct event_span_list after; /* what nobody had in his text */
+    bool had_some;                /* there is such a text */
     struct remembered *remembered;
     bool moved, saves;
+    bool awaits; /* all rows have had their turn, and what is held is in the file */
 };
 
 /* --- beginning --- */
@@ -67,22 +77,63 @@ static bool begin_document_again(struct replica *replica, struct error *err)
     return good;
 }
 
+static bool everybody(const void *self, const struct agent_id *agent)
+{
+    (void)self;
+    (void)agent;
+    return true;
+}
+
+/* While the document has all rows. */
+static void note_had(struct replica *replica, struct unmerged *unmerged, const struct remembered *remembered)
+{
+    struct version had = {0};
+    remembered_versions(replica, remembered, &had);
+    unmerged->had_some = had.count > 0 && document_join(replica->document, &had) &&
+                         document_written_since(replica->document, &had, (struct agent_filter){NULL, everybody}, &unmerged->after);
+    version_release(&had);
+}
+
+static struct unmerged *unmerged_new(struct replica *replica)
+{
+    struct unmerged *unmerged = xcalloc(1, sizeof *unmerged);
+    unmerged->first = unmerged->upto = replica->place_read;
+    replica->unmerged = unmerged;
+    replica->file.origin_unknown = true; /* nothing is known of the file yet */
+    return unmerged;
+}
+
 bool replica_unmerged_begin(struct replica *replica, struct remembered *remembered)
 {
     struct error ignored = {0}; /* a checkpoint that cannot be read is none: all rows come in turns then */
     if (!may_wait(replica) || !takes_long(replica))
         return false;
-    struct unmerged *unmerged = xcalloc(1, sizeof *unmerged);
-    unmerged->upto = replica->place_read;
+    struct unmerged *unmerged = unmerged_new(replica);
+    note_had(replica, unmerged, remembered);
     unmerged->heads = chain_branches(replica->chain, &unmerged->head_count);
     bool loaded = begin_document_again(replica, &ignored);
     (void)loaded;
     unmerged->first = replica->place_read;
     unmerged->remembered = remembered_take(remembered);
-    replica->unmerged = unmerged;
     replica->merged_late = true;
-    replica->file.origin_unknown = true; /* nothing is known of the file yet */
     replica->neighbour_rows_due = replica->merging.pending = true;
+    return true;
+}
+
+/* Something of it is held, and so it cannot be told what the file has. */
+static bool lacks_saved(const struct replica *replica, const struct remembered *remembered)
+{
+    return replica->merging.agent_count > 0 && !remembered_is_known(replica, remembered);
+}
+
+bool replica_unmerged_await(struct replica *replica, struct remembered *remembered)
+{
+    if (replica->reads_only || replica->audits || replica->joining || replica->ahead || replica->base_lost ||
+        !lacks_saved(replica, remembered))
+        return false;
+    struct unmerged *unmerged = unmerged_new(replica);
+    unmerged->awaits = true;
+    unmerged->remembered = remembered_take(remembered);
     return true;
 }
 
@@ -120,7 +171,10 @@ static void end(struct replica *replica)
     replica->file.origin_unknown = false;
     replica->file.stamp = (struct file_stamp){0};
     look_at_file(replica, unmerged);
-    if (unmerged->saves && replica->file.question == DISK_QUESTION_NONE && !replica_save(replica, NULL, &err))
+    if (unmerged->saves && replica->file.question != DISK_QUESTION_NONE)
+        replica_say(replica, "%s is not written: it is not as it was left.%s", replica->label,
+                    replica_key_hint(replica, " ^S asks what to do."));
+    else if (unmerged->saves && !replica_save(replica, NULL, &err))
         replica_say(replica, "%s", err.text);
     replica->unmerged = unmerged;
     replica_unmerged_forget(replica);
@@ -128,11 +182,26 @@ static void end(struct replica *replica)
     replica_touch(replica);
 }
 
+/* A save that was asked for meanwhile would not have what the file has. */
+static void begin_to_await(struct replica *replica, struct unmerged *unmerged)
+{
+    struct error err = {0};
+    unmerged->awaits = true;
+    if (unmerged->saves && !replica_unmerged_save(replica, &err))
+        replica_say(replica, "%s", err.text);
+    unmerged->saves = false;
+    replica_touch(replica);
+}
+
 void replica_unmerged_handle(struct replica *replica)
 {
-    const struct unmerged *unmerged = replica->unmerged;
-    if (unmerged && replica->merging.live && replica->place_read >= unmerged->upto && !replica_is_merging(replica))
+    struct unmerged *unmerged = replica->unmerged;
+    if (!unmerged || !replica->merging.live || replica->place_read < unmerged->upto || replica_is_merging(replica))
+        return;
+    if (!lacks_saved(replica, unmerged->remembered))
         end(replica);
+    else if (!unmerged->awaits || unmerged->saves)
+        begin_to_await(replica, unmerged);
 }
 
 /* --- from outside --- */
@@ -143,10 +212,41 @@ void replica_unmerged_moved(struct replica *replica)
         replica->unmerged->moved = true;
 }
 
-void replica_unmerged_save(struct replica *replica)
+bool replica_unmerged_save(struct replica *replica, struct error *err)
 {
+    if (replica->unmerged->awaits && !replica_is_merging(replica))
+        return replica_unmerged_refuse(replica, err);
     replica->unmerged->saves = true;
     replica_say(replica, "%s is written as soon as all edits that are kept of it are merged.", replica->label);
+    return true;
+}
+
+bool replica_unmerged_refuse(const struct replica *replica, struct error *err)
+{
+    struct buf whose = {0};
+    if (!replica->unmerged->awaits || !replica_name_held(replica, &whose))
+        error_set(err, ERR_BUSY, 0, "Not saved: what is kept of %s is not all merged yet.", replica->label);
+    else
+        error_set(err, ERR_BUSY, 0, "Not saved: %s in %s and held here, so this text lacks what the file has.%s",
+                  buf_string(&whose), replica->label, replica_key_hint(replica, " Alt+H merges them."));
+    buf_release(&whose);
+    return false;
+}
+
+bool replica_unmerged_awaits(const struct replica *replica)
+{
+    return replica->unmerged && replica->unmerged->awaits;
+}
+
+bool replica_unmerged_had(const struct replica *replica, const struct event_id *event)
+{
+    const struct unmerged *unmerged = replica->unmerged;
+    if (!unmerged || !unmerged->had_some || event->seq >= replica_unmerged_upto(replica, &event->agent))
+        return false;
+    for (size_t i = 0; i < unmerged->after.count; i++)
+        if (agent_id_equal(&unmerged->after.items[i].agent, &event->agent))
+            return event->seq < unmerged->after.items[i].seq;
+    return true;
 }
 
 bool replica_unmerged_saves(const struct replica *replica)
@@ -178,6 +278,7 @@ void replica_unmerged_forget(struct replica *replica)
         return;
     replica->unmerged = NULL;
     remembered_free(unmerged->remembered);
+    event_span_list_release(&unmerged->after);
     free(unmerged->heads);
     free(unmerged);
 }

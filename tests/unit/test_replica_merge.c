@@ -485,7 +485,9 @@ static size_t noted(struct replica *replica)
     home_wait(replica, NULL, journal_has_all);
     assert_true(replica_open_reader(replica, &err));
     assert_true(journal_note_get(replica->reader, "held", &value, &found, &err));
-    size_t count = found ? value.len / (AGENT_ID_BYTES + 2) : 0; /* seqs of one byte each */
+    size_t count = 0;
+    for (size_t at = AGENT_ID_BYTES + 1; found && at < value.len; at += AGENT_ID_BYTES + 2) /* seqs of one byte each */
+        count += value.data[at] != HELD_WANTED;
     buf_release(&value);
     return count;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/replica_journal.h"
 #include "app/replica_merge.h"
@@ -389,6 +390,207 @@ static void what_takes_too_long_is_held(void **state)
     home_close(replica);
 }
 
+/* All of it is in the text and in the file: `limited` had held it, and a person wanted it. */
+static void leave_saved(struct home *home, bool limited)
+{
+    leave_much(home);
+    struct replica *replica = open_notes(home);
+    if (limited) {
+        replica->merge_steps_max = PLACES / 2;
+        are_mallorys(replica);
+        home_wait(replica, NULL, is_whole);
+        assert_true(replica_merge_held(replica));
+        home_wait(replica, NULL, is_merged);
+    }
+    home_wait(replica, NULL, is_whole);
+    expect_all(replica);
+    home_save(replica, NULL);
+    home_close(replica);
+}
+
+static struct replica *open_limited(struct home *home)
+{
+    struct replica *replica = open_notes(home);
+    assert_non_null(replica->unmerged);
+    replica->merge_steps_max = PLACES / 2;
+    are_mallorys(replica);
+    return replica;
+}
+
+static void expect_written(struct home *home, size_t more)
+{
+    char *path = scratch_file(home->dir, "notes.md"), *text = text_of(path);
+    assert_int_equal(strlen(text), WINDOWS * PLACES + 2 * PLACES + 1 + more);
+    free(path);
+    free(text);
+}
+
+static void expect_nothing_held(struct home *home, struct replica *replica)
+{
+    home_expect_remark(replica, replica_merging, "");
+    expect_all(replica);
+    assert_false(replica_merge_held(replica));
+    home_save(replica, NULL);
+    expect_all(replica);
+    document_check(replica->document);
+    expect_written(home, 0);
+}
+
+/* The limit may be a lower one than when it was merged. */
+static void what_was_in_the_text_is_not_held_again(void **state)
+{
+    leave_saved(*state, false);
+    struct replica *replica = open_limited(*state);
+    home_wait(replica, NULL, is_whole);
+    expect_nothing_held(*state, replica);
+    home_close(replica);
+}
+
+static void what_a_person_wanted_and_saved_is_not_held_again(void **state)
+{
+    struct home *home = *state;
+    leave_saved(home, true);
+    for (size_t i = 0; i < 2; i++) {
+        struct replica *replica = open_limited(home);
+        home_wait(replica, NULL, is_whole);
+        expect_nothing_held(home, replica);
+        home_close(replica);
+    }
+}
+
+static void a_save_asked_for_meanwhile_takes_nothing_from_the_file(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    leave_saved(home, true);
+    struct replica *replica = open_limited(home);
+    struct replica_status status;
+    assert_true(replica_save(replica, NULL, &err));
+    replica_status(replica, net_now_ms(), &status);
+    assert_true(status.saving && !status.in_file); /* who leaves waits for it, though nothing was typed */
+    home_wait(replica, NULL, is_saved);
+    expect_all(replica);
+    expect_written(home, 0);
+    home_close(replica);
+}
+
+/* It is not dropped: it is said, and who leaves is asked. */
+static void a_save_that_meets_a_question_says_so(void **state)
+{
+    struct home *home = *state;
+    struct replica_status status;
+    struct error err = {0};
+    char *path = scratch_file(home->dir, "notes.md");
+    leave_saved(home, true);
+    assert_int_equal(unlink(path), 0);
+    struct replica *replica = open_limited(home);
+    assert_true(replica_save(replica, NULL, &err));
+    home_wait(replica, NULL, is_whole);
+    assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_GONE);
+    assert_true(home_was_said(home, "notes.md is not written"));
+    replica_status(replica, net_now_ms(), &status);
+    assert_false(status.in_file);
+    assert_int_not_equal(access(path, F_OK), 0);
+    home_close(replica);
+    free(path);
+}
+
+/* As if another window, which has never merged it, had noted it last. */
+static void note_as_held(struct home *home)
+{
+    struct replica *replica = open_notes(home);
+    struct error err = {0};
+    struct buf note = {0};
+    size_t count;
+    struct chain_head *heads = chain_branches(replica->chain, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (heads[i].next_seq != PLACES) /* b and c; a began with the x */
+            continue;
+        buf_add(&note, heads[i].agent.bytes, AGENT_ID_BYTES);
+        buf_add_varint(&note, 0);
+        buf_add_byte(&note, HELD_COSTLY);
+    }
+    assert_true(note.len > 0);
+    assert_true(replica_open_reader(replica, &err));
+    assert_true(journal_note_put(replica->reader, "held", buf_view(&note), &err));
+    buf_release(&note);
+    free(heads);
+    home_close(replica);
+}
+
+static bool is_offered(struct replica *replica, struct replica *other)
+{
+    (void)other;
+    return replica_unmerged_awaits(replica) && replica->merging.live && !replica_is_merging(replica);
+}
+
+/* What the file has is then not known: it is neither guessed nor written over. */
+static void what_is_held_and_in_the_file_is_awaited(void **state)
+{
+    struct home *home = *state;
+    struct error err = {0};
+    leave_saved(home, true);
+    note_as_held(home);
+    char *path = scratch_file(home->dir, "notes.md"), *text = text_of(path), *changed = xformat("P%s", text);
+    scratch_write(path, changed);
+    struct replica *replica = open_notes(home);
+    assert_non_null(replica->unmerged);
+    are_mallorys(replica);
+    replica->merge_steps_max = PLACES / 2;
+    home_wait(replica, NULL, is_offered);
+    assert_int_equal(count_of(replica, 'P') + count_of(replica, 'b') + count_of(replica, 'c'), 0);
+    assert_false(replica_save(replica, NULL, &err));
+    assert_non_null(strstr(err.text, "mallory"));
+    assert_false(replica_save_now(replica, NULL, &err));
+    char *now = text_of(path);
+    assert_string_equal(now, changed);
+    assert_true(replica_merge_held(replica));
+    home_wait(replica, NULL, is_whole);
+    expect_all(replica);
+    home_expect_text(replica, changed);
+    home_save(replica, NULL);
+    expect_written(home, 1);
+    home_close(replica);
+    free(path);
+    free(text);
+    free(changed);
+    free(now);
+}
+
+static void what_another_program_wrote_doubles_nothing(void **state)
+{
+    struct home *home = *state;
+    leave_saved(home, true);
+    char *path = scratch_file(home->dir, "notes.md"), *text = text_of(path), *changed = xformat("P%s", text);
+    scratch_write(path, changed);
+    struct replica *replica = open_limited(home);
+    home_wait(replica, NULL, is_whole);
+    expect_all(replica);
+    assert_int_equal(count_of(replica, 'P'), 1);
+    home_expect_text(replica, changed);
+    home_close(replica);
+    free(path);
+    free(text);
+    free(changed);
+}
+
+/* Closed before it was in the text: what a person wanted is in the note. */
+static void what_a_person_wanted_is_not_held_again_though_it_was_not_saved(void **state)
+{
+    struct home *home = *state;
+    leave_much(home);
+    struct replica *replica = open_limited(home);
+    home_wait(replica, NULL, is_whole);
+    assert_true(replica_merge_held(replica));
+    home_wait(replica, NULL, home_is_kept);
+    home_close(replica);
+    replica = open_limited(home);
+    home_wait(replica, NULL, is_whole);
+    home_expect_remark(replica, replica_merging, "");
+    expect_all(replica);
+    home_close(replica);
+}
+
 static void it_is_not_shared_meanwhile(void **state)
 {
     leave_much(*state);
@@ -413,6 +615,13 @@ int main(void)
         TEST(another_window_types_meanwhile),
         TEST(the_hash_chain_has_all_of_it),
         TEST(what_takes_too_long_is_held),
+        TEST(what_was_in_the_text_is_not_held_again),
+        TEST(what_a_person_wanted_and_saved_is_not_held_again),
+        TEST(a_save_asked_for_meanwhile_takes_nothing_from_the_file),
+        TEST(a_save_that_meets_a_question_says_so),
+        TEST(what_is_held_and_in_the_file_is_awaited),
+        TEST(what_another_program_wrote_doubles_nothing),
+        TEST(what_a_person_wanted_is_not_held_again_though_it_was_not_saved),
         TEST(it_is_not_shared_meanwhile),
     };
     return RUN_TESTS("replica_unmerged", tests);
