@@ -401,10 +401,16 @@ uint64_t replica_next_ms(const struct replica *replica)
     return deadline_earlier(next_ms, deadline_earlier(replica_room_next_ms(replica), neighbours_next_ms(replica)));
 }
 
+int replica_wait_ms(const struct replica *replica, uint64_t now_ms, int ms)
+{
+    uint64_t next_ms = replica_next_ms(replica), left_ms = next_ms > now_ms ? next_ms - now_ms : 0;
+    return left_ms < (uint64_t)ms ? (int)left_ms : ms;
+}
+
 void replica_wait(struct replica *replica, int ms)
 {
     struct pollfd fd = {.fd = replica->epoll_fd, .events = POLLIN};
-    (void)poll(&fd, 1, ms); /* interrupted or not: what is there is done */
+    (void)poll(&fd, 1, replica_wait_ms(replica, net_now_ms(), ms)); /* interrupted or not: what is there is done */
     replica_handle(replica);
 }
 

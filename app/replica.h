@@ -252,6 +252,7 @@ struct replica_status {
     uint64_t unsent_age_ms; /* of the oldest of them; 0: none */
     /* numbers */
     uint64_t events;
+    uint64_t taken, merge_steps; /* these change with whatever comes in and is merged: events, and of the one on its way */
     struct file_stamp stamp;
 };
 /* Costs the same whatever was ever written: asked for every frame. */
@@ -287,6 +288,8 @@ MUST_USE bool replica_audit(const struct replica *replica, struct replica_audit 
 bool replica_is_settled(struct replica *replica);
 /* Sleeps until there is something to do, at most `ms`, and does it: the loop of verbs without a screen. */
 void replica_wait(struct replica *replica, int ms);
+/* For who polls more than its fd: how long that may take, at most `ms`; 0 while something is being merged. */
+int replica_wait_ms(const struct replica *replica, uint64_t now_ms, int ms);
 /* Whether a person has the document open in another weft on this machine. Waits for an answer, 300 ms at most. */
 bool replica_has_neighbours(struct replica *replica);
 /*

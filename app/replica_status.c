@@ -102,6 +102,8 @@ void replica_status(struct replica *replica, uint64_t now_ms, struct replica_sta
     status_of_journal(replica, out);
     status_of_room(replica, now_ms, out);
     out->events = document_events(replica->document);
+    out->taken = document_events(replica_history(replica));
+    out->merge_steps = replica->merging.on ? replica->merging.steps : 0;
     out->in_file = text_is_in_file(replica);
     if (out->in_file)
         document_version(replica->document, &replica->file.counted);

@@ -43,6 +43,22 @@ bool target_exists(struct replica *replica, const char *word, struct error *err)
            error_set(err, ERR_MISSING, 0, "there is no file %s, and nothing of it is kept", word);
 }
 
+struct target_patience target_patience(uint64_t silence_ms, uint64_t now_ms)
+{
+    return (struct target_patience){.silence_ms = silence_ms, .until_ms = now_ms + silence_ms};
+}
+
+bool target_is_patient(struct target_patience *patience, const struct replica_status *status, uint64_t now_ms)
+{
+    const uint64_t seen[TARGET_SIGNS] = {status->taken, status->merge_steps, status->journal_jobs, status->net.base_done,
+                                         status->net.unacked_batches, status->net.lacking_batches};
+    if (memcmp(patience->seen, seen, sizeof seen) != 0) {
+        memcpy(patience->seen, seen, sizeof seen);
+        patience->until_ms = now_ms + patience->silence_ms;
+    }
+    return now_ms < patience->until_ms;
+}
+
 /* Why it is not settled yet, after so long. */
 static void say_late(const struct session_status *net, uint64_t timeout_ms, struct error *err)
 {
@@ -59,7 +75,8 @@ static void say_late(const struct session_status *net, uint64_t timeout_ms, stru
 static enum target_wait settle(struct replica *replica, uint64_t timeout_ms, bool opening, struct error *err)
 {
     enum { REACH_MS = 4000 };
-    uint64_t until_ms = net_now_ms() + timeout_ms, reach_ms = net_now_ms() + REACH_MS;
+    struct target_patience patience = target_patience(timeout_ms, net_now_ms());
+    uint64_t reach_ms = net_now_ms() + REACH_MS;
     struct replica_status status;
     while (!replica_is_settled(replica)) {
         uint64_t now_ms = net_now_ms();
@@ -74,7 +91,7 @@ static enum target_wait settle(struct replica *replica, uint64_t timeout_ms, boo
         }
         opening = opening && status.net.state != SESSION_ONLINE;
         bool unreachable = opening && status.net.why.text[0] && now_ms >= reach_ms;
-        if (now_ms >= until_ms || unreachable) {
+        if (!target_is_patient(&patience, &status, now_ms) || unreachable) {
             say_late(&status.net, timeout_ms, err);
             return TARGET_TIMED_OUT;
         }

@@ -49,12 +49,23 @@ MUST_USE bool target_exists(struct replica *replica, const char *word, struct er
 
 enum target_wait { TARGET_DONE, TARGET_TIMED_OUT, TARGET_REFUSED };
 /*
- * Runs the replica until everything is acknowledged and caught up (replica_is_settled()), at most timeout_ms.
+ * Runs the replica until everything is acknowledged and caught up (replica_is_settled()), but no longer than timeout_ms after
+ * something has come, was merged or was acknowledged: to merge a long history may take as long as it takes.
  * TARGET_REFUSED: the relay will not have us; TARGET_TIMED_OUT: it cannot be reached. *err says which and why.
  */
 enum target_wait target_settle(struct replica *replica, uint64_t timeout_ms, struct error *err);
-/* The same for what was just opened: 15 s, but 4 s where no connection comes about at all. */
+/* The same for what was just opened: 15 s without anything, but 4 s where no connection comes about at all. */
 enum target_wait target_arrive(struct replica *replica, struct error *err);
+
+/* When such a wait ends, for who runs the replica himself. */
+enum { TARGET_SIGNS = 6 };
+struct target_patience {
+    uint64_t silence_ms, until_ms;
+    uint64_t seen[TARGET_SIGNS]; /* of the status, when it was last another one */
+};
+struct target_patience target_patience(uint64_t silence_ms, uint64_t now_ms);
+/* False: nothing of that has happened for so long. */
+bool target_is_patient(struct target_patience *patience, const struct replica_status *status, uint64_t now_ms);
 
 /* The file's path beside a word like "notes.md:12:3" or after "+12:3". *line and *column 0 when not given. Heap string. */
 char *target_path(const char *word, uint64_t *line, uint64_t *column);

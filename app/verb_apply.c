@@ -160,7 +160,8 @@ static void wait_for_more(struct applying *applying)
     int wait_ms = WAIT_MS;
     if (ready)
         wait_ms = applying->gap_us && applying->next_us > now_us ? (int)((applying->next_us - now_us + 999) / 1000) : 0;
-    (void)poll(fds, 2, wait_ms < WAIT_MS ? wait_ms : WAIT_MS);
+    wait_ms = wait_ms < WAIT_MS ? wait_ms : WAIT_MS;
+    (void)poll(fds, 2, replica_wait_ms(applying->replica, net_now_ms(), wait_ms));
 }
 
 static bool apply_all(struct applying *applying, struct error *err)

@@ -736,6 +736,29 @@ static void a_text_becomes_json_whatever_is_in_it(void **state)
     buf_release(&out);
 }
 
+static void a_wait_ends_so_long_after_the_last_that_came_and_not_after_the_first(void **state)
+{
+    enum { SILENCE_MS = 15000, STEP_MS = 10000, BEGUN_MS = 7000 };
+    (void)state;
+    struct replica_status status = {0};
+    uint64_t *const signs[TARGET_SIGNS] = {&status.taken, &status.merge_steps, &status.journal_jobs, &status.net.base_done,
+                                           &status.net.unacked_batches, &status.net.lacking_batches};
+    struct target_patience patience = target_patience(SILENCE_MS, BEGUN_MS);
+    uint64_t now_ms = BEGUN_MS;
+    assert_true(target_is_patient(&patience, &status, now_ms));
+    for (size_t i = 0; i < TARGET_SIGNS; i++) {
+        ++*signs[i];
+        now_ms += STEP_MS;
+        assert_true(target_is_patient(&patience, &status, now_ms));
+    }
+    status.merge_steps = 0; /* another one is on its way */
+    now_ms += STEP_MS;
+    assert_true(target_is_patient(&patience, &status, now_ms));
+    status.net.last_heard_ms = status.net.rtt_ms = 1; /* a relay that only says that it lives */
+    assert_true(target_is_patient(&patience, &status, now_ms + SILENCE_MS - 1));
+    assert_false(target_is_patient(&patience, &status, now_ms + SILENCE_MS));
+}
+
 int main(void)
 {
     struct error err = {0};
@@ -750,6 +773,7 @@ int main(void)
         cmocka_unit_test(a_wrong_option_is_named_with_what_there_is),
         cmocka_unit_test(a_mistyped_verb_is_recognised_and_a_file_is_not),
         cmocka_unit_test(a_place_behind_a_file_name_is_split_off),
+        cmocka_unit_test(a_wait_ends_so_long_after_the_last_that_came_and_not_after_the_first),
         cmocka_unit_test(a_configuration_with_comments_is_read),
         cmocka_unit_test(a_setting_with_a_mistake_is_told_and_all_others_hold),
         cmocka_unit_test(what_is_no_configuration_is_told_and_the_defaults_hold),

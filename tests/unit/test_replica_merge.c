@@ -128,6 +128,29 @@ static void keys_come_between(void **state)
     home_close(replica);
 }
 
+/* Nothing comes on the file descriptor then: the loop of a verb goes on at once all the same, turn by turn. */
+static void waiting_without_a_screen_merges_and_does_not_sleep(void **state)
+{
+    enum { AN_HOUR_MS = 3600000 };
+    struct replica *replica = open_with_pages(state);
+    struct replica_status status;
+    come_letter(replica, &eve, 0, NULL, "e");
+    size_t turns = 0;
+    for (uint64_t steps = 0; replica_is_merging(replica); turns++) {
+        replica_status(replica, net_now_ms(), &status);
+        assert_true(status.merge_steps != steps); /* which is why nobody gives up */
+        steps = status.merge_steps;
+        assert_int_equal(replica_wait_ms(replica, net_now_ms(), AN_HOUR_MS), 0);
+        replica_wait(replica, AN_HOUR_MS);
+    }
+    assert_in_range(turns, 2, 10000);
+    assert_int_equal(count_of(replica, 'e'), 1);
+    replica_status(replica, net_now_ms(), &status);
+    assert_int_equal(status.merge_steps, 0);
+    assert_int_equal(status.taken, document_events(replica->document));
+    home_close(replica);
+}
+
 static void what_comes_meanwhile_waits(void **state)
 {
     struct replica *replica = open_with_pages(state);
@@ -938,6 +961,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, home_setup_with_file, home_teardown)
         TEST(keys_come_between),
+        TEST(waiting_without_a_screen_merges_and_does_not_sleep),
         TEST(what_comes_meanwhile_waits),
         TEST(who_has_seen_all_that_is_here_goes_first),
         TEST(leaving_meanwhile_loses_nothing),
