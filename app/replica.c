@@ -91,7 +91,7 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->audits = options->audits;
     replica->short_lived = options->short_lived;
     replica->merge_steps_max = (uint64_t)env->config.merge_ms * MERGE_STEPS_PER_MS;
-    replica->open_steps_max = options->open_steps_max ? options->open_steps_max : OPEN_MS * MERGE_STEPS_PER_MS;
+    replica->open_steps_max = options->open_steps_max ? options->open_steps_max : (uint64_t)OPEN_MS * MERGE_STEPS_PER_MS;
     replica->base_bytes_max = options->base_bytes_max ? options->base_bytes_max : BASE_BYTES_MAX;
     atomic_init(&replica->base_kept, false);
     atomic_init(&replica->awaits_journal, false);
@@ -186,7 +186,7 @@ void replica_free(struct replica *replica)
 void replica_begin_document(struct replica *replica, struct rope *base)
 {
     end_document(replica);
-    replica->place_read = replica->checkpoint_place = 0;
+    replica->place_read = replica->checkpoint_place = replica->fresh_ops = 0;
     if (!replica->journal_found) {
         atomic_store(&replica->base_kept, false); /* it begins here */
         replica->base_referred = replica->base_lost = false;

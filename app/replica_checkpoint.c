@@ -11,7 +11,9 @@
 enum {
     CHECKPOINT_ROWS = 1000,     /* fewer are replayed faster than a checkpoint is worth, */
     CHECKPOINT_ROWS_SMALL = 64, /* but of a document with fewer events than this it takes a few milliseconds, */
-    SMALL_EVENTS = 50000,       /* and rows that one covers take less space */
+    SMALL_EVENTS = 50000,       /* and rows that one covers take less space; */
+    CHECKPOINT_OPS = 4096,      /* nor are few rows with so many operations replayed fast, some 10 us each if concurrent; */
+    EVENTS_AN_OP = 64,          /* one more for so many events: it takes as long as the history is; who types has rows first */
     HISTORY_APART = JOURNAL_CHUNK_BYTES, /* a shorter one is read faster than it is asked for */
 };
 
@@ -169,6 +171,7 @@ bool replica_load_checkpoint(struct replica *replica, bool *found, struct error 
 {
     struct journal_checkpoint checkpoint;
     *found = false;
+    replica->fresh_ops = 0;
     if (!journal_checkpoint_front(replica->journal_found, &checkpoint, err))
         return false;
     struct error damaged = {0};
@@ -217,6 +220,7 @@ void replica_put_checkpoint(struct replica *replica, uint64_t place, struct enco
         *written = (struct journal_checkpoint){0};
     encoded->front = (struct buf){0};
     replica->checkpoint_place = place;
+    replica->fresh_ops = 0;
     journal_writer_run(replica->writer, checkpoint_run, job, (struct journal_done){checkpoint_done, job});
 }
 
@@ -226,13 +230,19 @@ bool replica_has_all_rows(const struct replica *replica)
            !replica->ahead && !replica->unmerged;
 }
 
+bool replica_has_many_ops(const struct replica *replica)
+{
+    return replica->fresh_ops >= CHECKPOINT_OPS + document_events(replica->document) / EVENTS_AN_OP;
+}
+
 static bool is_due(struct replica *replica)
 {
     struct journal_writer_state state;
     journal_writer_state(replica->writer, &state);
     uint64_t rows = state.place > replica->checkpoint_place ? state.place - replica->checkpoint_place : 0;
     bool small = document_events(replica->document) < SMALL_EVENTS;
-    return !state.failing && rows >= (small ? CHECKPOINT_ROWS_SMALL : CHECKPOINT_ROWS);
+    bool many = rows >= (small ? CHECKPOINT_ROWS_SMALL : CHECKPOINT_ROWS) || replica_has_many_ops(replica);
+    return !state.failing && many;
 }
 
 /*

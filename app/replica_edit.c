@@ -142,8 +142,10 @@ void replica_commit(struct replica *replica, const struct batch_list *batches)
         return;
     }
     replica_post_soon(replica, net_now_ms());
-    for (size_t i = 0; i < batches->count; i++)
+    for (size_t i = 0; i < batches->count; i++) {
         commit_batch(replica, &batches->items[i]);
+        replica->fresh_ops += batches->items[i].op_count;
+    }
 }
 
 static bool is_space(const struct patch *patch)

@@ -127,6 +127,8 @@ enum document_added replica_add_now(struct replica *replica, const struct batch 
         replica_note_unread(replica, &err);
         replica_say(replica, "An edit that came in cannot be taken: %s", err.text);
     }
+    if (added == DOCUMENT_ADDED)
+        replica->fresh_ops += batch->op_count;
     replica_merged(replica, batch, added == DOCUMENT_ADDED);
     return added;
 }

@@ -234,7 +234,7 @@ void replica_tidy_handle(struct replica *replica, uint64_t now_ms)
         let_go(replica);
     journal_writer_state(replica->writer, &state);
     uint64_t rows = state.place > replica->checkpoint_place ? state.place - replica->checkpoint_place : 0;
-    bool many = rows >= TIDY_ROWS + document_events(replica->document) / TIDY_EVENTS_A_ROW;
+    bool many = rows >= TIDY_ROWS + document_events(replica->document) / TIDY_EVENTS_A_ROW || replica_has_many_ops(replica);
     if (state.failing || !(many || (replica->tidying && replica->tidying->gave_way))) {
         replica->tidy_ms = 0;
     } else if (!replica->tidy_ms || state.place != replica->tidy_place) {

@@ -19,6 +19,8 @@ struct row_source;
 MUST_USE bool replica_load_checkpoint(struct replica *replica, bool *found, struct error *err);
 /* Gives the writer a checkpoint of all rows so far, when enough of them have come since the last one; before it ends. */
 void replica_checkpoint(struct replica *replica);
+/* So many operations are in no checkpoint that opening the document is slow, however few rows they lie in. */
+bool replica_has_many_ops(const struct replica *replica);
 /* All rows that it has read are in the document: a checkpoint may stand for them. */
 bool replica_has_all_rows(const struct replica *replica);
 void replica_source_release(struct row_source *source);

@@ -207,6 +207,87 @@ static bool has_checkpoint(struct home *home, const struct doc_id *doc)
     return found;
 }
 
+enum { OPS = 9000 /* scattered, so each is one; more than a history of them has to have */ };
+
+/* One command, as when a word is replaced everywhere. */
+static void type_everywhere(struct replica *replica)
+{
+    struct patch patch = {0};
+    struct error err = {0};
+    char *text = xmalloc(OPS + 1);
+    memset(text, '-', OPS);
+    text[OPS] = '\0';
+    home_insert(replica, text);
+    free(text);
+    for (size_t i = 0; i < OPS; i++) {
+        patch_retain(&patch, 1);
+        patch_insert(&patch, bytes_of_string("x"));
+    }
+    assert_true(replica_edit(replica, &patch, selection_at(0), EDIT_WHOLE, &err));
+    patch_release(&patch);
+}
+
+static void few_rows_with_many_operations_are_worth_a_checkpoint(void **state)
+{
+    struct home *home = *state;
+    struct replica *replica = home_open(home, "notes.md");
+    type_everywhere(replica);
+    assert_in_range(replica->fresh_ops, OPS, OPS + 10);
+    struct doc_id doc = replica_entry(replica)->doc;
+    char *text = home_text(replica);
+    home_close(replica);
+    assert_in_range(rows_of(home, &doc), 1, 10);
+    assert_true(has_checkpoint(home, &doc));
+    replica = home_open(home, "notes.md");
+    home_expect_text(replica, text);
+    assert_int_equal(replica->fresh_ops, 0); /* nothing is merged again */
+    home_type(replica, 0, "y");
+    assert_int_equal(replica->fresh_ops, 1);
+    uint64_t place = replica->checkpoint_place;
+    home_close(replica);
+    replica = home_open(home, "notes.md");
+    assert_int_equal(replica->checkpoint_place, place); /* one row is not worth another */
+    assert_int_equal(replica->fresh_ops, 1);
+    home_close(replica);
+    free(text);
+}
+
+static void so_are_those_that_somebody_else_wrote_and_a_pause_is_enough(void **state)
+{
+    struct home *home = *state;
+    struct replica *replica = home_open(home, "notes.md");
+    struct batch batch = {.agent = {{0x4c}}};
+    for (uint64_t i = 0; i < OPS; i++)
+        batch_add_insert(&batch, i * 7919 % (i + 1), bytes_of_string("m"));
+    home_type(replica, 0, "y");
+    home_wait(replica, NULL, home_is_kept);
+    replica_tidy_handle(replica, net_now_ms());
+    assert_int_equal(replica_tidy_next_ms(replica), UINT64_MAX);
+    assert_true(replica_add_batch(replica, &batch));
+    batch_release(&batch);
+    assert_in_range(replica->fresh_ops, OPS - 1000, OPS + 1);
+    replica_tidy_handle(replica, net_now_ms());
+    assert_in_range(replica_tidy_next_ms(replica), 0, UINT64_MAX - 1);
+    struct doc_id doc = replica_entry(replica)->doc;
+    replica_update_text(replica);
+    home_close(replica);
+    assert_true(has_checkpoint(home, &doc));
+}
+
+static void one_row_of_one_long_paste_is_not(void **state)
+{
+    struct home *home = *state;
+    struct replica *replica = home_open(home, "notes.md");
+    char *text = xmalloc(OPS * 8 + 1);
+    memset(text, 'x', OPS * 8);
+    text[OPS * 8] = '\0';
+    home_insert(replica, text);
+    free(text);
+    struct doc_id doc = replica_entry(replica)->doc;
+    home_close(replica);
+    assert_false(has_checkpoint(home, &doc));
+}
+
 static void a_checkpoint_whose_history_cannot_be_read_costs_nothing_but_time(void **state)
 {
     enum { KEYS = 300 };
@@ -878,6 +959,9 @@ int main(void)
         HOME_TEST(somebody_who_never_stops_typing_has_a_small_journal),
         HOME_TEST(another_window_on_the_journal_is_not_disturbed),
         HOME_TEST(while_another_process_writes_nothing_is_tidied),
+        HOME_TEST(few_rows_with_many_operations_are_worth_a_checkpoint),
+        HOME_TEST(so_are_those_that_somebody_else_wrote_and_a_pause_is_enough),
+        HOME_TEST(one_row_of_one_long_paste_is_not),
         HOME_TEST(a_checkpoint_whose_history_cannot_be_read_costs_nothing_but_time),
         HOME_TEST(what_is_closed_without_a_pause_is_in_order_too),
         HOME_TEST(how_much_of_a_long_history_is_not_in_the_file_is_said_a_little_later),
