@@ -84,22 +84,32 @@ void lost_journal_release(struct lost_journal *lost)
     *lost = (struct lost_journal){0};
 }
 
-/* `whose`: "the journal of notes.md". What a script is told may not be read by anybody: it is told again. */
+/* False: not even that can be told, for what was set aside cannot be read now. */
+static bool say_damage(struct replica *replica, const struct wal_damage *damage, const char *whose)
+{
+    struct wal_verdict verdict;
+    struct error err = {0};
+    if (!wal_damage_judge(damage, &verdict, &err)) {
+        replica_say(replica, "%s was damaged: %s.", whose, err.text);
+        return false;
+    }
+    unsigned long long lost = verdict.lost;
+    if (verdict.state == WAL_CUT)
+        replica_say(replica, "%s was damaged, or the machine stopped before it was written: the last %llu step%s cannot be read. "
+                    "Look whether what was typed last is there. What is left of it is kept as %s.", whose, lost,
+                    lost == 1 ? "" : "s", damage->path);
+    else
+        replica_say(replica, "%s was damaged; it was mended, and nothing is lost. What was damaged is kept as %s.", whose,
+                    damage->path);
+    return true;
+}
+
+/* `whose`: "The journal of notes.md". What a script is told may not be read by anybody: it is told again. */
 static void say_damaged(struct replica *replica, const char *path, const char *whose)
 {
     struct wal_damage damage;
     for (unsigned number = 0; wal_damage_get(path, number, &damage); number++) {
-        unsigned long long lost = damage.verdict.lost;
-        if (damage.told) {
-            /* nothing new */
-        } else if (damage.verdict.state == WAL_CUT) {
-            replica_say(replica, "The disk damaged %s: the last %llu step%s written to it cannot be read. What is left is kept as "
-                        "%s.", whose, lost, lost == 1 ? "" : "s", damage.path);
-        } else {
-            replica_say(replica, "The disk damaged %s; it was mended, and nothing is lost. What was damaged is kept as %s.",
-                        whose, damage.path);
-        }
-        if (!replica->reads_only && !replica->scripted)
+        if (!damage.told && say_damage(replica, &damage, whose) && !replica->reads_only && !replica->scripted)
             wal_damage_tell(&damage);
         wal_damage_release(&damage);
     }
@@ -111,9 +121,9 @@ void replica_say_damaged(struct replica *replica)
         return;
     char *journal = env_journal_path(replica->env, &replica->entry.doc);
     char *index = paths_state_file(&replica->env->paths, "index.db");
-    char *whose = xformat("the journal of %s", replica->label);
+    char *whose = xformat("The journal of %s", replica->label);
     say_damaged(replica, journal, whose);
-    say_damaged(replica, index, "the list of what is kept here");
+    say_damaged(replica, index, "The list of what is kept here");
     free(journal);
     free(index);
     free(whose);

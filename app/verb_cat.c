@@ -100,19 +100,25 @@ static bool print_aside(void *self, const struct replica_aside *aside)
     return false;
 }
 
-/* Whether something of what was written is not to be had: a log that was damaged on this disk. */
+/* Whether something of what was written is not to be had: a log that was damaged, or torn by a power cut. */
 static bool print_damaged(const struct env *env, const struct doc_id *doc)
 {
     struct wal_damage damage;
     bool lost = false;
     char *path = env_journal_path(env, doc);
     for (unsigned number = 0; wal_damage_get(path, number, &damage); number++) {
-        if (damage.verdict.state == WAL_CUT)
-            printf("damaged by the disk: the last %llu step%s written then cannot be read; what is left is kept as %s\n",
-                   (unsigned long long)damage.verdict.lost, damage.verdict.lost == 1 ? "" : "s", damage.path);
+        struct wal_verdict verdict = {.state = WAL_CUT};
+        struct error err = {0};
+        bool read = wal_damage_judge(&damage, &verdict, &err);
+        if (!read)
+            printf("damaged: %s\n", err.text);
+        else if (verdict.state == WAL_CUT)
+            printf("damaged, or the machine stopped before it was written: the last %llu step%s written then cannot be read (look "
+                   "whether what was typed last is there); what is left is kept as %s\n",
+                   (unsigned long long)verdict.lost, verdict.lost == 1 ? "" : "s", damage.path);
         else
-            printf("damaged by the disk and mended, nothing is lost; what was damaged is kept as %s\n", damage.path);
-        lost |= damage.verdict.state == WAL_CUT;
+            printf("damaged and mended, nothing is lost; what was damaged is kept as %s\n", damage.path);
+        lost |= verdict.state == WAL_CUT;
         wal_damage_release(&damage);
     }
     free(path);

@@ -17,7 +17,9 @@
  *       where they do not, parts of it were written twice, and nothing is concluded.)
  *
  * What is left of the last transaction where more than a word of it is damaged looks as if its writer had been killed: that alone
- * stays unsaid. A damaged frame is had again by
+ * stays unsaid. A power cut may do as a bad disk does: what was written since the log was last synced (PRAGMA synchronous=NORMAL
+ * syncs it at a checkpoint alone) may have reached the disk in any order, so that of several commits an earlier one is torn and a
+ * later one whole. The bytes do not tell the two apart, so what is said names both. A damaged frame is had again by
  *
  *     - the one word that fits, where there is only one; or
  *     - the same page as a later transaction wrote it: then nobody needs this one, and it takes that content.
@@ -37,7 +39,7 @@
 enum wal_state {
     WAL_WHOLE,  /* nothing was done: SQLite reads all that was ever committed */
     WAL_MENDED, /* now it does */
-    WAL_CUT,    /* `lost` transactions are not to be had */
+    WAL_CUT,    /* `lost` transactions are not to be had: they were damaged, or a power cut came before they were all on the disk */
 };
 
 struct wal_verdict {

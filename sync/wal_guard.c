@@ -10,19 +10,22 @@
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
-#include "sync/crypto.h"
 #include "sync/file_lock.h"
-#include "sync/id.h"
 
 enum {
     CHUNK_BYTES = 1 << 18,
     SECOND_LOOK_US = 20000,
-    RANDOM_BYTES = 8,
 };
 
 static char *log_path(const char *path)
 {
     return xformat("%s-wal", path);
+}
+
+/* One name is enough: whoever makes it has the log alone. */
+static char *new_path(const char *log)
+{
+    return xformat("%s.new", log);
 }
 
 static char *damaged_path(const char *path, unsigned number)
@@ -149,11 +152,7 @@ static bool write_new(const char *path, struct bytes content)
 
 static bool replace(const char *path, const char *log, int fd, struct bytes mended, struct error *err)
 {
-    unsigned char random[RANDOM_BYTES];
-    char hex[2 * RANDOM_BYTES + 1];
-    crypto_random(random, sizeof random);
-    id_hex(random, sizeof random, hex);
-    char *fresh = xformat("%s.%s.new", log, hex);
+    char *fresh = new_path(log);
     bool good = write_new(fresh, mended) && name_damaged(path, log, fd) && rename(fresh, log) == 0 && sync_directory(path);
     if (!good) {
         error_errno(err, "the log %s is damaged and cannot be set aside; nothing in it was changed", log);
@@ -174,11 +173,22 @@ static bool is_still(int fd, const struct buf *log)
     return same;
 }
 
+/* Of somebody who was killed when he had made it: it is no log of anything. */
+static bool remove_new(const char *log, struct error *err)
+{
+    char *fresh = new_path(log);
+    bool good = unlink(fresh) == 0 || errno == ENOENT || error_errno(err, "cannot remove %s", fresh);
+    free(fresh);
+    return good;
+}
+
 /* *replaced: there is another log now. */
 static bool look(const char *path, const char *log, int fd, bool *replaced, struct error *err)
 {
     struct buf content = {0}, found = {0};
+    struct error ignored; /* a directory that may only be read: there nothing is made either */
     *replaced = false;
+    (void)remove_new(log, &ignored);
     if (reads_through(fd))
         return true;
     bool good = read_log(fd, log, &content, err);
@@ -260,20 +270,27 @@ bool wal_guard_keep(const char *path, unsigned busy_ms, int *fd, struct error *e
 
 bool wal_damage_get(const char *path, unsigned number, struct wal_damage *damage)
 {
-    struct buf log = {0};
-    struct error ignored;
     struct stat st;
     char *aside = damaged_path(path, number);
-    int fd = open(aside, O_RDONLY | O_CLOEXEC);
-    bool there = fd >= 0 && fstat(fd, &st) == 0 && read_log(fd, aside, &log, &ignored);
+    bool there = stat(aside, &st) == 0;
     if (there)
-        *damage = (struct wal_damage){aside, wal_mend(&log), !(st.st_mode & S_IWUSR)};
+        *damage = (struct wal_damage){aside, !(st.st_mode & S_IWUSR)};
     else
         free(aside);
+    return there;
+}
+
+bool wal_damage_judge(const struct wal_damage *damage, struct wal_verdict *verdict, struct error *err)
+{
+    struct buf log = {0};
+    int fd = open(damage->path, O_RDONLY | O_CLOEXEC);
+    bool good = fd >= 0 ? read_log(fd, damage->path, &log, err) : error_errno(err, "cannot read %s", damage->path);
+    if (good)
+        *verdict = wal_mend(&log);
     if (fd >= 0)
         close(fd);
     buf_release(&log);
-    return there;
+    return good;
 }
 
 void wal_damage_tell(const struct wal_damage *damage)
@@ -296,5 +313,8 @@ bool wal_damage_forget(const char *path, struct error *err)
         good = (unlink(aside) == 0 || errno == ENOENT || error_errno(err, "cannot remove %s", aside)) && good;
         free(aside);
     }
+    char *log = log_path(path);
+    good = remove_new(log, err) && good;
+    free(log);
     return good;
 }

@@ -6,9 +6,10 @@
  *
  *     PATH-wal                what SQLite reads
  *     PATH-wal.damaged[-N]    a log that was damaged, as it was found; 0400 when a person has been told, before that 0600
+ *     PATH-wal.new            the mended one while it is made: only by who has the log alone
  *
  * A damaged log keeps its inode and gets that name; the mended one is made aside, synced, and takes its place in one step. A
- * process that is killed meanwhile leaves the damaged one to the next.
+ * process that is killed meanwhile leaves the damaged one to the next, who also removes what it had made.
  *
  *   Errors  ERR_BUSY: another process has been looking at it for longer than busy_ms. ERR_LIMIT: damaged, and longer than
  *           WAL_GUARD_BYTES_MAX. ERR_IO, ERR_FULL: it is damaged and could not be set aside. Then it is not to be opened, for
@@ -31,15 +32,16 @@ MUST_USE bool wal_guard_keep(const char *path, unsigned busy_ms, int *fd, struct
 /* A log that was set aside. */
 struct wal_damage {
     char *path; /* heap */
-    struct wal_verdict verdict;
     bool told;
 };
 /* The damaged log of PATH with this number, from 0 on. False: there is none. */
 MUST_USE bool wal_damage_get(const char *path, unsigned number, struct wal_damage *damage);
+/* What became of it: reads it and mends it again, in memory. False and *err: it cannot be read. */
+MUST_USE bool wal_damage_judge(const struct wal_damage *damage, struct wal_verdict *verdict, struct error *err);
 /* A person has been told. */
 void wal_damage_tell(const struct wal_damage *damage);
 void wal_damage_release(struct wal_damage *damage);
-/* Removes all of them; a missing one is fine. */
+/* Removes all of them, and what somebody who was killed had made; a missing one is fine. */
 MUST_USE bool wal_damage_forget(const char *path, struct error *err);
 
 #endif

@@ -94,16 +94,25 @@ static char *with(const char *path, const char *suffix)
 static bool was_set_aside(const char *path, struct bytes damaged, struct wal_verdict *verdict)
 {
     struct wal_damage damage;
+    struct error err = {0};
     struct buf kept = {0};
     if (!wal_damage_get(path, 0, &damage))
         return false;
-    *verdict = damage.verdict;
+    assert_true(wal_damage_judge(&damage, verdict, &err));
     assert_false(damage.told);
     scratch_read(damage.path, &kept);
     assert_true(bytes_equal(buf_view(&kept), damaged));
     wal_damage_release(&damage);
     buf_release(&kept);
     return true;
+}
+
+static enum wal_state state_of(const struct wal_damage *damage)
+{
+    struct wal_verdict verdict = {0};
+    struct error err = {0};
+    assert_true(wal_damage_judge(damage, &verdict, &err));
+    return verdict.state;
 }
 
 static void expect_all_or_told(const char *path, struct bytes damaged, unsigned counts[3])
@@ -178,7 +187,7 @@ static void who_reads_only_mends_it_too_and_a_told_one_stays_told(void **state)
     struct db *db = open_db(path, DB_READ);
     uint64_t rows = rows_in_order(db);
     assert_true(wal_damage_get(path, 0, &found));
-    assert_true(found.verdict.state == WAL_CUT ? rows < ROWS : rows == ROWS);
+    assert_true(state_of(&found) == WAL_CUT ? rows < ROWS : rows == ROWS);
     wal_damage_tell(&found);
     wal_damage_release(&found);
     db_close(db);
@@ -188,6 +197,83 @@ static void who_reads_only_mends_it_too_and_a_told_one_stays_told(void **state)
     assert_false(wal_damage_get(path, 1, &found));
     assert_true(db_remove(path, &err));
     assert_false(wal_damage_get(path, 0, &found));
+    free(path);
+}
+
+/* A power cut: what was not synced is there in part. The page of any one commit that is zeros, or all since then, is lost or told. */
+static void a_page_that_never_reached_the_disk_is_told_as_lost_at_most(void **state)
+{
+    enum { LAST = 3 /* frames of a commit, at most */ };
+    char *path = scratch_file(*state, "a.db"), *log_path = with(path, "-wal");
+    struct buf file = {0}, log = {0}, torn = {0};
+    unsigned counts[3] = {0};
+    struct error err = {0};
+    make_killed(path);
+    scratch_read(path, &file);
+    scratch_read(log_path, &log);
+    size_t frame = WAL_FRAME_HEADER_BYTES + PAGE, frames = (log.len - WAL_HEADER_BYTES) / frame;
+    for (size_t n = 0; n + LAST < frames; n++) { /* the last commit alone looks like a killed writer */
+        assert_true(db_remove(path, &err));
+        buf_clear(&torn);
+        buf_add_bytes(&torn, buf_view(&log));
+        memset(torn.data + WAL_HEADER_BYTES + n * frame + WAL_FRAME_HEADER_BYTES, 0, PAGE);
+        write_file(path, buf_view(&file));
+        write_file(log_path, buf_view(&torn));
+        expect_all_or_told(path, buf_view(&torn), counts);
+    }
+    print_message("%zu frames: mended %u, cut %u, nothing to do %u\n", frames, counts[WAL_MENDED], counts[WAL_CUT],
+                  counts[WAL_WHOLE]);
+    assert_true(counts[WAL_CUT] > 0);
+    assert_int_equal(counts[WAL_WHOLE], 0);
+    buf_release(&file);
+    buf_release(&log);
+    buf_release(&torn);
+    free(log_path);
+    free(path);
+}
+
+/* What a process that was killed while it mended had made. */
+static void what_a_killed_mender_left_is_removed(void **state)
+{
+    char *path = scratch_file(*state, "a.db"), *left = with(path, "-wal.new");
+    struct wal_damage found;
+    struct error err = {0};
+    for (int damaged = 0; damaged < 2; damaged++) {
+        make_killed(path);
+        if (damaged)
+            damage(path, WAL_HEADER_BYTES + 10 * (WAL_FRAME_HEADER_BYTES + PAGE) + 300);
+        write_file(left, bytes_of("half a lo", 9));
+        struct db *db = open_db(path, DB_READ);
+        assert_true(access(left, F_OK) != 0);
+        assert_true(rows_in_order(db) > 0);
+        db_close(db);
+        assert_int_equal(wal_damage_get(path, 0, &found), damaged);
+        if (damaged)
+            wal_damage_release(&found);
+        write_file(left, bytes_of("half a lo", 9));
+        assert_true(db_remove(path, &err));
+        assert_true(access(left, F_OK) != 0);
+    }
+    free(left);
+    free(path);
+}
+
+/* Whoever only wants to know whether a person has been told of it has not to read it. */
+static void one_that_cannot_be_read_hides_no_other(void **state)
+{
+    char *path = scratch_file(*state, "a.db"), *aside = with(path, "-wal.damaged");
+    struct wal_damage found;
+    struct wal_verdict verdict;
+    struct error err = {0};
+    assert_int_equal(mkdir(aside, 0700), 0); /* opens, and gives no bytes: root may read anything else */
+    assert_true(wal_damage_get(path, 0, &found));
+    assert_false(found.told);
+    assert_false(wal_damage_judge(&found, &verdict, &err));
+    assert_non_null(strstr(err.text, aside));
+    wal_damage_release(&found);
+    assert_int_equal(rmdir(aside), 0);
+    assert_false(wal_damage_get(path, 0, &found));
+    free(aside);
     free(path);
 }
 
@@ -232,7 +318,7 @@ static void of_many_that_come_at_once_one_mends_it(void **state)
     struct db *db = open_db(path, DB_READ);
     assert_true(wal_damage_get(path, 0, &found));
     uint64_t rows = ask(db, "SELECT count(*) FROM item");
-    if (found.verdict.state == WAL_MENDED)
+    if (state_of(&found) == WAL_MENDED)
         assert_int_equal(rows, ROWS + MANY / 2);
     wal_damage_release(&found);
     assert_false(wal_damage_get(path, 1, &found));
@@ -320,6 +406,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(a_lost_byte_of_a_real_log_loses_nothing_or_is_told),
         SCRATCH_TEST(who_reads_only_mends_it_too_and_a_told_one_stays_told),
+        SCRATCH_TEST(a_page_that_never_reached_the_disk_is_told_as_lost_at_most),
+        SCRATCH_TEST(what_a_killed_mender_left_is_removed),
+        SCRATCH_TEST(one_that_cannot_be_read_hides_no_other),
         SCRATCH_TEST(a_log_that_is_in_use_is_left_alone),
         SCRATCH_TEST(of_many_that_come_at_once_one_mends_it),
         SCRATCH_TEST(killed_writers_raise_no_alarm),
