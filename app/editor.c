@@ -13,6 +13,7 @@
 
 #include "app/moment.h"
 #include "editor/base/deadline.h"
+#include "editor/base/memory.h"
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
@@ -118,6 +119,7 @@ struct editor *editor_new(struct env *env, const struct editor_options *options,
     struct term *term = open_term(&term_options, &signals, err);
     if (!term)
         return NULL;
+    memory_keep();
     struct editor *editor = xcalloc(1, sizeof *editor);
     editor->env = env;
     editor->term = term;

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "app/verbs.h"
-#include "editor/base/memory.h"
 #include "editor/base/xalloc.h"
 
 /*
@@ -129,7 +128,6 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    memory_keep();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error like a full disk, not the end */
     occupy_closed_streams();

@@ -8,8 +8,8 @@
 #include <malloc.h>
 #endif
 
-/* The first large allocation that is freed sets the bounds: what is as large is kept from then on, and twice as much of the heap's
-   end. To set them by mallopt() would keep them from ever being raised. */
+/* The first large allocation that is freed sets the bounds: what is as large is kept from then on, and twice as much of the
+   heap's end. To set them by mallopt() would keep them from ever being raised. */
 void memory_keep(void)
 {
     volatile char *large = xmalloc(MEMORY_KEPT_BYTES / 2);
