@@ -5,6 +5,7 @@
  * trace and turning code points into bytes are never timed.
  *
  *   local        every patch as a local edit: text and document, history kept; batches are there for the asking
+ *   local_taken  the same, and the batches taken after every patch, as the editor does after every key
  *   local_wire   the same, and the batches taken and the bytes for the others made after every patch
  *   bulk         the whole history in one message, into an empty replica, to the text as one string
  *   load         the saved form, to a replica that can be edited, and its text
@@ -202,7 +203,9 @@ static void make_saved(struct bench *bench, size_t upto, enum saved_form form)
 
 /* --- tasks: each runs once and gives its milliseconds --- */
 
-static double run_local(struct bench *bench, bool wire)
+enum local_form { LOCAL_RECORDED, LOCAL_TAKEN, LOCAL_WIRE };
+
+static double run_local(struct bench *bench, enum local_form form)
 {
     struct peer peer;
     struct agent_id agent = trace_agent(0);
@@ -216,11 +219,13 @@ static double run_local(struct bench *bench, bool wire)
         patch_replace(&peer.patch, patch->pos, patch->deleted, patch->text);
         document_record(peer.document, &agent, &peer.patch, (struct edit_mark){.gesture = i == 0});
         rope_apply(peer.text, &peer.patch);
-        if (!wire)
+        if (form == LOCAL_RECORDED)
             continue;
         batch_list_clear(&made);
-        buf_clear(&plain);
         document_take(peer.document, &made);
+        if (form == LOCAL_TAKEN)
+            continue;
+        buf_clear(&plain);
         for (size_t b = 0; b < made.count; b++)
             batch_encode(&made.items[b], &plain);
         add_sample(bench, (double)plain.len);
@@ -336,7 +341,7 @@ static bool task_is(const struct bench *bench, const char *task)
 static const char *prepare(struct bench *bench)
 {
     size_t count = bench->trace.count;
-    if (task_is(bench, "local") || task_is(bench, "local_wire"))
+    if (task_is(bench, "local") || task_is(bench, "local_taken") || task_is(bench, "local_wire"))
         return bench->trace.sequential ? NULL : "only for sequential traces";
     trace_batches_make(&bench->batches, &bench->trace);
     if (task_is(bench, "bulk")) {
@@ -387,9 +392,11 @@ static void find_end(struct trace *trace)
 static double run_once(struct bench *bench)
 {
     if (task_is(bench, "local"))
-        return run_local(bench, false);
+        return run_local(bench, LOCAL_RECORDED);
+    if (task_is(bench, "local_taken"))
+        return run_local(bench, LOCAL_TAKEN);
     if (task_is(bench, "local_wire"))
-        return run_local(bench, true);
+        return run_local(bench, LOCAL_WIRE);
     if (task_is(bench, "memory"))
         return run_memory(bench);
     if (task_is(bench, "live"))
