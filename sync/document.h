@@ -57,8 +57,8 @@ void version_encode(const struct version *version, struct buf *out);
 bool version_decode(struct reader *reader, struct version *version); /* at most 65536 heads */
 
 /*
- * As document_new(), for who has a text and not how it came about (sync/ahead.h): the root stands for that version, so what is written is
- * what one would write who has all of it. At most BATCH_PARENTS_MAX heads, at least one. It is never saved.
+ * As document_new(), for who has a text and not how it came about (sync/ahead.h): the root stands for that version, so what is
+ * written is what one would write who has all of it. At most BATCH_PARENTS_MAX heads, at least one. It is never saved.
  */
 struct document *document_new_at(const struct rope *text, const struct version *version);
 
@@ -117,15 +117,15 @@ MUST_USE enum document_added document_add(struct document *document, const struc
 /* Whether the text is that of this version, and there is nothing to update. */
 bool document_is_at(const struct document *document, const struct version *version);
 /*
- * How many steps (sync/walker_cost.h: about 100 ns each) document_update() will take at most; told from the graph before anything is
- * walked. Counting ends soon after `limit`.
+ * How many steps (sync/walker_cost.h: about 100 ns each) document_update() will take at most; told from the graph before anything
+ * is walked. Counting ends soon after `limit`.
  */
 uint64_t document_update_cost(struct document *document, uint64_t limit);
 /*
- * For a batch that is to be added: does what its merge would do before it comes to the batch, in portions of about so many steps, while
- * nothing of the text changes and the person types on. True: there is nothing of that to do (any more); added now, and updated, it costs
- * what it does itself. One batch at a time: another one with other parents ends the way of the one before. As long as it is on its
- * way, document_map() costs much, and anything else that looks at history makes it begin anew.
+ * For a batch that is to be added: does what its merge would do before it comes to the batch, in portions of about so many steps,
+ * while nothing of the text changes and the person types on. True: there is nothing of that to do (any more); added now, and
+ * updated, it costs what it does itself. One batch at a time: another one with other parents ends the way of the one before. As
+ * long as it is on its way, document_map() costs much, and anything else that looks at history makes it begin anew.
  */
 bool document_approach(struct document *document, const struct batch *batch, uint64_t steps);
 struct approach_state {
@@ -151,14 +151,15 @@ bool document_map(struct document *document, const struct version *since, uint64
 bool document_patch_to(struct document *document, const struct version *version, struct patch *out);
 /*
  * The patch from the text at one known version to that at another, whichever is older, or neither: what both have is retained.
- * It costs what a walk over the events after the last critical version below both does, not the age of the document; and once
- * in a document's life here a walk over all history, when text comes back that was there at that critical version. False
- * when one of them is not known.
+ * It costs what a walk over the events after the last critical version below both does, not the age of the document; and
+ * when text comes back that was there at that critical version, a walk to that from the nearest keyframe before it
+ * (sync/keyframes.h; the first time, in a document without any, over all history before). False when one of them is not known.
  */
 bool document_patch_between(struct document *document, const struct version *from, const struct version *to, struct patch *out);
 /*
- * The text at a version, a rope for the caller: from the present text `now` where little was written since, else from the base, so it
- * costs what lies between or what came before, whichever is less. There must be nothing to update. NULL when it is not known.
+ * The text at a version, a rope for the caller: from the present text `now` where little was written since, else from the nearest
+ * keyframe before it (sync/keyframes.h; the base where there is none), so it costs what lies between it and one of the two,
+ * whichever is less. There must be nothing to update. NULL when it is not known.
  */
 MUST_USE struct rope *document_text_at(struct document *document, const struct rope *now, const struct version *version);
 /*
@@ -203,7 +204,8 @@ struct agent_filter {
     const void *self;
     bool (*wants)(const void *self, const struct agent_id *agent);
 };
-/* What the wanted agents wrote after a version, branches of them too: a row of each that did. False when the version is not known. */
+/* What the wanted agents wrote after a version, branches of them too: a row of each that did. False when the version is not
+   known. */
 bool document_written_since(struct document *document, const struct version *since, struct agent_filter by,
                             struct event_span_list *out);
 
@@ -236,8 +238,9 @@ MUST_USE struct document *document_decode(struct bytes encoded, const struct rop
 
 /*
  * The same with the text in front, so that a document opens at once however long its history is: document_load() reads the
- * text, and the history waits until something is asked for but document_version(), _is_at(), _len(), _events(), _next_seq(), _knows(),
- * _update() and _local(); or _add(), _map() and _patch_since() of what was written by those who had seen all that was saved. The first document_update() gives the text; it comes before anything else.
+ * text, and the history waits until something is asked for but document_version(), _is_at(), _len(), _events(), _next_seq(),
+ * _knows(), _update() and _local(); or _add(), _map() and _patch_since() of what was written by those who had seen all that was
+ * saved. The first document_update() gives the text; it comes before anything else.
  *
  * Only for bytes that were sealed by who loads them: what stands in front is not compared with the history, and where that then
  * cannot be read, the source has to help. Bytes from elsewhere go to document_decode(), which takes both forms.
@@ -247,7 +250,8 @@ MUST_USE struct document *document_load(struct bytes saved, const struct rope *b
 
 /*
  * The front alone, the first document_saved_front() bytes of what was saved: the history stays where it is until it is asked for,
- * and is had from the source then. document_hold() has it now, for who is about to put something else in its place; false: it is gone.
+ * and is had from the source then. document_hold() has it now, for who is about to put something else in its place; false: it is
+ * gone.
  */
 size_t document_saved_front(struct bytes saved, const struct rope *base);
 MUST_USE struct document *document_load_front(struct bytes front, const struct rope *base, struct error *err);
@@ -280,15 +284,16 @@ struct document_source {
 };
 void document_set_source(struct document *document, struct document_source source);
 /*
- * Reads the history of one that is asleep. False and ERR_IO: it cannot be had now, say because the journal's directory is gone or no
- * file can be opened. The document sleeps on: it takes what is typed as before, and this may be tried again. document_add() tries it
- * itself, and what a branch writes waits (DOCUMENT_EARLY); document_newest_s() and document_last_edit() find nothing then.
+ * Reads the history of one that is asleep. False and ERR_IO: it cannot be had now, say because the journal's directory is gone or
+ * no file can be opened. The document sleeps on: it takes what is typed as before, and this may be tried again. document_add()
+ * tries it itself, and what a branch writes waits (DOCUMENT_EARLY); document_newest_s() and document_last_edit() find nothing
+ * then.
  */
 MUST_USE bool document_read_history(struct document *document, struct error *err);
 /*
  * `saved` is what document_save() made of this document, or of another replica's that had the same batches: it goes to sleep
- * (again), so that it takes the memory of its saved form. That has to be of the present version, or, where the document is asleep,
- * of one that it went through: what was written since stays. False: it is of another one, and nothing is changed.
+ * (again), so that it takes the memory of its saved form. That has to be of the present version, or, where the document is
+ * asleep, of one that it went through: what was written since stays. False: it is of another one, and nothing is changed.
  */
 bool document_sleep(struct document *document, struct bytes saved);
 
