@@ -9,7 +9,8 @@
  *     "keys": "weft" }                  // "vim": Esc then :w :q is not commented on
  *
  * A mistake is no reason not to edit, and it is shown. A setting that is not known or has a wrong value is left out, all others
- * hold. A file that cannot be read or is not JSON gives the defaults; so does one that others can write: it could name their relay.
+ * hold. A file that cannot be read or is not JSON gives the defaults; so does one that others can write: it could name their
+ * relay.
  */
 #ifndef WEFT_APP_CONFIG_H
 #define WEFT_APP_CONFIG_H

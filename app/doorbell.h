@@ -6,8 +6,8 @@
  *
  *   Directories  made by the first who enters, removed by the last who leaves. A socket that nobody listens on any more is swept
  *                away by who rings it.
- *   Cost         who is there is read again when the directory has changed since: where nobody came or went a ring costs one stat()
- *                a directory, and a sendto() for each who is there.
+ *   Cost         who is there is read again when the directory has changed since: where nobody came or went a ring costs one
+ *                stat() a directory, and a sendto() for each who is there.
  *   Threads      doorbell_ring() and doorbell_is_alone() from any thread; all else, and both directories, are one thread's.
  *   Errors       a directory that cannot be entered is not: nobody is met there.
  *   Bounds       of more than DOORBELL_OTHERS_MAX in a directory the others are not rung.

@@ -7,8 +7,8 @@
  *
  *   Units      lines from 0; one ends with its newline, only the last one may lack it.
  *   Ownership  zero-initialised, then line_changes_find(); line_changes_release().
- *   Bounds     linear in the parts of the patch and the bytes of changed lines, and what editor/line_diff.h says for each change of
- *              several lines; O(log n) in the texts.
+ *   Bounds     linear in the parts of the patch and the bytes of changed lines, and what editor/line_diff.h says for each change
+ *              of several lines; O(log n) in the texts.
  */
 #ifndef WEFT_APP_LINE_CHANGES_H
 #define WEFT_APP_LINE_CHANGES_H

@@ -23,8 +23,8 @@
 #include "sync/share_link.h"
 
 /*
- * In STATE/relay: relay.db, its key, `socket`, `port` (chosen once), `reach` ("machine" or the network address), and `pid`, on which
- * the running relay holds a flock: however it ends, the lock goes with it.
+ * In STATE/relay: relay.db, its key, `socket`, `port` (chosen once), `reach` ("machine" or the network address), and `pid`, on
+ * which the running relay holds a flock: however it ends, the lock goes with it.
  */
 #define END_IDLE_S "86400" /* a day without anybody */
 

@@ -1,7 +1,7 @@
 /*
  * own_relay - the relay `weft share` starts by itself when nobody named another: this user's, detached, one for all his
- * documents, on a TCP port chosen once and kept and a Unix socket. It ends when nobody has been in a document for a day; opening one of
- * them starts it again.
+ * documents, on a TCP port chosen once and kept and a Unix socket. It ends when nobody has been in a document for a day; opening
+ * one of them starts it again.
  */
 #ifndef WEFT_APP_OWN_RELAY_H
 #define WEFT_APP_OWN_RELAY_H

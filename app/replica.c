@@ -421,7 +421,8 @@ static bool is_committed(struct replica *replica, unsigned patience_us)
     return committed;
 }
 
-/* Where the tail cannot hold what is typed, the making of the journal is waited for, once, though it takes longer than a key may. */
+/* Where the tail cannot hold what is typed, the making of the journal is waited for, once, though it takes longer than a key
+   may. */
 void replica_barrier(struct replica *replica)
 {
     if (!replica->writer || !replica->last_ticket || is_committed(replica, 0))

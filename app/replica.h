@@ -58,8 +58,8 @@ struct replica_options {
 MUST_USE struct replica *replica_open(struct env *env, const char *path, struct bytes text,
                                       const struct replica_options *options, struct error *err);
 /*
- * Opens the document of a link: what the journal has of it at once, the rest when the relay gives it. `save_as` (may be NULL) is its
- * file here: none yet, or one that shows this document.
+ * Opens the document of a link: what the journal has of it at once, the rest when the relay gives it. `save_as` (may be NULL) is
+ * its file here: none yet, or one that shows this document.
  */
 MUST_USE struct replica *replica_join(struct env *env, const struct share_link *link, const char *save_as,
                                       const struct replica_options *options, struct error *err);
@@ -100,8 +100,8 @@ void replica_outlive(struct replica *replica);
  */
 MUST_USE bool replica_post_last(struct replica *replica);
 /*
- * Keeps everything and ends it. Unsent edits, and such a text, may leave within net_ms. *unsent_edits (may be NULL) is how many did not.
- * False: the journal did not take everything (*err), edits are lost.
+ * Keeps everything and ends it. Unsent edits, and such a text, may leave within net_ms. *unsent_edits (may be NULL) is how many
+ * did not. False: the journal did not take everything (*err), edits are lost.
  */
 bool replica_close(struct replica *replica, unsigned net_ms, uint64_t *unsent_edits, struct error *err);
 
@@ -118,11 +118,11 @@ int replica_fd(const struct replica *replica);       /* for poll() */
 void replica_handle(struct replica *replica);        /* does what there is to do; never blocks for long */
 uint64_t replica_next_ms(const struct replica *replica); /* when to call it although the fd is quiet; UINT64_MAX: no need */
 /*
- * Before what was typed is shown: it is on this disk afterwards, so that a kill -9 does it no harm. One write to a file beside the
- * journal does for nearly every key. Where that does not do, the journal is waited for, 20 ms at most: longer than the 2 ms that a
- * key may take, for a commit takes a tenth of a millisecond, so only an overloaded machine notices, and there what was on the
- * screen before a kill -9 is worth more than a frame that comes a little earlier. A journal that is still being made (4 ms on an
- * idle disk, 150 on a busy one) is waited for half a second at most.
+ * Before what was typed is shown: it is on this disk afterwards, so that a kill -9 does it no harm. One write to a file beside
+ * the journal does for nearly every key. Where that does not do, the journal is waited for, 20 ms at most: longer than the 2 ms
+ * that a key may take, for a commit takes a tenth of a millisecond, so only an overloaded machine notices, and there what was on
+ * the screen before a kill -9 is worth more than a frame that comes a little earlier. A journal that is still being made (4 ms on
+ * an idle disk, 150 on a busy one) is waited for half a second at most.
  */
 void replica_barrier(struct replica *replica);
 /* It is shown: what waited for that goes on. */
@@ -216,10 +216,11 @@ void replica_set_away(struct replica *replica, bool away);
 void replica_work_alone(struct replica *replica, bool alone);
 /* While the text of a joined document has not come: what is so, a sentence. Appends nothing when it is here. */
 void replica_joining(const struct replica *replica, struct buf *sentence);
-/* To who joins: "joining"; "unchecked: ada's copy", while he sees a text whose history has not come yet; "history coming", where he sees
-   the text as far as that has come. Safe to show. Else appends nothing. */
+/* To who joins: "joining"; "unchecked: ada's copy", while he sees a text whose history has not come yet; "history coming", where
+   he sees the text as far as that has come. Safe to show. Else appends nothing. */
 void replica_coming(const struct replica *replica, struct buf *remark);
-/* "merging 40 %" while something takes long; "ada's edits held" where something would take too long. Safe to show. Else nothing. */
+/* "merging 40 %" while something takes long; "ada's edits held" where something would take too long. Safe to show. Else
+   nothing. */
 void replica_merging(const struct replica *replica, struct buf *remark);
 /* Merges what is held all the same. False: nothing is. */
 bool replica_merge_held(struct replica *replica);
@@ -275,15 +276,16 @@ const char *replica_person_source(const struct replica *replica); /* "--name", "
 const struct rope *replica_saved_text(const struct replica *replica);
 /*
  * What was checked of the history: hash chain of every batch, and signatures: under every record from elsewhere for a replica
- * opened with `audits`; for one that got everything from a relay just now, enough of them to vouch for every batch. False and *err: something is wrong.
+ * opened with `audits`; for one that got everything from a relay just now, enough of them to vouch for every batch. False and
+ * *err: something is wrong.
  */
 struct replica_audit {
     uint64_t batches, signatures, agents;
 };
 MUST_USE bool replica_audit(const struct replica *replica, struct replica_audit *audit, struct error *err);
 /*
- * Everything typed here is acknowledged (by the relay when shared, else by the journal) and what had come is in the text; the relay
- * has all that it builds on, too.
+ * Everything typed here is acknowledged (by the relay when shared, else by the journal) and what had come is in the text; the
+ * relay has all that it builds on, too.
  */
 bool replica_is_settled(struct replica *replica);
 /* Sleeps until there is something to do, at most `ms`, and does it: the loop of verbs without a screen. */

@@ -107,7 +107,8 @@ static void carry_over(struct replica *replica, const struct rope *base, const s
     batch_list_release(&batches);
 }
 
-/* Ends the document that is there. *typed: all that it has beyond its base; *tail: where that is kept until the other one has it. */
+/* Ends the document that is there. *typed: all that it has beyond its base; *tail: where that is kept until the other one has
+   it. */
 static void leave_document(struct replica *replica, struct patch *typed, struct tail **tail)
 {
     struct version now = {0};
@@ -204,7 +205,8 @@ static void load_successor(struct replica *replica, struct doc_entry *next, cons
     place_file(replica);
 }
 
-/* Caret and view go through what was typed since, here and there, where that is known: so they keep their places to the letter. */
+/* Caret and view go through what was typed since, here and there, where that is known: so they keep their places to the
+   letter. */
 static void come_along(struct replica *replica, struct bytes version, const struct rope *before, struct selection selection,
                        uint64_t top_at)
 {

@@ -180,7 +180,8 @@ static bool speaks_of_us(const struct replica *replica, const struct checkpoint 
     return false;
 }
 
-/* Two of a person's windows that typed ahead would each bring in what the other one had typed. One that is at it goes on; others wait. */
+/* Two of a person's windows that typed ahead would each bring in what the other one had typed. One that is at it goes on; others
+   wait. */
 static bool others_write(const struct replica *replica, struct journal *journal)
 {
     struct journal_agent *agents = NULL;

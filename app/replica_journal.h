@@ -51,8 +51,8 @@ enum replica_kept {
     REPLICA_KEPT_UNREADABLE, /* *err says why */
 };
 /*
- * As replica_restore(), when the index knows the document. An empty journal is set aside, unless this replica only reads; one that
- * another process is just making is waited for. *lost is to be released, whatever comes back.
+ * As replica_restore(), when the index knows the document. An empty journal is set aside, unless this replica only reads; one
+ * that another process is just making is waited for. *lost is to be released, whatever comes back.
  */
 MUST_USE enum replica_kept replica_restore_kept(struct replica *replica, struct lost_journal *lost, struct error *err);
 /* `what` is there instead, a sentence or two. */

@@ -1,7 +1,7 @@
 /*
  * Between weft processes of one person on one machine that have the same document open: who is here, and that there is something
- * to read. A message says "rows up to N are in the journal" or "here I am". What is written travels through the journal, so a lost
- * one only means that it is seen a little later.
+ * to read. A message says "rows up to N are in the journal" or "here I am". What is written travels through the journal, so a
+ * lost one only means that it is seen a little later.
  *
  * They meet in two directories. One is named after the file's path: who has typed nothing yet has no document to be known by.
  * The other is named after the document's journal, once the index has the document: there everybody meets whose file was

@@ -133,8 +133,8 @@ struct early {
 };
 
 /*
- * What takes long to merge is merged in portions, and what would take too long is held (replica_merge.c). Agents by the names they
- * have here.
+ * What takes long to merge is merged in portions, and what would take too long is held (replica_merge.c). Agents by the names
+ * they have here.
  */
 struct held_agent {
     struct agent_id agent;

@@ -1,9 +1,11 @@
 /*
- * When the text as it is goes to the relay, for who joins (sync/checkpoint.h): nobody types, the relay has acknowledged everything,
- * and there has been more written since the last one than the text is long; so a text is uploaded once for every time it was written.
+ * When the text as it is goes to the relay, for who joins (sync/checkpoint.h): nobody types, the relay has acknowledged
+ * everything, and there has been more written since the last one than the text is long; so a text is uploaded once for every time
+ * it was written.
  *
  * Who wrote last does it. He may have left: then it is somebody else who has written in this run, some time later, or else, later
- * again, who has it open and may write. A script that is alone does it before it ends, for nobody else may come for a long time. Whoever hears that one has been posted, and his own relay tells him soon, does not.
+ * again, who has it open and may write. A script that is alone does it before it ends, for nobody else may come for a long time.
+ * Whoever hears that one has been posted, and his own relay tells him soon, does not.
  */
 #include "app/replica_ahead.h"
 #include "app/replica_journal.h"

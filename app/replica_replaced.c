@@ -1,7 +1,7 @@
 /*
  * What a save took the place of. Another program may have written to it after weft looked at it last, or have put another file
- * there; and one that had it open before goes on writing to it under no name: `echo >> file` is such a program for a moment, a log
- * is for longer. So the replaced file is held open for HOLD_MS, looked at at once and then now and again, and what came to it
+ * there; and one that had it open before goes on writing to it under no name: `echo >> file` is such a program for a moment, a
+ * log is for longer. So the replaced file is held open for HOLD_MS, looked at at once and then now and again, and what came to it
  * is merged as a change by another program to the text that the file had; where the text was all in the file, the file is
  * written again.
  *

@@ -1,8 +1,8 @@
 /*
  * What is said of edits that are not in the file, when a document is opened again.
  *
- * How many they are only the whole history tells. A long one is not read before the text is shown, nor between two keys: a document
- * of its own is made for it on another thread, and the sentence comes when that is done.
+ * How many they are only the whole history tells. A long one is not read before the text is shown, nor between two keys: a
+ * document of its own is made for it on another thread, and the sentence comes when that is done.
  */
 #include "app/replica_restored.h"
 #include "app/replica_journal.h"

@@ -1,6 +1,6 @@
 /*
- * replica_restored - what is said of edits that are not in the file, when a document is opened again; for the files that make up a
- * replica.
+ * replica_restored - what is said of edits that are not in the file, when a document is opened again; for the files that make up
+ * a replica.
  */
 #ifndef WEFT_APP_REPLICA_RESTORED_H
 #define WEFT_APP_REPLICA_RESTORED_H

@@ -1,6 +1,6 @@
 /*
- * The own relay of this user, while a document of it is open: where its process has died, it is started again. One that was told to
- * end, or ended because nobody needed it, stays ended; opening a document starts it then.
+ * The own relay of this user, while a document of it is open: where its process has died, it is started again. One that was told
+ * to end, or ended because nobody needed it, stays ended; opening a document starts it then.
  */
 #include "app/replica_online.h"
 #include "app/replica_parts.h"

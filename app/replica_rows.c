@@ -224,9 +224,9 @@ static bool waits_before(const struct replica *replica, const struct agent_id *a
 }
 
 /*
- * Which digest the row ends in: a LOCAL or PACKED one says so itself; a RECEIVED one was checked when it came, so only where forks leave
- * a choice, or may once what waits is here, does its signature have to tell. What seems known may then be the same content on
- * another branch.
+ * Which digest the row ends in: a LOCAL or PACKED one says so itself; a RECEIVED one was checked when it came, so only where
+ * forks leave a choice, or may once what waits is here, does its signature have to tell. What seems known may then be the same
+ * content on another branch.
  */
 static enum chain_link find_last(struct replica *replica, const struct opened *opened, unsigned *way,
                                  struct digest *last)

@@ -28,8 +28,8 @@ uint64_t replica_bytes_of(const struct batch *batch);
 void replica_keep_early(struct replica *replica, const struct batch *batch);
 /* What comes after that of an agent neither waits for the document nor is held; 0: nothing does. */
 uint64_t replica_early_upto(const struct replica *replica, const struct agent_id *agent);
-/* Offers what was early again until nothing moves any more, or for some ms where there is a loop, which goes on with it in its next
-   turn; true when the document got something. */
+/* Offers what was early again until nothing moves any more, or for some ms where there is a loop, which goes on with it in its
+   next turn; true when the document got something. */
 bool replica_take_early(struct replica *replica);
 /* So much waits for something that is on its way that no more is taken on. */
 bool replica_early_is_full(const struct replica *replica);

@@ -98,8 +98,8 @@ static bool begin_on_disk(struct replica *replica, struct doc_entry *entry, stru
 }
 
 /*
- * All of ours is in its journal: what others type there has to be found when it is brought over, and the text that it began with must
- * not be in the file alone, which goes on with the new document.
+ * All of ours is in its journal: what others type there has to be found when it is brought over, and the text that it began with
+ * must not be in the file alone, which goes on with the new document.
  */
 static bool keep_all(struct replica *replica, struct error *err)
 {

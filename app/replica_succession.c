@@ -3,9 +3,9 @@
  * the file open goes over into it by itself.
  *
  * The new document's journal says where it comes from (app/origin.h): which document was before, and at which version of that one
- * the text was that the new one began with. What is typed into the former one after that, by a window that has not heard yet or was
- * killed before it had, is a branch: whoever has the new document open brings it over (replica_former.c), as an edit made at the
- * version here that has the same text. So both versions of the origin move on together.
+ * the text was that the new one began with. What is typed into the former one after that, by a window that has not heard yet or
+ * was killed before it had, is a branch: whoever has the new document open brings it over (replica_former.c), as an edit made at
+ * the version here that has the same text. So both versions of the origin move on together.
  *
  *      the former   ------- V ----- "and" ---- W          by a window that had not heard
  *                           :                  :
@@ -15,8 +15,8 @@
  *   1  all that the window which shares has typed is in the former's journal
  *   2  the new journal: base text, genesis, what is in the file, origin; one transaction, synced
  *   3  the index: all paths of the former show the new one; one transaction
- *   4  the doorbell is rung; who hears it, or looks at the index after its opening, writes what it has to the former's journal and
- *      goes over
+ *   4  the doorbell is rung; who hears it, or looks at the index after its opening, writes what it has to the former's journal
+ *      and goes over
  *   5  bringing over
  *
  * Killed before 3, the file has its old document still, and a journal that nobody knows lies among the others. Killed later,
@@ -257,8 +257,8 @@ static bool find_entry(struct replica *replica, const struct doc_id *doc, struct
 }
 
 /*
- * Whether *last, which our path shows, goes on with our document, be it by way of others: *last becomes the first of them. One that
- * cannot be read now does not, for now.
+ * Whether *last, which our path shows, goes on with our document, be it by way of others: *last becomes the first of them. One
+ * that cannot be read now does not, for now.
  */
 static bool goes_on_with(struct replica *replica, struct doc_entry *last)
 {

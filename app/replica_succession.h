@@ -17,8 +17,8 @@ struct replica;
  */
 void replica_adopt(struct replica *replica, const struct doc_id *other);
 /*
- * The file's document is this one from now on, which goes on with ours and is whole in index and journal. Everything typed here is in
- * our journal by now. Comes off the net. Takes the entry.
+ * The file's document is this one from now on, which goes on with ours and is whole in index and journal. Everything typed here
+ * is in our journal by now. Comes off the net. Takes the entry.
  */
 void replica_go_over(struct replica *replica, struct doc_entry *next);
 /* Where another window of this person has shared the document that is here now: says so and goes online. Else nothing. */
@@ -49,8 +49,8 @@ void replica_look_at_former(struct replica *replica);
    this process has just come from there, so what it typed is waited for whatever was said before. */
 void replica_bring_over(struct replica *replica, bool came);
 /*
- * How a place in the text of the former at `version` comes here: through *there, then through *here. False: not known, for not all
- * of the former is brought over.
+ * How a place in the text of the former at `version` comes here: through *there, then through *here. False: not known, for not
+ * all of the former is brought over.
  */
 bool replica_patches_from_former(struct replica *replica, struct bytes version, struct patch *there, struct patch *here);
 

@@ -2,9 +2,9 @@
  * What a journal takes, kept small while the editor is open: when nobody has typed for a while, a checkpoint is written, the rows
  * that it covers become few (sync/journal_compact.h), and the file gives back what is free.
  *
- * Encoding a document takes as long as its history is, so another one is made for it, on a thread of its own, from what the journal
- * has: nothing that a person sees waits for it, and what the checkpoint holds is what its rows say. The steps after that are jobs
- * of the journal's thread between the others; a key waits for one of them at most, a few milliseconds.
+ * Encoding a document takes as long as its history is, so another one is made for it, on a thread of its own, from what the
+ * journal has: nothing that a person sees waits for it, and what the checkpoint holds is what its rows say. The steps after that
+ * are jobs of the journal's thread between the others; a key waits for one of them at most, a few milliseconds.
  *
  * Another process cannot get in between them so easily, for each holds the journal locked: while one writes, there are none.
  */

@@ -10,9 +10,9 @@
 #include "sync/document.h"
 
 /*
- * VERSION or TIME: "198edb96:200" as `weft log` prints it (an event, by at least 8 digits of its agent: it, and all that its author
- * had seen), several of them with blanks between as `weft verify` prints them (what all of them have), "base", "now", or a moment
- * (app/moment.h). *err is empty before.
+ * VERSION or TIME: "198edb96:200" as `weft log` prints it (an event, by at least 8 digits of its agent: it, and all that its
+ * author had seen), several of them with blanks between as `weft verify` prints them (what all of them have), "base", "now", or a
+ * moment (app/moment.h). *err is empty before.
  */
 MUST_USE bool replica_find_version(const struct replica *replica, const char *word, struct version *version, struct error *err);
 /* "198edb96:200" of an event by its local id. Appended. */

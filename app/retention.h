@@ -3,8 +3,8 @@
  *
  * An unshared document keeps its history for 30 days after it was opened last, and all of them together 256 MB: then what is
  * in its file already is forgotten, the longest unused first. A document with edits that are in no file, or that were set aside
- * (replica_visit_aside()), is never forgotten, whatever its age: its journal is compacted (sync/journal_compact.h), and nothing of it is lost. A shared one stays until
- * `weft unshare`.
+ * (replica_visit_aside()), is never forgotten, whatever its age: its journal is compacted (sync/journal_compact.h), and nothing
+ * of it is lost. A shared one stays until `weft unshare`.
  *
  *   Processes  a document that any weft has open is left alone: its journal cannot be removed then, and one that was written
  *              to after it was looked at is not removed either.

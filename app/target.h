@@ -1,5 +1,6 @@
 /*
- * target - the LINK|FILE of the verbs that need no terminal, and waiting without one. To look at: target.c; to write: target_write.c.
+ * target - the LINK|FILE of the verbs that need no terminal, and waiting without one. To look at: target.c; to write:
+ * target_write.c.
  */
 #ifndef WEFT_APP_TARGET_H
 #define WEFT_APP_TARGET_H
@@ -32,8 +33,8 @@ MUST_USE struct replica *target_open(struct env *env, const struct target *targe
 /* The same of a verb's only word, by its --insecure. */
 MUST_USE struct replica *target_open_only(struct env *env, const char *verb, const struct args *args, struct error *err);
 /*
- * To write into it: of a link in memory alone, brought up to what the relay has; of a file in its journal, and in its room where it
- * is shared. NULL and *err.
+ * To write into it: of a link in memory alone, brought up to what the relay has; of a file in its journal, and in its room where
+ * it is shared. NULL and *err.
  */
 MUST_USE struct replica *target_open_to_write(struct env *env, struct target *target, struct error *err);
 /* Until what was written is acknowledged: by the relay, or by the journal and then in the file. */

@@ -249,7 +249,8 @@ static char *relay_to_use(struct env *env, const struct args *args, bool may_ask
     return named ? xstrdup(named) : own_relay_ensure(env, may_ask, err);
 }
 
-/* Before a relay is looked for, or even started: is there such a file (a new one only where it is edited), and is it in a room? */
+/* Before a relay is looked for, or even started: is there such a file (a new one only where it is edited), and is it in a
+   room? */
 static bool look_at_file(struct env *env, const char *path, bool must_exist, bool *shared, struct error *err)
 {
     struct replica_options options = {.reads_only = true, .alone = true};

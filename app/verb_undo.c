@@ -1,6 +1,6 @@
 /*
- * weft undo: takes back all that somebody wrote, or wrote since a version. Undo in the editor is each person's own; this is for who
- * looks after a document.
+ * weft undo: takes back all that somebody wrote, or wrote since a version. Undo in the editor is each person's own; this is for
+ * who looks after a document.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -54,7 +54,8 @@ void rope_delete(struct rope *rope, uint64_t at, uint64_t len);
 void rope_apply(struct rope *rope, const struct patch *patch); /* patch_old_len() <= rope_len() */
 /*
  * The same text in fewer pieces, where small ones take much of its memory: what was typed here and there lies in one row then.
- * Longer pieces stay, and so does the memory that they share. O(pieces), and a copy of the small ones. False: it was not worth it.
+ * Longer pieces stay, and so does the memory that they share. O(pieces), and a copy of the small ones. False: it was not worth
+ * it.
  */
 bool rope_compact(struct rope *rope);
 /* The patch that undoes `patch` on the text as it is before `patch` is applied. */

@@ -50,9 +50,9 @@ enum ahead_state { AHEAD_WAITS, AHEAD_RIGHT, AHEAD_WRONG };
 enum ahead_state ahead_compare(const struct ahead *ahead, struct document *history, const struct rope *base, struct chain *chain,
                                bool complete, struct error *why);
 /*
- * What was typed, as one edit of the history's by that agent; its next document_update() has it. Where the history was ever at the
- * checkpoint's text, it is an edit of that; else of the text at the checkpoint's version, or of `now`, the newest, with which the
- * checkpoint's is compared line by line. There is nothing to update, and `base` is the history's.
+ * What was typed, as one edit of the history's by that agent; its next document_update() has it. Where the history was ever at
+ * the checkpoint's text, it is an edit of that; else of the text at the checkpoint's version, or of `now`, the newest, with which
+ * the checkpoint's is compared line by line. There is nothing to update, and `base` is the history's.
  */
 void ahead_write(struct ahead *ahead, struct document *history, const struct rope *base, const struct rope *now,
                  const struct agent_id *agent, struct edit_mark mark, struct batch_list *out);

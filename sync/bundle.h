@@ -3,8 +3,8 @@
  *
  * A key typed is a batch of ten bytes, and nearly all of them say what the batch before makes likely: the same flags, the next
  * place, one byte more. So what means the same stands together (sync/packing.h), and places, times and numbers of events are told
- * from the ones before. What comes out again is every byte of every batch, so digests can be computed anew (sync/chain.h) and need
- * not be kept.
+ * from the ones before. What comes out again is every byte of every batch, so digests can be computed anew (sync/chain.h) and
+ * need not be kept.
  *
  *   plain      varint: the bytes that come out
  *   agents     count, then 16 bytes each: whom parents and spans name, in the order in which they first do
@@ -15,13 +15,13 @@
  *
  *   Units      `plain` is the plaintext of an EVENTS record: batches in canonical form, each sized (record_plain_add()).
  *   Ownership  what is appended to is the caller's.
- *   Errors     bytes that are unpacked are not trusted: what is no bundle is refused and nothing appended. What comes out may still
- *              be no batch: that is for who decodes it. There is one plain for a bundle, not one bundle for a plain.
+ *   Errors     bytes that are unpacked are not trusted: what is no bundle is refused and nothing appended. What comes out may
+ *              still be no batch: that is for who decodes it. There is one plain for a bundle, not one bundle for a plain.
  *   Bounds     no more than BUNDLE_RATIO_MAX times the bundle's bytes come out: a key that builds on somebody else's names him in
  *              16 bytes, of which nothing is left here. With the bundle itself, all that is held while it is unpacked (columns,
  *              names, what comes out) is 8 times its bytes and BUNDLE_DECODE_BYTES at most, and COMPRESSOR_BYTES: what would take
- *              more is told by the lengths that it gives of itself, and refused before any of it is unpacked. Whoever then decodes
- *              its batches one by one (sync/batch_run.h) keeps that bound, as none of them is long.
+ *              more is told by the lengths that it gives of itself, and refused before any of it is unpacked. Whoever then
+ *              decodes its batches one by one (sync/batch_run.h) keeps that bound, as none of them is long.
  */
 #ifndef WEFT_SYNC_BUNDLE_H
 #define WEFT_SYNC_BUNDLE_H

@@ -16,8 +16,8 @@
 #include "editor/base/error.h"
 #include "sync/id.h"
 
-/* Whether these files (PEM, a chain and its key) can be served with: ERR_MISSING, ERR_IO, ERR_FORMAT, ERR_AUTH when the key is that of
-   another certificate. */
+/* Whether these files (PEM, a chain and its key) can be served with: ERR_MISSING, ERR_IO, ERR_FORMAT, ERR_AUTH when the key is
+   that of another certificate. */
 MUST_USE bool certificate_check(const char *chain_path, const char *key_path, struct error *err);
 
 /* `tls` is the library's SSL *, or NULL. */

@@ -6,8 +6,8 @@
  *   Ownership  opaque; compressor_free(). It keeps its working memory from one call to the next.
  *   Errors     compressor_unpack() takes bytes that are not trusted and adds nothing when they are no such frame.
  *   Bounds     content longer than COMPRESSOR_RATIO_MAX times its frame is not taken, so that a few bytes cannot ask for much
- *              memory, and such a frame is made longer; or as compressor_limit() says. Packing takes 0.02 to 0.2 us a byte; the longer
- *              the content, the less.
+ *              memory, and such a frame is made longer; or as compressor_limit() says. Packing takes 0.02 to 0.2 us a byte; the
+ *              longer the content, the less.
  *   Threads    one at a time.
  */
 #ifndef WEFT_SYNC_COMPRESSOR_H

@@ -18,8 +18,8 @@
  *   Threads     one thread at a time uses a db; db_sync() alone may be called from another one.
  *   Making      a missing file is made aside, with its schema, and named when it is synced: others see all of it or nothing,
  *               and wait for nobody.
- *   Damage      a log with a damaged frame is mended or cut before SQLite reads it, and kept as PATH-wal.damaged: sync/wal_guard.h
- *               finds that and says what is lost. db_remove() removes it too.
+ *   Damage      a log with a damaged frame is mended or cut before SQLite reads it, and kept as PATH-wal.damaged:
+ *               sync/wal_guard.h finds that and says what is lost. db_remove() removes it too.
  *   Files       PATH, PATH-wal, PATH-shm; for a moment PATH.HEX.new. The database and its -shm are never opened or closed
  *               outside SQLite while a connection is open: POSIX drops all of a process's locks on a file when any
  *               descriptor of it is closed. The -wal carries no locks, so db_sync() may use a descriptor of its own.

@@ -1,8 +1,8 @@
 /*
  * document_after - what is written on a document that is asleep, merged without its history.
  *
- * Whoever has seen all that was saved goes on from there. So what he and others write then is merged as if the saved text were the
- * base of a document of its own, in which everybody begins anew:
+ * Whoever has seen all that was saved goes on from there. So what he and others write then is merged as if the saved text were
+ * the base of a document of its own, in which everybody begins anew:
  *
  *     saved   ... ana 4998  ana 4999  ben 320          the version { ana 4999, ben 320 }, a text of so many bytes
  *     after       ana 5000  ana 5001                   here  ana 0  ana 1       ana 0 and ben 0 follow the root

@@ -398,7 +398,8 @@ static void take_history(struct document *document, struct document *history)
     document_free(history);
 }
 
-/* How long the text was before the newest critical version among what was written since: as document_wrote() would have noted it. */
+/* How long the text was before the newest critical version among what was written since: as document_wrote() would have noted
+   it. */
 static void note_newest_critical(struct document *document, const struct asleep *asleep)
 {
     const struct critical *critical = &document->critical;
@@ -458,9 +459,9 @@ void document_wake(struct document *document)
 /* --- falling asleep --- */
 
 /*
- * What the saved version has not of the tail is its tail; then both come to the same. One who wakes takes a tail for one row of what
- * was written here unless `after` tells more, and what that has found out is about the old saved version: where others wrote too,
- * nothing of the tail may be left.
+ * What the saved version has not of the tail is its tail; then both come to the same. One who wakes takes a tail for one row of
+ * what was written here unless `after` tells more, and what that has found out is about the old saved version: where others wrote
+ * too, nothing of the tail may be left.
  */
 static bool keep_tail(const struct asleep *old, struct asleep *now)
 {

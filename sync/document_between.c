@@ -157,7 +157,8 @@ static void add_change(struct changing *changing, struct dated dated, bool inser
     changing->to_at += inserted ? len : 0;
 }
 
-/* A version lacks a byte because it has its deletion and the other one has not; or else because it lacks the event that wrote it. */
+/* A version lacks a byte because it has its deletion and the other one has not; or else because it lacks the event that wrote
+   it. */
 static void add_row_changes(struct changing *changing, const struct between_row *row)
 {
     for (uint64_t done = 0, len; done < row->len; done += len) {

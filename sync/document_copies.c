@@ -67,9 +67,9 @@ static void collect_span_copies(struct gathering *gathering, struct agent_span s
 }
 
 /*
- * One batch of an undo, which ends before `end`: each of its spans after the first speaks of as many bytes of one insert, in order.
- * Spans that say more than was inserted are somebody's invention, and the rest of them goes unheard: there are never more copies
- * than inserted bytes.
+ * One batch of an undo, which ends before `end`: each of its spans after the first speaks of as many bytes of one insert, in
+ * order. Spans that say more than was inserted are somebody's invention, and the rest of them goes unheard: there are never more
+ * copies than inserted bytes.
  */
 static void collect_mark_copies(struct gathering *gathering, const struct mark *mark, uint64_t end)
 {

@@ -28,8 +28,8 @@ struct rows {
 #define PLACE_NONE UINT64_MAX
 
 /*
- * Where operations are expected, asked in their order: where the agent's last one ended, or when it has none, that before. It is a
- * value, so that who asks for every operation has it in registers.
+ * Where operations are expected, asked in their order: where the agent's last one ended, or when it has none, that before. It is
+ * a value, so that who asks for every operation has it in registers.
  */
 struct places {
     const struct rows *rows;

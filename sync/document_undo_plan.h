@@ -1,9 +1,10 @@
 /*
- * document_undo_plan - what taking back some events means, byte by byte. Inside of sync/document.h: for sync/document_undo_steps.h alone.
+ * document_undo_plan - what taking back some events means, byte by byte. Inside of sync/document.h: for
+ * sync/document_undo_steps.h alone.
  *
  * They are taken back by looking at every byte that the text has, or had since they were written. What an undo brought back
- * is a byte of its own, a copy; and that may have copies again, several when it was brought back more than once. What would be there,
- * had the events not been written, is told of each byte that they did not insert themselves:
+ * is a byte of its own, a copy; and that may have copies again, several when it was brought back more than once. What would be
+ * there, had the events not been written, is told of each byte that they did not insert themselves:
  *
  *   it would be there   when nobody else deleted it, nor what the events brought back of it, and nobody else brought it back:
  *                       then the copy is what would be there
@@ -14,12 +15,12 @@
  * A copy that an undo of what had made it has deleted again (a redo) is as good as never made.
  *
  *   Units      ids of the tracker: all that is asked of a unit is told for it and up to *len that follow, which is cut to that.
- *   Ownership  zero-initialised with document, tracker and spans, then undo_plan_collect(); undo_plan_release(). The tracker stands at
- *              all events and is not moved meanwhile.
+ *   Ownership  zero-initialised with document, tracker and spans, then undo_plan_collect(); undo_plan_release(). The tracker
+ *              stands at all events and is not moved meanwhile.
  *   Bounds     O(n log n) for n rows that the events and all undos since then inserted or deleted, UNDO_COPIES_MAX times as many
  *              where copies overlap; look-ups are logarithmic for each copy of a row, of which there are as many as times that it
- *              was taken back and done again. No more than UNDO_LOOKS_MAX copies are looked at for a row; of what has more, nothing comes
- *              back.
+ *              was taken back and done again. No more than UNDO_LOOKS_MAX copies are looked at for a row; of what has more,
+ *              nothing comes back.
  */
 #ifndef WEFT_SYNC_DOCUMENT_UNDO_PLAN_H
 #define WEFT_SYNC_DOCUMENT_UNDO_PLAN_H
@@ -27,8 +28,8 @@
 #include "sync/document_copies.h"
 
 /*
- * Of one unit's copies so many are looked at, in the order in which they begin: as many as there are people who bring the same back
- * at once. More are somebody's who makes them up.
+ * Of one unit's copies so many are looked at, in the order in which they begin: as many as there are people who bring the same
+ * back at once. More are somebody's who makes them up.
  */
 enum { UNDO_COPIES_MAX = 64 };
 

@@ -326,9 +326,9 @@ MUST_USE enum journal_claim journal_import_claim(struct journal *journal, const 
 MUST_USE bool journal_import_done(struct journal *journal, const struct journal_import *import, struct error *err);
 
 /*
- * The newest of the view put here and those that rode with rows. `version` (NULL: not asked for) is that of the text it is a place in,
- * in whatever form; what rode with a row has none: it is a place in the text that row left. *place: of that row, or the newest when
- * it was put.
+ * The newest of the view put here and those that rode with rows. `version` (NULL: not asked for) is that of the text it is a
+ * place in, in whatever form; what rode with a row has none: it is a place in the text that row left. *place: of that row, or the
+ * newest when it was put.
  */
 MUST_USE bool journal_view_put(struct journal *journal, const char *path, const struct journal_view *view, struct bytes version,
                                struct error *err);
@@ -345,8 +345,8 @@ MUST_USE bool journal_view_get(struct journal *journal, const char *path, const 
 /*
  * `encoded` (document_save()) and the text (NULL: there is none besides; app/replica_checkpoint.c puts what is not needed at once
  * there) are the document with all rows up to `place`. It takes the place of the one before, in one transaction: one that turns
- * out damaged costs a longer replay, nothing else. The one before stays where there is such a text, for then a replay of everything
- * is long; and in a journal from which an older weft has dropped rows that checkpoints cover.
+ * out damaged costs a longer replay, nothing else. The one before stays where there is such a text, for then a replay of
+ * everything is long; and in a journal from which an older weft has dropped rows that checkpoints cover.
  */
 MUST_USE bool journal_checkpoint_put(struct journal *journal, uint64_t place, struct bytes encoded,
                                      const struct rope *text, struct error *err);
@@ -360,8 +360,8 @@ struct journal_checkpoint {
 };
 MUST_USE bool journal_checkpoint_get(struct journal *journal, struct journal_checkpoint *checkpoint, struct error *err);
 /*
- * The same without its text, which may be long: journal_checkpoint_text() appends that, as long as no newer one has taken its place;
- * of a journal from which rows have been dropped it is here at once. ERR_AUTH: it is gone, or damaged.
+ * The same without its text, which may be long: journal_checkpoint_text() appends that, as long as no newer one has taken its
+ * place; of a journal from which rows have been dropped it is here at once. ERR_AUTH: it is gone, or damaged.
  */
 MUST_USE bool journal_checkpoint_front(struct journal *journal, struct journal_checkpoint *checkpoint, struct error *err);
 /* Which one that is, and nothing of what it holds. */

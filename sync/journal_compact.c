@@ -73,8 +73,8 @@ static bool find_first(struct journal *journal, const struct journal_compaction 
 }
 
 /*
- * How far an agent's rows may be packed: to the end of its newest record, at least. Where it was told to be behind the row that is
- * looked at, that holds: sealing only goes on. Each row that is not sealed asks again, so it is one look.
+ * How far an agent's rows may be packed: to the end of its newest record, at least. Where it was told to be behind the row that
+ * is looked at, that holds: sealing only goes on. Each row that is not sealed asks again, so it is one look.
  */
 static bool find_sealed(struct journal *journal, struct journal_compaction *compaction, const struct run *run, struct error *err)
 {

@@ -7,16 +7,16 @@
  *     arrival   ana 0..1 | ana 1..2 | ... | ana 511..512      LOCAL, 512 rows, 85 kB
  *               ana 0..512                                    PACKED, 1 row, 0.8 kB: a bundle (sync/bundle.h), the last digest
  *
- * Nothing of a batch is lost: its bytes come out of the bundle, its digest follows from them, and the last digest vouches for all.
- * The packed row has the place of the last row it stands for, so places stay what they were to who has read up to one of them.
- * Where somebody else's events are parents a packed row begins: so whatever it needs was there before all of it.
+ * Nothing of a batch is lost: its bytes come out of the bundle, its digest follows from them, and the last digest vouches for
+ * all. The packed row has the place of the last row it stands for, so places stay what they were to who has read up to one of
+ * them. Where somebody else's events are parents a packed row begins: so whatever it needs was there before all of it.
  *
- * What the outbox has of packed rows, and the relay has acknowledged, goes: a relay that loses it is sent what the rows say, sealed
- * anew (app/replica_fetch.c). The newest record of an agent stays, for it says where sealing goes on.
+ * What the outbox has of packed rows, and the relay has acknowledged, goes: a relay that loses it is sent what the rows say,
+ * sealed anew (app/replica_fetch.c). The newest record of an agent stays, for it says where sealing goes on.
  *
- *   Use        journal_compact() again and again, each a step of a few milliseconds in a transaction, until there is no more; what
- *              becomes free goes back to the file system step by step as well. A process that is killed between two steps, or
- *              in one, leaves a journal with all that was in it.
+ *   Use        journal_compact() again and again, each a step of a few milliseconds in a transaction, until there is no more;
+ *              what becomes free goes back to the file system step by step as well. A process that is killed between two steps,
+ *              or in one, leaves a journal with all that was in it.
  *   Who        one of several processes or all of them: a step looks at what is there.
  *   Errors     those of the journal; then nothing of that step is done.
  */
@@ -32,7 +32,8 @@ enum {
     JOURNAL_SHRINK_PAGES = 256,  /* given back in one step */
 };
 
-/* How far it has come; zeros: at the beginning. Kept from one time to the next, it spares looking at what did not fit together. */
+/* How far it has come; zeros: at the beginning. Kept from one time to the next, it spares looking at what did not fit
+   together. */
 struct journal_compaction {
     bool sealed;     /* of a document that is shared, or was: only what the outbox has, for the rest is sealed from its rows */
     uint64_t upto;   /* rows up to this place may be packed: a checkpoint covers them; 0: as far as the oldest one does */
@@ -45,7 +46,8 @@ struct journal_compaction {
 
 /* One step. *more: another one is to follow. */
 MUST_USE bool journal_compact(struct journal *journal, struct journal_compaction *compaction, bool *more, struct error *err);
-/* All steps at once, and the file rewritten without a trace of what is gone: for a journal that nobody writes to. `sealed`: as above. */
+/* All steps at once, and the file rewritten without a trace of what is gone: for a journal that nobody writes to. `sealed`: as
+   above. */
 MUST_USE bool journal_compact_all(struct journal *journal, bool sealed, struct error *err);
 
 #endif

@@ -12,8 +12,8 @@
  * little: where there are too many, the one goes without which a walk is lengthened least, measured by how old it is.
  *
  *   Units      cuts: a number of events; `ops`: how many runs of operations (sync/oplog.h) these are, which is what a walk costs.
- *   Ownership  zero-initialised it is empty; keyframes_release(). Texts that are added are copied as snapshots. What is found lives
- *              until the next call that adds or finds one.
+ *   Ownership  zero-initialised it is empty; keyframes_release(). Texts that are added are copied as snapshots. What is found
+ *              lives until the next call that adds or finds one.
  *   Errors     saved ones are a short cut and nothing else: one that cannot be read is not there, and the one before it is found.
  *   Bounds     KEYFRAMES_MAX. As snapshots of one text they share what they have in common. Saved: KEYFRAMES_BYTES_MAX of text.
  *

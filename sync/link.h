@@ -14,7 +14,8 @@
  *              that speaks no protocol of ours (message_no_protocol()). Names are looked up beside the thread
  *              (sync/lookup.h): nothing waits for a resolver but the connection that wants its answer.
  *   Bounds     frames from the relay up to MESSAGE_BYTES_MAX; queued outgoing bytes LINK_QUEUE_BYTES_MAX; a handshake
- *              takes at most LINK_CONNECT_MS, a name before it as much; LINK_CONNECT_MS / LINK_AGAIN_MS attempts at once, and a probe.
+ *              takes at most LINK_CONNECT_MS, a name before it as much; LINK_CONNECT_MS / LINK_AGAIN_MS attempts at once, and a
+ *              probe.
  */
 #ifndef WEFT_SYNC_LINK_H
 #define WEFT_SYNC_LINK_H

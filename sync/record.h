@@ -122,9 +122,9 @@ struct record_spec {
     const struct sign_key *signer;
 };
 /*
- * For what has no session that counts: a counter made from all else that is sealed, authenticated and signed, whatever spec->counter
- * is. Equal ones are for equal records, and those are the same bytes (Ed25519 signs without chance). Its highest bit is set; a
- * session's never is.
+ * For what has no session that counts: a counter made from all else that is sealed, authenticated and signed, whatever
+ * spec->counter is. Equal ones are for equal records, and those are the same bytes (Ed25519 signs without chance). Its highest
+ * bit is set; a session's never is.
  */
 uint64_t record_counter_of_content(const struct record_spec *spec);
 /* Appends the stored form. */

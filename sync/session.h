@@ -177,8 +177,8 @@ void session_fetched(struct session *session, const struct agent_id *agent, cons
                      bool more, uint64_t now_ms);
 
 /*
- * The text as it is, for who joins: `checkpoint` (its heads and events) is all that was written, and acknowledged. Sent when nothing else waits, once; if it
- * cannot be, not at all.
+ * The text as it is, for who joins: `checkpoint` (its heads and events) is all that was written, and acknowledged. Sent when
+ * nothing else waits, once; if it cannot be, not at all.
  */
 void session_post_checkpoint(struct session *session, const struct checkpoint *checkpoint, const struct rope *text, uint64_t now_ms);
 

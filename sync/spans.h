@@ -83,8 +83,8 @@ struct span_place spans_end(const struct spans *spans); /* behind the last span 
 /* The place before unit number `pos` of those that `sum` counts (SUM_PREPARED or SUM_SHOWN); pos < the total. */
 struct span_place spans_find(const struct spans *spans, enum span_sum sum, uint64_t pos);
 /*
- * The place before a unit, if that is in this leaf, any number; it is looked for from span `at`, any number, on. False: it is not,
- * and the place is what it was.
+ * The place before a unit, if that is in this leaf, any number; it is looked for from span `at`, any number, on. False: it is
+ * not, and the place is what it was.
  */
 bool spans_find_id(const struct spans *spans, uint32_t leaf, uint32_t at, uint64_t id, struct span_place *place);
 /* How many units are shown before a place. */

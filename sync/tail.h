@@ -1,11 +1,11 @@
 /*
  * tail - what is typed before its journal has it: one file per process, folded into the journal by somebody else after a kill -9.
  *
- * A new journal costs the disk several syncs, which may take as long as the disk likes, and a commit a thread that has to be woken;
- * a key must wait for neither. So a process puts its batches into DIR/HEX.tail (HEX: its agent), one write before they are
+ * A new journal costs the disk several syncs, which may take as long as the disk likes, and a commit a thread that has to be
+ * woken; a key must wait for neither. So a process puts its batches into DIR/HEX.tail (HEX: its agent), one write before they are
  * painted, and removes the file, or begins it again, once the journal has committed them. After a kill -9 the next start finds
- * the file of a dead process and folds it in; rows of a journal are known by (agent, seq), so folding what the journal has already
- * changes nothing.
+ * the file of a dead process and folds it in; rows of a journal are known by (agent, seq), so folding what the journal has
+ * already changes nothing.
  *
  * A file is a run of frames: length (u32, little endian), nonce (24), ciphertext with its tag. The tag covers the agent and
  * the frame's number, so it is the checksum as well, and frames cannot change places. What a frame says is its writer's
@@ -16,8 +16,8 @@
  *   Ownership  a tail owns its descriptor and its memory; frames are copied.
  *   Errors     the system's, in words. After a failed tail_write() the file is as before, and the next one tries again.
  *   Bounds     TAIL_BYTES_MAX a file, TAIL_FRAME_BYTES_MAX a frame.
- *   Durability survives kill -9, not a power cut: nothing is synced. After one a file may be newer than its journal: what does not
- *              follow what the journal has is set aside (tail_set_aside()), under a name that only tail_visit_aside() looks at.
+ *   Durability survives kill -9, not a power cut: nothing is synced. After one a file may be newer than its journal: what does
+ *              not follow what the journal has is set aside (tail_set_aside()), under a name that only tail_visit_aside() looks at.
  *   Threads    one at a time.
  */
 #ifndef WEFT_SYNC_TAIL_H
@@ -75,10 +75,10 @@ struct tail_visitor {
 /* For the visitor: the file keeps what is in it under another name, `*path` (heap). False: it is where it was. */
 MUST_USE bool tail_set_aside(const char *tail_path, char **path, struct error *err);
 /*
- * Every file of a dead process, each locked meanwhile, so that of several who look at once one folds. The others wait for that one
- * where is_dead() says that the lock is not the writer's: what it folds is in the journal when this returns. Files of which not even
- * the first frame opens are set aside once their agent is dead by is_dead(), and left alone before; empty ones go. A missing
- * directory holds none.
+ * Every file of a dead process, each locked meanwhile, so that of several who look at once one folds. The others wait for that
+ * one where is_dead() says that the lock is not the writer's: what it folds is in the journal when this returns. Files of which
+ * not even the first frame opens are set aside once their agent is dead by is_dead(), and left alone before; empty ones go. A
+ * missing directory holds none.
  */
 void tail_visit_dead(const char *dir, const struct seal_key *key, struct tail_visitor visitor);
 /*

@@ -184,8 +184,8 @@ static bool goes_behind(const struct search *search, struct span_place *place)
 }
 
 /*
- * By halves over those parts of a node of which it is known that all of them is in front of the new span. The node is so far above
- * *place, in front of which everything is; its own last span is not known to be. False: that is all there is to find.
+ * By halves over those parts of a node of which it is known that all of them is in front of the new span. The node is so far
+ * above *place, in front of which everything is; its own last span is not known to be. False: that is all there is to find.
  */
 static bool skip_parts(const struct search *search, struct span_place *place, uint32_t level)
 {
@@ -428,8 +428,8 @@ enum { BACK_MAX = 3 };
 enum { BACK_MAX = 4096 }; /* of deletes from the end on that are moved at once: these are gone through from the last one on */
 #endif
 
-/* The first of these events that do the same. Gives how many of them were done. Deletes are of units from anywhere: where these are is
-   noted with the delete. */
+/* The first of these events that do the same. Gives how many of them were done. Deletes are of units from anywhere: where these
+   are is noted with the delete. */
 static uint64_t shift_first(struct tracker *tracker, uint64_t first, uint64_t end, int by, uint64_t steps)
 {
     uint64_t *note;

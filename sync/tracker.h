@@ -97,8 +97,8 @@ struct tracker_deleted {
 struct tracker_deleted tracker_delete(struct tracker *tracker, uint64_t lv, uint64_t pos, uint64_t len, bool back);
 
 /*
- * The same of events that were made in the text of all that the tracker holds: positions count in the effect version, and the prepare
- * version, whatever it is, stays as it is: tracker_advance() puts them in. pos <= tracker_shown(), < for deletes.
+ * The same of events that were made in the text of all that the tracker holds: positions count in the effect version, and the
+ * prepare version, whatever it is, stays as it is: tracker_advance() puts them in. pos <= tracker_shown(), < for deletes.
  */
 void tracker_insert_shown(struct tracker *tracker, uint64_t lv, uint64_t pos, uint64_t len);
 struct tracker_deleted tracker_delete_shown(struct tracker *tracker, uint64_t lv, uint64_t pos, uint64_t len, bool back);
@@ -107,8 +107,8 @@ struct tracker_deleted tracker_delete_shown(struct tracker *tracker, uint64_t lv
 void tracker_retreat(struct tracker *tracker, uint64_t first, uint64_t end);
 void tracker_advance(struct tracker *tracker, uint64_t first, uint64_t end);
 /*
- * The same (`by` -1 or 1) until tracker->steps has reached `steps` or everything is done, which gives true: *first is then how far it came.
- * Until it has come to the end the prepare version is none of the history's.
+ * The same (`by` -1 or 1) until tracker->steps has reached `steps` or everything is done, which gives true: *first is then how
+ * far it came. Until it has come to the end the prepare version is none of the history's.
  */
 bool tracker_move_some(struct tracker *tracker, uint64_t *first, uint64_t end, int by, uint64_t steps);
 

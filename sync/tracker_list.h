@@ -15,8 +15,8 @@
  *   Units      as in sync/tracker.h. Events are those of [first, first + TRACKER_LIST_EVENTS_MAX).
  *   Ownership  zero-initialised, then tracker_list_begin(), which keeps memory; tracker_list_release().
  *   Errors     none: the walker checks positions first.
- *   Bounds     an operation: linear in the spans, of which there are hardly more than TRACKER_LIST_SPANS_MAX (tracker_list.c) when
- *              the walker asks tracker_list_is_full() before each operation, and in the bytes of a span that it cuts, of
+ *   Bounds     an operation: linear in the spans, of which there are hardly more than TRACKER_LIST_SPANS_MAX (tracker_list.c)
+ *              when the walker asks tracker_list_is_full() before each operation, and in the bytes of a span that it cuts, of
  *              which there are TRACKER_LIST_EVENTS_MAX at most: each event of them is told where it is now. A range of events:
  *              linear in these, in the spans that it cuts, and in the pieces into which what they deleted fell since.
  */

@@ -140,9 +140,9 @@ bool upload_sent_hash(const struct upload *upload, uint64_t ordinal, struct dige
 void upload_ack(struct upload *upload, uint64_t ordinal);
 void upload_reject(struct upload *upload, uint64_t ordinal, unsigned code, struct bytes text, uint64_t now_ms);
 /*
- * The text of a version (of *checkpoint its heads and events) that the relay has all of, for who joins, behind everything that waits; instead of one that is on its way.
- * Copied. Nothing is done where the relay lacks something, or has no MEMBER of ours; a connection that ends, or a relay that does not
- * take it, ends it too: the next one that is made does as well.
+ * The text of a version (of *checkpoint its heads and events) that the relay has all of, for who joins, behind everything that
+ * waits; instead of one that is on its way. Copied. Nothing is done where the relay lacks something, or has no MEMBER of ours; a
+ * connection that ends, or a relay that does not take it, ends it too: the next one that is made does as well.
  */
 void upload_post(struct upload *upload, const struct checkpoint *checkpoint, const struct rope *text);
 bool upload_is_posting(const struct upload *upload); /* some of it is yet to be sent or acknowledged */

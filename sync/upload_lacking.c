@@ -1,6 +1,6 @@
 /*
- * What is here and the relay lacks, although it does not wait here to be sent: another process of ours has it to send, or the relay
- * has lost it. What is written here may build on it, and nobody else can read the one without the other.
+ * What is here and the relay lacks, although it does not wait here to be sent: another process of ours has it to send, or the
+ * relay has lost it. What is written here may build on it, and nobody else can read the one without the other.
  */
 #include "sync/upload_parts.h"
 

@@ -71,23 +71,24 @@ void walker_set_fast_path(struct walker *walker, bool on);
  */
 void walker_update(struct walker *walker, uint64_t merged, struct patch *out);
 /*
- * How many steps that will take at most [23], told from the plan; no tracker is touched. Counting ends soon after `limit`: then it is
- * more than that. (An insert at a place where many others are concurrent looks at more spans than are counted.)
+ * How many steps that will take at most [23], told from the plan; no tracker is touched. Counting ends soon after `limit`: then
+ * it is more than that. (An insert at a place where many others are concurrent looks at more spans than are counted.)
  */
 uint64_t walker_cost(struct walker *walker, uint64_t merged, uint64_t limit);
 /*
- * What an update does before it comes to events that are made in a version, in portions: brings the kept tracker forward to all events
- * there are, and to that version, in about so many steps a call. True: it is there; an update of nothing but events made there, which comes
- * before anything else, then costs what these do themselves. Everything is merged when it is called, and between two calls anything may
- * happen: what is written in between, in the text as it is then, is put in too; where the tracker was used for something else, or
- * an update merged anything, it begins anew.
+ * What an update does before it comes to events that are made in a version, in portions: brings the kept tracker forward to all
+ * events there are, and to that version, in about so many steps a call. True: it is there; an update of nothing but events made
+ * there, which comes before anything else, then costs what these do themselves. Everything is merged when it is called, and
+ * between two calls anything may happen: what is written in between, in the text as it is then, is put in too; where the tracker
+ * was used for something else, or an update merged anything, it begins anew.
  * (Nothing is gained by walker_map() until it is there.) Another version ends the approach to the one before.
  */
 bool walker_approach(struct walker *walker, const uint64_t *version, size_t count, uint64_t steps);
 void walker_approach_stop(struct walker *walker);
 /*
- * walker_update() of events by somebody who had seen all that is merged, while an approach is on its way: they are put into the text,
- * which has `len` bytes, as they are, and the approach goes on where it was. False: they are not such, or none is; nothing was done.
+ * walker_update() of events by somebody who had seen all that is merged, while an approach is on its way: they are put into the
+ * text, which has `len` bytes, as they are, and the approach goes on where it was. False: they are not such, or none is; nothing
+ * was done.
  */
 bool walker_update_seen(struct walker *walker, uint64_t merged, uint64_t len, struct patch *out);
 uint64_t walker_approach_steps(const struct walker *walker);   /* done so far on the way that it is on; 0: on none */

@@ -1,9 +1,10 @@
 /*
  * The part of a walk that comes before its new events, in portions: walker_approach().
  *
- * It goes over the old events in the order of their LVs, which is that in which they came, not by a plan: so it can stop anywhere, and
- * what is written meanwhile is just what comes next. Then it goes to the version that is wanted; what is written during that
- * is put in where it shows (tracker_insert_shown()), for its author had seen everything, and to go back to there would be to never arrive.
+ * It goes over the old events in the order of their LVs, which is that in which they came, not by a plan: so it can stop
+ * anywhere, and what is written meanwhile is just what comes next. Then it goes to the version that is wanted; what is written
+ * during that is put in where it shows (tracker_insert_shown()), for its author had seen everything, and to go back to there
+ * would be to never arrive.
  *
  *      old events     0 1 2 ............ 97 98 99   100 101      100 and 101 are typed meanwhile
  *                     |                        |    |

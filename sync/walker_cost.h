@@ -14,8 +14,8 @@
  *   Units      steps: a span that is put in, taken out or put back. A step takes about 100 ns, some of them a microsecond.
  *   Ownership  zero-initialised it is empty; walker_cost_release().
  *   Errors     none.
- *   Bounds     counting ends soon after `limit`, so it costs no more than that either: runs of the graph that had to be looked at are
- *              counted too, and a way over more runs than that is not even planned.
+ *   Bounds     counting ends soon after `limit`, so it costs no more than that either: runs of the graph that had to be looked at
+ *              are counted too, and a way over more runs than that is not even planned.
  */
 #ifndef WEFT_SYNC_WALKER_COST_H
 #define WEFT_SYNC_WALKER_COST_H

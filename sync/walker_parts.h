@@ -103,10 +103,10 @@ void walker_begin_block(struct walker *walker, uint64_t len);
 const struct critical_range *walker_set_start(struct walker *walker, uint64_t lv);
 bool walker_is_measured(const struct critical_range *range); /* or the text was loaded, not made */
 /*
- * Where a tracker should begin that has to begin at walker->start, and how many events lower that is. Where the kept one begins too
- * late its successor begins a little lower than it must, and twice as much lower each time that happens again: so people each of
- * whom has seen less than the one before do not have it made anew for every one of them. It goes over twice as many events as it
- * must, at most.
+ * Where a tracker should begin that has to begin at walker->start, and how many events lower that is. Where the kept one begins
+ * too late its successor begins a little lower than it must, and twice as much lower each time that happens again: so people each
+ * of whom has seen less than the one before do not have it made anew for every one of them. It goes over twice as many events as
+ * it must, at most.
  */
 struct walker_low {
     uint64_t from, by;

@@ -93,8 +93,8 @@ const uint64_t *walker_plan_parents(const struct walker_piece *piece, size_t *co
  *   WALKER_SUM     the old text is reached: what happens from here on goes out
  *   WALKER_END
  *
- * Without the fast path nothing is applied as it is. Warm: the first block goes on in the tracker that there is. In a walk that has
- * no old events the sum begins before the first stop.
+ * Without the fast path nothing is applied as it is. Warm: the first block goes on in the tracker that there is. In a walk that
+ * has no old events the sum begins before the first stop.
  */
 enum walker_stop { WALKER_FAST, WALKER_BLOCK, WALKER_PIECE, WALKER_SUM, WALKER_END };
 struct walker_way {
@@ -104,8 +104,8 @@ void walker_plan_start(struct walker_plan *plan, struct walker_way way);
 enum walker_stop walker_plan_go(struct walker_plan *plan, const struct walker_piece **piece);
 /*
  * How a tracker comes from the piece before, or from where the block begins, to where this one begins, newest first. Once for
- * each piece at which there was a stop. False, and so from then on to the end of the block: it is long, goes on in the warm tracker,
- * or has cost several times what is in it; then the graph has to be asked, and there may be several trackers
+ * each piece at which there was a stop. False, and so from then on to the end of the block: it is long, goes on in the warm
+ * tracker, or has cost several times what is in it; then the graph has to be asked, and there may be several trackers
  * (sync/walker_stands.h).
  */
 bool walker_plan_move(struct walker_plan *plan, const struct walker_piece *piece, struct lv_ranges *leave,

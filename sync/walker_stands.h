@@ -10,7 +10,8 @@
  *      hears         b0 ---- b1 ---- b2 ---- b3                    gets a3 when b3 needs it
  *
  * So when moving has cost several times what is in the tracker, it is copied, and from then on the copy that is nearest goes to
- * the next event. All of them hold all events; only what they have prepared differs. One that is not asked for any more is dropped.
+ * the next event. All of them hold all events; only what they have prepared differs. One that is not asked for any more is
+ * dropped.
  *
  * Nothing here touches a tracker: where they stand follows from the graph and from the order of the events alone. So the cost of
  * a walk can be told before it, by moving a copy of the stands.

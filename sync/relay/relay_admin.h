@@ -21,9 +21,9 @@ MUST_USE bool relay_admin_list(const char *store_path, FILE *out, struct error *
 /* Sums, and the largest documents. */
 MUST_USE bool relay_admin_stat(const char *store_path, FILE *out, struct error *err);
 /*
- * Forgets one document and says what that was. It is named by a link to it, by the 22 letters between the last / and the # of one,
- * by its id in hex as `ls` prints it, or by an unambiguous beginning of that of at least 8 digits. It stays closed; a relay that
- * has it open right now tells its clients when it next touches the store.
+ * Forgets one document and says what that was. It is named by a link to it, by the 22 letters between the last / and the # of
+ * one, by its id in hex as `ls` prints it, or by an unambiguous beginning of that of at least 8 digits. It stays closed; a relay
+ * that has it open right now tells its clients when it next touches the store.
  */
 MUST_USE bool relay_admin_remove(const char *store_path, const char *doc, FILE *out, struct error *err);
 /* A consistent copy; `path` must not exist. */

@@ -178,8 +178,8 @@ void store_purge(struct store *store, const struct store_purge *purge, struct st
 void store_read(struct store *store, uint64_t key, uint64_t after, size_t bytes_max, struct store_done done);
 /*
  * What a reader who has nothing shows first. `from` NULL: GENESIS, the MEMBER of who wrote the newest whole checkpoint, and its
- * CHECKPOINT; STORE_MISSING: there is none. Then, with that one's agent_number and seq0 and the place of the last text that came (0:
- * none did): its texts behind that, as many as fit into bytes_max, but at least one when there is one.
+ * CHECKPOINT; STORE_MISSING: there is none. Then, with that one's agent_number and seq0 and the place of the last text that came
+ * (0: none did): its texts behind that, as many as fit into bytes_max, but at least one when there is one.
  */
 void store_checkpoint(struct store *store, uint64_t key, const struct store_row *from, size_t bytes_max, struct store_done done);
 /* Forgets the log and remembers that it was closed. */
