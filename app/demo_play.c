@@ -311,7 +311,8 @@ int demo_print_end(const struct demo *demo)
     printf("Lin's " WORD " after your ^Z: %s\n", thursday ? "there" : "GONE");
     printf("you %s...  lin %s...  %s\n", findings->hashes[YOU], findings->hashes[LIN],
            findings->equal ? "equal" : "DIFFERENT");
-    printf("grep %s relay.db: %d  (plan.md: %d)\n", findings->word ? findings->word : WORD, findings->in_relay, findings->in_file);
+    printf("grep %s relay.db: %d  (plan.md: %d)\n", findings->word ? findings->word : WORD, findings->in_relay,
+           findings->in_file);
     bool good = findings->came_back && findings->back[YOU][0] && findings->back[LIN][0] && thursday && !mine &&
                 findings->equal && findings->in_relay == 0 && findings->in_file > 0;
     return good ? 0 : 1;

@@ -17,7 +17,8 @@ const struct story_step story[] = {
     {45, YOU, ACT_UNDO, NULL, NULL, NULL, NULL},
     {46, YOU, ACT_UNDO, NULL, NULL, NULL, NULL},
     {48, YOU, ACT_SAVE, NULL, NULL, NULL, NULL},
-    {50, YOU, ACT_PROVE, NULL, NULL, "F7: same text? Did the relay see a word of it?", "Press F7 (or Alt+7): it compares, and searches."},
+    {50, YOU, ACT_PROVE, NULL, NULL, "F7: same text? Did the relay see a word of it?",
+     "Press F7 (or Alt+7): it compares, and searches."},
     {56, YOU, ACT_CARD, NULL, NULL, "Now yours:   weft share FILE   weft join   ^Q leaves", NULL},
 };
 const size_t story_steps = sizeof story / sizeof *story;

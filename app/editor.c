@@ -17,7 +17,8 @@
 #include "editor/base/unicode.h"
 #include "editor/base/xalloc.h"
 
-enum { QUIT_NET_MS = 300 /* how long leaving or going to sleep may take to send what is unsent; the rest is sent when weft next runs */ };
+/* How long leaving or going to sleep may take to send what is unsent; the rest is sent when weft next runs. */
+enum { QUIT_NET_MS = 300 };
 
 struct window *editor_window(struct editor *editor)
 {

@@ -145,7 +145,8 @@ static void fill_bottom(struct editor *editor, struct view_model *model, uint64_
         model->message_kind = editor->message_kind;
     }
     if (prompt->open)
-        model->prompt = (struct view_prompt){.label = prompt->refused ? "Nothing pasted, it is too long for this line:" : prompt->label,
+        model->prompt = (struct view_prompt){.label = prompt->refused ? "Nothing pasted, it is too long for this line:"
+                                                                      : prompt->label,
                                              .cursor = prompt->cursor,
                                              .typed = prompt->choices ? NULL : buf_string(&prompt->typed),
                                              .typed_is_old = prompt->suggested};

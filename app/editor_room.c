@@ -47,7 +47,8 @@ void editor_show_links(struct editor *editor)
     }
     if (!status.shared) {
         const char *relay = editor->env->config.relay;
-        editor_ask_line(editor, ASKING_RELAY, "Not shared. Share it at relay (wss://HOST; Enter: one on this machine):", relay ? relay : "");
+        editor_ask_line(editor, ASKING_RELAY, "Not shared. Share it at relay (wss://HOST; Enter: one on this machine):",
+                        relay ? relay : "");
         return;
     }
     bool again = editor->panel_kind == PANEL_LINKS && editor->link_copied && !editor->view_copied;

@@ -25,7 +25,8 @@ static void add_columns(struct bytes moment, struct bytes author, struct buf *ou
     buf_add_string(out, "  ");
 }
 
-void past_add_who(const struct replica *replica, const struct agent_id *author, const char *label, uint64_t time_s, struct buf *out)
+void past_add_who(const struct replica *replica, const struct agent_id *author, const char *label, uint64_t time_s,
+                  struct buf *out)
 {
     struct buf moment = {0}, name = {0};
     moment_add(&moment, time_s);

@@ -14,7 +14,8 @@ enum { PAST_MOMENT_CELLS = 16, PAST_NAME_CELLS = REPLICA_AUTHOR_CELLS };
 /* Padded with blanks to so many cells. Appended, as is all here. */
 void past_add_padded(struct buf *out, struct bytes label, int cells);
 /* "2026-11-28 10:41  Ana                       ", and two blanks behind it. */
-void past_add_who(const struct replica *replica, const struct agent_id *author, const char *label, uint64_t time_s, struct buf *out);
+void past_add_who(const struct replica *replica, const struct agent_id *author, const char *label, uint64_t time_s,
+                  struct buf *out);
 /* The same with blanks alone. */
 void past_add_nobody(struct buf *out);
 /* `"time": 1795863600, "author": "Ana"` */

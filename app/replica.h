@@ -40,7 +40,8 @@ struct replica_options {
     struct replica_port port;
     bool is_private;        /* nothing on disk but the file itself: the journal is in memory */
     bool reads_only;        /* for looking: the journal is read once, nothing is written */
-    const char *name;       /* how others see this person; NULL: as kept with the document, else from the configuration; "": from that */
+    const char *name;       /* how others see this person; NULL: as kept with the document, else from the configuration; "": from
+                               that */
     bool name_lasts;        /* and so from now on, whenever this document is opened */
     const char *token_file; /* for creating documents at a relay */
     bool insecure;
@@ -249,7 +250,8 @@ struct replica_status {
     struct error trouble;   /* why, when edits_in_memory is not 0 */
     /* the room; meaningful when shared */
     struct session_status net;
-    uint64_t unsent_edits;  /* not acknowledged by the relay: ours, and what another window or a relay's loss leaves missing below them */
+    uint64_t unsent_edits;  /* not acknowledged by the relay: ours, and what another window or a relay's loss leaves missing below
+                               them */
     uint64_t unsent_age_ms; /* of the oldest of them; 0: none */
     /* numbers */
     uint64_t events;

@@ -264,8 +264,8 @@ static void add_different(const struct replica *replica, struct buf *out)
     if (replica_is_shared(replica))
         buf_addf(out, "%s on disk is nearly all different (%d %% in common)", replica->label, percent);
     else
-        buf_addf(out, "%s is another file now (%d %% in common); %llu edit%s kept of the one before", replica->label, percent, edits,
-                 edits == 1 ? " is" : "s are");
+        buf_addf(out, "%s is another file now (%d %% in common); %llu edit%s kept of the one before", replica->label, percent,
+                 edits, edits == 1 ? " is" : "s are");
 }
 
 void replica_disk_answers(const struct replica *replica, struct buf *answers)

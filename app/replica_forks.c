@@ -46,8 +46,8 @@ static bool is_ours(const struct replica *replica, const struct agent_id *agent)
 void replica_take_fork(struct replica *replica, const struct agent_id *agent)
 {
     if (is_ours(replica, agent))
-        replica_say(replica, "This weft was copied while it ran, or put back to an older state, and wrote on twice: both are kept "
-                             "and merged. Look the text over.");
+        replica_say(replica, "This weft was copied while it ran, or put back to an older state, and wrote on twice: both "
+                             "are kept and merged. Look the text over.");
     else
         replica_say(replica, "%s wrote two different things from one state (a copied or restored machine?): both are kept and "
                              "merged. F2 shows who.", replica_name_of(replica, agent, "Somebody"));

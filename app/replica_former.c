@@ -161,7 +161,8 @@ static bool record(struct replica *replica, const struct origin *origin, const s
         document_version(former->replica->document, &now);
         replica_encode_version(former->replica, &now, &there_now);
         version_encode(&here, &here_now);
-        struct origin next = {.doc = origin->doc, .place = former->place, .there = buf_view(&there_now), .here = buf_view(&here_now)};
+        struct origin next = {.doc = origin->doc, .place = former->place, .there = buf_view(&there_now),
+                              .here = buf_view(&here_now)};
         struct origin_job *job = origin_job_new(origin, &next);
         job->rows = outgoing_rows_of(replica, &agent, &batches);
         give_origin_job(replica, job);
@@ -299,8 +300,8 @@ void replica_bring_over(struct replica *replica, bool came)
     if (brought != BROUGHT_NOT || replica->succession_said)
         return;
     replica->succession_said = true;
-    replica_say(replica, "What another window typed into %s before it went over here cannot be brought over yet: %s. weft docs lists "
-                         "it.", replica->label, err.text);
+    replica_say(replica, "What another window typed into %s before it went over here cannot be brought over yet: %s. "
+                         "weft docs lists it.", replica->label, err.text);
 }
 
 void replica_look_at_former(struct replica *replica)
@@ -342,7 +343,8 @@ bool replica_patches_from_former(struct replica *replica, struct bytes version, 
     struct error ignored = {0};
     struct origin origin = {0};
     bool found = false;
-    bool flushed = !replica->writer || replica_flush(replica, &ignored); /* what was brought over a moment ago moves the origin on */
+    /* what was brought over a moment ago moves the origin on */
+    bool flushed = !replica->writer || replica_flush(replica, &ignored);
     struct journal *journal = flushed ? replica_journal_here(replica, &ignored) : NULL;
     bool known = journal && origin_read(journal, &origin, &found, &ignored) && found &&
                  (bytes_equal(version, origin.there) || patch_in_former(replica, &origin, version, there)) &&

@@ -251,7 +251,8 @@ static void add_name(const struct replica *replica, const char *before, bool lin
         buf_addf(out, "%s and %s are one file: one text, one history.", replica->label, name);
     else
         buf_addf(out, "%s was %s before: its history came along%s.", replica->label, name,
-                 replica_is_shared(replica) && !replica->scripted ? ", and it is still shared" : ""); /* a verb may be ending that */
+                 /* a verb may be ending that */
+                 replica_is_shared(replica) && !replica->scripted ? ", and it is still shared" : "");
 }
 
 void replica_take_name(struct replica *replica, struct buf *sentence)

@@ -109,7 +109,8 @@ static void say_false(struct replica *replica, const struct ahead *ahead, const 
         replica_say(replica, "%s's copy of this text is of edits that the relay does not have: this is what it has.%s",
                     buf_string(&name), typed);
     else
-        replica_say(replica, "%s's copy of this text was false (%s): this is what was written.%s", buf_string(&name), why->text, typed);
+        replica_say(replica, "%s's copy of this text was false (%s): this is what was written.%s", buf_string(&name), why->text,
+                    typed);
     buf_release(&name);
 }
 

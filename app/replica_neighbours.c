@@ -283,7 +283,8 @@ static void hear_presence(struct replica *replica, struct bytes sealed, uint64_t
     if (!replica->indexed)
         return;
     if (!presence_open(sealed, &replica->entry.keys, &presence, &err)) {
-        replica_look_for_successor(replica); /* of another document: one of us two has not heard yet that it goes on in the other */
+        /* of another document: one of us two has not heard yet that it goes on in the other */
+        replica_look_for_successor(replica);
         return;
     }
     bool known = people_find(&replica->people, &presence.agent) != NULL;

@@ -358,7 +358,8 @@ static bool go_online(struct replica *replica, unsigned patience_ms, struct erro
         replica_away_begin_unnoted(replica);
     if (good) {
         send_unsealed(replica, &gathered);
-        replica_away_count(replica); /* of the session's statuses only the newest is there: that may be one of after they were sent */
+        /* of the session's statuses only the newest is there: that may be one of after they were sent */
+        replica_away_count(replica);
     }
     gathered_release(&gathered);
     if (!good)

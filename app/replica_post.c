@@ -76,7 +76,8 @@ static bool pays(const struct replica *replica)
 {
     uint64_t events = document_events(replica->document), len = document_len(replica->document);
     uint64_t least = len > POST_EVENTS_MIN ? len : POST_EVENTS_MIN;
-    uint64_t posted = replica->posted_events <= events ? replica->posted_events : 0; /* who says more would keep others from posting */
+    /* who says more would keep others from posting */
+    uint64_t posted = replica->posted_events <= events ? replica->posted_events : 0;
     return events - posted >= least;
 }
 

@@ -81,7 +81,8 @@ static void count_done(void *self)
     struct replica *replica = restored->replica;
     struct buf text = {0};
     restored->runs = false;
-    if (restored->ends || replica_same_text(replica->file.text, replica->buffer.text) || !doc_id_equal(&restored->doc, &replica->entry.doc))
+    if (restored->ends || replica_same_text(replica->file.text, replica->buffer.text) ||
+        !doc_id_equal(&restored->doc, &replica->entry.doc))
         return; /* it is in the file by now */
     if (restored->counted)
         add_sentence(replica, restored->edits, restored->newest_s, &text);

@@ -171,7 +171,8 @@ static void take_alarm(struct replica *replica, const struct net_event *event)
         replica_say(replica, "The relay withholds edits of %s.", buf_string(&name));
         break;
     case ALARM_TWO_HISTORIES:
-        replica_say(replica, "Somebody here has other edits of %s than the relay gives you: it shows two histories.", buf_string(&name));
+        replica_say(replica, "Somebody here has other edits of %s than the relay gives you: it shows two histories.",
+                    buf_string(&name));
         break;
     case ALARM_OWN_FORKED:
         replica_say(replica, "The relay has something else under our own number: was an old backup restored? %s", why->text);

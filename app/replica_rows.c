@@ -17,7 +17,8 @@
 
 enum {
     EARLY_MS = 4,              /* a key waits for so much of what was early and is not any more */
-    OFFERED_MAX = 2000,        /* of them are looked at in a turn, whatever that takes: the first may take all the time there is */
+    OFFERED_MAX = 2000,        /* of them are looked at in a turn, whatever that takes: the first may take all the time there
+                                  is */
     EARLY_BYTES_MAX = 4 << 20, /* no more rows are read while so much waits for something that is on its way */
 };
 

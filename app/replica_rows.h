@@ -44,7 +44,8 @@ struct batch_taker {
     void *self;
     void (*take)(void *self, const struct local_batch *batch);
 };
-MUST_USE bool replica_row_batches(struct chain *chain, const struct journal_row *row, uint64_t next_seq, struct batch_taker taker);
+MUST_USE bool replica_row_batches(struct chain *chain, const struct journal_row *row, uint64_t next_seq,
+                                  struct batch_taker taker);
 /* chain_source's and document_source's: `self` is a struct row_source. */
 bool replica_read_digests(void *self, struct chain *whole);
 bool replica_read_history(void *self, struct document *whole, struct error *err);

@@ -57,7 +57,8 @@ static bool is_in_file(const struct replica *replica)
     const struct file_side *file = &replica->file;
     struct version now = {0};
     document_version(replica->document, &now);
-    bool in_file = !file->origin_unknown && (version_equal(&now, &file->version) || replica_same_text(replica->buffer.text, file->text));
+    bool in_file = !file->origin_unknown && (version_equal(&now, &file->version) ||
+                                             replica_same_text(replica->buffer.text, file->text));
     version_release(&now);
     return in_file;
 }

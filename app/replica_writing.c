@@ -107,8 +107,10 @@ static bool is_begun_by_link(struct opening *opening, struct doc_index *index, b
     if (!entry->path || !entry->ino)
         return true;
     bool good = doc_index_find_inode(index, entry->dev, entry->ino, &other, &found, err);
-    bool differs = good && found && memcmp(&other.doc, &entry->doc, sizeof other.doc) != 0 && strcmp(other.path, entry->path) != 0;
-    *begun = differs && file_stat(other.path, &there, &ignored) && there.exists && there.dev == entry->dev && there.ino == entry->ino;
+    bool differs = good && found && memcmp(&other.doc, &entry->doc, sizeof other.doc) != 0 &&
+                   strcmp(other.path, entry->path) != 0;
+    *begun = differs && file_stat(other.path, &there, &ignored) && there.exists && there.dev == entry->dev &&
+             there.ino == entry->ino;
     if (*begun)
         opening->taken_by = other.doc;
     doc_entry_release(&other);

@@ -64,8 +64,8 @@ static void say_late(const struct session_status *net, uint64_t timeout_ms, stru
 {
     unsigned long long lacking = net->lacking_batches;
     if (net->state == SESSION_ONLINE && net->unacked_batches == 0 && lacking > 0)
-        error_set(err, ERR_MISSING, 0, "the relay lacks %llu edit%s that the text builds on: nobody else can show it before they are "
-                                       "there", lacking, lacking == 1 ? "" : "s");
+        error_set(err, ERR_MISSING, 0, "the relay lacks %llu edit%s that the text builds on: nobody else can show it before they "
+                                       "are there", lacking, lacking == 1 ? "" : "s");
     else if (net->why.text[0])
         *err = net->why;
     else

@@ -54,7 +54,8 @@ static size_t end_of_hunk(const struct line_changes *changes, size_t first)
     return end;
 }
 
-static bool print_hunk(const struct unified *unified, const struct line_change *changes, size_t first, size_t end, struct error *err)
+static bool print_hunk(const struct unified *unified, const struct line_change *changes, size_t first, size_t end,
+                       struct error *err)
 {
     uint64_t before = least(changes[first].from, CONTEXT_LINES);
     uint64_t behind = least(line_count(unified->text[0]) - changes[end - 1].from_end, CONTEXT_LINES);

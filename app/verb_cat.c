@@ -113,8 +113,8 @@ static bool print_damaged(const struct env *env, const struct doc_id *doc)
         if (!read)
             printf("damaged: %s\n", err.text);
         else if (verdict.state == WAL_CUT)
-            printf("damaged, or the machine stopped before it was written: the last %llu step%s written then cannot be read (look "
-                   "whether what was typed last is there); what is left is kept as %s\n",
+            printf("damaged, or the machine stopped before it was written: the last %llu step%s written then cannot be read "
+                   "(look whether what was typed last is there); what is left is kept as %s\n",
                    (unsigned long long)verdict.lost, verdict.lost == 1 ? "" : "s", damage.path);
         else
             printf("damaged and mended, nothing is lost; what was damaged is kept as %s\n", damage.path);

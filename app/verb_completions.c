@@ -18,7 +18,8 @@ static const struct option_spec without_verb[] = {
 };
 
 /* The options behind a verb, each handed to `print`; those behind no verb have the version too. */
-static void each_option(const struct verb *verb, void (*print)(const struct verb *verb, const struct option_spec *option, FILE *out),
+static void each_option(const struct verb *verb,
+                        void (*print)(const struct verb *verb, const struct option_spec *option, FILE *out),
                         FILE *out)
 {
     enum { TABLES = 3 };

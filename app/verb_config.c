@@ -57,7 +57,8 @@ int verb_config_run(struct env *env, const struct args *args)
         return env->config_error.code == ERR_NONE ? EXIT_OK : EXIT_FAILED;
     }
     if (!names || args->positional_count != 2) {
-        fputs("weft config: it knows `weft config`, `weft config name` and `weft config name NAME`; other settings are in the file\n", stderr);
+        fputs("weft config: it knows `weft config`, `weft config name` and `weft config name NAME`; other settings "
+              "are in the file\n", stderr);
         return EXIT_USAGE;
     }
     return config_set_name(env->paths.config, args->positional[1], &err) ? EXIT_OK : verb_fail("config", &err);
@@ -146,7 +147,8 @@ static void check_state(struct check *check, struct env *env)
         report(check, true, "device key", fingerprint);
     }
     if (env->paths.state_moved)
-        report(check, true, "state directory", "the wanted one is on a network file system; a private one on this machine is used");
+        report(check, true, "state directory", "the wanted one is on a network file system; "
+                                               "a private one on this machine is used");
 }
 
 /* A journal like any other: made, written, read, removed. */

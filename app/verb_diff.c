@@ -115,10 +115,11 @@ static bool print_change(const struct diff *diff, const struct change *change, s
     struct buf line = {0}, text = {0};
     uint64_t at = change->inserted ? change->to_at : change->from_at;
     rope_append_to(diff->text[change->inserted], at, change->len, &text);
-    buf_addf(&line, "{\"from\": %llu, \"to\": %llu, \"%s\": ", (unsigned long long)change->from_at, (unsigned long long)change->to_at,
-             change->inserted ? "insert" : "delete");
+    buf_addf(&line, "{\"from\": %llu, \"to\": %llu, \"%s\": ", (unsigned long long)change->from_at,
+             (unsigned long long)change->to_at, change->inserted ? "insert" : "delete");
     json_add_text(buf_view(&text), &line);
-    buf_addf(&line, ", \"bytes\": %llu, \"by\": \"%s\", ", (unsigned long long)change->len, change->wrote ? "writing" : "deleting");
+    buf_addf(&line, ", \"bytes\": %llu, \"by\": \"%s\", ", (unsigned long long)change->len,
+             change->wrote ? "writing" : "deleting");
     past_add_json_who(diff->replica, &change->author, change->label, change->time_s, &line);
     buf_add_string(&line, "}\n");
     bool good = target_print(buf_view(&line), err);

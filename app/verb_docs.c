@@ -157,9 +157,9 @@ static bool print_aside(void *self, const struct replica_aside *aside)
     }
     unicode_safe_label(bytes_of_string(aside->name), NAME_CELLS, &name);
     unicode_safe_label(aside->typed, TYPED_CELLS, &typed);
-    printf("Set aside: %llu edit%s of %s, whose place in the text was lost with what came before: \"%s\" (%s). weft forget --force "
-           "removes %s with the document.\n", (unsigned long long)aside->edits, aside->edits == 1 ? "" : "s", buf_string(&name),
-           buf_string(&typed), aside->path, aside->edits == 1 ? "it" : "them");
+    printf("Set aside: %llu edit%s of %s, whose place in the text was lost with what came before: \"%s\" (%s). "
+           "weft forget --force removes %s with the document.\n", (unsigned long long)aside->edits, aside->edits == 1 ? "" : "s",
+           buf_string(&name), buf_string(&typed), aside->path, aside->edits == 1 ? "it" : "them");
     buf_release(&name);
     buf_release(&typed);
     return false;
@@ -177,7 +177,8 @@ int verb_docs_run(struct env *env, const struct args *args)
         replica_visit_left(env, &(struct replica_left_visitor){&docs, print_left});
     good = good && (!docs.index || doc_index_recent(docs.index, 0, print_entry, &docs, &err));
     if (docs.any_from_before)
-        puts("Before it was shared: how the text came to be until then. Nobody else gets that. weft forget " DOC_WORD "... removes it.");
+        puts("Before it was shared: how the text came to be until then. Nobody else gets that. "
+             "weft forget " DOC_WORD "... removes it.");
     if (docs.any_in_no_file)
         puts("In no file: a buffer or a joined text that was never saved, or what a file had before another text took its place. "
              "weft forget " DOC_WORD "... removes one.");
@@ -252,7 +253,8 @@ static char *why_kept(enum obstacle obstacle, const struct doc_entry *entry, con
     case HAS_ASIDE:
         return xformat("%s has edits that were set aside and are in no file; weft docs shows them, --force forgets them", word);
     case HAS_EDITS:
-        return entry->path ? xformat("%s has edits that are not in the file; weft %s shows them, --force forgets them", word, word)
+        return entry->path ? xformat("%s has edits that are not in the file; weft %s shows them, --force forgets them",
+                                     word, word)
                            : xformat("%s has edits that are in no file; --force forgets them", word);
     }
     return NULL;

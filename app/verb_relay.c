@@ -57,7 +57,8 @@ static bool set_times(const struct args *args, struct relay_server_options *opti
 {
     enum { DAY_S = 24 * 60 * 60, DAYS_MAX = 36500 };
     uint64_t days, seconds;
-    if (!count_of(args, "--retain", DAYS_MAX, &days, err) || !count_of(args, "--end-idle", (unsigned long)DAYS_MAX * DAY_S, &seconds, err))
+    if (!count_of(args, "--retain", DAYS_MAX, &days, err) ||
+        !count_of(args, "--end-idle", (unsigned long)DAYS_MAX * DAY_S, &seconds, err))
         return false;
     options->retain_s = days * DAY_S;
     options->end_idle_ms = seconds * 1000;

@@ -33,7 +33,8 @@ static bool print_preview(const struct replica *replica, const struct event_span
     rope_apply(text, &patch);
     struct unified unified = {.text = {replica_buffer(replica)->text, text}, .colours = unified_shows_colours()};
     line_changes_find(unified.text[0], text, &patch, &lines);
-    bool good = unified_print_heading(&unified, &lines, replica_label(replica), words, err) && unified_print(&unified, &lines, err);
+    bool good = unified_print_heading(&unified, &lines, replica_label(replica), words, err) &&
+                unified_print(&unified, &lines, err);
     line_changes_release(&lines);
     patch_release(&patch);
     rope_free(text);

@@ -152,8 +152,8 @@ static const struct verb verbs[] = {
     {"cat", "LINK|FILE", "print the newest text",
      "From the relay, or the journal's state; never writes. A VERSION is what `weft log` prints last on a line, "
      "what `weft verify` prints (\"198edb96:200 0a1b2c3d:7\"), `base` or `now`; a TIME is 2026-11-28, \"2026-11-28 10:41\", "
-     "10:41, 10:41:30, or 90m ago: all that was written until then, by the clocks of those who wrote; 10:41 is the whole minute, a "
-     "day the whole day.",
+     "10:41, 10:41:30, or 90m ago: all that was written until then, by the clocks of those who wrote; 10:41 is the whole minute, "
+     "a day the whole day.",
      cat_options,
      verb_cat_run, NULL},
     {"apply", "LINK|FILE", "edits as JSON lines on standard input",

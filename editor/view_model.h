@@ -100,8 +100,8 @@ struct view_status {
     bool private;          /* journal in memory only */
     enum view_sharing sharing;
     enum view_link link;   /* unless VIEW_ALONE */
-    const char *coming;    /* instead of "sent": "joining", "history coming", "unchecked: ada's copy", "merging 40 %", "eve's edits held";
-                              NULL: all is here */
+    const char *coming;    /* instead of "sent": "joining", "history coming", "unchecked: ada's copy", "merging 40 %", "eve's
+                              edits held"; NULL: all is here */
     bool connecting;       /* for the first time: nobody knows yet whether it is offline */
     uint64_t unsent;       /* edits (gestures) not acknowledged */
     uint64_t unsent_s;     /* age of the oldest of them */

@@ -129,8 +129,8 @@ enum ahead_state ahead_compare(const struct ahead *ahead, struct document *histo
 /* --- it was false --- */
 
 /* Which version of the history what was typed belongs to best, and the text there. */
-static struct rope *find_place(const struct ahead *ahead, struct document *history, const struct rope *base, const struct rope *now,
-                               struct version *at)
+static struct rope *find_place(const struct ahead *ahead, struct document *history, const struct rope *base,
+                               const struct rope *now, struct version *at)
 {
     static const struct version beginning;
     struct rope *text = NULL;
@@ -177,7 +177,8 @@ void ahead_write(struct ahead *ahead, struct document *history, const struct rop
     struct error ignored = {0};
     struct rope *text = find_place(ahead, history, base, now, &at);
     carry_over(ahead, text, &patch);
-    if (!document_local_at(history, agent, &at, &patch, mark, out, &ignored)) { /* somebody has written under our name: not there */
+    if (!document_local_at(history, agent, &at, &patch, mark, out, &ignored)) {
+        /* somebody has written under our name: not there */
         carry_over(ahead, now, &patch);
         document_local(history, agent, &patch, mark, out);
     }

@@ -48,7 +48,8 @@ enum {
     BATCH_DECODE_BYTES = 1024, /* what even the smallest arrays take */
 };
 #define BATCH_POS_MAX ((uint64_t)1 << 40)
-#define BATCH_EVENTS_MAX ((uint64_t)1 << 32) /* in a batch: hardly a text is so long, and nobody uses up what a document can count */
+#define BATCH_EVENTS_MAX ((uint64_t)1 << 32) /* in a batch: hardly a text is so long, and nobody uses up what a document can
+                                                count */
 #define BATCH_SEQ_MAX ((uint64_t)1 << 56) /* of any event: above it numbers are refused, so that sums cannot overflow */
 
 enum op_kind { OP_INSERT, OP_DELETE, OP_NOP };

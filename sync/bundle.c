@@ -27,7 +27,8 @@ enum {
 
 enum { KIND_BITS = 2, KIND_MASK = 3 };
 enum {
-    BEYOND_MAX = 512,        /* by how much a batch may pass its bound before that is seen: a name, the rest of its head, its size */
+    BEYOND_MAX = 512,        /* by how much a batch may pass its bound before that is seen: a name, the rest of its head, its
+                                size */
     PIECES_BYTES_MAX = 4096, /* that, and what columns take even when there is nothing in them */
 };
 

@@ -763,7 +763,8 @@ bool db_checkpoint(struct db *db, struct error *err)
 {
     int pages = 0, copied = 0;
     int rc = sqlite3_wal_checkpoint_v2(db->handle, "main", SQLITE_CHECKPOINT_PASSIVE, &pages, &copied);
-    if (rc == SQLITE_OK && pages == copied) { /* then there is nothing to copy left, and it is a matter of a moment or not at all */
+    if (rc == SQLITE_OK && pages == copied) {
+        /* then there is nothing to copy left, and it is a matter of a moment or not at all */
         sqlite3_busy_timeout(db->handle, 0);
         rc = sqlite3_wal_checkpoint_v2(db->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         sqlite3_busy_timeout(db->handle, (int)db->busy_ms);

@@ -296,7 +296,8 @@ static bool is_told_asleep(const struct document *document, const struct batch *
 
 static bool may_go_on_asleep(const struct document *document, const struct batch *batch)
 {
-    return batch->seq0 >= document_asleep_next_seq(document, &batch->agent) && !document_asleep_is_branch(document, &batch->agent);
+    return batch->seq0 >= document_asleep_next_seq(document, &batch->agent) &&
+           !document_asleep_is_branch(document, &batch->agent);
 }
 
 /* Without its history, where that will do. False: it has to be read. */

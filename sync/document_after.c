@@ -104,7 +104,8 @@ bool after_approach(struct after *after, const struct batch *batch, uint64_t ste
     parents_of(batch, &named);
     bool found = after_find(after, &named, &parents);
     if (found) { /* nobody looks at what it does */
-        struct batch renumbered = {.agent = batch->agent, .seq0 = batch->seq0 - saved_of(after, &batch->agent), .count = batch->count};
+        struct batch renumbered = {.agent = batch->agent, .seq0 = batch->seq0 - saved_of(after, &batch->agent),
+                                   .count = batch->count};
         for (size_t i = 0; i < parents.count; i++)
             batch_add_parent(&renumbered, parents.heads[i]);
         *there = document_approach(after->document, &renumbered, steps);

@@ -322,7 +322,8 @@ static uint64_t count_turned(const struct edits *edits, const struct lv_ranges *
     bool *turned = xcalloc(edits->count + 1, sizeof *turned);
     uint64_t count = 0;
     for (size_t i = 0; i < edits->count; i++) {
-        size_t root = edits->items[i].kind != EDIT_GESTURE && lv_ranges_have(after, edits->items[i].lv) ? gesture_of(edits, i) : i;
+        bool of_another = edits->items[i].kind != EDIT_GESTURE && lv_ranges_have(after, edits->items[i].lv);
+        size_t root = of_another ? gesture_of(edits, i) : i;
         if (root != i && !lv_ranges_have(after, edits->items[root].lv))
             turned[root] = !turned[root];
     }

@@ -143,8 +143,8 @@ static bool remove_rows(struct journal *journal, const struct run *run, struct e
 
 static bool add_packed(struct journal *journal, const struct run *run, const struct packed_body *body, struct error *err)
 {
-    struct db_stmt *stmt = db_use(journal->db, "INSERT INTO arrival(place, form, kind, agent, seq0, count, hash, relay_place, body)"
-                                               " VALUES (?1, ?2, ?3, ?4, ?5, ?6, x'', 0, ?7)");
+    struct db_stmt *stmt = db_use(journal->db, "INSERT INTO arrival(place, form, kind, agent, seq0, count, hash, "
+                                               "relay_place, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, x'', 0, ?7)");
     db_bind_u64(stmt, 1, run->place);
     db_bind_int(stmt, 2, JOURNAL_PACKED);
     db_bind_int(stmt, 3, RECORD_EVENTS);
@@ -204,8 +204,8 @@ static bool pack_next(struct journal *journal, struct journal_compaction *compac
 /* The next packed row. False and ERR_MISSING: there is none. */
 static bool find_packed(struct journal *journal, const struct journal_compaction *compaction, struct run *run, struct error *err)
 {
-    struct db_stmt *stmt = db_use(journal->db, "SELECT place, agent, seq0, seq0 + count FROM arrival WHERE place > ?1 AND form = 2"
-                                               " ORDER BY place LIMIT 1");
+    struct db_stmt *stmt = db_use(journal->db, "SELECT place, agent, seq0, seq0 + count FROM arrival WHERE place > ?1 "
+                                               "AND form = 2 ORDER BY place LIMIT 1");
     db_bind_u64(stmt, 1, compaction->stripped);
     if (!db_one(stmt, err))
         return false;

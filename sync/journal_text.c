@@ -308,7 +308,8 @@ static struct checkpoint_row row_of(const struct journal_checkpoint *checkpoint)
                                    .text_len = checkpoint->text_len, .has_text = checkpoint->has_text};
 }
 
-bool journal_checkpoint_text(struct journal *journal, const struct journal_checkpoint *checkpoint, struct buf *out, struct error *err)
+bool journal_checkpoint_text(struct journal *journal, const struct journal_checkpoint *checkpoint, struct buf *out,
+                             struct error *err)
 {
     struct checkpoint_row row = row_of(checkpoint);
     return load_parts(journal, &row, encoded_parts(&row), all_parts(&row), row.text_len, out, err);

@@ -650,7 +650,8 @@ uint64_t journal_writer_relay(struct journal_writer *writer, const struct journa
     return submit(writer, job);
 }
 
-uint64_t journal_writer_view(struct journal_writer *writer, const char *path, const struct journal_view *view, struct bytes version)
+uint64_t journal_writer_view(struct journal_writer *writer, const char *path, const struct journal_view *view,
+                             struct bytes version)
 {
     struct job *job = job_new(perform_view, (struct journal_done){0});
     job_copy_path(job, path);

@@ -87,7 +87,8 @@ uint64_t journal_writer_received(struct journal_writer *writer, const struct jou
 uint64_t journal_writer_outbox_put(struct journal_writer *writer, const struct journal_sent *sent,
                                    struct journal_done done);
 uint64_t journal_writer_relay(struct journal_writer *writer, const struct journal_relay *relay);
-uint64_t journal_writer_view(struct journal_writer *writer, const char *path, const struct journal_view *view, struct bytes version);
+uint64_t journal_writer_view(struct journal_writer *writer, const char *path, const struct journal_view *view,
+                             struct bytes version);
 uint64_t journal_writer_saved(struct journal_writer *writer, const struct journal_saved *saved,
                               struct journal_done done);
 /*

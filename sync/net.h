@@ -25,7 +25,8 @@
 
 enum {
     NET_EVENTS_BYTES_MAX = 4 << 20, /* not taken yet: then nothing more is read from the relay */
-    NET_PROBE_MS = 1000,        /* while nothing is read the relay is asked so often, by connections beside, whether it is there */
+    NET_PROBE_MS = 1000,        /* while nothing is read the relay is asked so often, by connections beside, whether it is
+                                   there */
     NET_PERSON_MS = 1500,       /* between tries at most, while somebody is at the keys */
     NET_PERSON_HERE_MS = 60000, /* that is: has done something within this time */
     NET_AWAY_MS = 600000,       /* or while the link has been away for less than this: who only watches is there as well */

@@ -117,8 +117,8 @@ bool record_decode(struct bytes stored, struct record *record, struct error *err
         return false;
     if (!kind_is_mandatory(record->kind))
         return true;
-    return error_set(err, ERR_NEWER, (int)record->kind, "a record is of kind %u, which this weft must know and does not; update weft",
-                     record->kind);
+    return error_set(err, ERR_NEWER, (int)record->kind, "a record is of kind %u, which this weft must know and does not; "
+                                                        "update weft", record->kind);
 }
 
 bool record_decode_any(struct bytes stored, struct record *record, struct error *err)

@@ -165,7 +165,8 @@ static void on_received(void *self, struct received *received)
     bool forked = received->forked, tells_news = received->run.count > 0;
     session->port.received(session->port.self, received);
     session->fork_found |= forked || (tells_news && chain_is_forked(session->chain, &agent));
-    if (forked && (session->whole || !session->caught_up)) /* this log has another side of it than we had, and may not have ours */
+    /* this log has another side of it than we had, and may not have ours */
+    if (forked && (session->whole || !session->caught_up))
         upload_offer_again(session->upload, &agent, branch_seq0);
     if (forked || (tells_news && agent_id_equal(&agent, &session->self))) /* nobody else is to write as we do */
         tell_forked(session, &agent);
@@ -429,7 +430,8 @@ static bool same_view(const struct session_view *a, const struct session_view *b
     if (!a->has_cursor && !b->has_cursor)
         return a->flags == b->flags;
     bool same = a->head_count == b->head_count && a->has_cursor == b->has_cursor && a->cursor == b->cursor &&
-                a->anchor == b->anchor && a->events_seen == b->events_seen && a->keeps_room == b->keeps_room && a->flags == b->flags;
+                a->anchor == b->anchor && a->events_seen == b->events_seen && a->keeps_room == b->keeps_room &&
+                a->flags == b->flags;
     for (size_t i = 0; same && i < a->head_count; i++)
         same = a->heads[i].seq == b->heads[i].seq && agent_id_equal(&a->heads[i].agent, &b->heads[i].agent);
     return same;

@@ -61,11 +61,12 @@ enum session_alarm {
     ALARM_RECORD_REFUSED, /* a record of `agent` does not open, verify or decode: nothing more of it is taken for now */
     ALARM_FORKED,         /* `agent` has two contents under one id: both are taken; if it is ours, it must not write on */
     ALARM_WITHHELD,       /* the relay says there is more of `agent` and does not give it */
-    ALARM_TWO_HISTORIES,  /* somebody has other content under an id of `agent` than the relay gives, though it was asked for all */
+    ALARM_TWO_HISTORIES,  /* somebody has other content under an id of `agent` than the relay gives, though it was asked for
+                             all */
     ALARM_OWN_FORKED,     /* the relay holds something else under one of our ids: this agent must not write on */
     ALARM_REJECTED,       /* the relay did not take a record of ours */
-    ALARM_NEWER,          /* `agent` wrote with a newer weft what this one must know and does not: nothing may be written on it; why->sys is the
-                             record's kind */
+    ALARM_NEWER,          /* `agent` wrote with a newer weft what this one must know and does not: nothing may be written on it;
+                             why->sys is the record's kind */
 };
 
 struct session_port {
@@ -180,7 +181,8 @@ void session_fetched(struct session *session, const struct agent_id *agent, cons
  * The text as it is, for who joins: `checkpoint` (its heads and events) is all that was written, and acknowledged. Sent when
  * nothing else waits, once; if it cannot be, not at all.
  */
-void session_post_checkpoint(struct session *session, const struct checkpoint *checkpoint, const struct rope *text, uint64_t now_ms);
+void session_post_checkpoint(struct session *session, const struct checkpoint *checkpoint, const struct rope *text,
+                             uint64_t now_ms);
 
 /* With ACCESS_ADMIN: asks the relay to close the document for all and forget its log, now or once it is online. */
 void session_delete_document(struct session *session, uint64_t now_ms);

@@ -91,7 +91,8 @@ void session_take_ahead(struct session *session, const struct record *record)
         take_text(session, record);
 }
 
-void session_post_checkpoint(struct session *session, const struct checkpoint *checkpoint, const struct rope *text, uint64_t now_ms)
+void session_post_checkpoint(struct session *session, const struct checkpoint *checkpoint, const struct rope *text,
+                             uint64_t now_ms)
 {
     upload_post(session->upload, checkpoint, text);
     session_run(session, now_ms);

@@ -214,8 +214,8 @@ static bool not_a_link(struct error *err)
 
 static bool lacks_key(struct error *err)
 {
-    return error_set(err, ERR_FORMAT, 0, "This link is cut off: the part behind # is missing, and that is the key. Copy the whole link, "
-                                         "or ask for it again.");
+    return error_set(err, ERR_FORMAT, 0, "This link is cut off: the part behind # is missing, and that is the key. Copy the "
+                                         "whole link, or ask for it again.");
 }
 
 /* Takes the part in front of the first `separator` off *text, which then begins behind it. False: there is none. */

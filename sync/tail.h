@@ -17,7 +17,8 @@
  *   Errors     the system's, in words. After a failed tail_write() the file is as before, and the next one tries again.
  *   Bounds     TAIL_BYTES_MAX a file, TAIL_FRAME_BYTES_MAX a frame.
  *   Durability survives kill -9, not a power cut: nothing is synced. After one a file may be newer than its journal: what does
- *              not follow what the journal has is set aside (tail_set_aside()), under a name that only tail_visit_aside() looks at.
+ *              not follow what the journal has is set aside (tail_set_aside()), under a name that only tail_visit_aside() looks
+ *              at.
  *   Threads    one at a time.
  */
 #ifndef WEFT_SYNC_TAIL_H

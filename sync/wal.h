@@ -39,7 +39,8 @@
 enum wal_state {
     WAL_WHOLE,  /* nothing was done: SQLite reads all that was ever committed */
     WAL_MENDED, /* now it does */
-    WAL_CUT,    /* `lost` transactions are not to be had: they were damaged, or a power cut came before they were all on the disk */
+    WAL_CUT,    /* `lost` transactions are not to be had: they were damaged, or a power cut came before they were all on the
+                   disk */
 };
 
 struct wal_verdict {

@@ -176,7 +176,8 @@ static void put_in_shown(struct walker *walker, uint64_t end, uint64_t steps)
     while (approach->at < end && spent(walker) < steps) {
         bool valid;
         uint64_t upto = approach->at + least(end - approach->at, CHUNK);
-        struct op_piece op = oplog_next(walker->log, &walker->op_hint, approach->at, upto, tracker_shown(walker->tracker), &valid);
+        struct op_piece op = oplog_next(walker->log, &walker->op_hint, approach->at, upto, tracker_shown(walker->tracker),
+                                        &valid);
         if (valid)
             walker_track_shown(walker, &op);
         approach->at += op.len;

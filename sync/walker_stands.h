@@ -53,7 +53,8 @@ bool walker_stands_are_at(const struct walker_stands *stands, const uint64_t *ve
 struct walker_move {
     size_t from; /* the stand that is nearest */
     size_t to;   /* the one that moves: another one when it is to become a copy of `from` first */
-    const struct lv_ranges *leave, *enter; /* newest first: what is taken out of it; what is put in, to be gone through backwards */
+    const struct lv_ranges *leave, *enter; /* newest first: what is taken out of it; what is put in, to be gone through
+                                              backwards */
 };
 struct walker_move walker_stands_move(struct walker_stands *stands, struct graph *graph, const uint64_t *version,
                                       size_t count);

@@ -24,7 +24,8 @@ LIMIT("--document-agents", "N", LIMIT_COUNT, document_agents, "16384", "writing 
 LIMIT("--document-bytes", "RATE", LIMIT_BYTES_RATE, document_bytes, "2M/72M", "bytes uploaded to a document, a second")
 LIMIT("--document-records", "RATE", LIMIT_RATE, document_records, "1000/20000", "records uploaded to a document, a second")
 LIMIT("--connection-messages", "RATE", LIMIT_RATE, frames, "60/240", "messages of a connection, records aside, a second")
-LIMIT("--connection-presence", "RATE", LIMIT_RATE, presence, "20/40", "cursor moves of a connection, a second; others are dropped")
+LIMIT("--connection-presence", "RATE", LIMIT_RATE, presence, "20/40",
+      "cursor moves of a connection, a second; others are dropped")
 LIMIT("--connection-window", "SIZE", LIMIT_BYTES, upload_window_bytes, "1M", "taken from a connection and not on the disk yet")
 LIMIT("--reader-lag", "SIZE", LIMIT_BYTES, reader_lag_bytes, "4M", "how far behind a reader may be whose link is full")
 LIMIT("--reader-stall", "SECONDS", LIMIT_SECONDS, reader_stall_ms, "10", "how long a link may take nothing")

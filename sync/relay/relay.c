@@ -164,7 +164,8 @@ static void send_acks(struct relay *relay)
         relay->acks_due = connection->next_due;
         connection->ack_due = false;
         if (connection->state == CONNECTION_LIVE)
-            relay_connection_send(connection, &(struct message){.kind = MESSAGE_ACK, .ack = {connection->acked, connection->acked_place}});
+            relay_connection_send(connection, &(struct message){.kind = MESSAGE_ACK,
+                                                                .ack = {connection->acked, connection->acked_place}});
     }
 }
 

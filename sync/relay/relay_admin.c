@@ -156,8 +156,8 @@ static bool read_word(const char *word, char prefix[DOC_HEX_BYTES], struct error
         id_hex(doc.bytes, DOC_ID_BYTES, prefix);
         return true;
     }
-    return error_set(err, ERR_USAGE, 0, "name the document by a link, or by at least %d digits of its id as `weft relay ls` shows it",
-                     PREFIX_MIN);
+    return error_set(err, ERR_USAGE, 0, "name the document by a link, or by at least %d digits of its id as `weft relay ls` "
+                                        "shows it", PREFIX_MIN);
 }
 
 static bool find_document(struct store *store, const char *word, struct store_entry *found, struct error *err)

@@ -498,7 +498,8 @@ static void take_optional(const struct upload_item *item)
 }
 
 /* Text by text and then the word that it is whole, on one connection: what a reader gets first is never half of something. */
-static bool is_next_of_checkpoint(const struct upload_item *item, const struct relay_agent *agent, const struct checkpoint_clear *clear)
+static bool is_next_of_checkpoint(const struct upload_item *item, const struct relay_agent *agent,
+                                  const struct checkpoint_clear *clear)
 {
     const struct relay_connection *connection = item->connection;
     bool goes_on = connection->checkpoint.agent_number == agent->is.number && connection->checkpoint.set == clear->set;
