@@ -29,6 +29,7 @@ enum {
     FIRST_BARRIER_US = 500000,
     STOP_MS = 3000, /* for the journal to take what is queued */
     OPEN_MS = 20,   /* merging takes so much of a start */
+    CHECKPOINT_OPS = 4096, /* few rows with so many operations are not replayed fast: some 10 us each if concurrent */
 };
 
 /* --- talking --- */
@@ -92,6 +93,7 @@ struct replica *replica_new(struct env *env, const struct replica_options *optio
     replica->short_lived = options->short_lived;
     replica->merge_steps_max = (uint64_t)env->config.merge_ms * MERGE_STEPS_PER_MS;
     replica->open_steps_max = options->open_steps_max ? options->open_steps_max : (uint64_t)OPEN_MS * MERGE_STEPS_PER_MS;
+    replica->fresh_ops_max = options->fresh_ops_max ? options->fresh_ops_max : CHECKPOINT_OPS;
     replica->base_bytes_max = options->base_bytes_max ? options->base_bytes_max : BASE_BYTES_MAX;
     atomic_init(&replica->base_kept, false);
     atomic_init(&replica->awaits_journal, false);
@@ -313,6 +315,8 @@ void replica_walk(struct replica *replica, struct selection selection)
     buffer_select(&replica->buffer, selection);
     replica->view.cursor = replica->buffer.selection.head;
     replica->view.anchor = replica->buffer.selection.anchor;
+    if (replica->unmerged && replica_unmerged_awaits(replica)) /* all that will come by itself is there */
+        replica_unmerged_moved(replica);
     replica_present_soon(replica);
 }
 

@@ -53,6 +53,7 @@ struct replica_options {
     bool short_lived;       /* kept only until it is closed in order */
     uint64_t base_bytes_max; /* a larger file is referred to by its journal, not copied; 0: BASE_BYTES_MAX */
     uint64_t open_steps_max; /* of merging before the text is shown; 0: as many as take some 20 ms */
+    uint64_t fresh_ops_max;  /* operations that are in no checkpoint before one is worth it; 0: some thousands */
 };
 
 /* `path` NULL: an unnamed buffer with `text` (may be empty). Nothing is made on disk before the first edit. */

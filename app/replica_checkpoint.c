@@ -11,9 +11,9 @@
 enum {
     CHECKPOINT_ROWS = 1000,     /* fewer are replayed faster than a checkpoint is worth, */
     CHECKPOINT_ROWS_SMALL = 64, /* but of a document with fewer events than this it takes a few milliseconds, */
-    SMALL_EVENTS = 50000,       /* and rows that one covers take less space; */
-    CHECKPOINT_OPS = 4096,      /* nor are few rows with so many operations replayed fast, some 10 us each if concurrent; */
-    EVENTS_AN_OP = 64,          /* one more for so many events: it takes as long as the history is; who types has rows first */
+    SMALL_EVENTS = 50000,       /* and rows that one covers take less space */
+    EVENTS_AN_OP = 64,          /* few rows with many operations are due too, one more for so many events: it takes as long as
+                                   the history is; who types has rows first */
     HISTORY_APART = JOURNAL_CHUNK_BYTES, /* a shorter one is read faster than it is asked for */
 };
 
@@ -232,7 +232,7 @@ bool replica_has_all_rows(const struct replica *replica)
 
 bool replica_has_many_ops(const struct replica *replica)
 {
-    return replica->fresh_ops >= CHECKPOINT_OPS + document_events(replica->document) / EVENTS_AN_OP;
+    return replica->fresh_ops >= replica->fresh_ops_max + document_events(replica->document) / EVENTS_AN_OP;
 }
 
 static bool is_due(struct replica *replica)

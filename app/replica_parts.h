@@ -271,6 +271,7 @@ struct replica {
     uint64_t place_read;           /* rows up to here are in the document */
     uint64_t neighbour_wrote_ms;   /* when rows of another process were last read; 0: never */
     uint64_t checkpoint_place;     /* rows up to here are in a checkpoint */
+    uint64_t fresh_ops_max;        /* so many are worth a checkpoint: */
     uint64_t fresh_ops;            /* operations in the document that are in none: to open it again they are merged again */
     struct row_source rows;
     struct tidying *tidying;       /* how far the journal has been put in order; NULL: not yet begun */

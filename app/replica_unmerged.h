@@ -30,7 +30,7 @@ bool replica_unmerged_await(struct replica *replica, struct remembered *remember
 bool replica_unmerged_awaits(const struct replica *replica);
 /* A row that comes in its turn, and was in the text that was last saved or shown. */
 bool replica_unmerged_had(const struct replica *replica, const struct event_id *event);
-/* What is there at once is in the text: the cursor goes to about where it was. */
+/* What is there at once is in the text: the cursor goes to where it was, as far as that is there. */
 void replica_unmerged_show(struct replica *replica);
 void replica_unmerged_handle(struct replica *replica);
 /* The cursor is where the person has put it, and stays there. */

@@ -17,6 +17,7 @@
 #include "editor/base/xalloc.h"
 
 enum { WINDOWS = 3, PLACES = 6000, SHOWN_STEPS = 10000 /* that are merged before: fewer than what is left takes */ };
+enum { NO_CHECKPOINT = 1000000 /* operations are worth one: as after a kill, all is merged again */ };
 
 static size_t count_of(const struct replica *replica, char letter)
 {
@@ -31,7 +32,8 @@ static size_t count_of(const struct replica *replica, char letter)
 static struct replica *open_notes(struct home *home)
 {
     return home_open_with(home, "notes.md", &(struct replica_options){.port = home_port(home), .name = "ada",
-                                                                      .open_steps_max = SHOWN_STEPS});
+                                                                      .open_steps_max = SHOWN_STEPS,
+                                                                      .fresh_ops_max = NO_CHECKPOINT});
 }
 
 /* Without a turn: nothing of another window's comes in meanwhile. */
@@ -74,12 +76,12 @@ static void leave_much(struct home *home)
     memset(text, '-', 2 * PLACES);
     text[2 * PLACES] = '\0';
     scratch_write(path, text);
-    windows[0] = home_open(home, "notes.md");
+    windows[0] = open_notes(home);
     home_insert(windows[0], "x");
     await_kept(windows[0]);
     home_save(windows[0], NULL);
     for (size_t i = 1; i < WINDOWS; i++) {
-        windows[i] = home_open(home, "notes.md");
+        windows[i] = open_notes(home);
         home_wait(windows[i], NULL, knows_it);
     }
     for (size_t i = 0; i < WINDOWS; i++)

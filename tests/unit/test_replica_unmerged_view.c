@@ -16,6 +16,7 @@
 #include "editor/base/xalloc.h"
 
 enum { WINDOWS = 3, PLACES = 6000, SHOWN_STEPS = 10000 /* that are merged before: fewer than what is left takes */ };
+enum { NO_CHECKPOINT = 1000000 /* operations are worth one: as after a kill, all is merged again */ };
 
 static size_t count_of(const struct replica *replica, char letter)
 {
@@ -30,7 +31,8 @@ static size_t count_of(const struct replica *replica, char letter)
 static struct replica *open_notes(struct home *home)
 {
     return home_open_with(home, "notes.md", &(struct replica_options){.port = home_port(home), .name = "ada",
-                                                                      .open_steps_max = SHOWN_STEPS});
+                                                                      .open_steps_max = SHOWN_STEPS,
+                                                                      .fresh_ops_max = NO_CHECKPOINT});
 }
 
 /* A letter behind each second byte. */
@@ -51,7 +53,7 @@ static void leave_much(struct home *home)
 {
     enum { ROWS = 100 };
     static const char *const letters[WINDOWS] = {"a", "b", "c"};
-    struct replica_options script = {.scripted = true, .port = home_port(home), .name = "ada"};
+    struct replica_options script = {.scripted = true, .port = home_port(home), .name = "ada", .fresh_ops_max = NO_CHECKPOINT};
     struct replica *windows[WINDOWS];
     char *path = scratch_file(home->dir, "notes.md"), *text = xmalloc(2 * PLACES + 1);
     memset(text, '-', 2 * PLACES);
