@@ -245,6 +245,17 @@ static bool is_due(struct replica *replica)
     return !state.failing && many;
 }
 
+/* In as many turns as that takes: what is not read would stay as rows. What is on its way into the document is not waited for. */
+static void read_all_rows(struct replica *replica)
+{
+    uint64_t before;
+    do {
+        before = replica->place_read;
+        replica->neighbour_rows_due = false;
+        replica_read_rows(replica);
+    } while (replica->neighbour_rows_due && replica->place_read > before);
+}
+
 /*
  * The document holds every row this process has read or written. Rows of other processes that it has not read may lie in
  * between, so it is brought up to date first; it may know more than its place says, never less.
@@ -254,7 +265,7 @@ void replica_checkpoint(struct replica *replica)
     struct encoded_checkpoint encoded = {0};
     if (!replica->writer || replica->is_private || replica->joining || replica->ahead || replica->unmerged || !is_due(replica))
         return;
-    replica_read_rows(replica);
+    read_all_rows(replica);
     if (replica_has_all_rows(replica) && replica_encode_checkpoint(replica, &encoded))
         replica_put_checkpoint(replica, replica->place_read, &encoded, NULL);
     encoded_checkpoint_release(&encoded);
