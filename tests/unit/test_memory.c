@@ -27,7 +27,7 @@ static bool is_another_malloc(void)
 /* Bytes of memory that the process has. */
 static long resident(void)
 {
-    unsigned long all, pages;
+    unsigned long all, pages = 0;
     FILE *file = fopen("/proc/self/statm", "r");
     assert_true(file && fscanf(file, "%lu %lu", &all, &pages) == 2);
     fclose(file);
