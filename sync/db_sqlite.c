@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/durable.h"
 #include "sync/id.h"
 #include "sync/wal_guard.h"
 
@@ -534,12 +535,6 @@ static struct db *db_new(const char *path, const struct db_options *options)
     return db;
 }
 
-static char *directory_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
-}
-
 /* The pages of a new database, with its schema and in WAL mode. Ends with sqlite3_free(). */
 static unsigned char *make_image(const struct db_options *options, size_t *len, struct error *err)
 {
@@ -555,20 +550,6 @@ static unsigned char *make_image(const struct db_options *options, size_t *len, 
         image[WRITE_VERSION_AT] = image[READ_VERSION_AT] = WAL_VERSION;
     *len = (size_t)bytes;
     return image;
-}
-
-static bool write_synced(int fd, const unsigned char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t wrote = write(fd, data, len);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return false;
-        data += wrote;
-        len -= (size_t)wrote;
-    }
-    return fsync(fd) == 0;
 }
 
 /*
@@ -613,14 +594,14 @@ static bool make_whole(const char *path, const struct db_options *options, struc
 {
     if (is_there(path, "") || is_there(path, "-wal") || is_there(path, "-journal"))
         return true;
-    char *dir = directory_of(path);
+    char *dir = durable_directory(path);
     int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
     free(dir);
     if (fd < 0) /* not on this file system, or nowhere here: SQLite makes it, or says why not */
         return true;
     size_t len;
     unsigned char *image = make_image(options, &len, err);
-    bool ok = image && (write_synced(fd, image, len) || error_errno(err, "cannot make %s %s", options->what, path));
+    bool ok = image && (durable_write(fd, bytes_of(image, len)) || error_errno(err, "cannot make %s %s", options->what, path));
     sqlite3_free(image);
     if (ok)
         name_whole(fd, path);
@@ -711,13 +692,12 @@ uint64_t db_data_version(struct db *db)
 
 static bool sync_directory(const char *path, struct error *err)
 {
-    char *dir = directory_of(path);
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = (fd >= 0 && fsync(fd) == 0) || error_errno(err, "cannot sync %s", dir);
-    if (fd >= 0)
-        close(fd);
+    if (durable_sync_name(path))
+        return true;
+    char *dir = durable_directory(path);
+    error_errno(err, "cannot sync %s", dir);
     free(dir);
-    return ok;
+    return false;
 }
 
 /*

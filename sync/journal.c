@@ -13,6 +13,7 @@
 #include "editor/base/xalloc.h"
 #include "sync/bundle.h"
 #include "sync/db.h"
+#include "sync/durable.h"
 #include "sync/file_lock.h"
 #include "sync/journal_parts.h"
 
@@ -278,8 +279,7 @@ static bool has_bytes(const char *path)
  */
 static int lock_directory(const char *path, struct error *err)
 {
-    const char *slash = strrchr(path, '/');
-    char *dir = slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
+    char *dir = durable_directory(path);
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || !file_lock(fd, LOCK_EX)) {
         error_errno(err, "cannot lock %s", dir);

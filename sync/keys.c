@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "editor/base/varint.h"
 #include "editor/base/xalloc.h"
+#include "sync/durable.h"
 
 static_assert(sizeof(struct doc_id) == CRYPTO_SHORT_HASH_BYTES, "a document is named by a short hash");
 
@@ -216,22 +216,11 @@ static bool device_read(const char *path, struct device *device, struct error *e
     return good;
 }
 
-static bool sync_directory_of(const char *path)
-{
-    char *copy = xstrdup(path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool synced = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    free(copy);
-    return synced;
-}
-
 static bool write_seed(int fd)
 {
     unsigned char seed[CRYPTO_SEED_BYTES];
     crypto_random(seed, sizeof seed);
-    bool written = write(fd, seed, sizeof seed) == (ssize_t)sizeof seed && fsync(fd) == 0;
+    bool written = durable_write(fd, bytes_of(seed, sizeof seed));
     crypto_wipe(seed, sizeof seed);
     return written;
 }
@@ -261,7 +250,7 @@ static bool device_create(const char *path, struct error *err)
         error_errno(err, "cannot make the key file %s", path);
     close(fd);
     unlink(temporary);
-    if (made && !sync_directory_of(path))
+    if (made && !durable_sync_name(path))
         made = error_errno(err, "cannot keep the key file %s", path);
     free(temporary);
     return made;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "editor/base/xalloc.h"
+#include "sync/durable.h"
 #include "sync/file_lock.h"
 
 enum {
@@ -45,19 +46,6 @@ static bool read_at(int fd, uint64_t at, unsigned char *out, size_t len, size_t 
         if (n <= 0)
             return n == 0;
         *got += (size_t)n;
-    }
-    return true;
-}
-
-static bool write_all(int fd, struct bytes bytes)
-{
-    for (size_t at = 0; at < bytes.len;) {
-        ssize_t n = write(fd, bytes.data + at, bytes.len - at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        at += (size_t)n;
     }
     return true;
 }
@@ -124,36 +112,19 @@ static bool name_damaged(const char *path, const char *log, int fd)
     return there;
 }
 
-static char *directory_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
-}
-
-static bool sync_directory(const char *path)
-{
-    char *dir = directory_of(path);
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    free(dir);
-    return good;
-}
-
 static bool write_new(const char *path, struct bytes content)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
-    bool good = write_all(fd, content) && fsync(fd) == 0;
+    bool good = durable_write(fd, content);
     return close(fd) == 0 && good;
 }
 
 static bool replace(const char *path, const char *log, int fd, struct bytes mended, struct error *err)
 {
     char *fresh = new_path(log);
-    bool good = write_new(fresh, mended) && name_damaged(path, log, fd) && rename(fresh, log) == 0 && sync_directory(path);
+    bool good = write_new(fresh, mended) && name_damaged(path, log, fd) && rename(fresh, log) == 0 && durable_sync_name(path);
     if (!good) {
         error_errno(err, "the log %s is damaged and cannot be set aside; nothing in it was changed", log);
         unlink(fresh);
