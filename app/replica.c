@@ -315,7 +315,7 @@ void replica_walk(struct replica *replica, struct selection selection)
     buffer_select(&replica->buffer, selection);
     replica->view.cursor = replica->buffer.selection.head;
     replica->view.anchor = replica->buffer.selection.anchor;
-    if (replica->unmerged && replica_unmerged_awaits(replica)) /* all that will come by itself is there */
+    if (replica_unmerged_awaits(replica)) /* all that will come by itself is there */
         replica_unmerged_moved(replica);
     replica_present_soon(replica);
 }

@@ -124,7 +124,7 @@ static void take_all(struct replica *replica, uint64_t until_ms)
         replica->merging.pending = false;
         replica->text_due |= replica_take_early(replica) && !replica->ahead;
     }
-    bool waits = replica->unmerged && !replica_unmerged_awaits(replica);
+    bool waits = replica_unmerged_comes(replica);
     while (replica->arrived && !waits && net_now_ms() < until_ms && take_next(replica))
         ;
 }

@@ -53,9 +53,8 @@ static void compose_onto(struct patch *all, const struct patch *next)
 void replica_note_away(struct replica *replica, const struct patch *patch, bool is_mine)
 {
     bool theirs_came = !patch_is_empty(&replica->away_theirs);
-    bool comes_from_here = replica->unmerged && !replica_unmerged_awaits(replica);
     bool of_this_machine = is_mine || !replica->net || replica->net_status.state != SESSION_ONLINE;
-    if (!replica->was_away || replica->away_noted || comes_from_here || patch_is_empty(patch))
+    if (!replica->was_away || replica->away_noted || replica_unmerged_comes(replica) || patch_is_empty(patch))
         return;
     if (!of_this_machine)
         compose_onto(&replica->away_theirs, patch);

@@ -415,7 +415,7 @@ void replica_merging(const struct replica *replica, struct buf *remark)
     struct buf name = {0};
     if (merging->on && merging->said) {
         buf_addf(remark, "merging %u %%", merging->percent);
-    } else if (replica->unmerged && !replica_unmerged_awaits(replica)) {
+    } else if (replica_unmerged_comes(replica)) {
         buf_addf(remark, "merging %u %%", replica_unmerged_percent(replica));
     } else if (held) {
         name_of(replica, &held->agent, &name);

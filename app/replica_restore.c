@@ -281,13 +281,20 @@ static struct journal *open_patiently(struct replica *replica, struct error *err
     return journal;
 }
 
+/* The version of the text that the cursor stood in is here: *version. */
+static bool knows_view(struct replica *replica, const struct remembered *remembered, struct version *version)
+{
+    struct error ignored = {0};
+    bool found = false;
+    return remembered->has_view && version_of_view(replica, remembered, version, &found, &ignored) && found &&
+           document_knows(replica->document, version);
+}
+
 void replica_guess_view(struct replica *replica, const struct remembered *remembered)
 {
     struct version version = {0};
     struct error ignored = {0}; /* it is at the top then */
-    bool found = false;
-    bool known = remembered->has_view && version_of_view(replica, remembered, &version, &found, &ignored) && found &&
-                 document_knows(replica->document, &version);
+    bool known = knows_view(replica, remembered, &version);
     version_release(&version);
     if (known && take_view(replica, remembered, &ignored))
         return;
@@ -314,13 +321,10 @@ static void add_heads(struct version *out, const struct version *heads)
 void remembered_versions(struct replica *replica, const struct remembered *remembered, struct version *out)
 {
     struct version version = {0};
-    struct error ignored = {0};
-    bool found = false;
     if (remembered->has_saved && replica_decode_version(replica, remembered->saved.version, &version))
         add_heads(out, &version);
     version.count = 0;
-    if (remembered->has_view && version_of_view(replica, remembered, &version, &found, &ignored) && found &&
-        document_knows(replica->document, &version))
+    if (knows_view(replica, remembered, &version))
         add_heads(out, &version);
     version_release(&version);
 }

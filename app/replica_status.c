@@ -185,7 +185,7 @@ static bool is_settled(struct replica *replica, uint64_t lacking_max)
 {
     struct replica_status status;
     replica_status(replica, net_now_ms(), &status);
-    if (status.joining || replica->ahead || (replica->unmerged && !replica_unmerged_awaits(replica)))
+    if (status.joining || replica->ahead || replica_unmerged_comes(replica))
         return false;
     if (replica->net)
         return room_is_settled(replica, &status, lacking_max);

@@ -47,11 +47,16 @@ struct unmerged {
 
 /* --- beginning --- */
 
+/* It writes, and what it writes in is here. */
+static bool is_ours(const struct replica *replica)
+{
+    return !replica->reads_only && !replica->audits && !replica->joining && !replica->ahead && !replica->base_lost;
+}
+
 /* Who has no screen waits for the text; so does who puts what was typed elsewhere. */
 static bool may_wait(const struct replica *replica)
 {
-    return replica->opens && !replica->scripted && !replica->reads_only && !replica->audits && !replica->joining &&
-           !replica->ahead && !replica->base_lost;
+    return is_ours(replica) && replica->opens && !replica->scripted;
 }
 
 /* A branch of an agent that forked is told to the document when the hash chain finds it, and that has been. */
@@ -128,8 +133,7 @@ static bool lacks_saved(const struct replica *replica, const struct remembered *
 
 bool replica_unmerged_await(struct replica *replica, struct remembered *remembered)
 {
-    if (replica->reads_only || replica->audits || replica->joining || replica->ahead || replica->base_lost ||
-        !lacks_saved(replica, remembered))
+    if (!is_ours(replica) || !lacks_saved(replica, remembered))
         return false;
     struct unmerged *unmerged = unmerged_new(replica);
     unmerged->awaits = true;
@@ -231,6 +235,11 @@ bool replica_unmerged_refuse(const struct replica *replica, struct error *err)
                   buf_string(&whose), replica->label, replica_key_hint(replica, " Alt+H merges them."));
     buf_release(&whose);
     return false;
+}
+
+bool replica_unmerged_comes(const struct replica *replica)
+{
+    return replica->unmerged && !replica->unmerged->awaits;
 }
 
 bool replica_unmerged_awaits(const struct replica *replica)

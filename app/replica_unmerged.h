@@ -26,7 +26,9 @@ bool replica_unmerged_begin(struct replica *replica, struct remembered *remember
  * until that is merged. True: so it is; takes what `remembered` has then.
  */
 bool replica_unmerged_await(struct replica *replica, struct remembered *remembered);
-/* All rows have had their turn, and it is so still. */
+/* Rows are still coming into the text by themselves. */
+bool replica_unmerged_comes(const struct replica *replica);
+/* All rows have had their turn, and what is held keeps the file from being looked at. */
 bool replica_unmerged_awaits(const struct replica *replica);
 /* A row that comes in its turn, and was in the text that was last saved or shown. */
 bool replica_unmerged_had(const struct replica *replica, const struct event_id *event);
