@@ -138,6 +138,16 @@ char *home_text(const struct replica *replica)
     return copy;
 }
 
+size_t home_count(const struct replica *replica, char letter)
+{
+    size_t count = 0;
+    char *text = home_text(replica);
+    for (const char *at = text; *at; at++)
+        count += *at == letter;
+    free(text);
+    return count;
+}
+
 void home_expect_text(const struct replica *replica, const char *expected)
 {
     char *text = home_text(replica);

@@ -38,6 +38,7 @@ void home_type(struct replica *replica, uint64_t at, const char *text);
 /* In front of everything, as one step of its own. */
 void home_insert(struct replica *replica, const char *text);
 char *home_text(const struct replica *replica); /* heap string */
+size_t home_count(const struct replica *replica, char letter); /* how often it is in the text */
 void home_expect_text(const struct replica *replica, const char *expected);
 /* What one of those who speak on the status line has to say of it. */
 typedef void home_remark(const struct replica *replica, struct buf *remark);

@@ -88,21 +88,27 @@ static void a_number_of_operations_that_are_not_there_takes_nothing(void **state
 
 /* --- records --- */
 
+/* Releases it. */
+static void add_batch(struct buf *plain, struct batch *batch)
+{
+    struct buf one = {0};
+    batch_end(batch);
+    batch_encode(batch, &one);
+    buf_add_sized(plain, buf_view(&one));
+    batch_release(batch);
+    buf_release(&one);
+}
+
 /* `count` batches of one event each: of keys, or of merge markers, which are the shortest there are. */
 static void write_batches(struct buf *plain, uint64_t count, bool keys_typed)
 {
     for (uint64_t seq = 0; seq < count; seq++) {
         struct batch batch = {.agent = ana, .seq0 = seq, .flags = seq ? BATCH_FLAG_SELF : 0};
-        struct buf one = {0};
         if (keys_typed)
             batch_add_insert(&batch, seq % 100, bytes_of_string("k"));
         else
             batch_add_nop(&batch);
-        batch_end(&batch);
-        batch_encode(&batch, &one);
-        buf_add_sized(plain, buf_view(&one));
-        batch_release(&batch);
-        buf_release(&one);
+        add_batch(plain, &batch);
     }
 }
 
@@ -202,15 +208,10 @@ static void write_spans(struct buf *plain, uint64_t batches, int spans)
 {
     for (uint64_t seq = 0; seq < batches; seq++) {
         struct batch batch = {.agent = ana, .seq0 = seq, .flags = seq ? BATCH_FLAG_SELF : 0};
-        struct buf one = {0};
         for (int i = 0; i < spans; i++)
             batch_add_undo(&batch, (struct event_span){ana, 0, 1});
         batch_add_nop(&batch);
-        batch_end(&batch);
-        batch_encode(&batch, &one);
-        buf_add_sized(plain, buf_view(&one));
-        batch_release(&batch);
-        buf_release(&one);
+        add_batch(plain, &batch);
     }
 }
 

@@ -67,16 +67,6 @@ static void come_letter(struct replica *replica, const struct agent_id *agent, u
     come(replica, &batch);
 }
 
-static size_t count_of(struct replica *replica, char letter)
-{
-    size_t count = 0;
-    char *text = home_text(replica);
-    for (const char *at = text; *at; at++)
-        count += *at == letter;
-    free(text);
-    return count;
-}
-
 static bool is_done(struct replica *replica, struct replica *other)
 {
     (void)other;
@@ -105,7 +95,7 @@ static struct replica *open_with_pages(void **state)
     come_pages(replica);
     home_wait(replica, NULL, is_done);
     home_wait(replica, NULL, journal_has_all);
-    assert_int_equal(count_of(replica, 'm'), PAGES * PLACES);
+    assert_int_equal(home_count(replica, 'm'), PAGES * PLACES);
     return replica;
 }
 
@@ -116,14 +106,14 @@ static void keys_come_between(void **state)
     come_letter(replica, &eve, 0, NULL, "e");
     come_letter(replica, &eve, 1, NULL, "e");
     for (; replica_is_merging(replica); turns++) {
-        waited += count_of(replica, 'e') == 0;
+        waited += home_count(replica, 'e') == 0;
         home_insert(replica, "a"); /* is in the text at once, */
-        assert_int_equal(count_of(replica, 'a'), turns + 1);
+        assert_int_equal(home_count(replica, 'a'), turns + 1);
         replica_handle(replica);
     }
     assert_in_range(waited, 3, 10000);
-    assert_int_equal(count_of(replica, 'e'), 2);
-    assert_int_equal(count_of(replica, 'a'), turns); /* and stays there */
+    assert_int_equal(home_count(replica, 'e'), 2);
+    assert_int_equal(home_count(replica, 'a'), turns); /* and stays there */
     document_check(replica->document);
     home_close(replica);
 }
@@ -144,7 +134,7 @@ static void waiting_without_a_screen_merges_and_does_not_sleep(void **state)
         replica_wait(replica, AN_HOUR_MS);
     }
     assert_in_range(turns, 2, 10000);
-    assert_int_equal(count_of(replica, 'e'), 1);
+    assert_int_equal(home_count(replica, 'e'), 1);
     replica_status(replica, net_now_ms(), &status);
     assert_int_equal(status.merge_steps, 0);
     assert_int_equal(status.taken, document_events(replica->document));
@@ -158,11 +148,11 @@ static void what_comes_meanwhile_waits(void **state)
     assert_true(replica_is_merging(replica));
     come_letter(replica, &bo, 0, &(struct event_id){mallory, PAGES * PLACES - 2}, "b");
     come_letter(replica, &cy, 0, &(struct event_id){eve, 0}, "c");
-    assert_int_equal(count_of(replica, 'b') + count_of(replica, 'c'), 0);
+    assert_int_equal(home_count(replica, 'b') + home_count(replica, 'c'), 0);
     home_wait(replica, NULL, is_done);
-    assert_int_equal(count_of(replica, 'e'), 1);
-    assert_int_equal(count_of(replica, 'b'), 1);
-    assert_int_equal(count_of(replica, 'c'), 1);
+    assert_int_equal(home_count(replica, 'e'), 1);
+    assert_int_equal(home_count(replica, 'b'), 1);
+    assert_int_equal(home_count(replica, 'c'), 1);
     home_close(replica);
 }
 
@@ -178,17 +168,17 @@ static void who_has_seen_all_that_is_here_goes_first(void **state)
         batch_add_parent(&batch, (struct event_id){i > 0 ? replica->agent : mallory, i > 0 ? i - 1 : PAGES * PLACES - 1});
         batch_add_insert(&batch, 0, bytes_of_string("b"));
         come(replica, &batch);
-        assert_int_equal(count_of(replica, 'b'), i + 1);
+        assert_int_equal(home_count(replica, 'b'), i + 1);
         home_insert(replica, "a");
     }
-    assert_int_equal(count_of(replica, 'e'), 0);
+    assert_int_equal(home_count(replica, 'e'), 0);
     uint64_t steps = document_approach_state(replica->document).steps;
     assert_true(steps > 0); /* it is where it was */
     replica_handle(replica);
     assert_true(!replica_is_merging(replica) || document_approach_state(replica->document).steps >= steps);
     home_wait(replica, NULL, is_done);
-    assert_int_equal(count_of(replica, 'e'), 1);
-    assert_int_equal(count_of(replica, 'b'), LETTERS);
+    assert_int_equal(home_count(replica, 'e'), 1);
+    assert_int_equal(home_count(replica, 'b'), LETTERS);
     document_check(replica->document);
     home_close(replica);
 }
@@ -202,7 +192,7 @@ static void leaving_meanwhile_loses_nothing(void **state)
     replica_go_offline(replica, 0, &all_sent);
     assert_int_equal(chain_next_seq(replica->chain, &eve), 1);
     home_wait(replica, NULL, is_done);
-    assert_int_equal(count_of(replica, 'e'), 1);
+    assert_int_equal(home_count(replica, 'e'), 1);
     come_letter(replica, &eve, 1, NULL, "e");
     home_close(replica); /* in the middle of it */
 }
@@ -220,8 +210,8 @@ static void what_would_take_too_long_is_held_and_so_is_what_builds_on_it(void **
     come_letter(replica, &cy, 1, NULL, "c");
     come_letter(replica, &bo, 0, &(struct event_id){mallory, PAGES * PLACES - 1}, "b"); /* who has not seen it */
     home_wait(replica, NULL, is_done);
-    assert_int_equal(count_of(replica, 'b'), 1);
-    assert_int_equal(count_of(replica, 'e') + count_of(replica, 'c'), 0);
+    assert_int_equal(home_count(replica, 'b'), 1);
+    assert_int_equal(home_count(replica, 'e') + home_count(replica, 'c'), 0);
     assert_true(home_was_said(home, "Edits of eve would take too long to merge: they wait, and this copy lacks them."));
     expect_remark(replica, "eve's edits held");
     assert_int_equal(replica->early_count, 0); /* nothing that is offered again and again */
@@ -230,8 +220,8 @@ static void what_would_take_too_long_is_held_and_so_is_what_builds_on_it(void **
     assert_false(replica_merge_held(replica));
     home_wait(replica, NULL, is_done);
     assert_false(replica_merge_held(replica)); /* cy's would take long, but for nothing else than eve's */
-    assert_int_equal(count_of(replica, 'e'), 2);
-    assert_int_equal(count_of(replica, 'c'), 2);
+    assert_int_equal(home_count(replica, 'e'), 2);
+    assert_int_equal(home_count(replica, 'c'), 2);
     expect_remark(replica, "");
     document_check(replica->document);
     home_close(replica);
@@ -295,7 +285,7 @@ static void what_waited_comes_in_its_order(void **state)
 static bool has_both(struct replica *replica, struct replica *other)
 {
     (void)other;
-    return count_of(replica, 'z') == 1 && count_of(replica, 'e') == 1;
+    return home_count(replica, 'z') == 1 && home_count(replica, 'e') == 1;
 }
 
 static void another_window_is_heard_after_what_is_on_its_way(void **state)
@@ -315,7 +305,7 @@ static void another_window_is_heard_after_what_is_on_its_way(void **state)
 static bool has_heard_y(struct replica *replica, struct replica *other)
 {
     (void)other;
-    return count_of(replica, 'y') == 1 && !replica_is_merging(replica);
+    return home_count(replica, 'y') == 1 && !replica_is_merging(replica);
 }
 
 /* Who writes the file next, for one, does not leave out what another process has written. */
@@ -348,7 +338,7 @@ static void what_was_on_its_way_and_lost_is_not_held_when_it_comes_again(void **
     replica_handle(replica);
     come_letter(replica, &eve, 0, NULL, "e");
     home_wait(replica, NULL, is_done);
-    assert_int_equal(count_of(replica, 'e'), 1);
+    assert_int_equal(home_count(replica, 'e'), 1);
     home_close(replica);
 }
 
@@ -363,21 +353,21 @@ static void what_a_copy_of_this_machine_wrote_waits_too(void **state)
     come_letter(replica, &eve, 0, NULL, "e");
     assert_true(replica_is_merging(replica));
     come_letter(replica, &agent, 1, NULL, "t");
-    assert_int_equal(count_of(replica, 't'), 0);
+    assert_int_equal(home_count(replica, 't'), 0);
     home_insert(replica, "c");
     assert_false(agent_id_equal(&replica->agent, &agent)); /* that number is taken: it goes on as another */
-    assert_int_equal(count_of(replica, 'c'), 1);
+    assert_int_equal(home_count(replica, 'c'), 1);
     home_wait(replica, NULL, is_done);
-    assert_int_equal(count_of(replica, 'a'), 1);
-    assert_int_equal(count_of(replica, 't'), 1);
-    assert_int_equal(count_of(replica, 'e'), 1);
+    assert_int_equal(home_count(replica, 'a'), 1);
+    assert_int_equal(home_count(replica, 't'), 1);
+    assert_int_equal(home_count(replica, 'e'), 1);
     document_check(replica->document);
     home_close(replica);
 }
 
 static bool has_y(struct replica *replica, struct replica *other)
 {
-    return count_of(replica, 'x') == 1 && count_of(other, 'y') == 1;
+    return home_count(replica, 'x') == 1 && home_count(other, 'y') == 1;
 }
 
 static bool holds_some(struct replica *replica, struct replica *other)
@@ -400,14 +390,14 @@ static struct replica *hold_what_another_window_types(void **state, struct repli
     home_wait(replica, NULL, home_is_kept); /* what comes next is behind them in the journal */
     home_insert(other, "z");
     home_wait(replica, NULL, holds_some);
-    assert_int_equal(count_of(replica, 'z'), 0);
+    assert_int_equal(home_count(replica, 'z'), 0);
     return other;
 }
 
 static bool has_z(struct replica *replica, struct replica *other)
 {
     (void)other;
-    return count_of(replica, 'z') == 1;
+    return home_count(replica, 'z') == 1;
 }
 
 static bool is_written(struct replica *replica, struct replica *other)
@@ -419,7 +409,7 @@ static bool is_written(struct replica *replica, struct replica *other)
 static bool has_all_pastes(struct replica *replica, struct replica *other)
 {
     (void)other;
-    return count_of(replica, 'q') == 9000000;
+    return home_count(replica, 'q') == 9000000;
 }
 
 static struct replica *open_with_x(void **state)
@@ -441,18 +431,18 @@ static void it_is_held_over_restarts_until_somebody_wants_it(void **state)
         replica->merge_steps_max = 1000;
         home_wait(replica, NULL, is_done);
         expect_remark(replica, "eve's edits held");
-        assert_int_equal(count_of(replica, 'z'), 0);
-        assert_int_equal(count_of(replica, 'a'), i + 1);
+        assert_int_equal(home_count(replica, 'z'), 0);
+        assert_int_equal(home_count(replica, 'a'), i + 1);
         assert_int_equal(replica->faults, 0); /* nothing of the journal counts as broken */
     }
     assert_true(replica_merge_held(replica));
     home_wait(replica, NULL, is_done);
-    assert_int_equal(count_of(replica, 'z'), 1);
+    assert_int_equal(home_count(replica, 'z'), 1);
     document_check(replica->document);
     home_close(replica);
     replica = home_open(*state, "notes.md");
     expect_remark(replica, "");
-    assert_int_equal(count_of(replica, 'z'), 1);
+    assert_int_equal(home_count(replica, 'z'), 1);
     home_close(replica);
     home_close(other);
 }
@@ -465,7 +455,7 @@ static void what_another_window_has_merged_meanwhile_is_not_held(void **state)
     home_close(other); /* makes a checkpoint with all of it */
     replica = home_open(*state, "notes.md");
     expect_remark(replica, "");
-    assert_int_equal(count_of(replica, 'z'), 1);
+    assert_int_equal(home_count(replica, 'z'), 1);
     home_close(replica);
 }
 
@@ -585,13 +575,13 @@ static void who_has_many_agents_does_not_have_the_time_of_all_of_them(void **sta
     replica->merge_steps_max = (uint64_t)10 * PAGES * PLACES;
     come_letter(replica, &eve, 0, NULL, "e");
     home_wait(replica, NULL, is_done);
-    assert_int_equal(count_of(replica, 'e'), 1);
+    assert_int_equal(home_count(replica, 'e'), 1);
     replica->merging.spent = 5 * replica->merge_steps_max; /* as after a hundred of them */
     come_letter(replica, &cy, 0, &(struct event_id){mallory, PLACES - 1}, "c");
     come_letter(replica, &mallory, PAGES * PLACES, NULL, "M"); /* who has written much */
     home_wait(replica, NULL, is_done);
-    assert_int_equal(count_of(replica, 'c'), 0);
-    assert_int_equal(count_of(replica, 'M'), 1);
+    assert_int_equal(home_count(replica, 'c'), 0);
+    assert_int_equal(home_count(replica, 'M'), 1);
     expect_remark(replica, "eve's edits held");
     home_close(replica);
 }
@@ -633,15 +623,15 @@ static void who_has_seen_another_half_of_many_branches_each_is_merged_between_th
     for (unsigned who = 0; who < HALVES; who++)
         come_half(replica, who, &random);
     for (; replica_is_merging(replica); turns++) {
-        waited += count_of(replica, 'h') < HALVES;
+        waited += home_count(replica, 'h') < HALVES;
         home_insert(replica, "a");
-        assert_int_equal(count_of(replica, 'a'), turns + 1);
+        assert_int_equal(home_count(replica, 'a'), turns + 1);
         replica_handle(replica);
     }
     assert_in_range(waited, 3, 100000);
-    assert_int_equal(count_of(replica, 'h'), HALVES);
-    assert_int_equal(count_of(replica, 'a'), turns);
-    assert_int_equal(count_of(replica, 'm'), BRANCHES * BRANCH_KEYS);
+    assert_int_equal(home_count(replica, 'h'), HALVES);
+    assert_int_equal(home_count(replica, 'a'), turns);
+    assert_int_equal(home_count(replica, 'm'), BRANCHES * BRANCH_KEYS);
     document_check(replica->document);
     home_close(replica);
 }
@@ -659,18 +649,18 @@ static void and_beyond_the_limit_of_all_of_them_is_held(void **state)
     for (unsigned who = 0; who < HALVES; who++)
         come_half(replica, who, &random);
     home_wait(replica, NULL, is_done);
-    size_t merged = count_of(replica, 'h');
+    size_t merged = home_count(replica, 'h');
     assert_in_range(merged, 1, HALVES - 1);
     struct buf remark = {0};
     replica_merging(replica, &remark);
     assert_non_null(strstr(buf_string(&remark), "edits held"));
     buf_release(&remark);
     home_insert(replica, "a");
-    assert_int_equal(count_of(replica, 'a'), 1);
+    assert_int_equal(home_count(replica, 'a'), 1);
     assert_true(replica_merge_held(replica));
     home_wait(replica, NULL, is_done);
-    assert_int_equal(count_of(replica, 'h'), HALVES);
-    assert_int_equal(count_of(replica, 'a'), 1);
+    assert_int_equal(home_count(replica, 'h'), HALVES);
+    assert_int_equal(home_count(replica, 'a'), 1);
     document_check(replica->document);
     home_close(replica);
 }
@@ -706,11 +696,11 @@ static void so_many_bytes_are_held_in_memory_and_none_is_lost(void **state)
     replica_catch_up(replica);
     assert_in_range(text_held(&replica->merging), 1, HELD);
     assert_in_range(replica->merging.held_bytes, text_held(&replica->merging), HELD);
-    assert_int_equal(count_of(replica, 'q'), 0);
+    assert_int_equal(home_count(replica, 'q'), 0);
     assert_true(replica_merge_held(replica));
     home_wait(replica, NULL, is_done);
-    assert_int_equal(count_of(replica, 'q'), LONG);
-    assert_int_equal(count_of(replica, 'z'), 1);
+    assert_int_equal(home_count(replica, 'q'), LONG);
+    assert_int_equal(home_count(replica, 'z'), 1);
     assert_int_equal(replica->merging.held_bytes, 0);
     home_close(replica);
     home_close(other);
@@ -794,12 +784,12 @@ static void so_many_agents_are_held_and_what_the_others_write_waits_too(void **s
     assert_int_equal(replica->merging.agent_count, KEPT);
     assert_int_equal(replica->early_count, 0);
     assert_true(replica->merging.held_more);
-    assert_int_equal(count_of(replica, 'c') + count_of(replica, 'e'), 0);
-    assert_int_equal(count_of(replica, 'b'), 1);
+    assert_int_equal(home_count(replica, 'c') + home_count(replica, 'e'), 0);
+    assert_int_equal(home_count(replica, 'b'), 1);
     come_letter(replica, &cy, 0, NULL, "C"); /* who would take too long: that is noted, and finds room */
     home_wait(replica, NULL, is_done);
     assert_int_equal(replica->merging.agent_count, KEPT);
-    assert_int_equal(count_of(replica, 'C'), 0);
+    assert_int_equal(home_count(replica, 'C'), 0);
     home_close(replica);
     replica = home_open(*state, "notes.md");
     size_t costly = 0;
@@ -856,7 +846,7 @@ static void so_many_bytes_arrive_before_the_relay_has_to_wait(void **state)
     assert_false(replica_arrived_enough(replica));
     assert_int_equal(replica->arrived_bytes, 0);
     home_wait(replica, NULL, is_done);
-    assert_int_equal(count_of(replica, 'l'), RECORDS * LONG);
+    assert_int_equal(home_count(replica, 'l'), RECORDS * LONG);
     home_close(replica);
 }
 

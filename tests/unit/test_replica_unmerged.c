@@ -1,5 +1,5 @@
 /* Opening a text whose newest rows take long to merge: it is shown and typed in at once, and nothing is lost by that. */
-#include "tests/support/home.h"
+#include "tests/support/late.h"
 #include "tests/support/scratch.h"
 #include "tests/support/support.h"
 
@@ -16,26 +16,6 @@
 #include "app/replica_unmerged.h"
 #include "editor/base/xalloc.h"
 
-enum { WINDOWS = 3, PLACES = 6000, SHOWN_STEPS = 10000 /* that are merged before: fewer than what is left takes */ };
-enum { NO_CHECKPOINT = 1000000 /* operations are worth one: as after a kill, all is merged again */ };
-
-static size_t count_of(const struct replica *replica, char letter)
-{
-    size_t count = 0;
-    char *text = home_text(replica);
-    for (const char *at = text; *at; at++)
-        count += *at == letter;
-    free(text);
-    return count;
-}
-
-static struct replica *open_notes(struct home *home)
-{
-    return home_open_with(home, "notes.md", &(struct replica_options){.port = home_port(home), .name = "ada",
-                                                                      .open_steps_max = SHOWN_STEPS,
-                                                                      .fresh_ops_max = NO_CHECKPOINT});
-}
-
 /* Without a turn: nothing of another window's comes in meanwhile. */
 static void await_kept(struct replica *replica)
 {
@@ -48,64 +28,40 @@ static void await_kept(struct replica *replica)
     } while (!status.kept || status.edits_in_memory);
 }
 
-/* A letter behind each second byte. */
-static void type_everywhere(struct replica *replica, const char *letter)
-{
-    struct patch patch = {0};
-    struct error err = {0};
-    for (uint64_t i = 0; i < PLACES; i++) {
-        patch_retain(&patch, 2);
-        patch_insert(&patch, bytes_of_string(letter));
-    }
-    assert_true(replica_edit(replica, &patch, selection_at(0), EDIT_WHOLE, &err));
-    patch_release(&patch);
-}
-
 static bool knows_it(struct replica *replica, struct replica *other)
 {
     (void)other;
-    return count_of(replica, 'x') == 1;
+    return home_count(replica, 'x') == 1;
 }
 
 /* A journal in which windows that did not see each other wrote everywhere; the file has the text before that. */
 static void leave_much(struct home *home)
 {
-    static const char *const letters[WINDOWS] = {"a", "b", "c"};
-    struct replica *windows[WINDOWS];
-    char *path = scratch_file(home->dir, "notes.md"), *text = xmalloc(2 * PLACES + 1);
-    memset(text, '-', 2 * PLACES);
-    text[2 * PLACES] = '\0';
-    scratch_write(path, text);
-    windows[0] = open_notes(home);
+    static const char *const letters[LATE_WINDOWS] = {"a", "b", "c"};
+    struct replica *windows[LATE_WINDOWS];
+    late_write_file(home);
+    windows[0] = late_open(home);
     home_insert(windows[0], "x");
     await_kept(windows[0]);
     home_save(windows[0], NULL);
-    for (size_t i = 1; i < WINDOWS; i++) {
-        windows[i] = open_notes(home);
+    for (size_t i = 1; i < LATE_WINDOWS; i++) {
+        windows[i] = late_open(home);
         home_wait(windows[i], NULL, knows_it);
     }
-    for (size_t i = 0; i < WINDOWS; i++)
-        type_everywhere(windows[i], letters[i]);
-    for (size_t i = 0; i < WINDOWS; i++)
+    for (size_t i = 0; i < LATE_WINDOWS; i++)
+        late_type_everywhere(windows[i], letters[i]);
+    for (size_t i = 0; i < LATE_WINDOWS; i++)
         await_kept(windows[i]);
-    for (size_t i = 0; i < WINDOWS; i++)
+    for (size_t i = 0; i < LATE_WINDOWS; i++)
         home_close(windows[i]);
-    free(path);
-    free(text);
 }
 
 static void expect_all(struct replica *replica)
 {
-    assert_int_equal(count_of(replica, 'a'), PLACES);
-    assert_int_equal(count_of(replica, 'b'), PLACES);
-    assert_int_equal(count_of(replica, 'c'), PLACES);
-    assert_int_equal(count_of(replica, '-'), 2 * PLACES);
-}
-
-static bool is_whole(struct replica *replica, struct replica *other)
-{
-    (void)other;
-    return !replica->unmerged;
+    assert_int_equal(home_count(replica, 'a'), LATE_PLACES);
+    assert_int_equal(home_count(replica, 'b'), LATE_PLACES);
+    assert_int_equal(home_count(replica, 'c'), LATE_PLACES);
+    assert_int_equal(home_count(replica, '-'), 2 * LATE_PLACES);
 }
 
 static bool is_merged(struct replica *replica, struct replica *other)
@@ -127,14 +83,14 @@ static char *whole_text(struct home *home)
 static void it_is_shown_before_all_is_merged(void **state)
 {
     leave_much(*state);
-    struct replica *replica = open_notes(*state);
+    struct replica *replica = late_open(*state);
     assert_non_null(replica->unmerged);
-    assert_int_equal(count_of(replica, 'a') + count_of(replica, 'b') + count_of(replica, 'c'), 0);
+    assert_int_equal(home_count(replica, 'a') + home_count(replica, 'b') + home_count(replica, 'c'), 0);
     struct buf remark = {0};
     replica_merging(replica, &remark);
     assert_true(strncmp(buf_string(&remark), "merging ", 8) == 0);
     buf_release(&remark);
-    home_wait(replica, NULL, is_whole);
+    home_wait(replica, NULL, late_is_whole);
     expect_all(replica);
     char *alone = whole_text(*state), *text = home_text(replica);
     assert_string_equal(text, alone);
@@ -149,16 +105,16 @@ static void it_is_shown_before_all_is_merged(void **state)
 static void keys_typed_meanwhile_are_kept(void **state)
 {
     leave_much(*state);
-    struct replica *replica = open_notes(*state);
+    struct replica *replica = late_open(*state);
     size_t typed = 0;
     for (; replica->unmerged; typed++) {
         home_type(replica, replica->buffer.selection.head, "k");
-        assert_int_equal(count_of(replica, 'k'), typed + 1); /* is in the text at once */
+        assert_int_equal(home_count(replica, 'k'), typed + 1); /* is in the text at once */
         replica_handle(replica);
     }
     assert_in_range(typed, 1, 100000);
     expect_all(replica);
-    assert_int_equal(count_of(replica, 'k'), typed);
+    assert_int_equal(home_count(replica, 'k'), typed);
     document_check(replica->document);
     char *text = home_text(replica);
     home_wait(replica, NULL, home_is_kept);
@@ -172,23 +128,23 @@ static void keys_typed_meanwhile_are_kept(void **state)
 static void undo_takes_back_what_was_typed_meanwhile(void **state)
 {
     leave_much(*state);
-    struct replica *replica = open_notes(*state);
+    struct replica *replica = late_open(*state);
     struct error err = {0};
     home_insert(replica, "k");
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
-    assert_int_equal(count_of(replica, 'k'), 0);
+    assert_int_equal(home_count(replica, 'k'), 0);
     home_insert(replica, "K");
-    home_wait(replica, NULL, is_whole);
-    assert_int_equal(count_of(replica, 'K'), 1);
+    home_wait(replica, NULL, late_is_whole);
+    assert_int_equal(home_count(replica, 'K'), 1);
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE);
-    assert_int_equal(count_of(replica, 'K'), 0);
+    assert_int_equal(home_count(replica, 'K'), 0);
     expect_all(replica);
     assert_int_equal(replica_undo(replica, UNDO_BACK, &err), REPLICA_UNDONE); /* then what was typed before this run */
-    assert_int_equal(rope_len(replica->buffer.text), 4 * PLACES + 1);
+    assert_int_equal(rope_len(replica->buffer.text), 4 * LATE_PLACES + 1);
     assert_int_equal(replica_undo(replica, UNDO_AGAIN, &err), REPLICA_UNDONE);
     expect_all(replica);
     assert_int_equal(replica_undo(replica, UNDO_AGAIN, &err), REPLICA_UNDONE);
-    assert_int_equal(count_of(replica, 'K'), 1);
+    assert_int_equal(home_count(replica, 'K'), 1);
     home_close(replica);
 }
 
@@ -212,7 +168,7 @@ static void a_save_waits_until_all_is_in_the_text(void **state)
 {
     struct home *home = *state;
     leave_much(home);
-    struct replica *replica = open_notes(home);
+    struct replica *replica = late_open(home);
     struct replica_status status;
     struct error err = {0};
     char *path = scratch_file(home->dir, "notes.md"), *before = text_of(path);
@@ -244,16 +200,16 @@ static void a_change_of_the_file_waits_too(void **state)
 {
     struct home *home = *state;
     leave_much(home);
-    struct replica *replica = open_notes(home);
-    home_wait(replica, NULL, is_whole);
+    struct replica *replica = late_open(home);
+    home_wait(replica, NULL, late_is_whole);
     home_save(replica, NULL);
     home_close(replica);
     char *path = scratch_file(home->dir, "notes.md"), *text = text_of(path), *changed = xformat("P%s", text);
     scratch_write(path, changed);
-    replica = open_notes(home);
+    replica = late_open(home);
     assert_non_null(replica->unmerged);
-    home_wait(replica, NULL, is_whole);
-    assert_int_equal(count_of(replica, 'P'), 1);
+    home_wait(replica, NULL, late_is_whole);
+    assert_int_equal(home_count(replica, 'P'), 1);
     expect_all(replica);
     home_expect_text(replica, changed);
     free(path);
@@ -266,7 +222,7 @@ static void leaving_meanwhile_loses_nothing(void **state)
 {
     leave_much(*state);
     for (size_t i = 0; i < 3; i++) {
-        struct replica *replica = open_notes(*state);
+        struct replica *replica = late_open(*state);
         struct replica_status status;
         assert_non_null(replica->unmerged);
         replica_status(replica, net_now_ms(), &status);
@@ -278,10 +234,10 @@ static void leaving_meanwhile_loses_nothing(void **state)
         assert_false(status.in_file);
         home_close(replica);
     }
-    struct replica *replica = open_notes(*state);
-    home_wait(replica, NULL, is_whole);
+    struct replica *replica = late_open(*state);
+    home_wait(replica, NULL, late_is_whole);
     expect_all(replica);
-    assert_int_equal(count_of(replica, 'k'), 3);
+    assert_int_equal(home_count(replica, 'k'), 3);
     home_close(replica);
 }
 
@@ -289,35 +245,35 @@ static void leaving_meanwhile_loses_nothing(void **state)
 static void the_cursor_comes_back_to_where_it_was(void **state)
 {
     leave_much(*state);
-    struct replica *replica = open_notes(*state);
-    home_wait(replica, NULL, is_whole);
+    struct replica *replica = late_open(*state);
+    home_wait(replica, NULL, late_is_whole);
     uint64_t at = rope_len(replica->buffer.text) - 7;
     replica_select(replica, selection_at(at));
     home_insert(replica, "k"); /* begins to write, so that it is remembered */
     replica_select(replica, selection_at(at));
     home_close(replica);
-    replica = open_notes(*state);
+    replica = late_open(*state);
     assert_non_null(replica->unmerged);
-    home_wait(replica, NULL, is_whole);
+    home_wait(replica, NULL, late_is_whole);
     assert_int_equal(replica->buffer.selection.head, at);
     home_close(replica);
-    replica = open_notes(*state);
+    replica = late_open(*state);
     assert_non_null(replica->unmerged);
     replica_select(replica, selection_at(3));
-    home_wait(replica, NULL, is_whole);
+    home_wait(replica, NULL, late_is_whole);
     assert_in_range(replica->buffer.selection.head, 3, 12); /* with what came in front of it */
     home_close(replica);
 }
 
 static bool has_both(struct replica *replica, struct replica *other)
 {
-    return !replica->unmerged && !other->unmerged && count_of(replica, 'z') == 1 && count_of(other, 'z') == 1;
+    return !replica->unmerged && !other->unmerged && home_count(replica, 'z') == 1 && home_count(other, 'z') == 1;
 }
 
 static void another_window_types_meanwhile(void **state)
 {
     leave_much(*state);
-    struct replica *replica = open_notes(*state), *other = open_notes(*state);
+    struct replica *replica = late_open(*state), *other = late_open(*state);
     assert_non_null(other->unmerged);
     home_insert(other, "z");
     home_wait(replica, other, has_both);
@@ -337,7 +293,7 @@ static void another_window_types_meanwhile(void **state)
 static void the_hash_chain_has_all_of_it(void **state)
 {
     leave_much(*state);
-    struct replica *replica = open_notes(*state);
+    struct replica *replica = late_open(*state);
     size_t count, known = 0;
     bool all_sent;
     assert_non_null(replica->unmerged);
@@ -345,11 +301,11 @@ static void the_hash_chain_has_all_of_it(void **state)
     struct chain_head *heads = chain_branches(replica->chain, &count);
     for (size_t i = 0; i < count; i++)
         known += heads[i].next_seq > 0;
-    assert_int_equal(known, WINDOWS);
+    assert_int_equal(known, LATE_WINDOWS);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(replica_unmerged_upto(replica, &heads[i].agent), heads[i].next_seq);
     free(heads);
-    home_wait(replica, NULL, is_whole);
+    home_wait(replica, NULL, late_is_whole);
     expect_all(replica);
     home_close(replica);
 }
@@ -372,22 +328,22 @@ static void what_takes_too_long_is_held(void **state)
     struct home *home = *state;
     leave_much(home);
     for (size_t i = 0; i < 2; i++) {
-        struct replica *replica = open_notes(home);
-        replica->merge_steps_max = PLACES / 2; /* of as many and more */
+        struct replica *replica = late_open(home);
+        replica->merge_steps_max = LATE_PLACES / 2; /* of as many and more */
         assert_true(replica->unmerged || i > 0);
         are_mallorys(replica);
         home_insert(replica, "k");
-        home_wait(replica, NULL, is_whole);
+        home_wait(replica, NULL, late_is_whole);
         home_expect_remark(replica, replica_merging, "mallory's edits held");
-        assert_in_range(count_of(replica, 'a') + count_of(replica, 'b') + count_of(replica, 'c'), PLACES, 2 * PLACES);
-        assert_int_equal(count_of(replica, 'k'), i + 1);
+        assert_in_range(home_count(replica, 'a') + home_count(replica, 'b') + home_count(replica, 'c'), LATE_PLACES, 2 * LATE_PLACES);
+        assert_int_equal(home_count(replica, 'k'), i + 1);
         home_close(replica);
     }
-    struct replica *replica = open_notes(home);
+    struct replica *replica = late_open(home);
     assert_true(replica_merge_held(replica));
     home_wait(replica, NULL, is_merged);
     expect_all(replica);
-    assert_int_equal(count_of(replica, 'k'), 2);
+    assert_int_equal(home_count(replica, 'k'), 2);
     document_check(replica->document);
     home_close(replica);
 }
@@ -396,15 +352,15 @@ static void what_takes_too_long_is_held(void **state)
 static void leave_saved(struct home *home, bool limited)
 {
     leave_much(home);
-    struct replica *replica = open_notes(home);
+    struct replica *replica = late_open(home);
     if (limited) {
-        replica->merge_steps_max = PLACES / 2;
+        replica->merge_steps_max = LATE_PLACES / 2;
         are_mallorys(replica);
-        home_wait(replica, NULL, is_whole);
+        home_wait(replica, NULL, late_is_whole);
         assert_true(replica_merge_held(replica));
         home_wait(replica, NULL, is_merged);
     }
-    home_wait(replica, NULL, is_whole);
+    home_wait(replica, NULL, late_is_whole);
     expect_all(replica);
     home_save(replica, NULL);
     home_close(replica);
@@ -412,9 +368,9 @@ static void leave_saved(struct home *home, bool limited)
 
 static struct replica *open_limited(struct home *home)
 {
-    struct replica *replica = open_notes(home);
+    struct replica *replica = late_open(home);
     assert_non_null(replica->unmerged);
-    replica->merge_steps_max = PLACES / 2;
+    replica->merge_steps_max = LATE_PLACES / 2;
     are_mallorys(replica);
     return replica;
 }
@@ -422,7 +378,7 @@ static struct replica *open_limited(struct home *home)
 static void expect_written(struct home *home, size_t more)
 {
     char *path = scratch_file(home->dir, "notes.md"), *text = text_of(path);
-    assert_int_equal(strlen(text), WINDOWS * PLACES + 2 * PLACES + 1 + more);
+    assert_int_equal(strlen(text), LATE_WINDOWS * LATE_PLACES + 2 * LATE_PLACES + 1 + more);
     free(path);
     free(text);
 }
@@ -443,7 +399,7 @@ static void what_was_in_the_text_is_not_held_again(void **state)
 {
     leave_saved(*state, false);
     struct replica *replica = open_limited(*state);
-    home_wait(replica, NULL, is_whole);
+    home_wait(replica, NULL, late_is_whole);
     expect_nothing_held(*state, replica);
     home_close(replica);
 }
@@ -454,7 +410,7 @@ static void what_a_person_wanted_and_saved_is_not_held_again(void **state)
     leave_saved(home, true);
     for (size_t i = 0; i < 2; i++) {
         struct replica *replica = open_limited(home);
-        home_wait(replica, NULL, is_whole);
+        home_wait(replica, NULL, late_is_whole);
         expect_nothing_held(home, replica);
         home_close(replica);
     }
@@ -487,7 +443,7 @@ static void a_save_that_meets_a_question_says_so(void **state)
     assert_int_equal(unlink(path), 0);
     struct replica *replica = open_limited(home);
     assert_true(replica_save(replica, NULL, &err));
-    home_wait(replica, NULL, is_whole);
+    home_wait(replica, NULL, late_is_whole);
     assert_int_equal(replica_disk_question(replica, NULL), DISK_QUESTION_GONE);
     assert_true(home_was_said(home, "notes.md is not written"));
     replica_status(replica, net_now_ms(), &status);
@@ -500,13 +456,13 @@ static void a_save_that_meets_a_question_says_so(void **state)
 /* As if another window, which has never merged it, had noted it last. */
 static void note_as_held(struct home *home)
 {
-    struct replica *replica = open_notes(home);
+    struct replica *replica = late_open(home);
     struct error err = {0};
     struct buf note = {0};
     size_t count;
     struct chain_head *heads = chain_branches(replica->chain, &count);
     for (size_t i = 0; i < count; i++) {
-        if (heads[i].next_seq != PLACES) /* b and c; a began with the x */
+        if (heads[i].next_seq != LATE_PLACES) /* b and c; a began with the x */
             continue;
         buf_add(&note, heads[i].agent.bytes, AGENT_ID_BYTES);
         buf_add_varint(&note, 0);
@@ -535,19 +491,19 @@ static void what_is_held_and_in_the_file_is_awaited(void **state)
     note_as_held(home);
     char *path = scratch_file(home->dir, "notes.md"), *text = text_of(path), *changed = xformat("P%s", text);
     scratch_write(path, changed);
-    struct replica *replica = open_notes(home);
+    struct replica *replica = late_open(home);
     assert_non_null(replica->unmerged);
     are_mallorys(replica);
-    replica->merge_steps_max = PLACES / 2;
+    replica->merge_steps_max = LATE_PLACES / 2;
     home_wait(replica, NULL, is_offered);
-    assert_int_equal(count_of(replica, 'P') + count_of(replica, 'b') + count_of(replica, 'c'), 0);
+    assert_int_equal(home_count(replica, 'P') + home_count(replica, 'b') + home_count(replica, 'c'), 0);
     assert_false(replica_save(replica, NULL, &err));
     assert_non_null(strstr(err.text, "mallory"));
     assert_false(replica_save_now(replica, NULL, &err));
     char *now = text_of(path);
     assert_string_equal(now, changed);
     assert_true(replica_merge_held(replica));
-    home_wait(replica, NULL, is_whole);
+    home_wait(replica, NULL, late_is_whole);
     expect_all(replica);
     home_expect_text(replica, changed);
     home_save(replica, NULL);
@@ -566,9 +522,9 @@ static void what_another_program_wrote_doubles_nothing(void **state)
     char *path = scratch_file(home->dir, "notes.md"), *text = text_of(path), *changed = xformat("P%s", text);
     scratch_write(path, changed);
     struct replica *replica = open_limited(home);
-    home_wait(replica, NULL, is_whole);
+    home_wait(replica, NULL, late_is_whole);
     expect_all(replica);
-    assert_int_equal(count_of(replica, 'P'), 1);
+    assert_int_equal(home_count(replica, 'P'), 1);
     home_expect_text(replica, changed);
     home_close(replica);
     free(path);
@@ -582,12 +538,12 @@ static void what_a_person_wanted_is_not_held_again_though_it_was_not_saved(void 
     struct home *home = *state;
     leave_much(home);
     struct replica *replica = open_limited(home);
-    home_wait(replica, NULL, is_whole);
+    home_wait(replica, NULL, late_is_whole);
     assert_true(replica_merge_held(replica));
     home_wait(replica, NULL, home_is_kept);
     home_close(replica);
     replica = open_limited(home);
-    home_wait(replica, NULL, is_whole);
+    home_wait(replica, NULL, late_is_whole);
     home_expect_remark(replica, replica_merging, "");
     expect_all(replica);
     home_close(replica);
@@ -596,7 +552,7 @@ static void what_a_person_wanted_is_not_held_again_though_it_was_not_saved(void 
 static void it_is_not_shared_meanwhile(void **state)
 {
     leave_much(*state);
-    struct replica *replica = open_notes(*state);
+    struct replica *replica = late_open(*state);
     struct error err = {0};
     assert_false(replica_share(replica, "ws://127.0.0.1:9", &err));
     assert_non_null(strstr(err.text, "is not all merged yet"));

@@ -1,5 +1,5 @@
 /* Opening a text whose newest rows take long to merge: where the cursor is, and what is noted for who is away. */
-#include "tests/support/home.h"
+#include "tests/support/late.h"
 #include "tests/support/scratch.h"
 #include "tests/support/support.h"
 
@@ -15,77 +15,33 @@
 #include "app/replica_unmerged.h"
 #include "editor/base/xalloc.h"
 
-enum { WINDOWS = 3, PLACES = 6000, SHOWN_STEPS = 10000 /* that are merged before: fewer than what is left takes */ };
-enum { NO_CHECKPOINT = 1000000 /* operations are worth one: as after a kill, all is merged again */ };
-
-static size_t count_of(const struct replica *replica, char letter)
-{
-    size_t count = 0;
-    char *text = home_text(replica);
-    for (const char *at = text; *at; at++)
-        count += *at == letter;
-    free(text);
-    return count;
-}
-
-static struct replica *open_notes(struct home *home)
-{
-    return home_open_with(home, "notes.md", &(struct replica_options){.port = home_port(home), .name = "ada",
-                                                                      .open_steps_max = SHOWN_STEPS,
-                                                                      .fresh_ops_max = NO_CHECKPOINT});
-}
-
-/* A letter behind each second byte. */
-static void type_everywhere(struct replica *replica, const char *letter)
-{
-    struct patch patch = {0};
-    struct error err = {0};
-    for (uint64_t i = 0; i < PLACES; i++) {
-        patch_retain(&patch, 2);
-        patch_insert(&patch, bytes_of_string(letter));
-    }
-    assert_true(replica_edit(replica, &patch, selection_at(0), EDIT_WHOLE, &err));
-    patch_release(&patch);
-}
-
 /* A person's place is behind the q, in a checkpoint; what scripts wrote everywhere since, none seeing another, is in none. */
 static void leave_much(struct home *home)
 {
     enum { ROWS = 100 };
-    static const char *const letters[WINDOWS] = {"a", "b", "c"};
-    struct replica_options script = {.scripted = true, .port = home_port(home), .name = "ada", .fresh_ops_max = NO_CHECKPOINT};
-    struct replica *windows[WINDOWS];
-    char *path = scratch_file(home->dir, "notes.md"), *text = xmalloc(2 * PLACES + 1);
-    memset(text, '-', 2 * PLACES);
-    text[2 * PLACES] = '\0';
-    scratch_write(path, text);
+    static const char *const letters[LATE_WINDOWS] = {"a", "b", "c"};
+    struct replica_options script = {.scripted = true, .port = home_port(home), .name = "ada", .fresh_ops_max = LATE_NO_CHECKPOINT};
+    struct replica *windows[LATE_WINDOWS];
+    late_write_file(home);
     struct replica *replica = home_open(home, "notes.md");
     for (size_t i = 0; i < ROWS; i++)
-        home_type(replica, PLACES, i + 1 < ROWS ? "-" : "q");
-    replica_select(replica, selection_at(PLACES + 1));
+        home_type(replica, LATE_PLACES, i + 1 < ROWS ? "-" : "q");
+    replica_select(replica, selection_at(LATE_PLACES + 1));
     home_close(replica);
-    for (size_t i = 0; i < WINDOWS; i++)
+    for (size_t i = 0; i < LATE_WINDOWS; i++)
         windows[i] = home_open_with(home, "notes.md", &script);
-    for (size_t i = 0; i < WINDOWS; i++)
-        type_everywhere(windows[i], letters[i]);
-    for (size_t i = 0; i < WINDOWS; i++)
+    for (size_t i = 0; i < LATE_WINDOWS; i++)
+        late_type_everywhere(windows[i], letters[i]);
+    for (size_t i = 0; i < LATE_WINDOWS; i++)
         home_close(windows[i]);
-    free(path);
-    free(text);
 }
 
 static void expect_all(struct replica *replica)
 {
-    assert_int_equal(count_of(replica, 'a'), PLACES);
-    assert_int_equal(count_of(replica, 'b'), PLACES);
-    assert_int_equal(count_of(replica, 'c'), PLACES);
-    assert_int_equal(count_of(replica, 'q'), 1);
-}
-
-static bool is_whole(struct replica *replica, struct replica *other)
-{
-    (void)other;
-    return !replica->unmerged;
+    assert_int_equal(home_count(replica, 'a'), LATE_PLACES);
+    assert_int_equal(home_count(replica, 'b'), LATE_PLACES);
+    assert_int_equal(home_count(replica, 'c'), LATE_PLACES);
+    assert_int_equal(home_count(replica, 'q'), 1);
 }
 
 /* --- where the cursor was when it was killed --- */
@@ -97,9 +53,9 @@ static void be_killed_after_a_key(struct home *home, bool all_is_merged, uint64_
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        struct replica *replica = open_notes(home);
+        struct replica *replica = late_open(home);
         if (all_is_merged)
-            home_wait(replica, NULL, is_whole);
+            home_wait(replica, NULL, late_is_whole);
         home_type(replica, at, "k");
         replica_barrier(replica);
         kill(getpid(), SIGKILL);
@@ -120,15 +76,15 @@ static void a_killed_one_opens_where_its_key_was(void **state)
     static const bool waited[] = {false, true};
     leave_much(*state);
     for (size_t i = 0; i < 2; i++) {
-        be_killed_after_a_key(*state, waited[i], PLACES);
+        be_killed_after_a_key(*state, waited[i], LATE_PLACES);
         for (size_t again = 0; again < 2; again++) {
-            struct replica *replica = open_notes(*state);
+            struct replica *replica = late_open(*state);
             assert_non_null(replica->unmerged);
             if (again) /* as where a way is slow, which is noted: the journal is the writer's then */
                 replica_begin_writing(replica);
-            home_wait(replica, NULL, is_whole);
+            home_wait(replica, NULL, late_is_whole);
             expect_all(replica);
-            assert_int_equal(count_of(replica, 'k'), i + 1);
+            assert_int_equal(home_count(replica, 'k'), i + 1);
             assert_int_equal(letter_before_cursor(replica), 'k');
             assert_false(home_was_said(*state, "cannot"));
             home_close(replica);
@@ -140,19 +96,19 @@ static void a_killed_one_opens_where_its_key_was(void **state)
 static void until_then_the_cursor_is_at_the_top(void **state)
 {
     leave_much(*state);
-    be_killed_after_a_key(*state, true, PLACES);
-    struct replica *replica = open_notes(*state);
+    be_killed_after_a_key(*state, true, LATE_PLACES);
+    struct replica *replica = late_open(*state);
     assert_non_null(replica->unmerged);
     assert_int_equal(replica->buffer.selection.head, 0);
     replica_walk(replica, selection_at(1)); /* an arrow */
     assert_int_equal(replica->buffer.selection.head, 1);
-    home_wait(replica, NULL, is_whole);
+    home_wait(replica, NULL, late_is_whole);
     assert_int_equal(letter_before_cursor(replica), 'k');
     home_close(replica);
-    replica = open_notes(*state);
+    replica = late_open(*state);
     home_insert(replica, "T");
     replica_walk(replica, selection_at(1));
-    home_wait(replica, NULL, is_whole);
+    home_wait(replica, NULL, late_is_whole);
     assert_int_equal(letter_before_cursor(replica), 'T'); /* where somebody types is where he is */
     home_close(replica);
 }
@@ -160,15 +116,15 @@ static void until_then_the_cursor_is_at_the_top(void **state)
 static void where_the_text_shown_has_its_place_the_cursor_is_there(void **state)
 {
     leave_much(*state);
-    struct replica *replica = open_notes(*state);
+    struct replica *replica = late_open(*state);
     assert_non_null(replica->unmerged);
     assert_true(replica->checkpoint_place > 0);
     assert_int_equal(letter_before_cursor(replica), 'q');
-    home_wait(replica, NULL, is_whole);
-    assert_int_equal(count_of(replica, 'c'), PLACES);
-    assert_in_range(replica->buffer.selection.head, PLACES + 2, 3 * PLACES); /* with what came in front of it */
+    home_wait(replica, NULL, late_is_whole);
+    assert_int_equal(home_count(replica, 'c'), LATE_PLACES);
+    assert_in_range(replica->buffer.selection.head, LATE_PLACES + 2, 3 * LATE_PLACES); /* with what came in front of it */
     char *all = home_text(replica);
-    assert_in_range(replica->buffer.selection.head, strchr(all, 'q') - all + 1, strchr(all, 'q') - all + 1 + WINDOWS);
+    assert_in_range(replica->buffer.selection.head, strchr(all, 'q') - all + 1, strchr(all, 'q') - all + 1 + LATE_WINDOWS);
     free(all);
     home_close(replica);
 }
@@ -179,7 +135,7 @@ static void where_the_text_shown_has_its_place_the_cursor_is_there(void **state)
 static void rows_that_were_here_are_no_news(void **state)
 {
     leave_much(*state);
-    struct replica *replica = open_notes(*state);
+    struct replica *replica = late_open(*state);
     assert_non_null(replica->unmerged);
     replica->was_online = true;
     replica_work_alone(replica, true);

@@ -305,7 +305,7 @@ static void of_many_that_come_at_once_one_mends_it(void **state)
         if (fork() == 0) {
             struct db *db = open_db(path, i % 2 ? DB_WRITE : DB_READ);
             bool good = i % 2 == 0 || add_row(db, "x", 1);
-            usleep(20000);
+            usleep(20000); /* so that several have it open at once; nothing is to be right by then */
             db_close(db);
             _exit(good ? 0 : 1);
         }
